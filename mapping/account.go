@@ -1,0 +1,43 @@
+package mapping
+
+import (
+	"time"
+
+	"vexa-sso/oidc"
+)
+
+// Status is the state of an account.
+type Status string
+
+const (
+	Active    Status = "active"
+	Pending   Status = "pending"   // waits for an admin: the Vexa user is taken, or may not be adopted
+	Suspended Status = "suspended" // refused everywhere at once
+)
+
+// Account is the lasting bond between one identity and one Vexa user. It is made when the identity is first granted
+// anything, and bound (VexaUserID) when the Vexa user was found or created.
+type Account struct {
+	ID       string
+	Provider string
+	Subject  string // the identity's canonical subject; unique
+	Kind     oidc.Kind
+
+	Identity oidc.Identity // as last proven
+
+	Status Status
+	Reason string // why it is pending or suspended, in words for an admin
+
+	VexaEmail  string // trimmed and lower-cased; what the Vexa user was created or adopted as
+	VexaUserID int64  // 0 until bound
+
+	// Intended is true from just before we ask Vexa to create the user until the account is bound: what an answer of 200
+	// rather than 201 means depends on it (S3, S6).
+	Intended bool
+
+	CreatedAt time.Time
+	ProvenAt  time.Time // when the provider last vouched for the identity
+}
+
+// Bound says whether the account has its Vexa user.
+func (a Account) Bound() bool { return a.VexaUserID != 0 }

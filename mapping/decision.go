@@ -1,0 +1,47 @@
+package mapping
+
+import "time"
+
+// Decision is what the rules say about an identity, and why. Rules lists every rule, in order, matched or not.
+type Decision struct {
+	Allowed bool
+	Grant   Grant // only when Allowed
+
+	// Code and Reason say why not: not_mapped, denied_by_rule (Reason is then the admin's own words), email_unproven,
+	// groups_incomplete, bad_request (two rules name different Vexa users).
+	Code   string
+	Reason string
+
+	Rules []RuleResult
+}
+
+// Matched returns the names of the rules that matched, in order.
+func (d Decision) Matched() []string {
+	var names []string
+	for _, r := range d.Rules {
+		if r.Matched {
+			names = append(names, r.Rule)
+		}
+	}
+	return names
+}
+
+// RuleResult is one rule's part in a decision.
+type RuleResult struct {
+	Rule    string `json:"rule"`
+	Deny    bool   `json:"deny,omitempty"`
+	Matched bool   `json:"matched"`
+	Why     string `json:"why"` // "group vexa-users", "not in any of the groups vexa-admins", "the groups are not complete" …
+}
+
+// Grant is what an allowed identity may do at Vexa.
+type Grant struct {
+	VexaEmail         string // which Vexa user: trimmed, lower-cased
+	VexaEmailComputed bool   // it came from a rule, not from the proven email itself: never adopts (S3)
+	Name              string
+	Scopes            Scopes
+	MaxConcurrentBots *int // nil: leave what Vexa has
+	Admin             bool
+	KeyLifetime       time.Duration
+	DenyRoutes        []string // "PUT /user/webhook"
+}

@@ -1,0 +1,78 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var (
+	// ErrNotFound: there is no such account, key or session.
+	ErrNotFound = errors.New("not found")
+
+	// ErrLeaseHeld: somebody else holds the lease now. ErrLeaseLost: it was ours and is no more; whatever was to be written
+	// under it must not be.
+	ErrLeaseHeld = errors.New("lease held by another")
+	ErrLeaseLost = errors.New("lease lost")
+
+	// ErrStoreUnavailable wraps every error that means that the store could not be reached, as opposed to its having said no.
+	ErrStoreUnavailable = errors.New("store unavailable")
+)
+
+// Store keeps what must survive a restart. mapping/store implements it on SQLite and PostgreSQL.
+type Store interface {
+	// Update runs fn in one serialisable read-write transaction; an error from fn rolls it back. It may run fn more than once
+	// (a serialisation failure), so fn must have no other effects. View is the same, read-only.
+	Update(ctx context.Context, fn func(Tx) error) error
+	View(ctx context.Context, fn func(Tx) error) error
+
+	// AcquireLease takes the named lease for ttl, or returns ErrLeaseHeld. Every acquisition has a higher fence than the one
+	// before.
+	AcquireLease(ctx context.Context, name string, ttl time.Duration) (Lease, error)
+	ReleaseLease(ctx context.Context, l Lease) error
+}
+
+// Lease is the right to do one thing at a time over all replicas. Writes under it go through a transaction that checks it.
+type Lease struct {
+	Name   string
+	Holder string
+	Fence  int64
+	Until  time.Time
+}
+
+// Tx is one transaction. Get-methods return ErrNotFound. Put-methods insert or replace by ID.
+type Tx interface {
+	CheckLease(l Lease) error // ErrLeaseLost when it is no longer ours
+
+	Account(id string) (Account, error)
+	AccountBySubject(subject string) (Account, error)
+	AccountsByVexaUser(vexaUserID int64) ([]Account, error)
+	AccountsByVexaEmail(vexaEmail string) ([]Account, error) // whatever their status, bound or not
+	Accounts() ([]Account, error)                            // all, by creation
+	PutAccount(a Account) error
+
+	Key(id string) (Key, error)
+	Keys(accountID string) ([]Key, error)
+	KeysInState(s KeyState) ([]Key, error) // oldest first
+	PutKey(k Key) error
+	DeleteKey(id string) error
+
+	// DeleteSession ends one session; ErrNotFound when there was none. DeleteSessions ends all of an account and says how many.
+	DeleteSession(id string) error
+	DeleteSessions(accountID string) (int, error)
+
+	// Publish appends a revocation to the log that every replica tails.
+	Publish(r Revocation) error
+
+	AppendEvent(e Event) error
+}
+
+// Revocation is one entry of the log of what was taken away. Every replica tails the log and drops what it cached, cuts
+// streams and so on, within a second (S5).
+type Revocation struct {
+	Seq     int64 // position in the log, given by the store
+	At      time.Time
+	Account string
+	Session string // only this session; empty: everything of the account
+	Reason  string
+}

@@ -1,0 +1,33 @@
+package oidc
+
+import "fmt"
+
+// Error is a sign-in that did not work: a stable code, a sentence for the person and a remedy for the admin's log. The
+// provider's own words never reach a page unescaped or a redirect at all.
+type Error struct {
+	Code    string // one of the codes of the public error table, e.g. provider_unavailable
+	Message string // for the person
+	Remedy  string // for the admin, in the log
+	Err     error  // the cause; free of tokens and secrets
+}
+
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("%s: %s", e.Code, e.Message)
+	}
+	return fmt.Sprintf("%s: %s: %v", e.Code, e.Message, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Codes that this package reports. The public table in proxy gives each its HTTP status.
+const (
+	CodeProviderUnavailable = "provider_unavailable" // unreachable, 5xx, throttled: try again later
+	CodeProviderMisset      = "provider_misconfigured"
+	CodeSignInRefused       = "sign_in_refused"    // the provider or the person said no
+	CodeSignInInvalid       = "sign_in_invalid"    // the answer does not hold: state, nonce, iss, signature, audience …
+	CodeTenantRefused       = "tenant_not_allowed" // a tenant that is not on the list
+	CodeGuestRefused        = "guest_not_allowed"  // an Entra guest while guests: deny
+	CodeLoginRequired       = "login_required"     // prompt=none could not be answered silently
+	CodeGroupsTooMany       = "groups_incomplete"  // the provider could not list the groups
+)

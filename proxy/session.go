@@ -1,0 +1,37 @@
+package proxy
+
+import (
+	"context"
+	"time"
+)
+
+// Session is a browser's signed-in state. The browser holds an opaque signed id; the store knows it only by hash.
+type Session struct {
+	ID        string   // for people and audit: sessions list, sessions end; no way to the cookie
+	Hash      [32]byte // SHA-256 of the opaque id in the cookie
+	AccountID string
+	Provider  string
+	SID       string // the provider's session id, where it gave one
+
+	AuthTime  time.Time // when the person signed in, by our clock
+	CreatedAt time.Time
+	LastSeen  time.Time // to the minute
+	ExpiresAt time.Time // absolute
+
+	SealedIDToken []byte // only ever used as id_token_hint; nil where the provider has no use for it
+	LogoutHint    string
+}
+
+// SessionStore keeps sessions. mapping/store implements it; ending a session goes through mapping's Revoke.
+type SessionStore interface {
+	CreateSession(ctx context.Context, s Session) error
+
+	// SessionByHash returns mapping.ErrNotFound when there is none.
+	SessionByHash(ctx context.Context, hash [32]byte) (Session, error)
+
+	// TouchSessions writes last-seen times by session id, many at once; unknown ids are ignored.
+	TouchSessions(ctx context.Context, seen map[string]time.Time) error
+
+	// PurgeSessions deletes those that expired before the first, or were last seen before the second.
+	PurgeSessions(ctx context.Context, expiredBefore, idleBefore time.Time) (int, error)
+}
