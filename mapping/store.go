@@ -72,7 +72,17 @@ type Tx interface {
 type Revocation struct {
 	Seq     int64 // position in the log, given by the store
 	At      time.Time
+	Kind    RevocationKind
 	Account string
-	Session string // only this session; empty: everything of the account
+	Session string // of RevokeSession: which
 	Reason  string
 }
+
+// RevocationKind says how far a revocation reaches.
+type RevocationKind string
+
+const (
+	RevokeSession RevocationKind = "session" // one session and its streams
+	RevokeAccount RevocationKind = "account" // everything of the account
+	RevokeGrant   RevocationKind = "grant"   // the account's identity, grant or status changed: forget what was cached of it and look again
+)

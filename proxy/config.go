@@ -1,0 +1,72 @@
+package proxy
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config is what the HTTP edge needs to know.
+type Config struct {
+	// PublicURL is where browsers and programs reach the bridge. Every URL of ours is built from it, never from a request.
+	PublicURL string `yaml:"public_url"`
+
+	// TrustedProxies are the networks (CIDR) whose X-Forwarded-* count.
+	TrustedProxies []string `yaml:"trusted_proxies"`
+
+	Session SessionConfig `yaml:"session"`
+	Limits  Limits        `yaml:"limits"`
+}
+
+// SessionConfig is how long a browser stays signed in.
+type SessionConfig struct {
+	Idle     time.Duration `yaml:"idle"`     // without a request; default 8h
+	Lifetime time.Duration `yaml:"lifetime"` // in all; default 24h
+}
+
+// Limits bound what one caller can take.
+type Limits struct {
+	// BodyReplay is how much of a request's body is kept so that the request can be sent again with a new key when the old one
+	// turned out to be gone; default 64KiB.
+	BodyReplay Size `yaml:"body_replay"`
+
+	// StreamsPerAccount is how many WebSockets and event streams one account may hold open; default 20.
+	StreamsPerAccount int `yaml:"streams_per_account"`
+
+	// RequestsPerSecond is how many requests one session may make, with a burst of as much again; 0: no limit of ours.
+	RequestsPerSecond float64 `yaml:"requests_per_second"`
+}
+
+// Size is a number of bytes, written 512, 64KiB, 1MiB or 1GiB.
+type Size int64
+
+// UnmarshalText reads a size.
+func (s *Size) UnmarshalText(text []byte) error {
+	digits, unit := string(text), int64(1)
+	for suffix, factor := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
+		if rest, ok := strings.CutSuffix(digits, suffix); ok {
+			digits, unit = strings.TrimSpace(rest), factor
+			break
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || n > (1<<62)/unit {
+		return fmt.Errorf("%q is not a size: write bytes, or a number with KiB, MiB or GiB", text)
+	}
+	*s = Size(n * unit)
+	return nil
+}
+
+// MarshalText writes a size in the largest unit that divides it.
+func (s Size) MarshalText() ([]byte, error) {
+	for _, u := range []struct {
+		factor Size
+		suffix string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if s != 0 && s%u.factor == 0 {
+			return fmt.Appendf(nil, "%d%s", s/u.factor, u.suffix), nil
+		}
+	}
+	return strconv.AppendInt(nil, int64(s), 10), nil
+}
