@@ -1,0 +1,125 @@
+package keyring
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	"github.com/tink-crypto/tink-go/v2/keyderivation"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/tink"
+)
+
+// ErrNotSealedByThisRing means that no key of the ring opens the value: another ring sealed it, or this one did for another
+// purpose or other associated data, or it was tampered with.
+var ErrNotSealedByThisRing = errors.New("not sealed by this key ring, for this purpose, in this place")
+
+// Ring seals and opens. It is safe for concurrent use; its keys are derived when it is loaded, so both are cheap.
+type Ring struct {
+	seals   map[Purpose]tink.AEAD // of Seal and Open
+	cookies map[Purpose]tink.AEAD // of Codec
+	ids     []string
+	exposed bool
+}
+
+// newRing derives the keys of every purpose from the secrets of a keyset.
+func newRing(secrets *keyset.Handle) (*Ring, error) {
+	deriver, err := keyderivation.New(secrets)
+	if err != nil {
+		return nil, errors.New("its keys are not for deriving AES-256-GCM keys")
+	}
+	r := &Ring{seals: map[Purpose]tink.AEAD{}, cookies: map[Purpose]tink.AEAD{}}
+	for _, p := range purposes {
+		if r.seals[p], err = deriveAEAD(deriver, "seal/"+string(p)); err != nil {
+			return nil, err
+		}
+		if r.cookies[p], err = deriveAEAD(deriver, "cookie/"+string(p)); err != nil {
+			return nil, err
+		}
+	}
+	if r.ids, err = fingerprints(deriver); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// deriveAEAD derives one key of that label from every secret.
+func deriveAEAD(deriver keyderivation.KeysetDeriver, label string) (tink.AEAD, error) {
+	keys, err := deriver.DeriveKeyset([]byte("vexa-sso/" + label))
+	if err != nil {
+		return nil, fmt.Errorf("deriving its keys for %s: %w", label, err)
+	}
+	a, err := aead.New(keys)
+	if err != nil {
+		return nil, fmt.Errorf("using its keys for %s: %w", label, err)
+	}
+	return a, nil
+}
+
+// fingerprints returns one for each secret, that of the primary first. A fingerprint is a hash of a key that is derived for
+// nothing else: it tells nothing about the others.
+func fingerprints(deriver keyderivation.KeysetDeriver) ([]string, error) {
+	handle, err := deriver.DeriveKeyset([]byte("vexa-sso/fingerprint"))
+	if err != nil {
+		return nil, fmt.Errorf("deriving its fingerprints: %w", err)
+	}
+	keys := insecurecleartextkeyset.KeysetMaterial(handle)
+	var primary, older []string
+	for _, k := range keys.GetKey() {
+		sum := sha256.Sum256(k.GetKeyData().GetValue())
+		id := hex.EncodeToString(sum[:8])
+		if k.GetKeyId() == keys.GetPrimaryKeyId() {
+			primary = append(primary, id)
+		} else {
+			older = append(older, id)
+		}
+	}
+	return append(primary, older...), nil
+}
+
+// Seal encrypts plaintext for purpose p, in the place that associatedData names. It needs the same two to be opened.
+func (r *Ring) Seal(p Purpose, plaintext, associatedData []byte) ([]byte, error) {
+	return seal(r.seals, p, plaintext, associatedData)
+}
+
+// Open returns what was sealed, or [ErrNotSealedByThisRing].
+func (r *Ring) Open(p Purpose, sealed, associatedData []byte) ([]byte, error) {
+	return open(r.seals, p, sealed, associatedData)
+}
+
+// ID returns the fingerprint of the primary key: 16 hexadecimal digits that are safe to log and to store.
+func (r *Ring) ID() string { return r.ids[0] }
+
+// IDs returns the fingerprints of all keys, that of the primary first.
+func (r *Ring) IDs() []string { return append([]string(nil), r.ids...) }
+
+// Exposed says whether the file that the ring was loaded from may be read by every user of the machine, or changed by
+// others than its owner.
+func (r *Ring) Exposed() bool { return r.exposed }
+
+func seal(keys map[Purpose]tink.AEAD, p Purpose, plaintext, associatedData []byte) ([]byte, error) {
+	key, ok := keys[p]
+	if !ok {
+		return nil, fmt.Errorf("sealing: there is no purpose %q", p)
+	}
+	sealed, err := key.Encrypt(plaintext, associatedData)
+	if err != nil {
+		return nil, fmt.Errorf("sealing for %s: %w", p, err)
+	}
+	return sealed, nil
+}
+
+func open(keys map[Purpose]tink.AEAD, p Purpose, sealed, associatedData []byte) ([]byte, error) {
+	key, ok := keys[p]
+	if !ok {
+		return nil, fmt.Errorf("opening: there is no purpose %q", p)
+	}
+	plaintext, err := key.Decrypt(sealed, associatedData)
+	if err != nil {
+		return nil, fmt.Errorf("opening for %s: %w", p, ErrNotSealedByThisRing)
+	}
+	return plaintext, nil
+}
