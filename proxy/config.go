@@ -23,6 +23,10 @@ type Config struct {
 type SessionConfig struct {
 	Idle     time.Duration `yaml:"idle"`     // without a request; default 8h
 	Lifetime time.Duration `yaml:"lifetime"` // in all; default 24h
+
+	// Renew is how long the provider's word counts before it is asked again; default 15m. It is checked, and takes effect once
+	// sessions are renewed in the background.
+	Renew time.Duration `yaml:"renew"`
 }
 
 // Limits bound what one caller can take.
