@@ -8,18 +8,18 @@ type Decision struct {
 	Grant   Grant // only when Allowed
 
 	// Code and Reason say why not: not_mapped, denied_by_rule (Reason is then the admin's own words), email_unproven,
-	// groups_incomplete, bad_request (two rules name different Vexa users).
+	// groups_incomplete, conflicting_vexa_users (two rules name different Vexa users).
 	Code   string
 	Reason string
 
 	Rules []RuleResult
 }
 
-// Matched returns the names of the rules that matched, in order.
+// Matched returns the names of the rules that matched, in order; rules on trial are not among them.
 func (d Decision) Matched() []string {
 	var names []string
 	for _, r := range d.Rules {
-		if r.Matched {
+		if r.Matched && !r.Shadow {
 			names = append(names, r.Rule)
 		}
 	}
@@ -30,6 +30,7 @@ func (d Decision) Matched() []string {
 type RuleResult struct {
 	Rule    string `json:"rule"`
 	Deny    bool   `json:"deny,omitempty"`
+	Shadow  bool   `json:"shadow,omitempty"` // on trial: reported, but neither grants nor denies
 	Matched bool   `json:"matched"`
 	Why     string `json:"why"` // "group vexa-users", "not in any of the groups vexa-admins", "the groups are not complete" …
 }
