@@ -1,6 +1,9 @@
 package oidc
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Error is a sign-in that did not work: a stable code, a sentence for the person and a remedy for the admin's log. The
 // provider's own words never reach a page unescaped or a redirect at all.
@@ -9,6 +12,10 @@ type Error struct {
 	Message string // for the person
 	Remedy  string // for the admin, in the log
 	Err     error  // the cause; free of tokens and secrets
+
+	// RetryAfter is how long to wait before trying again is of any use; zero when nobody said. Only with
+	// CodeProviderUnavailable.
+	RetryAfter time.Duration
 }
 
 func (e *Error) Error() string {

@@ -1,0 +1,172 @@
+package oidc
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// claims are an ID token's, decoded, under their exact names.
+type claims map[string]any
+
+// text is a claim that is a string; "" when it is absent or something else.
+func (c claims) text(name string) string {
+	s, _ := c[name].(string)
+	return s
+}
+
+// has says whether a claim is there and not null.
+func (c claims) has(name string) bool { return c[name] != nil }
+
+// instant is a claim that is a NumericDate (RFC 7519, section 2); zero when it is absent or out of range.
+func (c claims) instant(name string) time.Time {
+	seconds, ok := c[name].(float64)
+	if !ok || seconds <= 0 || seconds > 1<<40 {
+		return time.Time{}
+	}
+	return time.Unix(int64(seconds), 0)
+}
+
+// find is a claim by the name in the configuration: as such, or as a path into objects ("realm_access.roles").
+func (c claims) find(name string) any {
+	if v, ok := c[name]; ok {
+		return v
+	}
+	var at any = map[string]any(c)
+	for _, step := range strings.Split(name, ".") {
+		object, ok := at.(map[string]any)
+		if !ok {
+			return nil
+		}
+		at = object[step]
+	}
+	return at
+}
+
+// list reads a claim that is a list of strings, or a single one. Blank entries are dropped: nothing may ever match them.
+// ok is false when the claim is something else, wholly or in part.
+func list(claim any) (values []string, ok bool) {
+	switch v := claim.(type) {
+	case nil:
+		return nil, true
+	case string:
+		return withoutBlank([]string{v}), true
+	case []any:
+		ok = true
+		for _, item := range v {
+			s, isText := item.(string)
+			ok = ok && isText
+			values = append(values, s)
+		}
+		return withoutBlank(values), ok
+	}
+	return nil, false
+}
+
+func withoutBlank(values []string) []string {
+	return slices.DeleteFunc(values, func(s string) bool { return strings.TrimSpace(s) == "" })
+}
+
+// protocolClaims are of use between the provider and us alone. _claim_sources may carry an access token.
+var protocolClaims = []string{"nonce", "at_hash", "c_hash", "s_hash", "aio", "rh", "uti", "_claim_names", "_claim_sources"}
+
+// forRules are the claims that leave this package.
+func (c claims) forRules() map[string]any {
+	kept := make(map[string]any, len(c))
+	for name, v := range c {
+		if !slices.Contains(protocolClaims, name) {
+			kept[name] = v
+		}
+	}
+	return kept
+}
+
+// groups reads the groups, and says in words why the list is not complete when it is not. A provider that had too many to
+// list says so by a pointer elsewhere (OpenID Connect Core 1.0, section 5.6.2) or by hasgroups; the pointer is never
+// followed: Entra's names a host that is gone, and anybody's would have us call a place that no configuration names.
+func (c claims) groups(claim string) (groups []string, problem string) {
+	if c.overage(claim) {
+		return nil, "The provider did not list the groups because there are too many of them."
+	}
+	groups, ok := list(c.find(claim))
+	if !ok {
+		return nil, fmt.Sprintf("The claim %s is not a list of texts.", quoted(claim))
+	}
+	return groups, ""
+}
+
+func (c claims) overage(claim string) bool {
+	if c["hasgroups"] == true || c["hasgroups"] == "true" {
+		return true
+	}
+	elsewhere, _ := c["_claim_names"].(map[string]any)
+	_, named := elsewhere[claim]
+	_, plain := elsewhere["groups"]
+	return named || plain
+}
+
+// identity makes the identity out of verified claims. It trusts nothing about their shape.
+func (p *Provider) identity(c claims) (Identity, *Error) {
+	subject, err := p.dialect.subject(c)
+	if err != nil {
+		return Identity{}, err
+	}
+	word, pinned := p.dialect.emailWord(c)
+	email := decideEmail(c.text("email"), word, pinned, p.trusted)
+	groups, problem := c.groups(p.groupsClaim)
+	roles, _ := list(c.find(p.rolesClaim))
+	return Identity{
+		Provider:       p.cfg.Name,
+		Subject:        subject,
+		Kind:           User,
+		Email:          email.proven,
+		EmailTrusted:   email.trusted,
+		UnprovenEmail:  email.unproven,
+		Name:           forPeople(c.text("name")),
+		Groups:         groups,
+		GroupsComplete: problem == "",
+		GroupsProblem:  problem,
+		Roles:          roles,
+		SID:            capped(c.text("sid"), 255),
+		Claims:         c.forRules(),
+	}, nil
+}
+
+// forPeople makes strangers' text fit to be shown and sent on: one line without control or invisible characters, at most
+// 200 bytes.
+func forPeople(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
+			return r
+		}
+		return -1
+	}, text)
+	return capped(strings.TrimSpace(text), 200)
+}
+
+// decodeClaims decodes a verified payload twice: by exact name into values, and the few claims that go-oidc checks, as
+// they were, into a payload of their own. go-oidc must not see more: it gives up on the distributed claims of an Entra
+// overage, and it would fold the case of names.
+func decodeClaims(payload []byte) (c claims, checked []byte, err error) {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &raw); err != nil {
+		return nil, nil, fmt.Errorf("reading the claims: %w", reduced(err))
+	}
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return nil, nil, fmt.Errorf("reading the claims: %w", reduced(err))
+	}
+	few := map[string]json.RawMessage{}
+	for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "nonce", "at_hash"} {
+		if v, ok := raw[name]; ok {
+			few[name] = v
+		}
+	}
+	checked, err = json.Marshal(few)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the claims: %w", reduced(err))
+	}
+	return c, checked, nil
+}

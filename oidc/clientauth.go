@@ -1,0 +1,81 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/oauth2"
+)
+
+// clientAuth is how we prove to the token endpoint that we are this client. Everything that asks the token endpoint goes
+// through redeem, so that a credential is chosen, tried and replaced in one place.
+type clientAuth struct {
+	id      string
+	secrets []string // none: a public client, which PKCE protects
+	works   atomic.Int32
+}
+
+func newClientAuth(cfg Config) *clientAuth {
+	return &clientAuth{id: cfg.ClientID, secrets: cfg.secrets()}
+}
+
+// secrets are the configured ones, however they were written.
+func (c Config) secrets() []string {
+	if c.ClientSecret != "" {
+		return []string{c.ClientSecret}
+	}
+	return c.ClientSecrets
+}
+
+// redeem lets ask put its question to the token endpoint with our credential. While a secret is being rotated there are
+// two, and the other one is tried if and only if the provider answers invalid_client: nothing has been redeemed then.
+// What worked last is tried first next time.
+func (c *clientAuth) redeem(ctx context.Context, doc *document, ask func(context.Context, *oauth2.Config) (*oauth2.Token, error)) (*oauth2.Token, error) {
+	if len(c.secrets) == 0 {
+		return ask(ctx, c.config(doc, ""))
+	}
+	first := int(c.works.Load())
+	var token *oauth2.Token
+	var err error
+	for i := range c.secrets {
+		at := (first + i) % len(c.secrets)
+		token, err = ask(ctx, c.config(doc, c.secrets[at]))
+		if err == nil {
+			c.works.Store(int32(at))
+			return token, nil
+		}
+		if !invalidClient(err) {
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+func (c *clientAuth) config(doc *document, secret string) *oauth2.Config {
+	return &oauth2.Config{
+		ClientID:     c.id,
+		ClientSecret: secret,
+		Endpoint:     oauth2.Endpoint{AuthURL: doc.AuthURL, TokenURL: doc.TokenURL, AuthStyle: authStyle(doc, secret)},
+	}
+}
+
+// authStyle is client_secret_post where the provider lists it first (Entra) or alone, else client_secret_basic, the
+// default of the standard. It is always explicit: guessing would ask every question twice.
+func authStyle(doc *document, secret string) oauth2.AuthStyle {
+	if secret == "" {
+		return oauth2.AuthStyleInParams
+	}
+	post := slices.Index(doc.AuthMethods, "client_secret_post")
+	basic := slices.Index(doc.AuthMethods, "client_secret_basic")
+	if post >= 0 && (basic < 0 || post < basic) {
+		return oauth2.AuthStyleInParams
+	}
+	return oauth2.AuthStyleInHeader
+}
+
+func invalidClient(err error) bool {
+	var e *oauth2.RetrieveError
+	return errors.As(err, &e) && tokenErrorCode(e) == "invalid_client"
+}

@@ -1,0 +1,346 @@
+package oidc
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	keysFresh = time.Hour       // published keys are read again in passing after this
+	keyLife   = 24 * time.Hour  // a key serves this long after it was last published
+	missPause = 5 * time.Minute // between fetches for tokens that no known key signed
+
+	maxSetKeys = 64  // read of one published set
+	maxKeys    = 128 // held in all
+
+	minRSABits, maxRSABits = 2048, 8192
+)
+
+// errNoKey is a token that none of the known keys signed.
+var errNoKey = errors.New("no key that the provider publishes has signed the token")
+
+// publicKey is one published signing key.
+type publicKey struct {
+	jose.JSONWebKey
+	id     string // kid and thumbprint: a kid that returns with other key material is another key
+	issuer string // Entra: whose tokens the key may sign; may hold {tenantid}
+	cloud  string // Entra: cloud_instance_name
+	seen   time.Time
+}
+
+// keySet holds a provider's signing keys, each for a day after it was last published. A fetch adds to what is known and
+// takes nothing away: Entra's front ends do not agree, from one minute to the next, about which keys there are. A key that
+// the provider withdraws is therefore trusted for up to a day more.
+//
+// Strangers can make up tokens whose key is unknown or whose signature is bad; however many they send, they cause one fetch
+// in five minutes.
+type keySet struct {
+	client *http.Client
+	work   *background
+	now    func() time.Time
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	keys    map[string]publicKey // by id
+	fetched time.Time            // when a fetch last worked
+	missed  time.Time            // when a token last caused a fetch that did not help it
+	backoff backoff
+}
+
+// verify returns the payload of a token that one of the keys at url signed, and that this key may sign. Which algorithms
+// are allowed was decided when the token was parsed.
+func (s *keySet) verify(ctx context.Context, url string, token *jose.JSONWebSignature, fits func(publicKey, []byte) error) ([]byte, error) {
+	waited, err := s.ready(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := s.try(token, fits)
+	if !errors.Is(err, errNoKey) {
+		return payload, err
+	}
+	if waited {
+		s.spend()
+		return nil, err
+	}
+	if err := await(ctx, s.work.once("keys", func(ctx context.Context) error { return s.fetchForMiss(ctx, url) })); err != nil {
+		return nil, err
+	}
+	payload, err = s.try(token, fits)
+	if !errors.Is(err, errNoKey) {
+		s.refund()
+		return payload, err
+	}
+	return nil, s.noKey()
+}
+
+// ready sees to it that there are keys, and waits for a fetch only when there are none.
+func (s *keySet) ready(ctx context.Context, url string) (waited bool, err error) {
+	have, due, refusal := s.look()
+	switch {
+	case refusal != nil:
+		return false, refusal
+	case have && !due:
+		return false, nil
+	}
+	done := s.work.once("keys", func(ctx context.Context) error { return s.refresh(ctx, url) })
+	if have {
+		return false, nil
+	}
+	return true, await(ctx, done)
+}
+
+// look says whether there are keys, whether reading them again is due, and the refusal when there are none and it is not.
+func (s *keySet) look() (have, due bool, refusal *Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for _, key := range s.keys {
+		have = have || now.Sub(key.seen) < keyLife
+	}
+	if have && now.Sub(s.fetched) < keysFresh {
+		return true, false, nil
+	}
+	due = s.backoff.wait(now) == 0
+	if !have && !due {
+		return false, false, s.backoff.refusal(now)
+	}
+	return have, due, nil
+}
+
+// try finds the key that signed the token. Many tokens of a provider without key ids may have to be tried with all keys;
+// their number is bounded.
+func (s *keySet) try(token *jose.JSONWebSignature, fits func(publicKey, []byte) error) ([]byte, error) {
+	verdict := errNoKey
+	for _, key := range s.candidates(token.Signatures[0].Header) {
+		payload, err := token.Verify(key.Key)
+		if err != nil {
+			continue
+		}
+		if verdict = fits(key, payload); verdict == nil {
+			return payload, nil
+		}
+	}
+	return nil, verdict
+}
+
+func (s *keySet) candidates(header jose.Header) []publicKey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	var found []publicKey
+	for _, key := range s.keys {
+		switch {
+		case now.Sub(key.seen) >= keyLife:
+		case header.KeyID != "" && header.KeyID != key.KeyID:
+		case key.Algorithm != "" && key.Algorithm != header.Algorithm:
+		default:
+			found = append(found, key)
+		}
+	}
+	return found
+}
+
+// spend takes note that a fetch did not help the token that it was made for.
+func (s *keySet) spend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.missed = s.now()
+}
+
+// refund takes note that it did: the provider has new keys, and may have newer ones soon.
+func (s *keySet) refund() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.missed = time.Time{}
+}
+
+// noKey is the refusal of a token that no key signed: for good, or for now when the keys could not be read.
+func (s *keySet) noKey() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.backoff.err == nil {
+		return errNoKey
+	}
+	e := *s.backoff.err
+	e.RetryAfter = max(0, s.missed.Add(missPause).Sub(s.now()))
+	return &e
+}
+
+// refresh reads the keys if that is still due.
+func (s *keySet) refresh(ctx context.Context, url string) error {
+	if _, due, refusal := s.look(); refusal != nil {
+		return refusal
+	} else if !due {
+		return nil // a fetch ended between our caller's look and this one
+	}
+	return s.fetch(ctx, url)
+}
+
+// fetchForMiss reads the keys for a token that none of them signed, if five minutes have passed since the last time that
+// was in vain.
+func (s *keySet) fetchForMiss(ctx context.Context, url string) error {
+	s.mu.Lock()
+	early := s.now().Sub(s.missed) < missPause
+	if !early {
+		s.missed = s.now()
+	}
+	s.mu.Unlock()
+	if early {
+		return nil
+	}
+	return s.fetch(ctx, url)
+}
+
+func (s *keySet) fetch(ctx context.Context, url string) error {
+	published, err := s.download(ctx, url)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if err != nil {
+		s.backoff.failed(now, err)
+		s.log.Warn("The provider's signing keys could not be read.", "url", url, "error", err, "failures", s.backoff.failures, "have_keys", len(s.keys))
+		return err
+	}
+	s.backoff.succeeded()
+	s.fetched = now
+	for _, key := range published {
+		key.seen = now
+		s.keys[key.id] = key
+	}
+	s.forget(now)
+	return nil
+}
+
+// forget drops what has expired, and the longest unseen of what is too much.
+func (s *keySet) forget(now time.Time) {
+	for id, key := range s.keys {
+		if now.Sub(key.seen) >= keyLife {
+			delete(s.keys, id)
+		}
+	}
+	for len(s.keys) > maxKeys {
+		oldest := ""
+		for id, key := range s.keys {
+			if oldest == "" || key.seen.Before(s.keys[oldest].seen) {
+				oldest = id
+			}
+		}
+		delete(s.keys, oldest)
+	}
+}
+
+func (s *keySet) download(ctx context.Context, url string) ([]publicKey, *Error) {
+	res, err := get(ctx, s.client, url, nil)
+	if err != nil {
+		return nil, unreachable("reading the provider's signing keys", err)
+	}
+	if res.status != http.StatusOK {
+		cause := fmt.Errorf("%s answered %d", url, res.status)
+		return nil, unavailable(cause, retryAfter(res.header, s.now()))
+	}
+	keys, skipped, err := parseKeys(res.body)
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("reading the provider's signing keys at %s: %w", url, reduced(err)), 0)
+	}
+	if skipped > 0 {
+		s.log.Debug("Some of the provider's keys are of no use for signatures.", "url", url, "skipped", skipped)
+	}
+	return keys, nil
+}
+
+// parseKeys reads a JSON Web Key Set (RFC 7517, section 5). A key that can not be used is passed over, as section 5 asks;
+// a set of none but these is an error.
+func parseKeys(body []byte) (keys []publicKey, skipped int, err error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(body, &set); err != nil {
+		return nil, 0, err
+	}
+	for i, raw := range set.Keys {
+		if i == maxSetKeys {
+			skipped += len(set.Keys) - maxSetKeys
+			break
+		}
+		if key, err := parseKey(raw); err == nil {
+			keys = append(keys, key)
+		} else {
+			skipped++
+		}
+	}
+	if len(keys) == 0 {
+		return nil, skipped, fmt.Errorf("none of the %d keys can verify a signature", skipped)
+	}
+	return keys, skipped, nil
+}
+
+func parseKey(raw json.RawMessage) (publicKey, error) {
+	var entra struct {
+		Issuer string `json:"issuer"`
+		Cloud  string `json:"cloud_instance_name"`
+	}
+	var key jose.JSONWebKey
+	if err := json.Unmarshal(raw, &entra); err != nil {
+		return publicKey{}, err
+	}
+	if err := json.Unmarshal(raw, &key); err != nil {
+		return publicKey{}, err
+	}
+	if key.Use != "" && key.Use != "sig" {
+		return publicKey{}, errors.New("the key is not for signatures")
+	}
+	if err := checkStrength(key.Key); err != nil {
+		return publicKey{}, err
+	}
+	thumb, err := key.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return publicKey{}, err
+	}
+	return publicKey{
+		JSONWebKey: key,
+		id:         key.KeyID + " " + hex.EncodeToString(thumb),
+		issuer:     entra.Issuer,
+		cloud:      entra.Cloud,
+	}, nil
+}
+
+// checkStrength admits public keys of asymmetric algorithms alone, neither too weak to trust nor too large to verify with.
+func checkStrength(key any) error {
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		if bits := k.N.BitLen(); bits < minRSABits || bits > maxRSABits {
+			return fmt.Errorf("the RSA key has %d bits", bits)
+		}
+		return nil
+	case *ecdsa.PublicKey, ed25519.PublicKey:
+		return nil
+	}
+	return errors.New("the key is not a public key")
+}
+
+// await waits for a fetch, or until the caller gives up.
+func await(ctx context.Context, done <-chan error) error {
+	select {
+	case <-ctx.Done():
+		return unreachable("waiting for the provider", ctx.Err())
+	case err := <-done:
+		if err != nil {
+			return unreachable("waiting for the provider", err)
+		}
+		return nil
+	}
+}

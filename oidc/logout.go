@@ -1,0 +1,64 @@
+package oidc
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"strings"
+)
+
+// logoutRequest is a sign-out that is to go on at the provider.
+type logoutRequest struct {
+	idToken, logoutHint, clientID, returnTo string
+}
+
+// EndSession is the URL at which the browser ends the provider's own session (OpenID Connect RP-Initiated Logout 1.0), or
+// false when there is none: Okta needs the ID token to be shown, and a provider may have no such endpoint, or be down. The
+// ID token is put into the URL only when this provider issued it.
+func (p *Provider) EndSession(ctx context.Context, idToken, logoutHint, postLogoutRedirectURI string) (string, bool) {
+	doc, err := p.discovery.get(ctx)
+	if err != nil || doc.EndSessionURL == "" {
+		return "", false
+	}
+	if !p.dialect.handlesIssuer(doc, claimedIssuer(idToken)) {
+		idToken = ""
+	}
+	return p.dialect.endSession(doc, logoutRequest{
+		idToken: idToken, logoutHint: logoutHint, clientID: p.cfg.ClientID, returnTo: postLogoutRedirectURI,
+	})
+}
+
+func endSessionURL(doc *document, params map[string]string) (string, bool) {
+	u, err := url.Parse(doc.EndSessionURL)
+	if err != nil {
+		return "", false
+	}
+	query := u.Query()
+	for name, value := range params {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	u.RawQuery = query.Encode()
+	return u.String(), true
+}
+
+// claimedIssuer is the iss of a token that is not verified, or "".
+func claimedIssuer(raw string) string {
+	parts := strings.Split(capped(raw, maxToken), ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return ""
+	}
+	var c struct {
+		Issuer string `json:"iss"`
+	}
+	if json.Unmarshal(payload, &c) != nil {
+		return ""
+	}
+	return c.Issuer
+}

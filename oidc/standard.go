@@ -1,0 +1,91 @@
+package oidc
+
+import (
+	"net/url"
+	"strings"
+)
+
+// dialect is what differs between the types of provider.
+type dialect interface {
+	// issuer is the issuer as configured or derived, without a trailing slash; for a multi-tenant Entra it holds {tenantid}.
+	issuer() string
+	// accepts says whether a discovery document of this issuer is the configured provider's.
+	accepts(documentIssuer string) bool
+	// handlesIssuer says whether somebody who names this issuer means the provider.
+	handlesIssuer(doc *document, iss string) bool
+	// keyFits says whether a key may sign a token with these claims; they are not verified otherwise yet.
+	keyFits(doc *document, key publicKey, c claims) error
+	// check is the dialect's part of verifying an ID token.
+	check(doc *document, c claims) *Error
+	// subject is the canonical subject of verified claims.
+	subject(c claims) (string, *Error)
+	// emailWord is what the provider says about the address, and whether everybody who comes from the provider is of one
+	// organisation.
+	emailWord(c claims) (word verdict, pinned bool)
+	// userinfo says whether the userinfo endpoint can complete an ID token.
+	userinfo() bool
+	// prompt is the prompt to send for the one asked for.
+	prompt(asked string) string
+	// logoutHint is what names the person to endSession; "" when nothing does.
+	logoutHint(c claims) string
+	// endSession is where signing out goes on.
+	endSession(doc *document, r logoutRequest) (string, bool)
+}
+
+// standard is the dialect of a provider that does as OpenID Connect says.
+type standard struct{ configured string }
+
+func newStandard(cfg Config) dialect { return standard{canonicalIssuer(cfg.Issuer)} }
+
+func (s standard) issuer() string { return s.configured }
+
+// accepts tolerates what people write differently, a slash at the end and the case of the host. Tokens are then held to the
+// document's spelling, exactly.
+func (s standard) accepts(documentIssuer string) bool {
+	return canonicalIssuer(documentIssuer) == s.configured
+}
+
+func (s standard) handlesIssuer(doc *document, iss string) bool { return s.accepts(iss) }
+
+func (s standard) keyFits(*document, publicKey, claims) error { return nil }
+
+func (s standard) check(*document, claims) *Error { return nil }
+
+// subject: an issuer has no fragment, so the first # ends it.
+func (s standard) subject(c claims) (string, *Error) {
+	return "oidc:" + s.configured + "#" + c.text("sub"), nil
+}
+
+// emailWord: an issuer may serve the whole world, as Google does, so a trusted domain alone proves nothing.
+func (s standard) emailWord(c claims) (verdict, bool) { return emailVerified(c), false }
+
+func (s standard) userinfo() bool { return true }
+
+func (s standard) prompt(asked string) string { return asked }
+
+func (s standard) logoutHint(claims) string { return "" }
+
+func (s standard) endSession(doc *document, r logoutRequest) (string, bool) {
+	return endSessionURL(doc, map[string]string{
+		"id_token_hint":            r.idToken,
+		"client_id":                r.clientID,
+		"logout_hint":              r.logoutHint,
+		"post_logout_redirect_uri": r.returnTo,
+	})
+}
+
+// canonicalIssuer is an issuer in one spelling: scheme and host in lower case, no default port, no slash at the end.
+func canonicalIssuer(issuer string) string {
+	u, err := url.Parse(strings.TrimSpace(issuer))
+	if err != nil || u.Host == "" {
+		return issuer
+	}
+	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "https":
+		u.Host = strings.TrimSuffix(u.Host, ":443")
+	case "http":
+		u.Host = strings.TrimSuffix(u.Host, ":80")
+	}
+	return strings.TrimRight(u.String(), "/")
+}

@@ -1,0 +1,174 @@
+package oidc
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	gooidc "github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	// maxToken bounds a token before anything parses it, in bytes.
+	maxToken = 64 << 10
+	// maxSkew is how far the provider's clock may be behind ours.
+	maxSkew = time.Minute
+)
+
+// expected is what an ID token must answer to.
+type expected struct {
+	nonce         string
+	accessToken   string    // that came with it; at_hash, if there is one, must be of it
+	signedInSince time.Time // auth_time, if there is one, must not be before; zero: whenever
+}
+
+// verifyIDToken takes a raw ID token to its claims, or refuses it (OpenID Connect Core 1.0, section 3.1.3.7). Nothing in the
+// token is believed before its signature is verified.
+func (p *Provider) verifyIDToken(ctx context.Context, doc *document, raw string, want expected) (claims, *Error) {
+	if len(raw) > maxToken || strings.Count(raw, ".") != 2 {
+		return nil, invalid("The provider's ID token is not a signed token of at most 64 KiB: is it encrypted, or full of groups?",
+			fmt.Errorf("the ID token has %d bytes and %d dots", len(raw), strings.Count(raw, ".")))
+	}
+	signed := &signedBy{provider: p, doc: doc}
+	verifier := gooidc.NewVerifier(doc.IssuerURL, signed, &gooidc.Config{
+		ClientID:             p.cfg.ClientID,
+		SupportedSigningAlgs: doc.algorithms(),
+		SkipIssuerCheck:      strings.Contains(doc.IssuerURL, tenantPlaceholder), // the dialect checks it
+		Now:                  func() time.Time { return p.now().Add(-maxSkew) },
+	})
+	token, err := verifier.Verify(ctx, raw)
+	if signed.err != nil {
+		return nil, signatureRefusal(signed.err)
+	}
+	if err != nil {
+		return nil, invalid(remedyFor(err), fmt.Errorf("verifying the ID token: %w", reduced(err)))
+	}
+	c := signed.claims
+	if subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(want.nonce)) != 1 {
+		return nil, invalid("The ID token answers another sign-in. Many of these may be an attack.", errors.New("the ID token's nonce is not the one that was sent"))
+	}
+	if err := checkAuthorizedParty(c, token.Audience, p.cfg.ClientID); err != nil {
+		return nil, invalid("The ID token was issued to another application.", err)
+	}
+	if token.AccessTokenHash != "" {
+		if err := token.VerifyAccessToken(want.accessToken); err != nil {
+			return nil, invalid("The ID token belongs to another access token than it came with.", reduced(err))
+		}
+	}
+	if !validSubject(token.Subject) {
+		return nil, invalid("The provider must name the person by a sub of 1 to 255 ASCII characters.", fmt.Errorf("the ID token's sub has %d bytes, or other characters", len(token.Subject)))
+	}
+	if err := checkSignedInSince(c, want.signedInSince); err != nil {
+		return nil, err
+	}
+	if err := p.dialect.check(doc, c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// checkAuthorizedParty holds azp to be us when it is there, as it must be when the token is for several (section 3.1.3.7,
+// steps 4 and 5).
+func checkAuthorizedParty(c claims, audience []string, clientID string) error {
+	if !c.has("azp") && len(audience) <= 1 {
+		return nil
+	}
+	if c.text("azp") != clientID {
+		return fmt.Errorf("the ID token's azp is %s, for the audience %s", quoted(c.text("azp")), quoted(strings.Join(audience, " ")))
+	}
+	return nil
+}
+
+// validSubject holds a sub to OpenID Connect Core 1.0, section 2. It becomes a key of ours.
+func validSubject(sub string) bool {
+	foreign := func(r rune) bool { return r < ' ' || r > '~' }
+	return sub != "" && len(sub) <= 255 && !strings.ContainsFunc(sub, foreign)
+}
+
+// checkSignedInSince holds the provider to the max_age that was asked for (section 3.1.2.1). Entra tells auth_time only where
+// it is configured as an optional claim; without it the caller sees a zero AuthTime and decides.
+func checkSignedInSince(c claims, since time.Time) *Error {
+	signedIn := c.instant("auth_time")
+	if since.IsZero() || signedIn.IsZero() || !signedIn.Before(since.Add(-maxSkew)) {
+		return nil
+	}
+	return &Error{Code: CodeLoginRequired, Message: sayAgain, Remedy: "Nothing: the provider did not ask the person to sign in again, as max_age requires.",
+		Err: fmt.Errorf("the person signed in at %s, and since %s was asked for", signedIn.UTC().Format(time.RFC3339), since.UTC().Format(time.RFC3339))}
+}
+
+func remedyFor(err error) string {
+	var expired *gooidc.TokenExpiredError
+	switch {
+	case errors.As(err, &expired):
+		return "Compare the clocks of this machine and the provider: the ID token has expired on arrival."
+	case strings.Contains(err.Error(), "audience"):
+		return "The ID token is for another application: check client_id."
+	}
+	return "Many of these may be an attack; one after a change is likely the change: issuer, client_id, signing keys."
+}
+
+// signatureRefusal turns what the key set said into what we say.
+func signatureRefusal(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return invalid("Many of these may be an attack. If all sign-ins fail: the provider signs with a key that it does not publish (an application's own signing key, in Entra or Okta).", err)
+}
+
+// signedBy is the go-oidc key set of one verification: it looks the key up in ours, keeps the claims in full, and hands
+// go-oidc those that it checks.
+type signedBy struct {
+	provider *Provider
+	doc      *document
+	claims   claims
+	err      error // of the look-up, with its type, which go-oidc drops
+}
+
+// VerifySignature is called by go-oidc with the raw token.
+func (s *signedBy) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
+	payload, err := s.verify(ctx, raw)
+	s.err = err
+	return payload, err
+}
+
+func (s *signedBy) verify(ctx context.Context, raw string) ([]byte, error) {
+	var allowed []jose.SignatureAlgorithm
+	for _, name := range s.doc.algorithms() {
+		allowed = append(allowed, jose.SignatureAlgorithm(name))
+	}
+	token, err := jose.ParseSignedCompact(raw, allowed)
+	if err != nil {
+		return nil, fmt.Errorf("parsing the ID token: %w", reduced(err))
+	}
+	// A token of another purpose that the same key signed says so here (RFC 8725, section 3.11).
+	if typ, ok := token.Signatures[0].Header.ExtraHeaders[jose.HeaderType]; ok && !isJWT(typ) {
+		return nil, fmt.Errorf("the token is of type %s, not an ID token", quoted(fmt.Sprint(typ)))
+	}
+	fits := func(key publicKey, payload []byte) error {
+		c, _, err := decodeClaims(payload)
+		if err != nil {
+			return err
+		}
+		return s.provider.dialect.keyFits(s.doc, key, c)
+	}
+	payload, err := s.provider.keys.verify(ctx, s.doc.JWKSURL, token, fits)
+	if err != nil {
+		return nil, err
+	}
+	all, checked, err := decodeClaims(payload)
+	if err != nil {
+		return nil, err
+	}
+	s.claims = all
+	return checked, nil
+}
+
+func isJWT(typ any) bool {
+	s, ok := typ.(string)
+	return ok && strings.EqualFold(s, "JWT")
+}
