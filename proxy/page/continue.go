@@ -1,0 +1,26 @@
+package page
+
+import "net/http"
+
+// Continue is the page that leads on to another site by itself: the answer to a form whose way on leads over sites that its
+// page could not name in form-action.
+type Continue struct {
+	To    string // an https URL, e.g. a provider's authorization or end-session endpoint with its parameters
+	Where string // what people call the place, e.g. "Okta"
+}
+
+// Continue writes the page that leads on, with 200. A target that is not an allowed link is a mistake of the provider's
+// configuration, and says so.
+func (p *Pages) Continue(w http.ResponseWriter, r *http.Request, v Continue) {
+	if _, ok := externalURL(v.To); !ok {
+		p.Problem(w, r, Problem{
+			Status:   http.StatusBadGateway,
+			Title:    "The way on is broken",
+			Sentence: "The identity provider named an address that we do not send anybody to.",
+			Next:     "Tell the people who run this site.",
+			Code:     "provider_misconfigured",
+		})
+		return
+	}
+	p.write(w, r, sheet{template: "continue", status: http.StatusOK, Title: "One moment", Refresh: v.To, V: v})
+}

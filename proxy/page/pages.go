@@ -1,0 +1,80 @@
+package page
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Config is what all pages have in common.
+type Config struct {
+	Site string           // the host that people know this place by, shown on every page; from public_url
+	Now  func() time.Time // default time.Now
+}
+
+// Pages renders the pages. It is safe for concurrent use.
+type Pages struct {
+	site string
+	now  func() time.Time
+}
+
+// New returns the pages of one site.
+func New(c Config) *Pages {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Pages{site: c.Site, now: c.Now}
+}
+
+//go:embed templates
+var templateFiles embed.FS
+
+var templates = parseTemplates("choose", "continue", "home", "problem", "signedout")
+
+func parseTemplates(names ...string) map[string]*template.Template {
+	shared := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/icons.html"))
+	parsed := make(map[string]*template.Template, len(names))
+	for _, name := range names {
+		own := template.Must(shared.Clone())
+		parsed[name] = template.Must(own.ParseFS(templateFiles, "templates/"+name+".html"))
+	}
+	return parsed
+}
+
+// sheet is one page about to be written: what layout.html needs, and the page's own data in V.
+type sheet struct {
+	template string
+	status   int
+	posts    bool     // has a form that posts
+	origins  []string // where its forms may end besides our own origin
+
+	Title   string
+	Wide    bool
+	Refresh string // where to go on to by itself; an allowed link
+	V       any
+
+	Site       string
+	Stylesheet string
+	Icon       string
+}
+
+// write renders the sheet before it writes anything, so that a page is whole or not there at all.
+func (p *Pages) write(w http.ResponseWriter, r *http.Request, s sheet) {
+	s.Site, s.Stylesheet, s.Icon = p.site, stylesheet.path, icon.path
+
+	var body bytes.Buffer
+	if err := templates[s.template].ExecuteTemplate(&body, "layout", s); err != nil {
+		http.Error(w, "The page could not be rendered.", http.StatusInternalServerError)
+		return
+	}
+
+	setHeaders(w.Header(), s)
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(s.status)
+	if r.Method != http.MethodHead {
+		w.Write(body.Bytes())
+	}
+}

@@ -1,0 +1,46 @@
+package page
+
+import (
+	"fmt"
+	"time"
+)
+
+// moment is a time as a page shows it: we do not know the reader's time zone, so it is UTC and a distance from now.
+type moment struct {
+	Machine string // RFC 3339, for the datetime attribute
+	Text    string // 23 November 2026, 04:03 UTC
+	Away    string // in 7 h 20 min
+}
+
+func momentOf(t, now time.Time) moment {
+	t = t.UTC()
+	return moment{Machine: t.Format(time.RFC3339), Text: t.Format("2 January 2006, 15:04") + " UTC", Away: away(t.Sub(now))}
+}
+
+func away(d time.Duration) string {
+	switch {
+	case d >= time.Minute:
+		return "in " + span(d)
+	case d > 0:
+		return "in less than a minute"
+	case d > -time.Minute:
+		return "just now"
+	default:
+		return span(-d) + " ago"
+	}
+}
+
+// span says how long d, a minute or more, is: in two units at most, so that it can be read at a glance.
+func span(d time.Duration) string {
+	hours, minutes := int(d.Hours()), int(d.Minutes())%60
+	switch {
+	case hours >= 48:
+		return fmt.Sprintf("%d days", hours/24)
+	case hours >= 24, hours > 0 && minutes == 0:
+		return fmt.Sprintf("%d h", hours)
+	case hours > 0:
+		return fmt.Sprintf("%d h %d min", hours, minutes)
+	default:
+		return fmt.Sprintf("%d min", minutes)
+	}
+}
