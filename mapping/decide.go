@@ -25,7 +25,8 @@ const (
 // maxName is the longest user name that Vexa takes, in characters.
 const maxName = 100
 
-// Decide says what the identity may do, and why, rule by rule. The order of the rules does not matter:
+// Decide says what the identity may do, and why, rule by rule. The order of the rules does not matter, but that the first
+// of several denies gives the reason:
 //
 //   - What no rule grants is refused.
 //   - Every matching grant adds. Scopes unite, bots take the maximum of those that say a number, lifetimes the minimum of those
@@ -33,7 +34,7 @@ const maxName = 100
 //   - Grants that name different Vexa users refuse, because what one gives must never reach the data of the other's user.
 //   - One matching deny beats all.
 //   - Doubt (an expression that fails, a question about groups whose list is not complete) never grants and always denies. A
-//     grant that the missing groups might have matched still restricts: its denied routes and its lifetime hold.
+//     grant that the missing groups might have matched still restricts: its denied routes, and its lifetime where it is shorter.
 //
 // It takes no locks and is safe for concurrent use.
 func (r *Rules) Decide(id oidc.Identity) Decision {
@@ -130,6 +131,8 @@ type tally struct {
 	emailless bool
 	groups    bool // a grant is in doubt because of groups
 	grant     Grant
+
+	mostLifetime time.Duration // of grants in doubt; zero: none says
 }
 
 func (t *tally) add(r *rule, v verdict) {
@@ -141,10 +144,9 @@ func (t *tally) add(r *rule, v verdict) {
 		return
 	case v.matched:
 		t.give(r, v)
-		t.restrict(r)
 	case v.groups:
 		t.groups = true
-		t.restrict(r)
+		t.restrictInDoubt(r)
 	}
 	t.emailless = t.emailless || v.emailless
 }
@@ -152,6 +154,7 @@ func (t *tally) add(r *rule, v verdict) {
 func (t *tally) give(r *rule, v verdict) {
 	t.grants = true
 	t.own = t.own || !v.computed
+	t.closeRoutes(r)
 	if i, have := slices.BinarySearch(t.emails, v.email); !have {
 		t.emails = slices.Insert(t.emails, i, v.email)
 	}
@@ -159,21 +162,32 @@ func (t *tally) give(r *rule, v verdict) {
 	g.Scopes = g.Scopes.Union(r.scopes)
 	g.Admin = g.Admin || r.Grant.Admin
 	if n := r.Grant.MaxConcurrentBots; n != nil && (g.MaxConcurrentBots == nil || *n > *g.MaxConcurrentBots) {
-		most := *n
-		g.MaxConcurrentBots = &most
+		g.MaxConcurrentBots = new(*n)
+	}
+	g.KeyLifetime = shorter(g.KeyLifetime, r.Grant.KeyLifetime)
+}
+
+// restrictInDoubt lets a grant that might match take away, though it gives nothing: not even a lifetime longer than the one
+// that the others come to.
+func (t *tally) restrictInDoubt(r *rule) {
+	t.closeRoutes(r)
+	t.mostLifetime = shorter(t.mostLifetime, r.Grant.KeyLifetime)
+}
+
+func (t *tally) closeRoutes(r *rule) {
+	for _, route := range r.Grant.DenyRoutes {
+		if i, have := slices.BinarySearch(t.grant.DenyRoutes, route); !have {
+			t.grant.DenyRoutes = slices.Insert(t.grant.DenyRoutes, i, route)
+		}
 	}
 }
 
-func (t *tally) restrict(r *rule) {
-	g := &t.grant
-	if l := r.Grant.KeyLifetime; l > 0 && (g.KeyLifetime == 0 || l < g.KeyLifetime) {
-		g.KeyLifetime = l
+// shorter returns the shorter of two lifetimes, of which either may be zero and say nothing.
+func shorter(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
 	}
-	for _, route := range r.Grant.DenyRoutes {
-		if i, have := slices.BinarySearch(g.DenyRoutes, route); !have {
-			g.DenyRoutes = slices.Insert(g.DenyRoutes, i, route)
-		}
-	}
+	return a
 }
 
 func (t *tally) decision(s *subject) Decision {
@@ -200,6 +214,7 @@ func (t *tally) granted(s *subject) Grant {
 	if g.KeyLifetime == 0 {
 		g.KeyLifetime = DefaultKeyLifetime
 	}
+	g.KeyLifetime = shorter(g.KeyLifetime, t.mostLifetime)
 	return g
 }
 

@@ -159,7 +159,7 @@ func compileRule(given Rule) (rule, []oidc.Problem) {
 	}
 	if r.Grant != nil {
 		r.scopes = NewScopes(r.Grant.Scopes...)
-		if text, computed := computedAddress(r.Grant.VexaEmail); computed {
+		if text, computed := computedAddress(r.Grant.VexaEmail); computed && strings.TrimSpace(text) != "" {
 			var found []oidc.Problem
 			r.address, found = compileAddress("grant.vexa_email", text)
 			problems = append(problems, found...)
@@ -187,6 +187,9 @@ func tidy(r Rule) Rule {
 		g.Scopes = mapped(g.Scopes, strings.TrimSpace)
 		g.DenyRoutes = mapped(g.DenyRoutes, strings.TrimSpace)
 		g.VexaEmail = tidyAddress(g.VexaEmail)
+		if n := g.MaxConcurrentBots; n != nil {
+			g.MaxConcurrentBots = new(*n)
+		}
 		r.Grant = &g
 	}
 	return r

@@ -71,7 +71,7 @@ func compileCondition(key, text string) (*expression, []oidc.Problem) {
 		return nil, problems
 	}
 	if t := checked.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
-		return nil, []oidc.Problem{{Key: key, Message: fmt.Sprintf("it is a %s, not true or false", t), Remedy: "compare it with something", Line: 1, Column: 1}}
+		return nil, []oidc.Problem{{Key: key, Message: fmt.Sprintf("its type is %s, not true or false", t), Remedy: "compare it with something", Line: 1, Column: 1}}
 	}
 	if p, constant := constantCondition(env, checked, key); constant {
 		return nil, []oidc.Problem{p}
@@ -86,7 +86,7 @@ func compileAddress(key, text string) (*expression, []oidc.Problem) {
 		return nil, problems
 	}
 	if t := checked.OutputType(); !t.IsExactType(cel.StringType) && !t.IsExactType(cel.DynType) {
-		return nil, []oidc.Problem{{Key: key, Message: fmt.Sprintf("it is a %s, not a text", t), Remedy: `compute an address, for example = identity.claims.team + "@bots.acme.example"`, Line: 1, Column: 1}}
+		return nil, []oidc.Problem{{Key: key, Message: fmt.Sprintf("its type is %s, not a text", t), Remedy: `compute an address, for example = identity.claims.team + "@bots.acme.example"`, Line: 1, Column: 1}}
 	}
 	return newExpression(env, checked, key)
 }
