@@ -27,6 +27,7 @@ const (
 	EventSignOut          = "sign_out"
 	EventAccountBound     = "account_bound"
 	EventAccountPending   = "account_pending"
+	EventAccountApproved  = "account_approved"
 	EventAccountSuspended = "account_suspended"
 	EventAccountResumed   = "account_resumed"
 	EventKeyMinted        = "key_minted"

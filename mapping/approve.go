@@ -1,0 +1,48 @@
+package mapping
+
+import (
+	"context"
+	"fmt"
+)
+
+// Approve is an admin's word that a pending account may have the Vexa user of its address: whoever made that user, and whoever else
+// has it. If Vexa has none, it is created. An account whose Vexa user was lost is bound anew. The error is an *Error where the
+// rules give the account nothing, which changes nothing, or Vexa does not answer: the account is then bound at its next use, if it
+// may be without this approval, or waits again.
+func (a *Accounts) Approve(ctx context.Context, accountID, actor string) (Account, error) {
+	acc, err := a.Account(ctx, accountID)
+	if err != nil {
+		return Account{}, err
+	}
+	if acc.Status != Pending {
+		return acc, fmt.Errorf("account %s is not pending, it is %s", acc.ID, acc.Status)
+	}
+	d := a.Decide(acc)
+	if !d.Allowed {
+		return acc, &Error{Code: d.Code, Message: d.Reason, Remedy: "write a rule that grants it something first"}
+	}
+	bound, err := a.bindAs(ctx, accountID, d.Grant, true)
+	if err != nil {
+		return acc, asError(err)
+	}
+	e := about(bound, EventAccountApproved)
+	e.Actor, e.Reason = actor, acc.Reason
+	err = a.revoke(ctx, Revocation{Kind: RevokeGrant, Account: accountID, Reason: "approved"}, func(c *change, _ Account) error { return c.record(e) })
+	return bound, err
+}
+
+// reopen lets a pending account be bound, from the beginning.
+func (b *binding) reopen(ctx context.Context, accountID string) error {
+	return b.change(ctx, "reopen the account", func(c *change) error {
+		if err := c.CheckLease(b.lease); err != nil {
+			return err
+		}
+		acc, err := c.Account(accountID)
+		if err != nil || acc.Status != Pending {
+			return err
+		}
+		acc.Status, acc.Reason = Active, ""
+		acc.VexaUserID, acc.Intended = 0, false
+		return c.PutAccount(acc)
+	})
+}

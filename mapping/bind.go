@@ -1,0 +1,250 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"vexa-sso/mapping/vexa"
+)
+
+// bindLease is longer than all the calls to Vexa that one binding makes.
+const bindLease = 45 * time.Second
+
+// bind gives an active account its Vexa user and returns the account as it then is. One replica at a time does it for an
+// account; another gets ErrLeaseHeld. When the account may not have the user, it becomes pending, and the error says so.
+//
+// What it means that Vexa has a user of the address already depends on who made the user (S3, S6). We first look; there is
+// one: it is not ours, and goes to the account only if that may adopt. There is none: we write down that we are about to
+// create it, and create it. An answer of "created" is ours. An answer of "exists" to a first attempt means that somebody
+// else was quicker by milliseconds: not ours. An answer of "exists" after an attempt whose outcome we never learnt (a crash, a
+// 500, a lost answer) is ours in all likelihood; but somebody else might have been quicker then, so it is only taken as
+// ours while nobody else holds a token of it. A user without tokens is one whom nobody has ever used.
+func (a *Accounts) bind(ctx context.Context, accountID string, g Grant) (Account, error) {
+	return a.bindAs(ctx, accountID, g, false)
+}
+
+// bindAs is bind, with an admin's approval or without. With approval the account gets the user whoever made it and whoever else
+// has it.
+func (a *Accounts) bindAs(ctx context.Context, accountID string, g Grant, approved bool) (Account, error) {
+	lease, release, err := a.lease(ctx, "bind:"+accountID, bindLease)
+	if err != nil {
+		return Account{}, err
+	}
+	defer release()
+	b := &binding{Accounts: a, lease: lease, grant: g, approved: approved}
+	if err := b.begin(ctx, accountID); err != nil || b.acc.Bound() {
+		return b.acc, err
+	}
+	if err := b.findOrCreate(ctx); err != nil {
+		return b.acc, fmt.Errorf("bind account %s: %w", accountID, err)
+	}
+	return b.acc, nil
+}
+
+// binding is one attempt to bind one account, under its lease.
+type binding struct {
+	*Accounts
+	lease    Lease
+	grant    Grant
+	approved bool
+	acc      Account // as last written
+}
+
+// begin reads the account and sees whether its address is free.
+func (b *binding) begin(ctx context.Context, accountID string) error {
+	if b.approved {
+		if err := b.reopen(ctx, accountID); err != nil {
+			return err
+		}
+	}
+	return b.write(ctx, accountID, func(c *change, acc *Account) error {
+		acc.aim(b.grant)
+		if acc.VexaEmail == "" {
+			return &Error{Code: CodeEmailUnproven, Message: "Access to Vexa needs a proven email, and your provider gave none."}
+		}
+		if b.approved {
+			return nil
+		}
+		others, err := c.AccountsByVexaEmail(acc.VexaEmail)
+		if err != nil {
+			return err
+		}
+		for _, other := range others {
+			if other.ID != acc.ID && before(other, *acc) {
+				return b.hold(c, acc, "another identity has this Vexa user or came for it first: account "+other.ID)
+			}
+		}
+		return nil
+	})
+}
+
+// before says whether other has an older claim to the address that both name: it has the user, it is about to, or it came first.
+func before(other, acc Account) bool {
+	if other.Bound() || other.Intended != acc.Intended {
+		return other.Bound() || other.Intended
+	}
+	if other.CreatedAt.Equal(acc.CreatedAt) {
+		return other.ID < acc.ID
+	}
+	return other.CreatedAt.Before(acc.CreatedAt)
+}
+
+func (b *binding) findOrCreate(ctx context.Context) error {
+	resumed := b.acc.Intended
+	if !resumed {
+		user, err := b.vexa.FindUser(ctx, b.acc.VexaEmail)
+		if err == nil {
+			return b.adoptUser(ctx, user)
+		}
+		if !errors.Is(err, vexa.ErrUserNotFound) {
+			return b.unusable(ctx, err)
+		}
+		if err := b.intend(ctx, true); err != nil {
+			return err
+		}
+	}
+	user, made, err := b.vexa.CreateUser(ctx, b.acc.VexaEmail, b.grant.Name, b.grant.MaxConcurrentBots)
+	switch {
+	case err != nil && !resumed && !vexa.Uncertain(err):
+		// Nothing was created: what is found later is not ours.
+		return errors.Join(b.unusable(ctx, err), b.intend(ctx, false))
+	case err != nil:
+		return err
+	case made == vexa.ByUs:
+		return b.take(ctx, user, "created")
+	case made == vexa.Existed && !resumed:
+		return b.adoptUser(ctx, user)
+	}
+	untouched, err := b.untouched(ctx, user)
+	if err != nil {
+		return err
+	}
+	if untouched {
+		return b.take(ctx, user, "created; the answer had been lost")
+	}
+	return b.adoptUser(ctx, user)
+}
+
+// untouched says whether nobody but us holds a token of the user.
+func (b *binding) untouched(ctx context.Context, user vexa.User) (bool, error) {
+	tokens, err := b.vexa.Tokens(ctx, user.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, t := range tokens {
+		if instance, _ := marks(t.Name); instance != b.instance {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// adoptUser takes a user that we did not make, if the identity has proven that it is theirs (S3, E1).
+func (b *binding) adoptUser(ctx context.Context, user vexa.User) error {
+	switch id := b.acc.Identity; {
+	case b.approved:
+		return b.take(ctx, user, "adopted, approved by an admin")
+	case b.adopt == AdoptNever:
+		return b.wait(ctx, "the Vexa user exists, and adopt_existing is never")
+	case b.grant.VexaEmailComputed:
+		return b.wait(ctx, "the Vexa user exists, and its address comes from a rule, not from the person")
+	case id.Email == "" || vexa.NormalEmail(id.Email) != vexa.NormalEmail(b.acc.VexaEmail):
+		return b.wait(ctx, "the Vexa user exists, and its address is not the person's proven email")
+	case !id.EmailTrusted:
+		return b.wait(ctx, "the Vexa user exists, and its address is not in a trusted domain")
+	}
+	return b.take(ctx, user, "adopted")
+}
+
+// take binds the account to the user, unless another has it.
+func (b *binding) take(ctx context.Context, user vexa.User, how string) error {
+	if user.ID == 0 || vexa.NormalEmail(user.Email) != vexa.NormalEmail(b.acc.VexaEmail) {
+		return &vexa.Error{Op: "bind the user that was asked for", Kind: vexa.ErrNotAdminAPI}
+	}
+	return b.write(ctx, b.acc.ID, func(c *change, acc *Account) error {
+		others, err := c.AccountsByVexaUser(user.ID)
+		if err != nil {
+			return err
+		}
+		if len(others) > 0 && !b.approved {
+			return b.hold(c, acc, "another identity has this Vexa user: account "+others[0].ID)
+		}
+		acc.VexaUserID, acc.Intended = user.ID, false
+		e := about(*acc, EventAccountBound)
+		e.Reason = how
+		return c.record(e)
+	})
+}
+
+// intend writes down that we are about to create the user, or that we did not.
+func (b *binding) intend(ctx context.Context, intended bool) error {
+	return b.write(ctx, b.acc.ID, func(_ *change, acc *Account) error {
+		acc.Intended = intended
+		return nil
+	})
+}
+
+// unusable makes the account wait when Vexa will never have a user of its address, and passes other errors on.
+func (b *binding) unusable(ctx context.Context, err error) error {
+	if errors.Is(err, vexa.ErrEmail) || errors.Is(err, vexa.ErrRefused) {
+		return b.wait(ctx, "Vexa refuses the address")
+	}
+	return err
+}
+
+// wait makes the account pending.
+func (b *binding) wait(ctx context.Context, why string) error {
+	return b.write(ctx, b.acc.ID, func(c *change, acc *Account) error { return b.hold(c, acc, why) })
+}
+
+// hold makes the account pending in a transaction that is under way. It is no error there: write returns one when it is done.
+func (b *binding) hold(c *change, acc *Account, why string) error {
+	acc.Status, acc.Reason, acc.Intended = Pending, why, false
+	e := about(*acc, EventAccountPending)
+	e.Reason = why
+	return c.record(e)
+}
+
+// write changes the account, under the lease and only while it is active and unbound, and leaves it in b.acc. An account that
+// was bound meanwhile is left as it is; one that is not active, before or after, is an error.
+func (b *binding) write(ctx context.Context, accountID string, fn func(*change, *Account) error) error {
+	var acc Account
+	err := b.change(ctx, "bind the account", func(c *change) error {
+		if err := c.CheckLease(b.lease); err != nil {
+			return err
+		}
+		var err error
+		if acc, err = c.Account(accountID); err != nil {
+			return err
+		}
+		if acc.Bound() || acc.Status != Active {
+			return nil
+		}
+		if err := fn(c, &acc); err != nil {
+			return err
+		}
+		return c.PutAccount(acc)
+	})
+	if err != nil {
+		return err
+	}
+	b.acc = acc
+	return standing(acc)
+}
+
+// lease takes a lease and returns how to give it back, which works also when ctx is done.
+func (a *Accounts) lease(ctx context.Context, name string, ttl time.Duration) (Lease, func(), error) {
+	lease, err := a.store.AcquireLease(ctx, name, ttl)
+	if err != nil {
+		return Lease{}, nil, err
+	}
+	return lease, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		if err := a.store.ReleaseLease(ctx, lease); err != nil && !errors.Is(err, ErrLeaseLost) {
+			a.log.WarnContext(ctx, "lease not given back; it will expire", "lease", name, "error", err)
+		}
+	}, nil
+}

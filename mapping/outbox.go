@@ -1,0 +1,209 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"vexa-sso/mapping/vexa"
+)
+
+const (
+	firstRetry   = time.Second     // of a deletion that Vexa did not confirm, then twice as long each time …
+	longestRetry = 5 * time.Minute // … up to this
+	deletions    = 4               // at a time: a Vexa that hangs for one key must not hold up all
+	reachTimeout = 15 * time.Second
+)
+
+// DeleteRevoked deletes at Vexa the revoked keys whose time has come. A key is forgotten only when Vexa has confirmed that it is
+// gone; else it is tried again, later and later (S5). waiting is how many are left. The error is the store's.
+func (a *Accounts) DeleteRevoked(ctx context.Context) (waiting int, err error) {
+	keys, err := a.revoking(ctx)
+	if err != nil {
+		return 0, err
+	}
+	now := a.now()
+	due := slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return now.Before(k.RetryAt) })
+	done := make([]bool, len(due))
+	var down atomic.Bool // Vexa does not answer: the rest is for the next time, so that a new revocation does not wait behind it
+	work, workCtx := errgroup.WithContext(ctx)
+	work.SetLimit(deletions)
+	for i, key := range due {
+		work.Go(func() (err error) {
+			if !down.Load() {
+				done[i], err = a.deleteKey(workCtx, key, &down)
+			}
+			return err
+		})
+	}
+	err = work.Wait()
+	for _, d := range done {
+		if d {
+			waiting--
+		}
+	}
+	return len(keys) + waiting, err
+}
+
+// OldestRevocation returns since when the longest waiting revoked key waits for Vexa's confirmation; zero when none does.
+func (a *Accounts) OldestRevocation(ctx context.Context) (time.Time, error) {
+	keys, err := a.revoking(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var oldest time.Time
+	for _, k := range keys {
+		if oldest.IsZero() || k.RevokedAt.Before(oldest) {
+			oldest = k.RevokedAt
+		}
+	}
+	return oldest, nil
+}
+
+func (a *Accounts) revoking(ctx context.Context) (keys []Key, err error) {
+	err = a.store.View(ctx, func(tx Tx) error {
+		keys, err = tx.KeysInState(KeyRevoking)
+		return err
+	})
+	if err != nil {
+		return nil, asError(fmt.Errorf("look for revoked keys: %w", err))
+	}
+	return keys, nil
+}
+
+// deleteKey deletes one key at Vexa and, when that is confirmed, from the store.
+func (a *Accounts) deleteKey(ctx context.Context, key Key, down *atomic.Bool) (done bool, err error) {
+	reach, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	unconfirmed := a.deleteToken(reach, key)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if unconfirmed != nil {
+		if errors.Is(unconfirmed, vexa.ErrUnavailable) {
+			down.Store(true)
+		}
+		a.log.WarnContext(ctx, "revoked key not deleted at Vexa yet", "key", key.ID, "account", key.AccountID,
+			"vexa_token_id", key.VexaTokenID, "attempts", key.Attempts+1, "error", unconfirmed)
+		return false, asError(a.change(ctx, "put off a deletion", func(c *change) error { return c.putOff(key.ID) }))
+	}
+	return true, asError(a.change(ctx, "forget a deleted key", func(c *change) error {
+		now, err := c.Key(key.ID)
+		if errors.Is(err, ErrNotFound) {
+			return nil // another replica was quicker
+		}
+		if err != nil {
+			return err
+		}
+		return c.dropKey(now, "revoked")
+	}))
+}
+
+// putOff sets when a deletion is tried next.
+func (c *change) putOff(keyID string) error {
+	key, err := c.Key(keyID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	wait := longestRetry
+	if key.Attempts < 9 {
+		wait = min(firstRetry<<key.Attempts, longestRetry)
+	}
+	key.Attempts++
+	key.RetryAt = c.now.Add(wait)
+	return c.PutKey(key)
+}
+
+// dropKey forgets a key that Vexa does not have any more.
+func (c *change) dropKey(key Key, why string) error {
+	if err := c.DeleteKey(key.ID); err != nil {
+		return err
+	}
+	e := Event{Event: EventKeyRevoked, Account: key.AccountID, Reason: why, CredentialID: key.ID, VexaUserID: key.VexaUserID, VexaTokenID: key.VexaTokenID}
+	if !key.RevokedAt.IsZero() {
+		e.TookMS = c.now.Sub(key.RevokedAt).Milliseconds()
+	}
+	return c.record(e)
+}
+
+// deleteToken makes sure that Vexa does not have the key any more. It looks before it deletes: on a Vexa that was set up anew,
+// or restored, the token of that id may be somebody else's.
+func (a *Accounts) deleteToken(ctx context.Context, key Key) error {
+	token, err := a.tokenOf(ctx, key)
+	if err != nil || token == nil {
+		return err
+	}
+	return a.vexa.DeleteToken(ctx, token.ID)
+}
+
+// tokenOf returns the token at Vexa that is this key, nil if Vexa's Admin API does not have it.
+func (a *Accounts) tokenOf(ctx context.Context, key Key) (*vexa.Token, error) {
+	tokens, err := a.vexa.Tokens(ctx, key.VexaUserID)
+	if errors.Is(err, vexa.ErrUserNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tokens {
+		if isToken(t, key) {
+			return &t, nil
+		}
+	}
+	return nil, nil
+}
+
+// settleIntents clears up after earlier attempts to mint this very key: we hold their lease, so they are over. One that left a
+// token at Vexa left one that nobody can use, since its secret was never stored.
+func (a *Accounts) settleIntents(ctx context.Context, acc Account, scopes Scopes) error {
+	var keys []Key
+	err := a.store.View(ctx, func(tx Tx) (err error) {
+		keys, err = tx.Keys(acc.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if key.State != KeyMinting || key.Scopes != scopes {
+			continue
+		}
+		if err := a.settle(ctx, key); err != nil {
+			return fmt.Errorf("clear up an earlier attempt: %w", err)
+		}
+	}
+	return nil
+}
+
+// settle deletes what may have become of an intent.
+func (a *Accounts) settle(ctx context.Context, intent Key) error {
+	if err := a.deleteToken(ctx, intent); err != nil {
+		return err
+	}
+	return a.change(ctx, "take back the intent to mint", func(c *change) error {
+		key, err := c.Key(intent.ID)
+		if errors.Is(err, ErrNotFound) || err == nil && key.State != KeyMinting {
+			return nil // its mint came to an end after all
+		}
+		if err != nil {
+			return err
+		}
+		return c.DeleteKey(key.ID)
+	})
+}
+
+// wake has Run look for work at once.
+func (a *Accounts) wake() {
+	select {
+	case a.kick <- struct{}{}:
+	default:
+	}
+}

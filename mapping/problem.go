@@ -1,0 +1,81 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"vexa-sso/mapping/vexa"
+)
+
+// Codes of an Error, beside those of a refusing Decision. The public error table in proxy gives each its HTTP status.
+const (
+	CodePendingApproval  = "pending_approval"       // an admin must decide about the account
+	CodeSuspended        = "suspended"              // the account is
+	CodeScopeMissing     = "scope_missing"          // a key was asked for with more than the grant has, or with nothing
+	CodeVexaUnavailable  = "vexa_admin_unavailable" // no key now: the Admin API does not answer, or not usably
+	CodeStoreUnavailable = "store_unavailable"
+)
+
+// Error is why an account cannot be had or a key cannot be given: a stable code, a sentence for the person and a remedy for the
+// admin's log.
+type Error struct {
+	Code    string
+	Message string // for the person
+	Remedy  string // for the admin, in the log
+	Err     error  // the cause; free of secrets
+
+	// RetryAfter is when asking again makes sense, where time alone can help; zero otherwise.
+	RetryAfter time.Duration
+}
+
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("%s: %s", e.Code, e.Message)
+	}
+	return fmt.Sprintf("%s: %s: %v", e.Code, e.Message, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+const retrySoon = 5 * time.Second
+
+// asError puts an error of the store or of Vexa into words. Errors that are already in words, and ErrNotFound, pass.
+func asError(err error) error {
+	if err == nil || errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if _, ok := errors.AsType[*Error](err); ok {
+		return err
+	}
+	if errors.Is(err, ErrStoreUnavailable) {
+		return &Error{Code: CodeStoreUnavailable, Message: "We cannot look up your access right now. Try again in a moment.", RetryAfter: retrySoon, Err: err}
+	}
+	e := &Error{Code: CodeVexaUnavailable, Message: "Vexa cannot give you access right now. Try again in a moment.", RetryAfter: retrySoon, Err: err}
+	if v, ok := errors.AsType[*vexa.Error](err); ok && v.RetryAfter > 0 {
+		e.RetryAfter = v.RetryAfter
+	}
+	switch {
+	case errors.Is(err, vexa.ErrAdminToken):
+		e.Remedy = "set vexa.admin_token to the deployment's ADMIN_API_TOKEN"
+	case errors.Is(err, vexa.ErrNotAdminAPI):
+		e.Remedy = "point vexa.admin_url at Vexa's Admin API; since 0.12 the gateway does not lead to it"
+	case errors.Is(err, ErrLeaseHeld), errors.Is(err, context.DeadlineExceeded):
+		e.Remedy = "if it lasts, look at the health of Vexa's Admin API"
+	}
+	return e
+}
+
+// standing returns why an account of this status gets nothing, or nil.
+func standing(acc Account) error {
+	switch acc.Status {
+	case Active:
+		return nil
+	case Suspended:
+		return &Error{Code: CodeSuspended, Message: "Your access to Vexa is suspended. Ask your administrator."}
+	default:
+		return &Error{Code: CodePendingApproval, Message: "Your access to Vexa waits for an administrator's approval.",
+			Remedy: "vexa-sso accounts show " + acc.ID, Err: errors.New(acc.Reason)}
+	}
+}

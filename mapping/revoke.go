@@ -1,0 +1,227 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Revoke takes away what r names. Everything that ends access goes through it. The decision is written down in one transaction,
+// with its audit event, its place in the log that every replica tails, and what is left to do; Run deletes the keys at Vexa
+// until Vexa has confirmed it (S5). actor is who decided.
+//
+//   - RevokeSession ends the session. ErrNotFound: there was none.
+//   - RevokeAccount suspends the account and ends all it has: sessions, streams, keys. Until Resume it is refused everywhere.
+//   - RevokeGrant looks at the account again by its identity and the rules now in force, and takes the keys that are too wide.
+func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error {
+	switch r.Kind {
+	case RevokeSession:
+		return a.revoke(ctx, r, func(c *change, acc Account) error {
+			if err := c.DeleteSession(r.Session); err != nil {
+				return err
+			}
+			e := about(acc, EventSessionEnded)
+			e.Actor, e.Reason, e.CredentialID = actor, r.Reason, r.Session
+			return c.record(e)
+		})
+	case RevokeAccount:
+		return a.revoke(ctx, r, func(c *change, acc Account) error {
+			acc.Status, acc.Reason = Suspended, r.Reason
+			if err := c.PutAccount(acc); err != nil {
+				return err
+			}
+			return c.endAll(acc, EventAccountSuspended, r.Reason, actor)
+		})
+	case RevokeGrant:
+		return a.revoke(ctx, r, func(c *change, acc Account) error {
+			return c.shrink(acc.ID, grantOf(a.Decide(acc)).Scopes)
+		})
+	}
+	return fmt.Errorf("revoke: there is no kind %q", r.Kind)
+}
+
+// SignOutEverywhere ends all that an account has, like RevokeAccount, but leaves it active: who may still sign in can do so at
+// once.
+func (a *Accounts) SignOutEverywhere(ctx context.Context, accountID, reason, actor string) error {
+	r := Revocation{Kind: RevokeAccount, Account: accountID, Reason: reason}
+	return a.revoke(ctx, r, func(c *change, acc Account) error { return c.endAll(acc, EventSignOut, reason, actor) })
+}
+
+// Resume ends a suspension.
+func (a *Accounts) Resume(ctx context.Context, accountID, actor string) error {
+	r := Revocation{Kind: RevokeGrant, Account: accountID, Reason: "resumed"}
+	return a.revoke(ctx, r, func(c *change, acc Account) error {
+		if acc.Status != Suspended {
+			return fmt.Errorf("account %s is not suspended, it is %s", acc.ID, acc.Status)
+		}
+		acc.Status, acc.Reason = Active, ""
+		if err := c.PutAccount(acc); err != nil {
+			return err
+		}
+		e := about(acc, EventAccountResumed)
+		e.Actor = actor
+		return c.record(e)
+	})
+}
+
+// RevokeKey deletes one key, whatever it still could be used for. ErrNotFound: there is none.
+func (a *Accounts) RevokeKey(ctx context.Context, keyID, reason, actor string) error {
+	var key Key
+	err := a.store.View(ctx, func(tx Tx) (err error) {
+		key, err = tx.Key(keyID)
+		return err
+	})
+	if err != nil {
+		return asError(fmt.Errorf("look up key %s: %w", keyID, err))
+	}
+	return a.revoke(ctx, Revocation{Kind: RevokeGrant, Account: key.AccountID, Reason: reason}, func(c *change, _ Account) error {
+		key, err := c.Key(keyID)
+		if err != nil {
+			return err
+		}
+		a.log.InfoContext(ctx, "key to be revoked", "key", keyID, "account", key.AccountID, "actor", actor, "reason", reason)
+		return c.revokeKey(key)
+	})
+}
+
+// revoke runs fn and publishes r in one transaction, then lets both take effect here.
+func (a *Accounts) revoke(ctx context.Context, r Revocation, fn func(*change, Account) error) error {
+	err := a.change(ctx, "revoke "+string(r.Kind), func(c *change) error {
+		acc, err := c.Account(r.Account)
+		if err != nil {
+			return err
+		}
+		if err := fn(c, acc); err != nil {
+			return err
+		}
+		r.At = c.now
+		return c.Publish(r)
+	})
+	if err != nil {
+		return asError(err)
+	}
+	a.revoked(r.Kind)
+	a.Apply(r)
+	return nil
+}
+
+// Apply is what a replica does when the log of revocations says so: it forgets the keys that it holds open.
+func (a *Accounts) Apply(r Revocation) {
+	switch r.Kind {
+	case RevokeSession:
+		return
+	case RevokeEverything:
+		a.keys.forget(func(*openKey) bool { return true })
+	default:
+		a.keys.forgetAccount(r.Account)
+	}
+	a.wake()
+}
+
+// endAll ends the sessions and revokes all the keys of an account.
+func (c *change) endAll(acc Account, event, reason, actor string) error {
+	sessions, err := c.DeleteSessions(acc.ID)
+	if err != nil {
+		return err
+	}
+	if err := c.shrink(acc.ID, ""); err != nil {
+		return err
+	}
+	e := about(acc, event)
+	e.Actor, e.Reason = actor, reason
+	if sessions > 0 {
+		e.Reason = fmt.Sprintf("%s (%d sessions)", reason, sessions)
+	}
+	return c.record(e)
+}
+
+// shrink revokes the account's keys that have more than scopes. Intents are left to whoever mints, who will see the account as it
+// is now, and to the reconciler.
+func (c *change) shrink(accountID string, scopes Scopes) error {
+	keys, err := c.Keys(accountID)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if !wider(key, scopes) {
+			continue
+		}
+		if err := c.revokeKey(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// revokeKey makes a key one that is to be deleted at Vexa. Its secret is gone from the store from here on.
+func (c *change) revokeKey(key Key) error {
+	if key.State == KeyRevoking {
+		return nil
+	}
+	key.State, key.Sealed, key.Attempts = KeyRevoking, nil, 0
+	key.RevokedAt, key.RetryAt = c.now, time.Time{}
+	return c.PutKey(key)
+}
+
+// KeyGone finds out whether a key that the gateway called invalid is gone. The gateway's word is not enough: before 0.12 it says
+// the same when it cannot reach its own Admin API. Only if Vexa's Admin API does not have the key any more is it dropped; true
+// then means that Key will give another one. False: the key is good, and the gateway is in trouble. The error is an *Error;
+// it means that we could not find out.
+func (a *Accounts) KeyGone(ctx context.Context, keyID string) (bool, error) {
+	flight := a.flights.DoChan(lengthPrefixed("gone", keyID, ""), func() (any, error) {
+		a.flying.RLock()
+		defer a.flying.RUnlock()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mintTimeout)
+		defer cancel()
+		return a.keyGone(ctx, keyID)
+	})
+	select {
+	case <-ctx.Done():
+		return false, asError(ctx.Err())
+	case got := <-flight:
+		gone, _ := got.Val.(bool)
+		return gone, asError(got.Err)
+	}
+}
+
+func (a *Accounts) keyGone(ctx context.Context, keyID string) (bool, error) {
+	var key Key
+	err := a.store.View(ctx, func(tx Tx) (err error) {
+		key, err = tx.Key(keyID)
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrNotFound) || err == nil && key.State != KeyActive:
+		a.keys.forgetKey(keyID) // dropped or replaced already, here or elsewhere
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("look up key %s: %w", keyID, err)
+	}
+	token, err := a.tokenOf(ctx, key)
+	if err != nil {
+		return false, fmt.Errorf("find out about key %s: %w", keyID, err)
+	}
+	if token != nil && (token.ExpiresAt.IsZero() || a.now().Before(token.ExpiresAt)) {
+		return false, nil
+	}
+	err = a.change(ctx, "drop a key that is gone", func(c *change) error {
+		now, err := c.Key(keyID)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if token != nil { // expired: it still opens some doors until it is deleted (V9)
+			return c.revokeKey(now)
+		}
+		return c.dropKey(now, "gone at Vexa, by another's hand")
+	})
+	if err != nil {
+		return false, err
+	}
+	a.keys.forgetKey(keyID)
+	a.wake()
+	return true, nil
+}

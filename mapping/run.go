@@ -1,0 +1,91 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	outboxEvery = 2 * time.Second // what other processes wrote down; what this one did is looked at at once
+	renewEvery  = time.Minute
+)
+
+// Run does what goes on behind the requests, until ctx is done: it deletes revoked keys at Vexa, renews keys that are in use before
+// they expire, and reconciles, at the start and ever after. It returns when all of that has ended, and with it every mint
+// whose callers had given up. Every replica runs it.
+func (a *Accounts) Run(ctx context.Context) error {
+	loops, loopCtx := errgroup.WithContext(ctx)
+	loops.Go(func() error { return a.every(loopCtx, outboxEvery, a.kick, a.outbox) })
+	loops.Go(func() error { return a.every(loopCtx, renewEvery, nil, a.Renew) })
+	loops.Go(func() error { return a.every(loopCtx, a.reconcileEvery, nil, a.reconcileAndTell) })
+	err := loops.Wait()
+	a.flying.Lock()
+	defer a.flying.Unlock()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// every does work now, then each time after the interval or when it is kicked. What goes wrong is logged, and tried again.
+func (a *Accounts) every(ctx context.Context, interval time.Duration, kick <-chan struct{}, work func(context.Context) error) error {
+	for {
+		if err := work(ctx); err != nil && ctx.Err() == nil {
+			a.log.ErrorContext(ctx, "background work failed; it will be tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-a.after(interval):
+		case <-kick:
+		}
+	}
+}
+
+func (a *Accounts) outbox(ctx context.Context) error {
+	_, err := a.DeleteRevoked(ctx)
+	return err
+}
+
+func (a *Accounts) reconcileAndTell(ctx context.Context) error {
+	r, err := a.Reconcile(ctx, false)
+	if err != nil {
+		return err
+	}
+	if len(r.Unknown)+len(r.Missing)+len(r.Intents)+len(r.Revoked)+len(r.Problems) > 0 {
+		a.log.WarnContext(ctx, "reconciled with Vexa", "report", r)
+	}
+	return nil
+}
+
+// Renew replaces the keys that this replica has used and that are in the last third of their life. The old ones stay good for a
+// while: requests and other replicas may still use them. A key that nobody uses is left to expire.
+func (a *Accounts) Renew(ctx context.Context) error {
+	var failed error
+	for _, k := range a.keys.dueForRenewal(a.now()) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		failed = errors.Join(failed, a.renewKey(ctx, k))
+	}
+	return failed
+}
+
+func (a *Accounts) renewKey(ctx context.Context, k *openKey) error {
+	acc, err := a.Account(ctx, k.account)
+	if err != nil {
+		return err
+	}
+	g := grantOf(a.Decide(acc))
+	if standing(acc) != nil || !g.Scopes.Covers(k.scopes) {
+		a.keys.forgetKey(k.id) // whoever asks again will be told why
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, obtainTimeout)
+	defer cancel()
+	_, err = a.obtain(ctx, k.account, g, k.scopes, renewal)
+	return err
+}
