@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"vexa-sso/mapping/keyring"
+)
+
+func newKeyringGenerate() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "generate",
+		Short: "Make a new key ring",
+		Long: `Make a new key ring and write it to a file that only its owner may read, or to the standard output.
+An existing file is never overwritten: without its key ring, what is stored cannot be opened again.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ring, err := keyring.Generate()
+			if err != nil {
+				return fmt.Errorf("generating a key ring: %w", err)
+			}
+			if out == "" {
+				_, err = cmd.OutOrStdout().Write(ring)
+				return err
+			}
+			if err := createFile(out, ring); err != nil {
+				return fmt.Errorf("writing the key ring: %w", err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; name it in keyring_file, and keep a copy with your secrets\n", out)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "the `file` to make (default: standard output)")
+	return cmd
+}
+
+func newKeyringRotate() *cobra.Command {
+	var from settings
+	cmd := &cobra.Command{
+		Use:   "rotate [file]",
+		Short: "Add a new key to a key ring, and seal with it from now on",
+		Long: `Add a new key to a key ring, in place. From now on it seals; the older keys stay, to open what they sealed.
+The file is that of the configuration, unless another is named. A running server notices the change by itself.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := ringToRotate(cmd, &from, args)
+			if err != nil {
+				return err
+			}
+			if err := rotate(path); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "rotated %s\n", path)
+			return err
+		},
+	}
+	from.flag(cmd)
+	return cmd
+}
+
+func ringToRotate(cmd *cobra.Command, from *settings, args []string) (string, error) {
+	if len(args) == 1 {
+		return args[0], nil
+	}
+	cfg, err := from.load(cmd)
+	if err != nil {
+		return "", err
+	}
+	return cfg.KeyringFile, nil
+}
+
+func rotate(path string) error {
+	path, err := filepath.EvalSymlinks(path) // the file is replaced, not the link to it
+	if err != nil {
+		return fmt.Errorf("finding the key ring: %w", err)
+	}
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading the key ring: %w", err)
+	}
+	ring, err := keyring.Rotate(old)
+	if err != nil {
+		return fmt.Errorf("rotating %s: %w", path, err)
+	}
+	if err := replaceFile(path, ring); err != nil {
+		return fmt.Errorf("writing the key ring: %w", err)
+	}
+	return nil
+}
+
+// createFile makes a file that only its owner may read, and refuses when there is one.
+func createFile(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists already: it is left as it is; to add a key to it, use `vexa-sso keyring rotate`", path)
+	}
+	if err != nil {
+		return err
+	}
+	if err := fill(f, content); err != nil {
+		os.Remove(path)
+		return err
+	}
+	return nil
+}
+
+// replaceFile puts a new file in the place of one, in one step, with the owner and the mode of the old one. Whoever reads it
+// meanwhile, or after a power failure, has either the old or the new.
+func replaceFile(path string, content []byte) error {
+	old, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // it has its new name by then, unless something failed
+	if err := errors.Join(f.Chmod(old.Mode().Perm()), keepOwner(f, old), fill(f, content)); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// fill writes content to the disk and closes the file.
+func fill(f *os.File, content []byte) error {
+	_, err := f.Write(content)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// syncFolder brings a folder's new names to the disk.
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

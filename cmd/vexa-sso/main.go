@@ -1,0 +1,87 @@
+// Command vexa-sso is a proxy in front of Vexa that people and programs sign in to with their organisation's identity
+// provider. See `vexa-sso help`.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"vexa-sso/config"
+)
+
+// Exit codes.
+const (
+	exitGood   = 0
+	exitFailed = 1
+	exitWrong  = 2 // wrong usage or configuration
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the first signal asks to end, the second ends
+	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// execute runs the command that args name and returns the exit code.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	running := false
+	root := newRoot()
+	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+
+	var misset config.Errors
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitGood
+	case errors.As(err, &misset):
+		fmt.Fprintln(stderr, misset)
+		return exitWrong
+	case !running, errors.As(err, &usage): // cobra itself objects before anything runs
+		fmt.Fprintf(stderr, "vexa-sso: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
+		return exitWrong
+	default:
+		fmt.Fprintf(stderr, "vexa-sso: %v\n", err)
+		return exitFailed
+	}
+}
+
+// usageError is a command line that makes no sense, found by a command that was already running.
+type usageError struct{ error }
+
+func newRoot() *cobra.Command {
+	root := group("vexa-sso", "Single sign-on for Vexa",
+		newServe(), newCheck(), group("config", "Show the configuration", newConfigPrint()),
+		group("keyring", "Make and rotate the key ring that seals what is stored", newKeyringGenerate(), newKeyringRotate()),
+		newVersion(),
+	)
+	root.SilenceErrors, root.SilenceUsage = true, true
+	return root
+}
+
+// group is a command that only has subcommands.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	g := &cobra.Command{Use: use, Short: short, SuggestionsMinimumDistance: 2}
+	g.Args = cobra.ArbitraryArgs
+	g.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usageError{errors.New("name a command")}
+		}
+		if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
+			return usageError{fmt.Errorf("unknown command %q: did you mean %s?", args[0], meant[0])}
+		}
+		return usageError{fmt.Errorf("unknown command %q", args[0])}
+	}
+	g.AddCommand(commands...)
+	return g
+}

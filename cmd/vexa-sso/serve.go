@@ -1,0 +1,25 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func newServe() *cobra.Command {
+	var from settings
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the proxy",
+		Long: `Serve the proxy until SIGINT or SIGTERM, then let requests under way end; a second signal ends at once.
+
+The files that the configuration names are watched. A change takes effect without a restart; a change that is not
+valid is logged, and the configuration stays as it was.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := from.load(cmd)
+			if err != nil {
+				return err
+			}
+			return run(cmd.Context(), cfg)
+		},
+	}
+	from.flag(cmd)
+	return cmd
+}

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"vexa-sso/config"
+)
+
+// settings is the --config flag of a command that needs the configuration.
+type settings struct{ path string }
+
+func (s *settings) flag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.path, "config", "vexa-sso.yaml", "the configuration `file`; the environment variable VEXA_SSO_CONFIG may hold the document instead")
+}
+
+// load reads and validates the configuration, or returns config.Errors.
+func (s *settings) load(cmd *cobra.Command) (*config.Config, error) {
+	if cmd.Flags().Changed("config") && os.Getenv("VEXA_SSO_CONFIG") != "" {
+		return nil, usageError{errors.New("there is a --config and a VEXA_SSO_CONFIG: which one is meant?")}
+	}
+	return config.Load(s.path, os.Environ())
+}

@@ -1,0 +1,205 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"vexa-sso/mapping"
+)
+
+// Load reads the configuration in the file at path, or in VEXA_SSO_CONFIG where environ has that, and the VEXA_SSO_ variables
+// over it. environ is a list of NAME=value as os.Environ returns it. Names of files are relative to the folder of the
+// document (to the working directory with VEXA_SSO_CONFIG).
+//
+// The error is of type [Errors] and holds everything that is wrong, not only the first thing.
+func Load(path string, environ []string) (*Config, error) {
+	l := &loader{env: variables(environ), dir: filepath.Dir(path), files: map[string]bool{}, nodes: map[string]*node{}, blamed: map[string]bool{}}
+	source, text, ok := l.source(path)
+	if !ok {
+		return nil, l.errors()
+	}
+	l.document = source
+	root := l.parse(source, text)
+	if root == nil {
+		return nil, l.errors()
+	}
+	l.root = root
+	l.override(root)
+	l.expand(root, "")
+	c := Default()
+	l.decode(root, reflect.ValueOf(c).Elem(), "")
+	l.readRules(c)
+	l.check(c)
+	if errs := l.errors(); errs != nil {
+		return nil, errs
+	}
+	c.Files = slices.Sorted(maps.Keys(l.files))
+	c.reload = func() (*Config, error) { return Load(path, environ) }
+	return c, nil
+}
+
+// Reload loads the configuration again, from where it came. What it was called on stays as it is: when Reload fails, go on
+// with that.
+func (c *Config) Reload() (*Config, error) { return c.reload() }
+
+// loader is one reading of the configuration: what it reads from, and what it found.
+type loader struct {
+	env      map[string]string
+	dir      string // that relative names of files start from
+	document string // name of the main document
+
+	root    *node            // of the main document
+	nodes   map[string]*node // what was decoded, by path
+	files   map[string]bool  // what was read
+	secrets []string         // what came in by reference, to be kept out of messages
+
+	problems Errors
+	blamed   map[string]bool // keys about which enough was said
+}
+
+func variables(environ []string) map[string]string {
+	env := make(map[string]string, len(environ))
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		env[name] = value
+	}
+	return env
+}
+
+// source returns the main document and its name.
+func (l *loader) source(path string) (string, []byte, bool) {
+	if text := l.env[documentVariable]; text != "" {
+		l.dir = "."
+		return documentVariable, []byte(text), true
+	}
+	text, err := readBounded(path, maxFile)
+	if err != nil {
+		l.fail(place{source: path}, "", err.Error(), "name the file with --config, or put the document into VEXA_SSO_CONFIG")
+		return "", nil, false
+	}
+	l.files[path] = true
+	return path, text, true
+}
+
+// readRules reads the rules_file: a list of rules, or the key rules with that list.
+func (l *loader) readRules(c *Config) {
+	if c.RulesFile == "" || l.broken("rules_file") {
+		return
+	}
+	if l.nodes["rules"] != nil {
+		l.failKey("rules_file", "there are rules in the document and in a file", "keep one of the two")
+		return
+	}
+	text, err := readFile(c.RulesFile)
+	if err != nil {
+		l.failKey("rules_file", err.Error(), "")
+		return
+	}
+	root := l.parse(c.RulesFile, text)
+	if root == nil {
+		l.blame("rules")
+		return
+	}
+	if root.kind == sequenceKind {
+		root = &node{kind: mappingKind, at: root.at, entries: []entry{{"rules", root.at, root}}}
+	}
+	l.expand(root, "")
+	var file struct {
+		Rules []mapping.Rule `yaml:"rules"`
+	}
+	whole := l.nodes[""]
+	l.decode(root, reflect.ValueOf(&file).Elem(), "")
+	l.nodes[""] = whole
+	c.Rules = file.Rules
+}
+
+// fail notes a problem at a place. About a key of which something was said already nothing more is: the second message would
+// most often be a consequence of the first.
+func (l *loader) fail(at place, key, message, remedy string) {
+	l.problems = append(l.problems, Problem{at.source, at.line, at.column, key, message, remedy})
+	if key != "" {
+		l.blame(key)
+	}
+}
+
+// failKey notes a problem with the value of a key, wherever it came from. For a key that nobody gave, it points at the
+// nearest thing around it.
+func (l *loader) failKey(key, message, remedy string) {
+	if l.broken(key) {
+		return
+	}
+	l.problems = append(l.problems, l.problem(key, message, remedy))
+}
+
+func (l *loader) problem(key, message, remedy string) Problem {
+	at := place{l.document, 1, 1}
+	for path := key; path != ""; path = parent(path) {
+		if n := l.nodes[path]; n != nil {
+			at = n.at
+			break
+		}
+	}
+	return Problem{at.source, at.line, at.column, key, message, remedy}
+}
+
+// parent is the path around a key: of a.b[2] it is a.b, then a, then nothing.
+func parent(path string) string {
+	return path[:max(strings.LastIndexAny(path, ".["), 0)]
+}
+
+func (l *loader) blame(key string) { l.blamed[key] = true }
+
+// blameMissing keeps it from being said that a key is missing, when what was meant for it stands under another name.
+func (l *loader) blameMissing(path string) {
+	n := l.root
+	for name := range strings.SplitSeq(path, ".") {
+		if n = n.child(name); n == nil {
+			l.blame(path)
+			return
+		}
+	}
+}
+
+// broken says whether a key, or anything around or in it, was complained of while it was read.
+func (l *loader) broken(key string) bool {
+	for path := key; path != ""; path = parent(path) {
+		if l.blamed[path] {
+			return true
+		}
+	}
+	for b := range l.blamed {
+		if strings.HasPrefix(b, key+".") || strings.HasPrefix(b, key+"[") {
+			return true
+		}
+	}
+	return false
+}
+
+// keepSecret notes a value that came in by reference, so that no message will show it, and returns it.
+func (l *loader) keepSecret(value string) string {
+	if len(value) >= 6 {
+		l.secrets = append(l.secrets, value)
+	}
+	return value
+}
+
+// errors returns the problems in order, free of what came in by reference; nil when there are none.
+func (l *loader) errors() error {
+	if len(l.problems) == 0 {
+		return nil
+	}
+	slices.SortFunc(l.secrets, func(a, b string) int { return len(b) - len(a) })
+	for i := range l.problems {
+		for _, s := range l.secrets {
+			l.problems[i].Message = strings.ReplaceAll(l.problems[i].Message, s, redacted)
+			l.problems[i].Message = strings.ReplaceAll(l.problems[i].Message, fmt.Sprintf("%q", s), redacted)
+			l.problems[i].Remedy = strings.ReplaceAll(l.problems[i].Remedy, s, redacted)
+		}
+	}
+	l.problems.sort()
+	return l.problems
+}
