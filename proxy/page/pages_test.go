@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -112,7 +113,7 @@ func TestValuesAreText(t *testing.T) {
 	for _, s := range hostile {
 		for name, h := range everyPage(s, s) {
 			for _, n := range elements(t, get(t, h).Body.String()) {
-				checkHarmless(t, name+" with "+s, n)
+				checkHarmless(t, fmt.Sprintf("%s with %q", name, s), n)
 			}
 		}
 	}
@@ -252,6 +253,19 @@ func TestChooseLinksKeepWhereToReturn(t *testing.T) {
 	}
 	if !found || !hidden {
 		t.Errorf("link %v, hidden field %v in\n%s", found, hidden, w.Body)
+	}
+}
+
+// S9: nobody is asked to come back to another site.
+func TestChooseDropsForeignReturn(t *testing.T) {
+	t.Parallel()
+	for _, foreign := range []string{"https://evil.example/", "//evil.example/", `/\evil.example/`, "/\t/evil.example/", "javascript:alert(1)"} {
+		w := get(t, func(w http.ResponseWriter, r *http.Request) {
+			testPages().Choose(w, r, Choose{Providers: []Provider{{Name: "okta"}}, ReturnTo: foreign, AskEmail: true})
+		})
+		if strings.Contains(w.Body.String(), "return_to") {
+			t.Errorf("the page passes on %q", foreign)
+		}
 	}
 }
 
