@@ -10,6 +10,10 @@ var (
 	// ErrNotFound: there is no such account, key or session.
 	ErrNotFound = errors.New("not found")
 
+	// ErrConflict: something that has to be unique belongs to another already: a subject to another account. Whoever raced for
+	// it looks again.
+	ErrConflict = errors.New("conflict")
+
 	// ErrLeaseHeld: somebody else holds the lease now. ErrLeaseLost: it was ours and is no more; whatever was to be written
 	// under it must not be.
 	ErrLeaseHeld = errors.New("lease held by another")
@@ -85,4 +89,8 @@ const (
 	RevokeSession RevocationKind = "session" // one session and its streams
 	RevokeAccount RevocationKind = "account" // everything of the account
 	RevokeGrant   RevocationKind = "grant"   // the account's identity, grant or status changed: forget what was cached of it and look again
+
+	// RevokeEverything is never published. A replica hears it when it missed entries of the log: forget whatever was cached of
+	// anybody, and look again at everything that is open.
+	RevokeEverything RevocationKind = "everything"
 )

@@ -1,0 +1,283 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"vexa-sso/mapping"
+)
+
+var shortLimits = limits{open: time.Minute, read: 200 * time.Millisecond, list: 200 * time.Millisecond, write: 200 * time.Millisecond, tail: 200 * time.Millisecond}
+
+// mustFail asserts that no call gets through, and that each says why in the word that callers act on.
+func mustFail(t *testing.T, s *Store) {
+	t.Helper()
+	_, lease := s.AcquireLease(t.Context(), "mint", time.Minute)
+	_, byHash := s.SessionByHash(t.Context(), [32]byte{})
+	_, purge := s.PurgeSessions(t.Context(), at(0), at(0))
+	_, events := s.Events(t.Context(), EventFilter{})
+	for call, err := range map[string]error{
+		"Update":        s.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutAccount(account("ada", 0)) }),
+		"View":          s.View(t.Context(), func(tx mapping.Tx) error { _, err := tx.Accounts(); return err }),
+		"AcquireLease":  lease,
+		"SessionByHash": byHash,
+		"PurgeSessions": purge,
+		"Events":        events,
+	} {
+		if !errors.Is(err, mapping.ErrStoreUnavailable) || errors.Is(err, mapping.ErrNotFound) {
+			t.Errorf("%s: %v", call, err)
+		}
+	}
+}
+
+// S5, S10: what was cached may be served for the grace, by the clock, and not a moment longer; when the store is back, so is
+// everything else.
+func lose(t *testing.T, db *database, s *Store, cut, mend func()) {
+	t.Helper()
+	if err := s.Healthy(); err != nil || !s.Usable() {
+		t.Fatalf("at first: %v", err)
+	}
+	cut()
+	await(t, "the loss is noticed", func() bool { return s.Healthy() != nil })
+	if err := s.Healthy(); !errors.Is(err, mapping.ErrStoreUnavailable) {
+		t.Errorf("unhealthy in other words: %v", err)
+	}
+	mustFail(t, s)
+
+	lost := s.LastContact()
+	db.clock.advance(30*time.Second - db.clock.now().Sub(lost))
+	if !s.Usable() {
+		t.Error("not usable at the end of the grace")
+	}
+	db.clock.advance(time.Microsecond)
+	if s.Usable() {
+		t.Error("usable after the grace")
+	}
+
+	mend()
+	await(t, "the store is back", func() bool { return s.Healthy() == nil })
+	if !s.Usable() || !s.LastContact().Equal(db.clock.now()) {
+		t.Errorf("last contact was at %v", s.LastContact())
+	}
+	heard := hear(t, s)
+	publish(t, s, mapping.Revocation{Account: "ada"})
+	next(t, heard)
+}
+
+func TestFileIsRemoved(t *testing.T) {
+	t.Parallel()
+	db := newSQLite(t)
+	s := db.open(t)
+	path := strings.TrimPrefix(db.url, "sqlite:")
+	move := func(from, to string) {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose(t, db, s, func() { move(path, path+".away") }, func() { move(path+".away", path) })
+
+	move(path, path+".away")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustFail(t, s) // another file of that name is not our store
+	move(path+".away", path)
+}
+
+func TestServerIsLost(t *testing.T) {
+	t.Parallel()
+	db := newPostgres(t)
+	wire := newWire(t, db.url)
+	patience := shortLimits
+	patience.open, patience.tail = time.Minute, 2*time.Second
+	patience.write = 2 * time.Second
+	s := db.openWith(t, wire.url, patience)
+	t.Run("refused", func(t *testing.T) { lose(t, db, s, wire.cut, wire.mend) })
+	t.Run("silent", func(t *testing.T) { lose(t, db, s, wire.freeze, wire.mend) })
+}
+
+// Connections that the server ends, as when it restarts, are replaced without anybody noticing.
+func TestServerRestarts(t *testing.T) {
+	t.Parallel()
+	db := newPostgres(t)
+	wire := newWire(t, db.url)
+	s := db.openWith(t, wire.url, testLimits)
+	heard := hear(t, s)
+	put(t, s, account("ada", 0))
+	wire.cut()
+	wire.mend()
+	view(t, s, func(tx mapping.Tx) error { _, err := tx.Account("ada"); return err })
+	publish(t, s, mapping.Revocation{Account: "ada"})
+	if r := next(t, heard); r.Account != "ada" {
+		t.Errorf("heard of %+v", r)
+	}
+}
+
+// S10: nobody waits for a store that does not answer.
+func TestBusyStoreIsUnavailable(t *testing.T) {
+	t.Parallel()
+	db := newSQLite(t)
+	s := db.openWith(t, db.url, shortLimits)
+	other, err := sql.Open("sqlite", "file:"+strings.TrimPrefix(db.url, "sqlite:")+"?_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	hold, err := other.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutAccount(account("ada", 0)) })
+	if !errors.Is(err, mapping.ErrStoreUnavailable) || !strings.Contains(err.Error(), errTooSlow.Error()) {
+		t.Errorf("while another process writes and writes: %v", err)
+	}
+	if err := hold.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, account("ada", 0))
+}
+
+func TestClosed(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *database) {
+		s := db.open(t)
+		for range 2 {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustFail(t, s)
+		if err := s.Healthy(); !errors.Is(err, mapping.ErrStoreUnavailable) {
+			t.Errorf("closed and healthy: %v", err)
+		}
+		db.clock.advance(31 * time.Second)
+		if s.Usable() {
+			t.Error("closed and usable")
+		}
+	})
+}
+
+// S5: a tail that is stuck counts as lost.
+func TestStuckListenerCountsAsLost(t *testing.T) {
+	t.Parallel()
+	db := newSQLite(t)
+	s := db.open(t)
+	stuck, release := make(chan struct{}), make(chan struct{})
+	s.Watch(t.Context(), func(mapping.Revocation) { close(stuck); <-release })
+	publish(t, s, mapping.Revocation{Account: "ada"})
+	<-stuck
+	db.clock.advance(31 * time.Second)
+	if s.Usable() || !errors.Is(s.Healthy(), mapping.ErrStoreUnavailable) {
+		t.Errorf("usable is %v, healthy says %v", s.Usable(), s.Healthy())
+	}
+	close(release)
+	await(t, "the tail is back", func() bool { return s.Usable() && s.Healthy() == nil })
+}
+
+// wire is a connection to a server that can be cut, and on which the line can go dead.
+type wire struct {
+	url    string // leads through it
+	server string
+	listen string
+
+	mu       sync.Mutex
+	frozen   bool
+	listener net.Listener
+	open     map[net.Conn]bool
+}
+
+func newWire(t *testing.T, address string) *wire {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wire{server: u.Host, listen: "127.0.0.1:0", open: map[net.Conn]bool{}}
+	w.mend()
+	w.listen = w.listener.Addr().String()
+	u.Host = w.listen
+	w.url = u.String()
+	t.Cleanup(w.cut)
+	return w
+}
+
+func (w *wire) mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.frozen {
+		w.frozen = false
+		for c := range w.open {
+			c.Close()
+		}
+		return
+	}
+	l, err := net.Listen("tcp", w.listen)
+	if err != nil {
+		panic(err)
+	}
+	w.listener = l
+	go w.serve(l)
+}
+
+func (w *wire) freeze() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.frozen = true
+}
+
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.listener.Close()
+	for c := range w.open {
+		c.Close()
+	}
+}
+
+func (w *wire) serve(l net.Listener) {
+	for {
+		client, err := l.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("tcp", w.server)
+		if err != nil {
+			client.Close()
+			continue
+		}
+		w.mu.Lock()
+		w.open[client], w.open[server] = true, true
+		w.mu.Unlock()
+		go w.copy(server, client)
+		go w.copy(client, server)
+	}
+}
+
+func (w *wire) copy(to, from net.Conn) {
+	defer to.Close()
+	defer from.Close()
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		w.mu.Lock()
+		frozen := w.frozen
+		w.mu.Unlock()
+		if frozen {
+			continue // into the void
+		}
+		if n > 0 {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}

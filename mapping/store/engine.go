@@ -1,0 +1,49 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/pressly/goose/v3"
+)
+
+// engine is what SQLite and PostgreSQL do differently. The SQL is the same for both.
+type engine interface {
+	// writers and readers are the connections for transactions that write and for those that only read. They may be the same.
+	writers() *sql.DB
+	readers() *sql.DB
+
+	// present says that the database is known to be gone; nil is no promise.
+	present() error
+
+	// verdict says what an error of the driver means.
+	verdict(error) verdict
+
+	// migrator returns who changes the schema, by the given steps, and serialKey the type of a primary key that grows by itself.
+	migrator(...goose.ProviderOption) (*goose.Provider, error)
+	serialKey() string
+
+	// beforePublishing runs in a transaction that is about to append to the log and then commit: it makes sure that entries
+	// become visible in the order of their numbers. afterPublishing tells the tails that there is something to read, within
+	// the transaction (PostgreSQL tells when it commits); committed does so after it.
+	beforePublishing(*tx) error
+	afterPublishing(*tx) error
+	committed()
+
+	// listen returns a connection for wait, which returns when the log may have grown, or when it is time to look anyway.
+	listen(context.Context) (*sql.Conn, error)
+	wait(context.Context, *sql.Conn) error
+
+	close() error
+}
+
+// verdict is what an error of the driver means.
+type verdict int
+
+const (
+	wrong       verdict = iota // a mistake of ours, or of whoever administers the database
+	conflict                   // a value that has to be unique is taken
+	orphan                     // a row refers to one that does not exist
+	again                      // the transaction lost a race and may be run again
+	unavailable                // the database cannot be reached, or cannot work
+)

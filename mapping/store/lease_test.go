@@ -1,0 +1,165 @@
+package store
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"vexa-sso/mapping"
+)
+
+// S6: one holder at a time, over all processes.
+func TestLeaseHasOneHolder(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *database) {
+		stores := []*Store{db.open(t), db.open(t)}
+		var wg sync.WaitGroup
+		var acquired atomic.Int32
+		for i := range 8 {
+			wg.Go(func() {
+				l, err := stores[i%2].AcquireLease(t.Context(), "mint", time.Minute)
+				switch {
+				case err == nil:
+					acquired.Add(1)
+					if l.Name != "mint" || l.Fence != 1 || !l.Until.Equal(at(1)) {
+						t.Errorf("the lease is %+v", l)
+					}
+				case !errors.Is(err, mapping.ErrLeaseHeld):
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if acquired.Load() != 1 {
+			t.Errorf("%d acquired the lease", acquired.Load())
+		}
+		if _, err := stores[0].AcquireLease(t.Context(), "another", time.Minute); err != nil {
+			t.Errorf("a lease of another name: %v", err)
+		}
+	})
+}
+
+func TestLeaseLife(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *database) {
+		s, other := db.open(t), db.open(t)
+		acquire := func(s *Store) mapping.Lease {
+			t.Helper()
+			l, err := s.AcquireLease(t.Context(), "mint", time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}
+		first := acquire(s)
+		if _, err := s.AcquireLease(t.Context(), "mint", time.Minute); !errors.Is(err, mapping.ErrLeaseHeld) {
+			t.Errorf("the holder again: %v", err)
+		}
+		if err := s.ReleaseLease(t.Context(), first); err != nil {
+			t.Error(err)
+		}
+		second := acquire(other)
+		if err := s.ReleaseLease(t.Context(), first); !errors.Is(err, mapping.ErrLeaseLost) {
+			t.Errorf("released again: %v", err)
+		}
+		if _, err := s.AcquireLease(t.Context(), "mint", time.Minute); !errors.Is(err, mapping.ErrLeaseHeld) {
+			t.Errorf("an old release took the lease from its new holder: %v", err)
+		}
+		db.clock.advance(time.Minute - time.Microsecond)
+		if _, err := s.AcquireLease(t.Context(), "mint", time.Minute); !errors.Is(err, mapping.ErrLeaseHeld) {
+			t.Errorf("just before it expires: %v", err)
+		}
+		db.clock.advance(time.Microsecond)
+		third := acquire(s)
+		if !(first.Fence < second.Fence && second.Fence < third.Fence) {
+			t.Errorf("the fences are %d, %d, %d", first.Fence, second.Fence, third.Fence)
+		}
+	})
+}
+
+// S6: what an earlier holder still wants to write is refused, whether or not somebody took over.
+func TestStaleHolderCannotWrite(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *database) {
+		s, other := db.open(t), db.open(t)
+		under := func(l mapping.Lease, id string) error {
+			return s.Update(t.Context(), func(tx mapping.Tx) error {
+				if err := tx.CheckLease(l); err != nil {
+					return err
+				}
+				return tx.PutAccount(account(id, 0))
+			})
+		}
+		l, err := s.AcquireLease(t.Context(), "mint", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := under(l, "in time"); err != nil {
+			t.Error(err)
+		}
+		db.clock.advance(time.Minute)
+		if err := under(l, "expired"); !errors.Is(err, mapping.ErrLeaseLost) {
+			t.Errorf("an expired lease: %v", err)
+		}
+		theirs, err := other.AcquireLease(t.Context(), "mint", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := under(l, "taken over"); !errors.Is(err, mapping.ErrLeaseLost) {
+			t.Errorf("a lease that another has: %v", err)
+		}
+		forged := theirs
+		forged.Holder = l.Holder
+		if err := under(forged, "forged"); !errors.Is(err, mapping.ErrLeaseLost) {
+			t.Errorf("another's fence: %v", err)
+		}
+		if err := under(mapping.Lease{Name: "never"}, "never"); !errors.Is(err, mapping.ErrLeaseLost) {
+			t.Errorf("a lease that never was: %v", err)
+		}
+		view(t, s, func(tx mapping.Tx) error {
+			all, err := tx.Accounts()
+			if len(all) != 1 || all[0].ID != "in time" {
+				t.Errorf("written: %v", all)
+			}
+			return err
+		})
+	})
+}
+
+// S6: once the lease was checked, nobody takes it over before the transaction is through.
+func TestCheckedLeaseIsHeldToTheEnd(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *database) {
+		s, other := db.open(t), db.open(t)
+		l, err := s.AcquireLease(t.Context(), "mint", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var committed atomic.Bool
+		taken := make(chan error, 1)
+		update(t, s, func(tx mapping.Tx) error {
+			if err := tx.CheckLease(l); err != nil {
+				return err
+			}
+			db.clock.advance(2 * time.Minute)
+			go func() {
+				_, err := other.AcquireLease(t.Context(), "mint", time.Minute)
+				if err == nil && !committed.Load() {
+					err = errors.New("the lease was taken over in the middle of the transaction")
+				}
+				taken <- err
+			}()
+			for range 20 { // give it every chance
+				if _, err := tx.Accounts(); err != nil {
+					return err
+				}
+			}
+			if err := tx.PutAccount(account("ada", 0)); err != nil {
+				return err
+			}
+			committed.Store(true)
+			return nil
+		})
+		if err := <-taken; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,43 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// limits say how long the database may take before it counts as unavailable.
+type limits struct {
+	open  time.Duration // everything that Open does, a wait for other replicas' migrations included
+	read  time.Duration // one step of a transaction that only reads: requests wait for it
+	list  time.Duration // reading many rows
+	write time.Duration // a whole transaction that writes, with its repetitions
+	tail  time.Duration // one look at the log
+}
+
+var usualLimits = limits{
+	open:  30 * time.Second,
+	read:  300 * time.Millisecond,
+	list:  5 * time.Second,
+	write: 5 * time.Second,
+	tail:  time.Second,
+}
+
+// stopwatch bounds the steps of something by a limit each. When a step takes longer, the context of all of them ends with
+// errTooSlow as its cause. The time between steps is the caller's own.
+type stopwatch struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+func newStopwatch(ctx context.Context) stopwatch {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return stopwatch{ctx, cancel}
+}
+
+func (w stopwatch) step(limit time.Duration, f func() error) error {
+	late := time.AfterFunc(limit, func() { w.cancel(errTooSlow) })
+	defer late.Stop()
+	return f()
+}
+
+func (w stopwatch) stop() { w.cancel(nil) }

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+const (
+	pollPostgres        = time.Second // how often the log is looked at where a notification got lost
+	postgresConnections = 16
+	notifyChannel       = "vexa_sso_revocations"
+	publishLock         = 0x766578612d73736f // "vexa-sso": the advisory lock of those who append to the log
+)
+
+// postgresEngine is a server that replicas share. The first pool may lead through a transaction pooler (PgBouncer and the
+// like): nothing there relies on a session of its own. The second is the direct way, for what does.
+type postgresEngine struct {
+	pool   *sql.DB
+	direct *sql.DB // the same as pool where there is no pooler
+}
+
+func openPostgres(address, notifyAddress string) (engine, error) {
+	config, err := postgresConfig("store.url", address)
+	if err != nil {
+		return nil, err
+	}
+	e := &postgresEngine{}
+	if notifyAddress == "" {
+		abandonLocks(config)
+		e.pool = openPool(config)
+		e.direct = e.pool
+		return e, nil
+	}
+	direct, err := postgresConfig("store.notify_url", notifyAddress)
+	if err != nil {
+		return nil, err
+	}
+	abandonLocks(direct)
+	e.pool, e.direct = openPool(config), openPool(direct)
+	return e, nil
+}
+
+func postgresConfig(key, address string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		// pgx blots out the password where it understands the address well enough to find it.
+		return nil, fmt.Errorf("%s is not the address of a PostgreSQL database: write postgres://<user>:<password>@<host>/<database>, with %%XX for special characters", key)
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // no prepared statements: a transaction pooler would mix them up
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "vexa-sso"
+	}
+	return config, nil
+}
+
+// abandonLocks has the server end the transaction of a replica that froze or lost its network while it held a lock. A pooler
+// would refuse the parameter, and has a setting of its own.
+func abandonLocks(config *pgx.ConnConfig) {
+	config.RuntimeParams["idle_in_transaction_session_timeout"] = "10000" // ms
+}
+
+func openPool(config *pgx.ConnConfig) *sql.DB {
+	pool := stdlib.OpenDB(*config)
+	pool.SetMaxOpenConns(postgresConnections)
+	pool.SetMaxIdleConns(postgresConnections / 4)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	pool.SetConnMaxLifetime(30 * time.Minute) // so that replicas spread again after a server came back
+	return pool
+}
+
+func (e *postgresEngine) writers() *sql.DB { return e.pool }
+func (e *postgresEngine) readers() *sql.DB { return e.pool }
+
+func (e *postgresEngine) present() error { return nil }
+
+// verdict reads the SQLSTATE (PostgreSQL documentation, appendix A).
+func (e *postgresEngine) verdict(err error) verdict {
+	if failure, ok := errors.AsType[*pgconn.ConnectError](err); ok && failure != nil {
+		return unavailable
+	}
+	if failure, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return verdictOfState(failure.Code)
+	}
+	_, network := errors.AsType[net.Error](err)
+	if network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) {
+		return unavailable
+	}
+	return wrong
+}
+
+func verdictOfState(state string) verdict {
+	switch state {
+	case "23505": // unique_violation
+		return conflict
+	case "23503": // foreign_key_violation
+		return orphan
+	case "40001", "40P01": // serialization_failure, deadlock_detected
+		return again
+	case "25006", "25P03", "55P03": // read_only_sql_transaction (a standby), idle_in_transaction_session_timeout, lock_not_available
+		return unavailable
+	}
+	for _, class := range []string{"08", "28", "53", "57", "58", "XX"} { // connection, authorization, resources, operator, system, internal
+		if strings.HasPrefix(state, class) {
+			return unavailable
+		}
+	}
+	return wrong
+}
+
+func (e *postgresEngine) migrator(options ...goose.ProviderOption) (*goose.Provider, error) {
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60), lock.WithUnlockTimeout(1, 5)) // look every second
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectPostgres, e.direct, nil, append(options, goose.WithSessionLocker(locker))...)
+}
+
+func (e *postgresEngine) serialKey() string { return "BIGSERIAL PRIMARY KEY" }
+
+// beforePublishing has those who publish commit one after another: numbers are given out when a row is written, not when it
+// becomes visible, and a tail that saw 7 would never look for 6 again.
+func (e *postgresEngine) beforePublishing(t *tx) error {
+	_, err := t.exec("waiting for one's turn to publish", `SELECT pg_advisory_xact_lock($1)`, int64(publishLock))
+	return err
+}
+
+func (e *postgresEngine) afterPublishing(t *tx) error {
+	_, err := t.exec("telling the replicas", `SELECT pg_notify($1, '')`, notifyChannel)
+	return err
+}
+
+func (e *postgresEngine) committed() {} // the notification goes to this process, too
+
+func (e *postgresEngine) listen(ctx context.Context) (*sql.Conn, error) {
+	conn, err := e.direct.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.ExecContext(ctx, "LISTEN "+notifyChannel); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (e *postgresEngine) wait(ctx context.Context, conn *sql.Conn) error {
+	waiting, cancel := context.WithTimeout(ctx, pollPostgres)
+	defer cancel()
+	err := conn.Raw(func(driver any) error {
+		_, err := driver.(*stdlib.Conn).Conn().WaitForNotification(waiting)
+		return err
+	})
+	if err != nil && waiting.Err() != nil {
+		return ctx.Err() // nothing came: time to look anyway
+	}
+	return err
+}
+
+func (e *postgresEngine) close() error {
+	if e.direct == e.pool {
+		return e.pool.Close()
+	}
+	return errors.Join(e.pool.Close(), e.direct.Close())
+}

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate makes the tables, or changes them to what this version of the program knows. Replicas that start at once take
+// turns: on PostgreSQL by a lock, on SQLite because transactions that write do so anyway.
+func (s *Store) migrate(ctx context.Context) error {
+	steps, err := readMigrations(s.engine.serialKey())
+	if err != nil {
+		return err
+	}
+	provider, err := s.engine.migrator(goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+
+	have, want, err := provider.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if have > want {
+		return fmt.Errorf("they have version %d and this program knows %d: a newer vexa-sso has used this store; run that one, or restore a backup from before", have, want)
+	}
+	if have == want {
+		return nil
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return err
+	}
+	s.log.Info("brought the store's tables up to date", "from", have, "to", want)
+	return nil
+}
+
+// readMigrations returns the embedded migrations in the SQL of the engine whose type of a growing primary key that is. The
+// number before the underscore of a file's name is its version.
+func readMigrations(serialKey string) ([]*goose.Migration, error) {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return nil, err
+	}
+	var steps []*goose.Migration
+	for _, file := range files {
+		number, _, _ := strings.Cut(file.Name(), "_")
+		version, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("the migration %s has no number: %w", file.Name(), err)
+		}
+		text, err := migrations.ReadFile("migrations/" + file.Name())
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, migration(version, strings.ReplaceAll(string(text), "{{serial key}}", serialKey)))
+	}
+	return steps, nil
+}
+
+// migration runs text unless another process was faster: on SQLite, two that start at once both find that it is due, and the
+// second gets to write when the first is done.
+func migration(version int64, text string) *goose.Migration {
+	up := func(ctx context.Context, transaction *sql.Tx) error {
+		var done bool
+		err := transaction.QueryRowContext(ctx, `SELECT count(*) > 0 FROM `+goose.DefaultTablename+` WHERE version_id = $1`, version).Scan(&done)
+		if err != nil || done {
+			return err
+		}
+		_, err = transaction.ExecContext(ctx, text)
+		return err
+	}
+	return goose.NewGoMigration(version, &goose.GoFunc{RunTx: up}, nil)
+}

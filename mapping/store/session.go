@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/proxy"
+)
+
+const selectSession = `SELECT hash, id, account_id, provider, sid, auth_time, created_at, last_seen, expires_at, sealed_id_token, logout_hint FROM sessions `
+
+func scanSession(row scanner) (s proxy.Session, err error) {
+	var hash []byte
+	err = row.Scan(&hash, &s.ID, &s.AccountID, &s.Provider, &s.SID, moment{&s.AuthTime}, moment{&s.CreatedAt}, moment{&s.LastSeen},
+		moment{&s.ExpiresAt}, &s.SealedIDToken, &s.LogoutHint)
+	copy(s.Hash[:], hash)
+	return s, err
+}
+
+// CreateSession implements [proxy.SessionStore]: mapping.ErrNotFound when there is no such account, mapping.ErrConflict when
+// there is such a session already.
+func (s *Store) CreateSession(ctx context.Context, session proxy.Session) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec("writing the session", `
+			INSERT INTO sessions (hash, id, account_id, provider, sid, auth_time, created_at, last_seen, expires_at, sealed_id_token, logout_hint)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			session.Hash[:], session.ID, session.AccountID, session.Provider, session.SID, micros(session.AuthTime),
+			micros(session.CreatedAt), micros(session.LastSeen), micros(session.ExpiresAt), session.SealedIDToken, session.LogoutHint)
+		return err
+	})
+}
+
+// SessionByHash implements [proxy.SessionStore].
+func (s *Store) SessionByHash(ctx context.Context, hash [32]byte) (session proxy.Session, err error) {
+	err = s.ask(ctx, func(t *tx) (err error) {
+		session, err = one(t, "reading the session", scanSession, selectSession+`WHERE hash = $1`, hash[:])
+		return err
+	})
+	return session, err
+}
+
+// Sessions returns all sessions, the oldest first.
+func (s *Store) Sessions(ctx context.Context) ([]proxy.Session, error) {
+	return s.sessionsWhere(ctx, ``)
+}
+
+// SessionsOf returns the sessions of an account, the oldest first.
+func (s *Store) SessionsOf(ctx context.Context, accountID string) ([]proxy.Session, error) {
+	return s.sessionsWhere(ctx, `WHERE account_id = $1`, accountID)
+}
+
+// SessionsBySID returns the sessions that a provider knows by that session id; none for the empty id, which is no id.
+func (s *Store) SessionsBySID(ctx context.Context, provider, sid string) ([]proxy.Session, error) {
+	if sid == "" {
+		return nil, nil
+	}
+	return s.sessionsWhere(ctx, `WHERE provider = $1 AND sid = $2`, provider, sid)
+}
+
+func (s *Store) sessionsWhere(ctx context.Context, where string, args ...any) (found []proxy.Session, err error) {
+	err = s.ask(ctx, func(t *tx) (err error) {
+		found, err = many(t, "reading sessions", scanSession, selectSession+where+` ORDER BY created_at, id`, args...)
+		return err
+	})
+	return found, err
+}
+
+// TouchSessions implements [proxy.SessionStore]. A time that is older than what is stored changes nothing.
+func (s *Store) TouchSessions(ctx context.Context, seen map[string]time.Time) error {
+	ids := slices.Sorted(maps.Keys(seen)) // in one order, so that replicas do not lock rows crosswise
+	for batch := range slices.Chunk(ids, touchBatch) {
+		err := s.write(ctx, func(t *tx) error { return t.touch(batch, seen) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touchBatch is how many sessions one statement touches: SQLite and PostgreSQL take at least 32,000 parameters.
+const touchBatch = 1000
+
+func (t *tx) touch(ids []string, seen map[string]time.Time) error {
+	rows, args := make([]string, len(ids)), make([]any, 0, 2*len(ids))
+	for i, id := range ids {
+		rows[i] = fmt.Sprintf("($%d, CAST($%d AS BIGINT))", 2*i+1, 2*i+2)
+		args = append(args, id, micros(seen[id]))
+	}
+	_, err := t.exec("touching sessions", `
+		WITH seen (id, at) AS (VALUES `+strings.Join(rows, ", ")+`)
+		UPDATE sessions SET last_seen = seen.at FROM seen WHERE sessions.id = seen.id AND sessions.last_seen < seen.at`, args...)
+	return err
+}
+
+// PurgeSessions implements [proxy.SessionStore].
+func (s *Store) PurgeSessions(ctx context.Context, expiredBefore, idleBefore time.Time) (purged int, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		n, err := t.exec("purging sessions", `DELETE FROM sessions WHERE expires_at < $1 OR last_seen < $2`, micros(expiredBefore), micros(idleBefore))
+		purged = int(n)
+		return err
+	})
+	return purged, err
+}
+
+func (t *tx) DeleteSession(id string) error {
+	n, err := t.exec("deleting the session", `DELETE FROM sessions WHERE id = $1`, id)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("deleting the session: %w", mapping.ErrNotFound)
+	}
+	return err
+}
+
+func (t *tx) DeleteSessions(accountID string) (int, error) {
+	n, err := t.exec("deleting the sessions of an account", `DELETE FROM sessions WHERE account_id = $1`, accountID)
+	return int(n), err
+}

@@ -1,0 +1,209 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"vexa-sso/mapping"
+)
+
+// Update implements [mapping.Store]. fn must not call the store other than through its Tx: SQLite has one writer. After a
+// Tx method returned anything but [mapping.ErrNotFound] or [mapping.ErrLeaseLost], the transaction cannot be committed any
+// more, and Update returns an error even if fn does not.
+func (s *Store) Update(ctx context.Context, fn func(mapping.Tx) error) error {
+	return s.write(ctx, func(t *tx) error { return fn(t) })
+}
+
+// View implements [mapping.Store].
+func (s *Store) View(ctx context.Context, fn func(mapping.Tx) error) error {
+	return s.read(ctx, func(t *tx) error { return fn(t) })
+}
+
+// write runs fn in a transaction that may write, again and again while it loses races against others.
+func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.patience.write, errTooSlow)
+	defer cancel()
+	return s.transact(ctx, s.engine.writers(), &sql.TxOptions{Isolation: sql.LevelSerializable},
+		limits{read: s.patience.write, list: s.patience.write, write: s.patience.write}, fn)
+}
+
+// read runs fn in a transaction that sees one state of the store and changes nothing.
+func (s *Store) read(ctx context.Context, fn func(*tx) error) error {
+	return s.transact(ctx, s.engine.readers(), &sql.TxOptions{Isolation: sql.LevelSerializable, ReadOnly: true},
+		s.patience, fn)
+}
+
+// ask runs queries, each of which sees a state of its own, without a transaction.
+func (s *Store) ask(ctx context.Context, queries func(*tx) error) error {
+	watch := newStopwatch(ctx)
+	defer watch.stop()
+	t := &tx{store: s, watch: watch, patience: s.patience, rows: s.engine.readers()}
+	if err := s.engine.present(); err != nil {
+		return t.failed("asking the store", err)
+	}
+	return queries(t)
+}
+
+func (s *Store) transact(ctx context.Context, db *sql.DB, options *sql.TxOptions, patience limits, fn func(*tx) error) error {
+	for attempt := 0; ; attempt++ {
+		lostRace, err := s.attempt(ctx, db, options, patience, fn)
+		if !lostRace || attempt == maxAttempts || !pause(ctx, attempt) {
+			return err
+		}
+	}
+}
+
+// maxAttempts bounds how often a transaction is run again. With the pauses between them it is the time that gives out first,
+// where transactions that write are concerned.
+const maxAttempts = 100
+
+// pause waits for a random while, so that those who raced do not meet again. It says whether there is time left.
+func pause(ctx context.Context, attempt int) bool {
+	longest := min(2*time.Millisecond<<min(attempt, 10), 100*time.Millisecond)
+	timer := time.NewTimer(rand.N(longest))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// attempt runs fn in one transaction, once. lostRace says that it may be run again.
+func (s *Store) attempt(ctx context.Context, db *sql.DB, options *sql.TxOptions, patience limits, fn func(*tx) error) (lostRace bool, err error) {
+	watch := newStopwatch(ctx)
+	defer watch.stop()
+	t := &tx{store: s, watch: watch, patience: patience}
+
+	transaction, err := t.begin(db, options)
+	if err != nil {
+		return t.lostRace, err
+	}
+	defer transaction.Rollback() // of no effect once it is committed
+
+	if err := fn(t); err != nil {
+		return t.lostRace, err
+	}
+	if t.broken != nil { // fn thought nothing of it
+		return t.lostRace, t.broken
+	}
+	if err := t.flush(); err != nil {
+		return t.lostRace, err
+	}
+	if err := watch.step(patience.write, transaction.Commit); err != nil {
+		return t.lostRace, t.failed("committing", err)
+	}
+	if len(t.published) > 0 {
+		s.engine.committed()
+	}
+	return false, nil
+}
+
+// tx implements [mapping.Tx]. One goroutine uses it at a time.
+type tx struct {
+	store    *Store
+	watch    stopwatch
+	patience limits
+	rows     queryer
+
+	published []mapping.Revocation // to be appended to the log at the end
+
+	broken   error // the first failure of the database: nothing can be committed any more
+	lostRace bool  // and it may be tried again
+}
+
+// queryer is a transaction, or a connection where none is needed.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func (t *tx) begin(db *sql.DB, options *sql.TxOptions) (transaction *sql.Tx, err error) {
+	err = t.watch.step(t.patience.read, func() error {
+		if err := t.store.engine.present(); err != nil {
+			return err
+		}
+		transaction, err = db.BeginTx(t.watch.ctx, options)
+		return err
+	})
+	if err != nil {
+		return nil, t.failed("beginning a transaction", err)
+	}
+	t.rows = transaction
+	return transaction, nil
+}
+
+// failed names a failure of the database and remembers it.
+func (t *tx) failed(doing string, err error) error {
+	if t.store.verdict(err) == again && t.watch.ctx.Err() == nil {
+		t.lostRace = true
+	}
+	named := fmt.Errorf("%s: %w", doing, t.store.judge(t.watch.ctx, err))
+	if t.broken == nil {
+		t.broken = named
+	}
+	return named
+}
+
+// exec runs a statement and says how many rows it changed.
+func (t *tx) exec(doing, query string, args ...any) (changed int64, err error) {
+	err = t.watch.step(t.patience.write, func() error {
+		result, err := t.rows.ExecContext(t.watch.ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		changed, err = result.RowsAffected()
+		return err
+	})
+	if err != nil {
+		return 0, t.failed(doing, err)
+	}
+	return changed, nil
+}
+
+// scanner is a row of a result.
+type scanner interface{ Scan(into ...any) error }
+
+// one reads the row that a query finds; mapping.ErrNotFound when it finds none.
+func one[T any](t *tx, doing string, scan func(scanner) (T, error), query string, args ...any) (T, error) {
+	found, err := collect(t, t.patience.read, doing, scan, query, args)
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("%s: %w", doing, mapping.ErrNotFound)
+	}
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return found[0], nil
+}
+
+// many reads all rows that a query finds.
+func many[T any](t *tx, doing string, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	return collect(t, t.patience.list, doing, scan, query, args)
+}
+
+func collect[T any](t *tx, limit time.Duration, doing string, scan func(scanner) (T, error), query string, args []any) (found []T, err error) {
+	err = t.watch.step(limit, func() error {
+		rows, err := t.rows.QueryContext(t.watch.ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			row, err := scan(rows)
+			if err != nil {
+				return err
+			}
+			found = append(found, row)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, t.failed(doing, err)
+	}
+	return found, nil
+}
