@@ -1,0 +1,276 @@
+// Package bridge puts the rooms together, starts what runs in the background, listens, and stops all of it again. The program
+// and the demo start the same bridge.
+package bridge
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"vexa-sso/config"
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/store"
+	"vexa-sso/mapping/vexa"
+	"vexa-sso/oidc"
+	"vexa-sso/proxy"
+)
+
+const (
+	drainTimeout = 10 * time.Second // for requests that are under way when the program stops
+	storeRetry   = time.Second      // between attempts to open the store
+)
+
+// Options is what a bridge needs besides its configuration.
+type Options struct {
+	// Reload reads the configuration again; nil: it never changes.
+	Reload func() (*config.Config, error)
+
+	// Reloads asks for a reload with every signal; nil: nobody asks. Files are watched in any case.
+	Reloads <-chan os.Signal
+
+	// Ready is called once both listeners are open. Optional.
+	Ready func(addr, metricsAddr net.Addr)
+
+	Log io.Writer
+}
+
+// Run serves until ctx ends, then lets requests finish, and returns when nothing of it runs any more.
+func Run(ctx context.Context, cfg *config.Config, o Options) error {
+	b, err := build(cfg, o)
+	if err != nil {
+		return err
+	}
+	return b.run(ctx)
+}
+
+// bridge is everything that lives as long as the program.
+type bridge struct {
+	cfg     *config.Config
+	options Options
+	log     *slog.Logger
+
+	registry  *prometheus.Registry
+	metrics   *metrics
+	rules     *mapping.Live
+	client    *vexa.Client
+	table     *tables
+	providers []*oidc.Provider
+	cert      *certificate // nil: plain http
+	starting  http.Handler // until there is an edge
+
+	// edge is nil until the store has been opened: a store that is down at start is no reason not to start (S10).
+	edge atomic.Pointer[edge]
+}
+
+// edge is what needs the store.
+type edge struct {
+	store    *store.Store
+	accounts *mapping.Accounts
+	proxy    *proxy.Proxy
+}
+
+// build makes everything that needs neither network nor store. What is wrong here is wrong with the configuration.
+func build(cfg *config.Config, o Options) (*bridge, error) {
+	b := &bridge{cfg: cfg, options: o, log: newLogger(cfg.Log, o.Log), registry: prometheus.NewRegistry(), rules: &mapping.Live{}, starting: proxy.Starting(cfg.PublicURL)}
+	b.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	b.rules.Replace(cfg.RuleSet)
+	var err error
+	if b.client, err = vexa.New(cfg.Vexa); err != nil {
+		return nil, err
+	}
+	b.table = newTables(b.client, cfg.Vexa.Generation, b.log)
+	for _, c := range cfg.Providers {
+		c.RedirectURL = cfg.PublicURL + "/sso/callback/" + c.Name
+		provider, err := oidc.New(c, oidc.Env{Log: b.log})
+		if err != nil {
+			return nil, fmt.Errorf("provider %s: %w", c.Name, err)
+		}
+		b.providers = append(b.providers, provider)
+	}
+	if cfg.TLS.CertFile != "" {
+		if b.cert, err = loadCertificate(cfg.TLS); err != nil {
+			return nil, err
+		}
+	}
+	b.metrics = newMetrics(b)
+	return b, nil
+}
+
+func (b *bridge) run(ctx context.Context) error {
+	public, err := net.Listen("tcp", b.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer public.Close()
+	operators, err := net.Listen("tcp", b.cfg.Metrics.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for metrics: %w", err)
+	}
+	defer operators.Close()
+
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	crew := newCrew(context.WithoutCancel(ctx), fail)
+	crew.start(func(ctx context.Context) error { return b.openEdge(ctx, crew) })
+	crew.start(b.table.run)
+	crew.start(b.watchFiles)
+
+	servers := []*http.Server{b.publicServer(), b.operatorServer()}
+	for i, on := range []net.Listener{public, operators} {
+		crew.start(func(context.Context) error { return serve(servers[i], on) })
+	}
+	if b.options.Ready != nil {
+		b.options.Ready(public.Addr(), operators.Addr())
+	}
+	b.log.Info("serving", "listen", public.Addr().String(), "metrics", operators.Addr().String(), "public_url", b.cfg.PublicURL)
+
+	<-ctx.Done()
+	if e := b.edge.Load(); e != nil {
+		e.proxy.CutStreams() // they would never end by themselves
+	}
+	for _, s := range servers {
+		drain(s)
+	}
+	crew.stop() // after the last request: what works in the background serves requests too
+	for _, p := range b.providers {
+		p.Close()
+	}
+	if e := b.edge.Load(); e != nil {
+		err = e.store.Close()
+	}
+	b.log.Info("stopped")
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	return err
+}
+
+// crew is the goroutines of a bridge. The first that fails makes the bridge stop.
+type crew struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	fail   context.CancelCauseFunc
+	group  sync.WaitGroup
+}
+
+func newCrew(ctx context.Context, fail context.CancelCauseFunc) *crew {
+	ctx, cancel := context.WithCancel(ctx)
+	return &crew{ctx: ctx, cancel: cancel, fail: fail}
+}
+
+func (c *crew) start(work func(context.Context) error) {
+	c.group.Go(func() {
+		if err := work(c.ctx); err != nil && c.ctx.Err() == nil {
+			c.fail(err)
+		}
+	})
+}
+
+func (c *crew) stop() {
+	c.cancel()
+	c.group.Wait()
+}
+
+func serve(s *http.Server, on net.Listener) error {
+	var err error
+	if s.TLSConfig != nil {
+		err = s.ServeTLS(on, "", "")
+	} else {
+		err = s.Serve(on)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve: %w", err)
+}
+
+// drain lets requests finish.
+func drain(s *http.Server) {
+	limit, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	if s.Shutdown(limit) != nil {
+		s.Close()
+	}
+}
+
+// publicServer is the listener that everybody reaches. Nothing limits how long an answer takes, because streams stay open.
+func (b *bridge) publicServer() *http.Server {
+	s := &http.Server{
+		Handler:           http.HandlerFunc(b.serveHTTP),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
+	}
+	if b.cert != nil {
+		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: b.cert.get}
+	}
+	return s
+}
+
+func (b *bridge) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	if e := b.edge.Load(); e != nil {
+		e.proxy.ServeHTTP(w, r)
+		return
+	}
+	b.starting.ServeHTTP(w, r)
+}
+
+// openEdge opens the store, for as long as it takes, and starts what works on it.
+func (b *bridge) openEdge(ctx context.Context, crew *crew) error {
+	s, err := b.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.checkRing(ctx, s); err != nil {
+		s.Close()
+		return err
+	}
+	e, err := b.newEdge(s)
+	if err != nil {
+		s.Close()
+		return err
+	}
+	b.edge.Store(e)
+	crew.start(e.accounts.Run)
+	crew.start(e.proxy.Run)
+	crew.start(func(ctx context.Context) error { return b.pruneEvents(ctx, s) })
+	crew.start(func(ctx context.Context) error {
+		s.Watch(ctx, func(r mapping.Revocation) {
+			e.accounts.Apply(r)
+			e.proxy.Apply(r)
+		})
+		return nil
+	})
+	return nil
+}
+
+func (b *bridge) openStore(ctx context.Context) (*store.Store, error) {
+	for {
+		s, err := store.Open(ctx, b.cfg.Store, store.Env{Log: b.log})
+		if err == nil {
+			return s, nil
+		}
+		if !errors.Is(err, mapping.ErrStoreUnavailable) {
+			return nil, fmt.Errorf("open the store: %w", err)
+		}
+		b.log.Error("the store cannot be opened; trying again", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(storeRetry):
+		}
+	}
+}

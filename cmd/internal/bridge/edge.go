@@ -1,0 +1,72 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/store"
+	"vexa-sso/proxy"
+)
+
+// newEdge makes what works on the store.
+func (b *bridge) newEdge(s *store.Store) (*edge, error) {
+	gateway, err := url.Parse(b.cfg.Vexa.GatewayURL)
+	if err != nil {
+		return nil, fmt.Errorf("vexa.gateway_url: %w", err)
+	}
+	accounts := mapping.NewAccounts(
+		mapping.Config{Instance: b.cfg.Instance, AdoptExisting: b.cfg.AdoptExisting},
+		mapping.Deps{Store: s, Vexa: b.client, Ring: b.cfg.Ring, Rules: b.rules, Log: b.log, Minted: b.metrics.minted, Revoked: b.metrics.revoked},
+	)
+	p, err := proxy.New(b.cfg.Config, proxy.Deps{
+		Gateway: gateway, Routes: b.table.routes, Providers: b.providers, Accounts: accounts, Rules: b.rules, Sessions: s, Store: s, Ring: b.cfg.Ring,
+		Ready:   []proxy.Check{{Name: "vexa_admin", Ping: b.pingVexa}},
+		Metrics: b.registry, Log: b.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &edge{store: s, accounts: accounts, proxy: p}, nil
+}
+
+// ringKey is under which the store notes the key ring that sealed what is in it.
+const ringKey = "keyring"
+
+// checkRing refuses a store that another key ring sealed: nothing in it could be opened, and what was minted could not be told
+// from what is not ours.
+func (b *bridge) checkRing(ctx context.Context, s *store.Store) error {
+	noted, err := s.Meta(ctx, ringKey)
+	switch {
+	case errors.Is(err, mapping.ErrNotFound), err == nil && noted == "":
+	case err != nil:
+		return fmt.Errorf("read which key ring sealed the store: %w", err)
+	case !slices.Contains(b.cfg.Ring.IDs(), noted):
+		return fmt.Errorf("the store was sealed by key ring %s, and keyring_file holds %s: put the old ring back, or start with an empty store", noted, strings.Join(b.cfg.Ring.IDs(), ", "))
+	}
+	if err := s.SetMeta(ctx, ringKey, b.cfg.Ring.ID()); err != nil {
+		return fmt.Errorf("note which key ring seals the store: %w", err)
+	}
+	return nil
+}
+
+// pruneEvents deletes audit events that are older than they have to be kept.
+func (b *bridge) pruneEvents(ctx context.Context, s *store.Store) error {
+	every := time.NewTicker(time.Hour)
+	defer every.Stop()
+	for {
+		if _, err := s.PruneEvents(ctx, time.Now().Add(-b.cfg.Audit.Retention)); err != nil && ctx.Err() == nil {
+			b.log.Warn("old audit events could not be deleted; trying again in an hour", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package bridge
+
+import (
+	"context"
+	"reflect"
+	"slices"
+
+	"vexa-sso/config"
+	"vexa-sso/mapping"
+)
+
+// watchFiles reloads when a file that the configuration read changes, or when asked to.
+func (b *bridge) watchFiles(ctx context.Context) error {
+	changed := make(chan struct{}, 1)
+	notify := func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	watching, stop := context.WithCancel(ctx)
+	watchers := newCrew(watching, func(error) {})
+	defer watchers.stop()
+	defer stop()
+	for _, file := range b.watched() {
+		watchers.start(func(ctx context.Context) error {
+			if err := mapping.WatchFile(ctx, file, notify); err != nil {
+				b.log.Warn("a file cannot be watched; send SIGHUP after changing it", "file", file, "error", err)
+			}
+			return nil
+		})
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		case <-b.options.Reloads:
+		}
+		b.reload()
+	}
+}
+
+func (b *bridge) watched() []string {
+	files := slices.Clone(b.cfg.Files)
+	if b.cert != nil {
+		files = append(files, b.cert.files.CertFile, b.cert.files.KeyFile)
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
+// reload brings into force what can change while we serve: the rules and the certificate. Whatever is bad changes nothing.
+func (b *bridge) reload() {
+	if b.cert != nil {
+		if err := b.cert.reload(); err != nil {
+			b.log.Error("certificate not reloaded, the old one stays", "error", err)
+		}
+	}
+	if b.options.Reload == nil {
+		return
+	}
+	next, err := b.options.Reload()
+	if err != nil {
+		b.metrics.reloadFailed.Inc()
+		b.log.Error("configuration not reloaded, the old one stays in force", "error", err)
+		return
+	}
+	if next.RuleSet.Generation() != b.rules.Current().Generation() {
+		b.rules.Replace(next.RuleSet)
+		b.metrics.rulesGeneration.Inc()
+		b.log.Info("rules in force", "rules", len(next.Rules))
+	}
+	if restartNeeded(b.cfg, next) {
+		b.log.Warn("the configuration changed in more than its rules: restart to bring the rest into force")
+	}
+}
+
+// restartNeeded says whether two configurations differ in what is only read at start.
+func restartNeeded(was, is *config.Config) bool {
+	settled := func(c config.Config) config.Config {
+		c.Rules, c.RuleSet, c.RulesFile, c.Files, c.Ring = nil, nil, "", nil, nil
+		return c
+	}
+	return !reflect.DeepEqual(settled(*was), settled(*is))
+}

@@ -1,0 +1,17 @@
+// Package proxy is the HTTP edge: it stands between clients and the Vexa gateway and lets through what it can answer for.
+//
+// Every request takes the same road (forward.go, read it top to bottom):
+//
+//   - its address is made canonical, or refused where two readers could take it for two things (canonical.go);
+//   - the credential on it is found and proven: a session cookie, from memory where it is warm (cookies.go, live.go);
+//   - what another site could have made the browser send is refused (crosssite.go);
+//   - the rules of now say what its account may do, and the route table says whether that covers this request;
+//   - mapping gives the account's Vexa key;
+//   - everything that a client may not say is taken off and the key is put on (hygiene.go), and the answer comes back through
+//     the same care. If the gateway no longer knows the key, that is found out and mended here.
+//
+// Everything of ours lives under /sso/ (own.go): signing in (signin.go) and out (signout.go), who am I, readiness. Pages are in
+// package page. What is refused or fails becomes an answer in one place (problem.go), from one table of codes (codes.go).
+//
+// Open WebSockets and event streams are in a register (streams.go): Apply, which is told of every revocation, ends them.
+package proxy

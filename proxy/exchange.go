@@ -1,0 +1,92 @@
+package proxy
+
+import (
+	"bufio"
+	"encoding/hex"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"vexa-sso/mapping/vexa"
+)
+
+// exchange is one request and its answer, as far as more than one step needs to know of them. It stands in for the
+// ResponseWriter, so that what was answered can be logged and counted.
+type exchange struct {
+	http.ResponseWriter
+
+	start   time.Time
+	traceID string
+	address string // the client's
+	path    string // canonical
+	query   string
+
+	credential string // what authenticated the request: none or session
+	caller     *live
+	route      vexa.Route
+	label      string // of the route, for metrics and logs: never a path with names in it
+	keyID      string
+	secret     string // the Vexa key; nowhere but X-API-Key (S2)
+
+	status   int
+	sent     int64
+	code     Code
+	upstream time.Duration
+	client   atomic.Pointer[net.Conn] // after an upgrade
+	oneValue [8][1]string
+	oneTaken int
+}
+
+// one returns v as a header value without an allocation of its own.
+func (ex *exchange) one(v string) []string {
+	if ex.oneTaken == len(ex.oneValue) {
+		return []string{v}
+	}
+	slot := &ex.oneValue[ex.oneTaken]
+	ex.oneTaken++
+	slot[0] = v
+	return slot[:]
+}
+
+// WriteHeader drops the upstream's 1xx answers, all but the 101 of an upgrade (S1).
+func (ex *exchange) WriteHeader(status int) {
+	if status < 200 && status != http.StatusSwitchingProtocols {
+		return
+	}
+	if ex.status == 0 {
+		ex.status = status
+	}
+	ex.ResponseWriter.WriteHeader(status)
+}
+
+func (ex *exchange) Write(b []byte) (int, error) {
+	if ex.status == 0 {
+		ex.status = http.StatusOK
+	}
+	n, err := ex.ResponseWriter.Write(b)
+	ex.sent += int64(n)
+	return n, err
+}
+
+// Flush lets event streams through as they come.
+func (ex *exchange) Flush() { _ = http.NewResponseController(ex.ResponseWriter).Flush() }
+
+// Hijack keeps hold of the connection, so that a revocation can cut it even while nobody reads.
+func (ex *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(ex.ResponseWriter).Hijack()
+	if err == nil {
+		ex.client.Store(&conn)
+	}
+	return conn, rw, err
+}
+
+// newTraceID returns 128 random bits in hex, as Vexa's own trace ids are.
+func newTraceID(random io.Reader) string {
+	var raw [16]byte
+	var text [32]byte
+	_, _ = io.ReadFull(random, raw[:]) // crypto/rand does not fail; a trace id of zeros would still be harmless
+	hex.Encode(text[:], raw[:])
+	return string(text[:])
+}

@@ -1,0 +1,72 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Check asks a dependency how it is. The error's text is shown to load balancers: it carries no secrets.
+type Check struct {
+	Name     string
+	Required bool // without it nobody can be served: not ready. Otherwise it only says so.
+	Ping     func(ctx context.Context) error
+}
+
+// healthz says that the process answers.
+func (p *Proxy) healthz(ex *exchange, _ *http.Request) error {
+	writeJSON(ex, http.StatusOK, map[string]string{"status": "ok"})
+	return nil
+}
+
+// readyz says whether requests can be served, with a reason per dependency. Who is signed in is served without the provider
+// and the Admin API (S10), so those being down is told but does not take the replica out of service.
+func (p *Proxy) readyz(ex *exchange, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+	defer cancel()
+	checks := append([]Check{{Name: "store", Required: true, Ping: p.pingStore}}, p.ready...)
+	for _, provider := range p.providers {
+		checks = append(checks, Check{Name: "provider:" + provider.Name(), Ping: provider.Ping})
+	}
+	status, body := ask(ctx, checks)
+	writeJSON(ex, status, body)
+	return nil
+}
+
+func (p *Proxy) pingStore(context.Context) error {
+	if !p.store.Usable() {
+		return refuse("store_unavailable", "")
+	}
+	return nil
+}
+
+// readiness is the answer of readyz.
+type readiness struct {
+	Status       string            `json:"status"` // ok | degraded | unavailable
+	Dependencies map[string]string `json:"dependencies"`
+}
+
+// ask asks all dependencies at once.
+func ask(ctx context.Context, checks []Check) (int, readiness) {
+	said := make([]error, len(checks))
+	var wg sync.WaitGroup
+	for i, c := range checks {
+		wg.Go(func() { said[i] = c.Ping(ctx) })
+	}
+	wg.Wait()
+	status, body := http.StatusOK, readiness{Status: "ok", Dependencies: make(map[string]string, len(checks))}
+	for i, c := range checks {
+		switch {
+		case said[i] == nil:
+			body.Dependencies[c.Name] = "ok"
+			continue
+		case c.Required:
+			status, body.Status = http.StatusServiceUnavailable, "unavailable"
+		case body.Status == "ok":
+			body.Status = "degraded"
+		}
+		body.Dependencies[c.Name] = said[i].Error()
+	}
+	return status, body
+}

@@ -1,0 +1,117 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+)
+
+// scrubRequest takes off what a client may not tell the upstream (S1): every credential, every header by which Vexa or a proxy
+// in between names a caller or an address, everything hop-by-hop. Names are compared folded, and a name with an underscore
+// goes whatever it says, because behind us somebody may read it as a hyphen.
+func scrubRequest(h http.Header) {
+	for name := range h {
+		if !mayReachUpstream(name) {
+			delete(h, name)
+		}
+	}
+}
+
+func mayReachUpstream(name string) bool {
+	if strings.IndexByte(name, '_') >= 0 {
+		return false
+	}
+	canonical := http.CanonicalHeaderKey(name)
+	if canonical != name {
+		return false // put there by something that is not net/http's parser: nobody whose meaning we know
+	}
+	if refusedRequestHeaders[canonical] {
+		return false
+	}
+	for _, prefix := range refusedRequestPrefixes {
+		if strings.HasPrefix(canonical, prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+var refusedRequestHeaders = set(
+	// credentials
+	"Authorization", "Proxy-Authorization", "Cookie", "Cookie2", "X-Api-Key", "X-Admin-Api-Key", "X-Internal-Secret", "Api-Key", "Apikey",
+	"X-Auth-Token", "X-Access-Token", "X-Id-Token", "Www-Authenticate", "Proxy-Authenticate",
+	// addresses and the original request, as proxies write them
+	"Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Cluster-Client-Ip", "Client-Ip", "Fastly-Client-Ip", "Via",
+	"X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Original-Host", "X-Rewrite-Url", "X-Host",
+	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
+	// hop-by-hop, or ours to say
+	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect", "X-Trace-Id",
+)
+
+var refusedRequestPrefixes = []string{
+	"X-User-", "X-Forwarded-", "X-Auth-Request-", "X-Internal-", "X-Admin-", "X-Remote-", "Remote-", "X-Envoy-", "Cf-", "X-Ms-Client-Principal", "X-Goog-Authenticated-",
+	"X-Vexa-",
+}
+
+// allowedResponseHeaders is all that comes back from the upstream (S1). No Set-Cookie: both gateways share one cookie jar for
+// all users. No CORS: an answer of 0.10's "*" would undo ours.
+var allowedResponseHeaders = set(
+	"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Range", "Content-Disposition", "Accept-Ranges",
+	"Cache-Control", "Expires", "Last-Modified", "Etag", "Vary", "Date", "Age", "Pragma",
+	"Retry-After", "Allow", "Location", "Mcp-Session-Id", "Mcp-Protocol-Version",
+	"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset",
+)
+
+// upgradeResponseHeaders come back besides with a 101.
+var upgradeResponseHeaders = set(
+	"Connection", "Upgrade", "Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions",
+)
+
+// scrubResponse leaves what a client may learn from the upstream and adds what keeps its content from acting as ours (S7).
+func scrubResponse(res *http.Response, ex *exchange) {
+	h := res.Header
+	upgraded := res.StatusCode == http.StatusSwitchingProtocols
+	for name := range h {
+		if !allowedResponseHeaders[name] && !(upgraded && upgradeResponseHeaders[name]) {
+			delete(h, name)
+		}
+	}
+	res.Trailer = nil
+	h["X-Trace-Id"] = ex.one(ex.traceID)
+	if upgraded {
+		return
+	}
+	h["X-Content-Type-Options"] = noSniff
+	if len(h["Cache-Control"]) == 0 {
+		h["Cache-Control"] = noStore
+	}
+	if ct := h["Content-Type"]; len(ct) == 0 || activeContent(ct[0]) {
+		h["Content-Security-Policy"] = sandboxed
+	}
+}
+
+// activeContent says whether a browser would run what is in it: HTML, SVG, XML with a stylesheet, PDF with a script.
+func activeContent(contentType string) bool {
+	mediaType, _, _ := strings.Cut(contentType, ";")
+	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
+	switch {
+	case mediaType == "application/json", mediaType == "text/event-stream", mediaType == "text/plain":
+		return false
+	case strings.HasPrefix(mediaType, "audio/"), strings.HasPrefix(mediaType, "video/"):
+		return false
+	}
+	return strings.Contains(mediaType, "html") || strings.Contains(mediaType, "xml") || mediaType == "application/pdf" || mediaType == ""
+}
+
+var (
+	noSniff   = []string{"nosniff"}
+	noStore   = []string{"no-store"}
+	sandboxed = []string{"sandbox"}
+)
+
+func set(names ...string) map[string]bool {
+	m := make(map[string]bool, len(names))
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}

@@ -1,0 +1,158 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/oidc"
+	"vexa-sso/proxy/page"
+)
+
+// handler answers a request of ours; an error becomes a page or JSON in one place.
+type handler func(ex *exchange, r *http.Request) error
+
+// ownPages is everything under /sso/.
+func (p *Proxy) ownPages() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern string, h handler) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			ex := w.(*exchange) // ServeHTTP is the only way in
+			if err := h(ex, r); err != nil {
+				p.answerProblem(ex, r, err)
+			}
+		})
+	}
+	handle("/sso/{$}", p.home)
+	handle("/sso/whoami", p.whoami)
+	handle("/sso/login", p.login)
+	handle("/sso/callback/{provider}", p.callback)
+	handle("/sso/logout", p.logout)
+	handle("/sso/signed-out", p.signedOut)
+	handle("/sso/healthz", p.healthz)
+	handle("/sso/readyz", p.readyz)
+	handle("/sso/", func(*exchange, *http.Request) error { return refuse("not_found", "") })
+	handle("/sso", func(ex *exchange, _ *http.Request) error {
+		redirect(ex, "/sso/")
+		return nil
+	})
+	mux.Handle(page.AssetsPath, p.pages.Assets())
+	return mux
+}
+
+// home says who the person is, what they may do, and why.
+func (p *Proxy) home(ex *exchange, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return refuse("method_not_allowed", "")
+	}
+	l, err := p.identify(ex, r)
+	if err != nil {
+		return p.signInInstead(ex, r, err)
+	}
+	p.pages.Home(ex, r, p.homePage(r.Context(), l))
+	return nil
+}
+
+func (p *Proxy) homePage(ctx context.Context, l *live) page.Home {
+	d := p.see(l).decision
+	v := page.Home{
+		Name: l.account.Identity.Name, Email: l.account.Identity.Email, Account: l.account.ID, Subject: l.account.Subject, Provider: l.session.Provider,
+		Since: l.session.AuthTime, Until: l.session.ExpiresAt, Idle: p.cfg.Session.Idle,
+		Notices: p.notices(l, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots, Admin: d.Grant.Admin,
+	}
+	for _, rule := range d.Rules {
+		v.Rules = append(v.Rules, page.Rule{Name: rule.Rule, Deny: rule.Deny, Matched: rule.Matched, Why: rule.Why})
+	}
+	if provider := p.provider(l.session.Provider); provider != nil {
+		v.Provider = provider.Title()
+		v.EndsProviderSession = p.endsAtProvider(ctx, provider, l.session)
+		v.FormActionOrigins = provider.Origins(ctx)
+	}
+	return v
+}
+
+func (p *Proxy) endsAtProvider(ctx context.Context, provider *oidc.Provider, s Session) bool {
+	idToken, _ := p.openIDToken(s) // an unreadable one is reported at sign-out
+	_, ok := provider.EndSession(ctx, idToken, s.LogoutHint, p.origin+"/sso/signed-out")
+	return ok
+}
+
+// notices are what a person needs to know before all else.
+func (p *Proxy) notices(l *live, d mapping.Decision) []page.Notice {
+	if err := mayUse(l.account, d); err != nil {
+		pr := asProblem(err)
+		o := outcomes[pr.Code]
+		detail := pr.Detail
+		if detail == "" {
+			detail = o.Detail
+		}
+		return []page.Notice{{Level: page.Refusal, Title: o.Title, Text: detail}}
+	}
+	return nil
+}
+
+// whoami is home for programs.
+func (p *Proxy) whoami(ex *exchange, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return refuse("method_not_allowed", "")
+	}
+	l, err := p.identify(ex, r)
+	if err != nil {
+		return err
+	}
+	type session struct {
+		ID        string    `json:"id"`
+		Since     time.Time `json:"since"`
+		LastSeen  time.Time `json:"last_seen"`
+		ExpiresAt time.Time `json:"expires_at"`
+	}
+	d := p.see(l).decision
+	id := l.account.Identity
+	writeJSON(ex, http.StatusOK, struct {
+		Account  string         `json:"account"`
+		Status   mapping.Status `json:"status"`
+		Provider string         `json:"provider"`
+		Subject  string         `json:"subject"`
+		Email    string         `json:"email"`
+		Name     string         `json:"name"`
+		Kind     oidc.Kind      `json:"kind"`
+		Rules    []string       `json:"rules"`
+		Scopes   []string       `json:"scopes"`
+		MaxBots  *int           `json:"max_concurrent_bots"`
+		Admin    bool           `json:"admin"`
+		Session  session        `json:"session"`
+	}{
+		l.account.ID, l.account.Status, l.account.Provider, l.account.Subject, id.Email, id.Name, id.Kind,
+		list(d.Matched()), list(d.Grant.Scopes.List()), d.Grant.MaxConcurrentBots, d.Grant.Admin,
+		session{l.session.ID, l.session.AuthTime.UTC(), time.Unix(l.seen.Load(), 0).UTC(), l.session.ExpiresAt.UTC()},
+	})
+	return nil
+}
+
+// list is s as JSON wants it: never null.
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+func (p *Proxy) problemPage(ex *exchange, pr *problem, o outcome) page.Problem {
+	v := page.Problem{
+		Status: o.Status, Title: o.Title, Sentence: pr.Detail, Next: o.Next, Facts: pr.Facts, Actions: pr.Actions,
+		Code: string(pr.Code), TraceID: ex.traceID,
+	}
+	if pr.Code == "denied_by_rule" { // an admin's own words stand apart from ours
+		v.Sentence, v.Reason = o.Detail, pr.Detail
+	}
+	if len(v.Actions) == 0 {
+		v.Actions = []page.Link{{Label: "Go to the start page", Href: "/sso/"}}
+		if o.Status == http.StatusUnauthorized {
+			back := (&url.URL{Path: ex.path, RawQuery: ex.query}).String()
+			v.Actions = []page.Link{{Label: "Sign in", Href: loginPath(returnPath(back))}}
+		}
+	}
+	return v
+}

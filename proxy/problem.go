@@ -1,0 +1,149 @@
+package proxy
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"vexa-sso/mapping"
+	"vexa-sso/oidc"
+	"vexa-sso/proxy/page"
+)
+
+// problem is a refusal or failure on its way to the client: the one place where errors become HTTP.
+type problem struct {
+	Code    Code
+	Detail  string // for people and programs; the code's own sentence when empty
+	Err     error  // for the log
+	Facts   []page.Fact
+	Actions []page.Link // what a person can do about it; the code's default when empty
+}
+
+func (e *problem) Error() string {
+	if e.Err != nil {
+		return string(e.Code) + ": " + e.Err.Error()
+	}
+	return string(e.Code)
+}
+
+func (e *problem) Unwrap() error { return e.Err }
+
+func refuse(code Code, detail string) *problem { return &problem{Code: code, Detail: detail} }
+func fail(code Code, err error) *problem       { return &problem{Code: code, Err: err} }
+func refuseBecause(code Code, detail string, err error) *problem {
+	return &problem{Code: code, Detail: detail, Err: err}
+}
+
+// asProblem maps what other rooms report to what the client is told.
+func asProblem(err error) *problem {
+	var p *problem
+	var o *oidc.Error
+	var m *mapping.Error
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &o):
+		return &problem{Code: Code(o.Code), Detail: o.Message, Err: err}
+	case errors.As(err, &m):
+		return &problem{Code: Code(m.Code), Detail: m.Message, Err: err}
+	case errors.Is(err, mapping.ErrStoreUnavailable):
+		return fail("store_unavailable", err)
+	}
+	return fail("internal_error", err)
+}
+
+// answerProblem tells the client: a page for a person who navigates, JSON in Vexa's shape for everybody else (S8).
+func (p *Proxy) answerProblem(ex *exchange, r *http.Request, err error) {
+	pr := asProblem(err)
+	o, known := outcomes[pr.Code]
+	if !known {
+		o = outcomes["internal_error"]
+	}
+	ex.code = pr.Code
+	if pr.Err != nil {
+		level := slog.LevelInfo
+		if o.Status >= 500 {
+			level = slog.LevelWarn
+		}
+		p.log.LogAttrs(r.Context(), level, "request refused", slog.String("code", string(pr.Code)), slog.String("trace_id", ex.traceID), slog.Any("error", pr.Err), remedy(pr.Err))
+	}
+	if pr.Detail == "" {
+		pr.Detail = o.Detail
+	}
+	if seconds := retryAfterSeconds(pr); seconds != "" {
+		ex.Header().Set("Retry-After", seconds)
+	}
+	if isNavigation(r) {
+		p.pages.Problem(ex, r, p.problemPage(ex, pr, o))
+		return
+	}
+	p.answerJSON(ex, o.Status, pr)
+}
+
+// remedy is what the admin should do, where the error knows.
+func remedy(err error) slog.Attr {
+	var o *oidc.Error
+	var m *mapping.Error
+	switch {
+	case errors.As(err, &o) && o.Remedy != "":
+		return slog.String("remedy", o.Remedy)
+	case errors.As(err, &m) && m.Remedy != "":
+		return slog.String("remedy", m.Remedy)
+	}
+	return slog.Attr{}
+}
+
+// retryAfterSeconds is the Retry-After of a refusal that is only for now (RFC 9110 section 10.2.3); empty for the others.
+func retryAfterSeconds(pr *problem) string {
+	var m *mapping.Error
+	if errors.As(pr.Err, &m) && m.RetryAfter > 0 {
+		return strconv.Itoa(int(math.Ceil(m.RetryAfter.Seconds())))
+	}
+	return retryAfter[pr.Code]
+}
+
+func (p *Proxy) answerJSON(ex *exchange, status int, pr *problem) {
+	body := struct {
+		Detail   string `json:"detail"`
+		Code     Code   `json:"code"`
+		TraceID  string `json:"trace_id"`
+		LoginURL string `json:"login_url,omitempty"`
+	}{pr.Detail, pr.Code, ex.traceID, ""}
+	h := ex.Header()
+	if status == http.StatusUnauthorized {
+		body.LoginURL = p.public.JoinPath("/sso/login").String()
+		h.Set("WWW-Authenticate", challenge(pr.Code))
+	}
+	writeJSON(ex, status, body)
+}
+
+// challenge is the WWW-Authenticate of a 401 (RFC 6750 section 3): without an error where no credential was shown.
+func challenge(code Code) string {
+	const realm = `Bearer realm="vexa-sso"`
+	switch code {
+	case "unauthenticated", "login_required":
+		return realm
+	}
+	return realm + `, error="invalid_token", error_description="` + string(code) + `"`
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client is gone, or it has its answer
+}
+
+// loginPath is where a person signs in to come back to returnTo.
+func loginPath(returnTo string) string {
+	if returnTo == "" || returnTo == "/" {
+		return "/sso/login"
+	}
+	return "/sso/login?" + url.Values{"return_to": {returnTo}}.Encode()
+}

@@ -1,0 +1,288 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/vexa"
+	"vexa-sso/oidc"
+	"vexa-sso/proxy/page"
+)
+
+// Deps is what the edge works with.
+type Deps struct {
+	Gateway   *url.URL           // the Vexa gateway
+	Routes    func() *vexa.Table // which routes it has and what they need
+	Providers []*oidc.Provider   // in the order people see them
+	Accounts  *mapping.Accounts
+	Rules     *mapping.Live
+	Sessions  SessionStore
+	Store     Health
+	Ring      *keyring.Ring
+	Ready     []Check // what readyz asks, besides the store and the providers
+
+	Transport http.RoundTripper     // towards the gateway; default NewTransport
+	Metrics   prometheus.Registerer // default: a registry of its own
+	Log       *slog.Logger
+	Now       func() time.Time
+	Random    io.Reader
+}
+
+var discard = slog.New(slog.DiscardHandler)
+
+// Health says whether what was cached may still be served: the store answered within its grace (S5).
+type Health interface{ Usable() bool }
+
+// Proxy is the HTTP edge: the http.Handler of the bridge.
+type Proxy struct {
+	cfg       Config
+	public    *url.URL
+	origin    string // scheme://host of public
+	host      string // canonical
+	trusted   []netip.Prefix
+	names     cookieNames
+	gateway   *url.URL
+	routes    func() *vexa.Table
+	providers []*oidc.Provider
+	accounts  *mapping.Accounts
+	rules     *mapping.Live
+	sessions  SessionStore
+	store     Health
+	ring      *keyring.Ring
+	ready     []Check
+
+	live     *liveSessions
+	cookies  *sessionCookies
+	attempts *attemptCookies
+	streams  *streams
+	reverse  *httputil.ReverseProxy
+	pages    *page.Pages
+	own      http.Handler
+	metrics  *metrics
+
+	log    *slog.Logger
+	now    func() time.Time
+	random io.Reader
+}
+
+// New makes the edge. It needs no network.
+func New(cfg Config, d Deps) (*Proxy, error) {
+	public, err := url.Parse(cfg.PublicURL)
+	if err != nil || public.Host == "" {
+		return nil, fmt.Errorf("public_url %q is not a URL", cfg.PublicURL)
+	}
+	trusted, err := parsePrefixes(cfg.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	cfg = withDefaults(cfg)
+	p := &Proxy{
+		cfg: cfg, public: public, origin: public.Scheme + "://" + public.Host, host: canonicalHost(public.Host, public.Scheme), trusted: trusted,
+		names: namesFor(public.Scheme), gateway: d.Gateway, routes: d.Routes, providers: d.Providers, accounts: d.Accounts, rules: d.Rules,
+		sessions: d.Sessions, store: d.Store, ring: d.Ring, ready: d.Ready,
+		streams: newStreams(cfg.Limits.StreamsPerAccount),
+		log:     d.Log, now: d.Now, random: d.Random,
+	}
+	if p.log == nil {
+		p.log = discard
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if p.random == nil {
+		p.random = rand.Reader
+	}
+	if d.Metrics == nil {
+		d.Metrics = prometheus.NewRegistry()
+	}
+	if d.Transport == nil {
+		d.Transport = NewTransport()
+	}
+	p.metrics = newMetrics(d.Metrics, p.streams)
+	p.live = newLiveSessions(p.loadLive)
+	p.cookies = &sessionCookies{names: p.names, codec: d.Ring.Codec(keyring.SessionCookie, cfg.Session.Lifetime, p.now), store: d.Sessions, random: p.random, maxAge: cfg.Session.Lifetime}
+	p.attempts = &attemptCookies{names: p.names, codec: d.Ring.Codec(keyring.SignInAttempt, attemptLifetime, p.now), now: p.now}
+	p.pages = page.New(page.Config{Site: public.Host, Now: p.now})
+	p.reverse = &httputil.ReverseProxy{
+		Rewrite: p.rewrite, ModifyResponse: p.answered, ErrorHandler: p.broken,
+		Transport: &healing{next: d.Transport, p: p}, BufferPool: newBufferPool(),
+		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+	}
+	p.own = p.ownPages()
+	return p, nil
+}
+
+func withDefaults(cfg Config) Config {
+	cfg.Session.Idle = cmp.Or(cfg.Session.Idle, 8*time.Hour)
+	cfg.Session.Lifetime = cmp.Or(cfg.Session.Lifetime, 24*time.Hour)
+	cfg.Limits.BodyReplay = cmp.Or(cfg.Limits.BodyReplay, 64<<10)
+	cfg.Limits.StreamsPerAccount = cmp.Or(cfg.Limits.StreamsPerAccount, 20)
+	return cfg
+}
+
+func parsePrefixes(texts []string) ([]netip.Prefix, error) {
+	var prefixes []netip.Prefix
+	for _, text := range texts {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			addr, addrErr := netip.ParseAddr(text)
+			if addrErr != nil {
+				return nil, fmt.Errorf("trusted_proxies: %q is neither a network nor an address", text)
+			}
+			prefix = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		prefixes = append(prefixes, prefix.Masked())
+	}
+	return prefixes, nil
+}
+
+// ServeHTTP answers one request.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ex := &exchange{ResponseWriter: w, start: p.now(), traceID: newTraceID(p.random), address: clientAddress(r, p.trusted), credential: "none"}
+	defer p.finish(ex, r, r.Method)
+	if err := p.handle(ex, r); err != nil {
+		p.answerProblem(ex, r, err)
+	}
+}
+
+// handle makes the request canonical and gives it to whom it belongs: ours lives under /sso/, everything else is Vexa's.
+func (p *Proxy) handle(ex *exchange, r *http.Request) error {
+	var ok bool
+	if ex.path, ok = canonicalPath(r.URL); !ok {
+		return refuse("bad_request", "The address is malformed or ambiguous.")
+	}
+	if ex.query, ok = canonicalQuery(r.URL.RawQuery); !ok {
+		return refuse("bad_request", "The query is malformed or ambiguous.")
+	}
+	ours := ex.path == "/sso" || strings.HasPrefix(ex.path, "/sso/")
+	switch {
+	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
+		return refuse("method_not_allowed", "")
+	case p.isProbe(ex.path):
+	case !p.isOurHost(r):
+		return refuse("misdirected", "")
+	}
+	switch {
+	case ours:
+		ex.label = "sso"
+		p.own.ServeHTTP(ex, r)
+		return nil
+	case ex.path == "/":
+		ex.label = "sso"
+		redirect(ex, "/sso/")
+		return nil
+	}
+	return p.forward(ex, r)
+}
+
+// isOurHost says whether the request was meant for us: by the Host it names, or, where a trusted proxy stands in front, by the
+// one that the proxy was asked for.
+func (p *Proxy) isOurHost(r *http.Request) bool {
+	host := r.Host
+	if forwarded := r.Header["X-Forwarded-Host"]; len(forwarded) == 1 && fromTrustedProxy(r, p.trusted) {
+		host = forwarded[0]
+	}
+	return host == p.public.Host || canonicalHost(host, p.public.Scheme) == p.host
+}
+
+// isProbe says whether a path is for load balancers, which may ask by address.
+func (p *Proxy) isProbe(path string) bool { return path == "/sso/healthz" || path == "/sso/readyz" }
+
+// Apply does what a revocation means on this replica. It is idempotent.
+func (p *Proxy) Apply(r mapping.Revocation) {
+	switch r.Kind {
+	case mapping.RevokeSession:
+		p.live.end(r.Account, r.Session)
+		p.streams.cut(r.Account, func(st *stream) bool { return st.caller.session.ID == r.Session })
+	case mapping.RevokeAccount:
+		p.live.end(r.Account, "")
+		p.streams.cut(r.Account, func(*stream) bool { return true })
+	case mapping.RevokeGrant:
+		p.live.refresh(r.Account)
+		p.streams.doubt(r.Account)
+	}
+}
+
+// Run does what happens besides requests, until ctx ends: last-seen times are written, sessions that are over are deleted,
+// streams end with their sessions or when the store stays away beyond its grace.
+func (p *Proxy) Run(ctx context.Context) error {
+	second, flush, purge := time.NewTicker(time.Second), time.NewTicker(10*time.Second), time.NewTicker(10*time.Minute)
+	defer second.Stop()
+	defer flush.Stop()
+	defer purge.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			return p.live.flush(last, p.sessions)
+		case <-second.C:
+			p.sweep(ctx)
+		case <-flush.C:
+			if err := p.live.flush(ctx, p.sessions); err != nil && !errors.Is(err, context.Canceled) {
+				p.log.Warn("last-seen times could not be written; trying again", "error", err)
+			}
+		case <-purge.C:
+			now := p.now()
+			if _, err := p.sessions.PurgeSessions(ctx, now, now.Add(-p.cfg.Session.Idle)); err != nil && !errors.Is(err, context.Canceled) {
+				p.log.Warn("sessions that are over could not be deleted; trying again", "error", err)
+			}
+		}
+	}
+}
+
+// sweep ends the streams that may not go on: their session is over, the store has been away too long (S5), or what their
+// account may do has shrunk.
+func (p *Proxy) sweep(ctx context.Context) {
+	if !p.store.Usable() {
+		p.streams.cutAll()
+		return
+	}
+	now := p.now()
+	p.streams.sweep(now, func(l *live) { p.live.touch(l, now) })
+	for _, account := range p.streams.inDoubt(p.rules.Current()) {
+		p.recheck(ctx, account)
+	}
+}
+
+// recheck ends the streams of an account that its grant of now does not cover. An account that cannot be read now stays in
+// doubt.
+func (p *Proxy) recheck(ctx context.Context, id string) {
+	account, err := p.accounts.Account(ctx, id)
+	if err != nil {
+		if !errors.Is(err, mapping.ErrNotFound) {
+			p.streams.doubt(id)
+			return
+		}
+		account.Status = mapping.Suspended
+	}
+	d := p.accounts.Decide(account)
+	refused := mayUse(account, d) != nil
+	p.streams.cut(id, func(st *stream) bool { return refused || !covers(d.Grant.Scopes, st.route) })
+}
+
+// CutStreams ends every open stream: a program that stops tells its clients so.
+func (p *Proxy) CutStreams() { p.streams.cutAll() }
+
+// redirect sends a browser on with a GET. Redirects of ours are answers to one person's moment: never cached.
+func redirect(w http.ResponseWriter, location string) {
+	h := w.Header()
+	h.Set("Location", location)
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusSeeOther)
+}

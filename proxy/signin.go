@@ -1,0 +1,306 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/keyring"
+	"vexa-sso/oidc"
+	"vexa-sso/proxy/page"
+)
+
+const (
+	maxLoginHint = 320 // characters; as long as an email address can be
+	maxFormBody  = 64 << 10
+)
+
+// login starts a sign-in: a person's own, or one that an identity provider asked for (OpenID Connect Core section 4, an Okta
+// tile). Only navigations start one.
+func (p *Proxy) login(ex *exchange, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return refuse("method_not_allowed", "")
+	}
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
+		return refuse("unauthenticated", "Open this address in a browser to sign in.")
+	}
+	q := r.URL.Query()
+	returnTo := returnPath(q.Get("return_to"))
+	if target := q.Get("target_link_uri"); target != "" {
+		returnTo = p.returnTarget(target)
+	}
+	hint := q.Get("login_hint")
+	if len(hint) > maxLoginHint || !printable(hint) {
+		hint = ""
+	}
+	provider, problem := p.chooseProvider(q, hint)
+	if provider == nil {
+		p.pages.Choose(ex, r, p.choosePage(returnTo, hint, problem))
+		return nil
+	}
+	return p.begin(ex, r, provider, returnTo, oidc.BeginOptions{LoginHint: hint, Prompt: promptFor(provider, q.Get("prompt"))})
+}
+
+// begin sends the browser to the provider, with the attempt in a cookie of its own.
+func (p *Proxy) begin(ex *exchange, r *http.Request, provider *oidc.Provider, returnTo string, o oidc.BeginOptions) error {
+	location, a, err := provider.Begin(r.Context(), o)
+	if err != nil {
+		return p.withRetry(asProblem(err), provider, returnTo)
+	}
+	if err := p.attempts.keep(ex, r, attempt{Attempt: a, ReturnTo: returnTo}, provider.UsesFormPost()); err != nil {
+		return fail("internal_error", err)
+	}
+	redirect(ex, location)
+	return nil
+}
+
+// promptFor is how "with another account" is said to a provider. Nothing else that a request asks for reaches it (C9).
+func promptFor(provider *oidc.Provider, wanted string) string {
+	switch {
+	case wanted != "login" && wanted != "select_account":
+		return ""
+	case provider.Type() == oidc.TypeEntra:
+		return "select_account"
+	}
+	return "login"
+}
+
+// chooseProvider finds out where to sign in: the only one there is, the one that was named, the issuer that asked, or the one
+// that the address belongs to. It returns nil where a person has to choose, and why a given address did not help.
+func (p *Proxy) chooseProvider(q url.Values, hint string) (*oidc.Provider, string) {
+	if name := q.Get("provider"); name != "" {
+		return p.provider(name), ""
+	}
+	if iss := q.Get("iss"); iss != "" {
+		for _, provider := range p.providers {
+			if provider.HandlesIssuer(iss) {
+				return provider, ""
+			}
+		}
+		return nil, ""
+	}
+	if len(p.providers) == 1 {
+		return p.providers[0], ""
+	}
+	if hint == "" {
+		return nil, ""
+	}
+	var found []*oidc.Provider
+	if _, domain, ok := strings.Cut(hint, "@"); ok {
+		for _, provider := range p.providers {
+			if provider.HandlesDomain(domain) {
+				found = append(found, provider)
+			}
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, "We don’t know where that address signs in. Choose below."
+	case 1:
+		return found[0], ""
+	}
+	return nil, "That address can sign in in more than one place. Choose below."
+}
+
+func (p *Proxy) provider(name string) *oidc.Provider {
+	for _, provider := range p.providers {
+		if provider.Name() == name {
+			return provider
+		}
+	}
+	return nil
+}
+
+func (p *Proxy) choosePage(returnTo, hint, problem string) page.Choose {
+	v := page.Choose{ReturnTo: returnTo, Email: hint, EmailProblem: problem}
+	for _, provider := range p.providers {
+		v.Providers = append(v.Providers, page.Provider{Name: provider.Name(), Title: provider.Title(), Type: provider.Type()})
+		v.AskEmail = v.AskEmail || provider.KnowsDomains()
+		if origin := provider.AuthorizationOrigin(); origin != "" {
+			v.FormActionOrigins = append(v.FormActionOrigins, origin)
+		}
+	}
+	return v
+}
+
+// callback finishes a sign-in: the answer must belong to an attempt that this browser started, at this provider.
+func (p *Proxy) callback(ex *exchange, r *http.Request) error {
+	provider := p.provider(r.PathValue("provider"))
+	if provider == nil {
+		return refuse("not_found", "")
+	}
+	params, err := callbackParameters(ex, r)
+	if err != nil {
+		return err
+	}
+	if len(params["state"]) != 1 {
+		return refuse("sign_in_invalid", "")
+	}
+	a, ok := p.attempts.take(ex, r, params.Get("state"), provider.UsesFormPost())
+	if !ok {
+		return p.deadAttempt(ex, r, provider)
+	}
+	result := "error"
+	defer func() { p.metrics.signIns.WithLabelValues(provider.Name(), result).Inc() }()
+	if a.Provider != provider.Name() {
+		return refuse("sign_in_invalid", "")
+	}
+	signIn, err := provider.Finish(r.Context(), a.Attempt, params)
+	if err != nil {
+		pr := asProblem(err)
+		p.record(ex, r, mapping.Event{Event: mapping.EventSignInRefused, Provider: provider.Name(), Reason: string(pr.Code)})
+		return p.withRetry(pr, provider, a.ReturnTo)
+	}
+	err = p.admit(ex, r, provider, signIn)
+	if err != nil {
+		pr := asProblem(err)
+		result = string(pr.Code)
+		return p.withRetry(pr, provider, a.ReturnTo)
+	}
+	result = "success"
+	redirect(ex, a.ReturnTo)
+	return nil
+}
+
+// callbackParameters reads the answer: from the query, or, with response_mode form_post, from the form.
+func callbackParameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	switch r.Method {
+	case http.MethodGet:
+		params, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			return nil, refuseBecause("sign_in_invalid", "", err)
+		}
+		return params, nil
+	case http.MethodPost:
+		r.Body = http.MaxBytesReader(w, r.Body, maxFormBody)
+		if err := r.ParseForm(); err != nil {
+			return nil, refuseBecause("sign_in_invalid", "", err)
+		}
+		return r.PostForm, nil
+	}
+	return nil, refuse("method_not_allowed", "")
+}
+
+// deadAttempt answers a callback whose attempt this browser no longer has: a person who went back, or opened it twice. If they
+// are signed in, nothing is lost.
+func (p *Proxy) deadAttempt(ex *exchange, r *http.Request, provider *oidc.Provider) error {
+	if _, err := p.identify(ex, r); err == nil {
+		redirect(ex, "/sso/")
+		return nil
+	}
+	return p.withRetry(refuse("sign_in_expired", ""), provider, "")
+}
+
+// admit lets a proven identity in: the rules decide, the account is found or made, and the browser gets a session with a new
+// id, whatever session it had before (D2).
+func (p *Proxy) admit(ex *exchange, r *http.Request, provider *oidc.Provider, signIn *oidc.SignIn) error {
+	ctx := r.Context()
+	account, decision, err := p.accounts.SignIn(ctx, signIn.Identity)
+	event := mapping.Event{Event: mapping.EventSignInRefused, Provider: provider.Name(), Account: account.ID, Rules: decision.Matched()}
+	p.metrics.decisions.WithLabelValues(decisionResult(decision)).Inc()
+	switch {
+	case err != nil:
+	case !decision.Allowed:
+		err = &problem{Code: Code(decision.Code), Detail: decision.Reason, Facts: identityFacts(provider, signIn.Identity)}
+	case account.Status == mapping.Suspended:
+		err = refuse("suspended", "")
+	}
+	if err != nil {
+		event.Reason = string(asProblem(err).Code)
+		p.record(ex, r, event)
+		return err
+	}
+	p.endCookieSession(r, "replaced by a new sign-in")
+	session, err := p.startSession(ex, r, provider, account, signIn)
+	if err != nil {
+		return err
+	}
+	event.Event, event.CredentialID = mapping.EventSignIn, session.ID
+	p.record(ex, r, event)
+	return nil
+}
+
+func (p *Proxy) startSession(ex *exchange, r *http.Request, provider *oidc.Provider, account mapping.Account, signIn *oidc.SignIn) (Session, error) {
+	id, err := randomID(p.random)
+	if err != nil {
+		return Session{}, fail("internal_error", err)
+	}
+	now := p.now()
+	session := Session{
+		ID: "ses_" + id[:16], AccountID: account.ID, Provider: provider.Name(), SID: signIn.Identity.SID,
+		AuthTime: now, CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(p.cfg.Session.Lifetime), LogoutHint: signIn.LogoutHint,
+	}
+	if signIn.IDToken != "" {
+		if session.SealedIDToken, err = p.ring.Seal(keyring.ProviderToken, []byte(signIn.IDToken), []byte(session.ID)); err != nil {
+			return Session{}, fail("internal_error", err)
+		}
+	}
+	if err := p.cookies.start(ex, r, session); err != nil {
+		return Session{}, asProblem(err)
+	}
+	return session, nil
+}
+
+// endCookieSession ends the session that a request's cookie stands for, if there is one.
+func (p *Proxy) endCookieSession(r *http.Request, reason string) {
+	cookie := cookieValue(r.Header["Cookie"], p.names.session)
+	if cookie == "" {
+		return
+	}
+	if l, err := p.live.find(r, cookie); err == nil {
+		if err := p.endSession(r.Context(), l.session, reason); err != nil {
+			p.log.Warn("a session that was replaced could not be ended; it expires by itself", "session", l.session.ID, "error", err)
+		}
+	}
+}
+
+// endSession ends a session everywhere, here at once.
+func (p *Proxy) endSession(ctx context.Context, s Session, reason string) error {
+	revocation := mapping.Revocation{At: p.now(), Kind: mapping.RevokeSession, Account: s.AccountID, Session: s.ID, Reason: reason}
+	if err := p.accounts.Revoke(ctx, revocation, s.AccountID); err != nil {
+		return err
+	}
+	p.Apply(revocation)
+	return nil
+}
+
+// record writes an audit event with where it came from.
+func (p *Proxy) record(ex *exchange, r *http.Request, e mapping.Event) {
+	e.Address, e.TraceID, e.TookMS = ex.address, ex.traceID, p.now().Sub(ex.start).Milliseconds()
+	if err := p.accounts.Record(context.WithoutCancel(r.Context()), e); err != nil {
+		p.log.Warn("an audit event is on the log only", "event", e.Event, "error", err)
+	}
+}
+
+// withRetry adds to a problem with a sign-in what a person can do about it.
+func (p *Proxy) withRetry(pr *problem, provider *oidc.Provider, returnTo string) *problem {
+	q := url.Values{"provider": {provider.Name()}}
+	if returnTo != "" {
+		q.Set("return_to", returnTo)
+	}
+	again := page.Link{Label: "Try again", Href: "/sso/login?" + q.Encode()}
+	q.Set("prompt", "select_account")
+	other := page.Link{Label: "Use another account", Href: "/sso/login?" + q.Encode()}
+	if outcomes[pr.Code].Status == http.StatusForbidden {
+		pr.Actions = []page.Link{other}
+	} else {
+		pr.Actions = []page.Link{again, other}
+	}
+	return pr
+}
+
+// identityFacts is what a person who was refused can tell an admin.
+func identityFacts(provider *oidc.Provider, id oidc.Identity) []page.Fact {
+	facts := []page.Fact{{Name: "Signed in through", Value: provider.Title()}}
+	switch {
+	case id.Email != "":
+		facts = append(facts, page.Fact{Name: "As", Value: id.Email})
+	case id.UnprovenEmail != "":
+		facts = append(facts, page.Fact{Name: "As", Value: id.UnprovenEmail + " (not verified)"})
+	case id.Name != "":
+		facts = append(facts, page.Fact{Name: "As", Value: id.Name})
+	}
+	return facts
+}
