@@ -1,0 +1,236 @@
+package vexatest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// edge is the gateway: its routes, and what it remembers between requests.
+type edge struct {
+	service
+	mu     sync.Mutex
+	cookie string               // its HTTP client's jar, shared by all users
+	cache  map[string]cacheLine // 0.10: validations
+	limits limits
+}
+
+func (s *Server) newGateway() *edge {
+	g := &edge{service: service{wire: newWire()}, cache: make(map[string]cacheLine)}
+	s.gateway = g
+	if s.legacy() {
+		s.addRoutes010(&g.routes)
+	} else {
+		s.addRoutes012(&g.routes)
+	}
+	return g
+}
+
+func (s *Server) addRoutes012(r *router) {
+	s.addDocs(r, "Vexa API Gateway (v0.12)")
+	r.add(get_, "/health", health("gateway"))
+	r.add(get_, "/auth/me", s.guarded(needNone, s.authMe))
+	s.addClientRoutes(r, routes012)
+	for _, method := range []string{get_, post_, put_, patch_, delete_} {
+		r.add(method, "/agent/{path:path}", s.guarded(needEither, s.agent))
+	}
+	for _, method := range []string{get_, post_, delete_, http.MethodOptions} {
+		r.add(method, "/mcp", s.guarded(needEither, s.mcp))
+		r.add(method, "/mcp/{path:path}", s.guarded(needEither, s.mcp))
+	}
+}
+
+func (s *Server) addRoutes010(r *router) {
+	s.addDocs(r, "Vexa API Gateway")
+	r.add(get_, "/", func(*call) answer {
+		return jsonAnswer(http.StatusOK, struct {
+			Message string `json:"message"`
+		}{"Welcome to the Vexa API Gateway"})
+	})
+	r.add(get_, "/auth/me", s.authMe010)
+	if !s.config.Production {
+		r.add(post_, "/bots/internal/callback/{kind:path}", func(c *call) answer {
+			return s.forward(c, validated{}, MeetingAPI, c.path, func() answer { return jsonAnswer(http.StatusOK, map[string]string{"status": "ok"}) })
+		})
+	}
+	s.addClientRoutes(r, routes010)
+	for _, method := range []string{get_, post_, put_, patch_, delete_} {
+		r.add(method, "/admin/{path:path}", s.proxyAdmin)
+	}
+	r.add(post_, "/api/chat", s.chat010)
+	for _, method := range []string{get_, post_, delete_} {
+		r.add(method, "/mcp", s.mcp010)
+		r.add(method, "/mcp/{path:path}", s.mcp010)
+	}
+}
+
+func (s *Server) addClientRoutes(r *router, table []clientRoute) {
+	for _, one := range table {
+		one := one
+		pattern := strings.ReplaceAll(one.pattern, ":int}", "}")
+		numeric := pattern != one.pattern
+		guarded := s.guarded(one.scopes, func(c *call, who validated) answer {
+			if one.to == AdminAPI {
+				return s.forwardToAdmin(c)
+			}
+			return s.forward(c, who, one.to, c.path, func() answer { return one.real(s, c, who) })
+		})
+		// FastAPI looks at path parameters before the handler looks at the key.
+		r.add(one.method, pattern, func(c *call) answer {
+			if refused := s.checkParams(c, numeric); refused != nil {
+				return *refused
+			}
+			return guarded(c)
+		})
+	}
+}
+
+func (s *Server) checkParams(c *call, numeric bool) *answer {
+	if numeric {
+		if _, bad := queryInteger(c.params["meeting_id"], "path", "meeting_id"); bad != nil {
+			a := unprocessable(*bad)
+			return &a
+		}
+	}
+	if platform, ok := c.params["platform"]; ok && s.legacy() && !slices.Contains(platforms010, platform) {
+		const expected = "'google_meet', 'zoom', 'teams' or 'browser_session'"
+		a := unprocessable(problem{Type: "enum", Loc: loc("path", "platform"), Msg: "Input should be " + expected, Input: compact(platform),
+			Ctx: struct {
+				Expected string `json:"expected"`
+			}{expected}})
+		return &a
+	}
+	return nil
+}
+
+var platforms010 = []string{"google_meet", "zoom", "teams", "browser_session"}
+
+// guarded lets a request pass that has a good key with one of the scopes.
+func (s *Server) guarded(scopes []string, next func(*call, validated) answer) func(*call) answer {
+	return func(c *call) answer {
+		who, refused := s.authenticate(c)
+		switch {
+		case refused != nil:
+			return *refused
+		case scopes != nil && !slices.ContainsFunc(scopes, func(scope string) bool { return slices.Contains(who.Scopes, scope) }):
+			return spacedDetail(http.StatusForbidden, "Insufficient scope for this endpoint")
+		case !s.legacy() && c.path != "/auth/me" && !s.allowUser(who.UserID):
+			return spacedDetail(http.StatusTooManyRequests, "Rate limit exceeded").with("Retry-After", "1")
+		case !s.legacy() && hasControl(c.params):
+			return spacedDetail(http.StatusBadRequest, "invalid path parameter")
+		}
+		return next(c, who)
+	}
+}
+
+func hasControl(params map[string]string) bool {
+	for _, value := range params {
+		if strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+			return true
+		}
+	}
+	return false
+}
+
+type me struct {
+	UserID int64    `json:"user_id"`
+	Email  string   `json:"email"`
+	Scopes []string `json:"scopes"`
+	Max    int64    `json:"max_concurrent"`
+}
+
+func (s *Server) authMe(_ *call, who validated) answer {
+	return jsonAnswer(http.StatusOK, me{who.UserID, who.Email, who.Scopes, who.Max})
+}
+
+// authMe010 writes its refusals with another pen than the routes that forward.
+func (s *Server) authMe010(c *call) answer {
+	who, refused := s.authenticate(c)
+	if refused != nil {
+		refused.body = []byte(strings.Replace(string(refused.body), `: "`, `:"`, 1))
+		return *refused
+	}
+	return s.authMe(c, who)
+}
+
+// maxHead is what httptools takes of request line and headers: 64 KiB were fine on the wire, 200 KiB were not.
+const maxHead = 128 << 10
+
+func (s *Server) serveGateway(w http.ResponseWriter, r *http.Request) {
+	c, err := newCall(r)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if err := s.parts.await(c.ctx, Gateway, s.closing); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if headSize(c) > maxHead {
+		answer{status: http.StatusBadRequest, contentType: "text/plain; charset=utf-8", body: []byte("Invalid HTTP request received."),
+			hangUp: true}.send(w, s.now())
+		return
+	}
+	if isUpgrade(c) {
+		s.serveSocket(w, r, c)
+		return
+	}
+	a, err := s.faults.around(Gateway, c, s.closing, func() answer { return s.askGateway(c) })
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	a.send(w, s.now())
+}
+
+func headSize(c *call) int {
+	size := 0
+	for _, h := range c.headers {
+		size += len(h.name) + len(h.value) + 4
+	}
+	return size
+}
+
+// askGateway answers a request, with the headers that each generation puts on everything.
+func (s *Server) askGateway(c *call) answer {
+	if s.legacy() {
+		return s.askGateway010(c)
+	}
+	c.traceID = c.header("x-trace-id")
+	if c.traceID == "" {
+		c.traceID = s.random.hex32()
+	}
+	return s.route(c).with("X-Trace-Id", c.traceID)
+}
+
+func (s *Server) route(c *call) answer {
+	route, refused := s.gateway.routes.find(c)
+	if refused != nil {
+		return *refused
+	}
+	return route.handle(c)
+}
+
+// askGateway010 has 0.10's middlewares: CORS outside, then the rate limit, then the security headers.
+func (s *Server) askGateway010(c *call) answer {
+	origin, cors := first(c.headers, "origin")
+	method, preflight := first(c.headers, "access-control-request-method")
+	if cors && preflight && c.method == http.MethodOptions && origin != "" && method != "" {
+		return s.preflight(c)
+	}
+	a := s.limited010(c, func() answer { return s.dress(s.route(c)) })
+	if cors {
+		a = a.with("Access-Control-Allow-Origin", "*")
+	}
+	return a
+}
+
+func (s *Server) preflight(c *call) answer {
+	a := answer{status: http.StatusOK, contentType: "text/plain; charset=utf-8", body: []byte("OK"), headers: []pair{
+		{"Access-Control-Allow-Origin", "*"},
+		{"Access-Control-Allow-Methods", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"},
+		{"Access-Control-Max-Age", "600"},
+	}}
+	if wanted, ok := first(c.headers, "access-control-request-headers"); ok {
+		a = a.with("Access-Control-Allow-Headers", wanted)
+	}
+	return a
+}

@@ -1,0 +1,381 @@
+package vexatest
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+func itoa(i int) string { return strconv.Itoa(i) }
+
+// meeting is a row of meeting-api: planned, or with a bot.
+type meeting struct {
+	id        int64
+	userID    int64
+	platform  string
+	nativeID  string // empty for none
+	status    string
+	container string
+	session   string
+	title     string
+	start     *time.Time
+	createdAt time.Time
+	updatedAt time.Time
+	decision  string
+	segments  []segment
+}
+
+type segment struct {
+	Start   float64 `json:"start"`
+	End     float64 `json:"end"`
+	Speaker string  `json:"speaker"`
+	Text    string  `json:"text"`
+}
+
+func (m *meeting) url() *string {
+	var u string
+	switch m.platform {
+	case "google_meet":
+		u = "https://meet.google.com/" + m.nativeID
+	case "teams":
+		u = "https://teams.live.com/meet/" + m.nativeID
+	case "zoom":
+		u = "https://zoom.us/j/" + m.nativeID
+	default:
+		return nil
+	}
+	return &u
+}
+
+// active says whether a bot of it counts against max_concurrent_bots.
+func (m *meeting) active() bool {
+	return slices.Contains([]string{"requested", "joining", "active"}, m.status)
+}
+
+// meetingView is a meeting in an answer.
+type meetingView struct {
+	ID        int64   `json:"id"`
+	UserID    int64   `json:"user_id"`
+	Platform  string  `json:"platform"`
+	NativeID  *string `json:"native_meeting_id"`
+	URL       *string `json:"constructed_meeting_url"`
+	Status    string  `json:"status"`
+	Container *string `json:"bot_container_id"`
+	Start     *zoned  `json:"start_time"`
+	End       *zoned  `json:"end_time"`
+}
+
+type botCreated struct {
+	meetingView
+	CompletionReason *string `json:"completion_reason"`
+	FailureStage     *string `json:"failure_stage"`
+	Data             any     `json:"data"`
+	CreatedAt        zoned   `json:"created_at"`
+	UpdatedAt        zoned   `json:"updated_at"`
+}
+
+type botListed struct {
+	meetingView
+	CompletionReason *string `json:"completion_reason"`
+	FailureStage     *string `json:"failure_stage"`
+	Shared           bool    `json:"shared"`
+	CreatedAt        zoned   `json:"created_at"`
+	UpdatedAt        zoned   `json:"updated_at"`
+	Data             any     `json:"data"`
+}
+
+type meetingPlanned struct {
+	meetingView
+	Data      any   `json:"data"`
+	Shared    bool  `json:"shared"`
+	CreatedAt zoned `json:"created_at"`
+	UpdatedAt zoned `json:"updated_at"`
+}
+
+type plannedData struct {
+	Title    string `json:"title,omitempty"`
+	AutoJoin bool   `json:"auto_join"`
+}
+
+// botData is what meeting-api keeps about a bot's session.
+type botData struct {
+	Recording  bool      `json:"recording_enabled"`
+	Authority  authority `json:"service_authority"`
+	Transcribe bool      `json:"transcribe_enabled"`
+	Provider   string    `json:"transcription_provider"`
+	URL        *string   `json:"constructed_meeting_url"`
+	Sessions   []string  `json:"sessions,omitempty"` // only in the answer to its creation
+}
+
+type authority struct {
+	Mode           string  `json:"mode"`
+	Allow          bool    `json:"allow"`
+	Reason         string  `json:"reason"`
+	Enforced       bool    `json:"enforced"`
+	DecidedAt      string  `json:"decided_at"`
+	RequestID      string  `json:"request_id"`
+	StopScope      *string `json:"stop_scope"`
+	DecisionID     string  `json:"decision_id"`
+	ServiceMode    string  `json:"service_mode"`
+	LastBoundaryAt *string `json:"last_boundary_at"`
+	LastDecisionID string  `json:"last_decision_id"`
+	Identity       string  `json:"service_identity"`
+	Version        string  `json:"authority_version"`
+	TornDown       bool    `json:"teardown_confirmed"`
+	Provider       string  `json:"transcription_provider"`
+	Contract       string  `json:"lifecycle_contract_version"`
+}
+
+func (m *meeting) view() meetingView {
+	v := meetingView{ID: m.id, UserID: m.userID, Platform: m.platform, URL: m.url(), Status: m.status, Start: (*zoned)(m.start)}
+	if m.nativeID != "" {
+		v.NativeID = &m.nativeID
+	}
+	if m.container != "" {
+		v.Container = &m.container
+	}
+	return v
+}
+
+func (m *meeting) data() any {
+	if m.session == "" {
+		return plannedData{m.title, true}
+	}
+	identity := "meeting-session:" + m.session
+	decision := "service-authority:unconfigured:" + m.decision
+	return botData{
+		Recording: true, Provider: "none", URL: m.url(),
+		Authority: authority{Mode: "unconfigured", Allow: true, Reason: "unconfigured", DecidedAt: isoformat(m.createdAt) + "+00:00",
+			RequestID: identity + ":admit", DecisionID: decision, ServiceMode: "bot", LastDecisionID: decision, Identity: identity,
+			Version: "service-authority.v1", Provider: "none", Contract: "2026-07-28"},
+	}
+}
+
+func (m *meeting) created() botCreated {
+	data := m.data()
+	if bot, ok := data.(botData); ok {
+		bot.Sessions = []string{m.session}
+		data = bot
+	}
+	return botCreated{meetingView: m.view(), Data: data, CreatedAt: zoned(m.createdAt), UpdatedAt: zoned(m.updatedAt)}
+}
+
+func (m *meeting) listed() botListed {
+	return botListed{meetingView: m.view(), CreatedAt: zoned(m.createdAt), UpdatedAt: zoned(m.updatedAt), Data: m.data()}
+}
+
+func (m *meeting) planned() meetingPlanned {
+	return meetingPlanned{meetingView: m.view(), Data: m.data(), CreatedAt: zoned(m.createdAt), UpdatedAt: zoned(m.updatedAt)}
+}
+
+// meetingsOf returns a user's meetings that fit, newest first.
+func (d *database) meetingsOf(userID int64, fit func(*meeting) bool) []*meeting {
+	var all []*meeting
+	for _, m := range slices.Backward(d.meetings) {
+		if m.userID == userID && fit(m) {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+func anyMeeting(*meeting) bool { return true }
+
+// meetingOf finds the user's meeting that the path names, by id or by platform and native id.
+func (d *database) meetingOf(userID int64, c *call) *meeting {
+	id, _ := strconv.ParseInt(c.params["meeting_id"], 10, 64)
+	platform, native := c.params["platform"], c.params["native_meeting_id"]
+	found := d.meetingsOf(userID, func(m *meeting) bool {
+		return c.params["meeting_id"] != "" && m.id == id || native != "" && m.platform == platform && m.nativeID == native
+	})
+	if len(found) == 0 {
+		return nil
+	}
+	return found[0]
+}
+
+func (s *Server) ownsMeeting(userID int64, ref meetingRef) bool {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	return len(s.db.meetingsOf(userID, func(m *meeting) bool { return m.platform == ref.Platform && m.nativeID == ref.NativeID })) > 0
+}
+
+func listedAll(meetings []*meeting) []botListed {
+	all := []botListed{}
+	for _, m := range meetings {
+		all = append(all, m.listed())
+	}
+	return all
+}
+
+func (s *Server) listBots(_ *call, who validated) answer {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	return jsonAnswer(http.StatusOK, struct {
+		Meetings []botListed `json:"meetings"`
+		More     bool        `json:"has_more"`
+	}{listedAll(s.db.meetingsOf(who.UserID, anyMeeting)), false})
+}
+
+func (s *Server) botsStatus(_ *call, who validated) answer {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	running := listedAll(s.db.meetingsOf(who.UserID, (*meeting).active))
+	return jsonAnswer(http.StatusOK, struct {
+		Running []botListed `json:"running"`
+		Bots    []botListed `json:"running_bots"`
+		Count   int         `json:"count"`
+	}{running, running, len(running)})
+}
+
+// createBot sends a bot to a meeting, if it is not there already and the user may have one more.
+func (s *Server) createBot(c *call, who validated) answer {
+	var ask struct {
+		Platform string `json:"platform"`
+		NativeID string `json:"native_meeting_id"`
+	}
+	_ = json.Unmarshal(c.body, &ask)
+	if ask.Platform == "" || ask.NativeID == "" {
+		return detail(http.StatusUnprocessableEntity, "'platform' and 'native_meeting_id' (or 'meeting_url') are required")
+	}
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	active := s.db.meetingsOf(who.UserID, (*meeting).active)
+	switch {
+	case slices.ContainsFunc(active, func(m *meeting) bool { return m.platform == ask.Platform && m.nativeID == ask.NativeID }):
+		return detail(http.StatusConflict, "An active meeting already exists for "+ask.Platform+"/"+ask.NativeID)
+	case int64(len(active)) >= who.Max:
+		return detail(http.StatusTooManyRequests, "User has reached the maximum concurrent bot limit ("+strconv.FormatInt(who.Max, 10)+").")
+	}
+	m := s.insertMeeting(&meeting{userID: who.UserID, platform: ask.Platform, nativeID: ask.NativeID, status: "requested", session: s.random.uuid(),
+		decision: s.random.hex32() + s.random.hex32()})
+	m.container = "mtg-" + strconv.FormatInt(m.id, 10) + "-" + m.session[:8]
+	m.segments = []segment{{0, 2.5, "Ada", "Shall we begin?"}, {2.5, 5, "Grace", "Let us."}}
+	return jsonAnswer(http.StatusCreated, m.created())
+}
+
+// insertMeeting adds a row, under the database's lock.
+func (s *Server) insertMeeting(m *meeting) *meeting {
+	s.db.meetingSeq++
+	m.id = s.db.meetingSeq
+	m.createdAt = s.now()
+	m.updatedAt = m.createdAt
+	s.db.meetings = append(s.db.meetings, m)
+	return m
+}
+
+// stopBot ends the bot and leaves a recording behind.
+func (s *Server) stopBot(c *call, who validated) answer {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	m := s.db.meetingOf(who.UserID, c)
+	if m == nil || !m.active() {
+		return s.noMeeting(c)
+	}
+	m.status, m.updatedAt = "stopping", s.now()
+	s.insertRecording(m)
+	return jsonAnswer(http.StatusOK, struct {
+		Status    string   `json:"status"`
+		ID        int64    `json:"meeting_id"`
+		NativeID  string   `json:"native_meeting_id"`
+		Also      []string `json:"also_stopped"`
+		Cancelled []string `json:"cancelled"`
+	}{"stopping", m.id, m.nativeID, []string{}, []string{}})
+}
+
+func (s *Server) noMeeting(c *call) answer {
+	if native := c.params["native_meeting_id"]; native != "" {
+		return detail(http.StatusNotFound, "Meeting not found for platform "+c.params["platform"]+" and ID "+native)
+	}
+	return detail(http.StatusNotFound, "Meeting not found")
+}
+
+// withMeeting answers by the meeting that the path names, or that there is none.
+func (s *Server) withMeeting(c *call, who validated, answer_ func(*meeting) answer) answer {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	if m := s.db.meetingOf(who.UserID, c); m != nil {
+		return answer_(m)
+	}
+	return s.noMeeting(c)
+}
+
+func (s *Server) commandBot(c *call, who validated) answer {
+	return s.withMeeting(c, who, func(*meeting) answer {
+		return jsonAnswer(http.StatusAccepted, map[string]string{"message": "Command accepted"})
+	})
+}
+
+func (s *Server) botChat(c *call, who validated) answer {
+	return s.withMeeting(c, who, func(*meeting) answer {
+		return jsonAnswer(http.StatusOK, map[string][]string{"messages": {}})
+	})
+}
+
+func (s *Server) listMeetings(_ *call, who validated) answer {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	return jsonAnswer(http.StatusOK, map[string][]botListed{"meetings": listedAll(s.db.meetingsOf(who.UserID, anyMeeting))})
+}
+
+// planMeeting notes a meeting without a bot. What platform it will be on is not believed yet.
+func (s *Server) planMeeting(c *call, who validated) answer {
+	var ask struct {
+		Title string `json:"title"`
+	}
+	_ = json.Unmarshal(c.body, &ask)
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	m := s.insertMeeting(&meeting{userID: who.UserID, platform: "unknown", status: "idle", title: ask.Title})
+	return jsonAnswer(http.StatusCreated, m.planned())
+}
+
+func (s *Server) showMeeting(c *call, who validated) answer {
+	return s.withMeeting(c, who, func(m *meeting) answer { return jsonAnswer(http.StatusOK, m.listed()) })
+}
+
+func (s *Server) changeMeeting(c *call, who validated) answer {
+	return s.withMeeting(c, who, func(m *meeting) answer {
+		var ask struct {
+			Title *string `json:"title"`
+		}
+		_ = json.Unmarshal(c.body, &ask)
+		if ask.Title != nil {
+			m.title = *ask.Title
+		}
+		m.updatedAt = s.now()
+		return jsonAnswer(http.StatusOK, m.listed())
+	})
+}
+
+func (s *Server) deleteMeeting(c *call, who validated) answer {
+	return s.withMeeting(c, who, func(m *meeting) answer {
+		s.db.meetings = slices.DeleteFunc(s.db.meetings, func(other *meeting) bool { return other == m })
+		return jsonAnswer(http.StatusOK, map[string]string{"message": "Meeting deleted"})
+	})
+}
+
+func (s *Server) shareMeeting(c *call, who validated) answer {
+	return s.withMeeting(c, who, func(*meeting) answer {
+		return jsonAnswer(http.StatusOK, map[string]string{"share_id": s.random.text(24)})
+	})
+}
+
+func (s *Server) acceptShare(*call, validated) answer {
+	return detail(http.StatusNotFound, "Share not found")
+}
+
+func (s *Server) showTranscript(c *call, who validated) answer {
+	return s.withMeeting(c, who, func(m *meeting) answer {
+		return jsonAnswer(http.StatusOK, struct {
+			meetingView
+			Segments []segment `json:"segments"`
+		}{m.view(), append([]segment{}, m.segments...)})
+	})
+}
+
+func (s *Server) calendarSync(*call, validated) answer {
+	return jsonAnswer(http.StatusOK, map[string]any{"status": "idle", "last_synced_at": nil})
+}
