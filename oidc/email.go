@@ -75,7 +75,7 @@ func normalizeLocalPart(local string) (string, error) {
 // normalizeDomain is a domain's one form: lower-case ASCII, without a trailing dot.
 func normalizeDomain(domain string) (string, error) {
 	ascii, err := mailDomains.ToASCII(domain)
-	if err != nil || ascii == "" || strings.HasSuffix(ascii, ".") {
+	if err != nil || !utf8.ValidString(domain) || ascii == "" || strings.HasSuffix(ascii, ".") {
 		return "", fmt.Errorf("%s is not a domain", quoted(domain))
 	}
 	return ascii, nil

@@ -1,0 +1,182 @@
+package oidc
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// S11: what would be unsafe does not start, and everything wrong is said at once.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	okta := Config{Name: "okta", Type: TypeOkta, Issuer: "https://acme.okta.com", ClientID: clientID}
+	entra := Config{Name: "entra", Type: TypeEntra, Tenant: tenantA, ClientID: clientID}
+	notPEM := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(notPEM, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		base   Config
+		change func(c *Config)
+		want   []string // keys
+	}{
+		"okta":         {base: okta},
+		"okta, custom": {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com/oauth2/default/" }},
+		"entra":        {base: entra},
+		"entra, many":  {base: entra, change: func(c *Config) { c.Tenant, c.AllowedTenants = "organizations", []string{tenantA, tenantB} }},
+		"entra, one of many, trusted": {base: entra, change: func(c *Config) {
+			c.Tenant, c.AllowedTenants, c.TrustedDomains = "organizations", []string{tenantA, strings.ToUpper(tenantA)}, []string{"acme.example"}
+		}},
+		"entra, tenant listed": {base: entra, change: func(c *Config) { c.AllowedTenants = []string{tenantA} }},
+		"loopback":             {base: okta, change: func(c *Config) { c.Issuer = "http://localhost:4190/okta/oauth2/default" }},
+		"everything allowed": {base: okta, change: func(c *Config) {
+			c.ClientSecrets, c.TrustedDomains, c.ProxyURL, c.Timeout, c.ResponseMode = []string{"a", "b"}, []string{"@acme.example"}, "socks5h://u:p@proxy:1080", time.Second, "form_post"
+		}},
+
+		"nothing":                      {want: []string{"name", "client_id", "type"}},
+		"name in capitals":             {base: okta, change: func(c *Config) { c.Name = "Okta" }, want: []string{"name"}},
+		"name with a slash":            {base: okta, change: func(c *Config) { c.Name = "a/../b" }, want: []string{"name"}},
+		"name with a line break":       {base: okta, change: func(c *Config) { c.Name = "okta\n" }, want: []string{"name"}},
+		"unknown type":                 {base: okta, change: func(c *Config) { c.Type = "saml" }, want: []string{"type"}},
+		"no issuer":                    {base: okta, change: func(c *Config) { c.Issuer = " " }, want: []string{"issuer"}},
+		"http":                         {base: okta, change: func(c *Config) { c.Issuer = "http://acme.okta.com" }, want: []string{"issuer"}},
+		"http, like loopback":          {base: okta, change: func(c *Config) { c.Issuer = "http://localhost.evil.example" }, want: []string{"issuer"}},
+		"query":                        {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com?x=1" }, want: []string{"issuer"}},
+		"empty query":                  {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com?" }, want: []string{"issuer"}},
+		"fragment":                     {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com#x" }, want: []string{"issuer"}},
+		"user":                         {base: okta, change: func(c *Config) { c.Issuer = "https://good@evil.example" }, want: []string{"issuer"}},
+		"no scheme":                    {base: okta, change: func(c *Config) { c.Issuer = "acme.okta.com" }, want: []string{"issuer"}},
+		"the document's address":       {base: Config{Name: "o", Type: TypeOIDC, ClientID: "x", Issuer: "https://a.example/.well-known/openid-configuration"}, want: []string{"issuer"}},
+		"okta's admin console":         {base: okta, change: func(c *Config) { c.Issuer = "https://acme-admin.okta.com" }, want: []string{"issuer"}},
+		"okta's endpoint":              {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com/oauth2/default/v1" }, want: []string{"issuer"}},
+		"both secrets":                 {base: okta, change: func(c *Config) { c.ClientSecret, c.ClientSecrets = "a", []string{"b"} }, want: []string{"client_secrets"}},
+		"three secrets":                {base: okta, change: func(c *Config) { c.ClientSecrets = []string{"a", "b", "c"} }, want: []string{"client_secrets"}},
+		"blank secret":                 {base: okta, change: func(c *Config) { c.ClientSecrets = []string{"a", " "} }, want: []string{"client_secrets[1]"}},
+		"secret of white space":        {base: okta, change: func(c *Config) { c.ClientSecret = " " }, want: []string{"client_secret"}},
+		"secret with a line break":     {base: okta, change: func(c *Config) { c.ClientSecret = "a\n" }, want: []string{"client_secret"}},
+		"two scopes in one":            {base: okta, change: func(c *Config) { c.Scopes = []string{"groups", "a b", ""} }, want: []string{"scopes[1]", "scopes[2]"}},
+		"trusted domains blank":        {base: okta, change: func(c *Config) { c.TrustedDomains = []string{" "} }, want: []string{"trusted_domains[0]"}},                // E5
+		"trusted domains partly blank": {base: okta, change: func(c *Config) { c.TrustedDomains = []string{"acme.example", ""} }, want: []string{"trusted_domains[1]"}}, // E5
+		"trusted domain with a star":   {base: okta, change: func(c *Config) { c.TrustedDomains = []string{"*.acme.example"} }, want: []string{"trusted_domains[0]"}},
+		"trusted domain with a dot":    {base: okta, change: func(c *Config) { c.TrustedDomains = []string{".acme.example"} }, want: []string{"trusted_domains[0]"}},
+		"response mode":                {base: okta, change: func(c *Config) { c.ResponseMode = "fragment" }, want: []string{"response_mode"}},
+		"CA missing":                   {base: okta, change: func(c *Config) { c.CAFile = "/does/not/exist" }, want: []string{"ca_file"}},
+		"CA not PEM":                   {base: okta, change: func(c *Config) { c.CAFile = notPEM }, want: []string{"ca_file"}},
+		"proxy":                        {base: okta, change: func(c *Config) { c.ProxyURL = "proxy.example:3128" }, want: []string{"proxy_url"}},
+		"proxy, odd scheme":            {base: okta, change: func(c *Config) { c.ProxyURL = "ftp://proxy.example" }, want: []string{"proxy_url"}},
+		"timeout below":                {base: okta, change: func(c *Config) { c.Timeout = -1 }, want: []string{"timeout"}},
+		"timeout above":                {base: okta, change: func(c *Config) { c.Timeout = time.Hour }, want: []string{"timeout"}},
+		"entra's settings": {base: okta, change: func(c *Config) {
+			c.Tenant, c.Cloud, c.Guests, c.AllowedTenants = "x", "public", "deny", []string{tenantA}
+		}, want: []string{"tenant", "allowed_tenants", "cloud", "guests"}},
+
+		"many tenants without a list": {base: entra, change: func(c *Config) { c.Tenant = "organizations" }, want: []string{"allowed_tenants"}},
+		"many tenants, blank list":    {base: entra, change: func(c *Config) { c.Tenant, c.AllowedTenants = "organizations", []string{""} }, want: []string{"allowed_tenants[0]"}}, // E5
+		"common":                      {base: entra, change: func(c *Config) { c.Tenant, c.AllowedTenants = "Common", []string{tenantA} }, want: []string{"tenant"}},
+		"consumers":                   {base: entra, change: func(c *Config) { c.Tenant = "consumers" }, want: []string{"tenant"}},
+		"consumers by id":             {base: entra, change: func(c *Config) { c.Tenant = consumerTenant }, want: []string{"tenant"}},
+		"consumers listed":            {base: entra, change: func(c *Config) { c.Tenant, c.AllowedTenants = "organizations", []string{tenantA, consumerTenant} }, want: []string{"allowed_tenants[1]"}},
+		"no tenant":                   {base: entra, change: func(c *Config) { c.Tenant = "" }, want: []string{"tenant"}},
+		"a domain as tenant":          {base: entra, change: func(c *Config) { c.Tenant = "nwsim.onmicrosoft.com" }, want: []string{"tenant"}},
+		"tenant with a line break":    {base: entra, change: func(c *Config) { c.Tenant = tenantA + "\nx" }, want: []string{"tenant"}},
+		"one tenant, others listed":   {base: entra, change: func(c *Config) { c.AllowedTenants = []string{tenantB} }, want: []string{"allowed_tenants"}},
+		"many tenants, trusted domains": {base: entra, change: func(c *Config) {
+			c.Tenant, c.AllowedTenants, c.TrustedDomains = "organizations", []string{tenantA, tenantB}, []string{"acme.example"}
+		}, want: []string{"trusted_domains"}}, // E1
+		"cloud":           {base: entra, change: func(c *Config) { c.Cloud = "germany" }, want: []string{"cloud"}},
+		"cloud by http":   {base: entra, change: func(c *Config) { c.Cloud = "http://login.evil.example" }, want: []string{"cloud"}},
+		"guests":          {base: entra, change: func(c *Config) { c.Guests = "maybe" }, want: []string{"guests"}},
+		"issuer":          {base: entra, change: func(c *Config) { c.Issuer = "https://sts.windows.net/x/" }, want: []string{"issuer"}},
+		"several at once": {base: entra, change: func(c *Config) { c.Name, c.ClientID, c.Tenant, c.Guests = "", "", "common", "x" }, want: []string{"name", "client_id", "guests", "tenant"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := test.base
+			if test.change != nil {
+				test.change(&cfg)
+			}
+			var got []string
+			for _, p := range cfg.Check() {
+				got = append(got, p.Key)
+				if p.Message == "" || p.Remedy == "" {
+					t.Errorf("%+v lacks words", p)
+				}
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("problems with %q, want %q", got, test.want)
+			}
+			cfg.RedirectURL = redirectURL
+			p, err := New(cfg, Env{})
+			if (err == nil) != (test.want == nil) {
+				t.Errorf("New: %v", err)
+			}
+			for _, key := range test.want {
+				if !strings.Contains(err.Error(), key) {
+					t.Errorf("the error %q does not name %s", err, key)
+				}
+			}
+			if p != nil {
+				p.Close()
+			}
+		})
+	}
+}
+
+// S2: what is wrong with a secret is said without it.
+func TestCheckKeepsSecrets(t *testing.T) {
+	t.Parallel()
+	cfg := Config{ClientSecret: " canary", ClientSecrets: []string{"canary ", "canary", "canary"}, ProxyURL: "http://user:canary@%zz"}
+	_, err := New(cfg, Env{})
+	if err == nil || strings.Contains(err.Error(), "canary") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRedirectURLMustBeAbsolute(t *testing.T) {
+	t.Parallel()
+	for _, redirect := range []string{"", "/sso/callback/okta", "127.0.0.1:4180/x"} {
+		if _, err := New(Config{Name: "okta", Type: TypeOkta, Issuer: "https://acme.okta.com", ClientID: "x", RedirectURL: redirect}, Env{}); err == nil {
+			t.Errorf("%q is taken", redirect)
+		}
+	}
+}
+
+func TestTitles(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		cfg  Config
+		want string
+	}{
+		{Config{Name: "okta", Type: TypeOkta}, "Okta"},
+		{Config{Name: "entra", Type: TypeEntra}, "Microsoft"},
+		{Config{Name: "acme", Type: TypeOkta}, "Acme (Okta)"},
+		{Config{Name: "acme-staff_eu", Type: TypeEntra}, "Acme Staff Eu (Microsoft)"},
+		{Config{Name: "keycloak", Type: TypeOIDC}, "Keycloak"},
+		{Config{Name: "oidc", Type: TypeOIDC}, "Single sign-on"},
+		{Config{Name: "okta-eu", Type: TypeOkta}, "Okta Eu"},
+		{Config{Name: "__", Type: TypeOIDC}, "Single sign-on"},
+		{Config{Name: "okta", Type: TypeOkta, Title: "Our Okta"}, "Our Okta"},
+	} {
+		if got := test.cfg.title(); got != test.want {
+			t.Errorf("%s: %q, want %q", test.cfg.Name, got, test.want)
+		}
+	}
+}
+
+func TestZeroEnv(t *testing.T) {
+	t.Parallel()
+	p, err := New(Config{Name: "okta", Type: TypeOkta, Issuer: "http://127.0.0.1:1", ClientID: "x", RedirectURL: redirectURL}, Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	refused(t, p.Ping(context.Background()), CodeProviderUnavailable)
+	if p.Name() != "okta" || p.Title() != "Okta" || p.Type() != TypeOkta || p.Issuer() != "http://127.0.0.1:1" {
+		t.Errorf("%q %q %q %q", p.Name(), p.Title(), p.Type(), p.Issuer())
+	}
+}
