@@ -60,6 +60,16 @@ func (a *Accounts) Reconcile(ctx context.Context, dryRun bool) (Report, error) {
 	return r.Report, nil
 }
 
+// Review revokes the keys that have more than the rules now in force grant their accounts, and says how many. It is for when
+// rules were exchanged; without it that happens when somebody asks for a key, and at the next Reconcile.
+func (a *Accounts) Review(ctx context.Context) (revoked int, err error) {
+	r := &reconciliation{Accounts: a}
+	if err := r.retire(ctx); err != nil {
+		return len(r.Revoked), asError(fmt.Errorf("review grants: %w", err))
+	}
+	return len(r.Revoked), nil
+}
+
 // reconciliation is one pass.
 type reconciliation struct {
 	*Accounts
@@ -109,12 +119,16 @@ func (r *reconciliation) retire(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			return c.revokeKey(now)
+			if err := c.revokeKey(now); err != nil {
+				return err
+			}
+			return c.Publish(Revocation{At: c.now, Kind: RevokeGrant, Account: key.AccountID, Reason: "a key was retired"})
 		})
 		if err != nil {
 			return err
 		}
 		r.keys.forgetKey(key.ID)
+		r.wake()
 	}
 	return nil
 }
