@@ -60,7 +60,7 @@ func (p *Proxy) homePage(ctx context.Context, l *live) page.Home {
 	v := page.Home{
 		Name: l.account.Identity.Name, Email: l.account.Identity.Email, Account: l.account.ID, Subject: l.account.Subject, Provider: l.session.Provider,
 		Since: l.session.AuthTime, Until: l.session.ExpiresAt, Idle: p.cfg.Session.Idle,
-		Notices: p.notices(l, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots, Admin: d.Grant.Admin,
+		Notices: p.notices(l, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots, Admin: d.Grant.Admin, Denied: d.Grant.DenyRoutes,
 	}
 	for _, rule := range d.Rules {
 		v.Rules = append(v.Rules, page.Rule{Name: rule.Rule, Deny: rule.Deny, Matched: rule.Matched, Why: rule.Why})

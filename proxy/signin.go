@@ -52,8 +52,19 @@ func (p *Proxy) begin(ex *exchange, r *http.Request, provider *oidc.Provider, re
 	if err := p.attempts.keep(ex, r, attempt{Attempt: a, ReturnTo: returnTo}, provider.UsesFormPost()); err != nil {
 		return fail("internal_error", err)
 	}
-	redirect(ex, location)
+	p.leave(ex, r, location, provider)
 	return nil
+}
+
+// leave sends a browser to a provider. After a form of ours a redirect would be held to the page's form-action, along every hop
+// to whatever the provider federates with; so a form is answered with a page that leads on.
+func (p *Proxy) leave(ex *exchange, r *http.Request, location string, provider *oidc.Provider) {
+	h := r.Header
+	if h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" && (r.Method == http.MethodPost || r.URL.Query().Has("login_hint")) {
+		p.pages.Continue(ex, r, page.Continue{To: location, Where: provider.Title()})
+		return
+	}
+	redirect(ex, location)
 }
 
 // promptFor is how "with another account" is said to a provider. Nothing else that a request asks for reaches it (C9).

@@ -37,17 +37,18 @@ func (p *Proxy) logout(ex *exchange, r *http.Request) error {
 	}
 	p.cookies.clear(ex, r)
 	p.record(ex, r, mapping.Event{Event: mapping.EventSignOut, Actor: l.account.ID, Account: l.account.ID, Provider: l.session.Provider, CredentialID: l.session.ID})
-	redirect(ex, p.afterLogout(r, l.session))
+	p.afterLogout(ex, r, l.session)
 	return nil
 }
 
-// afterLogout is where a browser goes when its session has ended: to the provider's end-session endpoint, which sends it back,
-// or straight to our own page.
-func (p *Proxy) afterLogout(r *http.Request, s Session) string {
+// afterLogout sends a browser whose session has ended to the provider's end-session endpoint, which sends it back, or straight
+// to our own page.
+func (p *Proxy) afterLogout(ex *exchange, r *http.Request, s Session) {
 	const here = "/sso/signed-out"
 	provider := p.provider(s.Provider)
 	if provider == nil {
-		return here
+		redirect(ex, here)
+		return
 	}
 	idToken, err := p.openIDToken(s)
 	if err != nil {
@@ -55,9 +56,10 @@ func (p *Proxy) afterLogout(r *http.Request, s Session) string {
 	}
 	location, ok := provider.EndSession(r.Context(), idToken, s.LogoutHint, p.origin+here)
 	if !ok {
-		return here + "?provider=" + provider.Name()
+		redirect(ex, here+"?provider="+provider.Name())
+		return
 	}
-	return location
+	p.leave(ex, r, location, provider)
 }
 
 func (p *Proxy) openIDToken(s Session) (string, error) {

@@ -1,0 +1,283 @@
+package proxy_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/store"
+	"vexa-sso/mapping/vexa"
+	"vexa-sso/mapping/vexa/vexatest"
+	"vexa-sso/oidc"
+	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy"
+)
+
+// world is a whole bridge between an Okta and a Vexa, in one process, on loopback: the provider on localhost and the bridge on
+// 127.0.0.1, so that they are cross-site as in life.
+type world struct {
+	t        testing.TB
+	okta     *oidctest.Okta
+	vexa     *vexatest.Server
+	store    *store.Store
+	accounts *mapping.Accounts
+	rules    *mapping.Live
+	proxy    *proxy.Proxy
+	public   string // http://127.0.0.1:port
+	host     string
+	logs     *logBook
+	clock    *clock
+}
+
+type worldOptions struct {
+	generation string
+	rules      []mapping.Rule
+	config     proxy.Config
+	logLevel   slog.Level
+	gateway    string // instead of Vexa's
+}
+
+// staffRules lets the demo cast's vexa-users do everything, and its vexa-viewers read.
+func staffRules() []mapping.Rule {
+	two := 2
+	return []mapping.Rule{
+		{Name: "staff", Match: mapping.Match{Groups: []string{"vexa-users"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}, MaxConcurrentBots: &two}},
+		{Name: "viewers", Match: mapping.Match{Groups: []string{"vexa-viewers"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}},
+		{Name: "partners", Match: mapping.Match{Domains: []string{"partner.example"}}, Deny: "Partners may not use Vexa. Ask it@acme.example."},
+	}
+}
+
+func newWorld(t testing.TB, options ...func(*worldOptions)) *world {
+	t.Helper()
+	o := worldOptions{generation: vexatest.Generation012, rules: staffRules(), logLevel: slog.LevelDebug}
+	for _, option := range options {
+		option(&o)
+	}
+	w := &world{t: t, logs: &logBook{}, clock: &clock{}, rules: &mapping.Live{}}
+	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: o.logLevel}))
+
+	on, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	w.public, w.host = "http://"+on.Addr().String(), on.Addr().String()
+
+	w.okta = oidctest.StartOkta(t, oidctest.OktaOptions{Now: w.clock.Now})
+	w.okta.AddCast()
+	client := w.okta.AddClient(oidctest.Client{ID: "0oa1bridge", Secrets: []string{"okta-client-secret-canary"}, RedirectURIs: []string{w.public + "/sso/callback/okta"}, PostLogoutURIs: []string{w.public + "/sso/signed-out"}})
+	w.vexa = vexatest.Start(t, vexatest.Generation(o.generation), vexatest.Clock(w.clock.Now))
+
+	rules, problems := mapping.Compile(o.rules)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	w.rules.Replace(rules)
+	ringJSON, err := keyring.Generate()
+	must(t, err)
+	ring, err := keyring.Load(ringJSON)
+	must(t, err)
+	w.store, err = store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "bridge.db"), Grace: 30 * time.Second}, store.Env{Log: log})
+	must(t, err)
+	admin, err := vexa.New(vexa.Config{GatewayURL: w.vexa.GatewayURL, AdminURL: w.vexa.AdminURL, AdminToken: vexatest.DefaultAdminToken, Generation: o.generation})
+	must(t, err)
+	w.accounts = mapping.NewAccounts(mapping.Config{Instance: "test"}, mapping.Deps{Store: w.store, Vexa: admin, Ring: ring, Rules: w.rules, Log: log, Now: w.clock.Now})
+	provider, err := oidc.New(oidc.Config{
+		Name: "okta", Type: oidc.TypeOkta, Issuer: w.okta.Issuer(), ClientID: client.ID, ClientSecret: client.Secrets[0], RedirectURL: w.public + "/sso/callback/okta",
+		Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"},
+	}, oidc.Env{Now: w.clock.Now, Log: log})
+	must(t, err)
+
+	if o.gateway == "" {
+		o.gateway = w.vexa.GatewayURL
+	}
+	gateway, err := url.Parse(o.gateway)
+	must(t, err)
+	o.config.PublicURL = w.public
+	table := vexa.Routes(o.generation)
+	w.proxy, err = proxy.New(o.config, proxy.Deps{
+		Gateway: gateway, Routes: func() *vexa.Table { return table }, Providers: []*oidc.Provider{provider}, Accounts: w.accounts, Rules: w.rules,
+		Sessions: w.store, Store: w.store, Ring: ring, Log: log, Now: w.clock.Now,
+	})
+	must(t, err)
+	w.serve(on, provider)
+	return w
+}
+
+// serve runs the bridge and what belongs to it until the test is over.
+func (w *world) serve(on net.Listener, provider *oidc.Provider) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = w.accounts.Run(ctx) })
+	running.Go(func() { _ = w.proxy.Run(ctx) })
+	running.Go(func() {
+		w.store.Watch(ctx, func(r mapping.Revocation) {
+			w.accounts.Apply(r)
+			w.proxy.Apply(r)
+		})
+	})
+	server := &http.Server{Handler: w.proxy, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	running.Go(func() { _ = server.Serve(on) })
+	w.t.Cleanup(func() {
+		w.proxy.CutStreams()
+		server.Close()
+		cancel()
+		running.Wait()
+		provider.Close()
+		w.store.Close()
+	})
+}
+
+// browser is a client with cookies that follows no redirects by itself.
+type browser struct {
+	*http.Client
+	w *world
+}
+
+func (w *world) browser() *browser {
+	jar, err := cookiejar.New(nil)
+	must(w.t, err)
+	return &browser{&http.Client{Jar: jar, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, w}
+}
+
+// signIn signs a person in and returns their browser.
+func (w *world) signIn(who string) *browser {
+	w.t.Helper()
+	b := w.browser()
+	res := b.signIn(who, "/sso/login")
+	if res.status != http.StatusSeeOther || b.cookie() == "" {
+		w.t.Fatalf("signing %s in: %d %s", who, res.status, res.body)
+	}
+	return b
+}
+
+// signIn walks a sign-in from a login address to the answer of the callback.
+func (b *browser) signIn(who, login string) answer {
+	b.w.t.Helper()
+	res := b.get(login)
+	location := res.header.Get("Location")
+	if res.status != http.StatusSeeOther {
+		b.w.t.Fatalf("GET %s: %d %s", login, res.status, res.body)
+	}
+	callback, err := b.w.okta.SignIn(b.w.t.Context(), location, who)
+	must(b.w.t, err)
+	return b.get(strings.TrimPrefix(callback.URL, b.w.public))
+}
+
+// cookie is the browser's session cookie, name and value.
+func (b *browser) cookie() string {
+	u, _ := url.Parse(b.w.public)
+	for _, c := range b.Jar.Cookies(u) {
+		if c.Name == "vexa_sso" {
+			return c.Name + "=" + c.Value
+		}
+	}
+	return ""
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// code is the code of a JSON refusal.
+func (a answer) code() string {
+	var said struct {
+		Code string `json:"code"`
+	}
+	_ = json.Unmarshal([]byte(a.body), &said)
+	return said.Code
+}
+
+func (b *browser) get(path string, header ...string) answer {
+	return b.send("GET", path, "", header...)
+}
+
+// send sends a request; header is a list of names and values.
+func (b *browser) send(method, path, body string, header ...string) answer {
+	b.w.t.Helper()
+	req, err := http.NewRequestWithContext(b.w.t.Context(), method, b.w.public+path, strings.NewReader(body))
+	must(b.w.t, err)
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Add(header[i], header[i+1])
+	}
+	res, err := b.Do(req)
+	must(b.w.t, err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	must(b.w.t, err)
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+// raw sends bytes as they are and returns the first answer to them.
+func (w *world) raw(request string) answer {
+	w.t.Helper()
+	conn, err := net.Dial("tcp", w.host)
+	must(w.t, err)
+	defer conn.Close()
+	must(w.t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = io.WriteString(conn, request)
+	must(w.t, err)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return answer{body: err.Error()}
+	}
+	defer res.Body.Close()
+	text, _ := io.ReadAll(res.Body)
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+// clock runs like a real one, from whatever it was moved by.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
+
+// logBook keeps all that was logged.
+type logBook struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logBook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
