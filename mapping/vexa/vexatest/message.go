@@ -196,6 +196,7 @@ func (a answer) send(w http.ResponseWriter, now time.Time) {
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body)
 	if a.short > 0 {
+		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
 }

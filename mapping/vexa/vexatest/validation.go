@@ -52,11 +52,13 @@ func readPayload(c *call) (payload, *answer) {
 	if said && !isJSONType(contentType) {
 		return payload{text: c.body}, nil
 	}
-	var b bytes.Buffer
-	if err := json.Compact(&b, c.body); err != nil {
+	var parsed json.RawMessage
+	if err := json.Unmarshal(c.body, &parsed); err != nil {
 		a := unprocessable(invalidJSON(c.body, err))
 		return payload{}, &a
 	}
+	var b bytes.Buffer
+	_ = json.Compact(&b, parsed)
 	return payload{json: b.Bytes()}, nil
 }
 
