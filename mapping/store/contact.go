@@ -19,12 +19,14 @@ type contact struct {
 	failure atomic.Pointer[error] // of the latest look at the log; nil when that was good
 }
 
-func (c *contact) made(at time.Time) {
+// made notes that the store answered, and says whether that is news.
+func (c *contact) made(at time.Time) (news bool) {
 	c.last.Store(at.UnixMicro())
-	c.failure.Store(nil)
+	return c.failure.Swap(nil) != nil
 }
 
-func (c *contact) lost(err error) { c.failure.Store(&err) }
+// lost notes that the store did not answer, and says whether that is news.
+func (c *contact) lost(err error) (news bool) { return c.failure.Swap(&err) == nil }
 
 // LastContact returns when this process last knew of everything that had been revoked.
 func (s *Store) LastContact() time.Time { return time.UnixMicro(s.contact.last.Load()).UTC() }

@@ -19,6 +19,12 @@ var shortLimits = limits{open: time.Minute, read: 200 * time.Millisecond, list: 
 // mustFail asserts that no call gets through, and that each says why in the word that callers act on.
 func mustFail(t *testing.T, s *Store) {
 	t.Helper()
+	begun := time.Now()
+	defer func() {
+		if took := time.Since(begun); took > 10*time.Second { // a hung call would take the 20 s of testLimits, or forever
+			t.Errorf("six calls failed only after %v", took)
+		}
+	}()
 	_, lease := s.AcquireLease(t.Context(), "mint", time.Minute)
 	_, byHash := s.SessionByHash(t.Context(), [32]byte{})
 	_, purge := s.PurgeSessions(t.Context(), at(0), at(0))
@@ -96,8 +102,7 @@ func TestServerIsLost(t *testing.T) {
 	db := newPostgres(t)
 	wire := newWire(t, db.url)
 	patience := shortLimits
-	patience.open, patience.tail = time.Minute, 2*time.Second
-	patience.write = 2 * time.Second
+	patience.write, patience.tail = 500*time.Millisecond, 500*time.Millisecond
 	s := db.openWith(t, wire.url, patience)
 	t.Run("refused", func(t *testing.T) { lose(t, db, s, wire.cut, wire.mend) })
 	t.Run("silent", func(t *testing.T) { lose(t, db, s, wire.freeze, wire.mend) })

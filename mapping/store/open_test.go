@@ -37,6 +37,24 @@ func TestOpenAtOnce(t *testing.T) {
 	})
 }
 
+// A process that found a migration due and then had to wait for another that ran it does not run it again.
+func TestMigrationRunsOnce(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *database) {
+		s := db.open(t)
+		transaction, err := s.engine.writers().Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer transaction.Rollback()
+		if err := runOnce(t.Context(), transaction, 1, `DROP TABLE sessions`); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := transaction.Exec(`SELECT 1 FROM sessions`); err != nil {
+			t.Errorf("it ran again: %v", err)
+		}
+	})
+}
+
 func TestReopen(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s := db.open(t)

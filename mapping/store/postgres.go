@@ -72,7 +72,9 @@ func abandonLocks(config *pgx.ConnConfig) {
 }
 
 func openPool(config *pgx.ConnConfig) *sql.DB {
-	pool := stdlib.OpenDB(*config)
+	// Every connection is tried before it is used: one that the server ended meanwhile is replaced, and nobody notices.
+	always := func(context.Context, stdlib.ShouldPingParams) bool { return true }
+	pool := stdlib.OpenDB(*config, stdlib.OptionShouldPing(always))
 	pool.SetMaxOpenConns(postgresConnections)
 	pool.SetMaxIdleConns(postgresConnections / 4)
 	pool.SetConnMaxIdleTime(5 * time.Minute)

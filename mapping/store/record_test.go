@@ -92,6 +92,16 @@ func TestSubjectIsUnique(t *testing.T) {
 		if !errors.Is(err, mapping.ErrConflict) {
 			t.Errorf("a transaction whose conflict was ignored: %v", err)
 		}
+		err = s.Update(t.Context(), func(tx mapping.Tx) error {
+			if err := tx.PutAccount(account("eve", 2)); err != nil {
+				return err
+			}
+			tx.PutAccount(twin)
+			return nil
+		})
+		if !errors.Is(err, mapping.ErrConflict) {
+			t.Errorf("a transaction that ended with an ignored conflict: %v", err)
+		}
 		view(t, s, func(tx mapping.Tx) error {
 			all, err := tx.Accounts()
 			if len(all) != 1 {

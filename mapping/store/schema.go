@@ -66,17 +66,19 @@ func readMigrations(serialKey string) ([]*goose.Migration, error) {
 	return steps, nil
 }
 
-// migration runs text unless another process was faster: on SQLite, two that start at once both find that it is due, and the
-// second gets to write when the first is done.
 func migration(version int64, text string) *goose.Migration {
-	up := func(ctx context.Context, transaction *sql.Tx) error {
-		var done bool
-		err := transaction.QueryRowContext(ctx, `SELECT count(*) > 0 FROM `+goose.DefaultTablename+` WHERE version_id = $1`, version).Scan(&done)
-		if err != nil || done {
-			return err
-		}
-		_, err = transaction.ExecContext(ctx, text)
+	up := func(ctx context.Context, transaction *sql.Tx) error { return runOnce(ctx, transaction, version, text) }
+	return goose.NewGoMigration(version, &goose.GoFunc{RunTx: up}, nil)
+}
+
+// runOnce runs text unless another process was faster: on SQLite, two that start at once both find that it is due, and the
+// second gets to write when the first is done.
+func runOnce(ctx context.Context, transaction *sql.Tx, version int64, text string) error {
+	var done bool
+	err := transaction.QueryRowContext(ctx, `SELECT count(*) > 0 FROM `+goose.DefaultTablename+` WHERE version_id = $1`, version).Scan(&done)
+	if err != nil || done {
 		return err
 	}
-	return goose.NewGoMigration(version, &goose.GoFunc{RunTx: up}, nil)
+	_, err = transaction.ExecContext(ctx, text)
+	return err
 }

@@ -19,15 +19,13 @@ const (
 func (s *Store) follow(ctx context.Context, place int64) {
 	retry := firstRetry
 	for {
-		contact := s.LastContact()
 		err := s.tailOnce(ctx, &place)
 		if ctx.Err() != nil {
 			return
 		}
-		s.contact.lost(err)
-		if s.LastContact() != contact {
-			retry = firstRetry
+		if s.contact.lost(err) {
 			s.log.Warn("lost the store", "error", err)
+			retry = firstRetry
 		}
 		select {
 		case <-time.After(retry):
@@ -96,8 +94,8 @@ func (s *Store) catchUp(ctx context.Context, conn *sql.Conn, place *int64) error
 			s.audience.tell(r)
 		}
 		*place, more = next, rest
-		if !more {
-			s.contact.made(begun)
+		if !more && s.contact.made(begun) {
+			s.log.Info("reached the store again")
 		}
 	}
 	return nil

@@ -151,6 +151,9 @@ func (t *tx) failed(doing string, err error) error {
 
 // exec runs a statement and says how many rows it changed.
 func (t *tx) exec(doing, query string, args ...any) (changed int64, err error) {
+	if t.broken != nil {
+		return 0, t.broken
+	}
 	err = t.watch.step(t.patience.write, func() error {
 		result, err := t.rows.ExecContext(t.watch.ctx, query, args...)
 		if err != nil {
@@ -187,6 +190,9 @@ func many[T any](t *tx, doing string, scan func(scanner) (T, error), query strin
 }
 
 func collect[T any](t *tx, limit time.Duration, doing string, scan func(scanner) (T, error), query string, args []any) (found []T, err error) {
+	if t.broken != nil {
+		return nil, t.broken
+	}
 	err = t.watch.step(limit, func() error {
 		rows, err := t.rows.QueryContext(t.watch.ctx, query, args...)
 		if err != nil {

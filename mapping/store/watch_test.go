@@ -225,3 +225,24 @@ func TestTailTellsOfAGap(t *testing.T) {
 		}
 	})
 }
+
+// Where store.url leads through a pooler, the tail and the migrations take the direct way.
+func TestNotifyURL(t *testing.T) {
+	t.Parallel()
+	db := newPostgres(t)
+	pooled, direct := newWire(t, db.url), newWire(t, db.url)
+	s, err := open(t.Context(), Config{URL: pooled.url, NotifyURL: direct.url}, Env{Now: db.clock.now}, testLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	heard := hear(t, s)
+	publish(t, s, mapping.Revocation{Account: "ada"})
+	next(t, heard)
+
+	direct.cut()
+	await(t, "the loss of the direct way is noticed", func() bool { return s.Healthy() != nil })
+	put(t, s, account("ada", 0))
+	direct.mend()
+	await(t, "the tail is back", func() bool { return s.Healthy() == nil })
+}
