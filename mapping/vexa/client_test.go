@@ -84,6 +84,13 @@ func (w *wire) calls() []string {
 	return slices.Clone(w.seen)
 }
 
+// sent returns the headers and bodies of the calls so far.
+func (w *wire) sent() ([]http.Header, []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.headers), slices.Clone(w.bodies)
+}
+
 func (w *wire) client(settings ...func(*vexa.Config)) *vexa.Client {
 	w.t.Helper()
 	cfg := vexa.Config{GatewayURL: w.URL + "/gateway", AdminURL: w.URL, AdminToken: adminToken}
@@ -182,8 +189,8 @@ func TestCreateUserSaysWhoMadeIt(t *testing.T) {
 			if n := len(w.calls()); n != tt.calls {
 				t.Errorf("%d calls, want %d", n, tt.calls)
 			}
-			if want := `{"email":"a@example.com","name":"A","max_concurrent_bots":2}`; w.bodies[0] != want {
-				t.Errorf("sent %s", w.bodies[0])
+			if _, bodies := w.sent(); bodies[0] != `{"email":"a@example.com","name":"A","max_concurrent_bots":2}` {
+				t.Errorf("sent %s", bodies[0])
 			}
 		})
 	}
@@ -224,8 +231,8 @@ func TestMint(t *testing.T) {
 			if err == nil && (got.Secret != "vxa_bot_canary" || got.ID != 3 || !slices.Equal(got.Scopes, tt.scopes)) {
 				t.Errorf("%+v", got)
 			}
-			if len(w.bodies) != 1 || w.bodies[0] != "" {
-				t.Errorf("bodies %q", w.bodies)
+			if _, bodies := w.sent(); len(bodies) != 1 || bodies[0] != "" {
+				t.Errorf("bodies %q", bodies)
 			}
 		})
 	}
@@ -382,8 +389,9 @@ func TestCallsCarryOnlyOurHeaders(t *testing.T) {
 	if owner, err := c.Whoami(t.Context(), "vxa_bot_canary"); err != nil || owner.UserID != 7 {
 		t.Fatalf("%+v, %v", owner, err)
 	}
+	headers, _ := w.sent()
 	for i, at := range w.calls() {
-		h := w.headers[i].Clone()
+		h := headers[i]
 		secret, key := "X-Admin-Api-Key", adminToken
 		if strings.HasPrefix(at, "GET /gateway") {
 			secret, key = "X-Api-Key", "vxa_bot_canary"
