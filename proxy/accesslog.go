@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,7 +23,7 @@ func (p *Proxy) finish(ex *exchange, r *http.Request, method string) {
 	var attrs [16]slog.Attr
 	n := copy(attrs[:], []slog.Attr{
 		slog.String("method", method), slog.String("path", ex.path), slog.String("route", ex.label), slog.Int("status", ex.status),
-		slog.Int64("bytes", ex.sent), slog.Float64("took_ms", ms(took)), slog.Float64("upstream_ms", ms(ex.upstream)),
+		slog.Int64("bytes", ex.sent), slog.Int64("took_us", took.Microseconds()), slog.Int64("upstream_us", ex.upstream.Microseconds()),
 		slog.String("address", ex.address), slog.String("credential", ex.credential), slog.String("trace_id", ex.traceID),
 	})
 	if ex.code != "" {
@@ -35,14 +34,12 @@ func (p *Proxy) finish(ex *exchange, r *http.Request, method string) {
 		attrs[n], attrs[n+1] = slog.String("account", l.account.ID), slog.String("provider", l.account.Provider)
 		n += 2
 		if v := l.view.Load(); v != nil {
-			attrs[n] = slog.String("rules", strings.Join(v.decision.Matched(), ","))
+			attrs[n] = slog.String("rules", v.matched)
 			n++
 		}
 	}
 	p.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs[:n]...)
 }
-
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // metrics are the edge's part of what INTERFACE names.
 type metrics struct {

@@ -37,6 +37,7 @@ type exchange struct {
 	client   atomic.Pointer[net.Conn] // after an upgrade
 	oneValue [8][1]string
 	oneTaken int
+	scratch  [48]byte
 }
 
 // one returns v as a header value without an allocation of its own.
@@ -83,10 +84,9 @@ func (ex *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // newTraceID returns 128 random bits in hex, as Vexa's own trace ids are.
-func newTraceID(random io.Reader) string {
-	var raw [16]byte
-	var text [32]byte
-	_, _ = io.ReadFull(random, raw[:]) // crypto/rand does not fail; a trace id of zeros would still be harmless
-	hex.Encode(text[:], raw[:])
-	return string(text[:])
+func (ex *exchange) newTraceID(random io.Reader) string {
+	raw, text := ex.scratch[:16], ex.scratch[16:]
+	_, _ = io.ReadFull(random, raw) // crypto/rand does not fail; a trace id of zeros would still be harmless
+	hex.Encode(text, raw)
+	return string(text)
 }

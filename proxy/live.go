@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,20 +33,11 @@ type live struct {
 	limiter *rate.Limiter // nil: no limit
 }
 
-// view is what the rules said about a live session's account, and the key that goes with it. It holds as long as the rules
-// are the same.
+// view is what the rules said about a live session's account. It holds as long as the rules are the same.
 type view struct {
 	rules    *mapping.Rules
 	decision mapping.Decision
-
-	key atomic.Pointer[heldKey]
-}
-
-// heldKey is a Vexa key in use.
-type heldKey struct {
-	id     string
-	secret string
-	until  time.Time // ask for the next one from then on
+	matched  string // the names of the rules that matched, for the log
 }
 
 // liveSessions finds the session that a cookie stands for: by the hash of the cookie as it came, so that a warm request pays
@@ -213,6 +205,7 @@ func (p *Proxy) see(l *live) *view {
 		return v
 	}
 	v := &view{rules: rules, decision: p.accounts.Decide(l.account)}
+	v.matched = strings.Join(v.decision.Matched(), ",")
 	p.metrics.decisions.WithLabelValues(decisionResult(v.decision)).Inc()
 	l.view.Store(v)
 	return v

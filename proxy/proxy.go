@@ -153,7 +153,8 @@ func parsePrefixes(texts []string) ([]netip.Prefix, error) {
 
 // ServeHTTP answers one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ex := &exchange{ResponseWriter: w, start: p.now(), traceID: newTraceID(p.random), address: clientAddress(r, p.trusted), credential: "none"}
+	ex := &exchange{ResponseWriter: w, start: p.now(), address: clientAddress(r, p.trusted), credential: "none"}
+	ex.traceID = ex.newTraceID(p.random)
 	defer p.finish(ex, r, r.Method)
 	if err := p.handle(ex, r); err != nil {
 		p.answerProblem(ex, r, err)

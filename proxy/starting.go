@@ -18,7 +18,8 @@ func Starting(publicURL string) http.Handler {
 	}
 	p := &Proxy{public: public, pages: page.New(page.Config{Site: public.Host}), log: discard, now: time.Now}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ex := &exchange{ResponseWriter: w, start: p.now(), traceID: newTraceID(rand.Reader)}
+		ex := &exchange{ResponseWriter: w, start: p.now()}
+		ex.traceID = ex.newTraceID(rand.Reader)
 		switch r.URL.Path {
 		case "/sso/healthz":
 			_ = p.healthz(ex, r)
