@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -84,6 +85,9 @@ func TestSubjectIsUnique(t *testing.T) {
 		err := s.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutAccount(twin) })
 		if !errors.Is(err, mapping.ErrConflict) || errors.Is(err, mapping.ErrStoreUnavailable) {
 			t.Errorf("a second account of the subject: %v", err)
+		}
+		if strings.Contains(err.Error(), "acme") { // S2
+			t.Errorf("the error carries values: %v", err)
 		}
 		err = s.Update(t.Context(), func(tx mapping.Tx) error {
 			tx.PutAccount(twin)
