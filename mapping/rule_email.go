@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"unicode"
 
@@ -44,11 +43,11 @@ func ambiguousInEmail(r rune) bool {
 	return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar || strings.ContainsRune(`"\,;:<>()[]`, r)
 }
 
-// canonicalDomain returns a domain in lower case and ASCII.
+// canonicalDomain returns a domain in lower case and ASCII, and refuses a spelling with the dot of the root.
 func canonicalDomain(text string) (string, error) {
 	domain, err := domainProfile.ToASCII(strings.TrimSpace(text))
-	if err != nil {
-		return "", fmt.Errorf("its domain is not a domain name")
+	if err != nil || strings.HasSuffix(domain, ".") {
+		return "", errors.New("its domain is not a domain name")
 	}
 	return domain, nil
 }

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -102,7 +103,7 @@ func typeCheck(key, text string) (*cel.Env, *cel.Ast, []oidc.Problem) {
 	}
 	checked, issues := env.Compile(text)
 	if issues.Err() == nil {
-		return env, checked, lintReads(key, checked)
+		return env, checked, lintUse(key, checked)
 	}
 	var problems []oidc.Problem
 	for _, e := range issues.Errors() {
@@ -120,27 +121,26 @@ func newExpression(env *cel.Env, checked *cel.Ast, key string) (*expression, []o
 	return &expression{program: program, asksGroups: asksGroups(checked)}, nil
 }
 
-// constantCondition finds a condition that comes to the same for everybody.
+// constantCondition finds a condition that comes to the same for everybody, by evaluating it without knowing identity.
 func constantCondition(env *cel.Env, checked *cel.Ast, key string) (oidc.Problem, bool) {
 	p := oidc.Problem{Key: key, Line: 1, Column: 1, Remedy: "ask something about identity, or leave when out"}
-	if len(identityReads(checked)) == 0 {
-		p.Message = "it asks nothing about identity, so it is the same for everybody"
-		return p, true
+	program, err := env.Program(checked, cel.CostLimit(maxCost), cel.EvalOptions(cel.OptPartialEval))
+	if err != nil {
+		return p, false // newExpression reports it
 	}
-	fold, err := cel.NewConstantFoldingOptimizer()
+	unknown, err := cel.PartialVars(map[string]any{}, cel.AttributePattern("identity"))
 	if err != nil {
 		return p, false
 	}
-	optimizer, err := cel.NewStaticOptimizer(fold)
-	if err != nil {
+	value, _, err := program.Eval(unknown)
+	switch {
+	case err != nil:
+		p.Message = "it fails for everybody: " + brief(err.Error())
+	case types.IsUnknown(value):
 		return p, false
+	default:
+		p.Message = fmt.Sprintf("it is always %v", value.Value())
 	}
-	// What cannot be folded is not constant; Compile has already accepted it.
-	folded, issues := optimizer.Optimize(env, checked)
-	if issues.Err() != nil || folded.NativeRep().Expr().Kind() != ast.LiteralKind {
-		return p, false
-	}
-	p.Message = fmt.Sprintf("it is always %v", folded.NativeRep().Expr().AsLiteral().Value())
 	return p, true
 }
 
@@ -166,7 +166,7 @@ func fieldOf(read ast.NavigableExpr) string {
 	return parent.AsSelect().FieldName()
 }
 
-// asksGroups says whether an expression asks about groups. It is exact because lintReads lets identity be used only field
+// asksGroups says whether an expression asks about groups. It is exact because lintUse lets identity be used only field
 // by field.
 func asksGroups(checked *cel.Ast) bool {
 	for _, read := range identityReads(checked) {
@@ -177,9 +177,9 @@ func asksGroups(checked *cel.Ast) bool {
 	return false
 }
 
-// lintReads refuses what would read around the fields of identity (dyn(identity), [identity]), and claims that may not
-// decide anything.
-func lintReads(key string, checked *cel.Ast) []oidc.Problem {
+// lintUse refuses what would read around the fields of identity (dyn(identity), [identity]), claims that may not decide
+// anything, and what could grow beyond bounds.
+func lintUse(key string, checked *cel.Ast) []oidc.Problem {
 	var problems []oidc.Problem
 	refuse := func(at ast.NavigableExpr, message, remedy string) {
 		loc := checked.NativeRep().SourceInfo().GetStartLocation(at.ID())
@@ -198,7 +198,25 @@ func lintReads(key string, checked *cel.Ast) []oidc.Problem {
 			}
 		}
 	}
+	for _, call := range multiplications(checked) {
+		refuse(call, "it multiplies texts that come from outside", "give "+call.AsCall().FunctionName()+" fixed texts in quotes")
+	}
 	return problems
+}
+
+// multiplications returns the calls whose result can be as long as the product of two texts, unless all but the first are
+// written in the expression, which makes the factor the admin's. The cost limit is no help here: the cost of a call is
+// counted after it.
+func multiplications(checked *cel.Ast) []ast.NavigableExpr {
+	var calls []ast.NavigableExpr
+	for _, function := range []string{"replace", "join"} {
+		for _, call := range ast.MatchDescendants(ast.NavigateAST(checked.NativeRep()), ast.FunctionMatcher(function)) {
+			if slices.ContainsFunc(call.AsCall().Args(), func(arg ast.Expr) bool { return arg.Kind() != ast.LiteralKind }) {
+				calls = append(calls, call)
+			}
+		}
+	}
+	return calls
 }
 
 // claimName returns the claim that is read from claims: claims.x, claims["x"], has(claims.x) or "x" in claims.
