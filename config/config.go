@@ -48,10 +48,8 @@ type Config struct {
 	Ring    *keyring.Ring  `yaml:"-"`
 	RuleSet *mapping.Rules `yaml:"-"`
 
-	// Files are the paths of all files that were read, sorted: when one of them changes, it is time to Reload.
+	// Files are the paths of all files that were read, sorted: when one of them changes, it is time to Load again.
 	Files []string `yaml:"-"`
-
-	reload func() (*Config, error)
 }
 
 // TLS is the certificate of the listener; with neither file it speaks plain http, behind something that terminates TLS.

@@ -25,6 +25,6 @@
 //
 // # Reloading
 //
-// A server that finds one of [Config.Files] changed calls [Config.Reload]. When that fails it keeps what it has, and says so;
+// A server that finds one of [Config.Files] changed calls [Load] again. When that fails it keeps what it has, and says so;
 // access never opens because a file could not be read.
 package config

@@ -82,6 +82,7 @@ func TestRefused(t *testing.T) {
 		"value for keys":         {document: good + "session: 8h\n", want: "vexa-sso.yaml:19:10: session: takes keys of its own: write them below it, indented"},
 		"item without value":     {document: change("groups: [vexa-users]", "groups: [vexa-users, null]"), want: "vexa-sso.yaml:16:54: rules[0].match.groups[1]: has no value: give it one, or delete the line"}, // E5
 		"condition left empty":   {document: change("groups: [vexa-users]", "groups: "), want: "vexa-sso.yaml:16:40: rules[0].match.groups: has no value: give it one, or delete the line"},                      // E5
+		"expression left empty":  {document: change("    grant:", "    when: ''\n    grant:"), want: "vexa-sso.yaml:17:11: rules[0].when: the condition is empty: write the condition, or leave when out"},       // E5
 		"anchor":                 {document: change("prod", "&x prod"), want: "vexa-sso.yaml:1:11: instance: anchors and aliases are not read: write the value out; quote it if it begins with & or *"},
 		"alias":                  {document: change("prod", "*x"), want: "vexa-sso.yaml:1:11: instance: anchors and aliases are not read: write the value out; quote it if it begins with & or *"},
 		"tag":                    {document: change("prod", "!!str prod"), want: "vexa-sso.yaml:1:11: instance: tags are not read: write the value without the tag; quote it if it begins with !"},
@@ -175,6 +176,42 @@ func TestReferencesStayOutOfMessages(t *testing.T) {
 	t.Parallel()
 	document := good + "log: { level: '${env:ADMIN_TOKEN}' }\nlisten: ${file:client-secret}\naudit: { retention: 'x${env:ADMIN_TOKEN}' }\nadopt_existing: ${env:ADMIN_TOKEN}\ncors: { origins: ['${env:ADMIN_TOKEN}'] }\n"
 	if got := problems(t, folder(t, document)); len(got) != 5 { // problems looks for the secrets
+		t.Errorf("%q", got)
+	}
+}
+
+// A secret that is written into the document itself, and is wrong there, is not quoted either. S2
+func TestWrongSecretsAreNotQuoted(t *testing.T) {
+	t.Parallel()
+	for name, document := range map[string]string{
+		"admin_token":    replace(t, good, "${env:ADMIN_TOKEN}", "canary é"),
+		"client_secret":  replace(t, good, "${file:client-secret}", "' canary '"),
+		"client_secrets": replace(t, good, "client_secret: ${file:client-secret}", "client_secrets: [canary, canary, canary]"),
+		"a list":         replace(t, good, "${file:client-secret}", "[canary]"),
+		"proxy_url":      replace(t, good, "    client_secret", "    proxy_url: 'http://u:canary@[::1'\n    client_secret"),
+		"issuer":         replace(t, good, "https://acme.okta", "https://u:canary@acme.okta"),
+		"gateway_url":    replace(t, good, "http://gateway", "http://u:canary@gateway"),
+		"public_url":     replace(t, good, "https://vexa", "https://u:canary@vexa"),
+		"store.url":      good + "store: { url: 'postgres://u:canary@[::1' }\n",
+		"a DSN":          good + "store: { url: 'host=db password=canary' }\n",
+		"notify_url":     good + "store: { url: 'postgres://db/x', notify_url: 'postgres://u:canary@[::1' }\n",
+		"reference":      replace(t, good, "${env:ADMIN_TOKEN}", "x${canary}"),
+		"no YAML":        good + "a: [canary\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := problems(t, folder(t, document)); strings.Contains(strings.Join(got, "\n"), "canary") {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
+func TestLinesOfWindowsText(t *testing.T) {
+	t.Parallel()
+	document := "\ufeff" + strings.ReplaceAll(replace(t, good, "ring.json", "nowhere"), "\n", "\r\n")
+	got := problems(t, folder(t, document))
+	if len(got) != 1 || !strings.HasPrefix(got[0], "vexa-sso.yaml:18:15: keyring_file: ") {
 		t.Errorf("%q", got)
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Whatever a document says, Load ends, and either says on one line each what is wrong, without a secret, or returns what can
-// be printed and loaded again.
+// be printed and loaded again. For long runs: -fuzzminimizetime 10x, since goroutines and maps make coverage vary.
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{
 		good, "", "a", "- a", "{}", "null", "---\n---\n", "a: b: c", "\"\\", "'", "|", "? a\n: b", "a: &x [*x]", "<<: {a: b}", "instance: !!binary x",

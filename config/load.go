@@ -15,7 +15,8 @@ import (
 // over it. environ is a list of NAME=value as os.Environ returns it. Names of files are relative to the folder of the
 // document (to the working directory with VEXA_SSO_CONFIG).
 //
-// The error is of type [Errors] and holds everything that is wrong, not only the first thing.
+// The error is of type [Errors] and holds everything that is wrong, not only the first thing. To reload, call Load again, and
+// go on with what there is when it fails.
 func Load(path string, environ []string) (*Config, error) {
 	l := &loader{env: variables(environ), dir: filepath.Dir(path), files: map[string]bool{}, nodes: map[string]*node{}, blamed: map[string]bool{}}
 	source, text, ok := l.source(path)
@@ -38,13 +39,8 @@ func Load(path string, environ []string) (*Config, error) {
 		return nil, errs
 	}
 	c.Files = slices.Sorted(maps.Keys(l.files))
-	c.reload = func() (*Config, error) { return Load(path, environ) }
 	return c, nil
 }
-
-// Reload loads the configuration again, from where it came. What it was called on stays as it is: when Reload fails, go on
-// with that.
-func (c *Config) Reload() (*Config, error) { return c.reload() }
 
 // loader is one reading of the configuration: what it reads from, and what it found.
 type loader struct {
@@ -111,9 +107,7 @@ func (l *loader) readRules(c *Config) {
 	var file struct {
 		Rules []mapping.Rule `yaml:"rules"`
 	}
-	whole := l.nodes[""]
 	l.decode(root, reflect.ValueOf(&file).Elem(), "")
-	l.nodes[""] = whole
 	c.Rules = file.Rules
 }
 
