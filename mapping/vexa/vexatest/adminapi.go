@@ -15,35 +15,34 @@ type service struct {
 
 func (s *Server) newAdminAPI() *service {
 	a := &service{wire: newWire()}
-	get, post := http.MethodGet, http.MethodPost
 	root := "Vexa Admin API (v0.12)"
 	if s.legacy() {
 		root = "Vexa Admin API"
 	}
 	s.addDocs(&a.routes, root)
-	a.routes.add(get, "/", func(*call) answer {
+	a.routes.add("GET /", func(*call) answer {
 		return jsonAnswer(http.StatusOK, struct {
 			Message string `json:"message"`
 		}{root})
 	})
 	if !s.legacy() {
-		a.routes.add(get, "/health", health("admin-api"))
+		a.routes.add("GET /health", health("admin-api"))
 	}
-	a.routes.add(post, "/admin/users", s.asAdmin(s.counted(func(c *Calls) { c.CreateUser++ }, s.createUser)))
+	a.routes.add("POST /admin/users", s.asAdmin(s.counted(func(c *Calls) { c.CreateUser++ }, s.createUser)))
 	if s.legacy() {
-		a.routes.add(get, "/admin/users", s.asAnalyst(s.listUsers))
+		a.routes.add("GET /admin/users", s.asAnalyst(s.listUsers))
 	}
-	a.routes.add(get, "/admin/users/email/{email}", s.asAdmin(s.userByEmail))
-	a.routes.add(get, "/admin/users/{user_id}", s.asAdmin(s.userByID))
+	a.routes.add("GET /admin/users/email/{email}", s.asAdmin(s.userByEmail))
+	a.routes.add("GET /admin/users/{user_id}", s.asAdmin(s.userByID))
 	if s.legacy() {
-		a.routes.add(http.MethodPatch, "/admin/users/{user_id}", s.asAdmin(s.counted(func(c *Calls) { c.PatchUser++ }, s.patchUser010)))
+		a.routes.add("PATCH /admin/users/{user_id}", s.asAdmin(s.counted(func(c *Calls) { c.PatchUser++ }, s.patchUser010)))
 	} else {
-		a.routes.add(http.MethodPatch, "/admin/users/{user_id}", s.asAdmin(s.counted(func(c *Calls) { c.PatchUser++ }, s.patchUser012)))
-		a.routes.add(get, "/admin/users/{user_id}/tokens", s.asAdmin(s.listTokens))
+		a.routes.add("PATCH /admin/users/{user_id}", s.asAdmin(s.counted(func(c *Calls) { c.PatchUser++ }, s.patchUser012)))
+		a.routes.add("GET /admin/users/{user_id}/tokens", s.asAdmin(s.listTokens))
 	}
-	a.routes.add(post, "/admin/users/{user_id}/tokens", s.asAdmin(s.counted(func(c *Calls) { c.Mint++ }, s.mintToken)))
-	a.routes.add(http.MethodDelete, "/admin/tokens/{token_id}", s.asAdmin(s.counted(func(c *Calls) { c.Delete++ }, s.deleteToken)))
-	a.routes.add(post, "/internal/validate", s.validateToken)
+	a.routes.add("POST /admin/users/{user_id}/tokens", s.asAdmin(s.counted(func(c *Calls) { c.Mint++ }, s.mintToken)))
+	a.routes.add("DELETE /admin/tokens/{token_id}", s.asAdmin(s.counted(func(c *Calls) { c.Delete++ }, s.deleteToken)))
+	a.routes.add("POST /internal/validate", s.validateToken)
 	s.addUserTier(&a.routes)
 	return a
 }
@@ -113,6 +112,7 @@ func (s *Server) askAdmin(c *call) (answer, error) {
 	if err := s.parts.await(c.ctx, AdminAPI, s.closing); err != nil {
 		return answer{}, err
 	}
+	defer s.calls.minting(c)()
 	return s.faults.around(AdminAPI, c, s.closing, func() answer {
 		route, refused := s.admin.routes.find(c)
 		if refused != nil {

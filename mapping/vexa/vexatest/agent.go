@@ -15,11 +15,11 @@ func (s *Server) agent(c *call, who validated) answer {
 	}
 	return s.forward(c, who, AgentAPI, path, func() answer {
 		switch {
-		case path == "/api/chat" && c.method == post_:
+		case path == "/api/chat" && c.method == "POST":
 			return s.chat(c, who)
-		case path == "/api/meeting/stream" && c.method == get_:
+		case path == "/api/meeting/stream" && c.method == "GET":
 			return s.longStream(c, who, s.eventStream(AgentAPI), func(w *eventWriter) { w.event("ready", "{}") })
-		case path == "/api/sessions" && c.method == get_:
+		case path == "/api/sessions" && c.method == "GET":
 			return s.agentSessions(c, who)
 		}
 		return notFound

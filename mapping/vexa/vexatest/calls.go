@@ -1,8 +1,14 @@
 package vexatest
 
-import "sync"
+import (
+	"net/http"
+	"regexp"
+	"strconv"
+	"sync"
+)
 
-// Calls counts what the Admin API was asked with the right key, and what came of it.
+// Calls counts what the Admin API was asked with the right key, and what came of it. What a fault ended before anything happened
+// is not in it: see Injected.Hits.
 type Calls struct {
 	CreateUser, PatchUser, Mint, Delete       int // calls, whatever the outcome
 	UsersCreated, TokensMinted, TokensDeleted int // effects
@@ -39,8 +45,15 @@ func (c *calls) add(note func(*Calls)) {
 	note(&c.count)
 }
 
-// minting notes that a mint begins; the function that it returns, that it has ended.
-func (c *calls) minting(userID int64) func() {
+var mintPath = regexp.MustCompile(`\A/admin/users/(\d+)/tokens\z`)
+
+// minting notes that a mint begins, if this is one; the function that it returns, that it has ended.
+func (c *calls) minting(one *call) func() {
+	m := mintPath.FindStringSubmatch(one.path)
+	if m == nil || one.method != http.MethodPost {
+		return func() {}
+	}
+	userID, _ := strconv.ParseInt(m[1], 10, 64)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inFlight[userID]++

@@ -197,11 +197,14 @@ func (s *Server) AddUser(email, name string) User {
 	return u.public()
 }
 
-// AddToken mints a token for a user as if somebody else had. A lifetime of 0 is for ever.
+// AddToken mints a token for a user as if somebody else had. A lifetime of 0 is for ever, no scope is "bot".
 func (s *Server) AddToken(userID int64, name string, lifetime time.Duration, scopes ...string) Token {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
-	t := &tokenRow{userID: userID, scopes: scopes}
+	if len(scopes) == 0 {
+		scopes = []string{"bot"}
+	}
+	t := &tokenRow{userID: userID, scopes: slices.Clone(scopes)}
 	if name != "" {
 		t.name = &name
 	}

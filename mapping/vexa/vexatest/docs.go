@@ -16,9 +16,9 @@ func (s *Server) addDocs(r *router, title string) {
 			return answer{status: http.StatusOK, contentType: "text/html; charset=utf-8", body: []byte(fmt.Sprintf(format, title))}
 		}
 	}
-	r.add(http.MethodGet, "/openapi.json", func(*call) answer { return openAPI(r, title) })
-	r.add(http.MethodGet, "/docs", page(swaggerPage))
-	r.add(http.MethodGet, "/redoc", page(redocPage))
+	r.add("GET /openapi.json", func(*call) answer { return openAPI(r, title) })
+	r.add("GET /docs", page(swaggerPage))
+	r.add("GET /redoc", page(redocPage))
 }
 
 // openAPI lists the routes, without the schemas that the real document has.

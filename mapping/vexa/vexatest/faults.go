@@ -73,14 +73,14 @@ func (s *Server) Inject(f Fault) *Injected {
 	return i
 }
 
-// Hits returns how many calls have met the fault.
+// Hits returns how many calls the fault has struck: for the effects with After in their names, when all had happened.
 func (i *Injected) Hits() int {
 	i.faults.mu.Lock()
 	defer i.faults.mu.Unlock()
 	return i.hits
 }
 
-// Wait returns when n calls have met the fault.
+// Wait returns when the fault has struck n calls.
 func (i *Injected) Wait(ctx context.Context, n int) error {
 	for {
 		i.faults.mu.Lock()
@@ -118,7 +118,7 @@ func (s *Server) Heal() {
 }
 
 // take finds the fault that this call meets.
-func (f *faults) take(part Part, c *call, atInsert bool) *Fault {
+func (f *faults) take(part Part, c *call, atInsert bool) *Injected {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, i := range f.all {
@@ -126,12 +126,18 @@ func (f *faults) take(part Part, c *call, atInsert bool) *Fault {
 			continue
 		}
 		i.left--
-		i.hits++
-		close(i.changed)
-		i.changed = make(chan struct{})
-		return &i.fault
+		return i
 	}
 	return nil
+}
+
+// hit notes that a call has come to where the fault strikes.
+func (i *Injected) hit() {
+	i.faults.mu.Lock()
+	defer i.faults.mu.Unlock()
+	i.hits++
+	close(i.changed)
+	i.changed = make(chan struct{})
 }
 
 func (f Fault) matches(part Part, c *call) bool {
@@ -140,31 +146,32 @@ func (f Fault) matches(part Part, c *call) bool {
 
 // around answers a call by handle, unless a fault has its way.
 func (f *faults) around(part Part, c *call, closing context.Context, handle func() answer) (answer, error) {
-	fault := f.take(part, c, false)
-	if fault == nil {
+	i := f.take(part, c, false)
+	if i == nil {
 		return handle(), nil
 	}
-	switch fault.Effect {
-	case FailBefore:
-		return fault.failure(), nil
-	case FailAfter:
-		handle()
-		return fault.failure(), nil
-	case CutAfter:
-		handle()
-		return answer{}, errNoAnswer
+	var done answer
+	if i.fault.Effect.after() {
+		done = handle()
+	}
+	i.hit()
+	switch i.fault.Effect {
+	case FailBefore, FailAfter:
+		return i.fault.failure(), nil
 	case HoldBefore:
-		if err := waitFor(c.ctx, fault.Until, closing); err != nil {
+		if err := waitFor(c.ctx, i.fault.Until, closing); err != nil {
 			return answer{}, err
 		}
 		return handle(), nil
 	case HoldAfter:
-		a := handle()
-		return a, waitFor(c.ctx, fault.Until, closing)
+		return done, waitFor(c.ctx, i.fault.Until, closing)
 	default:
 		return answer{}, errNoAnswer
 	}
 }
+
+// after says whether the fault strikes when all has happened.
+func (e Effect) after() bool { return e == FailAfter || e == CutAfter || e == HoldAfter }
 
 func (f Fault) failure() answer {
 	if f.Status == 0 {
@@ -179,7 +186,8 @@ func (f Fault) failure() answer {
 
 // pauseAtInsert is where BetweenLookupAndInsert waits.
 func (f *faults) pauseAtInsert(c *call, closing context.Context) {
-	if fault := f.take(AdminAPI, c, true); fault != nil {
-		_ = waitFor(c.ctx, fault.Until, closing)
+	if i := f.take(AdminAPI, c, true); i != nil {
+		i.hit()
+		_ = waitFor(c.ctx, i.fault.Until, closing)
 	}
 }

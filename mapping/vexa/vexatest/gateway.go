@@ -29,47 +29,46 @@ func (s *Server) newGateway() *edge {
 
 func (s *Server) addRoutes012(r *router) {
 	s.addDocs(r, "Vexa API Gateway (v0.12)")
-	r.add(get_, "/health", health("gateway"))
-	r.add(get_, "/auth/me", s.guarded(needNone, s.authMe))
+	r.add("GET /health", health("gateway"))
+	r.add("GET /auth/me", s.guarded(needNone, s.authMe))
 	s.addClientRoutes(r, routes012)
-	for _, method := range []string{get_, post_, put_, patch_, delete_} {
-		r.add(method, "/agent/{path:path}", s.guarded(needEither, s.agent))
+	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+		r.add(method+" /agent/{path:path}", s.guarded(needEither, s.agent))
 	}
-	for _, method := range []string{get_, post_, delete_, http.MethodOptions} {
-		r.add(method, "/mcp", s.guarded(needEither, s.mcp))
-		r.add(method, "/mcp/{path:path}", s.guarded(needEither, s.mcp))
+	for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS"} {
+		r.add(method+" /mcp", s.guarded(needEither, s.mcp))
+		r.add(method+" /mcp/{path:path}", s.guarded(needEither, s.mcp))
 	}
 }
 
 func (s *Server) addRoutes010(r *router) {
 	s.addDocs(r, "Vexa API Gateway")
-	r.add(get_, "/", func(*call) answer {
+	r.add("GET /", func(*call) answer {
 		return jsonAnswer(http.StatusOK, struct {
 			Message string `json:"message"`
 		}{"Welcome to the Vexa API Gateway"})
 	})
-	r.add(get_, "/auth/me", s.authMe010)
+	r.add("GET /auth/me", s.authMe010)
 	if !s.config.Production {
-		r.add(post_, "/bots/internal/callback/{kind:path}", func(c *call) answer {
+		r.add("POST /bots/internal/callback/{kind:path}", func(c *call) answer {
 			return s.forward(c, validated{}, MeetingAPI, c.path, func() answer { return jsonAnswer(http.StatusOK, map[string]string{"status": "ok"}) })
 		})
 	}
 	s.addClientRoutes(r, routes010)
-	for _, method := range []string{get_, post_, put_, patch_, delete_} {
-		r.add(method, "/admin/{path:path}", s.proxyAdmin)
+	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+		r.add(method+" /admin/{path:path}", s.proxyAdmin)
 	}
-	r.add(post_, "/api/chat", s.chat010)
-	for _, method := range []string{get_, post_, delete_} {
-		r.add(method, "/mcp", s.mcp010)
-		r.add(method, "/mcp/{path:path}", s.mcp010)
+	r.add("POST /api/chat", s.chat010)
+	for _, method := range []string{"GET", "POST", "DELETE"} {
+		r.add(method+" /mcp", s.mcp010)
+		r.add(method+" /mcp/{path:path}", s.mcp010)
 	}
 }
 
 func (s *Server) addClientRoutes(r *router, table []clientRoute) {
 	for _, one := range table {
-		one := one
-		pattern := strings.ReplaceAll(one.pattern, ":int}", "}")
-		numeric := pattern != one.pattern
+		route := strings.ReplaceAll(one.route, ":int}", "}")
+		numeric := route != one.route
 		guarded := s.guarded(one.scopes, func(c *call, who validated) answer {
 			if one.to == AdminAPI {
 				return s.forwardToAdmin(c)
@@ -77,7 +76,7 @@ func (s *Server) addClientRoutes(r *router, table []clientRoute) {
 			return s.forward(c, who, one.to, c.path, func() answer { return one.real(s, c, who) })
 		})
 		// FastAPI looks at path parameters before the handler looks at the key.
-		r.add(one.method, pattern, func(c *call) answer {
+		r.add(route, func(c *call) answer {
 			if refused := s.checkParams(c, numeric); refused != nil {
 				return *refused
 			}

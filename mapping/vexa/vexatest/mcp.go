@@ -56,9 +56,9 @@ func (s *Server) tools(c *call, who validated) answer {
 	switch {
 	case c.path != "/mcp" && c.path != "/mcp/":
 		return notFound
-	case c.method == get_:
+	case c.method == "GET":
 		return s.longStream(c, who, s.eventStream(MCP).with("Mcp-Session-Id", s.random.hex32()), func(*eventWriter) {})
-	case c.method == post_:
+	case c.method == "POST":
 		return s.rpc(c)
 	}
 	return answer{status: http.StatusOK, contentType: jsonType, body: []byte("{}")}

@@ -8,8 +8,6 @@ import (
 	"time"
 )
 
-func itoa(i int) string { return strconv.Itoa(i) }
-
 // meeting is a row of meeting-api: planned, or with a bot.
 type meeting struct {
 	id        int64
@@ -293,11 +291,11 @@ func (s *Server) noMeeting(c *call) answer {
 }
 
 // withMeeting answers by the meeting that the path names, or that there is none.
-func (s *Server) withMeeting(c *call, who validated, answer_ func(*meeting) answer) answer {
+func (s *Server) withMeeting(c *call, who validated, show func(*meeting) answer) answer {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	if m := s.db.meetingOf(who.UserID, c); m != nil {
-		return answer_(m)
+		return show(m)
 	}
 	return s.noMeeting(c)
 }

@@ -22,6 +22,9 @@ type Request struct {
 	Complete  bool   // the body has arrived in full
 	Malformed bool   // not HTTP/1: the rest of the connection is in Raw
 	Truncated bool   // longer than what is kept of one request
+
+	size      int  // bytes kept
+	forgotten bool // keep no more
 }
 
 // Field is one line of a header or trailer.
@@ -50,12 +53,13 @@ type parser struct {
 	line    []byte
 	left    int64 // of the body or chunk
 	begun   []*Request
+	kept    int // bytes, by the last feed
 }
 
 // feed takes the next bytes and returns the requests whose head they completed. (A request is of interest once its head is
 // there; its body is filled in as it comes.)
 func (p *parser) feed(data []byte) []*Request {
-	p.begun = nil
+	p.begun, p.kept = nil, 0
 	for len(data) > 0 {
 		if p.step == nil {
 			p.current = &Request{Conn: p.conn}
@@ -69,11 +73,16 @@ func (p *parser) feed(data []byte) []*Request {
 
 // keep appends to the record as far as the bound allows.
 func (p *parser) keep(to *[]byte, data []byte) {
+	if p.current.forgotten {
+		return
+	}
 	if room := maxRequestRecord - len(*to); len(data) > room {
 		p.current.Truncated = true
 		data = data[:max(room, 0)]
 	}
 	*to = append(*to, data...)
+	p.kept += len(data)
+	p.current.size += len(data)
 }
 
 // nextLine collects one line; ok when it is complete, its end cut off.

@@ -61,13 +61,13 @@ func (s *Server) listRecordings(_ *call, who validated) answer {
 	return jsonAnswer(http.StatusOK, map[string][]recordingView{"recordings": all})
 }
 
-func (s *Server) withRecording(c *call, who validated, answer_ func(*recording) answer) answer {
+func (s *Server) withRecording(c *call, who validated, show func(*recording) answer) answer {
 	id, _ := strconv.ParseInt(c.params["recording_id"], 10, 64)
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	for _, r := range s.db.recordings {
 		if r.id == id && r.userID == who.UserID {
-			return answer_(r)
+			return show(r)
 		}
 	}
 	return detail(http.StatusNotFound, "Recording not found")

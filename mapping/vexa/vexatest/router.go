@@ -16,13 +16,13 @@ type route struct {
 	re      *regexp.Regexp
 	names   []string
 	handle  func(*call) answer
-	scopes  []string // gateway: any of them is enough; nil for none needed
 }
 
 var parameter = regexp.MustCompile(`\{(\w+)(:path)?\}`)
 
-// add registers a route. A {name} matches one segment, a {name:path} anything.
-func (r *router) add(method, pattern string, handle func(*call) answer) *route {
+// add registers a route by method and pattern. A {name} matches one segment, a {name:path} anything.
+func (r *router) add(name string, handle func(*call) answer) {
+	method, pattern, _ := strings.Cut(name, " ")
 	one := &route{method: method, pattern: pattern, handle: handle}
 	expression := parameter.ReplaceAllStringFunc(pattern, func(p string) string {
 		m := parameter.FindStringSubmatch(p)
@@ -34,7 +34,6 @@ func (r *router) add(method, pattern string, handle func(*call) answer) *route {
 	})
 	one.re = regexp.MustCompile(`(?s)\A` + expression + `\z`)
 	r.routes = append(r.routes, one)
-	return one
 }
 
 // find returns the route for the request, its path parameters set, or the answer that there is none.

@@ -24,25 +24,25 @@ type calendar struct {
 // addUserTier registers what the Admin API serves to people by their own key. It does not look whether that has expired.
 func (s *Server) addUserTier(r *router) {
 	if s.legacy() {
-		r.add(put_, "/user/webhook", s.asUser(s.putWebhook))
-		r.add(put_, "/user/workspace-git", s.asUser(required("repo")))
+		r.add("PUT /user/webhook", s.asUser(s.putWebhook))
+		r.add("PUT /user/workspace-git", s.asUser(required("repo")))
 		return
 	}
-	r.add(get_, "/user/webhook", s.asUser(s.getWebhook))
-	r.add(put_, "/user/webhook", s.asUser(s.putWebhook))
-	r.add(get_, "/user/webhook/deliveries", s.asUser(func(*call, payload, *userRow) answer {
+	r.add("GET /user/webhook", s.asUser(s.getWebhook))
+	r.add("PUT /user/webhook", s.asUser(s.putWebhook))
+	r.add("GET /user/webhook/deliveries", s.asUser(func(*call, payload, *userRow) answer {
 		return jsonAnswer(http.StatusOK, map[string][]string{"deliveries": {}})
 	}))
-	r.add(get_, "/user/models", s.asUser(s.getModels))
-	r.add(put_, "/user/models", s.asUser(s.putModels))
-	r.add(get_, "/user/transcription", s.asUser(s.getTranscription))
-	r.add(put_, "/user/transcription", s.asUser(s.putTranscription))
-	r.add(get_, "/user/calendar", s.asUser(s.getCalendar))
-	r.add(put_, "/user/calendar", s.asUser(s.putCalendar))
-	r.add(get_, "/user/calendars", s.asUser(s.listCalendars))
-	r.add(post_, "/user/calendars", s.asUser(s.addCalendar))
-	r.add(patch_, "/user/calendars/{calendar_id}", s.asUser(s.changeCalendar))
-	r.add(delete_, "/user/calendars/{calendar_id}", s.asUser(s.deleteCalendar))
+	r.add("GET /user/models", s.asUser(s.getModels))
+	r.add("PUT /user/models", s.asUser(s.putModels))
+	r.add("GET /user/transcription", s.asUser(s.getTranscription))
+	r.add("PUT /user/transcription", s.asUser(s.putTranscription))
+	r.add("GET /user/calendar", s.asUser(s.getCalendar))
+	r.add("PUT /user/calendar", s.asUser(s.putCalendar))
+	r.add("GET /user/calendars", s.asUser(s.listCalendars))
+	r.add("POST /user/calendars", s.asUser(s.addCalendar))
+	r.add("PATCH /user/calendars/{calendar_id}", s.asUser(s.changeCalendar))
+	r.add("DELETE /user/calendars/{calendar_id}", s.asUser(s.deleteCalendar))
 }
 
 // asUser finds the user by their key and holds the database's lock for the handler.

@@ -55,7 +55,6 @@ func (s *Server) mintToken(c *call, p payload) answer {
 	if refused != nil {
 		return *refused
 	}
-	defer s.calls.minting(id)()
 	wish, problems := mintQuery(c)
 	if !s.legacy() {
 		problems = append(problems, wish.readBody(p)...)

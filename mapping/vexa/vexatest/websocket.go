@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -246,7 +247,7 @@ func (k *socket) authorize(refs []meetingRef) *frame {
 	}
 	for i, ref := range refs {
 		if !k.s.ownsMeeting(k.who.UserID, ref) {
-			return refused("meetings[" + itoa(i) + "] not authorized or not found for user")
+			return refused("meetings[" + strconv.Itoa(i) + "] not authorized or not found for user")
 		}
 	}
 	return nil
@@ -259,7 +260,7 @@ func (k *socket) unsubscribe(refs []meetingRef) {
 	for i, ref := range refs {
 		topic := ref.Platform + "/" + ref.NativeID
 		if !k.subscribed[topic] {
-			strangers = append(strangers, "meetings["+itoa(i)+"] not currently subscribed")
+			strangers = append(strangers, "meetings["+strconv.Itoa(i)+"] not currently subscribed")
 			continue
 		}
 		delete(k.subscribed, topic)

@@ -66,7 +66,10 @@ func (w *Wire) Dropped() int {
 func (w *Wire) Forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.requests, w.held, w.bytes, w.dropped = nil, 0, 0, 0
+	for _, r := range w.requests {
+		w.forget(r)
+	}
+	w.requests, w.bytes, w.dropped = nil, 0, 0
 }
 
 // WaitFor returns the first complete request that fits, waiting for it if need be. A nil fit takes any.
@@ -113,6 +116,7 @@ func (w *Wire) refuse(yes bool) {
 	for c := range w.open {
 		c.reset()
 	}
+	clear(w.open)
 }
 
 func (w *Wire) add(c net.Conn) (*wireConn, bool) {
@@ -137,14 +141,21 @@ func (w *Wire) received(c *wireConn, p []byte) {
 		w.requests = append(w.requests, r)
 		c.pending = append(c.pending, r)
 	}
-	w.held += len(p)
+	w.held += c.parser.kept
 	for w.held > maxWireRecord && len(w.requests) > 1 {
-		w.held -= len(w.requests[0].Raw)
+		w.forget(w.requests[0])
 		w.requests = w.requests[1:]
 		w.dropped++
 	}
 	close(w.changed)
 	w.changed = make(chan struct{})
+}
+
+// forget lets go of a request, which may still be arriving.
+func (w *Wire) forget(r *Request) {
+	w.held -= r.size
+	r.forgotten = true
+	r.Raw, r.Body, r.Tunnel = nil, nil, nil
 }
 
 type wireListener struct {
