@@ -121,11 +121,9 @@ func (w *world) serve(on net.Listener, provider *oidc.Provider) {
 	var running sync.WaitGroup
 	running.Go(func() { _ = w.accounts.Run(ctx) })
 	running.Go(func() { _ = w.proxy.Run(ctx) })
-	running.Go(func() {
-		w.store.Watch(ctx, func(r mapping.Revocation) {
-			w.accounts.Apply(r)
-			w.proxy.Apply(r)
-		})
+	w.store.Watch(ctx, func(r mapping.Revocation) {
+		w.accounts.Apply(r)
+		w.proxy.Apply(r)
 	})
 	server := &http.Server{Handler: w.proxy, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	running.Go(func() { _ = server.Serve(on) })

@@ -103,6 +103,12 @@ func (s *liveSessions) end(account, session string) {
 // refresh forgets what was remembered of an account's sessions, so that the next request looks again.
 func (s *liveSessions) refresh(account string) { s.drop(account, "", func(*live) {}) }
 
+// refreshAll forgets everything.
+func (s *liveSessions) refreshAll() {
+	s.epoch.Add(1)
+	s.byCookie.Purge()
+}
+
 func (s *liveSessions) drop(account, session string, each func(*live)) {
 	s.epoch.Add(1)
 	for _, hash := range s.byCookie.Keys() {

@@ -216,6 +216,9 @@ func (p *Proxy) Apply(r mapping.Revocation) {
 	case mapping.RevokeGrant:
 		p.live.refresh(r.Account)
 		p.streams.doubt(r.Account)
+	case mapping.RevokeEverything:
+		p.live.refreshAll()
+		p.streams.doubtAll()
 	}
 }
 

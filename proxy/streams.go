@@ -113,6 +113,15 @@ func (s *streams) doubt(account string) {
 	}
 }
 
+// doubtAll notes it of all accounts.
+func (s *streams) doubtAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for account := range s.byAccount {
+		s.doubtful[account] = struct{}{}
+	}
+}
+
 // inDoubt returns the accounts whose streams must be looked at again, each once: those noted, and all when the rules are not
 // those of last time.
 func (s *streams) inDoubt(rules *mapping.Rules) []string {

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"vexa-sso/config"
+)
 
 func newServe() *cobra.Command {
 	var from settings
@@ -17,7 +21,8 @@ valid is logged, and the configuration stays as it was.`,
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), cfg)
+			again := func() (*config.Config, error) { return from.load(cmd) }
+			return run(cmd.Context(), cfg, again, cmd.ErrOrStderr())
 		},
 	}
 	from.flag(cmd)

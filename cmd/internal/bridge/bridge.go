@@ -40,7 +40,7 @@ type Options struct {
 	// Reloads asks for a reload with every signal; nil: nobody asks. Files are watched in any case.
 	Reloads <-chan os.Signal
 
-	// Ready is called once both listeners are open. Optional.
+	// Ready is called once requests are served: both listeners are open and the store is. Optional.
 	Ready func(addr, metricsAddr net.Addr)
 
 	Log io.Writer
@@ -123,7 +123,16 @@ func (b *bridge) run(ctx context.Context) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	crew := newCrew(context.WithoutCancel(ctx), fail)
-	crew.start(func(ctx context.Context) error { return b.openEdge(ctx, crew) })
+	crew.start(func(ctx context.Context) error {
+		if err := b.openEdge(ctx, crew); err != nil {
+			return err
+		}
+		b.log.Info("serving")
+		if b.options.Ready != nil {
+			b.options.Ready(public.Addr(), operators.Addr())
+		}
+		return nil
+	})
 	crew.start(b.table.run)
 	crew.start(b.watchFiles)
 
@@ -131,10 +140,7 @@ func (b *bridge) run(ctx context.Context) error {
 	for i, on := range []net.Listener{public, operators} {
 		crew.start(func(context.Context) error { return serve(servers[i], on) })
 	}
-	if b.options.Ready != nil {
-		b.options.Ready(public.Addr(), operators.Addr())
-	}
-	b.log.Info("serving", "listen", public.Addr().String(), "metrics", operators.Addr().String(), "public_url", b.cfg.PublicURL)
+	b.log.Info("listening", "listen", public.Addr().String(), "metrics", operators.Addr().String(), "public_url", b.cfg.PublicURL)
 
 	<-ctx.Done()
 	if e := b.edge.Load(); e != nil {
@@ -243,17 +249,15 @@ func (b *bridge) openEdge(ctx context.Context, crew *crew) error {
 		s.Close()
 		return err
 	}
-	b.edge.Store(e)
+	// First of all, so that nothing is cached of which a revocation could be missed.
+	s.Watch(ctx, func(r mapping.Revocation) {
+		e.accounts.Apply(r)
+		e.proxy.Apply(r)
+	})
 	crew.start(e.accounts.Run)
 	crew.start(e.proxy.Run)
 	crew.start(func(ctx context.Context) error { return b.pruneEvents(ctx, s) })
-	crew.start(func(ctx context.Context) error {
-		s.Watch(ctx, func(r mapping.Revocation) {
-			e.accounts.Apply(r)
-			e.proxy.Apply(r)
-		})
-		return nil
-	})
+	b.edge.Store(e)
 	return nil
 }
 

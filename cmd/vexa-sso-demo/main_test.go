@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// play runs the demo until the test is over and returns the bridge's address: what the demo's last line says.
+func play(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	r, w := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := run(ctx, append([]string{"--listen", "127.0.0.1:0", "--idp-listen", "localhost:0"}, args...), w, io.Discard)
+		w.CloseWithError(io.EOF)
+		done <- err
+	}()
+	t.Cleanup(func() {
+		stop()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("the demo ended with: %v", err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Error("the demo does not stop")
+		}
+	})
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if address, ok := strings.CutPrefix(lines.Text(), "ready "); ok {
+			go io.Copy(io.Discard, r)
+			return strings.TrimSuffix(address, "/")
+		}
+	}
+	t.Fatalf("the demo never was ready: %v", <-done)
+	return ""
+}
+
+// script is a client that walks a sign-in as a script would: with demo_auto at the provider instead of the page.
+type script struct {
+	t      *testing.T
+	bridge string
+	*http.Client
+}
+
+func newScript(t *testing.T, bridge string) *script {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &script{t, bridge, &http.Client{Jar: jar, Timeout: 20 * time.Second}}
+}
+
+func (s *script) get(address string) (int, string) {
+	s.t.Helper()
+	res, err := s.Get(address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+func (s *script) signIn(provider, who string) (int, string) {
+	s.t.Helper()
+	s.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := s.Get(s.bridge + "/sso/login?provider=" + provider + "&login_hint=" + who)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	res.Body.Close()
+	s.CheckRedirect = nil
+	return s.get(res.Header.Get("Location") + "&demo_auto=1")
+}
+
+func TestEverybodyThroughBothProviders(t *testing.T) {
+	t.Parallel()
+	for _, generation := range []string{"0.12", "0.10"} {
+		t.Run(generation, func(t *testing.T) {
+			t.Parallel()
+			bridge := play(t, "--vexa-generation", generation)
+			for _, provider := range []string{"okta", "entra"} {
+				for who, scopes := range map[string]string{"ada": "bot,tx", "grace": "bot,tx", "tim": "tx", "mallory": "", "guest": ""} {
+					email := who + "@acme.example"
+					if who == "guest" {
+						email = "guest@partner.example"
+					}
+					s := newScript(t, bridge)
+					status, body := s.signIn(provider, email)
+					if scopes == "" {
+						if status != http.StatusForbidden {
+							t.Errorf("%s through %s: %d %s", who, provider, status, body)
+						}
+						continue
+					}
+					status, body = s.get(bridge + "/sso/whoami")
+					var me struct {
+						Email  string
+						Scopes []string
+						Admin  bool
+					}
+					if err := json.Unmarshal([]byte(body), &me); err != nil || status != http.StatusOK || me.Email != email || strings.Join(me.Scopes, ",") != scopes || me.Admin != (who == "grace") {
+						t.Errorf("%s through %s is %d %s", who, provider, status, body)
+					}
+					if status, body := s.get(bridge + "/meetings"); status != http.StatusOK {
+						t.Errorf("%s through %s reads meetings: %d %s", who, provider, status, body)
+					}
+				}
+			}
+		})
+	}
+}
+
+// With a state folder, sessions, accounts and keys survive a restart.
+func TestStateSurvives(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	listen := "127.0.0.1:0"
+	var jar http.CookieJar
+	t.Run("before", func(t *testing.T) {
+		bridge := play(t, "--state-dir", dir, "--listen", listen)
+		listen = strings.TrimPrefix(bridge, "http://")
+		s := newScript(t, bridge)
+		if status, body := s.signIn("okta", "ada@acme.example"); status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+		jar = s.Jar
+	})
+	t.Run("after", func(t *testing.T) {
+		bridge := play(t, "--state-dir", dir, "--listen", listen)
+		s := newScript(t, bridge)
+		s.Jar = jar
+		if status, body := s.get(bridge + "/sso/whoami"); status != http.StatusOK || !strings.Contains(body, "ada@acme.example") {
+			t.Errorf("after a restart: %d %s", status, body)
+		}
+	})
+	if _, err := os.Stat(filepath.Join(dir, "vexa-sso.db")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWrongUsage(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"extra"}, {"--vexa-generation", "0.11"}, {"--vexa-gateway", "http://x"}, {"--nope"}} {
+		err := run(t.Context(), args, io.Discard, io.Discard)
+		if _, ok := err.(usageError); !ok {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
