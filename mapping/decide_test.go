@@ -198,6 +198,13 @@ func TestDecisionIsForOneIdentity(t *testing.T) {
 	}
 }
 
+func TestVexaNameIsShort(t *testing.T) { // Vexa answers 500 to a longer one
+	t.Parallel()
+	if got := vexaName(strings.Repeat("é", 99) + " " + strings.Repeat("x", 50)); got != strings.Repeat("é", 99) {
+		t.Errorf("%d characters: %s", len([]rune(got)), got)
+	}
+}
+
 func BenchmarkDecide(b *testing.B) {
 	rules := compile(b,
 		Rule{Name: "staff", Match: Match{Providers: []string{"okta"}, Groups: []string{"vexa-users"}}, When: `identity.email.endsWith("@acme.example")`, Grant: &GrantSpec{Scopes: []string{"bot", "tx"}}},
