@@ -73,9 +73,11 @@ func (r *rule) judge(s *subject) verdict {
 		if v.answer == doubtful {
 			v.why = append(v.why, "a deny holds where it cannot be ruled out")
 		}
+		return v
 	case v.answer == yes:
 		v.nameUser(r, s)
-	case v.groups && r.restricts():
+	}
+	if v.groups && r.restricts() {
 		v.why = append(v.why, "what the rule restricts holds all the same")
 	}
 	return v
