@@ -177,6 +177,16 @@ func TestSecondIdentityWaits(t *testing.T) {
 			t.Errorf("%+v", acc)
 		}
 	})
+	t.Run("the user was given another address at Vexa", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		a := w.replica()
+		first := w.signIn(a, person("ada"))
+		w.vexa.SetUserEmail(first.VexaUserID, "grace@acme.example")
+		if acc := w.signIn(a, person("grace")); acc.Status != mapping.Pending || acc.Bound() {
+			t.Errorf("%+v", acc)
+		}
+	})
 	t.Run("an admin approves", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

@@ -57,6 +57,26 @@ func crowd(t *testing.T, w *world, size int, replicas ...*mapping.Accounts) {
 	}
 }
 
+// S6: a replica that found no key, and then waited for the lease of another that minted one, takes that one.
+func TestKeyMintedJustBeforeTheLease(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	quick := w.replica()
+	acc := w.signIn(quick, person("ada"))
+	var theirs string
+	slow := w.replica(func(_ *mapping.Config, d *mapping.Deps) {
+		d.Store = &disk{d.Store, func(at string) error {
+			if at == "before AcquireLease" {
+				theirs, _ = w.mustKey(quick, acc)
+			}
+			return nil
+		}}
+	})
+	if secret, _ := w.mustKey(slow, acc); secret != theirs || w.vexa.Calls().Mint != 1 {
+		t.Errorf("%d mints", w.vexa.Calls().Mint)
+	}
+}
+
 // D8: whoever asks gets the key of their own account and scope set, however many ask at once for however many.
 func TestEverybodyGetsTheirOwnKey(t *testing.T) {
 	t.Parallel()
@@ -416,6 +436,7 @@ func TestSecretsStayInside(t *testing.T) {
 	if strings.Contains(w.log.String(), "vxa_") || strings.Contains(w.log.String(), vexatest.DefaultAdminToken) {
 		t.Error("a secret is in the log")
 	}
+	w.mustKey(a, w.signIn(a, person("tim"))) // is in the file to the end
 	w.store.Close()
 	for _, suffix := range []string{"", "-wal"} {
 		text, err := os.ReadFile(w.db + suffix)

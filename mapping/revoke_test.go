@@ -257,6 +257,27 @@ func TestMintThatLostItsLease(t *testing.T) {
 	}
 }
 
+// S6: a key whose intent was cleaned up meanwhile is not made usable: its token may be gone.
+func TestIntentCleanedUpWhileMinting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.replica(func(_ *mapping.Config, d *mapping.Deps) {
+		d.Vexa = &wires{VexaAdmin: d.Vexa, step: func(at string) error {
+			if at == "after Mint" {
+				intent := w.keys(mapping.KeyMinting)[0]
+				return w.store.Update(t.Context(), func(tx mapping.Tx) error { return tx.DeleteKey(intent.ID) })
+			}
+			return nil
+		}}
+	})
+	if _, _, err := w.key(a, w.signIn(a, person("ada"))); code(err) != mapping.CodeVexaUnavailable {
+		t.Errorf("%v", err)
+	}
+	if _, err := a.DeleteRevoked(t.Context()); err != nil || len(w.vexa.Tokens()) != 0 || len(w.keys(mapping.KeyActive)) != 0 {
+		t.Errorf("%v, tokens %+v", err, w.vexa.Tokens())
+	}
+}
+
 // V11: what the gateway says of a key is found out about before it costs the key.
 func TestKeyGone(t *testing.T) {
 	t.Parallel()
