@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -70,26 +71,33 @@ func TestEntraTokens(t *testing.T) {
 		"guest, allowed":               {cfg: Config{Guests: "allow"}, claims: func(*idp) map[string]any { return map[string]any{"acct": 1, "upn": "eve#EXT#@x"} }},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newIDP(t)
-			p := f.entra(t, test.cfg)
-			claims := f.entraClaims()
-			if test.claims != nil {
-				claims = but(claims, test.claims(f))
-			}
-			s, err := f.signIn(t, p, claims)
-			if test.code != "" {
-				refused(t, err, test.code)
-				return
-			}
-			if err != nil {
-				t.Fatalf("refused: %v", err)
-			}
-			if want := "entra:" + f.URL[len("http://"):] + "/" + tenantA + "/" + adaOID; s.Identity.Subject != want {
-				t.Errorf("subject %q, want %q", s.Identity.Subject, want)
-			}
-		})
+		// A key that names no issuer, as those of version 1 do, does not make the other checks superfluous.
+		for _, scoped := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", key scoped ", scoped), func(t *testing.T) {
+				t.Parallel()
+				f := newIDP(t)
+				p := f.entra(t, test.cfg)
+				if !scoped {
+					f.signer = f.signer.with("issuer", "")
+					f.publish(f.signer)
+				}
+				claims := f.entraClaims()
+				if test.claims != nil {
+					claims = but(claims, test.claims(f))
+				}
+				s, err := f.signIn(t, p, claims)
+				if test.code != "" {
+					refused(t, err, test.code)
+					return
+				}
+				if err != nil {
+					t.Fatalf("refused: %v", err)
+				}
+				if want := "entra:" + f.URL[len("http://"):] + "/" + tenantA + "/" + adaOID; s.Identity.Subject != want {
+					t.Errorf("subject %q, want %q", s.Identity.Subject, want)
+				}
+			})
+		}
 	}
 }
 
@@ -169,6 +177,16 @@ func TestEntraOverage(t *testing.T) {
 	s = f.signedIn(t, p, but(f.entraClaims(), map[string]any{"_claim_names": map[string]any{"address": "src1"}}))
 	if !s.Identity.GroupsComplete {
 		t.Error("the distributed claim address was taken for an overage")
+	}
+}
+
+// Of several tenants none can prove an address by a trusted domain, even if a configuration slipped through that has both.
+func TestEntraPinning(t *testing.T) {
+	t.Parallel()
+	for pinned, tenants := range map[bool][]string{true: {tenantA}, false: {tenantA, tenantB}} {
+		if _, got := (&entra{tenants: tenants}).emailWord(claims{}); got != pinned {
+			t.Errorf("%d tenants: pinned %v", len(tenants), got)
+		}
 	}
 }
 

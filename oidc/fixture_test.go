@@ -389,3 +389,11 @@ func but(claims map[string]any, changes map[string]any) map[string]any {
 	}
 	return claims
 }
+
+func mustJSON(v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}

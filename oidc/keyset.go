@@ -123,17 +123,17 @@ func (s *keySet) look() (have, due bool, refusal *Error) {
 // try finds the key that signed the token. Many tokens of a provider without key ids may have to be tried with all keys;
 // their number is bounded.
 func (s *keySet) try(token *jose.JSONWebSignature, fits func(publicKey, []byte) error) ([]byte, error) {
-	verdict := errNoKey
+	refusal := errNoKey
 	for _, key := range s.candidates(token.Signatures[0].Header) {
 		payload, err := token.Verify(key.Key)
 		if err != nil {
 			continue
 		}
-		if verdict = fits(key, payload); verdict == nil {
+		if refusal = fits(key, payload); refusal == nil {
 			return payload, nil
 		}
 	}
-	return nil, verdict
+	return nil, refusal
 }
 
 func (s *keySet) candidates(header jose.Header) []publicKey {

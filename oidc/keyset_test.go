@@ -192,12 +192,14 @@ func TestKeySets(t *testing.T) {
 	weak := map[string]any{"kty": "RSA", "kid": "kid-0", "e": "AQAB", "n": strings.Repeat("_", 171)} // 1024 bits
 	for name, test := range map[string]struct {
 		keys []map[string]any
+		by   signer // default: kid-0
 		code string
 	}{
 		"beside a broken key":       {keys: []map[string]any{{"kty": "RSA", "n": "!"}, good.published()}},
 		"beside an unknown type":    {keys: []map[string]any{{"kty": "OKP", "crv": "Ed448", "x": "AA"}, good.published()}},
 		"beside a wrong thumbprint": {keys: []map[string]any{newSigner(1, "kid-1").with("x5t", "AAAA").published(), good.published()}},
 		"beside an encryption key":  {keys: []map[string]any{newSigner(1, "kid-0").with("use", "enc").published(), good.published()}},
+		"none has a kid":            {keys: []map[string]any{newSigner(0, "").published(), newSigner(1, "").published(), newSigner(2, "").published()}, by: newSigner(0, "")},
 		"alg of the key agrees":     {keys: []map[string]any{good.with("alg", "RS256").published()}},
 		"alg of the key differs":    {keys: []map[string]any{good.with("alg", "RS512").published()}, code: CodeSignInInvalid},
 		"for encryption alone":      {keys: []map[string]any{good.with("use", "enc").published()}, code: CodeProviderUnavailable},
@@ -210,6 +212,9 @@ func TestKeySets(t *testing.T) {
 			f := newIDP(t)
 			p := f.okta(t, Config{})
 			f.change(func() { f.keys = test.keys })
+			if test.by.private != nil {
+				f.signer = test.by
+			}
 			_, err := f.signIn(t, p, f.oktaClaims())
 			if test.code == "" {
 				if err != nil {

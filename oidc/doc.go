@@ -1,0 +1,56 @@
+// Package oidc proves who somebody is through an organisation's own identity provider: Okta, Microsoft Entra ID, or any
+// provider of OpenID Connect. What comes out is an [Identity]. The package knows nothing of cookies, pages or Vexa.
+//
+// A sign-in has two halves, and the browser is away at the provider in between:
+//
+//	p, err := oidc.New(cfg, oidc.Env{})                    // calls nobody; refuses settings that would be unsafe
+//	redirect, attempt, err := p.Begin(ctx, oidc.BeginOptions{})
+//	… seal attempt into a cookie, send the browser to redirect, get the callback …
+//	signIn, err := p.Finish(ctx, attempt, r.Form)          // *oidc.Error, or who it is
+//
+// Finish reads top to bottom in signin.go: the callback answers the attempt (state, once; iss of RFC 9207), the code is
+// redeemed with PKCE and our credential (clientauth.go), the ID token is verified (verify.go), completed from userinfo where
+// it is thin (userinfo.go), and made into an identity (claims.go).
+//
+// # What is taken on trust, and what is not
+//
+// The settings are trusted after [Config.Check]. The discovery document is trusted as far as its issuer is the configured
+// one. Everything else is strangers' text: the callback comes from a browser, and an ID token is only bytes until a
+// published key has signed them. Every answer of a provider is bounded, no redirect is followed, and no call goes where
+// neither the settings nor the discovery document point.
+//
+// # The canonical subject
+//
+// One string for one person, whatever token proved them, and never an email address: addresses change hands.
+//
+//	okta:<org URL>/<00u id>       the same over all authorization servers of the org
+//	entra:<cloud>/<tid>/<oid>     the same over all applications of the tenant
+//	oidc:<issuer>#<sub>
+//
+// # Proven addresses
+//
+// An address is proven when the provider says so (email_verified; Entra's xms_edov), or when the provider says nothing, only
+// one organisation's people come from it, and the domain is in trusted_domains. A provider's "no" stands: a person who may
+// edit their own profile could write a colleague's address there. The address of an Entra guest is never the host tenant's
+// to prove. [NormalizeEmail] is the one form in which addresses are compared.
+//
+// # A provider's bad day
+//
+// The discovery document and the signing keys are fetched when first needed, once for all who wait, and then refreshed
+// hourly in passing. While the provider is down the document serves for three days and each key for one day after it was
+// last published; when there is nothing, attempts are spaced by a backoff and those who come in between are told how long to
+// wait. Keys are only ever added by a fetch, because Entra's front ends do not agree about which there are. Forged tokens,
+// however many, cause one fetch of the keys in five minutes.
+//
+// # Dialects
+//
+// What differs between the types of provider is behind one interface, dialect (standard.go, okta.go, entra.go). Entra's
+// multi-tenant documents have an issuer with the literal {tenantid} in it; its tokens are held to a tid that is a GUID, that
+// is the tenant of iss, and that is allowed, and its keys to the tenants and cloud they were published for.
+//
+// # Errors
+//
+// Every failure of Finish is an [*Error]: a stable code, a sentence for the person, a remedy for the admin's log
+// (failure.go has the tables of what Okta and Entra answer). A provider's own words appear only in Err, quoted and cut;
+// tokens, codes and secrets appear nowhere.
+package oidc
