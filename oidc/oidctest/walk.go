@@ -71,20 +71,12 @@ func (d *Double) SignIn(ctx context.Context, authorizationURL, who string) (*Cal
 
 // SignIn is Double.SignIn with the cookies that this browser has from before.
 func (b *Browser) SignIn(ctx context.Context, authorizationURL, who string) (*Callback, error) {
-	return b.walk(ctx, authorizationURL, func(form *htmlForm) (url.Values, error) {
-		for _, button := range form.buttons {
-			if button.name == "person" && button.matches(who) {
-				return url.Values{"person": {button.value}}, nil
-			}
-		}
-		// Not offered: the page of a real provider has a field to type in, and says what it thinks of the answer.
-		return url.Values{"person": {who}}, nil
-	})
+	return b.walk(ctx, authorizationURL, pressPerson(who))
 }
 
 // Refuse opens an authorization URL and presses the button that refuses.
 func (b *Browser) Refuse(ctx context.Context, authorizationURL string) (*Callback, error) {
-	return b.walk(ctx, authorizationURL, func(*htmlForm) (url.Values, error) { return url.Values{"refuse": {"1"}}, nil })
+	return b.walk(ctx, authorizationURL, pressRefuse)
 }
 
 // Open opens a URL of the provider without pressing anything: for prompt=none, or a sign-out. A page is a *PageError.
@@ -94,18 +86,20 @@ func (b *Browser) Open(ctx context.Context, location string) (*Callback, error) 
 
 // Activate approves a device at the verification URI, with the user code that it shows.
 func (b *Browser) Activate(ctx context.Context, verificationURI, userCode, who string) error {
+	return b.answerDevice(ctx, verificationURI, userCode, pressPerson(who))
+}
+
+// Decline refuses a device.
+func (b *Browser) Decline(ctx context.Context, verificationURI, userCode string) error {
+	return b.answerDevice(ctx, verificationURI, userCode, pressRefuse)
+}
+
+func (b *Browser) answerDevice(ctx context.Context, verificationURI, userCode string, press button) error {
 	response, err := b.do(ctx, http.MethodPost, verificationURI, url.Values{"user_code": {userCode}})
 	if err != nil {
 		return err
 	}
-	_, err = b.follow(ctx, response, verificationURI, func(form *htmlForm) (url.Values, error) {
-		for _, button := range form.buttons {
-			if button.name == "person" && button.matches(who) {
-				return url.Values{"person": {button.value}}, nil
-			}
-		}
-		return nil, fmt.Errorf("the page does not offer %s", who)
-	})
+	_, err = b.follow(ctx, response, verificationURI, press)
 	var said *PageError
 	if errors.As(err, &said) && said.Status == http.StatusOK {
 		return nil
@@ -113,7 +107,39 @@ func (b *Browser) Activate(ctx context.Context, verificationURI, userCode, who s
 	return err
 }
 
-func (b *Browser) walk(ctx context.Context, location string, press func(*htmlForm) (url.Values, error)) (*Callback, error) {
+// Frames opens a sign-out URL and lists what its page loads, or posts to, in invisible frames.
+func (b *Browser) Frames(ctx context.Context, location string) ([]string, error) {
+	response, err := b.do(ctx, http.MethodGet, location, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxForm))
+	if err != nil {
+		return nil, fmt.Errorf("reading the page at %s: %w", location, err)
+	}
+	return parsePage(string(body)).frames, nil
+}
+
+// button is what a person does on a sign-in page: the field that the button they press sends.
+type button func(*htmlForm) url.Values
+
+// pressPerson presses a person's button. Somebody whom the page does not offer is sent all the same: the page of a real
+// provider has a field to type in, and says what it thinks of the answer.
+func pressPerson(who string) button {
+	return func(form *htmlForm) url.Values {
+		for _, button := range form.buttons {
+			if button.name == "person" && button.matches(who) {
+				return url.Values{"person": {button.value}}
+			}
+		}
+		return url.Values{"person": {who}}
+	}
+}
+
+func pressRefuse(*htmlForm) url.Values { return url.Values{"refuse": {"1"}} }
+
+func (b *Browser) walk(ctx context.Context, location string, press button) (*Callback, error) {
 	response, err := b.do(ctx, http.MethodGet, location, nil)
 	if err != nil {
 		return nil, err
@@ -124,7 +150,7 @@ func (b *Browser) walk(ctx context.Context, location string, press func(*htmlFor
 // maxSteps bounds the redirects and pages of one sign-in.
 const maxSteps = 10
 
-func (b *Browser) follow(ctx context.Context, response *http.Response, at string, press func(*htmlForm) (url.Values, error)) (*Callback, error) {
+func (b *Browser) follow(ctx context.Context, response *http.Response, at string, press button) (*Callback, error) {
 	for range maxSteps {
 		body, err := io.ReadAll(io.LimitReader(response.Body, maxForm))
 		response.Body.Close()
@@ -148,10 +174,7 @@ func (b *Browser) follow(ctx context.Context, response *http.Response, at string
 		if press == nil || form.hidden.Get("request") == "" {
 			return nil, &PageError{Status: response.StatusCode, Text: form.text}
 		}
-		pressed, err := press(form)
-		if err != nil {
-			return nil, err
-		}
+		pressed := press(form)
 		pressed.Set("request", form.hidden.Get("request"))
 		at = form.action
 		if response, err = b.do(ctx, http.MethodPost, at, pressed); err != nil {
@@ -193,6 +216,7 @@ type htmlForm struct {
 	action  string
 	hidden  url.Values
 	buttons []htmlButton
+	frames  []string
 	text    string
 }
 
@@ -216,8 +240,12 @@ func parsePage(document string) *htmlForm {
 			if text := strings.TrimSpace(n.Data); text != "" {
 				said = append(said, text)
 			}
+		case n.Data == "form" && attribute(n, "class") == "tell":
+			form.frames = append(form.frames, attribute(n, "action"))
 		case n.Data == "form":
 			form.action = attribute(n, "action")
+		case n.Data == "iframe" && attribute(n, "src") != "":
+			form.frames = append(form.frames, attribute(n, "src"))
 		case n.Data == "input" && attribute(n, "type") == "hidden":
 			form.hidden.Add(attribute(n, "name"), attribute(n, "value"))
 		case n.Data == "button":
