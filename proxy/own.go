@@ -63,6 +63,9 @@ func (p *Proxy) homePage(ctx context.Context, l *live) page.Home {
 		Notices: p.notices(l, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots, Admin: d.Grant.Admin, Denied: d.Grant.DenyRoutes,
 	}
 	for _, rule := range d.Rules {
+		if !rule.Matched && !d.Grant.Admin {
+			continue // which groups others are in is for admins to know
+		}
 		v.Rules = append(v.Rules, page.Rule{Name: rule.Rule, Deny: rule.Deny, Matched: rule.Matched, Why: rule.Why})
 	}
 	if provider := p.provider(l.session.Provider); provider != nil {

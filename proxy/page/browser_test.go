@@ -47,14 +47,14 @@ func TestInBrowser(t *testing.T) {
 
 func startChromium(t *testing.T) context.Context {
 	t.Helper()
-	program := os.Getenv("CHROMIUM")
+	program := os.Getenv("VEXA_SSO_TEST_CHROMIUM")
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if found, err := exec.LookPath(name); err == nil && program == "" {
 			program = found
 		}
 	}
 	if program == "" {
-		t.Skip("no Chromium: install it, or name the program in CHROMIUM")
+		t.Skip("no Chromium: install it, or name it in VEXA_SSO_TEST_CHROMIUM")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.DisableGPU)
 	if os.Geteuid() == 0 {

@@ -22,7 +22,8 @@ func setHeaders(h http.Header, s sheet) {
 const permissionsPolicy = "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), " +
 	"magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
 
-// contentSecurityPolicy allows our stylesheet, our icon and our forms. Browsers apply form-action to every redirect that
+// contentSecurityPolicy allows our stylesheet, our icon and our forms. No script is allowed, ours neither; who tries a request in
+// the browser's console may send it to our own origin. Browsers apply form-action to every redirect that
 // follows a submission too, so the forms' origins are where those redirects lead; one that is not a plain origin is left out.
 func contentSecurityPolicy(formOrigins []string) string {
 	targets := []string{"'self'"}
@@ -31,7 +32,7 @@ func contentSecurityPolicy(formOrigins []string) string {
 			targets = append(targets, o)
 		}
 	}
-	return "default-src 'none'; style-src 'self'; img-src 'self'; form-action " + strings.Join(targets, " ") +
+	return "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action " + strings.Join(targets, " ") +
 		"; frame-ancestors 'none'; base-uri 'none'"
 }
 

@@ -9,7 +9,7 @@ import (
 
 func TestHeaders(t *testing.T) {
 	t.Parallel()
-	const self = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+	const self = "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 	want := map[string]string{
 		"Content-Type":                 "text/html; charset=utf-8",
 		"Cache-Control":                "no-store",
