@@ -49,6 +49,15 @@ func NewKey() (*Key, error) {
 	return &Key{ID: base64.RawURLEncoding.EncodeToString(thumbprint), Private: private, Use: "sig"}, nil
 }
 
+// NewCertificate makes a key and a self-signed certificate for it, for a client that proves itself by certificate.
+func NewCertificate(commonName string, now time.Time) (*Key, *x509.Certificate, error) {
+	key, err := newCertifiedKey(commonName, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	return key, key.Certificate, nil
+}
+
 // newCertifiedKey makes a key with the self-signed certificate that Entra publishes beside each of its keys; its ID is the
 // certificate's SHA-1 thumbprint. The certificate is genuine because go-jose rejects a whole key set for one that is not.
 func newCertifiedKey(commonName string, now time.Time) (*Key, error) {
