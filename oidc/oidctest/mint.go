@@ -102,10 +102,10 @@ func sign(key *Key, claims Claims, options ...SignOption) (string, error) {
 	if s.kid != nil {
 		kid = *s.kid
 	}
-	if kid != "" {
-		s.key = jose.JSONWebKey{Key: s.key, KeyID: kid}
-	}
 	signerOptions := &jose.SignerOptions{}
+	if kid != "" {
+		signerOptions.WithHeader("kid", kid) // a JSONWebKey would not name a symmetric key
+	}
 	for name, value := range s.header {
 		signerOptions.WithHeader(jose.HeaderKey(name), value)
 	}
