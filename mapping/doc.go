@@ -1,0 +1,39 @@
+// Package mapping turns who somebody is into what they may do at Vexa, and keeps the Vexa keys with which they do it. It knows
+// nothing of HTTP requests, and is the only place that knows of Vexa's users and tokens.
+//
+// # From an identity to a decision
+//
+// [Rules], compiled from the configuration and exchanged while the program runs ([Live]), decide about an [oidc.Identity]: the
+// [Decision] either carries a [Grant] or says why not, and lists every rule with its part in it. Nobody is granted anything
+// that no rule gives.
+//
+// # From an identity to an account
+//
+// An [Account] is the lasting bond between one identity, by its canonical subject, and one Vexa user. [Accounts.SignIn] makes it
+// and binds it (bind.go). A Vexa user that we make is ours to give; one that was there before goes only to a proven email in a
+// trusted domain, and to one identity. Everything else waits as pending for an admin ([Accounts.Approve]). Before a user is
+// created the intent is written down, so that after a crash we still know whose it is.
+//
+// # From an account to a key
+//
+// [Accounts.Key] is on the road of every request. Open keys are in memory (keycache.go), sealed ones in the store; only when there
+// is none is one minted (mint.go), by one replica at a time. A mint leaves its trail before it calls Vexa:
+//
+//	lease ─► is the Vexa user who it was? ─► intent ─► Vexa mints "vsso:<instance>:<account>:<key id>" ─► sealed, active
+//
+// A crash on the way leaves an intent, and perhaps a token of that name, whose secret nobody has. The next mint of that key and
+// [Accounts.Reconcile] delete both. An uncertain answer is treated as a crash; a certain refusal takes the intent back.
+//
+// Keys are renewed in the last third of their life ([Accounts.Renew]) and outlive their replacement by a few minutes. When the
+// gateway calls a key invalid, [Accounts.KeyGone] asks the Admin API before it believes it.
+//
+// # And back
+//
+// [Accounts.Revoke] is what everything that ends access goes through. It writes the decision down: sessions deleted, keys marked,
+// the [Revocation] appended to a log that every replica tails ([Accounts.Apply]). Deleting the keys at Vexa comes after
+// (outbox.go), is tried until Vexa has confirmed it, and touches only tokens that bear our names: ids start again at 1 when a
+// Vexa is set up anew.
+//
+// [Accounts.Run] does what goes on behind the requests. What is stored, and what a transaction is, says [Store]; mapping/store
+// implements it. mapping/vexa speaks to Vexa, mapping/keyring seals.
+package mapping
