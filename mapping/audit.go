@@ -31,6 +31,7 @@ const (
 	EventAccountSuspended = "account_suspended"
 	EventAccountResumed   = "account_resumed"
 	EventKeyMinted        = "key_minted"
-	EventKeyRevoked       = "key_revoked"
+	EventKeyRevokeAsked   = "key_revoke_asked" // by an admin
+	EventKeyRevoked       = "key_revoked"      // Vexa has confirmed that it is gone
 	EventSessionEnded     = "session_ended"
 )

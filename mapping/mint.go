@@ -33,7 +33,8 @@ const (
 
 // Key returns a Vexa key of the account with exactly these scopes, which must be within the grant: its secret, its id and when it
 // must not be used any more. It comes from memory, else from the store, else it is minted, once however many callers on
-// however many replicas wait for it (S6); the account is bound to its Vexa user before. The error is an *Error, or ErrNotFound for an account that there is not.
+// however many replicas wait for it (S6); the account is bound to its Vexa user before. The error is an *Error, or ErrNotFound for
+// an account that there is not.
 func (a *Accounts) Key(ctx context.Context, acc Account, g Grant, scopes Scopes) (secret, keyID string, expires time.Time, err error) {
 	if err := standing(acc); err != nil {
 		return "", "", time.Time{}, err

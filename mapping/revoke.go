@@ -75,13 +75,17 @@ func (a *Accounts) RevokeKey(ctx context.Context, keyID, reason, actor string) e
 	if err != nil {
 		return asError(fmt.Errorf("look up key %s: %w", keyID, err))
 	}
-	return a.revoke(ctx, Revocation{Kind: RevokeGrant, Account: key.AccountID, Reason: reason}, func(c *change, _ Account) error {
+	return a.revoke(ctx, Revocation{Kind: RevokeGrant, Account: key.AccountID, Reason: reason}, func(c *change, acc Account) error {
 		key, err := c.Key(keyID)
 		if err != nil {
 			return err
 		}
-		a.log.InfoContext(ctx, "key to be revoked", "key", keyID, "account", key.AccountID, "actor", actor, "reason", reason)
-		return c.revokeKey(key)
+		if err := c.revokeKey(key); err != nil {
+			return err
+		}
+		e := about(acc, EventKeyRevokeAsked)
+		e.Actor, e.Reason, e.CredentialID, e.VexaTokenID = actor, reason, keyID, key.VexaTokenID
+		return c.record(e)
 	})
 }
 
