@@ -27,9 +27,6 @@ const (
 	Unclear                 // an attempt of ours got no clear answer, then the user was there: ours, or made by somebody else just then
 )
 
-// maxName is how much of a name Vexa stores; a longer one is a 500 there.
-const maxName = 100
-
 // NormalEmail is the one form in which an address is sent to Vexa and compared: trimmed, lower-cased, Unicode form C.
 func NormalEmail(email string) string {
 	return norm.NFC.String(strings.ToLower(strings.TrimSpace(email)))
@@ -52,7 +49,8 @@ func (c *Client) User(ctx context.Context, id int64) (User, error) {
 }
 
 // CreateUser creates the user with this address, or returns the one that there is, unchanged, and says which. bots is
-// max_concurrent_bots of a new user; nil leaves it to Vexa. Vexa answers simultaneous creates of one address with a 500 to
+// max_concurrent_bots of a new user; nil leaves it to Vexa. name has at most 100 characters and no NUL, which are a 500 there, or
+// is empty. Vexa answers simultaneous creates of one address with a 500 to
 // some: we ask once more before giving up.
 func (c *Client) CreateUser(ctx context.Context, email, name string, bots *int) (User, Made, error) {
 	const op = "create user"
@@ -64,7 +62,7 @@ func (c *Client) CreateUser(ctx context.Context, email, name string, bots *int) 
 		Email string `json:"email"`
 		Name  string `json:"name,omitempty"`
 		Bots  *int   `json:"max_concurrent_bots,omitempty"`
-	}{email, usableName(name), bots}
+	}{email, name, bots}
 	post := c.adminCall(op, http.MethodPost, "/admin/users", body)
 
 	got, err := c.do(ctx, post)
@@ -139,18 +137,4 @@ func lookupEmail(op, email string) (string, error) {
 		return "", &Error{Op: op, Kind: ErrEmail}
 	}
 	return email, nil
-}
-
-// usableName takes off a name what Vexa answers with a 500.
-func usableName(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(name, ""))
-	if runes := []rune(name); len(runes) > maxName {
-		name = string(runes[:maxName])
-	}
-	return name
 }
