@@ -98,6 +98,8 @@ var attacks = []attack{
 	{"V4: the documentation", "GET /openapi.json HTTP/1.1\r\n" + signedIn + "\r\n", 403, "forbidden_route", ""},
 	{"V5: duplicates of what we set", "GET /bots HTTP/1.1\r\n" + signedIn + "X-Trace-Id: a\r\nX-Trace-Id: b\r\nX-Forwarded-For: a\r\nX-Forwarded-For: b\r\n\r\n", 200, "", plain},
 
+	{"V12: Vexa is told whose address it is", "GET /bots HTTP/1.1\r\n" + signedIn + "X-Forwarded-For: 10.0.0.1, 10.0.0.2\r\n\r\n", 200, "", plain},
+
 	// What may pass, passes as it is.
 	{"a plain request", "GET /bots HTTP/1.1\r\n" + signedIn + "\r\n", 200, "", plain},
 	{"an upgrade to something else is none", "GET /bots HTTP/1.1\r\n" + signedIn + "Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n", 200, "", strings.Replace(plain, "User-Agent: probe\r\n", "User-Agent: probe\r\nHttp2-Settings: x\r\n", 1)},

@@ -125,7 +125,7 @@ func (w *world) serve(on net.Listener, provider *oidc.Provider) {
 		w.accounts.Apply(r)
 		w.proxy.Apply(r)
 	})
-	server := &http.Server{Handler: w.proxy, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	server := &http.Server{Handler: w.proxy, DisableGeneralOptionsHandler: true, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	running.Go(func() { _ = server.Serve(on) })
 	w.t.Cleanup(func() {
 		w.proxy.CutStreams()
@@ -222,12 +222,17 @@ func (b *browser) send(method, path, body string, header ...string) answer {
 // raw sends bytes as they are and returns the first answer to them.
 func (w *world) raw(request string) answer {
 	w.t.Helper()
-	conn, err := net.Dial("tcp", w.host)
-	must(w.t, err)
+	return raw(w.t, w.host, request)
+}
+
+func raw(t testing.TB, host, request string) answer {
+	t.Helper()
+	conn, err := net.Dial("tcp", host)
+	must(t, err)
 	defer conn.Close()
-	must(w.t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
 	_, err = io.WriteString(conn, request)
-	must(w.t, err)
+	must(t, err)
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		return answer{body: err.Error()}
@@ -235,6 +240,16 @@ func (w *world) raw(request string) answer {
 	defer res.Body.Close()
 	text, _ := io.ReadAll(res.Body)
 	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+// waitFor waits until something that happens in the background has.
+func (w *world) waitFor(what string, happened func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("waited in vain for %s", what)
+		}
+	}
 }
 
 // clock runs like a real one, from whatever it was moved by.
