@@ -188,7 +188,10 @@ func TestCloseStopsWhatRuns(t *testing.T) {
 	f.clock.advance(time.Hour)
 	begin(t, p, BeginOptions{})
 	<-arrived
-	p.Close() // returns only when the refresh has ended
+	p.Close()
+	if n := p.discovery.backoff.failures; n != 1 { // no lock: nothing runs any more
+		t.Errorf("Close returned with the refresh under way: %d have failed", n)
+	}
 	f.clock.advance(100 * time.Hour)
 	_, _, err := p.Begin(context.Background(), BeginOptions{})
 	refused(t, err, CodeProviderUnavailable)
