@@ -37,7 +37,7 @@ func (b *bridge) watchFiles(ctx context.Context) error {
 		case <-changed:
 		case <-b.options.Reloads:
 		}
-		b.reload()
+		b.reload(ctx)
 	}
 }
 
@@ -51,7 +51,7 @@ func (b *bridge) watched() []string {
 }
 
 // reload brings into force what can change while we serve: the rules and the certificate. Whatever is bad changes nothing.
-func (b *bridge) reload() {
+func (b *bridge) reload(ctx context.Context) {
 	if b.cert != nil {
 		if err := b.cert.reload(); err != nil {
 			b.log.Error("certificate not reloaded, the old one stays", "error", err)
@@ -70,9 +70,26 @@ func (b *bridge) reload() {
 		b.rules.Replace(next.RuleSet)
 		b.metrics.rulesGeneration.Inc()
 		b.log.Info("rules in force", "rules", len(next.Rules))
+		b.review(ctx)
 	}
 	if restartNeeded(b.cfg, next) {
 		b.log.Warn("the configuration changed in more than its rules: restart to bring the rest into force")
+	}
+}
+
+// review revokes the keys that are wider than the rules now in force grant. Nobody can use them any more, but they are alive at
+// Vexa.
+func (b *bridge) review(ctx context.Context) {
+	e := b.edge.Load()
+	if e == nil {
+		return
+	}
+	revoked, err := e.accounts.Review(ctx)
+	switch {
+	case err != nil:
+		b.log.Warn("keys wider than the new rules are found at the next reconcile", "error", err)
+	case revoked > 0:
+		b.log.Info("keys wider than the new rules are being deleted", "keys", revoked)
 	}
 }
 
