@@ -42,7 +42,7 @@ func newCache[V any]() *lru.Cache[string, V] {
 }
 
 // grant is what a person let a client have by one sign-in, or a client has for itself: the root of a code, its tokens and
-// all their refreshes. Its fields are fixed once it is made; ledger.mu guards revoked and newest.
+// all their refreshes. Its fields are fixed once it is made; ledger.mu guards revoked.
 type grant struct {
 	server     string // Okta: the authorization server, empty for the org's; Entra: the tenant
 	client     string
@@ -54,7 +54,6 @@ type grant struct {
 	generation int // the person's, when the grant was made
 
 	revoked bool
-	newest  string // the refresh token handed out last
 }
 
 type issuedCode struct {

@@ -108,14 +108,6 @@ func (o *Okta) firstRefresh(g *grant) string {
 	return o.newRefresh(g)
 }
 
-// newRefresh needs ledger.mu.
-func (o *Okta) newRefresh(g *grant) string {
-	token := o.random.token(32)
-	o.ledger.refresh.Add(token, &issuedRefresh{grant: g, lastUsed: o.now()})
-	g.newest = token
-	return token
-}
-
 func (o *Okta) redeemRefresh(call tokenCall) (map[string]any, *oktaError) {
 	g, token, problem := o.turnRefresh(call)
 	if problem != nil {
@@ -140,8 +132,7 @@ func (o *Okta) redeemRefresh(call tokenCall) (map[string]any, *oktaError) {
 	return o.respond(call, g, scopes, nonce, token)
 }
 
-// turnRefresh checks a refresh token and gives the one to use next: the same for a STATIC client, a new one for a rotating
-// one. A replaced token that comes back after its leeway revokes the whole family.
+// turnRefresh checks a refresh token and gives the one to use next.
 func (o *Okta) turnRefresh(call tokenCall) (*grant, string, *oktaError) {
 	o.ledger.mu.Lock()
 	defer o.ledger.mu.Unlock()
@@ -154,18 +145,12 @@ func (o *Okta) turnRefresh(call tokenCall) (*grant, string, *oktaError) {
 		return nil, "", oktaOtherClient
 	case !o.holds(token.grant) || o.outlived(call.server, token):
 		return nil, "", oktaRefreshDead
-	case !token.replaced.IsZero() && !o.now().Before(token.replaced.Add(call.client.Leeway)):
-		token.revoked = true
+	}
+	next, ok := o.turn(shown, token, call.client)
+	if !ok {
 		return nil, "", oktaRefreshDead
 	}
-	token.lastUsed = o.now()
-	if !call.client.RotateRefresh {
-		return token.grant, shown, nil
-	}
-	if token.replaced.IsZero() {
-		token.replaced = o.now()
-	}
-	return token.grant, o.newRefresh(token.grant), nil
+	return token.grant, next, nil
 }
 
 func (o *Okta) outlived(s *oktaServer, token *issuedRefresh) bool {

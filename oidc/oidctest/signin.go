@@ -20,7 +20,8 @@ type authorization struct {
 	version int    // Entra: of the endpoint
 	scopes  []string
 	made    time.Time
-	device  *device // set when a device's code is being approved instead
+	device  *device       // set when a device's code is being approved instead
+	request *plainRequest // Plain: what the library knows it as
 }
 
 func (a *authorization) get(name string) string { return a.params.Get(name) }
