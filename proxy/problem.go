@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc"
@@ -99,9 +100,17 @@ func remedy(err error) slog.Attr {
 
 // retryAfterSeconds is the Retry-After of a refusal that is only for now (RFC 9110 section 10.2.3); empty for the others.
 func retryAfterSeconds(pr *problem) string {
+	var wait time.Duration
 	var m *mapping.Error
-	if errors.As(pr.Err, &m) && m.RetryAfter > 0 {
-		return strconv.Itoa(int(math.Ceil(m.RetryAfter.Seconds())))
+	var o *oidc.Error
+	switch {
+	case errors.As(pr.Err, &m):
+		wait = m.RetryAfter
+	case errors.As(pr.Err, &o):
+		wait = o.RetryAfter
+	}
+	if wait > 0 {
+		return strconv.Itoa(int(math.Ceil(wait.Seconds())))
 	}
 	return retryAfter[pr.Code]
 }
