@@ -57,6 +57,8 @@ type EntraOptions struct {
 	// STSBase stands for https://sts.windows.net, the issuer of version 1 tokens. Default: BaseURL + /sts.
 	STSBase string
 
+	Metadata map[string]any // overrides members of the OpenID documents; a nil value removes one
+
 	CRLFErrors        bool // separate the parts of error descriptions by \r\n, as older answers do
 	RedirectPageError bool // send AADSTS50105 to the redirect URI too, instead of a page
 	LogoutIssuer      bool // add iss to front-channel logout requests

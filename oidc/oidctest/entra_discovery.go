@@ -38,7 +38,7 @@ func (e *Entra) discovery(w http.ResponseWriter, _ *http.Request, at authority) 
 	}
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Header().Set("Cache-Control", "max-age=86400, private")
-	writeJSON(w, http.StatusOK, document)
+	writeJSON(w, http.StatusOK, overridden(document, e.options.Metadata))
 }
 
 func (e *Entra) discoveryV2(document map[string]any) {

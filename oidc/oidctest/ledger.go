@@ -48,6 +48,7 @@ type grant struct {
 	client     string
 	person     string // id; empty when a client acts for itself
 	scopes     []string
+	nonce      string
 	authTime   time.Time
 	sid        string
 	issued     time.Time
@@ -58,7 +59,6 @@ type grant struct {
 
 type issuedCode struct {
 	*grant
-	nonce           string
 	redirectURI     string
 	challenge       string
 	challengeMethod string

@@ -22,6 +22,9 @@ type OktaOptions struct {
 	// Servers are the custom authorization servers. Default: DefaultOktaServer. The org's own is always there.
 	Servers []OktaServer
 
+	// Metadata overrides members of the OpenID documents; a nil value removes one.
+	Metadata map[string]any
+
 	// GroupsFilter selects the groups that the groups claim may name. Default: all. More than 100 fail the whole request.
 	GroupsFilter func(group string) bool
 
@@ -176,7 +179,12 @@ func (o *Okta) handleAt(s *oktaServer, name string, endpoint Endpoint, answer fu
 	if strings.HasPrefix(name, "/") {
 		pattern = strings.TrimPrefix(s.issuer, o.BaseURL()) + "/.well-known" + name
 	}
-	o.handle(pattern, endpoint, o.stamped(func(w http.ResponseWriter, r *http.Request) { answer(w, r, s) }))
+	o.handle(pattern, endpoint, o.stamped(func(w http.ResponseWriter, r *http.Request) {
+		if endpoint != EndpointDiscovery && endpoint != EndpointKeys {
+			o.showRateLimit(w, 599, time.Minute)
+		}
+		answer(w, r, s)
+	}))
 }
 
 // stamped puts Okta's request id on an answer.

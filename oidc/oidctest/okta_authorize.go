@@ -104,7 +104,7 @@ func (o oktaDesk) grantTo(w http.ResponseWriter, r *http.Request, a *authorizati
 		return
 	}
 	o.reached(s, a.client.ID)
-	g := &grant{server: a.server, client: a.client.ID, person: p.ID, scopes: a.scopes, authTime: s.authTime, sid: s.sid, issued: o.now(), generation: p.generation}
+	g := &grant{server: a.server, client: a.client.ID, person: p.ID, scopes: a.scopes, nonce: a.get("nonce"), authTime: s.authTime, sid: s.sid, issued: o.now(), generation: p.generation}
 	if a.device != nil {
 		o.approveDevice(w, a, g)
 		return
@@ -130,7 +130,7 @@ func (o *Okta) answerWithGrant(w http.ResponseWriter, r *http.Request, a *author
 	code := ""
 	if a.has("response_type", "code") {
 		code = o.random.token(32)
-		o.ledger.codes.Add(code, &issuedCode{grant: g, nonce: a.get("nonce"), redirectURI: a.get("redirect_uri"),
+		o.ledger.codes.Add(code, &issuedCode{grant: g, redirectURI: a.get("redirect_uri"),
 			challenge: a.get("code_challenge"), challengeMethod: a.get("code_challenge_method"), expires: o.now().Add(oktaCodeLifetime)})
 		params.Set("code", code)
 	}

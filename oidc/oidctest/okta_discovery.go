@@ -66,7 +66,18 @@ func (o *Okta) discovery(w http.ResponseWriter, _ *http.Request, s *oktaServer) 
 		document["id_token_encryption_enc_values_supported"] = []string{"A256GCM"}
 	}
 	w.Header().Set("Cache-Control", "max-age=86400, must-revalidate")
-	writeJSON(w, http.StatusOK, document)
+	writeJSON(w, http.StatusOK, overridden(document, o.options.Metadata))
+}
+
+// overridden is a document with members replaced, or removed where the value is nil.
+func overridden(document, members map[string]any) map[string]any {
+	for name, value := range members {
+		document[name] = value
+		if value == nil {
+			delete(document, name)
+		}
+	}
+	return document
 }
 
 // oauthMetadata is the RFC 8414 document. It alone admits that the server does client_credentials.

@@ -86,12 +86,17 @@ func (o *Okta) platformError(w http.ResponseWriter, status int, code, summary st
 func (o *Okta) RateLimited(reset time.Duration) Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("X-Rate-Limit-Limit", "600")
-			w.Header().Set("X-Rate-Limit-Remaining", "0")
-			w.Header().Set("X-Rate-Limit-Reset", strconv.FormatInt(o.now().Add(reset).Unix(), 10))
+			o.showRateLimit(w, 0, reset)
 			o.platformError(w, http.StatusTooManyRequests, "E0000047", "You exceeded the maximum number of requests. Try again in a while.")
 		})
 	}
+}
+
+// showRateLimit puts the state of a bucket on an answer; discovery and keys have none.
+func (o *Okta) showRateLimit(w http.ResponseWriter, remaining int, reset time.Duration) {
+	w.Header().Set("X-Rate-Limit-Limit", "600")
+	w.Header().Set("X-Rate-Limit-Remaining", strconv.Itoa(remaining))
+	w.Header().Set("X-Rate-Limit-Reset", strconv.FormatInt(o.now().Add(reset).Unix(), 10))
 }
 
 func noStore(w http.ResponseWriter) {

@@ -127,7 +127,7 @@ func (o *Okta) redeemRefresh(call tokenCall) (map[string]any, *oktaError) {
 	}
 	nonce := ""
 	if o.options.RefreshNonce {
-		nonce = call.form.Get("nonce")
+		nonce = g.nonce
 	}
 	return o.respond(call, g, scopes, nonce, token)
 }
