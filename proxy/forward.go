@@ -122,9 +122,18 @@ func (p *Proxy) route(ex *exchange, r *http.Request, d mapping.Decision) error {
 		return refuse("forbidden_route", "Your access to Vexa excludes this address.")
 	}
 	if known && !covers(d.Grant.Scopes, route) {
-		return refuse("scope_missing", "This needs the scope "+strings.Join(route.AnyOf, " or ")+", which you don’t have.")
+		return refuse("scope_missing", p.missing(route))
 	}
 	return nil
+}
+
+// missing says which scope a route needs, and which rules would give it.
+func (p *Proxy) missing(route vexa.Route) string {
+	said := "This needs the scope " + strings.Join(route.AnyOf, " or ") + ", which you don’t have."
+	if rules := p.rules.Current().Granting(route.AnyOf...); len(rules) > 0 {
+		said += " The rule " + strings.Join(rules, " or ") + " would give it."
+	}
+	return said
 }
 
 // covers says whether a scope set is enough for a route.
