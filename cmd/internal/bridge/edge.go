@@ -26,13 +26,30 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	)
 	p, err := proxy.New(b.cfg.Config, proxy.Deps{
 		Gateway: gateway, Routes: b.table.routes, Providers: b.providers, Accounts: accounts, Rules: b.rules, Sessions: s, Store: s, Ring: b.cfg.Ring,
-		Ready:   []proxy.Check{{Name: "vexa_admin", Ping: b.pingVexa}},
+		Ready:   []proxy.Check{{Name: "vexa_admin", Ping: b.pingVexa}, {Name: "revocations", Ping: revocationsConfirmed(accounts)}},
 		Metrics: b.registry, Log: b.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &edge{store: s, accounts: accounts, proxy: p}, nil
+}
+
+// confirmationDue is how long a revocation may wait for Vexa's confirmation before somebody should look.
+const confirmationDue = time.Minute
+
+// revocationsConfirmed says whether Vexa keeps up with confirming that keys are deleted.
+func revocationsConfirmed(accounts *mapping.Accounts) func(context.Context) error {
+	return func(ctx context.Context) error {
+		oldest, err := accounts.OldestRevocation(ctx)
+		switch {
+		case err != nil:
+			return err
+		case !oldest.IsZero() && time.Since(oldest) > confirmationDue:
+			return fmt.Errorf("Vexa has not confirmed for %s that a revoked key is deleted", time.Since(oldest).Round(time.Second))
+		}
+		return nil
+	}
 }
 
 // ringKey is under which the store notes the key ring that sealed what is in it.
