@@ -86,6 +86,8 @@ var attacks = []attack{
 	{"D10: a cookie of 60 kB", "GET /bots HTTP/1.1\r\nHost: {host}\r\nCookie: vexa_sso=" + strings.Repeat("a", 60_000) + "\r\n\r\n", 401, "unauthenticated", ""},
 	{"D11: a body for nobody", "POST /bots HTTP/1.1\r\nHost: {host}\r\nContent-Length: 11\r\n\r\nsecret body", 401, "unauthenticated", ""},
 
+	{"D5: a garbage token among the subprotocols", "GET /ws HTTP/1.1\r\n" + signedIn + "Origin: {public}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: vsso.token.garbage, vexa\r\n\r\n", 401, "token_invalid", ""},
+
 	// V. Vexa's own traps.
 	{"V1: a key for /ws in the query", "GET /ws?api_key={key} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n", 401, "unauthenticated", ""},
 	{"V2: a raw Authorization", "POST /mcp HTTP/1.1\r\n" + signedIn + "Authorization: {key}\r\nContent-Length: 2\r\n\r\n{}", 401, "native_key_refused", ""},

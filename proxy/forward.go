@@ -66,6 +66,10 @@ func (p *Proxy) identify(ex *exchange, r *http.Request) (*live, error) {
 func (p *Proxy) refuseExplicit(ex *exchange, r *http.Request) error {
 	keys, bearers := r.Header["X-Api-Key"], r.Header["Authorization"]
 	if len(keys)+len(bearers) == 0 {
+		if offersToken(r.Header["Sec-Websocket-Protocol"]) {
+			ex.credential = "explicit"
+			return refuse("token_invalid", "")
+		}
 		return nil
 	}
 	if len(keys) > 1 || len(bearers) > 1 {
@@ -79,6 +83,11 @@ func (p *Proxy) refuseExplicit(ex *exchange, r *http.Request) error {
 	}
 	ex.credential = "explicit"
 	return refuse("token_invalid", "")
+}
+
+// offersToken says whether a WebSocket's subprotocols carry a credential, as a page does that has no other way to show one.
+func offersToken(protocols []string) bool {
+	return slices.ContainsFunc(protocols, func(p string) bool { return strings.Contains(p, "vsso.token.") })
 }
 
 // signInInstead sends a person who opens a page to sign in; everybody else is told to (S8).
