@@ -15,7 +15,7 @@ func (a *Accounts) Approve(ctx context.Context, accountID, actor string) (Accoun
 		return Account{}, err
 	}
 	if acc.Status != Pending {
-		return acc, fmt.Errorf("account %s is not pending, it is %s", acc.ID, acc.Status)
+		return acc, &Objection{fmt.Sprintf("account %s is not pending, it is %s", acc.ID, acc.Status), ""}
 	}
 	d := a.Decide(acc)
 	if !d.Allowed {

@@ -41,9 +41,22 @@ func (e *Error) Unwrap() error { return e.Err }
 
 const retrySoon = 5 * time.Second
 
+// Objection is why something that an admin asked for is not done, and what to do instead.
+type Objection struct{ Message, Remedy string }
+
+func (o *Objection) Error() string {
+	if o.Remedy == "" {
+		return o.Message
+	}
+	return o.Message + ": " + o.Remedy
+}
+
 // asError puts an error of the store or of Vexa into words. Errors that are already in words, and ErrNotFound, pass.
 func asError(err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if _, ok := errors.AsType[*Objection](err); ok {
 		return err
 	}
 	if _, ok := errors.AsType[*Error](err); ok {

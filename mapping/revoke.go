@@ -53,7 +53,7 @@ func (a *Accounts) Resume(ctx context.Context, accountID, actor string) error {
 	r := Revocation{Kind: RevokeGrant, Account: accountID, Reason: "resumed"}
 	return a.revoke(ctx, r, func(c *change, acc Account) error {
 		if acc.Status != Suspended {
-			return fmt.Errorf("account %s is not suspended, it is %s", acc.ID, acc.Status)
+			return &Objection{fmt.Sprintf("account %s is not suspended, it is %s", acc.ID, acc.Status), ""}
 		}
 		acc.Status, acc.Reason = Active, ""
 		if err := c.PutAccount(acc); err != nil {

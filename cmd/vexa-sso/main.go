@@ -63,6 +63,11 @@ func newRoot() *cobra.Command {
 	root := group("vexa-sso", "Single sign-on for Vexa",
 		newServe(), newCheck(), group("config", "Show the configuration", newConfigPrint()),
 		group("keyring", "Make and rotate the key ring that seals what is stored", newKeyringGenerate(), newKeyringRotate()),
+		group("accounts", "See and decide who has which Vexa user", newAccountsList(), newAccountsShow(), newAccountsApprove(),
+			newAccountsSuspend(), newAccountsResume()),
+		group("sessions", "See and end what browsers are signed in", newSessionsList(), newSessionsEnd()),
+		group("keys", "See and revoke the Vexa keys that the bridge keeps", newKeysList(), newKeysRevoke()),
+		newReconcile(), newAudit(),
 		newVersion(),
 	)
 	root.SilenceErrors, root.SilenceUsage = true, true

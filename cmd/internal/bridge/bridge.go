@@ -242,7 +242,7 @@ func (b *bridge) openEdge(ctx context.Context, crew *crew) error {
 	if err != nil {
 		return err
 	}
-	if err := b.checkRing(ctx, s); err != nil {
+	if err := checkRing(ctx, s, b.cfg.Ring); err != nil {
 		s.Close()
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/store"
 	"vexa-sso/proxy"
 )
@@ -57,16 +58,18 @@ const ringKey = "keyring"
 
 // checkRing refuses a store that another key ring sealed: nothing in it could be opened, and what was minted could not be told
 // from what is not ours.
-func (b *bridge) checkRing(ctx context.Context, s *store.Store) error {
+func checkRing(ctx context.Context, s *store.Store, ring *keyring.Ring) error {
 	noted, err := s.Meta(ctx, ringKey)
 	switch {
 	case errors.Is(err, mapping.ErrNotFound), err == nil && noted == "":
 	case err != nil:
 		return fmt.Errorf("read which key ring sealed the store: %w", err)
-	case !slices.Contains(b.cfg.Ring.IDs(), noted):
-		return fmt.Errorf("the store was sealed by key ring %s, and keyring_file holds %s: put the old ring back, or start with an empty store", noted, strings.Join(b.cfg.Ring.IDs(), ", "))
+	case !slices.Contains(ring.IDs(), noted):
+		return fmt.Errorf("the store was sealed by key ring %s, and keyring_file holds %s: put the old ring back, or start with an empty store", noted, strings.Join(ring.IDs(), ", "))
+	case noted == ring.ID():
+		return nil
 	}
-	if err := s.SetMeta(ctx, ringKey, b.cfg.Ring.ID()); err != nil {
+	if err := s.SetMeta(ctx, ringKey, ring.ID()); err != nil {
 		return fmt.Errorf("note which key ring seals the store: %w", err)
 	}
 	return nil

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vexa-sso/cmd/internal/bridge"
+	"vexa-sso/mapping"
+	"vexa-sso/proxy"
+)
+
+// accountView is an account as commands print it.
+type accountView struct {
+	ID         string         `json:"id"`
+	Status     mapping.Status `json:"status"`
+	Reason     string         `json:"reason,omitempty"`
+	Provider   string         `json:"provider"`
+	Subject    string         `json:"subject"`
+	Kind       string         `json:"kind"`
+	Email      string         `json:"email,omitempty"`
+	Unproven   string         `json:"unproven_email,omitempty"`
+	Name       string         `json:"name,omitempty"`
+	VexaEmail  string         `json:"vexa_email,omitempty"`
+	VexaUserID int64          `json:"vexa_user_id,omitempty"`
+	CreatedAt  string         `json:"created_at"`
+	ProvenAt   string         `json:"proven_at,omitempty"`
+}
+
+func viewAccount(acc mapping.Account) accountView {
+	return accountView{
+		ID: acc.ID, Status: acc.Status, Reason: acc.Reason, Provider: acc.Provider, Subject: acc.Subject, Kind: string(acc.Kind),
+		Email: acc.Identity.Email, Unproven: acc.Identity.UnprovenEmail, Name: acc.Identity.Name, VexaEmail: acc.VexaEmail, VexaUserID: acc.VexaUserID,
+		CreatedAt: moment(acc.CreatedAt), ProvenAt: moment(acc.ProvenAt),
+	}
+}
+
+func (v accountView) who() string {
+	switch {
+	case v.Email != "":
+		return v.Email
+	case v.Unproven != "":
+		return v.Unproven + " (unproven)"
+	}
+	return v.Subject
+}
+
+func (v accountView) vexaUser() string {
+	if v.VexaUserID == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", v.VexaUserID, v.VexaEmail)
+}
+
+func newAccountsList() *cobra.Command {
+	var d desk
+	var status string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List all accounts",
+		Long: `List all accounts, the oldest first: who they are, which Vexa user they have, and how they stand.
+
+An account is the lasting bond between one identity at a provider and one Vexa user. It is active, pending (it waits for
+` + "`vexa-sso accounts approve`" + `) or suspended.`,
+		Args: cobra.NoArgs,
+	}
+	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
+		if !slices.Contains([]string{"", string(mapping.Active), string(mapping.Pending), string(mapping.Suspended)}, status) {
+			return usageError{fmt.Errorf("--status is active, pending or suspended, not %q", status)}
+		}
+		all, err := a.Accounts.List(cmd.Context())
+		if err != nil {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(acc mapping.Account) bool { return status != "" && string(acc.Status) != status })
+		views := each(all, viewAccount)
+		if d.asJSON {
+			return printJSON(cmd.OutOrStdout(), views)
+		}
+		t := newTable(cmd.OutOrStdout(), "ID", "STATUS", "WHO", "PROVIDER", "VEXA USER", "LAST PROVEN", "REASON")
+		for _, v := range views {
+			t.row(v.ID, string(v.Status), v.who(), v.Provider, v.vexaUser(), v.ProvenAt, v.Reason)
+		}
+		return t.print()
+	})
+	d.flags(cmd, true)
+	cmd.Flags().StringVar(&status, "status", "", "only accounts that are active, pending or suspended")
+	return cmd
+}
+
+// accountDetails is all that `accounts show` knows.
+type accountDetails struct {
+	accountView
+	Groups         []string      `json:"groups"`
+	GroupsComplete bool          `json:"groups_complete"`
+	Roles          []string      `json:"roles"`
+	Allowed        bool          `json:"allowed"`
+	Refusal        string        `json:"refusal,omitempty"`
+	Rules          []string      `json:"rules"`
+	Scopes         []string      `json:"scopes"`
+	Sessions       []sessionView `json:"sessions"`
+	Keys           []keyView     `json:"keys"`
+}
+
+func newAccountsShow() *cobra.Command {
+	var d desk
+	cmd := &cobra.Command{
+		Use:   "show ACCOUNT",
+		Short: "Show one account: identity, standing, sessions, keys",
+		Long: `Show one account: who it is, how it stands and why, which Vexa user it has, its sessions and its keys.
+ACCOUNT is an id, a canonical subject, or an email that only one account has.
+
+Why the rules say what they say about it, rule by rule, explains ` + "`vexa-sso explain --account`" + `.`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
+		acc, err := find(cmd.Context(), a, args[0])
+		if err != nil {
+			return err
+		}
+		sessions, err := a.Store.SessionsOf(cmd.Context(), acc.ID)
+		if err != nil {
+			return err
+		}
+		keys, err := a.Accounts.KeysOf(cmd.Context(), acc.ID)
+		if err != nil {
+			return err
+		}
+		details := describe(a, acc, sessions, keys)
+		if d.asJSON {
+			return printJSON(cmd.OutOrStdout(), details)
+		}
+		return details.print(cmd.OutOrStdout())
+	})
+	d.flags(cmd, true)
+	return cmd
+}
+
+func describe(a *bridge.Admin, acc mapping.Account, sessions []proxy.Session, keys []mapping.Key) accountDetails {
+	decision := a.Accounts.Decide(acc)
+	none := func(list []string) []string { return append([]string{}, list...) }
+	return accountDetails{
+		accountView: viewAccount(acc),
+		Groups:      none(acc.Identity.Groups), GroupsComplete: acc.Identity.GroupsComplete, Roles: none(acc.Identity.Roles),
+		Allowed: decision.Allowed, Refusal: decision.Reason, Rules: none(decision.Matched()), Scopes: none(decision.Grant.Scopes.List()),
+		Sessions: each(sessions, viewSession), Keys: each(keys, viewKey),
+	}
+}
+
+func (d accountDetails) print(w io.Writer) error {
+	t := newTable(w)
+	for _, line := range [][2]string{
+		{"account", d.ID}, {"status", string(d.Status)}, {"reason", d.Reason},
+		{"provider", d.Provider}, {"subject", d.Subject}, {"kind", d.Kind}, {"email", d.Email}, {"unproven email", d.Unproven}, {"name", d.Name},
+		{"groups", strings.Join(d.Groups, ", ")}, {"roles", strings.Join(d.Roles, ", ")},
+		{"vexa user", d.vexaUser()}, {"granted", strings.Join(d.Scopes, ", ")}, {"refused", d.Refusal}, {"rules", strings.Join(d.Rules, ", ")},
+		{"created", d.CreatedAt}, {"last proven", d.ProvenAt},
+	} {
+		if line[1] != "" {
+			t.row(line[0], line[1])
+		}
+	}
+	if err := t.print(); err != nil {
+		return err
+	}
+	if len(d.Sessions) > 0 {
+		fmt.Fprintln(w)
+		if err := printSessions(w, d.Sessions); err != nil {
+			return err
+		}
+	}
+	if len(d.Keys) > 0 {
+		fmt.Fprintln(w)
+		return printKeys(w, d.Keys)
+	}
+	return nil
+}
+
+func newAccountsApprove() *cobra.Command {
+	var d desk
+	cmd := &cobra.Command{
+		Use:   "approve ACCOUNT",
+		Short: "Let a pending account have the Vexa user that it waits for",
+		Long: `Let a pending account have the Vexa user of the address that it waits for, whoever made that user and whoever else has
+it. From then on the person reads and does whatever that Vexa user may: make sure that it is theirs.
+
+` + "`vexa-sso accounts list --status pending`" + ` shows who waits, and why. To give an account another Vexa user than the
+one that it waits for, use ` + "`vexa-sso accounts pin`" + `.`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
+		acc, err := find(cmd.Context(), a, args[0])
+		if err != nil {
+			return err
+		}
+		if acc, err = a.Accounts.Approve(cmd.Context(), acc.ID, actor()); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "approved: account %s has the Vexa user %s\n", acc.ID, viewAccount(acc).vexaUser())
+		return err
+	})
+	d.flags(cmd, false)
+	return cmd
+}
+
+func newAccountsSuspend() *cobra.Command {
+	var d desk
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "suspend ACCOUNT --reason TEXT",
+		Short: "Refuse an account everywhere, at once",
+		Long: `Refuse an account everywhere, at once: within a second its sessions and open streams end on every server, and its keys are
+deleted at Vexa. What Vexa has not confirmed is tried again until it has.`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
+		if strings.TrimSpace(reason) == "" {
+			return usageError{errors.New("say why with --reason: the audit keeps it, and whoever resumes the account reads it")}
+		}
+		acc, err := find(cmd.Context(), a, args[0])
+		if err != nil {
+			return err
+		}
+		if err := a.Accounts.Revoke(cmd.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: acc.ID, Reason: plain(reason)}, actor()); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "suspended: account %s (%s)\n", acc.ID, plain(viewAccount(acc).who()))
+		return finish(cmd, a)
+	})
+	d.flags(cmd, false)
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit and for whoever looks at the account next")
+	return cmd
+}
+
+func newAccountsResume() *cobra.Command {
+	var d desk
+	cmd := &cobra.Command{
+		Use:   "resume ACCOUNT",
+		Short: "End a suspension",
+		Long: `End a suspension. The account is what it was before, except for what the suspension ended: people sign in again, and keys
+are minted when they are needed.`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
+		acc, err := find(cmd.Context(), a, args[0])
+		if err != nil {
+			return err
+		}
+		if err := a.Accounts.Resume(cmd.Context(), acc.ID, actor()); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "resumed: account %s (%s)\n", acc.ID, plain(viewAccount(acc).who()))
+		return finish(cmd, a)
+	})
+	d.flags(cmd, false)
+	return cmd
+}
+
+// finish does at Vexa what was written down, so that it is done also where no server runs, and says what is left. That is no
+// failure: what was decided holds here already, and running servers go on trying.
+func finish(cmd *cobra.Command, a *bridge.Admin) error {
+	waiting, err := a.Accounts.DeleteRevoked(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if waiting > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: Vexa has not confirmed %s yet; it holds here already, and a running server goes on trying\n", counted(waiting, "deletion of a key", "deletions of keys"))
+	}
+	return nil
+}
+
+// counted is a number with its noun.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}

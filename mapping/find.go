@@ -1,0 +1,109 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Find returns the account that an admin means: by its id, its canonical subject or the email of its identity, proven or not.
+// An email may be that of several identities; which one is meant is then the admin's to say, so the error names them. ErrNotFound:
+// there is none.
+func (a *Accounts) Find(ctx context.Context, who string) (found Account, err error) {
+	who = strings.TrimSpace(who)
+	err = a.store.View(ctx, func(tx Tx) error {
+		found, err = tx.Account(who)
+		if errors.Is(err, ErrNotFound) {
+			found, err = tx.AccountBySubject(who)
+		}
+		if errors.Is(err, ErrNotFound) && strings.Contains(who, "@") {
+			found, err = findByEmail(tx, who)
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Account{}, fmt.Errorf("no account is %q, by id, subject or email: %w", brief(who), ErrNotFound)
+	case err != nil:
+		return Account{}, asError(fmt.Errorf("look for the account: %w", err))
+	}
+	return found, nil
+}
+
+func findByEmail(tx Tx, email string) (Account, error) {
+	wanted, err := canonicalEmail(email)
+	if err != nil {
+		return Account{}, ErrNotFound
+	}
+	all, err := tx.Accounts()
+	if err != nil {
+		return Account{}, err
+	}
+	var ids []string
+	var found Account
+	for _, acc := range all {
+		have, err := canonicalEmail(emailOf(acc))
+		if err == nil && have == wanted {
+			found = acc
+			ids = append(ids, acc.ID)
+		}
+	}
+	switch len(ids) {
+	case 0:
+		return Account{}, ErrNotFound
+	case 1:
+		return found, nil
+	}
+	return Account{}, &Objection{fmt.Sprintf("%s is the email of %d accounts", brief(wanted), len(ids)),
+		"name one of them by its id: " + strings.Join(ids, ", ")}
+}
+
+func emailOf(acc Account) string {
+	if acc.Identity.Email != "" {
+		return acc.Identity.Email
+	}
+	return acc.Identity.UnprovenEmail
+}
+
+// List returns all accounts, the oldest first.
+func (a *Accounts) List(ctx context.Context) (all []Account, err error) {
+	err = a.store.View(ctx, func(tx Tx) error {
+		all, err = tx.Accounts()
+		return err
+	})
+	if err != nil {
+		return nil, asError(fmt.Errorf("list the accounts: %w", err))
+	}
+	return all, nil
+}
+
+// KeysOf returns the keys of an account, or with an empty id those of all, the oldest first, without what is sealed in them.
+func (a *Accounts) KeysOf(ctx context.Context, accountID string) (keys []Key, err error) {
+	err = a.store.View(ctx, func(tx Tx) error {
+		keys, err = keysOf(tx, accountID)
+		return err
+	})
+	if err != nil {
+		return nil, asError(fmt.Errorf("list the keys: %w", err))
+	}
+	for i := range keys {
+		keys[i].Sealed = nil
+	}
+	return keys, nil
+}
+
+func keysOf(tx Tx, accountID string) ([]Key, error) {
+	if accountID != "" {
+		return tx.Keys(accountID)
+	}
+	var all []Key
+	for _, state := range []KeyState{KeyMinting, KeyActive, KeyRevoking} {
+		keys, err := tx.KeysInState(state)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, keys...)
+	}
+	return all, nil
+}
