@@ -189,7 +189,6 @@ func (p *Proxy) pass(ex *exchange, r *http.Request, upgrade bool) error {
 	if upgrade {
 		r.Header["Connection"], r.Header["Upgrade"] = upgradeConnection, protocolOffer
 	}
-	r.Trailer = nil
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery, r.URL.ForceQuery = ex.path, "", ex.query, false
 
 	ctx := context.WithValue(r.Context(), exchangeKey{}, ex)
@@ -266,12 +265,10 @@ func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 	out := pr.Out
 	out.URL.Scheme, out.URL.Host = p.gateway.Scheme, p.gateway.Host
 	out.Host = p.gateway.Host
-	out.URL.RawQuery = ex.query
-	out.Trailer = nil
+	out.Trailer = nil // what is announced behind the body is not looked at, so it is not passed on
 	out.GetBody = pr.In.GetBody
 
 	h := out.Header
-	delete(h, "Te")
 	h["X-Api-Key"] = ex.one(ex.secret)
 	h["X-Forwarded-For"] = ex.one(ex.address)
 	h["X-Forwarded-Host"] = ex.one(p.public.Host)

@@ -336,6 +336,33 @@ func TestRulesTakeEffectAtOnce(t *testing.T) {
 	}
 }
 
+// S1: who no longer is let in gets no further than here, whatever session they have.
+func TestLetInNoMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.signIn("ada@acme.example")
+	if res := b.get("/bots"); res.status != http.StatusOK {
+		t.Fatal(res.body)
+	}
+	for _, tc := range []struct {
+		code  string
+		rules []mapping.Rule
+	}{
+		{"not_mapped", staffRules()[1:]},
+		{"denied_by_rule", append(staffRules(), mapping.Rule{Name: "audit", Match: mapping.Match{Emails: []string{"ada@acme.example"}}, Deny: "Under investigation."})},
+	} {
+		compiled, problems := mapping.Compile(tc.rules)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		w.rules.Replace(compiled)
+		w.vexa.GatewayWire().Forget()
+		if res := b.send("POST", "/bots", "secret body", "Origin", w.public); res.status != http.StatusForbidden || res.code() != tc.code || w.vexa.GatewayWire().Bytes() != 0 {
+			t.Errorf("%d %s, and %d bytes upstream", res.status, res.body, w.vexa.GatewayWire().Bytes())
+		}
+	}
+}
+
 func mustURL(t *testing.T, raw string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(raw)
