@@ -147,6 +147,9 @@ func forPeople(text string) string {
 	return capped(strings.TrimSpace(text), 200)
 }
 
+// checkedClaims are those that go-oidc checks in ID tokens and in logout tokens.
+var checkedClaims = []string{"iss", "sub", "aud", "exp", "iat", "nbf", "nonce", "at_hash", "jti", "sid", "events"}
+
 // decodeClaims decodes a verified payload twice: by exact name into values, and the few claims that go-oidc checks, as
 // they were, into a payload of their own. go-oidc must not see more: it gives up on the distributed claims of an Entra
 // overage, and it would fold the case of names.
@@ -159,7 +162,7 @@ func decodeClaims(payload []byte) (c claims, checked []byte, err error) {
 		return nil, nil, fmt.Errorf("reading the claims: %w", reduced(err))
 	}
 	few := map[string]json.RawMessage{}
-	for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "nonce", "at_hash"} {
+	for _, name := range checkedClaims {
 		if v, ok := raw[name]; ok {
 			few[name] = v
 		}

@@ -3,10 +3,12 @@ package oidc
 import (
 	"context"
 	"errors"
+	"net/url"
 	"slices"
 	"sync/atomic"
 
 	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 )
 
 // clientAuth is how we prove to the token endpoint that we are this client. Everything that asks the token endpoint goes
@@ -29,19 +31,19 @@ func (c Config) secrets() []string {
 	return c.ClientSecrets
 }
 
-// redeem lets ask put its question to the token endpoint with our credential. While a secret is being rotated there are
-// two, and the other one is tried if and only if the provider answers invalid_client: nothing has been redeemed then.
-// What worked last is tried first next time.
-func (c *clientAuth) redeem(ctx context.Context, doc *document, ask func(context.Context, *oauth2.Config) (*oauth2.Token, error)) (*oauth2.Token, error) {
+// redeem puts a grant to the token endpoint (RFC 6749, section 4) with our credential: an authorization code, a refresh
+// token, or the client's own standing. While a secret is being rotated there are two, and the other one is tried if and only
+// if the provider answers invalid_client: nothing has been redeemed then. What worked last is tried first next time.
+func (c *clientAuth) redeem(ctx context.Context, doc *document, grant url.Values) (*oauth2.Token, error) {
 	if len(c.secrets) == 0 {
-		return ask(ctx, c.config(doc, ""))
+		return c.ask(ctx, doc, grant, "")
 	}
 	first := int(c.works.Load())
 	var token *oauth2.Token
 	var err error
 	for i := range c.secrets {
 		at := (first + i) % len(c.secrets)
-		token, err = ask(ctx, c.config(doc, c.secrets[at]))
+		token, err = c.ask(ctx, doc, grant, c.secrets[at])
 		if err == nil {
 			c.works.Store(int32(at))
 			return token, nil
@@ -53,12 +55,16 @@ func (c *clientAuth) redeem(ctx context.Context, doc *document, ask func(context
 	return nil, err
 }
 
-func (c *clientAuth) config(doc *document, secret string) *oauth2.Config {
-	return &oauth2.Config{
-		ClientID:     c.id,
-		ClientSecret: secret,
-		Endpoint:     oauth2.Endpoint{AuthURL: doc.AuthURL, TokenURL: doc.TokenURL, AuthStyle: authStyle(doc, secret)},
+// ask asks once. The library's client for client credentials is its one client for any grant: grant_type is a parameter.
+func (c *clientAuth) ask(ctx context.Context, doc *document, grant url.Values, secret string) (*oauth2.Token, error) {
+	conf := clientcredentials.Config{
+		ClientID:       c.id,
+		ClientSecret:   secret,
+		TokenURL:       doc.TokenURL,
+		AuthStyle:      authStyle(doc, secret),
+		EndpointParams: grant,
 	}
+	return conf.Token(ctx)
 }
 
 // authStyle is client_secret_post where the provider lists it first (Entra) or alone, else client_secret_basic, the

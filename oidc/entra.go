@@ -186,6 +186,9 @@ func (e *entra) emailWord(c claims) (verdict, bool) {
 // userinfo: Microsoft Graph's has less than the ID token.
 func (e *entra) userinfo() bool { return false }
 
+// refreshScopes: a refresh token is good for any API, and an ID token comes only to who asks for openid.
+func (e *entra) refreshScopes(asked []string) []string { return asked }
+
 func (e *entra) prompt(asked string) string { return asked }
 
 // logoutHint is the optional claim login_hint.

@@ -37,4 +37,5 @@ const (
 	CodeGuestRefused        = "guest_not_allowed"  // an Entra guest while guests: deny
 	CodeLoginRequired       = "login_required"     // prompt=none could not be answered silently
 	CodeGroupsTooMany       = "groups_incomplete"  // the provider could not list the groups
+	CodeAccessEnded         = "access_ended"       // the provider no longer vouches: disabled, unassigned, revoked, expired
 )

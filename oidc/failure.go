@@ -26,7 +26,9 @@ const (
 	sayCancelled     = "The sign-in was cancelled."
 	sayPolicy        = "Your organisation's access policy does not allow this sign-in."
 	sayDisabled      = "Your account at your organisation is not active."
+	sayPassword      = "Your password has expired. Change it and sign in again."
 	sayNotAssigned   = "You are not assigned to this application. Ask your administrator for access."
+	sayEnded         = "Your organisation's sign-in service has ended your sign-in. If you still should have access, sign in again."
 	sayAgain         = "You need to sign in again."
 )
 
@@ -70,6 +72,7 @@ type providerSaid struct {
 	description string // error_description
 	detail      string // error_subcode, suberror
 	status      int    // of the token endpoint; 0 at the callback
+	grant       string // grant_type, at the token endpoint
 	request     string // the provider's id for the request, for its support
 }
 
@@ -98,11 +101,19 @@ func (s providerSaid) refusal(providerType string) *Error {
 	return &Error{Code: m.code, Message: m.message, Remedy: m.remedy, Err: cause}
 }
 
-// meaning looks for the most telling entry: the provider's number or sentence, then the standard's code.
+// meaning is what the refusal means for the one who asked: somebody who signs in, or whose sign-in is being renewed.
 func (s providerSaid) meaning(providerType string) meaning {
-	if temporary(s.status) {
+	switch {
+	case temporary(s.status):
 		return meanings["temporarily_unavailable"]
+	case s.grant == grantRefresh:
+		return s.atRefresh(providerType)
 	}
+	return s.atSignIn(providerType)
+}
+
+// atSignIn looks for the most telling entry: the provider's number or sentence, then the standard's code.
+func (s providerSaid) atSignIn(providerType string) meaning {
 	switch providerType {
 	case TypeEntra:
 		if m, ok := entraMeanings[aadsts(s.description)]; ok {
@@ -187,7 +198,7 @@ var entraMeanings = func() map[string]meaning {
 	add(meaning{CodeTenantRefused, "This account belongs to another organisation.", "Invite the person as a guest, or list their tenant in allowed_tenants."}, "50020")
 	add(meaning{CodeSignInRefused, sayPolicy, "A conditional access policy stopped it; see the sign-in log in Entra ID."}, "53000", "53001", "53002", "53003", "530003", "530032", "50131", "50158")
 	add(meaning{CodeSignInRefused, sayDisabled, "The account is disabled or deleted in Entra ID."}, "50057", "50034", "50053")
-	add(meaning{CodeSignInRefused, "Your password has expired. Change it and sign in again.", "Nothing: the person has to change their password."}, "50055", "50144")
+	add(meaning{CodeSignInRefused, sayPassword, "Nothing: the person has to change their password."}, "50055", "50144")
 	add(meaning{CodeLoginRequired, sayAgain, "Nothing: Entra wants the person to sign in, choose an account or prove more."}, "50058", "16000", "50072", "50074", "50076", "50078", "50079")
 	add(meaning{CodeSignInInvalid, sayStale, "Nothing, if it is rare: a callback was repeated or came late."}, "54005", "70008", "70000", "50173", "700082", "700084", "70043")
 	add(meaning{CodeSignInInvalid, sayInvalid, "Nothing, if it is rare: the code of another sign-in was used. Many of these may be an attack."}, "501481", "700005", "9002313")
@@ -229,10 +240,10 @@ func tokenErrorCode(e *oauth2.RetrieveError) string {
 
 // tokenRefusal reads the token endpoint's answer (RFC 6749, section 5.2) out of x/oauth2's error, which carries the whole
 // response. The secrets of this exchange are blotted out of whatever the provider echoed.
-func tokenRefusal(err error, providerType string, now time.Time, secrets ...string) *Error {
+func tokenRefusal(err error, grantType, providerType string, now time.Time, secrets ...string) *Error {
 	var e *oauth2.RetrieveError
 	if !errors.As(err, &e) {
-		return unreachable("redeeming the authorization code", err)
+		return unreachable("asking the token endpoint for "+grantType, err)
 	}
 	var more struct {
 		SubError     string `json:"suberror"`
@@ -245,6 +256,7 @@ func tokenRefusal(err error, providerType string, now time.Time, secrets ...stri
 		description: e.ErrorDescription,
 		detail:      more.SubError,
 		status:      e.Response.StatusCode,
+		grant:       grantType,
 		request:     more.TraceID,
 	}
 	if said.description == "" {
@@ -256,7 +268,7 @@ func tokenRefusal(err error, providerType string, now time.Time, secrets ...stri
 	said.code, said.description = blot(said.code, secrets), blot(said.description, secrets)
 	said.detail, said.request = blot(said.detail, secrets), blot(said.request, secrets)
 	refusal := said.refusal(providerType)
-	if said.code == "" && refusal.Code == CodeSignInRefused {
+	if said.code == "" && (refusal.Code == CodeSignInRefused || refusal.Code == CodeAccessEnded) {
 		refusal = unavailable(fmt.Errorf("the token endpoint answered %d without saying why", said.status), 0)
 	}
 	if refusal.Code == CodeProviderUnavailable {

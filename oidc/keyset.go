@@ -48,6 +48,7 @@ type publicKey struct {
 // Strangers can make up tokens whose key is unknown or whose signature is bad; however many they send, they cause one fetch
 // in five minutes.
 type keySet struct {
+	name   string // of its fetches in the background; differs between the key sets of a provider
 	client *http.Client
 	work   *background
 	now    func() time.Time
@@ -75,7 +76,7 @@ func (s *keySet) verify(ctx context.Context, url string, token *jose.JSONWebSign
 		s.spend()
 		return nil, err
 	}
-	if err := await(ctx, s.work.once("keys", func(ctx context.Context) error { return s.fetchForMiss(ctx, url) })); err != nil {
+	if err := await(ctx, s.work.once(s.name, func(ctx context.Context) error { return s.fetchForMiss(ctx, url) })); err != nil {
 		return nil, err
 	}
 	payload, err = s.try(token, fits)
@@ -95,7 +96,7 @@ func (s *keySet) ready(ctx context.Context, url string) (waited bool, err error)
 	case have && !due:
 		return false, nil
 	}
-	done := s.work.once("keys", func(ctx context.Context) error { return s.refresh(ctx, url) })
+	done := s.work.once(s.name, func(ctx context.Context) error { return s.refresh(ctx, url) })
 	if have {
 		return false, nil
 	}

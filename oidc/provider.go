@@ -36,6 +36,7 @@ type Provider struct {
 	work      *background
 	discovery *discovery
 	keys      *keySet
+	orgKeys   *keySet // of Okta's org, which signs Universal Logout whatever authorization server is configured
 
 	now  func() time.Time
 	rand io.Reader
@@ -77,8 +78,12 @@ func New(cfg Config, env Env) (*Provider, error) {
 		url: documentURL, accepts: spoken.accepts, expects: spoken.issuer(),
 		client: client, work: p.work, now: p.now, log: p.log,
 	}
-	p.keys = &keySet{client: client, work: p.work, now: p.now, log: p.log, keys: map[string]publicKey{}}
+	p.keys, p.orgKeys = p.newKeySet("keys"), p.newKeySet("org keys")
 	return p, nil
+}
+
+func (p *Provider) newKeySet(name string) *keySet {
+	return &keySet{name: name, client: p.client, work: p.work, now: p.now, log: p.log, keys: map[string]publicKey{}}
 }
 
 // newDialect chooses the dialect and the address of its discovery document.
@@ -147,6 +152,20 @@ func (p *Provider) Issuer() string {
 // provider. Okta's dashboard names the org, whatever authorization server the application uses.
 func (p *Provider) HandlesIssuer(iss string) bool {
 	return iss != "" && p.dialect.handlesIssuer(p.discovery.latest(), iss)
+}
+
+// MatchesIssuer says whether the iss of a front-channel logout (OpenID Connect Front-Channel Logout 1.0, section 3) is this
+// provider's. Okta may name the org there, too.
+func (p *Provider) MatchesIssuer(iss string) bool { return p.HandlesIssuer(iss) }
+
+// SubjectOf is the canonical subject of a person whom the provider names by issuer and sub (iss_sub, RFC 9493, section
+// 3.2.5). ok is false when the issuer is another, and for Entra, whose sub differs between applications.
+func (p *Provider) SubjectOf(iss, sub string) (canonical string, ok bool) {
+	if !p.HandlesIssuer(iss) || !validSubject(sub) {
+		return "", false
+	}
+	canonical, err := p.dialect.subject(claims{"iss": iss, "sub": sub})
+	return canonical, err == nil
 }
 
 // HandlesDomain says whether people with addresses in this domain sign in here: whether it is one of trusted_domains.

@@ -244,13 +244,20 @@ func (p *Provider) checkResponseIssuer(doc *document, params url.Values) *Error 
 
 // exchange redeems the code. It is asked once: a code that may have reached the provider is never sent again.
 func (p *Provider) exchange(ctx context.Context, doc *document, a Attempt, code string) (*oauth2.Token, *Error) {
-	ctx = gooidc.ClientContext(ctx, p.client)
-	token, err := p.auth.redeem(ctx, doc, func(ctx context.Context, conf *oauth2.Config) (*oauth2.Token, error) {
-		conf.RedirectURL = p.cfg.RedirectURL
-		return conf.Exchange(ctx, code, oauth2.VerifierOption(a.Verifier))
-	})
+	return p.redeem(ctx, doc, url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {code},
+		"redirect_uri":  {p.cfg.RedirectURL},
+		"code_verifier": {a.Verifier},
+	}, a.State, a.Nonce)
+}
+
+// redeem puts a grant to the token endpoint. What the grant and secrets say is blotted out of any refusal.
+func (p *Provider) redeem(ctx context.Context, doc *document, grant url.Values, secrets ...string) (*oauth2.Token, *Error) {
+	token, err := p.auth.redeem(gooidc.ClientContext(ctx, p.client), doc, grant)
 	if err != nil {
-		return nil, tokenRefusal(err, p.cfg.Type, p.now(), slices.Concat([]string{code, a.Verifier, a.State, a.Nonce}, p.auth.secrets)...)
+		secrets = slices.Concat(secrets, p.auth.secrets, grant["code"], grant["code_verifier"], grant["refresh_token"])
+		return nil, tokenRefusal(err, grant.Get("grant_type"), p.cfg.Type, p.now(), secrets...)
 	}
 	return token, nil
 }

@@ -24,6 +24,8 @@ type dialect interface {
 	emailWord(c claims) (word verdict, pinned bool)
 	// userinfo says whether the userinfo endpoint can complete an ID token.
 	userinfo() bool
+	// refreshScopes are the scopes to name at a refresh, of those asked for at a sign-in; none: the sign-in's.
+	refreshScopes(asked []string) []string
 	// prompt is the prompt to send for the one asked for.
 	prompt(asked string) string
 	// logoutHint is what names the person to endSession; "" when nothing does.
@@ -60,6 +62,9 @@ func (s standard) subject(c claims) (string, *Error) {
 func (s standard) emailWord(c claims) (verdict, bool) { return emailVerified(c), false }
 
 func (s standard) userinfo() bool { return true }
+
+// refreshScopes: a scope that the person did not grant would fail the refresh (RFC 6749, section 6).
+func (s standard) refreshScopes([]string) []string { return nil }
 
 func (s standard) prompt(asked string) string { return asked }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ const (
 // expected is what an ID token must answer to.
 type expected struct {
 	nonce         string
+	renewed       bool      // by a refresh token: the nonce was the sign-in's, and few providers repeat it
 	accessToken   string    // that came with it; at_hash, if there is one, must be of it
 	signedInSince time.Time // auth_time, if there is one, must not be before; zero: whenever
 }
@@ -33,14 +35,8 @@ func (p *Provider) verifyIDToken(ctx context.Context, doc *document, raw string,
 		return nil, invalid("The provider's ID token is not a signed token of at most 64 KiB: is it encrypted, or full of groups?",
 			fmt.Errorf("the ID token has %d bytes and %d dots", len(raw), strings.Count(raw, ".")))
 	}
-	signed := &signedBy{provider: p, doc: doc}
-	verifier := gooidc.NewVerifier(doc.IssuerURL, signed, &gooidc.Config{
-		ClientID:             p.cfg.ClientID,
-		SupportedSigningAlgs: doc.algorithms(),
-		SkipIssuerCheck:      strings.Contains(doc.IssuerURL, tenantPlaceholder), // the dialect checks it
-		Now:                  func() time.Time { return p.now().Add(-maxSkew) },
-	})
-	token, err := verifier.Verify(ctx, raw)
+	signed := p.signedBy(doc, "JWT")
+	token, err := p.verifier(doc, signed).Verify(ctx, raw)
 	if signed.err != nil {
 		return nil, signatureRefusal(signed.err)
 	}
@@ -48,7 +44,10 @@ func (p *Provider) verifyIDToken(ctx context.Context, doc *document, raw string,
 		return nil, invalid(remedyFor(err), fmt.Errorf("verifying the ID token: %w", reduced(err)))
 	}
 	c := signed.claims
-	if subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(want.nonce)) != 1 {
+	if err := checkIssuedAt(c, p.now()); err != nil {
+		return nil, invalid("Compare the clocks of this machine and the provider.", err)
+	}
+	if !want.renewed && subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(want.nonce)) != 1 {
 		return nil, invalid("The ID token answers another sign-in. Many of these may be an attack.", errors.New("the ID token's nonce is not the one that was sent"))
 	}
 	if err := checkAuthorizedParty(c, token.Audience, p.cfg.ClientID); err != nil {
@@ -69,6 +68,28 @@ func (p *Provider) verifyIDToken(ctx context.Context, doc *document, raw string,
 		return nil, err
 	}
 	return c, nil
+}
+
+// verifier is go-oidc's, with our keys, our clock, and up to maxSkew of leniency about the end of a token's life.
+func (p *Provider) verifier(doc *document, keys gooidc.KeySet) *gooidc.IDTokenVerifier {
+	return gooidc.NewVerifier(doc.IssuerURL, keys, &gooidc.Config{
+		ClientID:             p.cfg.ClientID,
+		SupportedSigningAlgs: doc.algorithms(),
+		SkipIssuerCheck:      strings.Contains(doc.IssuerURL, tenantPlaceholder), // the dialect checks it
+		Now:                  func() time.Time { return p.now().Add(-maxSkew) },
+	})
+}
+
+// checkIssuedAt holds iat to be there (section 2), and not to lie ahead of our clock by more than maxSkew allows.
+func checkIssuedAt(c claims, now time.Time) error {
+	issued := c.instant("iat")
+	if issued.IsZero() {
+		return errors.New("the token has no iat")
+	}
+	if issued.After(now.Add(maxSkew)) {
+		return fmt.Errorf("the token was issued at %s, and it is %s", issued.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // checkAuthorizedParty holds azp to be us when it is there, as it must be when the token is for several (section 3.1.3.7,
@@ -123,10 +144,23 @@ func signatureRefusal(err error) *Error {
 // signedBy is the go-oidc key set of one verification: it looks the key up in ours, keeps the claims in full, and hands
 // go-oidc those that it checks.
 type signedBy struct {
-	provider *Provider
-	doc      *document
-	claims   claims
-	err      error // of the look-up, with its type, which go-oidc drops
+	keys       *keySet
+	url        string // of the keys
+	algorithms []string
+	types      []string // that the header may claim to be of
+	fits       func(publicKey, claims) error
+
+	claims claims
+	header jose.Header
+	err    error // of the look-up, with its type, which go-oidc drops
+}
+
+// signedBy is for tokens that the provider signs as it signs ID tokens.
+func (p *Provider) signedBy(doc *document, types ...string) *signedBy {
+	return &signedBy{
+		keys: p.keys, url: doc.JWKSURL, algorithms: doc.algorithms(), types: types,
+		fits: func(key publicKey, c claims) error { return p.dialect.keyFits(doc, key, c) },
+	}
 }
 
 // VerifySignature is called by go-oidc with the raw token.
@@ -138,25 +172,25 @@ func (s *signedBy) VerifySignature(ctx context.Context, raw string) ([]byte, err
 
 func (s *signedBy) verify(ctx context.Context, raw string) ([]byte, error) {
 	var allowed []jose.SignatureAlgorithm
-	for _, name := range s.doc.algorithms() {
+	for _, name := range s.algorithms {
 		allowed = append(allowed, jose.SignatureAlgorithm(name))
 	}
 	token, err := jose.ParseSignedCompact(raw, allowed)
 	if err != nil {
-		return nil, fmt.Errorf("parsing the ID token: %w", reduced(err))
+		return nil, fmt.Errorf("parsing the token: %w", reduced(err))
 	}
-	// A token of another purpose that the same key signed says so here (RFC 8725, section 3.11).
-	if typ, ok := token.Signatures[0].Header.ExtraHeaders[jose.HeaderType]; ok && !isJWT(typ) {
-		return nil, fmt.Errorf("the token is of type %s, not an ID token", quoted(fmt.Sprint(typ)))
+	s.header = token.Signatures[0].Header
+	if err := s.checkType(); err != nil {
+		return nil, err
 	}
 	fits := func(key publicKey, payload []byte) error {
 		c, _, err := decodeClaims(payload)
 		if err != nil {
 			return err
 		}
-		return s.provider.dialect.keyFits(s.doc, key, c)
+		return s.fits(key, c)
 	}
-	payload, err := s.provider.keys.verify(ctx, s.doc.JWKSURL, token, fits)
+	payload, err := s.keys.verify(ctx, s.url, token, fits)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +202,15 @@ func (s *signedBy) verify(ctx context.Context, raw string) ([]byte, error) {
 	return checked, nil
 }
 
-func isJWT(typ any) bool {
-	s, ok := typ.(string)
-	return ok && strings.EqualFold(s, "JWT")
+// checkType refuses a token of another purpose that the same key signed: it says so in its header (RFC 8725, section 3.11).
+func (s *signedBy) checkType() error {
+	typ, claimed := s.header.ExtraHeaders[jose.HeaderType]
+	if !claimed {
+		return nil
+	}
+	name, _ := typ.(string)
+	if slices.ContainsFunc(s.types, func(t string) bool { return strings.EqualFold(t, name) }) {
+		return nil
+	}
+	return fmt.Errorf("the token is of type %s, not %s", quoted(fmt.Sprint(typ)), strings.Join(s.types, " or "))
 }

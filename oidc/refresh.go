@@ -1,0 +1,132 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+const grantRefresh = "refresh_token"
+
+// Refresh uses a refresh token to ask the provider again about somebody who is signed in (RFC 6749, section 6; OpenID
+// Connect Core 1.0, section 12). It returns who they are now, and in RefreshToken the token to keep from now on, the same one
+// where the provider does not rotate: it has to be stored before anything else is done, for the one before may be dead. IDToken
+// is empty when the provider gave none; the one from before is still good for EndSession.
+//
+// Every error is an *Error. CodeAccessEnded says that the provider no longer vouches for the person; CodeLoginRequired that it
+// would after another sign-in; CodeProviderUnavailable that nobody knows; all others that the settings are at fault here or there.
+func (p *Provider) Refresh(ctx context.Context, refreshToken string, was Identity) (*SignIn, error) {
+	signIn, err := p.refresh(ctx, refreshToken, was)
+	if err != nil {
+		return nil, err
+	}
+	return signIn, nil
+}
+
+func (p *Provider) refresh(ctx context.Context, refreshToken string, was Identity) (*SignIn, *Error) {
+	doc, err := p.discovery.get(ctx)
+	if err != nil {
+		return nil, unreachable("reading the discovery document", err)
+	}
+	grant := url.Values{"grant_type": {grantRefresh}, "refresh_token": {refreshToken}}
+	if scopes := p.dialect.refreshScopes(p.scopes(doc)); len(scopes) > 0 {
+		grant.Set("scope", strings.Join(scopes, " "))
+	}
+	token, refusal := p.redeem(ctx, doc, grant)
+	if refusal != nil {
+		return nil, refusal
+	}
+	raw, _ := token.Extra("id_token").(string)
+	c, refusal := p.renewedClaims(ctx, doc, raw, token, was)
+	if refusal != nil {
+		return nil, refusal
+	}
+	identity, refusal := p.identity(c)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if identity.Provider != was.Provider || identity.Subject != was.Subject {
+		return nil, invalid("Many of these may be an attack: a refresh token is of one person for good.",
+			errors.New("the refreshed token is about another person than the sign-in"))
+	}
+	if identity.SID == "" {
+		identity.SID = was.SID
+	}
+	return &SignIn{
+		Identity:     identity,
+		IDToken:      raw,
+		RefreshToken: token.RefreshToken,
+		LogoutHint:   p.dialect.logoutHint(c),
+		AuthTime:     c.instant("auth_time"),
+	}, nil
+}
+
+// renewedClaims are those of the new ID token, completed; or, where the provider gives none at a refresh, userinfo's, with what
+// the sign-in's ID token said about itself.
+func (p *Provider) renewedClaims(ctx context.Context, doc *document, raw string, token *oauth2.Token, was Identity) (claims, *Error) {
+	if raw != "" {
+		c, err := p.verifyIDToken(ctx, doc, raw, expected{renewed: true, accessToken: token.AccessToken})
+		if err != nil {
+			return nil, err
+		}
+		return p.complete(ctx, doc, c, token)
+	}
+	if !p.dialect.userinfo() || doc.UserInfoURL == "" {
+		return nil, misconfigured("The provider gave no ID token at a refresh: allow the scope openid to the application.",
+			errors.New("the token endpoint's answer to a refresh has no id_token, and there is no userinfo endpoint"))
+	}
+	more, err := p.userinfo(ctx, doc.UserInfoURL, token)
+	if err != nil {
+		return nil, err
+	}
+	before := claims(was.Claims)
+	if more.text("sub") == "" || more.text("sub") != before.text("sub") {
+		return nil, invalid("Many of these may be an attack: a refresh token is of one person for good.",
+			errors.New("userinfo after a refresh is about another sub than the sign-in"))
+	}
+	about := claims{}
+	copyClaims(about, before, aboutSignIn...)
+	return merged(about, more), nil
+}
+
+// aboutSignIn are the claims that a sign-in keeps for as long as it is renewed.
+var aboutSignIn = []string{"iss", "sub", "aud", "auth_time", "acr", "amr", "sid", "ver", "idp", "azp"}
+
+// atRefresh is what a refusal means for somebody who is signed in: what would refuse a sign-in ends this one, but for what
+// they can put right by signing in again.
+func (s providerSaid) atRefresh(providerType string) meaning {
+	if providerType == TypeEntra {
+		if m, ok := entraRefreshMeanings[aadsts(s.description)]; ok {
+			return m
+		}
+	}
+	m := s.atSignIn(providerType)
+	switch {
+	case m.code == CodeProviderUnavailable || m.code == CodeProviderMisset || m.code == CodeGroupsTooMany || m.code == CodeLoginRequired:
+		return m
+	case slices.Contains(lifted, s.detail):
+		return meaning{CodeLoginRequired, sayAgain, "Nothing: the provider wants to ask the person something (" + s.detail + ")."}
+	case m.message == sayPolicy || m.message == sayPassword:
+		return meaning{CodeLoginRequired, sayAgain, m.remedy}
+	case strings.Contains(s.description, "not granted in the original authorize request"): // Okta
+		return meaning{CodeLoginRequired, sayAgain, "Nothing: scopes has grown since this person signed in."}
+	case m.message == sayDisabled || m.message == sayNotAssigned:
+		return meaning{CodeAccessEnded, m.message, m.remedy}
+	}
+	return meaning{CodeAccessEnded, sayEnded, "The provider's own log says why; usual causes are that an administrator deactivated the person or cleared their sessions, or that the refresh token was not used for long."}
+}
+
+// lifted are the values of Entra's suberror that another sign-in may lift.
+var lifted = []string{"basic_action", "additional_action", "message_only", "consent_required", "user_password_expired", "protection_policy_required", "device_authentication_failed"}
+
+// entraRefreshMeanings are numbers that mean something else at a refresh than at a sign-in.
+var entraRefreshMeanings = map[string]meaning{
+	"50173":  {CodeAccessEnded, sayEnded, "An administrator revoked the person's sessions, or reset their password, in Entra ID."},
+	"700082": {CodeAccessEnded, sayEnded, "The refresh token was not used for 90 days."},
+	"700084": {CodeAccessEnded, sayEnded, "Register the redirect URI as type Web in Entra ID: the refresh tokens of a single-page application end after 24 hours."},
+	"70043":  {CodeLoginRequired, sayAgain, "Nothing: a conditional access policy limits how long a sign-in lasts (sign-in frequency)."},
+}
