@@ -1,8 +1,8 @@
 package proxy
 
 import (
+	"context"
 	"log/slog"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -11,13 +11,13 @@ import (
 
 // finish says what happened, once, when a request is over: one line in the log, one count in the metrics. Neither ever holds a
 // query, a header or a body (S2).
-func (p *Proxy) finish(ex *exchange, r *http.Request, method string) {
+func (p *Proxy) finish(ctx context.Context, ex *exchange, method string) {
 	took := p.now().Sub(ex.start)
 	if ex.label == "" {
 		ex.label = "none"
 	}
 	p.metrics.observe(ex, took)
-	if !p.log.Enabled(r.Context(), slog.LevelInfo) {
+	if !p.log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
 	var attrs [16]slog.Attr
@@ -38,7 +38,7 @@ func (p *Proxy) finish(ex *exchange, r *http.Request, method string) {
 			n++
 		}
 	}
-	p.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs[:n]...)
+	p.log.LogAttrs(ctx, slog.LevelInfo, "request", attrs[:n]...)
 }
 
 // metrics are the edge's part of what INTERFACE names.

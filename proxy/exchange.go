@@ -1,12 +1,9 @@
 package proxy
 
 import (
-	"bufio"
 	"encoding/hex"
 	"io"
-	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"vexa-sso/mapping/vexa"
@@ -34,7 +31,7 @@ type exchange struct {
 	sent     int64
 	code     Code
 	upstream time.Duration
-	client   atomic.Pointer[net.Conn] // after an upgrade
+	goesOn   bool // beyond its handler, as a WebSocket
 	oneValue [8][1]string
 	oneTaken int
 	scratch  [48]byte
@@ -51,9 +48,9 @@ func (ex *exchange) one(v string) []string {
 	return slot[:]
 }
 
-// WriteHeader drops the upstream's 1xx answers, all but the 101 of an upgrade (S1).
+// WriteHeader drops the upstream's 1xx answers (S1).
 func (ex *exchange) WriteHeader(status int) {
-	if status < 200 && status != http.StatusSwitchingProtocols {
+	if status < 200 {
 		return
 	}
 	if ex.status == 0 {
@@ -73,15 +70,6 @@ func (ex *exchange) Write(b []byte) (int, error) {
 
 // Flush lets event streams through as they come.
 func (ex *exchange) Flush() { _ = http.NewResponseController(ex.ResponseWriter).Flush() }
-
-// Hijack keeps hold of the connection, so that a revocation can cut it even while nobody reads.
-func (ex *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(ex.ResponseWriter).Hijack()
-	if err == nil {
-		ex.client.Store(&conn)
-	}
-	return conn, rw, err
-}
 
 // newTraceID returns 128 random bits in hex, as Vexa's own trace ids are.
 func (ex *exchange) newTraceID(random io.Reader) string {

@@ -179,7 +179,7 @@ func matchesPattern(pattern, path string) bool {
 
 // wantsWebSocket says whether the request asks for an upgrade to the one protocol that we pass on.
 func wantsWebSocket(r *http.Request) bool {
-	return r.Method == http.MethodGet && len(r.Header["Upgrade"]) == 1 && strings.EqualFold(r.Header["Upgrade"][0], "websocket")
+	return r.Method == http.MethodGet && r.ProtoMajor == 1 && len(r.Header["Upgrade"]) == 1 && strings.EqualFold(r.Header["Upgrade"][0], "websocket")
 }
 
 // pass forwards the request.
@@ -191,18 +191,15 @@ func (p *Proxy) pass(ex *exchange, r *http.Request, upgrade bool) error {
 	}
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery, r.URL.ForceQuery = ex.path, "", ex.query, false
 
-	ctx := context.WithValue(r.Context(), exchangeKey{}, ex)
-	if upgrade || ex.route.Stream {
-		var done func()
-		var err error
-		if ctx, done, err = p.openStream(ctx, ex, upgrade); err != nil {
-			return err
-		}
-		defer done()
+	if upgrade {
+		return p.passSocket(ex, r)
 	}
-	r = r.WithContext(ctx)
 	if err := p.keepBody(r); err != nil {
 		return err
+	}
+	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex))
+	if ex.route.Stream {
+		return p.passEvents(ex, r)
 	}
 	p.reverse.ServeHTTP(ex, r)
 	return nil
@@ -213,35 +210,6 @@ var upgradeConnection = []string{"Upgrade"}
 type exchangeKey struct{}
 
 func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
-
-// openStream registers a stream so that it ends when access does. A revocation between the request's proof and now is
-// noticed here: once registered we look again.
-func (p *Proxy) openStream(ctx context.Context, ex *exchange, upgrade bool) (context.Context, func(), error) {
-	ctx, cancel := context.WithCancel(ctx)
-	st := &stream{caller: ex.caller, route: ex.route, kind: "events", cut: func() {
-		cancel()
-		if conn := ex.client.Load(); conn != nil {
-			(*conn).Close()
-		}
-	}}
-	if upgrade {
-		st.kind = "websocket"
-	}
-	account := ex.caller.session.AccountID
-	if !p.streams.add(account, st) {
-		cancel()
-		return nil, nil, refuse("rate_limited", "Too many streams are open at a time.")
-	}
-	done := func() {
-		p.streams.remove(account, st)
-		cancel()
-	}
-	if ex.caller.ended.Load() {
-		done()
-		return nil, nil, refuse("unauthenticated", "")
-	}
-	return ctx, done, nil
-}
 
 // keepBody holds on to a small body, so that the request can be sent again when its key turns out to be gone (or the upstream
 // had just closed an idle connection). What does not fit is streamed and sent once.

@@ -155,7 +155,11 @@ func parsePrefixes(texts []string) ([]netip.Prefix, error) {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ex := &exchange{ResponseWriter: w, start: p.now(), address: clientAddress(r, p.trusted), credential: "none"}
 	ex.traceID = ex.newTraceID(p.random)
-	defer p.finish(ex, r, r.Method)
+	defer func() {
+		if !ex.goesOn {
+			p.finish(r.Context(), ex, r.Method)
+		}
+	}()
 	if err := p.handle(ex, r); err != nil {
 		p.answerProblem(ex, r, err)
 	}
@@ -209,16 +213,18 @@ func (p *Proxy) Apply(r mapping.Revocation) {
 	switch r.Kind {
 	case mapping.RevokeSession:
 		p.live.end(r.Account, r.Session)
-		p.streams.cut(r.Account, func(st *stream) bool { return st.caller.session.ID == r.Session })
+		p.streams.cut(r.Account, accessEnded, func(st *stream) bool { return st.caller.session.ID == r.Session })
 	case mapping.RevokeAccount:
 		p.live.end(r.Account, "")
-		p.streams.cut(r.Account, func(*stream) bool { return true })
+		p.streams.cut(r.Account, accessEnded, func(*stream) bool { return true })
 	case mapping.RevokeGrant:
 		p.live.refresh(r.Account)
 		p.streams.doubt(r.Account)
+		p.streams.lookNow()
 	case mapping.RevokeEverything:
 		p.live.refreshAll()
 		p.streams.doubtAll()
+		p.streams.lookNow()
 	}
 }
 
@@ -237,6 +243,8 @@ func (p *Proxy) Run(ctx context.Context) error {
 			return p.live.flush(last, p.sessions)
 		case <-second.C:
 			p.sweep(ctx)
+		case <-p.streams.look:
+			p.sweep(ctx)
 		case <-flush.C:
 			if err := p.live.flush(ctx, p.sessions); err != nil && !errors.Is(err, context.Canceled) {
 				p.log.Warn("last-seen times could not be written; trying again", "error", err)
@@ -254,7 +262,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 // account may do has shrunk.
 func (p *Proxy) sweep(ctx context.Context) {
 	if !p.store.Usable() {
-		p.streams.cutAll()
+		p.streams.cutAll(storeAway)
 		return
 	}
 	now := p.now()
@@ -264,8 +272,8 @@ func (p *Proxy) sweep(ctx context.Context) {
 	}
 }
 
-// recheck ends the streams of an account that its grant of now does not cover. An account that cannot be read now stays in
-// doubt.
+// recheck ends the streams of an account that it may no longer have: its session is gone, or its grant of now does not cover
+// them. What cannot be read now stays in doubt.
 func (p *Proxy) recheck(ctx context.Context, id string) {
 	account, err := p.accounts.Account(ctx, id)
 	if err != nil {
@@ -275,13 +283,23 @@ func (p *Proxy) recheck(ctx context.Context, id string) {
 		}
 		account.Status = mapping.Suspended
 	}
+	gone := make(map[string]bool)
+	for _, l := range p.streams.sessions(id) {
+		_, err := p.sessions.SessionByHash(ctx, l.session.Hash)
+		if gone[l.session.ID] = errors.Is(err, mapping.ErrNotFound); err != nil && !gone[l.session.ID] {
+			p.streams.doubt(id)
+		}
+	}
 	d := p.accounts.Decide(account)
 	refused := mayUse(account, d) != nil
-	p.streams.cut(id, func(st *stream) bool { return refused || !covers(d.Grant.Scopes, st.route) })
+	p.streams.cut(id, accessEnded, func(st *stream) bool {
+		return refused || gone[st.caller.session.ID] || !covers(d.Grant.Scopes, st.route) || deniesRoute(d.Grant.DenyRoutes, st.method, st.path)
+	})
 }
 
-// CutStreams ends every open stream: a program that stops tells its clients so.
-func (p *Proxy) CutStreams() { p.streams.cutAll() }
+// CutStreams ends every open stream and lets no other begin: a program that stops tells its clients so. It returns when the
+// WebSockets, of which the http.Server does not know, have ended.
+func (p *Proxy) CutStreams() { p.streams.close() }
 
 // redirect sends a browser on with a GET. Redirects of ours are answers to one person's moment: never cached.
 func redirect(w http.ResponseWriter, location string) {

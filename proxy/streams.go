@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"context"
+	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -14,73 +17,181 @@ import (
 type streams struct {
 	mu        sync.Mutex
 	byAccount map[string]map[*stream]struct{}
-	doubtful  map[string]struct{} // accounts whose grant may have shrunk
+	doubtful  map[string]struct{} // accounts of which something may be gone that their streams need
 	rules     *mapping.Rules      // under which nothing is in doubt
 	limit     int                 // per account
+	closed    bool                // the program stops
+
+	look    chan struct{}  // an account is in doubt that should not wait for the next round
+	sockets sync.WaitGroup // WebSockets that are open: net/http no longer knows of them
 }
 
 type stream struct {
 	caller *live
 	route  vexa.Route
+	method string
+	path   string
 	kind   string // websocket | events
-	cut    func() // ends it, from any goroutine, any number of times
+
+	// cut ends it. It may be called by any goroutine while the stream is registered, any number of times, and does not block.
+	cut func(why *ending)
 }
+
+// ending is why a stream is ended before its own time.
+type ending struct {
+	code      Code   // for the log
+	closeCode uint16 // of a WebSocket's close frame (RFC 6455 section 7.4); 4401 and 4503 are Vexa's own (V14)
+	reason    string // in it, at most 123 bytes
+}
+
+func (e *ending) Error() string { return e.reason }
+
+var (
+	accessEnded = &ending{"unauthenticated", closeUnauthorized, "Your sign-in or your access to Vexa has ended."}
+	storeAway   = &ending{"store_unavailable", 4503, "Your sign-in cannot be checked right now. Please connect again in a moment."}
+	keyRefused  = &ending{"vexa_key_refused", 4503, "Vexa did not take the key for this connection. Please connect again."}
+	stopping    = &ending{"", 1001, "The service is restarting. Please connect again."}
+)
 
 func newStreams(limit int) *streams {
-	return &streams{byAccount: make(map[string]map[*stream]struct{}), doubtful: make(map[string]struct{}), limit: limit}
+	return &streams{byAccount: make(map[string]map[*stream]struct{}), doubtful: make(map[string]struct{}), limit: limit, look: make(chan struct{}, 1)}
 }
 
-// add registers a stream of an account; it is refused beyond the limit (S12).
-func (s *streams) add(account string, st *stream) bool {
+// stream describes the stream that an exchange is about to become.
+func (ex *exchange) stream(kind, method string, cut func(*ending)) *stream {
+	return &stream{caller: ex.caller, route: ex.route, method: method, path: ex.path, kind: kind, cut: cut}
+}
+
+// endedBy notes in the log why a stream was ended, if it was.
+func (ex *exchange) endedBy(ctx context.Context) {
+	var why *ending
+	if errors.As(context.Cause(ctx), &why) {
+		ex.code = why.code
+	}
+}
+
+// register puts a stream into the register, so that it ends when access does.
+func (p *Proxy) register(st *stream) error {
+	if err := p.streams.add(st); err != nil {
+		return err
+	}
+	if st.caller.ended.Load() { // between the request's proof and now
+		p.streams.remove(st)
+		return refuse("unauthenticated", "")
+	}
+	return nil
+}
+
+// passEvents forwards a request whose answer may be an event stream that stays open.
+func (p *Proxy) passEvents(ex *exchange, r *http.Request) error {
+	ctx, end := context.WithCancelCause(r.Context())
+	client := http.NewResponseController(ex.ResponseWriter)
+	st := ex.stream("events", r.Method, func(why *ending) {
+		if ctx.Err() != nil {
+			return // cut before: a client that does not read gets no more time
+		}
+		end(why)
+		_ = client.SetWriteDeadline(time.Now().Add(partingTime)) // for who is writing to a client that does not read
+	})
+	if err := p.register(st); err != nil {
+		end(nil)
+		return err
+	}
+	defer func() {
+		p.streams.remove(st) // from here on nobody touches the client's connection any more
+		ex.endedBy(ctx)
+		end(nil)
+	}()
+	p.reverse.ServeHTTP(ex, r.WithContext(ctx))
+	if ctx.Err() != nil {
+		panic(http.ErrAbortHandler) // the connection has a deadline that its next request must not inherit
+	}
+	return nil
+}
+
+// add registers a stream; it is refused beyond the account's limit (S12). What was found out about its caller before may no longer
+// be so, and no revocation in between knew of the stream: it begins in doubt.
+func (s *streams) add(st *stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	account := st.caller.session.AccountID
 	open := s.byAccount[account]
-	if len(open) >= s.limit {
-		return false
-	}
-	if open == nil {
+	switch {
+	case s.closed:
+		return refuse("store_unavailable", stopping.reason)
+	case len(open) >= s.limit:
+		return refuse("rate_limited", "Too many streams are open at a time.")
+	case open == nil:
 		open = make(map[*stream]struct{})
 		s.byAccount[account] = open
 	}
 	open[st] = struct{}{}
-	return true
+	s.doubtful[account] = struct{}{}
+	if st.kind == "websocket" {
+		s.sockets.Add(1)
+	}
+	return nil
 }
 
-func (s *streams) remove(account string, st *stream) {
+func (s *streams) remove(st *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	account := st.caller.session.AccountID
 	delete(s.byAccount[account], st)
 	if len(s.byAccount[account]) == 0 {
 		delete(s.byAccount, account)
 		delete(s.doubtful, account)
 	}
+	if st.kind == "websocket" {
+		s.sockets.Done()
+	}
 }
 
 // cut ends those of an account's streams that ends says.
-func (s *streams) cut(account string, ends func(*stream) bool) {
+func (s *streams) cut(account string, why *ending, ends func(*stream) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for st := range s.byAccount[account] {
 		if ends(st) {
-			st.cut()
+			st.cut(why)
 		}
 	}
 }
 
 // cutAll ends every stream.
-func (s *streams) cutAll() {
-	s.each(func(st *stream) { st.cut() })
+func (s *streams) cutAll(why *ending) {
+	s.each(func(st *stream) { st.cut(why) })
+}
+
+// close ends every stream, lets no other in, and waits until the WebSockets have ended: at most partingTime.
+func (s *streams) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cutAll(stopping)
+	s.sockets.Wait()
 }
 
 // sweep ends the streams whose sessions have come to their end, and counts the others as use.
 func (s *streams) sweep(now time.Time, used func(*live)) {
 	s.each(func(st *stream) {
 		if !now.Before(st.caller.session.ExpiresAt) {
-			st.cut()
+			st.cut(accessEnded)
 			return
 		}
 		used(st.caller)
 	})
+}
+
+// sessions returns the sessions of an account that have streams, each once.
+func (s *streams) sessions(account string) []*live {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	byID := make(map[string]*live)
+	for st := range s.byAccount[account] {
+		byID[st.caller.session.ID] = st.caller
+	}
+	return slices.Collect(maps.Values(byID))
 }
 
 // count returns how many streams of a kind are open.
@@ -104,7 +215,15 @@ func (s *streams) each(do func(*stream)) {
 	}
 }
 
-// doubt notes that an account's grant may have shrunk.
+// lookNow asks for the accounts in doubt to be looked at without waiting for the next round.
+func (s *streams) lookNow() {
+	select {
+	case s.look <- struct{}{}:
+	default:
+	}
+}
+
+// doubt notes that something may be gone that an account's streams need.
 func (s *streams) doubt(account string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
