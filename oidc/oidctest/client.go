@@ -161,7 +161,7 @@ func (d *Directory) Client(id string) (Client, bool) {
 	return Client{}, false
 }
 
-// ChangeClient changes a registered client.
+// ChangeClient changes a registered client; change must not call the directory again.
 func (d *Directory) ChangeClient(id string, change func(*Client)) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

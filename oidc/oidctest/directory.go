@@ -157,7 +157,7 @@ func (d *Directory) People() []Person {
 	return people
 }
 
-// ChangePerson changes a person, found by id, login or email. Disabling somebody also kills what was issued to them, as
+// ChangePerson changes a person, found by id, login or email; change must not call the directory again. Disabling somebody also kills what was issued to them, as
 // both Okta and Entra do, and enabling them again does not bring it back.
 func (d *Directory) ChangePerson(who string, change func(*Person)) error {
 	d.mu.Lock()

@@ -454,6 +454,23 @@ func TestOktaRefreshAfterChanges(t *testing.T) {
 	}
 }
 
+// Enabling somebody again brings back nothing that was issued before.
+func TestDisableIsForGood(t *testing.T) {
+	t.Parallel()
+	okta, entra := startOkta(t, oidctest.OktaOptions{}), startEntra(t, oidctest.EntraOptions{})
+	for _, rp := range []*party{oktaParty(t, okta, oidctest.Client{}), entraParty(t, entra, oidctest.Client{})} {
+		token := rp.tokens(oidctest.Ada).text("refresh_token")
+		if err := rp.double.Disable(oidctest.Ada); err != nil {
+			t.Fatal(err)
+		}
+		if err := rp.double.Enable(oidctest.Ada); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, rp.refresh(token), 400, "invalid_grant", "")
+		rp.tokens(oidctest.Ada)
+	}
+}
+
 // The directory may be changed while it is served: groups show at userinfo at once, an address that is given again belongs
 // to somebody new.
 func TestOktaDirectoryChanges(t *testing.T) {
@@ -618,6 +635,7 @@ func TestOktaLogout(t *testing.T) {
 		"not of the user who is signed in":   logout(other.tokens(oidctest.Grace).text("id_token"), ""),
 		"must be a Logout redirect URI":      logout(hint, "https://evil.example/"),
 		"or is not an ID token of this auth": logout(hint+"x", signedOut),
+		"of this authorization server.":      logout(okta.Sign(claimsOf(t, hint).With("iss", okta.OrgIssuer())), signedOut),
 	} {
 		back, err := browser.Open(t.Context(), location)
 		wantPageError(t, back, err, 400, name)
@@ -708,4 +726,5 @@ func TestOktaPushedAuthorizationRequest(t *testing.T) {
 	if err != nil || rp.redeem(back).Status != 200 {
 		t.Errorf("came back with %v, %v", back, err)
 	}
+	wantPage(t, okta.Double, location, 400, "redirect_uri") // used once: the rest of the request is gone
 }

@@ -21,12 +21,11 @@ type tokenCall struct {
 }
 
 func (o *Okta) token(w http.ResponseWriter, r *http.Request, s *oktaServer) {
-	form, err := readForm(r)
-	if err != nil || r.Method != http.MethodPost {
+	if _, err := readForm(r); err != nil || r.Method != http.MethodPost {
 		o.oauthError(w, &oktaError{400, "invalid_request", "The token request is malformed."})
 		return
 	}
-	form = r.PostForm
+	form := r.PostForm
 	credentials := readCredentials(r, form)
 	response, problem := o.redeem(r, s, form, credentials)
 	status := http.StatusOK
