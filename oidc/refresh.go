@@ -17,12 +17,14 @@ const grantRefresh = "refresh_token"
 // where the provider does not rotate: it has to be stored before anything else is done, for the one before may be dead. IDToken
 // is empty when the provider gave none; the one from before is still good for EndSession.
 //
+// What goes wrong after the token was used, at userinfo for example, comes with a SignIn that has a RefreshToken and nothing else.
+//
 // Every error is an *Error. CodeAccessEnded says that the provider no longer vouches for the person; CodeLoginRequired that it
 // would after another sign-in; CodeProviderUnavailable that nobody knows; all others that the settings are at fault here or there.
 func (p *Provider) Refresh(ctx context.Context, refreshToken string, was Identity) (*SignIn, error) {
 	signIn, err := p.refresh(ctx, refreshToken, was)
 	if err != nil {
-		return nil, err
+		return signIn, err
 	}
 	return signIn, nil
 }
@@ -40,6 +42,15 @@ func (p *Provider) refresh(ctx context.Context, refreshToken string, was Identit
 	if refusal != nil {
 		return nil, refusal
 	}
+	signIn, refusal := p.renewed(ctx, doc, token, was)
+	if refusal != nil {
+		return &SignIn{RefreshToken: token.RefreshToken}, refusal
+	}
+	return signIn, nil
+}
+
+// renewed is what the token endpoint's answer to a refresh says of the person.
+func (p *Provider) renewed(ctx context.Context, doc *document, token *oauth2.Token, was Identity) (*SignIn, *Error) {
 	raw, _ := token.Extra("id_token").(string)
 	c, refusal := p.renewedClaims(ctx, doc, raw, token, was)
 	if refusal != nil {

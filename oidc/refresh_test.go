@@ -55,6 +55,24 @@ func TestRefreshFollowsTheDirectory(t *testing.T) {
 	})
 }
 
+// What fails after a rotating token was used must not lose the token that took its place.
+func TestRefreshKeepsTheTokenOfAHalfDoneRefresh(t *testing.T) {
+	t.Parallel()
+	double := okta(t, oidctest.OktaOptions{})
+	must(t, double.ChangeClient(client().ID, func(c *oidctest.Client) { c.RotateRefresh = true }))
+	p := provider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), Scopes: []string{"groups"}})
+	was := signedIn(t, p, double.NewBrowser(), oidctest.Grace)
+	double.Break(oidctest.EndpointUserInfo, oidctest.Status(503))
+	half, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity)
+	if err == nil || half == nil || half.RefreshToken == "" || half.RefreshToken == was.RefreshToken || half.Identity.Subject != "" {
+		t.Fatalf("%+v, %v", half, err)
+	}
+	double.Mend(oidctest.EndpointUserInfo)
+	if is, err := p.Refresh(t.Context(), half.RefreshToken, was.Identity); err != nil || is.Identity.Subject != was.Identity.Subject {
+		t.Errorf("with the token that was kept: %+v, %v", is, err)
+	}
+}
+
 // The doubles' refusals, each as what it means for somebody who is signed in.
 func TestRefreshRefused(t *testing.T) {
 	t.Parallel()
