@@ -36,6 +36,7 @@ var outcomes = map[Code]outcome{
 	"sign_in_invalid":        {http.StatusBadRequest, "The sign-in could not be completed", "The identity provider’s answer does not fit a sign-in that this browser started.", "Sign in again."},
 	"sign_in_expired":        {http.StatusBadRequest, "This sign-in is no longer open", "This browser has no open sign-in that the answer belongs to: it was finished, took too long, or the browser did not keep our cookie.", "Sign in again."},
 	"sign_in_refused":        {http.StatusForbidden, "The sign-in was refused", "The identity provider refused the sign-in, or you cancelled it.", "Sign in again, or ask your administrator."},
+	"access_ended":           {http.StatusForbidden, "Your access has ended", "The identity provider says that your access has ended.", "Sign in again, or ask your administrator."},
 	"login_required":         {http.StatusUnauthorized, "Please sign in again", "The identity provider wants you to sign in again.", "Sign in again."},
 	"tenant_not_allowed":     {http.StatusForbidden, "Your organisation has no access", "The organisation that you signed in with has no access here.", "Sign in with another account, or ask your administrator."},
 	"guest_not_allowed":      {http.StatusForbidden, "Guest accounts have no access", "Guest accounts have no access here.", "Sign in with another account, or ask your administrator."},

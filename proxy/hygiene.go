@@ -37,7 +37,7 @@ func mayReachUpstream(name string) bool {
 
 var refusedRequestHeaders = set(
 	// credentials
-	"Authorization", "Proxy-Authorization", "Cookie", "Cookie2", "X-Api-Key", "X-Admin-Api-Key", "X-Internal-Secret", "Api-Key", "Apikey",
+	"Authorization", "Proxy-Authorization", "Cookie", "Cookie2", "X-Api-Key", "Api-Key", "Apikey",
 	"X-Auth-Token", "X-Access-Token", "X-Id-Token", "Www-Authenticate", "Proxy-Authenticate",
 	// addresses and the original request, as proxies write them
 	"Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Cluster-Client-Ip", "Client-Ip", "Fastly-Client-Ip", "Via",

@@ -155,9 +155,6 @@ func (p *Proxy) callback(ex *exchange, r *http.Request) error {
 	}
 	result := "error"
 	defer func() { p.metrics.signIns.WithLabelValues(provider.Name(), result).Inc() }()
-	if a.Provider != provider.Name() {
-		return refuse("sign_in_invalid", "")
-	}
 	signIn, err := provider.Finish(r.Context(), a.Attempt, params)
 	if err != nil {
 		pr := asProblem(err)

@@ -36,6 +36,11 @@ func TestSignInAndOut(t *testing.T) {
 		t.Fatalf("home: %d %s", res.status, res.body)
 	}
 
+	// S7: another site signs nobody out.
+	if res := b.send("POST", "/sso/logout", "", "Origin", "https://evil.example"); res.status != http.StatusForbidden || b.get("/sso/whoami").status != http.StatusOK {
+		t.Errorf("signed out by another site: %d %s", res.status, res.body)
+	}
+
 	// D3: signed out is signed out, for the old cookie too.
 	old := b.cookie()
 	out := b.send("POST", "/sso/logout", "", "Origin", w.public)
@@ -176,7 +181,12 @@ func TestCookieAttributes(t *testing.T) { // D6
 	}
 	b := w.browser()
 	res := b.signIn("ada@acme.example", "/sso/login")
-	session := strings.Join(res.header.Values("Set-Cookie"), "\n")
+	var session string
+	for _, line := range res.header.Values("Set-Cookie") {
+		if strings.HasPrefix(line, "vexa_sso=") {
+			session = line
+		}
+	}
 	for _, want := range []string{"vexa_sso=", "Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=86400"} {
 		if !strings.Contains(session, want) {
 			t.Errorf("the session's cookie lacks %q: %s", want, session)
