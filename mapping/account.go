@@ -31,6 +31,10 @@ type Account struct {
 	VexaEmail  string // trimmed and lower-cased; what the Vexa user was created or adopted as
 	VexaUserID int64  // 0 until bound
 
+	// Pinned says that an admin named the Vexa user for this identity ([Accounts.Pin]). It comes from the pins; PutAccount does
+	// not write it.
+	Pinned bool
+
 	// Intended is true from just before we ask Vexa to create the user until the account is bound: what an answer of 200
 	// rather than 201 means depends on it (S3, S6).
 	Intended bool

@@ -36,6 +36,11 @@ type Config struct {
 
 	MaxKeys        int           `yaml:"-"` // opened keys kept in memory; default 10,000
 	ReconcileEvery time.Duration `yaml:"-"` // how long a key that we do not know may live at Vexa; default 15 minutes
+
+	// Renew is how long a provider's word about somebody counts before it is asked again, in the background while they use Vexa;
+	// default 15 minutes. Idle is how long a session that nobody uses lives; default 8 hours.
+	Renew time.Duration `yaml:"-"`
+	Idle  time.Duration `yaml:"-"`
 }
 
 // maxInstance keeps the names of our keys within the 100 characters that Vexa stores of a name.
@@ -70,6 +75,7 @@ type VexaAdmin interface {
 	Mint(ctx context.Context, userID int64, scopes []string, name string, expiresIn time.Duration) (vexa.Minted, error)
 	Tokens(ctx context.Context, userID int64) ([]vexa.Token, error)
 	DeleteToken(ctx context.Context, id int64) error
+	WindDown(ctx context.Context, key string) vexa.WoundDown
 }
 
 // Sealer seals what is stored. *keyring.Ring is one.
@@ -84,6 +90,9 @@ type Deps struct {
 	Vexa  VexaAdmin
 	Ring  Sealer
 	Rules *Live
+
+	// Directories are the identity providers, by name, that can be asked again about people. Without one, nobody is.
+	Directories map[string]Directory
 
 	Log   *slog.Logger                         // default: slog.Default()
 	Now   func() time.Time                     // default: time.Now
@@ -102,6 +111,8 @@ type Accounts struct {
 	instance       string
 	adopt          string
 	reconcileEvery time.Duration
+	renew          time.Duration
+	idle           time.Duration
 
 	store Store
 	vexa  VexaAdmin
@@ -117,6 +128,9 @@ type Accounts struct {
 	minted  func(string)
 	revoked func(RevocationKind)
 
+	directories map[string]Directory
+	quiet       quiet
+
 	keys    *keyCache
 	flights singleflight.Group
 	flying  sync.RWMutex  // held for reading by what goes on when its callers have given up; Run waits for it
@@ -129,6 +143,9 @@ func NewAccounts(cfg Config, deps Deps) *Accounts {
 		instance:       cfg.Instance,
 		adopt:          cmp.Or(cfg.AdoptExisting, AdoptTrusted),
 		reconcileEvery: cmp.Or(cfg.ReconcileEvery, 15*time.Minute),
+		renew:          cmp.Or(cfg.Renew, 15*time.Minute),
+		idle:           cmp.Or(cfg.Idle, 8*time.Hour),
+		directories:    deps.Directories,
 		store:          deps.Store,
 		vexa:           deps.Vexa,
 		ring:           deps.Ring,
@@ -169,10 +186,9 @@ const signInBinding = 6 * time.Second
 // When the decision refuses, the account is the one that there was, or zero: it keeps its place, with the newest identity and
 // without keys. The caller must look at the account's Status too: it may be pending or suspended.
 func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, Decision, error) {
-	d := a.rules.Current().Decide(id)
-	acc, err := a.prove(ctx, id, d)
+	acc, d, err := a.prove(ctx, id)
 	if errors.Is(err, ErrConflict) {
-		acc, err = a.prove(ctx, id, d) // another replica made the account at this moment: now it is there
+		acc, d, err = a.prove(ctx, id) // another replica made the account at this moment: now it is there
 	}
 	if err != nil {
 		return Account{}, d, asError(err)
@@ -193,15 +209,28 @@ func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, Decis
 	return acc, d, nil
 }
 
-// prove writes the newest identity to its account. A refused identity gets no account, but an account that it has learns of it.
-func (a *Accounts) prove(ctx context.Context, id oidc.Identity, d Decision) (acc Account, err error) {
+// prove decides about the newest identity and writes it to its account. A refused identity gets no account, but an account that
+// it has learns of it.
+func (a *Accounts) prove(ctx context.Context, id oidc.Identity) (acc Account, d Decision, err error) {
 	fresh := a.newID()
+	rules := a.rules.Current()
+	d = rules.Decide(id)
 	err = a.change(ctx, "write the account", func(c *change) error {
+		pin, err := pinOf(c, id.Subject)
+		if err != nil {
+			return err
+		}
+		if pin.VexaEmail != "" {
+			d = rules.DecidePinned(id, pin.VexaEmail)
+		}
 		acc, err = c.AccountBySubject(id.Subject)
 		known := err == nil
 		switch {
 		case errors.Is(err, ErrNotFound) && d.Allowed:
 			acc = Account{ID: fresh, Provider: id.Provider, Subject: id.Subject, Status: Active, CreatedAt: c.now}
+			if pin.VexaEmail != "" {
+				return c.beginPinned(&acc, id, pin)
+			}
 		case errors.Is(err, ErrNotFound):
 			acc = Account{}
 			return nil
@@ -212,7 +241,10 @@ func (a *Accounts) prove(ctx context.Context, id oidc.Identity, d Decision) (acc
 		if d.Allowed {
 			acc.aim(d.Grant)
 		}
-		if err := c.PutAccount(acc); err != nil || !known {
+		if err := c.PutAccount(acc); err != nil {
+			return err
+		}
+		if err := c.noteEmails(acc); err != nil || !known {
 			return err
 		}
 		if err := c.shrink(acc.ID, grantOf(d).Scopes); err != nil {
@@ -224,7 +256,23 @@ func (a *Accounts) prove(ctx context.Context, id oidc.Identity, d Decision) (acc
 		a.keys.forgetAccount(acc.ID)
 		a.wake()
 	}
-	return acc, err
+	return acc, d, err
+}
+
+// beginPinned makes the account of an identity that an admin gave a Vexa user before it ever signed in. That the user is still
+// who it was then is compared before the first mint.
+func (c *change) beginPinned(acc *Account, id oidc.Identity, pin Pin) error {
+	acc.Identity, acc.Kind, acc.ProvenAt = id, id.Kind, c.now
+	acc.VexaEmail, acc.VexaUserID, acc.Pinned = pin.VexaEmail, pin.VexaUserID, true
+	if err := c.PutAccount(*acc); err != nil {
+		return err
+	}
+	if err := c.settleHold(acc.VexaUserID, *acc); err != nil {
+		return err
+	}
+	e := about(*acc, EventAccountBound)
+	e.Actor, e.Reason = pin.Actor, "pinned by an admin"
+	return c.record(e)
 }
 
 // grantOf is what a decision gives: nothing when it refuses.
@@ -259,8 +307,16 @@ func (a *Accounts) Account(ctx context.Context, id string) (acc Account, err err
 	return acc, nil
 }
 
-// Decide says what the rules now in force give the account, by the identity that was last proven.
-func (a *Accounts) Decide(acc Account) Decision { return a.rules.Current().Decide(acc.Identity) }
+// Decide says what the rules now in force give the account, by the identity that was last proven and the Vexa user that an
+// admin may have named for it.
+func (a *Accounts) Decide(acc Account) Decision { return acc.decide(a.rules.Current()) }
+
+func (acc Account) decide(rules *Rules) Decision {
+	if acc.Pinned {
+		return rules.DecidePinned(acc.Identity, acc.VexaEmail)
+	}
+	return rules.Decide(acc.Identity)
+}
 
 // newID returns 26 characters that nobody can guess and that sort in no order.
 func (a *Accounts) newID() string {

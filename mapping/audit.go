@@ -34,4 +34,17 @@ const (
 	EventKeyRevokeAsked   = "key_revoke_asked" // by an admin
 	EventKeyRevoked       = "key_revoked"      // Vexa has confirmed that it is gone
 	EventSessionEnded     = "session_ended"
+	EventGrantChanged     = "grant_changed"   // because the provider says something else of the person than before
+	EventAccessEnded      = "access_ended"    // the provider does not vouch for the person any more
+	EventProviderLogout   = "provider_logout" // the provider said that a session of its, or a person, is signed out
+
+	EventAccountPinned   = "account_pinned" // the reason is the subject, which may have no account yet
+	EventAccountUnpinned = "account_unpinned"
+	EventAccountRekeyed  = "account_rekeyed"
+
+	EventBotsBlocked         = "bots_blocked" // the Vexa user of a suspended account may run none
+	EventBotsRestored        = "bots_restored"
+	EventForeignTokenDeleted = "foreign_token_deleted"
+	EventActivityEnded       = "activity_ended" // bots stopped, webhook and calendars removed
+	EventNotEnded            = "not_ended"      // what a suspension had to leave
 )

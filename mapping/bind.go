@@ -171,6 +171,11 @@ func (b *binding) take(ctx context.Context, user vexa.User, how string) error {
 		if len(others) > 0 && !b.approved {
 			return b.hold(c, acc, "another identity has this Vexa user: account "+others[0].ID)
 		}
+		if pinned, err := c.pinnedToAnother(user.ID, acc.Subject); err != nil {
+			return err
+		} else if pinned != "" && !b.approved {
+			return b.hold(c, acc, "an admin has given this Vexa user to another identity: "+pinned)
+		}
 		acc.VexaUserID, acc.Intended = user.ID, false
 		e := about(*acc, EventAccountBound)
 		e.Reason = how

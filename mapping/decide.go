@@ -37,8 +37,14 @@ const maxName = 100
 //     grant that the missing groups might have matched still restricts: its denied routes, and its lifetime where it is shorter.
 //
 // It takes no locks and is safe for concurrent use.
-func (r *Rules) Decide(id oidc.Identity) Decision {
+func (r *Rules) Decide(id oidc.Identity) Decision { return r.DecidePinned(id, "") }
+
+// DecidePinned decides about an identity whose Vexa user an admin has named; with an empty vexaEmail it is Decide. The rules
+// still say whether and what is granted, but none says to which user: a vexa_email is not looked at, a proven email is not
+// needed, and grants that name different users agree.
+func (r *Rules) DecidePinned(id oidc.Identity, vexaEmail string) Decision {
 	s := newSubject(id)
+	s.pinned = vexaEmail
 	results := make([]RuleResult, 0, len(r.rules))
 	var sum tally
 	for i := range r.rules {
@@ -88,6 +94,8 @@ func (r *rule) restricts() bool { return len(r.Grant.DenyRoutes) > 0 || r.Grant.
 // nameUser finds the Vexa user of a grant that matches. Without one the grant does not match after all.
 func (v *verdict) nameUser(r *rule, s *subject) {
 	switch {
+	case s.pinned != "":
+		v.email, v.computed, v.matched = s.pinned, true, true
 	case r.address != nil:
 		v.computeUser(r.address, s)
 	case r.Grant.VexaEmail != "":

@@ -38,7 +38,7 @@ type RuleResult struct {
 // Grant is what an allowed identity may do at Vexa.
 type Grant struct {
 	VexaEmail         string // which Vexa user: trimmed, lower-cased
-	VexaEmailComputed bool   // it came from a rule, not from the proven email itself: never adopts (S3)
+	VexaEmailComputed bool   // it came from a rule or an admin, not from the proven email itself: never adopts (S3)
 	Name              string
 	Scopes            Scopes
 	MaxConcurrentBots *int // nil: leave what Vexa has

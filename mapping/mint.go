@@ -125,7 +125,7 @@ func (a *Accounts) stored(ctx context.Context, accountID string, g Grant, scopes
 		a.wake()
 	}
 	now := a.now()
-	slices.SortFunc(keys, func(x, y Key) int { return y.ExpiresAt.Compare(x.ExpiresAt) })
+	slices.SortFunc(keys, func(x, y Key) int { return y.CreatedAt.Compare(x.CreatedAt) }) // as the reconciler keeps the newest
 	for _, key := range keys {
 		if key.State != KeyActive || key.Scopes != scopes || key.VexaUserID != acc.VexaUserID || !now.Before(until(key)) {
 			continue
@@ -231,6 +231,9 @@ func (a *Accounts) mint(ctx context.Context, lease Lease, acc Account, g Grant, 
 // sameUser makes sure that the Vexa user is still who it was when the account was bound, and may run as many bots as the grant
 // says. Ids start again at 1 when a Vexa is set up anew: a key for the same id would then open a stranger's data (S3).
 func (a *Accounts) sameUser(ctx context.Context, acc Account, g Grant) error {
+	if err := a.settleHoldOf(ctx, acc.VexaUserID); err != nil { // first what it had before a suspension, then what the grant says
+		return err
+	}
 	user, err := a.vexa.User(ctx, acc.VexaUserID)
 	switch {
 	case errors.Is(err, vexa.ErrUserNotFound):

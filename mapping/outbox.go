@@ -50,16 +50,28 @@ func (a *Accounts) DeleteRevoked(ctx context.Context) (waiting int, err error) {
 	return len(keys) + waiting, err
 }
 
-// OldestRevocation returns since when the longest waiting revoked key waits for Vexa's confirmation; zero when none does.
-func (a *Accounts) OldestRevocation(ctx context.Context) (time.Time, error) {
+// OldestRevocation returns since when the longest waiting revocation waits for Vexa's confirmation, of a key or of a user whose
+// bots are to be blocked; zero when none does.
+func (a *Accounts) OldestRevocation(ctx context.Context) (oldest time.Time, err error) {
 	keys, err := a.revoking(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
-	var oldest time.Time
+	holds, err := a.unsettledHolds(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	waits := func(since time.Time) {
+		if oldest.IsZero() || since.Before(oldest) {
+			oldest = since
+		}
+	}
 	for _, k := range keys {
-		if oldest.IsZero() || k.RevokedAt.Before(oldest) {
-			oldest = k.RevokedAt
+		waits(k.RevokedAt)
+	}
+	for _, h := range holds {
+		if h.State != HoldReleasing {
+			waits(h.Since)
 		}
 	}
 	return oldest, nil
@@ -113,13 +125,17 @@ func (c *change) putOff(keyID string) error {
 	if err != nil {
 		return err
 	}
-	wait := longestRetry
-	if key.Attempts < 9 {
-		wait = min(firstRetry<<key.Attempts, longestRetry)
-	}
+	key.RetryAt = c.now.Add(backOff(key.Attempts))
 	key.Attempts++
-	key.RetryAt = c.now.Add(wait)
 	return c.PutKey(key)
+}
+
+// backOff is how long to wait after so many attempts before the one that just failed.
+func backOff(attempts int) time.Duration {
+	if attempts >= 9 {
+		return longestRetry
+	}
+	return min(firstRetry<<attempts, longestRetry)
 }
 
 // dropKey forgets a key that Vexa does not have any more.

@@ -12,7 +12,8 @@ import (
 // until Vexa has confirmed it (S5). actor is who decided.
 //
 //   - RevokeSession ends the session. ErrNotFound: there was none.
-//   - RevokeAccount suspends the account and ends all it has: sessions, streams, keys. Until Resume it is refused everywhere.
+//   - RevokeAccount suspends the account and ends all it has: sessions, streams, keys, its Vexa user's bots. Until Resume it is
+//     refused everywhere. Suspend can do more.
 //   - RevokeGrant looks at the account again by its identity and the rules now in force, and takes the keys that are too wide.
 func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error {
 	switch r.Kind {
@@ -27,11 +28,7 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 		})
 	case RevokeAccount:
 		return a.revoke(ctx, r, func(c *change, acc Account) error {
-			acc.Status, acc.Reason = Suspended, r.Reason
-			if err := c.PutAccount(acc); err != nil {
-				return err
-			}
-			return c.endAll(acc, EventAccountSuspended, r.Reason, actor)
+			return c.suspend(acc, Suspension{Reason: r.Reason}, actor, nil)
 		})
 	case RevokeGrant:
 		return a.revoke(ctx, r, func(c *change, acc Account) error {
@@ -46,23 +43,6 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 func (a *Accounts) SignOutEverywhere(ctx context.Context, accountID, reason, actor string) error {
 	r := Revocation{Kind: RevokeAccount, Account: accountID, Reason: reason}
 	return a.revoke(ctx, r, func(c *change, acc Account) error { return c.endAll(acc, EventSignOut, reason, actor) })
-}
-
-// Resume ends a suspension.
-func (a *Accounts) Resume(ctx context.Context, accountID, actor string) error {
-	r := Revocation{Kind: RevokeGrant, Account: accountID, Reason: "resumed"}
-	return a.revoke(ctx, r, func(c *change, acc Account) error {
-		if acc.Status != Suspended {
-			return &Objection{fmt.Sprintf("account %s is not suspended, it is %s", acc.ID, acc.Status), ""}
-		}
-		acc.Status, acc.Reason = Active, ""
-		if err := c.PutAccount(acc); err != nil {
-			return err
-		}
-		e := about(acc, EventAccountResumed)
-		e.Actor = actor
-		return c.record(e)
-	})
 }
 
 // RevokeKey deletes one key, whatever it still could be used for. ErrNotFound: there is none.
@@ -130,6 +110,9 @@ func (c *change) endAll(acc Account, event, reason, actor string) error {
 		return err
 	}
 	if err := c.shrink(acc.ID, ""); err != nil {
+		return err
+	}
+	if err := c.DeleteProof(acc.ID); err != nil {
 		return err
 	}
 	e := about(acc, event)

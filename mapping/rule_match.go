@@ -54,6 +54,7 @@ type subject struct {
 	oidc.Identity
 	email  string // proven and canonical, or empty
 	domain string // of email
+	pinned string // the address of the Vexa user that an admin has named for it, or empty
 
 	vars map[string]any
 }

@@ -11,15 +11,17 @@ import (
 const (
 	outboxEvery = 2 * time.Second // what other processes wrote down; what this one did is looked at at once
 	renewEvery  = time.Minute
+	proofEvery  = 10 * time.Second // more often where the time that a proof counts for is very short
 )
 
-// Run does what goes on behind the requests, until ctx is done: it deletes revoked keys at Vexa, renews keys that are in use before
+// Run does what goes on behind the requests, until ctx is done: it deletes revoked keys at Vexa, asks providers again about the people who are here, renews keys that are in use before
 // they expire, and reconciles, at the start and ever after. It returns when all of that has ended, and with it every mint
 // whose callers had given up. Every replica runs it.
 func (a *Accounts) Run(ctx context.Context) error {
 	loops, loopCtx := errgroup.WithContext(ctx)
 	loops.Go(func() error { return a.every(loopCtx, outboxEvery, a.kick, a.outbox) })
 	loops.Go(func() error { return a.every(loopCtx, renewEvery, nil, a.Renew) })
+	loops.Go(func() error { return a.every(loopCtx, min(proofEvery, a.renew/8), nil, a.RenewProofs) })
 	loops.Go(func() error { return a.every(loopCtx, a.reconcileEvery, nil, a.reconcileAndTell) })
 	err := loops.Wait()
 	a.flying.Lock()
@@ -47,7 +49,11 @@ func (a *Accounts) every(ctx context.Context, interval time.Duration, kick <-cha
 
 func (a *Accounts) outbox(ctx context.Context) error {
 	_, err := a.DeleteRevoked(ctx)
-	return err
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	_, held := a.SettleHolds(ctx)
+	return errors.Join(err, held)
 }
 
 func (a *Accounts) reconcileAndTell(ctx context.Context) error {

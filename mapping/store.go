@@ -48,6 +48,8 @@ type Lease struct {
 type Tx interface {
 	CheckLease(l Lease) error // ErrLeaseLost when it is no longer ours
 
+	ProofTx
+
 	Account(id string) (Account, error)
 	AccountBySubject(subject string) (Account, error)
 	AccountsByVexaUser(vexaUserID int64) ([]Account, error)
@@ -60,6 +62,16 @@ type Tx interface {
 	KeysInState(s KeyState) ([]Key, error) // oldest first
 	PutKey(k Key) error
 	DeleteKey(id string) error
+
+	// Pins are by subject, holds by Vexa user. Deleting what is not there is no error.
+	Pin(subject string) (Pin, error)
+	Pins() ([]Pin, error) // all, by creation
+	PutPin(p Pin) error
+	DeletePin(subject string) error
+	Hold(vexaUserID int64) (Hold, error)
+	Holds() ([]Hold, error) // all, the oldest first
+	PutHold(h Hold) error
+	DeleteHold(vexaUserID int64) error
 
 	// DeleteSession ends one session; ErrNotFound when there was none. DeleteSessions ends all of an account and says how many.
 	DeleteSession(id string) error

@@ -7,12 +7,13 @@ import (
 	"vexa-sso/mapping"
 )
 
-const selectAccount = `SELECT id, provider, subject, kind, identity, status, reason, vexa_email, vexa_user_id, intended, created_at, proven_at FROM accounts `
+const selectAccount = `SELECT id, provider, subject, kind, identity, status, reason, vexa_email, vexa_user_id, intended, created_at, proven_at,
+	EXISTS (SELECT 1 FROM pins WHERE pins.subject = accounts.subject) FROM accounts `
 
 func scanAccount(row scanner) (a mapping.Account, err error) {
 	var identity []byte
 	err = row.Scan(&a.ID, &a.Provider, &a.Subject, &a.Kind, &identity, &a.Status, &a.Reason, &a.VexaEmail, &a.VexaUserID,
-		&a.Intended, moment{&a.CreatedAt}, moment{&a.ProvenAt})
+		&a.Intended, moment{&a.CreatedAt}, moment{&a.ProvenAt}, &a.Pinned)
 	if err != nil {
 		return a, err
 	}
@@ -42,7 +43,7 @@ func (t *tx) Accounts() ([]mapping.Account, error) {
 	return many(t, "reading all accounts", scanAccount, selectAccount+`ORDER BY created_at, id`)
 }
 
-// PutAccount implements [mapping.Tx]; mapping.ErrConflict when another account has that subject.
+// PutAccount implements [mapping.Tx]. Whether the account is pinned is not written with it: the pins say that. mapping.ErrConflict when another account has that subject.
 func (t *tx) PutAccount(a mapping.Account) error {
 	identity, err := json.Marshal(a.Identity)
 	if err != nil {

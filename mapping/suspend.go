@@ -1,0 +1,187 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"vexa-sso/mapping/vexa"
+)
+
+// Suspension says how far a suspension reaches, beyond what each does.
+type Suspension struct {
+	Reason string
+
+	// ForeignTokens also deletes the tokens of the Vexa user that others minted.
+	ForeignTokens bool
+
+	// StopBots also stops the user's running bots and takes their webhook and calendars away, by a key of their own, which lives
+	// for that long and no longer.
+	StopBots bool
+}
+
+// windDownTime is how long the last key of a suspended account may live so that StopBots can use it.
+const windDownTime = 20 * time.Second
+
+// Suspend refuses an account everywhere, within a second: its sessions, streams and keys end, and its Vexa user may run no bots
+// until Resume, unless an active account has the same Vexa user. What had to be left is returned in words, and is in the audit.
+func (a *Accounts) Suspend(ctx context.Context, accountID string, s Suspension, actor string) (left []string, err error) {
+	var last *openKey
+	if s.StopBots {
+		if last, err = a.lastKey(ctx, accountID); err != nil {
+			left = append(left, "its bots, webhook and calendars: there is no key of it to reach them with ("+err.Error()+")")
+		}
+	}
+	var account Account
+	err = a.revoke(ctx, Revocation{Kind: RevokeAccount, Account: accountID, Reason: s.Reason}, func(c *change, acc Account) error {
+		account = acc
+		return c.suspend(acc, s, actor, last)
+	})
+	if err != nil {
+		return nil, err
+	}
+	shared, err := a.sharedWith(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	if shared != "" {
+		left = append(left, "the Vexa user's bots and tokens: the active account "+shared+" has the same user")
+	}
+	if last != nil {
+		left = append(left, a.windDown(ctx, account, last, actor)...)
+	}
+	for _, what := range left {
+		e := about(account, EventNotEnded)
+		e.Actor, e.Reason = actor, what
+		err = errors.Join(err, a.Record(ctx, e))
+	}
+	return left, err
+}
+
+// suspend is the part of a suspension that is one transaction.
+func (c *change) suspend(acc Account, s Suspension, actor string, last *openKey) error {
+	acc.Status, acc.Reason = Suspended, s.Reason
+	if err := c.PutAccount(acc); err != nil {
+		return err
+	}
+	if err := c.endAll(acc, EventAccountSuspended, s.Reason, actor); err != nil {
+		return err
+	}
+	if last != nil {
+		if err := c.spare(last.id); err != nil {
+			return err
+		}
+	}
+	if err := c.settleHold(acc.VexaUserID, acc); err != nil || !s.ForeignTokens {
+		return err
+	}
+	h, err := c.Hold(acc.VexaUserID)
+	if errors.Is(err, ErrNotFound) {
+		return nil // it is shared, or there is no Vexa user
+	}
+	if err != nil {
+		return err
+	}
+	h.ForeignTokens = true
+	return c.PutHold(h)
+}
+
+// spare lets a key that was just revoked live at Vexa for a moment longer. Nobody gets it any more.
+func (c *change) spare(keyID string) error {
+	key, err := c.Key(keyID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	key.RetryAt = c.now.Add(windDownTime)
+	return c.PutKey(key)
+}
+
+// sharedWith returns an active account that has the same Vexa user, or "".
+func (a *Accounts) sharedWith(ctx context.Context, acc Account) (shared string, err error) {
+	if !acc.Bound() {
+		return "", nil
+	}
+	err = a.store.View(ctx, func(tx Tx) error {
+		shared = ""
+		all, err := tx.AccountsByVexaUser(acc.VexaUserID)
+		for _, other := range all {
+			if other.Status == Active {
+				shared = other.ID
+			}
+		}
+		return err
+	})
+	return shared, asError(err)
+}
+
+// lastKey returns a key that reaches all that the account may do.
+func (a *Accounts) lastKey(ctx context.Context, accountID string) (*openKey, error) {
+	acc, err := a.Account(ctx, accountID)
+	if err != nil {
+		return nil, err
+	}
+	d := a.Decide(acc)
+	if !d.Allowed {
+		return nil, errors.New("no rule grants it anything")
+	}
+	return a.obtainOnce(ctx, accountID, d.Grant, d.Grant.Scopes)
+}
+
+// windDown ends at Vexa what goes on in the account's name, then has the last key deleted.
+func (a *Accounts) windDown(ctx context.Context, acc Account, last *openKey, actor string) (left []string) {
+	ended := a.windDownWith(ctx, last.secret)
+	if done := ended.Done(); len(done) > 0 {
+		e := about(acc, EventActivityEnded)
+		e.Actor, e.Reason, e.CredentialID = actor, strings.Join(done, ", "), last.id
+		if err := a.Record(ctx, e); err != nil {
+			a.log.WarnContext(ctx, "event not recorded", "event", e.Event, "error", err)
+		}
+	}
+	err := a.change(ctx, "release the last key", func(c *change) error {
+		key, err := c.Key(last.id)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		key.RetryAt = time.Time{}
+		return c.PutKey(key)
+	})
+	if err != nil {
+		a.log.WarnContext(ctx, "the last key lives a moment longer", "key", last.id, "error", err)
+	}
+	a.wake()
+	return ended.Left
+}
+
+func (a *Accounts) windDownWith(ctx context.Context, secret string) vexa.WoundDown {
+	ctx, cancel := context.WithTimeout(ctx, windDownTime-5*time.Second)
+	defer cancel()
+	return a.vexa.WindDown(ctx, secret)
+}
+
+// Resume ends a suspension. The Vexa user may run again what they could before. An *Objection: the account is not suspended.
+func (a *Accounts) Resume(ctx context.Context, accountID, actor string) error {
+	r := Revocation{Kind: RevokeGrant, Account: accountID, Reason: "resumed"}
+	return a.revoke(ctx, r, func(c *change, acc Account) error {
+		if acc.Status != Suspended {
+			return &Objection{fmt.Sprintf("account %s is not suspended, it is %s", acc.ID, acc.Status), ""}
+		}
+		acc.Status, acc.Reason = Active, ""
+		if err := c.PutAccount(acc); err != nil {
+			return err
+		}
+		if err := c.settleHold(acc.VexaUserID, acc); err != nil {
+			return err
+		}
+		e := about(acc, EventAccountResumed)
+		e.Actor = actor
+		return c.record(e)
+	})
+}
