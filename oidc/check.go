@@ -37,6 +37,8 @@ func (c Config) Check() []Problem {
 		r.add("name", "is not a name of 1 to 64 lower-case letters, digits, - and _", "The name is part of the redirect URI: okta, for example.")
 	}
 	c.checkClient(r)
+	c.checkRequest(r)
+	c.checkAPI(r)
 	c.checkDomains(r)
 	c.checkNetwork(r)
 	if !slices.Contains([]string{"", ResponseModeQuery, ResponseModeFormPost}, c.ResponseMode) {
@@ -64,24 +66,33 @@ func (c Config) checkClient(r *problems) {
 	if strings.TrimSpace(c.ClientID) == "" {
 		r.add("client_id", "is missing", "Copy it from the application's registration at the provider.")
 	}
-	if c.ClientSecret != "" && len(c.ClientSecrets) > 0 {
-		r.add("client_secrets", "is set beside client_secret", "Put both secrets into client_secrets.")
-	}
-	if len(c.ClientSecrets) > 2 {
-		r.add("client_secrets", fmt.Sprintf("has %d entries", len(c.ClientSecrets)), "Two serve during a rotation: the new one and the old one.")
-	}
-	if c.ClientSecret != strings.TrimSpace(c.ClientSecret) {
-		r.add("client_secret", "has white space around it", "Take it off; a file may end with a line break.")
-	}
-	for i, secret := range c.ClientSecrets {
-		if secret == "" || secret != strings.TrimSpace(secret) {
-			r.add(fmt.Sprintf("client_secrets[%d]", i), "is empty or has white space around it", "Write the secret alone, or take the entry away.")
-		}
-	}
+	c.checkCredentials(r)
 	for i, scope := range c.Scopes {
-		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+		if !isScope(scope) {
 			r.add(fmt.Sprintf("scopes[%d]", i), fmt.Sprintf("%s is not a scope", quoted(scope)), "Write one scope an entry, without spaces.")
 		}
+	}
+}
+
+// isScope holds a scope to RFC 6749, section 3.3.
+func isScope(scope string) bool {
+	return scope != "" && !strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
+}
+
+func (c Config) checkAPI(r *problems) {
+	for i, audience := range c.API.Audiences {
+		if audience == "" || strings.ContainsFunc(audience, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			r.add(fmt.Sprintf("api.audiences[%d]", i), fmt.Sprintf("%s is not an audience", quoted(audience)), "Write what the provider puts into aud, api://default for example, or take the entry away.")
+		}
+	}
+	if c.API.RequiredScope == "" {
+		return
+	}
+	if !isScope(c.API.RequiredScope) {
+		r.add("api.required_scope", fmt.Sprintf("%s is not a scope", quoted(c.API.RequiredScope)), "Write one scope, without spaces.")
+	}
+	if len(c.API.Audiences) == 0 {
+		r.add("api.audiences", "is missing beside required_scope", "List what the provider puts into aud, or take required_scope away.")
 	}
 }
 
@@ -155,6 +166,9 @@ func (c Config) refuseEntraSettings(r *problems) {
 	}
 	if c.Guests != "" {
 		r.add("guests", message, remedy)
+	}
+	if c.DomainHint != "" {
+		r.add("domain_hint", message, "Take it away; what another provider understands (Google's hd, Okta's idp) goes into extra_parameters.")
 	}
 }
 

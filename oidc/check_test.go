@@ -19,6 +19,10 @@ func TestCheck(t *testing.T) {
 	if err := os.WriteFile(notPEM, []byte("hello"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	rsaKey, certificate := clientCertificate(t)
+	both := pemFile(t, readAll(t, rsaKey), readAll(t, certificate))
+	ecKey, weak := ecKeyFile(t), weakKeyFile(t)
+	federated := pemFile(t, []byte("eyJh.eyJz.c2ln\n"))
 	tests := map[string]struct {
 		base   Config
 		change func(c *Config)
@@ -37,22 +41,57 @@ func TestCheck(t *testing.T) {
 			c.ClientSecrets, c.TrustedDomains, c.ProxyURL, c.Timeout, c.ResponseMode = []string{"a", "b"}, []string{"@acme.example"}, "socks5h://u:p@proxy:1080", time.Second, "form_post"
 		}},
 
-		"nothing":                      {want: []string{"name", "client_id", "type"}},
-		"name in capitals":             {base: okta, change: func(c *Config) { c.Name = "Okta" }, want: []string{"name"}},
-		"name with a slash":            {base: okta, change: func(c *Config) { c.Name = "a/../b" }, want: []string{"name"}},
-		"name with a line break":       {base: okta, change: func(c *Config) { c.Name = "okta\n" }, want: []string{"name"}},
-		"unknown type":                 {base: okta, change: func(c *Config) { c.Type = "saml" }, want: []string{"type"}},
-		"no issuer":                    {base: okta, change: func(c *Config) { c.Issuer = " " }, want: []string{"issuer"}},
-		"http":                         {base: okta, change: func(c *Config) { c.Issuer = "http://acme.okta.com" }, want: []string{"issuer"}},
-		"http, like loopback":          {base: okta, change: func(c *Config) { c.Issuer = "http://localhost.evil.example" }, want: []string{"issuer"}},
-		"query":                        {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com?x=1" }, want: []string{"issuer"}},
-		"empty query":                  {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com?" }, want: []string{"issuer"}},
-		"fragment":                     {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com#x" }, want: []string{"issuer"}},
-		"user":                         {base: okta, change: func(c *Config) { c.Issuer = "https://good@evil.example" }, want: []string{"issuer"}},
-		"no scheme":                    {base: okta, change: func(c *Config) { c.Issuer = "acme.okta.com" }, want: []string{"issuer"}},
-		"the document's address":       {base: Config{Name: "o", Type: TypeOIDC, ClientID: "x", Issuer: "https://a.example/.well-known/openid-configuration"}, want: []string{"issuer"}},
-		"okta's admin console":         {base: okta, change: func(c *Config) { c.Issuer = "https://acme-admin.okta.com" }, want: []string{"issuer"}},
-		"okta's endpoint":              {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com/oauth2/default/v1" }, want: []string{"issuer"}},
+		"nothing":                {want: []string{"name", "client_id", "type"}},
+		"name in capitals":       {base: okta, change: func(c *Config) { c.Name = "Okta" }, want: []string{"name"}},
+		"name with a slash":      {base: okta, change: func(c *Config) { c.Name = "a/../b" }, want: []string{"name"}},
+		"name with a line break": {base: okta, change: func(c *Config) { c.Name = "okta\n" }, want: []string{"name"}},
+		"unknown type":           {base: okta, change: func(c *Config) { c.Type = "saml" }, want: []string{"type"}},
+		"no issuer":              {base: okta, change: func(c *Config) { c.Issuer = " " }, want: []string{"issuer"}},
+		"http":                   {base: okta, change: func(c *Config) { c.Issuer = "http://acme.okta.com" }, want: []string{"issuer"}},
+		"http, like loopback":    {base: okta, change: func(c *Config) { c.Issuer = "http://localhost.evil.example" }, want: []string{"issuer"}},
+		"query":                  {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com?x=1" }, want: []string{"issuer"}},
+		"empty query":            {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com?" }, want: []string{"issuer"}},
+		"fragment":               {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com#x" }, want: []string{"issuer"}},
+		"user":                   {base: okta, change: func(c *Config) { c.Issuer = "https://good@evil.example" }, want: []string{"issuer"}},
+		"no scheme":              {base: okta, change: func(c *Config) { c.Issuer = "acme.okta.com" }, want: []string{"issuer"}},
+		"the document's address": {base: Config{Name: "o", Type: TypeOIDC, ClientID: "x", Issuer: "https://a.example/.well-known/openid-configuration"}, want: []string{"issuer"}},
+		"okta's admin console":   {base: okta, change: func(c *Config) { c.Issuer = "https://acme-admin.okta.com" }, want: []string{"issuer"}},
+		"okta's endpoint":        {base: okta, change: func(c *Config) { c.Issuer = "https://acme.okta.com/oauth2/default/v1" }, want: []string{"issuer"}},
+		"a key":                  {base: okta, change: func(c *Config) { c.PrivateKeyFile, c.KeyID = ecKey, "k" }},
+		"requests shaped": {base: entra, change: func(c *Config) {
+			c.ACRValues, c.Prompt, c.MaxAge, c.DomainHint, c.ExtraParameters = []string{"phr"}, "login", time.Hour, "acme.example", map[string]string{"claims": `{"id_token":{}}`}
+		}},
+		"an API":                       {base: okta, change: func(c *Config) { c.API = API{Audiences: []string{"api://default"}, RequiredScope: "vexa"} }},
+		"certificate and key apart":    {base: entra, change: func(c *Config) { c.CertificateFile, c.PrivateKeyFile = certificate, rsaKey }},
+		"certificate and key together": {base: entra, change: func(c *Config) { c.CertificateFile = both }},
+		"a federated token":            {base: entra, change: func(c *Config) { c.FederatedTokenFile = federated }},
+
+		"secret and key":   {base: okta, change: func(c *Config) { c.ClientSecret, c.PrivateKeyFile = "a", ecKey }, want: []string{"private_key_file"}},
+		"secret and token": {base: entra, change: func(c *Config) { c.ClientSecret, c.FederatedTokenFile = "a", federated }, want: []string{"federated_token_file"}},
+		"everything": {base: entra, change: func(c *Config) {
+			c.ClientSecrets, c.CertificateFile, c.FederatedTokenFile = []string{"a"}, both, federated
+		}, want: []string{"certificate_file", "federated_token_file"}},
+		"key missing":                {base: okta, change: func(c *Config) { c.PrivateKeyFile = "/does/not/exist" }, want: []string{"private_key_file"}},
+		"key not PEM":                {base: okta, change: func(c *Config) { c.PrivateKeyFile = notPEM }, want: []string{"private_key_file"}},
+		"key too short":              {base: okta, change: func(c *Config) { c.PrivateKeyFile = weak }, want: []string{"private_key_file"}},
+		"a folder for a key":         {base: okta, change: func(c *Config) { c.PrivateKeyFile = filepath.Dir(weak) }, want: []string{"private_key_file"}},
+		"kid without key":            {base: okta, change: func(c *Config) { c.KeyID = "k" }, want: []string{"key_id"}},
+		"key without certificate":    {base: entra, change: func(c *Config) { c.PrivateKeyFile = rsaKey }, want: []string{"certificate_file"}},
+		"certificate without key":    {base: entra, change: func(c *Config) { c.CertificateFile = certificate }, want: []string{"certificate_file"}},
+		"certificate of another key": {base: entra, change: func(c *Config) { c.CertificateFile, c.PrivateKeyFile = certificate, ecKey }, want: []string{"certificate_file"}},
+		"certificate at okta":        {base: okta, change: func(c *Config) { c.CertificateFile = both }, want: []string{"certificate_file"}},
+		"federated token at okta":    {base: okta, change: func(c *Config) { c.FederatedTokenFile = federated }, want: []string{"federated_token_file"}},
+		"federated token, not one":   {base: entra, change: func(c *Config) { c.FederatedTokenFile = notPEM }, want: []string{"federated_token_file"}},
+		"prompt none":                {base: okta, change: func(c *Config) { c.Prompt = "none" }, want: []string{"prompt"}},
+		"max_age below a second":     {base: okta, change: func(c *Config) { c.MaxAge = time.Millisecond }, want: []string{"max_age"}},
+		"two acr in one":             {base: okta, change: func(c *Config) { c.ACRValues = []string{"a b"} }, want: []string{"acr_values[0]"}},
+		"domain_hint at okta":        {base: okta, change: func(c *Config) { c.DomainHint = "acme.example" }, want: []string{"domain_hint"}},
+		"scope without audience":     {base: okta, change: func(c *Config) { c.API.RequiredScope = "a" }, want: []string{"api.audiences"}},
+		"blank audience":             {base: okta, change: func(c *Config) { c.API.Audiences = []string{""} }, want: []string{"api.audiences[0]"}}, // E5
+		"a parameter of ours":        {base: okta, change: func(c *Config) { c.ExtraParameters = map[string]string{"Redirect_URI": "https://evil.example"} }, want: []string{"extra_parameters.Redirect_URI"}},
+		"a parameter with a setting": {base: okta, change: func(c *Config) { c.ExtraParameters = map[string]string{"prompt": "none"} }, want: []string{"extra_parameters.prompt"}},
+		"a parameter with a line":    {base: okta, change: func(c *Config) { c.ExtraParameters = map[string]string{"x": "a\nb"} }, want: []string{"extra_parameters.x"}},
+
 		"both secrets":                 {base: okta, change: func(c *Config) { c.ClientSecret, c.ClientSecrets = "a", []string{"b"} }, want: []string{"client_secrets"}},
 		"three secrets":                {base: okta, change: func(c *Config) { c.ClientSecrets = []string{"a", "b", "c"} }, want: []string{"client_secrets"}},
 		"blank secret":                 {base: okta, change: func(c *Config) { c.ClientSecrets = []string{"a", " "} }, want: []string{"client_secrets[1]"}},

@@ -18,15 +18,29 @@ type Config struct {
 	ClientID    string `yaml:"client_id"`
 	RedirectURL string `yaml:"-"` // public_url + /sso/callback/<name>
 
-	// Client authentication: none of these means a public client (PKCE only). Two secrets serve during a rotation.
-	ClientSecret  string   `yaml:"client_secret" secret:"true"`
-	ClientSecrets []string `yaml:"client_secrets" secret:"true"`
+	// Client authentication: exactly one way; none of these means a public client (PKCE only). Two secrets serve during a
+	// rotation. Files are read when they are used.
+	ClientSecret       string   `yaml:"client_secret" secret:"true"`
+	ClientSecrets      []string `yaml:"client_secrets" secret:"true"`
+	PrivateKeyFile     string   `yaml:"private_key_file"`     // PEM: signs assertions (private_key_jwt)
+	KeyID              string   `yaml:"key_id"`               // kid of that key at the provider
+	CertificateFile    string   `yaml:"certificate_file"`     // PEM: names the key at Entra; the key in the same file or in PrivateKeyFile
+	FederatedTokenFile string   `yaml:"federated_token_file"` // Entra: another issuer's token stands in for a secret (workload identity)
 
 	Scopes         []string `yaml:"scopes"` // added to openid profile email offline_access
 	TrustedDomains []string `yaml:"trusted_domains"`
 	CAFile         string   `yaml:"ca_file"`
 	ProxyURL       string   `yaml:"proxy_url" secret:"true"`
 	ResponseMode   string   `yaml:"response_mode"` // query (default) | form_post
+
+	// Of every authorization request. They are asked for; that the provider obeys is for rules to require (claims acr and amr).
+	ACRValues       []string          `yaml:"acr_values"`
+	Prompt          string            `yaml:"prompt"`           // login | consent | select_account; empty: as the provider sees fit
+	MaxAge          time.Duration     `yaml:"max_age"`          // of the sign-in at the provider; 0: any
+	DomainHint      string            `yaml:"domain_hint"`      // Entra: whose sign-in page to show
+	ExtraParameters map[string]string `yaml:"extra_parameters"` // whatever else the provider knows
+
+	API API `yaml:"api"`
 
 	// GroupsClaim and RolesClaim name the claims that carry groups and roles. Default: groups and roles.
 	GroupsClaim string `yaml:"groups_claim"`
@@ -39,4 +53,10 @@ type Config struct {
 	Guests         string   `yaml:"guests"` // deny (default) | allow
 
 	Timeout time.Duration `yaml:"timeout"` // of each call to the provider; default 10s
+}
+
+// API is what a provider's access tokens must say to be taken as bearer tokens. Without audiences, none are.
+type API struct {
+	Audiences     []string `yaml:"audiences"`
+	RequiredScope string   `yaml:"required_scope"`
 }

@@ -26,11 +26,13 @@ const (
 type document struct {
 	gooidc.ProviderConfig
 
-	EndSessionURL     string   `json:"end_session_endpoint"`
-	AuthMethods       []string `json:"token_endpoint_auth_methods_supported"`
-	Scopes            []string `json:"scopes_supported"`
-	IssInResponse     bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207
-	CloudInstanceName string   `json:"cloud_instance_name"`                            // Entra
+	EndSessionURL       string   `json:"end_session_endpoint"`
+	AuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
+	AssertionAlgorithms []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	Scopes              []string `json:"scopes_supported"`
+	IssInResponse       bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207
+	CloudInstanceName   string   `json:"cloud_instance_name"`                            // Entra
+	GraphHost           string   `json:"msgraph_host"`                                   // Entra
 }
 
 // signingAlgorithms are those that an ID token may be signed with. Symmetric ones and none are not among them, whatever a

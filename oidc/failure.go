@@ -277,14 +277,17 @@ func tokenRefusal(err error, grantType, providerType string, now time.Time, secr
 	return refusal
 }
 
-// blot takes every secret out of text.
+// signedToken is any compact JWS or JWE.
+var signedToken = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){2,4}`)
+
+// blot takes every secret, and whatever looks like a token, out of text.
 func blot(text string, secrets []string) string {
 	for _, s := range secrets {
 		if s != "" {
 			text = strings.ReplaceAll(text, s, "[secret]")
 		}
 	}
-	return text
+	return signedToken.ReplaceAllString(text, "[token]")
 }
 
 // quoted makes strangers' text fit for a log: one line, escaped, at most 300 bytes of it.

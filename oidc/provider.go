@@ -62,7 +62,7 @@ func New(cfg Config, env Env) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{
-		cfg: cfg, dialect: spoken, auth: newClientAuth(cfg),
+		cfg: cfg, dialect: spoken, auth: newClientAuth(cfg, env.Now, env.Rand, env.Log.With("provider", cfg.Name)),
 		groupsClaim: orDefault(cfg.GroupsClaim, "groups"), rolesClaim: orDefault(cfg.RolesClaim, "roles"),
 		client: client, work: newBackground(),
 		now: env.Now, rand: env.Rand, log: env.Log.With("provider", cfg.Name),

@@ -62,6 +62,9 @@ func (p *Provider) Begin(ctx context.Context, o BeginOptions) (redirect string, 
 	if err != nil {
 		return "", Attempt{}, err
 	}
+	if o.MaxAge == nil && p.cfg.MaxAge > 0 {
+		o.MaxAge = &p.cfg.MaxAge
+	}
 	a = Attempt{Provider: p.cfg.Name, IssuedAt: p.now(), MaxAge: o.MaxAge}
 	for _, secret := range []*string{&a.State, &a.Nonce, &a.Verifier} {
 		if *secret, err = p.random(); err != nil {
@@ -110,7 +113,12 @@ func (p *Provider) parameters(o BeginOptions) []oauth2.AuthCodeOption {
 			options = append(options, oauth2.SetAuthURLParam(name, value))
 		}
 	}
-	prompt := o.Prompt
+	for name, value := range p.cfg.ExtraParameters {
+		set(name, value)
+	}
+	set("acr_values", strings.Join(p.cfg.ACRValues, " "))
+	set("domain_hint", p.cfg.DomainHint)
+	prompt := orDefault(o.Prompt, p.cfg.Prompt)
 	if o.MaxAge != nil {
 		seconds := int64(max(0, *o.MaxAge) / time.Second)
 		set("max_age", strconv.FormatInt(seconds, 10))
@@ -254,9 +262,9 @@ func (p *Provider) exchange(ctx context.Context, doc *document, a Attempt, code 
 
 // redeem puts a grant to the token endpoint. What the grant and secrets say is blotted out of any refusal.
 func (p *Provider) redeem(ctx context.Context, doc *document, grant url.Values, secrets ...string) (*oauth2.Token, *Error) {
-	token, err := p.auth.redeem(gooidc.ClientContext(ctx, p.client), doc, grant)
+	token, err := p.auth.redeem(gooidc.ClientContext(ctx, p.client), doc, doc.TokenURL, grant)
 	if err != nil {
-		secrets = slices.Concat(secrets, p.auth.secrets, grant["code"], grant["code_verifier"], grant["refresh_token"])
+		secrets = slices.Concat(secrets, p.cfg.secrets(), grant["code"], grant["code_verifier"], grant["refresh_token"])
 		return nil, tokenRefusal(err, grant.Get("grant_type"), p.cfg.Type, p.now(), secrets...)
 	}
 	return token, nil

@@ -1,0 +1,151 @@
+package oidc
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"golang.org/x/oauth2/clientcredentials"
+)
+
+const (
+	// assertionType is that of RFC 7523, section 2.2.
+	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+	// assertionLife is how long one of our assertions is good. Okta takes an hour at most, Entra advises ten minutes.
+	assertionLife = 5 * time.Minute
+	// maxFederatedToken bounds a platform's token, in bytes.
+	maxFederatedToken = 32 << 10
+)
+
+func assert(request *clientcredentials.Config, assertion string) {
+	request.EndpointParams.Set("client_assertion_type", assertionType)
+	request.EndpointParams.Set("client_assertion", assertion)
+}
+
+// keyCredential signs an assertion for each request (private_key_jwt; RFC 7523, section 3). The key, and the certificate, are
+// read again each time, so that one can be replaced without a restart; files that are half written leave the one before in use.
+type keyCredential struct {
+	cfg  Config
+	now  func() time.Time
+	rand io.Reader
+	log  *slog.Logger
+
+	mu  sync.Mutex
+	key *clientKey
+}
+
+func (k *keyCredential) prove(doc *document, request *clientcredentials.Config) error {
+	key, err := k.current()
+	if err != nil {
+		return misconfigured("Make private_key_file and certificate_file readable, and of the same key.", fmt.Errorf("reading the client's key: %w", err))
+	}
+	assertion, err := k.sign(doc, key, request.TokenURL)
+	if err != nil {
+		return misconfigured("Use a key of a type that the provider takes.", fmt.Errorf("signing a client assertion: %w", err))
+	}
+	assert(request, assertion)
+	return nil
+}
+
+func (k *keyCredential) current() (*clientKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	key, err := readClientKey(k.cfg.PrivateKeyFile, k.cfg.CertificateFile)
+	switch {
+	case err == nil:
+		k.key = key
+	case k.key == nil:
+		return nil, err
+	default:
+		k.log.Warn("The client's key could not be read again; the one read before stays in use.", "error", err)
+	}
+	return k.key, nil
+}
+
+func (k *keyCredential) sign(doc *document, key *clientKey, endpoint string) (string, error) {
+	id := make([]byte, 16)
+	if _, err := io.ReadFull(k.rand, id); err != nil {
+		return "", fmt.Errorf("reading randomness: %w", err)
+	}
+	algorithm, err := key.algorithm(doc, k.cfg.Type)
+	if err != nil {
+		return "", err
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key.private}, k.header(key))
+	if err != nil {
+		return "", err
+	}
+	now := k.now()
+	return jwt.Signed(signer).Claims(jwt.Claims{
+		Issuer:    k.cfg.ClientID,
+		Subject:   k.cfg.ClientID,
+		Audience:  jwt.Audience{endpoint}, // Okta takes nothing but the endpoint that is called
+		ID:        base64.RawURLEncoding.EncodeToString(id),
+		IssuedAt:  jwt.NewNumericDate(now),
+		NotBefore: jwt.NewNumericDate(now),
+		Expiry:    jwt.NewNumericDate(now.Add(assertionLife)),
+	}).Serialize()
+}
+
+// header names the key: by the thumbprint of its certificate (RFC 7515, section 4.1.8), by its kid, or, where the provider
+// has only one, not at all.
+func (k *keyCredential) header(key *clientKey) *jose.SignerOptions {
+	options := (&jose.SignerOptions{}).WithType("JWT")
+	if k.cfg.KeyID != "" {
+		options.WithHeader("kid", k.cfg.KeyID)
+	}
+	if key.certificate != nil {
+		options.WithHeader("x5t#S256", key.thumbprint())
+	}
+	return options
+}
+
+// algorithm is what the provider is known to take for such a key: PS256 is Entra's advice, RS256 everybody's first.
+func (k *clientKey) algorithm(doc *document, providerType string) (jose.SignatureAlgorithm, error) {
+	algorithms := k.algorithms()
+	if len(algorithms) == 0 {
+		return "", errors.New("no signature algorithm is for such a key")
+	}
+	if providerType == TypeEntra {
+		return jose.PS256, nil
+	}
+	for _, algorithm := range algorithms {
+		if slices.Contains(doc.AssertionAlgorithms, string(algorithm)) {
+			return algorithm, nil
+		}
+	}
+	return algorithms[0], nil
+}
+
+// federatedCredential shows a token that the platform issues to this workload and replaces in its file as it pleases, so that
+// no secret is configured at all (RFC 7521, section 4.2; workload identity federation in Entra ID).
+type federatedCredential struct{ file string }
+
+func (f federatedCredential) prove(_ *document, request *clientcredentials.Config) error {
+	token, err := readFederatedToken(f.file)
+	if err != nil {
+		return misconfigured("Look at what writes federated_token_file: the platform's workload identity.", err)
+	}
+	assert(request, token)
+	return nil
+}
+
+func readFederatedToken(name string) (string, error) {
+	text, err := readSmall(name, maxFederatedToken)
+	if err != nil {
+		return "", fmt.Errorf("reading the federated token: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if strings.Count(token, ".") != 2 || strings.ContainsAny(token, " \r\n\t") {
+		return "", errors.New("the federated token is not a signed token")
+	}
+	return token, nil
+}
