@@ -54,6 +54,17 @@ func (c Config) secrets() []string {
 	return c.ClientSecrets
 }
 
+// secrets are those that no error may show.
+func (c *clientAuth) secrets() []string {
+	var out []string
+	for _, one := range c.credentials {
+		if secret, ok := one.(secretCredential); ok {
+			out = append(out, string(secret))
+		}
+	}
+	return out
+}
+
 // redeem puts a grant to a token endpoint (RFC 6749, section 4) with our credential: an authorization code, a refresh token, or
 // the client's own standing. While a secret is being rotated there are two, and the other one is tried if and only if the
 // provider answers invalid_client: nothing has been redeemed then. What worked last is tried first next time.

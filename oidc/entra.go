@@ -25,17 +25,18 @@ type cloud struct {
 	name     string // in canonical subjects
 	login    string // URL below which tenants are, without a trailing slash
 	instance string // cloud_instance_name of its keys; "" when not known
+	graph    string // host of its Microsoft Graph; "" when not known
 }
 
 var clouds = []struct {
 	cloud
 	hosts []string // any of them means this cloud
 }{
-	{cloud{"public", "https://login.microsoftonline.com", "microsoftonline.com"},
+	{cloud{"public", "https://login.microsoftonline.com", "microsoftonline.com", "graph.microsoft.com"},
 		[]string{"", "public", "login.microsoftonline.com", "login.windows.net", "login.microsoft.com"}},
-	{cloud{"usgov", "https://login.microsoftonline.us", "microsoftonline.us"},
+	{cloud{"usgov", "https://login.microsoftonline.us", "microsoftonline.us", "graph.microsoft.us"},
 		[]string{"usgov", "login.microsoftonline.us"}},
-	{cloud{"china", "https://login.partner.microsoftonline.cn", "partner.microsoftonline.cn"},
+	{cloud{"china", "https://login.partner.microsoftonline.cn", "partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn"},
 		[]string{"china", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn"}},
 }
 

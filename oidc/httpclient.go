@@ -141,7 +141,7 @@ func readCAFile(name string) (pem []byte, roots *x509.CertPool, err error) {
 	return pem, roots, nil
 }
 
-// answer is a provider's answer to a GET, whole.
+// answer is a provider's answer, whole.
 type answer struct {
 	status int
 	header http.Header
@@ -158,6 +158,10 @@ func get(ctx context.Context, client *http.Client, url string, extra http.Header
 	for name, values := range extra {
 		req.Header[name] = values
 	}
+	return send(client, req)
+}
+
+func send(client *http.Client, req *http.Request) (*answer, error) {
 	res, err := client.Do(req)
 	if err != nil {
 		return nil, err
@@ -165,7 +169,7 @@ func get(ctx context.Context, client *http.Client, url string, extra http.Header
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
-		return nil, fmt.Errorf("reading the answer of %s: %w", url, err)
+		return nil, fmt.Errorf("reading the answer of %s: %w", req.URL.Redacted(), err)
 	}
 	return &answer{status: res.StatusCode, header: res.Header, body: body}, nil
 }

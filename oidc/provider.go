@@ -35,6 +35,7 @@ type Provider struct {
 	client    *http.Client
 	work      *background
 	discovery *discovery
+	graph     *graph // Entra alone
 	keys      *keySet
 	orgKeys   *keySet // of Okta's org, which signs Universal Logout whatever authorization server is configured
 
@@ -78,8 +79,30 @@ func New(cfg Config, env Env) (*Provider, error) {
 		url: documentURL, accepts: spoken.accepts, expects: spoken.issuer(),
 		client: client, work: p.work, now: p.now, log: p.log,
 	}
+	if e, ok := spoken.(*entra); ok {
+		p.graph = p.newGraph(e.cloud)
+	}
 	p.keys, p.orgKeys = p.newKeySet("keys"), p.newKeySet("org keys")
 	return p, nil
+}
+
+func (p *Provider) newGraph(where cloud) *graph {
+	return &graph{
+		auth: p.auth, client: p.client, work: p.work, login: where.login, preset: where.graph,
+		now: p.now, wait: sleep, log: p.log, tokens: map[string]graphToken{},
+	}
+}
+
+// sleep waits, or until the caller gives up.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
 
 func (p *Provider) newKeySet(name string) *keySet {

@@ -56,7 +56,7 @@ func (p *Provider) renewed(ctx context.Context, doc *document, token *oauth2.Tok
 	if refusal != nil {
 		return nil, refusal
 	}
-	identity, refusal := p.identity(c)
+	identity, refusal := p.resolve(ctx, doc, c)
 	if refusal != nil {
 		return nil, refusal
 	}

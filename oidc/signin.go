@@ -177,7 +177,7 @@ func (p *Provider) finish(ctx context.Context, a Attempt, params url.Values) (*S
 	if refusal != nil {
 		return nil, refusal
 	}
-	identity, refusal := p.identity(c)
+	identity, refusal := p.resolve(ctx, doc, c)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -264,7 +264,7 @@ func (p *Provider) exchange(ctx context.Context, doc *document, a Attempt, code 
 func (p *Provider) redeem(ctx context.Context, doc *document, grant url.Values, secrets ...string) (*oauth2.Token, *Error) {
 	token, err := p.auth.redeem(gooidc.ClientContext(ctx, p.client), doc, doc.TokenURL, grant)
 	if err != nil {
-		secrets = slices.Concat(secrets, p.cfg.secrets(), grant["code"], grant["code_verifier"], grant["refresh_token"])
+		secrets = slices.Concat(secrets, p.auth.secrets(), grant["code"], grant["code_verifier"], grant["refresh_token"])
 		return nil, tokenRefusal(err, grant.Get("grant_type"), p.cfg.Type, p.now(), secrets...)
 	}
 	return token, nil

@@ -1,0 +1,34 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+)
+
+// resolve makes the identity of verified claims, whichever way they came: a sign-in, a refresh. It is the one place where an
+// incomplete list of groups is completed, or said to be incomplete.
+func (p *Provider) resolve(ctx context.Context, doc *document, c claims) (Identity, *Error) {
+	identity, refusal := p.identity(c)
+	if refusal != nil || identity.GroupsComplete || !c.overage(p.groupsClaim) || p.graph == nil {
+		return identity, refusal
+	}
+	groups, err := p.graph.groups(ctx, doc, c.text("tid"), c.text("oid"))
+	if err != nil {
+		identity.GroupsProblem = p.groupsProblem(identity.Subject, err)
+		return identity, nil
+	}
+	identity.Groups, identity.GroupsComplete, identity.GroupsProblem = groups, true, ""
+	return identity, nil
+}
+
+// groupsProblem says why the groups are not known, to the person and in the log.
+func (p *Provider) groupsProblem(subject string, err error) string {
+	say, remedy := "Microsoft Graph could not list the groups.", "See the cause."
+	var problem *graphProblem
+	if errors.As(err, &problem) {
+		say, remedy = problem.say, problem.remedy
+	}
+	p.log.Warn("The groups of a person with too many for their token could not be read: rules about groups refuse them.",
+		"subject", subject, "problem", say, "remedy", remedy, "error", reduced(err))
+	return say
+}
