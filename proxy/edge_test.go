@@ -14,8 +14,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
@@ -41,7 +44,12 @@ type world struct {
 	host     string
 	logs     *logBook
 	clock    *clock
+	metrics  *prometheus.Registry
+	away     atomic.Bool // the store has been out of reach for longer than its grace
 }
+
+// Usable stands between the edge and the store, so that a test needs no grace to pass.
+func (w *world) Usable() bool { return !w.away.Load() && w.store.Usable() }
 
 type worldOptions struct {
 	generation string
@@ -67,7 +75,7 @@ func newWorld(t testing.TB, options ...func(*worldOptions)) *world {
 	for _, option := range options {
 		option(&o)
 	}
-	w := &world{t: t, logs: &logBook{}, clock: &clock{}, rules: &mapping.Live{}}
+	w := &world{t: t, logs: &logBook{}, clock: &clock{}, rules: &mapping.Live{}, metrics: prometheus.NewRegistry()}
 	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: o.logLevel}))
 
 	on, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,7 +116,7 @@ func newWorld(t testing.TB, options ...func(*worldOptions)) *world {
 	table := vexa.Routes(o.generation)
 	w.proxy, err = proxy.New(o.config, proxy.Deps{
 		Gateway: gateway, Routes: func() *vexa.Table { return table }, Providers: []*oidc.Provider{provider}, Accounts: w.accounts, Rules: w.rules,
-		Sessions: w.store, Store: w.store, Ring: ring, Log: log, Now: w.clock.Now,
+		Sessions: w.store, Store: w, Ring: ring, Metrics: w.metrics, Log: log, Now: w.clock.Now,
 	})
 	must(t, err)
 	w.serve(on, provider)

@@ -134,7 +134,7 @@ func headerText(h http.Header) string {
 }
 
 // accountOf is the id of a person's account.
-func accountOf(t *testing.T, w *world, email string) string {
+func accountOf(t testing.TB, w *world, email string) string {
 	t.Helper()
 	var id string
 	must(t, w.store.View(t.Context(), func(tx mapping.Tx) error {
