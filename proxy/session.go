@@ -32,6 +32,17 @@ type SessionStore interface {
 	// TouchSessions writes last-seen times by session id, many at once; unknown ids are ignored.
 	TouchSessions(ctx context.Context, seen map[string]time.Time) error
 
+	// SessionsBySID returns the sessions that a provider knows by that session id, SessionsOf those of an account.
+	SessionsBySID(ctx context.Context, provider, sid string) ([]Session, error)
+	SessionsOf(ctx context.Context, accountID string) ([]Session, error)
+
+	// AskOnce notes that a session goes to its provider to be renewed now, and says true, unless it already did after since.
+	AskOnce(ctx context.Context, id string, now, since time.Time) (bool, error)
+
+	// RenewSession writes what the provider said anew about a session: SID, SealedIDToken and LogoutHint, by its ID. An
+	// unknown one is ignored.
+	RenewSession(ctx context.Context, s Session) error
+
 	// PurgeSessions deletes those that expired before the first, or were last seen before the second.
 	PurgeSessions(ctx context.Context, expiredBefore, idleBefore time.Time) (int, error)
 }

@@ -97,6 +97,25 @@ func (t *tx) touch(ids []string, seen map[string]time.Time) error {
 	return err
 }
 
+// AskOnce implements [proxy.SessionStore].
+func (s *Store) AskOnce(ctx context.Context, id string, now, since time.Time) (first bool, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		n, err := t.exec("noting that a session is renewed", `UPDATE sessions SET asked_at = $1 WHERE id = $2 AND asked_at <= $3`, micros(now), id, micros(since))
+		first = n > 0
+		return err
+	})
+	return first, err
+}
+
+// RenewSession implements [proxy.SessionStore].
+func (s *Store) RenewSession(ctx context.Context, session proxy.Session) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec("renewing the session", `UPDATE sessions SET sid = $1, sealed_id_token = $2, logout_hint = $3 WHERE id = $4`,
+			session.SID, session.SealedIDToken, session.LogoutHint, session.ID)
+		return err
+	})
+}
+
 // PurgeSessions implements [proxy.SessionStore].
 func (s *Store) PurgeSessions(ctx context.Context, expiredBefore, idleBefore time.Time) (purged int, err error) {
 	err = s.write(ctx, func(t *tx) error {

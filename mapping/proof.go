@@ -1,0 +1,119 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"vexa-sso/mapping/keyring"
+	"vexa-sso/oidc"
+)
+
+// Directory is what the proof of an account needs of an identity provider. *oidc.Provider is one.
+type Directory interface {
+	// Refresh uses a refresh token: who the person is now, and the token to keep from now on. Where it returns both a SignIn and
+	// an error, the token was used up and that SignIn holds its successor, and nothing else.
+	Refresh(ctx context.Context, refreshToken string, was oidc.Identity) (*oidc.SignIn, error)
+}
+
+// Proof is the means to ask a provider again about somebody who is not there: the newest refresh token that it gave for them. It
+// belongs to the account, however many sessions that has. An account without one is proven anew only when the person passes by
+// the provider. When the provider last vouched for them is Account.ProvenAt.
+type Proof struct {
+	AccountID string
+	Provider  string // who gave the token
+	Sealed    []byte // the token, bound to the account; never the same bytes twice
+	RenewAt   time.Time
+	Attempts  int // to renew it that led nowhere, since the last that did
+}
+
+// ProofTx is the part of a transaction that is about proofs, and about what providers call us with. Get-methods return
+// ErrNotFound, deleting what is not there is no error.
+type ProofTx interface {
+	Proof(accountID string) (Proof, error)
+	PutProof(p Proof) error
+	DeleteProof(accountID string) error
+
+	// ProofsDue returns proofs whose RenewAt has come, of accounts that have a session which has not expired by now and was
+	// used since usedSince: at most so many, the longest due first.
+	ProofsDue(now, usedSince time.Time, most int) ([]Proof, error)
+
+	// AddEmail notes that an account bears an address; AccountsByEmail finds those of a provider that ever did.
+	AddEmail(accountID, email string) error
+	AccountsByEmail(provider, email string) ([]Account, error)
+
+	// Spend notes that a provider's token was used, until it is too old to be used again. Spent says whether it was.
+	Spent(provider, jti string) (bool, error)
+	Spend(provider, jti string, now, until time.Time) error
+}
+
+// Keep makes the refresh token of a sign-in the account's proof, in place of the one before. An empty token changes nothing: the
+// one before is still good. The error is an *Error.
+func (a *Accounts) Keep(ctx context.Context, acc Account, refreshToken string) error {
+	if refreshToken == "" {
+		return nil
+	}
+	sealed, err := a.sealProof(acc.ID, refreshToken)
+	if err != nil {
+		return asError(err)
+	}
+	p := Proof{AccountID: acc.ID, Provider: acc.Provider, Sealed: sealed, RenewAt: a.renewAt()}
+	return asError(a.change(ctx, "keep the proof", func(c *change) error { return c.PutProof(p) }))
+}
+
+// Proven returns the account, and whether its proof is renewed without the person being there. The error is an *Error or
+// ErrNotFound.
+func (a *Accounts) Proven(ctx context.Context, id string) (acc Account, alone bool, err error) {
+	err = a.store.View(ctx, func(tx Tx) error {
+		if acc, err = tx.Account(id); err != nil {
+			return err
+		}
+		_, err = tx.Proof(id)
+		alone = err == nil
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return Account{}, false, asError(fmt.Errorf("read account %s: %w", id, err))
+	}
+	return acc, alone, nil
+}
+
+// noteEmails keeps what addresses the account bears now, proven or not.
+func (c *change) noteEmails(acc Account) error {
+	for _, text := range []string{acc.Identity.Email, acc.Identity.UnprovenEmail} {
+		email, err := canonicalEmail(text)
+		if err != nil {
+			continue // none
+		}
+		if err := c.AddEmail(acc.ID, email); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Accounts) sealProof(accountID, refreshToken string) ([]byte, error) {
+	sealed, err := a.ring.Seal(keyring.ProviderToken, []byte(refreshToken), []byte(accountID))
+	if err != nil {
+		return nil, fmt.Errorf("seal the proof of account %s: %w", accountID, err)
+	}
+	return sealed, nil
+}
+
+func (a *Accounts) openProof(p Proof) (string, error) {
+	token, err := a.ring.Open(keyring.ProviderToken, p.Sealed, []byte(p.AccountID))
+	if err != nil {
+		return "", fmt.Errorf("open the proof of account %s: %w", p.AccountID, err)
+	}
+	return string(token), nil
+}
+
+// renewAt is when a proof of now is renewed: in the second half of the time that it counts for, which leaves a quarter of
+// that time for what goes wrong, and not all at once where many signed in at once.
+func (a *Accounts) renewAt() time.Time {
+	return a.now().Add(a.renew/2 + a.upTo(a.renew/4))
+}

@@ -1,0 +1,295 @@
+package mapping
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"vexa-sso/oidc"
+)
+
+const (
+	proofsAtOnce   = 8                // renewals under way on one replica
+	proofsPerRound = 500              // looked up at a time
+	refreshTimeout = 30 * time.Second // of one renewal, all its calls to the provider together, and keeping the new token
+	proofLease     = time.Minute      // longer, so that it is never lost to a renewal that still runs
+	firstRepeat    = 10 * time.Second // of a renewal that led nowhere: within the time for which providers let an answer that got lost be asked for again …
+	longestRepeat  = 5 * time.Minute  // … then twice as long each time, up to this
+	keepRetry      = 500 * time.Millisecond
+)
+
+// errNewerProof: while we asked with one refresh token, a newer one was stored. What the provider said of the old one says
+// nothing any more.
+var errNewerProof = errors.New("the account has a newer proof")
+
+// RenewProofs asks the providers again about everybody who is using Vexa and whose proof is due. Who they are now is written to
+// the account like at a sign-in: grants follow, and keys that have become too wide are revoked (D9). Whoever their provider does not
+// vouch for any more loses everything. A provider that is down ends nothing. Any number of replicas may do it at the same time:
+// one of them asks about an account, the others leave it alone (D12). The error is the store's.
+func (a *Accounts) RenewProofs(ctx context.Context) error {
+	if len(a.directories) == 0 {
+		return nil
+	}
+	var due []Proof
+	err := a.store.View(ctx, func(tx Tx) (err error) {
+		now := a.now()
+		due, err = tx.ProofsDue(now, now.Add(-a.idle), proofsPerRound)
+		return err
+	})
+	if err != nil {
+		return asError(fmt.Errorf("look for proofs that are due: %w", err))
+	}
+	renewing, renewingCtx := errgroup.WithContext(ctx)
+	renewing.SetLimit(proofsAtOnce)
+	for _, p := range due {
+		renewing.Go(func() error {
+			if renewingCtx.Err() != nil || a.quiet.silent(p.Provider, a.now()) {
+				return nil
+			}
+			return a.renewProof(renewingCtx, p.AccountID)
+		})
+	}
+	return asError(renewing.Wait())
+}
+
+// renewProof renews the proof of one account, unless another replica does.
+func (a *Accounts) renewProof(ctx context.Context, accountID string) error {
+	_, release, err := a.lease(ctx, "proof:"+accountID, proofLease)
+	if errors.Is(err, ErrLeaseHeld) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("renew the proof of account %s: %w", accountID, err)
+	}
+	defer release()
+	acc, used, err := a.dueProof(ctx, accountID)
+	if err != nil || used == nil {
+		return err
+	}
+	directory := a.directories[used.Provider]
+	if directory == nil { // not configured any more: nobody can be asked
+		return a.dropProof(ctx, *used)
+	}
+	token, err := a.openProof(*used)
+	if err != nil {
+		a.log.ErrorContext(ctx, "proof not renewed", "account", accountID, "error", err, "remedy", "put the key ring back that sealed it, or let the person sign in again")
+		return a.putOffProof(ctx, *used, 0)
+	}
+	// From here on we see it through, whoever loses patience: the answer may hold the only token that is still good.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
+	defer cancel()
+	signIn, err := directory.Refresh(ctx, token, acc.Identity)
+	return a.settleProof(ctx, acc, *used, signIn, err)
+}
+
+// dueProof reads, under the lease, the account and its proof; nil when there is nothing to do any more.
+func (a *Accounts) dueProof(ctx context.Context, accountID string) (acc Account, due *Proof, err error) {
+	err = a.store.View(ctx, func(tx Tx) error {
+		due = nil
+		p, err := tx.Proof(accountID)
+		if errors.Is(err, ErrNotFound) || err == nil && a.now().Before(p.RenewAt) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		due = &p
+		acc, err = tx.Account(accountID)
+		return err
+	})
+	if err != nil {
+		return Account{}, nil, fmt.Errorf("read the proof of account %s: %w", accountID, err)
+	}
+	return acc, due, nil
+}
+
+// settleProof does what follows from the provider's answer. The new token comes first of all.
+func (a *Accounts) settleProof(ctx context.Context, acc Account, used Proof, signIn *oidc.SignIn, refusal error) error {
+	if signIn != nil && signIn.RefreshToken != "" {
+		next, err := a.swapProof(ctx, used, signIn.RefreshToken)
+		if errors.Is(err, errNewerProof) {
+			return nil
+		}
+		if err != nil {
+			a.log.ErrorContext(ctx, "a provider's new refresh token could not be stored", "account", acc.ID, "error", err)
+			return err
+		}
+		used = next
+	}
+	if refusal == nil {
+		return a.vouched(ctx, acc, used, signIn.Identity)
+	}
+	said, ok := errors.AsType[*oidc.Error](refusal)
+	if !ok {
+		said = &oidc.Error{Code: oidc.CodeProviderUnavailable, Err: refusal}
+	}
+	switch said.Code {
+	case oidc.CodeAccessEnded, oidc.CodeTenantRefused, oidc.CodeGuestRefused:
+		return a.endAccess(ctx, acc, used, said)
+	case oidc.CodeLoginRequired:
+		a.log.InfoContext(ctx, "the provider wants to see the person again", "account", acc.ID, "provider", used.Provider, "error", said)
+		return a.dropProof(ctx, used)
+	case oidc.CodeProviderUnavailable:
+		a.quiet.hush(used.Provider, a.now().Add(max(said.RetryAfter, firstRepeat)))
+	}
+	a.log.WarnContext(ctx, "proof not renewed; it will be tried again", "account", acc.ID, "provider", used.Provider, "attempts", used.Attempts+1, "error", said, "remedy", said.Remedy)
+	return a.putOffProof(ctx, used, said.RetryAfter)
+}
+
+// vouched writes what the provider says of the person now.
+func (a *Accounts) vouched(ctx context.Context, acc Account, p Proof, id oidc.Identity) error {
+	if id.Subject != acc.Subject {
+		a.log.ErrorContext(ctx, "a provider renewed another identity than was asked for; nothing is changed", "account", acc.ID, "provider", p.Provider)
+		return a.dropProof(ctx, p)
+	}
+	before := a.Decide(acc)
+	_, d, err := a.prove(ctx, id)
+	if err != nil {
+		return fmt.Errorf("write what the provider says of account %s: %w", acc.ID, err)
+	}
+	p.RenewAt, p.Attempts = a.renewAt(), 0
+	return ignoring(errNewerProof, a.change(ctx, "write when the proof is due", func(c *change) error {
+		if err := c.replaceProof(p, p); err != nil {
+			return err
+		}
+		if had, has := grantOf(before).Scopes, grantOf(d).Scopes; had != has {
+			e := about(acc, EventGrantChanged)
+			e.Actor, e.Rules = "provider "+p.Provider, d.Matched()
+			e.Reason = fmt.Sprintf("the provider's word changed what they may do: from %s to %s", had.words(), has.words())
+			return c.record(e)
+		}
+		return nil
+	}))
+}
+
+// words are the scopes for a sentence.
+func (s Scopes) words() string {
+	if s == "" {
+		return "nothing"
+	}
+	return strings.Join(s.List(), ", ")
+}
+
+// endAccess takes everything from somebody whom their provider does not vouch for any more. The account stays active: whoever the
+// provider lets in again may sign in again.
+func (a *Accounts) endAccess(ctx context.Context, acc Account, used Proof, said *oidc.Error) error {
+	reason := fmt.Sprintf("the provider ended their access (%s)", said.Code)
+	a.log.InfoContext(ctx, "the provider ended somebody's access", "account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
+	r := Revocation{Kind: RevokeAccount, Account: acc.ID, Reason: reason}
+	return ignoring(errNewerProof, a.revoke(ctx, r, func(c *change, acc Account) error {
+		if err := c.isCurrent(used); err != nil {
+			return err
+		}
+		return c.endAll(acc, EventAccessEnded, reason, "provider "+used.Provider)
+	}))
+}
+
+// swapProof stores the token that the provider gave in place of the one that it took. It does not give up lightly: where tokens
+// rotate, this one is the only one that is still good.
+func (a *Accounts) swapProof(ctx context.Context, used Proof, token string) (Proof, error) {
+	sealed, err := a.sealProof(used.AccountID, token)
+	if err != nil {
+		return used, err
+	}
+	next := used
+	next.Sealed = sealed
+	for {
+		err = a.change(ctx, "store the new refresh token", func(c *change) error { return c.replaceProof(used, next) })
+		if !errors.Is(err, ErrStoreUnavailable) {
+			return next, err
+		}
+		select {
+		case <-ctx.Done():
+			return used, err
+		case <-a.after(keepRetry):
+		}
+	}
+}
+
+// putOffProof sets when a renewal that led nowhere is tried again.
+func (a *Accounts) putOffProof(ctx context.Context, used Proof, atLeast time.Duration) error {
+	next := used
+	wait := longestRepeat
+	if used.Attempts < 5 {
+		wait = min(firstRepeat<<used.Attempts, longestRepeat)
+	}
+	next.Attempts++
+	next.RenewAt = a.now().Add(max(wait, atLeast))
+	return ignoring(errNewerProof, a.change(ctx, "put off a renewal", func(c *change) error { return c.replaceProof(used, next) }))
+}
+
+// dropProof forgets a token that is of no use any more. From then on the person is proven when they pass by the provider.
+func (a *Accounts) dropProof(ctx context.Context, used Proof) error {
+	r := Revocation{Kind: RevokeGrant, Account: used.AccountID, Reason: "the proof can only be renewed by the person"}
+	return ignoring(errNewerProof, a.revoke(ctx, r, func(c *change, _ Account) error {
+		if err := c.isCurrent(used); err != nil {
+			return err
+		}
+		return c.DeleteProof(used.AccountID)
+	}))
+}
+
+// replaceProof writes a proof in place of the one that was used, if that is still the account's.
+func (c *change) replaceProof(used, next Proof) error {
+	if err := c.isCurrent(used); err != nil {
+		return err
+	}
+	return c.PutProof(next)
+}
+
+// isCurrent returns errNewerProof unless the account's proof is still the one that was used.
+func (c *change) isCurrent(used Proof) error {
+	now, err := c.Proof(used.AccountID)
+	if errors.Is(err, ErrNotFound) || err == nil && !bytes.Equal(now.Sealed, used.Sealed) {
+		return errNewerProof
+	}
+	return err
+}
+
+func ignoring(harmless, err error) error {
+	if errors.Is(err, harmless) {
+		return nil
+	}
+	return err
+}
+
+// upTo is a random duration from zero to d.
+func (a *Accounts) upTo(d time.Duration) time.Duration {
+	var b [8]byte
+	a.randMu.Lock()
+	defer a.randMu.Unlock()
+	if _, err := io.ReadFull(a.rand, b[:]); err != nil || d <= 0 {
+		return 0
+	}
+	return time.Duration(binary.BigEndian.Uint64(b[:]) % uint64(d))
+}
+
+// quiet remembers which providers have asked to be left alone, or did not answer, so that a provider that is down is asked
+// about one person and not about everybody.
+type quiet struct {
+	mu    sync.Mutex
+	until map[string]time.Time
+}
+
+func (q *quiet) hush(provider string, until time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.until == nil {
+		q.until = map[string]time.Time{}
+	}
+	q.until[provider] = until
+}
+
+func (q *quiet) silent(provider string, now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return now.Before(q.until[provider])
+}

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"time"
+
+	"vexa-sso/mapping"
+)
+
+const selectProof = `SELECT account_id, provider, sealed, renew_at, attempts FROM proofs `
+
+func scanProof(row scanner) (p mapping.Proof, err error) {
+	err = row.Scan(&p.AccountID, &p.Provider, &p.Sealed, moment{&p.RenewAt}, &p.Attempts)
+	return p, err
+}
+
+func (t *tx) Proof(accountID string) (mapping.Proof, error) {
+	return one(t, "reading the proof", scanProof, selectProof+`WHERE account_id = $1`, accountID)
+}
+
+func (t *tx) ProofsDue(now, usedSince time.Time, most int) ([]mapping.Proof, error) {
+	return many(t, "reading the proofs that are due", scanProof, selectProof+`
+		WHERE renew_at <= $1 AND EXISTS (
+			SELECT 1 FROM sessions WHERE sessions.account_id = proofs.account_id AND sessions.expires_at > $1 AND sessions.last_seen >= $2)
+		ORDER BY renew_at, account_id LIMIT $3`, micros(now), micros(usedSince), most)
+}
+
+func (t *tx) PutProof(p mapping.Proof) error {
+	_, err := t.exec("writing the proof", `
+		INSERT INTO proofs (account_id, provider, sealed, renew_at, attempts) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (account_id) DO UPDATE SET provider = excluded.provider, sealed = excluded.sealed, renew_at = excluded.renew_at,
+			attempts = excluded.attempts`,
+		p.AccountID, p.Provider, p.Sealed, micros(p.RenewAt), int64(p.Attempts))
+	return err
+}
+
+// DeleteProof implements [mapping.Tx]; a proof that is not there is deleted already.
+func (t *tx) DeleteProof(accountID string) error {
+	_, err := t.exec("deleting the proof", `DELETE FROM proofs WHERE account_id = $1`, accountID)
+	return err
+}
+
+func (t *tx) AddEmail(accountID, email string) error {
+	_, err := t.exec("noting an address", `INSERT INTO emails (account_id, email) VALUES ($1, $2) ON CONFLICT (account_id, email) DO NOTHING`, accountID, email)
+	return err
+}
+
+func (t *tx) AccountsByEmail(provider, email string) ([]mapping.Account, error) {
+	return many(t, "reading the accounts that bore an address", scanAccount, selectAccount+`
+		WHERE provider = $1 AND id IN (SELECT account_id FROM emails WHERE email = $2) ORDER BY created_at, id`, provider, email)
+}
+
+func (t *tx) Spent(provider, jti string) (bool, error) {
+	n, err := one(t, "looking for a token that was used", scanNumber, `SELECT count(*) FROM spent_tokens WHERE provider = $1 AND jti = $2`, provider, jti)
+	return n > 0, err
+}
+
+// Spend implements [mapping.Tx], and forgets the tokens that have expired.
+func (t *tx) Spend(provider, jti string, now, until time.Time) error {
+	_, err := t.exec("forgetting expired tokens", `DELETE FROM spent_tokens WHERE until < $1`, micros(now))
+	if err != nil {
+		return err
+	}
+	_, err = t.exec("noting a token that was used", `
+		INSERT INTO spent_tokens (provider, jti, until) VALUES ($1, $2, $3) ON CONFLICT (provider, jti) DO NOTHING`, provider, jti, micros(until))
+	return err
+}
