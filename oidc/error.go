@@ -1,9 +1,6 @@
 package oidc
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Error is a sign-in that did not work: a stable code, a sentence for the person and a remedy for the admin's log. The
 // provider's own words never reach a page unescaped or a redirect at all.
@@ -13,16 +10,24 @@ type Error struct {
 	Remedy  string // for the admin, in the log
 	Err     error  // the cause; free of tokens and secrets
 
+	// Trace is the provider's ids for the request that failed ("trace …, correlation …"), for its support; empty when it
+	// gave none.
+	Trace string
+
 	// RetryAfter is how long to wait before trying again is of any use; zero when nobody said. Only with
 	// CodeProviderUnavailable.
 	RetryAfter time.Duration
 }
 
 func (e *Error) Error() string {
-	if e.Err == nil {
-		return fmt.Sprintf("%s: %s", e.Code, e.Message)
+	text := e.Code + ": " + e.Message
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
 	}
-	return fmt.Sprintf("%s: %s: %v", e.Code, e.Message, e.Err)
+	if e.Trace != "" {
+		text += " [" + e.Trace + "]"
+	}
+	return text
 }
 
 func (e *Error) Unwrap() error { return e.Err }

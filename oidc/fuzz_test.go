@@ -43,7 +43,7 @@ func FuzzCallback(f *testing.F) {
 			t.Errorf("%q got through", query)
 		}
 		for _, kind := range []string{TypeEntra, TypeOkta, TypeOIDC} {
-			e := callbackRefusal(params).refusal(kind)
+			e := callbackRefusal(params).refusal(Config{Type: kind})
 			if e.Code == "" || e.Message == "" || e.Remedy == "" || len(e.Error()) > 4<<10 || strings.ContainsFunc(e.Error(), unicode.IsControl) {
 				t.Errorf("%q becomes %q", query, e.Error())
 			}

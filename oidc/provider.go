@@ -88,7 +88,7 @@ func New(cfg Config, env Env) (*Provider, error) {
 
 func (p *Provider) newGraph(where cloud) *graph {
 	return &graph{
-		auth: p.auth, client: p.client, work: p.work, login: where.login, preset: where.graph,
+		cfg: p.cfg, auth: p.auth, client: p.client, work: p.work, login: where.login, preset: where.graph,
 		now: p.now, wait: sleep, log: p.log, tokens: map[string]graphToken{},
 	}
 }

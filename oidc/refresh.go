@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"slices"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -106,38 +105,3 @@ func (p *Provider) renewedClaims(ctx context.Context, doc *document, raw string,
 
 // aboutSignIn are the claims that a sign-in keeps for as long as it is renewed.
 var aboutSignIn = []string{"iss", "sub", "aud", "auth_time", "acr", "amr", "sid", "ver", "idp", "azp"}
-
-// atRefresh is what a refusal means for somebody who is signed in: what would refuse a sign-in ends this one, but for what
-// they can put right by signing in again.
-func (s providerSaid) atRefresh(providerType string) meaning {
-	if providerType == TypeEntra {
-		if m, ok := entraRefreshMeanings[aadsts(s.description)]; ok {
-			return m
-		}
-	}
-	m := s.atSignIn(providerType)
-	switch {
-	case m.code == CodeProviderUnavailable || m.code == CodeProviderMisset || m.code == CodeGroupsTooMany || m.code == CodeLoginRequired:
-		return m
-	case slices.Contains(lifted, s.detail):
-		return meaning{CodeLoginRequired, sayAgain, "Nothing: the provider wants to ask the person something (" + s.detail + ")."}
-	case m.message == sayPolicy || m.message == sayPassword:
-		return meaning{CodeLoginRequired, sayAgain, m.remedy}
-	case strings.Contains(s.description, "not granted in the original authorize request"): // Okta
-		return meaning{CodeLoginRequired, sayAgain, "Nothing: scopes has grown since this person signed in."}
-	case m.message == sayDisabled || m.message == sayNotAssigned:
-		return meaning{CodeAccessEnded, m.message, m.remedy}
-	}
-	return meaning{CodeAccessEnded, sayEnded, "The provider's own log says why; usual causes are that an administrator deactivated the person or cleared their sessions, or that the refresh token was not used for long."}
-}
-
-// lifted are the values of Entra's suberror that another sign-in may lift.
-var lifted = []string{"basic_action", "additional_action", "message_only", "consent_required", "user_password_expired", "protection_policy_required", "device_authentication_failed"}
-
-// entraRefreshMeanings are numbers that mean something else at a refresh than at a sign-in.
-var entraRefreshMeanings = map[string]meaning{
-	"50173":  {CodeAccessEnded, sayEnded, "An administrator revoked the person's sessions, or reset their password, in Entra ID."},
-	"700082": {CodeAccessEnded, sayEnded, "The refresh token was not used for 90 days."},
-	"700084": {CodeAccessEnded, sayEnded, "Register the redirect URI as type Web in Entra ID: the refresh tokens of a single-page application end after 24 hours."},
-	"70043":  {CodeLoginRequired, sayAgain, "Nothing: a conditional access policy limits how long a sign-in lasts (sign-in frequency)."},
-}

@@ -159,7 +159,7 @@ func (p *Provider) finish(ctx context.Context, a Attempt, params url.Values) (*S
 		return nil, err
 	}
 	if params.Has("error") {
-		return nil, callbackRefusal(params).refusal(p.cfg.Type)
+		return nil, callbackRefusal(params).refusal(p.cfg)
 	}
 	token, refusal := p.exchange(ctx, doc, a, params.Get("code"))
 	if refusal != nil {
@@ -200,7 +200,7 @@ func (a Attempt) signedInSince() time.Time {
 
 // single are the parameters that a callback may have once. Which of two would count is a matter of taste, and two programs
 // may differ in theirs.
-var single = []string{"state", "code", "iss", "error", "error_description", "error_subcode", "error_uri", "session_state", "id_token", "access_token"}
+var single = []string{"state", "code", "iss", "error", "error_description", "error_subcode", "suberror", "error_uri", "session_state", "id_token", "access_token"}
 
 // checkCallback holds a callback to the attempt that it claims to answer.
 func (p *Provider) checkCallback(a Attempt, params url.Values) *Error {
@@ -265,7 +265,7 @@ func (p *Provider) redeem(ctx context.Context, doc *document, grant url.Values, 
 	token, err := p.auth.redeem(gooidc.ClientContext(ctx, p.client), doc, doc.TokenURL, grant)
 	if err != nil {
 		secrets = slices.Concat(secrets, p.auth.secrets(), grant["code"], grant["code_verifier"], grant["refresh_token"])
-		return nil, tokenRefusal(err, grant.Get("grant_type"), p.cfg.Type, p.now(), secrets...)
+		return nil, tokenRefusal(err, grant.Get("grant_type"), p.cfg, p.now(), secrets...)
 	}
 	return token, nil
 }
