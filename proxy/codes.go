@@ -35,6 +35,7 @@ var outcomes = map[Code]outcome{
 	"rate_limited":           {http.StatusTooManyRequests, "Too many requests", "Too many requests at a time.", "Wait a moment and try again."},
 	"sign_in_invalid":        {http.StatusBadRequest, "The sign-in could not be completed", "The identity provider’s answer does not fit a sign-in that this browser started.", "Sign in again."},
 	"sign_in_expired":        {http.StatusBadRequest, "This sign-in is no longer open", "This browser has no open sign-in that the answer belongs to: it was finished, took too long, or the browser did not keep our cookie.", "Sign in again."},
+	"sign_in_loop":           {http.StatusBadRequest, "Signing in leads in circles", "This browser signed in several times within a minute, and was asked to sign in again each time.", "Tell your administrator what this page says, or sign in again."},
 	"sign_in_refused":        {http.StatusForbidden, "The sign-in was refused", "The identity provider refused the sign-in, or you cancelled it.", "Sign in again, or ask your administrator."},
 	"access_ended":           {http.StatusForbidden, "Your access has ended", "The identity provider says that your access has ended.", "Sign in again, or ask your administrator."},
 	"login_required":         {http.StatusUnauthorized, "Please sign in again", "The identity provider wants you to sign in again.", "Sign in again."},

@@ -24,8 +24,8 @@ type SessionConfig struct {
 	Idle     time.Duration `yaml:"idle"`     // without a request; default 8h
 	Lifetime time.Duration `yaml:"lifetime"` // in all; default 24h
 
-	// Renew is how long the provider's word counts before it is asked again; default 15m. It is checked, and takes effect once
-	// sessions are renewed in the background.
+	// Renew is how long the provider's word about a person counts before it is asked again; default 15m. In the background where
+	// the provider lets us; else when the person next opens a page.
 	Renew time.Duration `yaml:"renew"`
 }
 

@@ -29,14 +29,15 @@ const (
 type cookieNames struct {
 	session string
 	attempt string // prefix; the attempt's id follows
+	recent  string // when the browser signed in lately
 	secure  bool
 }
 
 func namesFor(scheme string) cookieNames {
 	if scheme == "https" {
-		return cookieNames{session: "__Host-" + sessionCookieName, attempt: "__Host-" + sessionCookieName + "_login_", secure: true}
+		return cookieNames{session: "__Host-" + sessionCookieName, attempt: "__Host-" + sessionCookieName + "_login_", recent: "__Host-" + sessionCookieName + "_recent", secure: true}
 	}
-	return cookieNames{session: sessionCookieName, attempt: sessionCookieName + "_login_"}
+	return cookieNames{session: sessionCookieName, attempt: sessionCookieName + "_login_", recent: sessionCookieName + "_recent"}
 }
 
 // sessionCookies is a sessions.Store of gorilla/sessions over our server-side store. The cookie holds nothing but an opaque
@@ -139,6 +140,12 @@ func (c *sessionCookies) clear(w http.ResponseWriter, r *http.Request) {
 type attempt struct {
 	oidc.Attempt
 	ReturnTo string `json:"return_to"`
+
+	// Renews is the session that is to be renewed without the person noticing, and Account is whose it is; empty for a sign-in.
+	Renews  string `json:"renews,omitempty"`
+	Account string `json:"account,omitempty"`
+
+	Recent []int64 `json:"recent,omitempty"` // when this browser signed in lately, in Unix seconds
 }
 
 // attemptCookies keep sign-ins in flight in the browser that started them, and nowhere else: what binds an answer to a browser

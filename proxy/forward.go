@@ -25,6 +25,9 @@ func (p *Proxy) forward(ex *exchange, r *http.Request) error {
 	if err != nil {
 		return p.signInInstead(ex, r, err)
 	}
+	if p.passByProvider(ex, r, l) {
+		return nil
+	}
 	upgrade := wantsWebSocket(r)
 	if err := p.checkSameSite(r, upgrade); err != nil {
 		return err

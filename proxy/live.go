@@ -27,6 +27,9 @@ type live struct {
 	session Session
 	account mapping.Account
 
+	alone bool         // the provider is asked about the account again without the person
+	asked atomic.Int64 // Unix seconds of when this session was last sent to the provider for that, as far as known here
+
 	seen    atomic.Int64 // Unix seconds of the last request, as far as touched
 	ended   atomic.Bool  // revoked: set before anything else happens
 	view    atomic.Pointer[view]
@@ -192,11 +195,11 @@ func (p *Proxy) loadLive(ctx context.Context, r *http.Request) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	account, err := p.accounts.Account(ctx, session.AccountID)
+	account, alone, err := p.accounts.Proven(ctx, session.AccountID)
 	if err != nil {
 		return nil, err
 	}
-	l := &live{session: session, account: account}
+	l := &live{session: session, account: account, alone: alone}
 	l.seen.Store(session.LastSeen.Unix())
 	if perSecond := p.cfg.Limits.RequestsPerSecond; perSecond > 0 {
 		l.limiter = rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond)))

@@ -30,6 +30,9 @@ func (p *Proxy) ownPages() http.Handler {
 	handle("/sso/login", p.login)
 	handle("/sso/callback/{provider}", p.callback)
 	handle("/sso/logout", p.logout)
+	handle("/sso/logout/frontchannel/{provider}", p.frontChannelLogout)
+	handle("/sso/logout/backchannel/{provider}", p.backChannelLogout)
+	handle("/sso/logout/universal/{provider}", p.universalLogout)
 	handle("/sso/signed-out", p.signedOut)
 	handle("/sso/healthz", p.healthz)
 	handle("/sso/readyz", p.readyz)
@@ -50,6 +53,9 @@ func (p *Proxy) home(ex *exchange, r *http.Request) error {
 	l, err := p.identify(ex, r)
 	if err != nil {
 		return p.signInInstead(ex, r, err)
+	}
+	if p.passByProvider(ex, r, l) {
+		return nil
 	}
 	p.pages.Home(ex, r, p.homePage(r.Context(), l))
 	return nil

@@ -20,6 +20,7 @@ type problem struct {
 	Code    Code
 	Detail  string // for people and programs; the code's own sentence when empty
 	Err     error  // for the log
+	Remedy  string // for the admin, in the log, where Err has none
 	Facts   []page.Fact
 	Actions []page.Link // what a person can do about it; the code's default when empty
 }
@@ -70,7 +71,7 @@ func (p *Proxy) answerProblem(ex *exchange, r *http.Request, err error) {
 		if o.Status >= 500 {
 			level = slog.LevelWarn
 		}
-		p.log.LogAttrs(r.Context(), level, "request refused", slog.String("code", string(pr.Code)), slog.String("trace_id", ex.traceID), slog.Any("error", pr.Err), remedy(pr.Err))
+		p.log.LogAttrs(r.Context(), level, "request refused", slog.String("code", string(pr.Code)), slog.String("trace_id", ex.traceID), slog.Any("error", pr.Err), remedy(pr))
 	}
 	if pr.Detail == "" {
 		pr.Detail = o.Detail
@@ -86,10 +87,13 @@ func (p *Proxy) answerProblem(ex *exchange, r *http.Request, err error) {
 }
 
 // remedy is what the admin should do, where the error knows.
-func remedy(err error) slog.Attr {
+func remedy(pr *problem) slog.Attr {
+	err := pr.Err
 	var o *oidc.Error
 	var m *mapping.Error
 	switch {
+	case pr.Remedy != "":
+		return slog.String("remedy", pr.Remedy)
 	case errors.As(err, &o) && o.Remedy != "":
 		return slog.String("remedy", o.Remedy)
 	case errors.As(err, &m) && m.Remedy != "":

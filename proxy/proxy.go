@@ -130,6 +130,7 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 func withDefaults(cfg Config) Config {
 	cfg.Session.Idle = cmp.Or(cfg.Session.Idle, 8*time.Hour)
 	cfg.Session.Lifetime = cmp.Or(cfg.Session.Lifetime, 24*time.Hour)
+	cfg.Session.Renew = cmp.Or(cfg.Session.Renew, 15*time.Minute)
 	cfg.Limits.BodyReplay = cmp.Or(cfg.Limits.BodyReplay, 64<<10)
 	cfg.Limits.StreamsPerAccount = cmp.Or(cfg.Limits.StreamsPerAccount, 20)
 	return cfg

@@ -40,16 +40,22 @@ func (p *Proxy) login(ex *exchange, r *http.Request) error {
 		p.pages.Choose(ex, r, p.choosePage(returnTo, hint, problem))
 		return nil
 	}
-	return p.begin(ex, r, provider, returnTo, oidc.BeginOptions{LoginHint: hint, Prompt: promptFor(provider, q.Get("prompt"))})
+	a := attempt{ReturnTo: returnTo, Recent: p.recentSignIns(r)}
+	prompt := promptFor(provider, q.Get("prompt"))
+	if prompt == "" && len(a.Recent) >= loopSignIns {
+		return p.withRetry(p.loop(r), provider, returnTo)
+	}
+	return p.begin(ex, r, provider, a, oidc.BeginOptions{LoginHint: hint, Prompt: prompt})
 }
 
 // begin sends the browser to the provider, with the attempt in a cookie of its own.
-func (p *Proxy) begin(ex *exchange, r *http.Request, provider *oidc.Provider, returnTo string, o oidc.BeginOptions) error {
-	location, a, err := provider.Begin(r.Context(), o)
+func (p *Proxy) begin(ex *exchange, r *http.Request, provider *oidc.Provider, a attempt, o oidc.BeginOptions) error {
+	location, begun, err := provider.Begin(r.Context(), o)
 	if err != nil {
-		return p.withRetry(asProblem(err), provider, returnTo)
+		return p.withRetry(asProblem(err), provider, a.ReturnTo)
 	}
-	if err := p.attempts.keep(ex, r, attempt{Attempt: a, ReturnTo: returnTo}, provider.UsesFormPost()); err != nil {
+	a.Attempt = begun
+	if err := p.attempts.keep(ex, r, a, provider.UsesFormPost()); err != nil {
 		return fail("internal_error", err)
 	}
 	p.leave(ex, r, location, provider)
@@ -153,6 +159,9 @@ func (p *Proxy) callback(ex *exchange, r *http.Request) error {
 	if !ok {
 		return p.deadAttempt(ex, r, provider)
 	}
+	if a.Renews != "" && a.Provider == provider.Name() {
+		return p.passedBy(ex, r, provider, a, params)
+	}
 	result := "error"
 	defer func() { p.metrics.signIns.WithLabelValues(provider.Name(), result).Inc() }()
 	signIn, err := provider.Finish(r.Context(), a.Attempt, params)
@@ -168,6 +177,7 @@ func (p *Proxy) callback(ex *exchange, r *http.Request) error {
 		return p.withRetry(pr, provider, a.ReturnTo)
 	}
 	result = "success"
+	p.countSignIn(ex, a.Recent)
 	redirect(ex, a.ReturnTo)
 	return nil
 }
@@ -204,8 +214,24 @@ func (p *Proxy) deadAttempt(ex *exchange, r *http.Request, provider *oidc.Provid
 // admit lets a proven identity in: the rules decide, the account is found or made, and the browser gets a session with a new
 // id, whatever session it had before (D2).
 func (p *Proxy) admit(ex *exchange, r *http.Request, provider *oidc.Provider, signIn *oidc.SignIn) error {
-	ctx := r.Context()
-	account, decision, err := p.accounts.SignIn(ctx, signIn.Identity)
+	event, err := p.prove(ex, r, provider, signIn)
+	if err != nil {
+		return err
+	}
+	p.endCookieSession(r, "replaced by a new sign-in")
+	session, err := p.startSession(ex, r, provider, event.Account, signIn)
+	if err != nil {
+		return err
+	}
+	event.Event, event.CredentialID = mapping.EventSignIn, session.ID
+	p.record(ex, r, event)
+	return nil
+}
+
+// prove writes a proven identity to its account and keeps the means to ask the provider again. It returns what the audit is to
+// say of it; a refusal is recorded already.
+func (p *Proxy) prove(ex *exchange, r *http.Request, provider *oidc.Provider, signIn *oidc.SignIn) (mapping.Event, error) {
+	account, decision, err := p.accounts.SignIn(r.Context(), signIn.Identity)
 	event := mapping.Event{Event: mapping.EventSignInRefused, Provider: provider.Name(), Account: account.ID, Rules: decision.Matched()}
 	p.metrics.decisions.WithLabelValues(decisionResult(decision)).Inc()
 	switch {
@@ -215,29 +241,24 @@ func (p *Proxy) admit(ex *exchange, r *http.Request, provider *oidc.Provider, si
 	case account.Status == mapping.Suspended:
 		err = refuse("suspended", "")
 	}
+	if err == nil {
+		err = p.accounts.Keep(r.Context(), account, signIn.RefreshToken)
+	}
 	if err != nil {
 		event.Reason = string(asProblem(err).Code)
 		p.record(ex, r, event)
-		return err
 	}
-	p.endCookieSession(r, "replaced by a new sign-in")
-	session, err := p.startSession(ex, r, provider, account, signIn)
-	if err != nil {
-		return err
-	}
-	event.Event, event.CredentialID = mapping.EventSignIn, session.ID
-	p.record(ex, r, event)
-	return nil
+	return event, err
 }
 
-func (p *Proxy) startSession(ex *exchange, r *http.Request, provider *oidc.Provider, account mapping.Account, signIn *oidc.SignIn) (Session, error) {
+func (p *Proxy) startSession(ex *exchange, r *http.Request, provider *oidc.Provider, account string, signIn *oidc.SignIn) (Session, error) {
 	id, err := randomID(p.random)
 	if err != nil {
 		return Session{}, fail("internal_error", err)
 	}
 	now := p.now()
 	session := Session{
-		ID: "ses_" + id[:16], AccountID: account.ID, Provider: provider.Name(), SID: signIn.Identity.SID,
+		ID: "ses_" + id[:16], AccountID: account, Provider: provider.Name(), SID: signIn.Identity.SID,
 		AuthTime: now, CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(p.cfg.Session.Lifetime), LogoutHint: signIn.LogoutHint,
 	}
 	if signIn.IDToken != "" {

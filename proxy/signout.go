@@ -36,6 +36,7 @@ func (p *Proxy) logout(ex *exchange, r *http.Request) error {
 		return asProblem(err)
 	}
 	p.cookies.clear(ex, r)
+	p.forgetSignIns(ex)
 	p.record(ex, r, mapping.Event{Event: mapping.EventSignOut, Actor: l.account.ID, Account: l.account.ID, Provider: l.session.Provider, CredentialID: l.session.ID})
 	p.afterLogout(ex, r, l.session)
 	return nil

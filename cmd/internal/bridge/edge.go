@@ -22,8 +22,8 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 		return nil, fmt.Errorf("vexa.gateway_url: %w", err)
 	}
 	accounts := mapping.NewAccounts(
-		mapping.Config{Instance: b.cfg.Instance, AdoptExisting: b.cfg.AdoptExisting},
-		mapping.Deps{Store: s, Vexa: b.client, Ring: b.cfg.Ring, Rules: b.rules, Log: b.log, Minted: b.metrics.minted, Revoked: b.metrics.revoked},
+		mapping.Config{Instance: b.cfg.Instance, AdoptExisting: b.cfg.AdoptExisting, Renew: b.cfg.Session.Renew, Idle: b.cfg.Session.Idle},
+		mapping.Deps{Store: s, Vexa: b.client, Ring: b.cfg.Ring, Rules: b.rules, Directories: b.directories(), Log: b.log, Minted: b.metrics.minted, Revoked: b.metrics.revoked},
 	)
 	p, err := proxy.New(b.cfg.Config, proxy.Deps{
 		Gateway: gateway, Routes: b.table.routes, Providers: b.providers, Accounts: accounts, Rules: b.rules, Sessions: s, Store: s, Ring: b.cfg.Ring,
@@ -34,6 +34,15 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 		return nil, err
 	}
 	return &edge{store: s, accounts: accounts, proxy: p}, nil
+}
+
+// directories are the providers as accounts know them.
+func (b *bridge) directories() map[string]mapping.Directory {
+	named := map[string]mapping.Directory{}
+	for _, p := range b.providers {
+		named[p.Name()] = p
+	}
+	return named
 }
 
 // confirmationDue is how long a revocation may wait for Vexa's confirmation before somebody should look.
