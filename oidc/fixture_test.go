@@ -83,15 +83,20 @@ func (s signer) with(name string, value any) signer {
 }
 
 func (s signer) published() map[string]any {
-	raw, err := json.Marshal(jose.JSONWebKey{Key: s.private.Public(), KeyID: s.kid, Use: "sig"})
+	jwk := published(jose.JSONWebKey{Key: s.private.Public(), KeyID: s.kid, Use: "sig"})
+	maps.Copy(jwk, s.extra)
+	return jwk
+}
+
+// published is a key as it is in a set.
+func published(key jose.JSONWebKey) (jwk map[string]any) {
+	raw, err := json.Marshal(key)
 	if err != nil {
 		panic(err)
 	}
-	var jwk map[string]any
 	if err := json.Unmarshal(raw, &jwk); err != nil {
 		panic(err)
 	}
-	maps.Copy(jwk, s.extra)
 	return jwk
 }
 

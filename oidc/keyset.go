@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +33,9 @@ const (
 // errNoKey is a token that none of the known keys signed.
 var errNoKey = errors.New("no key that the provider publishes has signed the token")
 
+// errUnnamedKey is a token that does not say which of several keys signed it (OpenID Connect Core 1.0, section 10.1).
+var errUnnamedKey = errors.New("the token does not say which of the provider's keys signed it")
+
 // publicKey is one published signing key.
 type publicKey struct {
 	jose.JSONWebKey
@@ -39,6 +43,7 @@ type publicKey struct {
 	issuer string // Entra: whose tokens the key may sign; may hold {tenantid}
 	cloud  string // Entra: cloud_instance_name
 	seen   time.Time
+	set    int // the number of the fetch that last had it
 }
 
 // keySet holds a provider's signing keys, each for a day after it was last published. A fetch adds to what is known and
@@ -57,6 +62,7 @@ type keySet struct {
 	mu      sync.Mutex
 	keys    map[string]publicKey // by id
 	fetched time.Time            // when a fetch last worked
+	sets    int                  // how many fetches have worked
 	missed  time.Time            // when a token last caused a fetch that did not help it
 	backoff backoff
 }
@@ -121,11 +127,14 @@ func (s *keySet) look() (have, due bool, refusal *Error) {
 	return have, due, nil
 }
 
-// try finds the key that signed the token. Many tokens of a provider without key ids may have to be tried with all keys;
-// their number is bounded.
+// try finds the key that signed the token.
 func (s *keySet) try(token *jose.JSONWebSignature, fits func(publicKey, []byte) error) ([]byte, error) {
+	candidates, err := s.candidates(token.Signatures[0].Header)
+	if err != nil {
+		return nil, err
+	}
 	refusal := errNoKey
-	for _, key := range s.candidates(token.Signatures[0].Header) {
+	for _, key := range candidates {
 		payload, err := token.Verify(key.Key)
 		if err != nil {
 			continue
@@ -137,7 +146,9 @@ func (s *keySet) try(token *jose.JSONWebSignature, fits func(publicKey, []byte) 
 	return nil, refusal
 }
 
-func (s *keySet) candidates(header jose.Header) []publicKey {
+// candidates are the keys that the header names: by kid, or, without one, the only one of its kind in the set as it was last
+// published.
+func (s *keySet) candidates(header jose.Header) ([]publicKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
@@ -146,12 +157,30 @@ func (s *keySet) candidates(header jose.Header) []publicKey {
 		switch {
 		case now.Sub(key.seen) >= keyLife:
 		case header.KeyID != "" && header.KeyID != key.KeyID:
+		case header.KeyID == "" && key.set != s.sets:
 		case key.Algorithm != "" && key.Algorithm != header.Algorithm:
+		case !isFor(key.Key, header.Algorithm):
 		default:
 			found = append(found, key)
 		}
 	}
-	return found
+	if header.KeyID == "" && len(found) > 1 {
+		return nil, errUnnamedKey
+	}
+	return found, nil
+}
+
+// isFor says whether a public key is of the type that an algorithm signs with (RFC 7518, section 3.1; RFC 8037, section 3.1).
+func isFor(key any, algorithm string) bool {
+	switch key.(type) {
+	case *rsa.PublicKey:
+		return strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS")
+	case *ecdsa.PublicKey:
+		return strings.HasPrefix(algorithm, "ES")
+	case ed25519.PublicKey:
+		return algorithm == string(jose.EdDSA)
+	}
+	return false
 }
 
 // spend takes note that a fetch did not help the token that it was made for.
@@ -218,8 +247,9 @@ func (s *keySet) fetch(ctx context.Context, url string) error {
 	}
 	s.backoff.succeeded()
 	s.fetched = now
+	s.sets++
 	for _, key := range published {
-		key.seen = now
+		key.seen, key.set = now, s.sets
 		s.keys[key.id] = key
 	}
 	s.forget(now)

@@ -29,6 +29,19 @@ func (p *Provider) EndSession(ctx context.Context, idToken, logoutHint, postLogo
 	})
 }
 
+// WithState is an end-session URL with a state of ours, which the provider repeats at the post-logout redirect URI (OpenID
+// Connect RP-Initiated Logout 1.0, section 2): one that comes back with another state answers somebody else's sign-out.
+func WithState(endSession, state string) string {
+	u, err := url.Parse(endSession)
+	if err != nil {
+		return endSession
+	}
+	query := u.Query()
+	query.Set("state", state)
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
 func endSessionURL(doc *document, params map[string]string) (string, bool) {
 	u, err := url.Parse(doc.EndSessionURL)
 	if err != nil {
