@@ -42,10 +42,15 @@ type world struct {
 	proxy    *proxy.Proxy
 	public   string // http://127.0.0.1:port
 	host     string
+	listens  string // where this replica does; host, but for further replicas
 	logs     *logBook
 	clock    *clock
 	metrics  *prometheus.Registry
 	away     atomic.Bool // the store has been out of reach for longer than its grace
+
+	options  worldOptions
+	ring     *keyring.Ring
+	database string
 }
 
 // Usable stands between the edge and the store, so that a test needs no grace to pass.
@@ -57,6 +62,8 @@ type worldOptions struct {
 	config     proxy.Config
 	logLevel   slog.Level
 	gateway    string // instead of Vexa's
+	okta       oidctest.OktaOptions
+	more       []oidc.Config // providers besides Okta; their redirect URLs are filled in
 }
 
 // staffRules lets the demo cast's vexa-users do everything, and its vexa-viewers read.
@@ -76,15 +83,14 @@ func newWorld(t testing.TB, options ...func(*worldOptions)) *world {
 		option(&o)
 	}
 	w := &world{t: t, logs: &logBook{}, clock: &clock{}, rules: &mapping.Live{}, metrics: prometheus.NewRegistry()}
-	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: o.logLevel}))
-
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	w.public, w.host = "http://"+on.Addr().String(), on.Addr().String()
 
-	w.okta = oidctest.StartOkta(t, oidctest.OktaOptions{Now: w.clock.Now})
+	o.okta.Now = w.clock.Now
+	w.okta = oidctest.StartOkta(t, o.okta)
 	w.okta.AddCast()
-	client := w.okta.AddClient(oidctest.Client{ID: "0oa1bridge", Secrets: []string{"okta-client-secret-canary"}, RedirectURIs: []string{w.public + "/sso/callback/okta"}, PostLogoutURIs: []string{w.public + "/sso/signed-out"}})
+	w.okta.AddClient(oidctest.Client{ID: "0oa1bridge", Secrets: []string{"okta-client-secret-canary"}, RedirectURIs: []string{w.public + "/sso/callback/okta"}, PostLogoutURIs: []string{w.public + "/sso/signed-out"}})
 	w.vexa = vexatest.Start(t, vexatest.Generation(o.generation), vexatest.Clock(w.clock.Now))
 
 	rules, problems := mapping.Compile(o.rules)
@@ -94,18 +100,55 @@ func newWorld(t testing.TB, options ...func(*worldOptions)) *world {
 	w.rules.Replace(rules)
 	ringJSON, err := keyring.Generate()
 	must(t, err)
-	ring, err := keyring.Load(ringJSON)
+	w.ring, err = keyring.Load(ringJSON)
 	must(t, err)
-	w.store, err = store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "bridge.db"), Grace: 30 * time.Second}, store.Env{Log: log})
+	w.database = "sqlite:" + filepath.Join(t.TempDir(), "bridge.db")
+	w.options = o
+	w.start(on)
+	return w
+}
+
+// replica starts another process on the same store, behind the same public URL.
+func (w *world) replica() *world {
+	w.t.Helper()
+	on, err := net.Listen("tcp", "127.0.0.1:0")
+	must(w.t, err)
+	r := &world{
+		t: w.t, okta: w.okta, vexa: w.vexa, rules: w.rules, public: w.public, host: w.host, logs: w.logs, clock: w.clock,
+		metrics: prometheus.NewRegistry(), options: w.options, ring: w.ring, database: w.database,
+	}
+	r.start(on)
+	return r
+}
+
+// start makes the bridge and serves it.
+func (w *world) start(on net.Listener) {
+	w.t.Helper()
+	o, t := w.options, w.t
+	w.listens = on.Addr().String()
+	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: o.logLevel}))
+	var err error
+	w.store, err = store.Open(t.Context(), store.Config{URL: w.database, Grace: 30 * time.Second}, store.Env{Log: log})
 	must(t, err)
 	admin, err := vexa.New(vexa.Config{GatewayURL: w.vexa.GatewayURL, AdminURL: w.vexa.AdminURL, AdminToken: vexatest.DefaultAdminToken, Generation: o.generation})
 	must(t, err)
-	w.accounts = mapping.NewAccounts(mapping.Config{Instance: "test"}, mapping.Deps{Store: w.store, Vexa: admin, Ring: ring, Rules: w.rules, Log: log, Now: w.clock.Now})
-	provider, err := oidc.New(oidc.Config{
-		Name: "okta", Type: oidc.TypeOkta, Issuer: w.okta.Issuer(), ClientID: client.ID, ClientSecret: client.Secrets[0], RedirectURL: w.public + "/sso/callback/okta",
+	var providers []*oidc.Provider
+	directories := map[string]mapping.Directory{}
+	okta := oidc.Config{
+		Name: "okta", Type: oidc.TypeOkta, Issuer: w.okta.Issuer(), ClientID: "0oa1bridge", ClientSecret: "okta-client-secret-canary",
 		Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"},
-	}, oidc.Env{Now: w.clock.Now, Log: log})
-	must(t, err)
+	}
+	for _, c := range append([]oidc.Config{okta}, o.more...) {
+		c.RedirectURL = w.public + "/sso/callback/" + c.Name
+		provider, err := oidc.New(c, oidc.Env{Now: w.clock.Now, Log: log})
+		must(t, err)
+		providers = append(providers, provider)
+		directories[c.Name] = provider
+	}
+	w.accounts = mapping.NewAccounts(
+		mapping.Config{Instance: "test", Renew: o.config.Session.Renew, Idle: o.config.Session.Idle},
+		mapping.Deps{Store: w.store, Vexa: admin, Ring: w.ring, Rules: w.rules, Directories: directories, Log: log, Now: w.clock.Now},
+	)
 
 	if o.gateway == "" {
 		o.gateway = w.vexa.GatewayURL
@@ -115,16 +158,15 @@ func newWorld(t testing.TB, options ...func(*worldOptions)) *world {
 	o.config.PublicURL = w.public
 	table := vexa.Routes(o.generation)
 	w.proxy, err = proxy.New(o.config, proxy.Deps{
-		Gateway: gateway, Routes: func() *vexa.Table { return table }, Providers: []*oidc.Provider{provider}, Accounts: w.accounts, Rules: w.rules,
-		Sessions: w.store, Store: w, Ring: ring, Metrics: w.metrics, Log: log, Now: w.clock.Now,
+		Gateway: gateway, Routes: func() *vexa.Table { return table }, Providers: providers, Accounts: w.accounts, Rules: w.rules,
+		Sessions: w.store, Store: w, Ring: w.ring, Metrics: w.metrics, Log: log, Now: w.clock.Now,
 	})
 	must(t, err)
-	w.serve(on, provider)
-	return w
+	w.serve(on, providers)
 }
 
 // serve runs the bridge and what belongs to it until the test is over.
-func (w *world) serve(on net.Listener, provider *oidc.Provider) {
+func (w *world) serve(on net.Listener, providers []*oidc.Provider) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = w.accounts.Run(ctx) })
@@ -140,7 +182,9 @@ func (w *world) serve(on net.Listener, provider *oidc.Provider) {
 		server.Close()
 		cancel()
 		running.Wait()
-		provider.Close()
+		for _, provider := range providers {
+			provider.Close()
+		}
 		w.store.Close()
 	})
 }
@@ -154,8 +198,20 @@ type browser struct {
 func (w *world) browser() *browser {
 	jar, err := cookiejar.New(nil)
 	must(w.t, err)
-	return &browser{&http.Client{Jar: jar, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, w}
+	return &browser{w.client(jar), w}
 }
+
+// client reaches this replica at the public URL, as through a load balancer.
+func (w *world) client(jar http.CookieJar) *http.Client {
+	way := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, w.listens)
+	}}
+	w.t.Cleanup(way.CloseIdleConnections)
+	return &http.Client{Jar: jar, Transport: way, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// at is the same browser, led to another replica.
+func (b *browser) at(w *world) *browser { return &browser{w.client(b.Jar), w} }
 
 // signIn signs a person in and returns their browser.
 func (w *world) signIn(who string) *browser {
