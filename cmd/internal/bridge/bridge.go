@@ -43,6 +43,9 @@ type Options struct {
 	// Ready is called once requests are served: both listeners are open and the store is. Optional.
 	Ready func(addr, metricsAddr net.Addr)
 
+	// Transport leads to the gateway; nil: the one that waits a minute for an answer to begin.
+	Transport http.RoundTripper
+
 	Log io.Writer
 }
 
@@ -66,6 +69,7 @@ type bridge struct {
 	rules     *mapping.Live
 	client    *vexa.Client
 	table     *tables
+	admin     *adminAPI
 	providers []*oidc.Provider
 	cert      *certificate // nil: plain http
 	starting  http.Handler // until there is an edge
@@ -91,6 +95,7 @@ func build(cfg *config.Config, o Options) (*bridge, error) {
 		return nil, err
 	}
 	b.table = newTables(b.client, cfg.Vexa.Generation, b.log)
+	b.admin = newAdminAPI(b.client, b.log)
 	for _, c := range cfg.Providers {
 		c.RedirectURL = cfg.PublicURL + "/sso/callback/" + c.Name
 		provider, err := oidc.New(c, oidc.Env{Log: b.log})
@@ -134,6 +139,7 @@ func (b *bridge) run(ctx context.Context) error {
 		return nil
 	})
 	crew.start(b.table.run)
+	crew.start(b.admin.run)
 	crew.start(b.watchFiles)
 
 	servers := []*http.Server{b.publicServer(), b.operatorServer()}

@@ -27,8 +27,8 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	)
 	p, err := proxy.New(b.cfg.Config, proxy.Deps{
 		Gateway: gateway, Routes: b.table.routes, Providers: b.providers, Accounts: accounts, Rules: b.rules, Sessions: s, Store: s, Ring: b.cfg.Ring,
-		Ready:   []proxy.Check{{Name: "vexa_admin", Ping: b.pingVexa}, {Name: "revocations", Ping: revocationsConfirmed(accounts)}},
-		Metrics: b.registry, Log: b.log,
+		Ready:     []proxy.Check{{Name: "vexa_admin", Ping: b.admin.ping}, {Name: "revocations", Ping: revocationsConfirmed(accounts)}},
+		Transport: b.options.Transport, Metrics: b.registry, Log: b.log,
 	})
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func newMetrics(b *bridge) *metrics {
 	m.rulesGeneration.Set(1)
 	b.registry.MustRegister(m.mints, m.revocations, m.rulesGeneration, m.reloadFailed,
 		gauge("vexa_sso_store_up", "Whether the store has answered within its grace.", nil, func() bool { e := b.edge.Load(); return e != nil && e.store.Usable() }),
-		gauge("vexa_sso_vexa_admin_up", "Whether Vexa's Admin API answers.", nil, func() bool { return b.ping(b.pingVexa) }),
+		gauge("vexa_sso_vexa_admin_up", "Whether Vexa's Admin API answers.", nil, func() bool { return b.ping(b.admin.ping) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "vexa_sso_revocation_pending_seconds", Help: "Age of the oldest revocation that Vexa has not confirmed."}, b.pendingSeconds),
 	)
 	for _, p := range b.providers {
@@ -53,11 +53,6 @@ func (b *bridge) ping(ask func(context.Context) error) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	return ask(ctx) == nil
-}
-
-func (b *bridge) pingVexa(ctx context.Context) error {
-	_, err := b.client.Generation(ctx)
-	return err
 }
 
 func (b *bridge) pendingSeconds() float64 {

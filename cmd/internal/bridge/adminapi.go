@@ -1,0 +1,86 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"vexa-sso/mapping/vexa"
+)
+
+const (
+	// How often Vexa's Admin API is asked whether it answers, and while it does not. Before a 0.10 gateway all replicas
+	// together have 30 calls a minute, for everything.
+	adminEvery = 20 * time.Second
+	adminRetry = 5 * time.Second
+
+	// nobody is an address that no user has: looking it up shows that the Admin API answers, and takes our token.
+	nobody = "nobody@vexa-sso.invalid"
+)
+
+// adminAPI knows whether Vexa's Admin API answered when it was last asked. It is asked in the background: whoever probes us
+// neither waits for it nor troubles it.
+type adminAPI struct {
+	client  *vexa.Client
+	log     *slog.Logger
+	after   func(time.Duration) <-chan time.Time
+	trouble atomic.Pointer[error] // nil: it answered
+}
+
+func newAdminAPI(client *vexa.Client, log *slog.Logger) *adminAPI {
+	a := &adminAPI{client: client, log: log, after: time.After}
+	unasked := errors.New("not asked yet")
+	a.trouble.Store(&unasked)
+	return a
+}
+
+// ping returns why the Admin API could not be used when it was last asked, or nil.
+func (a *adminAPI) ping(context.Context) error {
+	if trouble := a.trouble.Load(); trouble != nil {
+		return *trouble
+	}
+	return nil
+}
+
+// run asks, until ctx ends.
+func (a *adminAPI) run(ctx context.Context) error {
+	for asked := false; ; asked = true {
+		err := a.ask(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		wait := adminEvery
+		if err != nil {
+			wait = adminRetry
+		}
+		a.note(err, asked)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.after(wait):
+		}
+	}
+}
+
+func (a *adminAPI) ask(ctx context.Context) error {
+	_, err := a.client.FindUser(ctx, nobody)
+	if errors.Is(err, vexa.ErrUserNotFound) {
+		return nil
+	}
+	return err
+}
+
+// note remembers what came of asking, and says so where it is news.
+func (a *adminAPI) note(err error, asked bool) {
+	if err == nil {
+		if a.trouble.Swap(nil) != nil && asked {
+			a.log.Info("Vexa's Admin API answers again")
+		}
+		return
+	}
+	if a.trouble.Swap(&err) == nil || !asked {
+		a.log.Warn("Vexa's Admin API cannot be used: nobody new gets a key", "error", err)
+	}
+}
