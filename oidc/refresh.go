@@ -53,7 +53,7 @@ func (p *Provider) renewed(ctx context.Context, doc *document, token *oauth2.Tok
 	raw, _ := token.Extra("id_token").(string)
 	c, refusal := p.renewedClaims(ctx, doc, raw, token, was)
 	if refusal != nil {
-		return nil, refusal
+		return nil, ended(refusal)
 	}
 	identity, refusal := p.resolve(ctx, doc, c)
 	if refusal != nil {
@@ -73,6 +73,17 @@ func (p *Provider) renewed(ctx context.Context, doc *document, token *oauth2.Tok
 		LogoutHint:   p.dialect.logoutHint(c),
 		AuthTime:     c.instant("auth_time"),
 	}, nil
+}
+
+// ended is a refusal of ours to somebody who may not be signed in any more: one who became a guest, or whose tenant was taken
+// off the list.
+func ended(refusal *Error) *Error {
+	if refusal.Code != CodeGuestRefused && refusal.Code != CodeTenantRefused {
+		return refusal
+	}
+	e := *refusal
+	e.Code = CodeAccessEnded
+	return &e
 }
 
 // renewedClaims are those of the new ID token, completed; or, where the provider gives none at a refresh, userinfo's, with what
