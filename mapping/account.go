@@ -40,7 +40,7 @@ type Account struct {
 	Intended bool
 
 	CreatedAt time.Time
-	ProvenAt  time.Time // when the provider last vouched for the identity
+	ProvenAt  time.Time // when the provider last vouched for the identity; zero: not since all that the account had was ended
 }
 
 // Bound says whether the account has its Vexa user.

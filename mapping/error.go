@@ -11,6 +11,7 @@ import (
 
 // Codes of an Error, beside those of a refusing Decision. The public error table in proxy gives each its HTTP status.
 const (
+	CodeUnauthenticated  = "unauthenticated"        // all that the account had was ended: they have to sign in first
 	CodePendingApproval  = "pending_approval"       // an admin must decide about the account
 	CodeSuspended        = "suspended"              // the account is
 	CodeScopeMissing     = "scope_missing"          // a key was asked for with more than the grant has, or with nothing
@@ -84,6 +85,9 @@ func asError(err error) error {
 func standing(acc Account) error {
 	switch acc.Status {
 	case Active:
+		if acc.ProvenAt.IsZero() {
+			return &Error{Code: CodeUnauthenticated, Message: "Your sign-in has ended. Please sign in again."}
+		}
 		return nil
 	case Suspended:
 		return &Error{Code: CodeSuspended, Message: "Your access to Vexa is suspended. Ask your administrator."}

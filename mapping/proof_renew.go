@@ -188,7 +188,7 @@ func (a *Accounts) endAccess(ctx context.Context, acc Account, used Proof, said 
 		if err := c.isCurrent(used); err != nil {
 			return err
 		}
-		return c.endAll(acc, EventAccessEnded, reason, "provider "+used.Provider)
+		return c.signOut(acc, EventAccessEnded, reason, "provider "+used.Provider)
 	}))
 }
 

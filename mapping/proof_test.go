@@ -433,3 +433,24 @@ func TestRenewalsAreSpread(t *testing.T) {
 		t.Errorf("due at %v", slices.Collect(maps.Keys(due)))
 	}
 }
+
+// S5: a request that was let in before all was ended, here or on a replica that has not heard of it, gets no other key.
+func TestNoKeyBetweenTheEndAndTheNextSignIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, late := w.replica(), w.replica()
+	acc := w.signIn(a, person("ada"))
+	w.mustKey(a, acc)
+	if err := a.SignOutEverywhere(t.Context(), acc.ID, "Universal Logout", "provider okta"); err != nil {
+		t.Fatal(err)
+	}
+	for _, replica := range []*mapping.Accounts{a, late} {
+		if _, _, err := w.key(replica, acc); code(err) != mapping.CodeUnauthenticated {
+			t.Errorf("%v", err)
+		}
+	}
+	if _, err := a.DeleteRevoked(t.Context()); err != nil || len(w.ourTokens()) != 0 {
+		t.Errorf("%d tokens live, %v", len(w.ourTokens()), err)
+	}
+	w.mustKey(late, w.signIn(a, person("ada")))
+}

@@ -96,7 +96,7 @@ func (r *reconciliation) retire(ctx context.Context) error {
 	}
 	granted := map[string]Scopes{}
 	for id, acc := range accounts {
-		if acc.Status == Active {
+		if standing(acc) == nil {
 			granted[id] = grantOf(r.Decide(acc)).Scopes
 		}
 	}

@@ -39,10 +39,20 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 }
 
 // SignOutEverywhere ends all that an account has, like RevokeAccount, but leaves it active: who may still sign in can do so at
-// once.
+// once, and has to, before there is a key for them again.
 func (a *Accounts) SignOutEverywhere(ctx context.Context, accountID, reason, actor string) error {
 	r := Revocation{Kind: RevokeAccount, Account: accountID, Reason: reason}
-	return a.revoke(ctx, r, func(c *change, acc Account) error { return c.endAll(acc, EventSignOut, reason, actor) })
+	return a.revoke(ctx, r, func(c *change, acc Account) error { return c.signOut(acc, EventSignOut, reason, actor) })
+}
+
+// signOut ends all that an account has until somebody proves to be its person again. A request that is under way, or on a replica
+// that has not heard of it yet, must not mint another key for them.
+func (c *change) signOut(acc Account, event, reason, actor string) error {
+	acc.ProvenAt = time.Time{}
+	if err := c.PutAccount(acc); err != nil {
+		return err
+	}
+	return c.endAll(acc, event, reason, actor)
 }
 
 // RevokeKey deletes one key, whatever it still could be used for. ErrNotFound: there is none.
