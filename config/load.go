@@ -7,8 +7,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-
-	"vexa-sso/mapping"
 )
 
 // Load reads the configuration in the file at path, or in VEXA_SSO_CONFIG where environ has that, and the VEXA_SSO_ variables
@@ -100,15 +98,7 @@ func (l *loader) readRules(c *Config) {
 		l.blame("rules")
 		return
 	}
-	if root.kind == sequenceKind {
-		root = &node{kind: mappingKind, at: root.at, entries: []entry{{"rules", root.at, root}}}
-	}
-	l.expand(root, "")
-	var file struct {
-		Rules []mapping.Rule `yaml:"rules"`
-	}
-	l.decode(root, reflect.ValueOf(&file).Elem(), "")
-	c.Rules = file.Rules
+	l.decodeRules(root, c)
 }
 
 // fail notes a problem at a place. About a key of which something was said already nothing more is: the second message would

@@ -33,6 +33,7 @@ const (
 	EventKeyMinted        = "key_minted"
 	EventKeyRevokeAsked   = "key_revoke_asked" // by an admin
 	EventKeyRevoked       = "key_revoked"      // Vexa has confirmed that it is gone
+	EventKeyRotateAsked   = "key_rotate_asked" // by an admin, of the new key
 	EventSessionEnded     = "session_ended"
 	EventGrantChanged     = "grant_changed"   // because the provider says something else of the person than before
 	EventAccessEnded      = "access_ended"    // the provider does not vouch for the person any more

@@ -57,8 +57,8 @@ func asError(err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) {
 		return err
 	}
-	if _, ok := errors.AsType[*Objection](err); ok {
-		return err
+	if o, ok := errors.AsType[*Objection](err); ok {
+		return o // says all that there is to say
 	}
 	if _, ok := errors.AsType[*Error](err); ok {
 		return err

@@ -243,4 +243,3 @@ func (w *world) events(kind string) []mapping.Event {
 	}
 	return events
 }
-

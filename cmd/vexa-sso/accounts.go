@@ -28,6 +28,7 @@ type accountView struct {
 	Name       string         `json:"name,omitempty"`
 	VexaEmail  string         `json:"vexa_email,omitempty"`
 	VexaUserID int64          `json:"vexa_user_id,omitempty"`
+	Pinned     bool           `json:"pinned"`
 	CreatedAt  string         `json:"created_at"`
 	ProvenAt   string         `json:"proven_at,omitempty"`
 }
@@ -35,7 +36,7 @@ type accountView struct {
 func viewAccount(acc mapping.Account) accountView {
 	return accountView{
 		ID: acc.ID, Status: acc.Status, Reason: acc.Reason, Provider: acc.Provider, Subject: acc.Subject, Kind: string(acc.Kind),
-		Email: acc.Identity.Email, Unproven: acc.Identity.UnprovenEmail, Name: acc.Identity.Name, VexaEmail: acc.VexaEmail, VexaUserID: acc.VexaUserID,
+		Email: acc.Identity.Email, Unproven: acc.Identity.UnprovenEmail, Name: acc.Identity.Name, VexaEmail: acc.VexaEmail, VexaUserID: acc.VexaUserID, Pinned: acc.Pinned,
 		CreatedAt: moment(acc.CreatedAt), ProvenAt: moment(acc.ProvenAt),
 	}
 }
@@ -54,7 +55,11 @@ func (v accountView) vexaUser() string {
 	if v.VexaUserID == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d %s", v.VexaUserID, v.VexaEmail)
+	user := fmt.Sprintf("%d %s", v.VexaUserID, v.VexaEmail)
+	if v.Pinned {
+		user += " (pinned)"
+	}
+	return user
 }
 
 func newAccountsList() *cobra.Command {
@@ -210,30 +215,41 @@ one that it waits for, use ` + "`vexa-sso accounts pin`" + `.`,
 
 func newAccountsSuspend() *cobra.Command {
 	var d desk
-	var reason string
+	var s mapping.Suspension
 	cmd := &cobra.Command{
 		Use:   "suspend ACCOUNT --reason TEXT",
 		Short: "Refuse an account everywhere, at once",
 		Long: `Refuse an account everywhere, at once: within a second its sessions and open streams end on every server, and its keys are
-deleted at Vexa. What Vexa has not confirmed is tried again until it has.`,
+deleted at Vexa. Its Vexa user may run no bots until the account is resumed, and then as many as before. What Vexa has not
+confirmed is tried again until it has.
+
+A Vexa user may also have tokens that others minted, the Vexa terminal for example: --foreign-tokens deletes those too. Bots
+that are in meetings go on until they are done, unless --stop-bots stops them; it also takes the webhook and the calendars away,
+which do not come back on resume. What could not be ended is said, and is in the audit as not_ended.`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
-		if strings.TrimSpace(reason) == "" {
+		if s.Reason = strings.TrimSpace(plain(s.Reason)); s.Reason == "" {
 			return usageError{errors.New("say why with --reason: the audit keeps it, and whoever resumes the account reads it")}
 		}
 		acc, err := find(cmd.Context(), a, args[0])
 		if err != nil {
 			return err
 		}
-		if err := a.Accounts.Revoke(cmd.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: acc.ID, Reason: plain(reason)}, actor()); err != nil {
+		left, err := a.Accounts.Suspend(cmd.Context(), acc.ID, s, actor())
+		if err != nil {
 			return err
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "suspended: account %s (%s)\n", acc.ID, plain(viewAccount(acc).who()))
+		for _, what := range left {
+			fmt.Fprintf(cmd.ErrOrStderr(), "not ended: %s\n", plain(what))
+		}
 		return finish(cmd, a)
 	})
 	d.flags(cmd, false)
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit and for whoever looks at the account next")
+	cmd.Flags().StringVar(&s.Reason, "reason", "", "why, for the audit and for whoever looks at the account next")
+	cmd.Flags().BoolVar(&s.ForeignTokens, "foreign-tokens", false, "also delete the Vexa user's tokens that others minted")
+	cmd.Flags().BoolVar(&s.StopBots, "stop-bots", false, "also stop running bots, and remove webhook and calendars")
 	return cmd
 }
 
@@ -264,12 +280,16 @@ are minted when they are needed.`,
 // finish does at Vexa what was written down, so that it is done also where no server runs, and says what is left. That is no
 // failure: what was decided holds here already, and running servers go on trying.
 func finish(cmd *cobra.Command, a *bridge.Admin) error {
-	waiting, err := a.Accounts.DeleteRevoked(cmd.Context())
+	keys, err := a.Accounts.DeleteRevoked(cmd.Context())
 	if err != nil {
 		return err
 	}
-	if waiting > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: Vexa has not confirmed %s yet; it holds here already, and a running server goes on trying\n", counted(waiting, "deletion of a key", "deletions of keys"))
+	users, err := a.Accounts.SettleHolds(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if keys+users > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: Vexa has not confirmed %s yet; what was decided holds here already, and a running server goes on trying\n", counted(keys+users, "thing", "things"))
 	}
 	return nil
 }

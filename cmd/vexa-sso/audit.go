@@ -114,8 +114,8 @@ func (l *logReader) read(ctx context.Context) error {
 
 // follow goes on until ctx is done, through whatever time the store is away.
 func (l *logReader) follow(ctx context.Context) error {
-	if l.latest.IsZero() {
-		l.latest = time.Now()
+	if err := l.passOver(ctx); err != nil {
+		return err
 	}
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
@@ -139,6 +139,23 @@ func (l *logReader) follow(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// passOver counts as shown what --limit left out of the overlap.
+func (l *logReader) passOver(ctx context.Context) error {
+	if l.latest.IsZero() {
+		l.latest = time.Now()
+	}
+	all := l.filter
+	all.Limit = 0
+	all.Since = l.latest.Add(-followOverlap)
+	events, err := l.store.Events(ctx, all)
+	for _, e := range events {
+		if !e.At.After(l.latest) {
+			l.seen[e.ID] = e.At
+		}
+	}
+	return err
 }
 
 // printEvent prints an event on a line: when, what, of whom, by whom, why.

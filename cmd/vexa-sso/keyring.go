@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/mapping/keyring"
 )
 
@@ -61,6 +62,30 @@ The file is that of the configuration, unless another is named. A running server
 		},
 	}
 	from.flag(cmd)
+	return cmd
+}
+
+func newKeyringReseal() *cobra.Command {
+	var d desk
+	cmd := &cobra.Command{
+		Use:   "reseal",
+		Short: "Seal what is stored again, with the newest key of the ring",
+		Long: `Seal the Vexa keys that are stored again, with the newest key of the ring. After a rotation the older keys of the ring are then
+needed only for the sessions that began before it, and for no longer than those last.`,
+		Args: cobra.NoArgs,
+	}
+	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
+		sealed, lost, err := a.Accounts.Reseal(cmd.Context())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "sealed %s again\n", counted(sealed, "key", "keys"))
+		if lost > 0 {
+			return fmt.Errorf("%s cannot be opened by any key of %s: put the older keys back into it, or let them be replaced when they are needed", counted(lost, "key", "keys"), a.Config.KeyringFile)
+		}
+		return nil
+	})
+	d.flags(cmd, false)
 	return cmd
 }
 

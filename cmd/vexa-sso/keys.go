@@ -96,3 +96,54 @@ suspend the account.`,
 	d.flags(cmd, false)
 	return cmd
 }
+
+func newKeysRotate() *cobra.Command {
+	var d desk
+	var account string
+	cmd := &cobra.Command{
+		Use:   "rotate KEY | rotate --account ACCOUNT",
+		Short: "Put a new key in a key's place, or in all of an account",
+		Long: `Put a new key in a key's place, or with --account in the place of each active key that the account has. Every server uses the
+new one at once. The old one lives a few minutes longer, for requests that are under way, and is then deleted at Vexa by a
+running server.`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
+		if (len(args) == 1) == (account != "") {
+			return usageError{errors.New("name one key, or an account with --account")}
+		}
+		accountID, keyID, err := whichKeys(cmd, a, args, account)
+		if err != nil {
+			return err
+		}
+		minted, err := a.Accounts.RotateKeys(cmd.Context(), accountID, keyID, actor())
+		for _, id := range minted {
+			fmt.Fprintf(cmd.OutOrStdout(), "minted: key %s\n", id)
+		}
+		if err == nil && len(minted) == 0 {
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "there is no active key to rotate")
+		}
+		return err
+	})
+	d.flags(cmd, false)
+	cmd.Flags().StringVar(&account, "account", "", "all active keys of this `account`: an id, a subject or an email")
+	return cmd
+}
+
+// whichKeys returns the account, and the key if one was named.
+func whichKeys(cmd *cobra.Command, a *bridge.Admin, args []string, account string) (accountID, keyID string, err error) {
+	if account != "" {
+		acc, err := find(cmd.Context(), a, account)
+		return acc.ID, "", err
+	}
+	keys, err := a.Accounts.KeysOf(cmd.Context(), "")
+	if err != nil {
+		return "", "", err
+	}
+	for _, k := range keys {
+		if k.ID == args[0] {
+			return k.AccountID, k.ID, nil
+		}
+	}
+	return "", "", fmt.Errorf("no key is %q: `vexa-sso keys list` shows all", args[0])
+}

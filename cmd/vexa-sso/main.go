@@ -47,6 +47,8 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &misset):
 		fmt.Fprintln(stderr, misset)
 		return exitWrong
+	case errors.Is(err, errDifferent):
+		return exitFailed
 	case !running, errors.As(err, &usage): // cobra itself objects before anything runs
 		fmt.Fprintf(stderr, "vexa-sso: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
 		return exitWrong
@@ -62,12 +64,12 @@ type usageError struct{ error }
 func newRoot() *cobra.Command {
 	root := group("vexa-sso", "Single sign-on for Vexa",
 		newServe(), newCheck(), group("config", "Show the configuration", newConfigPrint()),
-		group("keyring", "Make and rotate the key ring that seals what is stored", newKeyringGenerate(), newKeyringRotate()),
+		group("keyring", "Make and rotate the key ring that seals what is stored", newKeyringGenerate(), newKeyringRotate(), newKeyringReseal()),
 		group("accounts", "See and decide who has which Vexa user", newAccountsList(), newAccountsShow(), newAccountsApprove(),
-			newAccountsSuspend(), newAccountsResume()),
+			newAccountsPin(), newAccountsUnpin(), newAccountsPins(), newAccountsSuspend(), newAccountsResume(), newAccountsRekey()),
 		group("sessions", "See and end what browsers are signed in", newSessionsList(), newSessionsEnd()),
-		group("keys", "See and revoke the Vexa keys that the bridge keeps", newKeysList(), newKeysRevoke()),
-		newReconcile(), newAudit(),
+		group("keys", "See and revoke the Vexa keys that the bridge keeps", newKeysList(), newKeysRevoke(), newKeysRotate()),
+		newExplain(), group("rules", "Try rules before they go live", newRulesDiff()), newReconcile(), newAudit(),
 		newVersion(),
 	)
 	root.SilenceErrors, root.SilenceUsage = true, true

@@ -18,8 +18,13 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code,
-			"mode": mode,
+			"code": code, "mode": mode,
+			"serve": serve, "halt": halt, "signin": signIn, "request": request, "stream": stream, "vexa": atVexa,
+			"nosecrets": noSecrets, "capture": capture,
+		},
+		Setup: func(env *testscript.Env) error {
+			env.Values[worldKey{}] = new(*world)
+			return nil
 		},
 	})
 }

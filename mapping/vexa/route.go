@@ -2,6 +2,7 @@ package vexa
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -163,6 +164,24 @@ func (t *Table) Patterns() []string {
 		}
 	}
 	return patterns
+}
+
+// Line is a route with the methods that it is for.
+type Line struct {
+	Methods []string // empty: all
+	Route
+}
+
+// Lines returns the whole table, sorted by pattern.
+func (t *Table) Lines() []Line {
+	var lines []Line
+	for _, entries := range t.byFirst {
+		for _, e := range entries {
+			lines = append(lines, Line{strings.Fields(e.methods), e.route})
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b Line) int { return strings.Compare(a.Pattern, b.Pattern) })
+	return lines
 }
 
 // Lookup returns the route that a request takes. path must be canonical and decoded, as in URL.Path; a slash at its end makes no

@@ -1,0 +1,123 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"vexa-sso/mapping/keyring"
+)
+
+// RotateKeys mints a new key for each scope set that the account has an active key of, or only for that of the key with this id,
+// and returns the new keys' ids. Every replica uses the new ones at once; the reconciler deletes the old ones when they are no
+// longer in anybody's hand, minutes later. The error is an *Objection, an *Error or ErrNotFound.
+func (a *Accounts) RotateKeys(ctx context.Context, accountID, keyID, actor string) (minted []string, err error) {
+	acc, err := a.Account(ctx, accountID)
+	if err != nil {
+		return nil, err
+	}
+	if err := standing(acc); err != nil {
+		return nil, err
+	}
+	sets, err := a.scopeSets(ctx, acc.ID, keyID)
+	if err != nil {
+		return nil, err
+	}
+	g := grantOf(a.Decide(acc))
+	for _, scopes := range sets {
+		if !g.Scopes.Covers(scopes) {
+			return minted, &Objection{fmt.Sprintf("account %s is no longer granted %s", acc.ID, scopes), "there is nothing to rotate: the key is about to be revoked"}
+		}
+		k, err := a.mintAnew(ctx, acc.ID, g, scopes)
+		if err != nil {
+			return minted, asError(err)
+		}
+		minted = append(minted, k.id)
+	}
+	if len(minted) == 0 {
+		return nil, nil
+	}
+	err = a.revoke(ctx, Revocation{Kind: RevokeGrant, Account: acc.ID, Reason: "keys rotated"}, func(c *change, acc Account) error {
+		for _, id := range minted {
+			e := about(acc, EventKeyRotateAsked)
+			e.Actor, e.CredentialID = actor, id
+			if err := c.record(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return minted, err
+}
+
+// scopeSets returns those of an account's active keys, or that of one key.
+func (a *Accounts) scopeSets(ctx context.Context, accountID, keyID string) (sets []Scopes, err error) {
+	keys, err := a.KeysOf(ctx, accountID)
+	if err != nil {
+		return nil, err
+	}
+	found := false
+	for _, k := range keys {
+		if keyID != "" && k.ID != keyID {
+			continue
+		}
+		found = true
+		if k.State == KeyActive && !slices.Contains(sets, k.Scopes) {
+			sets = append(sets, k.Scopes)
+		}
+	}
+	switch {
+	case keyID != "" && !found:
+		return nil, fmt.Errorf("key %s: %w", keyID, ErrNotFound)
+	case keyID != "" && len(sets) == 0:
+		return nil, &Objection{"key " + keyID + " is not active", "there is nothing to rotate"}
+	}
+	return sets, nil
+}
+
+// mintAnew mints a key whatever there is.
+func (a *Accounts) mintAnew(ctx context.Context, accountID string, g Grant, scopes Scopes) (*openKey, error) {
+	ctx, cancel := context.WithTimeout(ctx, obtainTimeout)
+	defer cancel()
+	return a.obtain(ctx, accountID, g, scopes, func(Key) time.Time { return time.Time{} })
+}
+
+var errLost = errors.New("no key of the ring opens it")
+
+// Reseal seals the stored keys again, with the primary key of the ring, so that the older keys of the ring are needed for them no
+// more. It says how many it sealed, and how many cannot be opened by any key of the ring: those are useless and will be
+// replaced.
+func (a *Accounts) Reseal(ctx context.Context) (sealed, lost int, err error) {
+	keys, err := a.KeysOf(ctx, "")
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, key := range keys {
+		err := a.change(ctx, "seal a key again", func(c *change) error {
+			now, err := c.Key(key.ID)
+			if err != nil || now.State != KeyActive {
+				return err
+			}
+			secret, err := a.ring.Open(keyring.VexaKey, now.Sealed, sealedFor(now))
+			if err != nil {
+				return errLost
+			}
+			if now.Sealed, err = a.ring.Seal(keyring.VexaKey, secret, sealedFor(now)); err != nil {
+				return err
+			}
+			return c.PutKey(now)
+		})
+		switch {
+		case key.State != KeyActive, errors.Is(err, ErrNotFound): // has no secret any more
+		case errors.Is(err, errLost):
+			lost++
+		case err != nil:
+			return sealed, lost, asError(err)
+		default:
+			sealed++
+		}
+	}
+	return sealed, lost, nil
+}
