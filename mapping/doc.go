@@ -34,6 +34,12 @@
 // (outbox.go), is tried until Vexa has confirmed it, and touches only tokens that bear our names: ids start again at 1 when a
 // Vexa is set up anew.
 //
+// # What admins decide
+//
+// [Accounts.Pin] names the Vexa user of an identity and beats rules and emails (pin.go). [Accounts.Suspend] refuses an account
+// everywhere and holds its Vexa user (hold.go): no bots until [Accounts.Resume]. [Accounts.Rekey] moves subjects when an org moves.
+// [Explain] and [CompareRules] say why, and what would be.
+//
 // [Accounts.Run] does what goes on behind the requests. What is stored, and what a transaction is, says [Store]; mapping/store
 // implements it. mapping/vexa speaks to Vexa, mapping/keyring seals.
 package mapping

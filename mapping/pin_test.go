@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/store"
@@ -228,7 +229,7 @@ func (e *ear) wait(t *testing.T, wanted func(mapping.Revocation) bool) {
 		}
 		select {
 		case <-e.more:
-		case <-t.Context().Done():
+		case <-time.After(10 * time.Second):
 			t.Fatal("never heard of it")
 		}
 	}
