@@ -337,7 +337,7 @@ func (a answer) code() string {
 	return said.Code
 }
 
-func (a answer) String() string { return fmt.Sprintf("%d %v %s", a.status, a.header, a.body) }
+func (a answer) String() string { return fmt.Sprintf("%d %v %.500s", a.status, a.header, a.body) }
 
 func read(t testing.TB, res *http.Response) answer {
 	t.Helper()
