@@ -104,6 +104,10 @@ func (l *loader) checkPublicURL(text string) {
 		l.failKey("public_url", "plain http would show sessions and tokens to the network", "write https://, and give tls its files or put a TLS terminator in front")
 	case u.Host != strings.ToLower(u.Host):
 		l.failKey("public_url", "has capitals in its host", "write it as browsers do: "+u.Scheme+"://"+strings.ToLower(u.Host))
+	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80":
+		l.failKey("public_url", "names the port that goes without saying", "write it as browsers do: "+u.Scheme+"://"+u.Hostname())
+	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > '~' }):
+		l.failKey("public_url", "has letters beyond ASCII in its host", "write it as browsers do, in its xn-- form")
 	}
 }
 

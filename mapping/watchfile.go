@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -43,6 +44,7 @@ type watchedFile struct {
 	onChange func()
 	watch    func(dir string) error
 	last     fs.FileInfo
+	target   string // where the links end, as of the last look
 }
 
 func (f *watchedFile) run(ctx context.Context, events <-chan fsnotify.Event, errs <-chan error) {
@@ -54,8 +56,10 @@ func (f *watchedFile) run(ctx context.Context, events <-chan fsnotify.Event, err
 		select {
 		case <-ctx.Done():
 			return
-		case <-events:
-			settled.Reset(fileSettles)
+		case event := <-events:
+			if f.concerns(event.Name) {
+				settled.Reset(fileSettles)
+			}
 		case <-errs: // lost events, for example: look
 			settled.Reset(fileSettles)
 		case <-settled.C:
@@ -64,6 +68,13 @@ func (f *watchedFile) run(ctx context.Context, events <-chan fsnotify.Event, err
 			f.look()
 		}
 	}
+}
+
+// concerns says whether an event in one of the directories may be about the file: one of its own name, or of a link on the way
+// to it ("..data" in a Kubernetes volume). A busy neighbour would otherwise put off looking for ever.
+func (f *watchedFile) concerns(name string) bool {
+	base := filepath.Base(name)
+	return base == filepath.Base(f.path) || base == filepath.Base(f.target) || strings.HasPrefix(base, "..")
 }
 
 // look calls onChange when the file is not the one that was there at the last look.
@@ -81,6 +92,7 @@ func (f *watchedFile) look() {
 // still the poll.
 func (f *watchedFile) watchTarget() {
 	if target, err := filepath.EvalSymlinks(f.path); err == nil {
+		f.target = target
 		_ = f.watch(filepath.Dir(target))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"vexa-sso/mapping/vexa"
@@ -31,7 +32,9 @@ type exchange struct {
 	sent     int64
 	code     Code
 	upstream time.Duration
-	goesOn   bool // beyond its handler, as a WebSocket
+	goesOn   bool                   // beyond its handler, as a WebSocket
+	lasting  *stream                // what its answer was registered as
+	cutFor   atomic.Pointer[ending] // why the answer was cut short
 	oneValue [8][1]string
 	oneTaken int
 	scratch  [48]byte

@@ -197,6 +197,7 @@ func (p *Proxy) pass(ex *exchange, r *http.Request, upgrade bool) error {
 	if upgrade {
 		return p.passSocket(ex, r)
 	}
+	letBodyFlow(ex.ResponseWriter, r)
 	if err := p.keepBody(r); err != nil {
 		return err
 	}
@@ -204,6 +205,7 @@ func (p *Proxy) pass(ex *exchange, r *http.Request, upgrade bool) error {
 	if ex.route.Stream {
 		return p.passEvents(ex, r)
 	}
+	defer p.unregister(ex)
 	p.reverse.ServeHTTP(ex, r)
 	return nil
 }
@@ -258,7 +260,7 @@ func (p *Proxy) answered(res *http.Response) error {
 		}
 	}
 	scrubResponse(res, ex)
-	return nil
+	return p.registerAnswer(ex, res)
 }
 
 // ownLocation cuts a Location down to a path of ours; one that leads elsewhere is dropped (V16).

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -81,25 +82,40 @@ func scrubResponse(res *http.Response, ex *exchange) {
 		return
 	}
 	h["X-Content-Type-Options"] = noSniff
-	if len(h["Cache-Control"]) == 0 {
-		h["Cache-Control"] = noStore
+	if !keptPrivate(h["Cache-Control"]) {
+		h["Cache-Control"] = noStore // it is one person's, and a cache in front of us serves many
 	}
-	if ct := h["Content-Type"]; len(ct) == 0 || activeContent(ct[0]) {
+	if len(h["Content-Type"]) > 1 {
+		h["Content-Type"] = h["Content-Type"][:1] // readers differ in which of several counts
+	}
+	if ct := h["Content-Type"]; len(ct) == 0 || !inert(ct[0]) {
 		h["Content-Security-Policy"] = sandboxed
 	}
 }
 
-// activeContent says whether a browser would run what is in it: HTML, SVG, XML with a stylesheet, PDF with a script.
-func activeContent(contentType string) bool {
+// inert says whether a browser only shows or plays what is in it. Everything else might run: HTML, SVG, XML with a stylesheet,
+// PDF, and whatever browsers learn tomorrow.
+func inert(contentType string) bool {
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
-	switch {
-	case mediaType == "application/json", mediaType == "text/event-stream", mediaType == "text/plain":
-		return false
-	case strings.HasPrefix(mediaType, "audio/"), strings.HasPrefix(mediaType, "video/"):
-		return false
+	return inertTypes[mediaType] || strings.HasPrefix(mediaType, "audio/") || strings.HasPrefix(mediaType, "video/")
+}
+
+var inertTypes = set("application/json", "text/event-stream", "text/plain", "text/csv", "text/vtt", "application/x-ndjson", "application/octet-stream", "application/zip",
+	"image/png", "image/jpeg", "image/webp", "image/gif")
+
+// keptPrivate says whether a Cache-Control keeps an answer out of shared caches (RFC 9111 section 5.2.2).
+func keptPrivate(values []string) bool {
+	for _, v := range values {
+		v = strings.ToLower(v)
+		if strings.Contains(v, "public") || strings.Contains(v, "s-maxage") {
+			return false
+		}
 	}
-	return strings.Contains(mediaType, "html") || strings.Contains(mediaType, "xml") || mediaType == "application/pdf" || mediaType == ""
+	return slices.ContainsFunc(values, func(v string) bool {
+		v = strings.ToLower(v)
+		return strings.Contains(v, "private") || strings.Contains(v, "no-store")
+	})
 }
 
 var (

@@ -61,14 +61,33 @@ func TestScrubResponse(t *testing.T) { // S1, S7
 	}
 }
 
-func TestActiveContent(t *testing.T) {
+func TestInert(t *testing.T) { // S7
 	t.Parallel()
 	for ct, want := range map[string]bool{
-		"text/html; charset=utf-8": true, "TEXT/HTML": true, "application/xhtml+xml": true, "image/svg+xml": true, "text/xml": true, "application/pdf": true, "": true,
-		"application/json": false, "text/event-stream": false, "audio/wav": false, "video/mp4": false, "text/plain": false, "application/octet-stream": false,
+		"text/html; charset=utf-8": false, "TEXT/HTML": false, "application/xhtml+xml": false, "image/svg+xml": false, "text/xml": false, "text/xsl": false,
+		"application/pdf": false, "": false, "text/javascript": false, "multipart/x-mixed-replace": false,
+		"application/json": true, "Application/JSON; charset=utf-8": true, "text/event-stream": true, "audio/wav": true, "video/mp4": true, "text/plain": true, "application/octet-stream": true,
 	} {
-		if got := activeContent(ct); got != want {
-			t.Errorf("activeContent(%q) = %v", ct, got)
+		if got := inert(ct); got != want {
+			t.Errorf("inert(%q) = %v", ct, got)
+		}
+	}
+}
+
+// What is one person's stays out of caches that serve many, and has one type.
+func TestAnswersAreOnePersons(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"": "no-store", "public, max-age=600": "no-store", "max-age=600": "no-store", "private, max-age=600": "private, max-age=600", "no-store": "no-store",
+		"private, s-maxage=5": "no-store", "no-cache": "no-store",
+	} {
+		res := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json", "text/html"}}}
+		if given != "" {
+			res.Header.Set("Cache-Control", given)
+		}
+		scrubResponse(res, &exchange{})
+		if got := res.Header.Get("Cache-Control"); got != want || len(res.Header["Content-Type"]) != 1 {
+			t.Errorf("Cache-Control %q became %q, Content-Type %q", given, got, res.Header["Content-Type"])
 		}
 	}
 }

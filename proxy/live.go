@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"net/http"
 	"strings"
@@ -78,10 +79,15 @@ func (s *liveSessions) find(r *http.Request, cookie string) (*live, error) {
 func (s *liveSessions) reload(r *http.Request, hash [32]byte) (*live, error) {
 	for {
 		epoch := s.epoch.Load()
-		// Whoever asks first reads for all; their going away must not fail the others.
-		found, err, _ := s.loading.Do(string(hash[:]), func() (any, error) { return s.load(context.WithoutCancel(r.Context()), r) })
+		// Whoever asks first reads for all; their going away must not fail the others. Nobody joins a read that began before
+		// something was dropped: what it brings may have been true only then.
+		flight := string(binary.BigEndian.AppendUint64(hash[:], uint64(epoch)))
+		found, err, _ := s.loading.Do(flight, func() (any, error) { return s.load(context.WithoutCancel(r.Context()), r) })
 		if err != nil {
 			return nil, err
+		}
+		if s.epoch.Load() != epoch {
+			continue
 		}
 		l := found.(*live)
 		s.byCookie.Add(hash, l)
@@ -89,7 +95,6 @@ func (s *liveSessions) reload(r *http.Request, hash [32]byte) (*live, error) {
 			return l, nil
 		}
 		s.byCookie.Remove(hash)
-		s.loading.Forget(string(hash[:]))
 	}
 }
 

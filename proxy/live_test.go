@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,39 @@ func TestEndedWhileRead(t *testing.T) {
 	}
 	if reads != 2 {
 		t.Errorf("read %d times", reads)
+	}
+}
+
+// S5, D3: nor does anybody join a read that began before the end.
+func TestEndedWhileOthersRead(t *testing.T) {
+	t.Parallel()
+	reading, answer := make(chan struct{}), make(chan struct{})
+	var reads atomic.Int32
+	cache := newLiveSessions(func(context.Context, *http.Request) (*live, error) {
+		if reads.Add(1) > 1 {
+			return nil, mapping.ErrNotFound
+		}
+		close(reading) // what was read is on its way
+		<-answer
+		return &live{session: Session{ID: "ses_1", AccountID: "ada"}}, nil
+	})
+	found := make(chan error, 2)
+	find := func() {
+		_, err := cache.find(&http.Request{}, "cookie")
+		found <- err
+	}
+	go find()
+	<-reading
+	cache.end("ada", "ses_1")
+	find() // does not wait for the first: it could only hear what was true before
+	close(answer)
+	for range 2 {
+		if err := <-found; !errors.Is(err, mapping.ErrNotFound) {
+			t.Errorf("found what had ended: %v", err)
+		}
+	}
+	if _, err := cache.find(&http.Request{}, "cookie"); !errors.Is(err, mapping.ErrNotFound) {
+		t.Errorf("it is still remembered: %v", err)
 	}
 }
 

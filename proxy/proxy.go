@@ -92,7 +92,7 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 	}
 	cfg = withDefaults(cfg)
 	p := &Proxy{
-		cfg: cfg, public: public, origin: public.Scheme + "://" + public.Host, host: canonicalHost(public.Host, public.Scheme), trusted: trusted,
+		cfg: cfg, public: public, origin: public.Scheme + "://" + canonicalHost(public.Host, public.Scheme), host: canonicalHost(public.Host, public.Scheme), trusted: trusted,
 		names: namesFor(public.Scheme), gateway: d.Gateway, routes: d.Routes, providers: d.Providers, accounts: d.Accounts, rules: d.Rules,
 		sessions: d.Sessions, store: d.Store, ring: d.Ring, ready: d.Ready,
 		streams: newStreams(cfg.Limits.StreamsPerAccount),
@@ -161,6 +161,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			p.finish(r.Context(), ex, r.Method)
 		}
 	}()
+	limitBody(w, r)
 	if err := p.handle(ex, r); err != nil {
 		p.answerProblem(ex, r, err)
 	}

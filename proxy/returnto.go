@@ -26,7 +26,11 @@ func returnPath(raw string) string {
 	if !ok {
 		return home
 	}
-	return (&url.URL{Path: path, RawQuery: query}).String()
+	back := (&url.URL{Path: path, RawQuery: query}).String()
+	if len(back) > maxReturnTo {
+		return home // written out it is longer than it came
+	}
+	return back
 }
 
 // returnTarget is returnPath for a target_link_uri (OpenID Connect Core section 4): a whole URL of ours, or a path.

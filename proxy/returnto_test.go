@@ -35,6 +35,7 @@ func TestReturnPath(t *testing.T) { // S9
 		{"/sso/logout", home},
 		{"/sso/callback/okta?code=1", home},
 		{"/" + strings.Repeat("a", maxReturnTo), home},
+		{"/x?a=" + strings.Repeat("é", 1000), home},
 	} {
 		if got := returnPath(tc.raw); got != tc.want {
 			t.Errorf("returnPath(%q) = %q, want %q", tc.raw, got, tc.want)

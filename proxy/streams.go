@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +32,7 @@ type stream struct {
 	route  vexa.Route
 	method string
 	path   string
-	kind   string // websocket | events
+	kind   string // websocket | events | transfer: much data, which ends by itself and is not counted against the limit
 
 	// cut ends it. It may be called by any goroutine while the stream is registered, any number of times, and does not block.
 	cut func(why *ending)
@@ -109,6 +110,47 @@ func (p *Proxy) passEvents(ex *exchange, r *http.Request) error {
 	return nil
 }
 
+// shortAnswer is what an answer may have in length so that it is over before anybody could want to end it.
+const shortAnswer = 1 << 20
+
+// registerAnswer registers an answer of a route that is no stream by the table and turns out to last: events, or much data. So it
+// ends with access too.
+func (p *Proxy) registerAnswer(ex *exchange, res *http.Response) error {
+	events := len(res.Header["Content-Type"]) > 0 && strings.HasPrefix(res.Header["Content-Type"][0], "text/event-stream")
+	lasting := events || res.ContentLength < 0 || res.ContentLength > shortAnswer
+	if !lasting || ex.route.Stream || res.StatusCode == http.StatusSwitchingProtocols {
+		return nil
+	}
+	kind := "transfer"
+	if events {
+		kind = "events"
+	}
+	client, body := http.NewResponseController(ex.ResponseWriter), res.Body
+	st := ex.stream(kind, res.Request.Method, func(why *ending) {
+		if ex.cutFor.CompareAndSwap(nil, why) {
+			_ = client.SetWriteDeadline(time.Now().Add(partingTime)) // for who is writing to a client that does not read
+			go body.Close()                                          // may wait for the network, and nobody may wait for it
+		}
+	})
+	if err := p.register(st); err != nil {
+		return err
+	}
+	ex.lasting = st
+	return nil
+}
+
+// unregister takes an answer that lasted off the register again.
+func (p *Proxy) unregister(ex *exchange) {
+	if ex.lasting == nil {
+		return
+	}
+	p.streams.remove(ex.lasting) // from here on nobody touches the client's connection any more
+	if why := ex.cutFor.Load(); why != nil {
+		ex.code = why.code
+		panic(http.ErrAbortHandler) // the connection has a deadline that its next request must not inherit
+	}
+}
+
 // add registers a stream; it is refused beyond the account's limit (S12). What was found out about its caller before may no longer
 // be so, and no revocation in between knew of the stream: it begins in doubt.
 func (s *streams) add(st *stream) error {
@@ -119,7 +161,7 @@ func (s *streams) add(st *stream) error {
 	switch {
 	case s.closed:
 		return refuse("store_unavailable", stopping.reason)
-	case len(open) >= s.limit:
+	case st.kind != "transfer" && counted(open) >= s.limit:
 		return refuse("rate_limited", "Too many streams are open at a time.")
 	case open == nil:
 		open = make(map[*stream]struct{})
@@ -131,6 +173,16 @@ func (s *streams) add(st *stream) error {
 		s.sockets.Add(1)
 	}
 	return nil
+}
+
+// counted is how many streams of an account count against its limit.
+func counted(open map[*stream]struct{}) (n int) {
+	for st := range open {
+		if st.kind != "transfer" {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *streams) remove(st *stream) {

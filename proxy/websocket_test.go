@@ -220,7 +220,7 @@ func TestWebSocketComesBackWithTheStore(t *testing.T) {
 // S5: a stream that is just being opened when its session ends is not forgotten, although the revocation knew nothing of it.
 func TestRevokedWhileOpening(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"the session is known", "the session was dropped from memory before"} {
+	for name, refused := range map[string]bool{"the session is known": true, "the session was dropped from memory before": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -237,7 +237,7 @@ func TestRevokedWhileOpening(t *testing.T) {
 			}()
 			must(t, mint.Wait(w.within(10*time.Second), 1))
 			account := accountOf(t, w, "ada@acme.example")
-			if name != "the session is known" {
+			if !refused { // so that nothing remembers it for the request
 				w.proxy.Apply(mapping.Revocation{Kind: mapping.RevokeGrant, Account: account})
 			}
 			sessions, err := w.store.SessionsOf(t.Context(), account)
@@ -247,7 +247,7 @@ func TestRevokedWhileOpening(t *testing.T) {
 			close(release)
 			select {
 			case err := <-result:
-				if websocket.CloseStatus(err) != 4401 && !strings.Contains(err.Error(), "got 401") {
+				if refused && !strings.Contains(err.Error(), "got 401") || !refused && websocket.CloseStatus(err) != 4401 {
 					t.Error(err)
 				}
 			case <-time.After(10 * time.Second):
@@ -502,25 +502,31 @@ func TestCloseFrameWaitsForItsPlace(t *testing.T) {
 		name         string
 		before, then []byte // of the revocation, from the gateway
 		heard        []byte // by the client, before the close frame
+		kind         mapping.RevocationKind
 	}{
-		{"nothing was ever sent", nil, nil, nil},
-		{"between two frames", long, nil, long},
-		{"between two fragments", serverFrame(0x01, "half a sen"), nil, serverFrame(0x01, "half a sen")},
-		{"in a payload", long[:500], append(long[500:], "\x81\x05after"...), long},
-		{"in a head", long[:3], append(long[3:], "\x81\x05after"...), long},
-		{"in the gateway's close frame", []byte("\x88\x0b\x0f"), nil, nil},
+		{"nothing was ever sent", nil, nil, nil, mapping.RevokeSession},
+		{"between two frames", long, nil, long, mapping.RevokeAccount},
+		{"between two fragments", serverFrame(0x01, "half a sen"), nil, serverFrame(0x01, "half a sen"), mapping.RevokeSession},
+		{"in a payload", long[:500], append(long[500:], "\x81\x05after"...), long, mapping.RevokeAccount},
+		{"in a head", long[:3], append(long[3:], "\x81\x05after"...), long, mapping.RevokeSession},
+		{"in the gateway's close frame", []byte("\x88\x0b\x0f"), nil, nil, mapping.RevokeAccount},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			g := startGateway(t, nil)
 			w := newWorld(t, func(o *worldOptions) { o.gateway = g.URL })
-			_, r := w.signIn("ada@acme.example").rawSocket("")
+			client, r := w.signIn("ada@acme.example").rawSocket("")
 			gateway := <-g.sockets
 			_, err := gateway.Write(tc.before)
 			must(t, err)
 			seen := min(len(tc.before), len(tc.heard))
 			expectBytes(t, r, tc.heard[:seen])
-			w.proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: accountOf(t, w, "ada@acme.example")})
+			account := accountOf(t, w, "ada@acme.example")
+			sessions, err := w.store.SessionsOf(t.Context(), account)
+			must(t, err)
+			w.proxy.Apply(mapping.Revocation{Kind: tc.kind, Account: account, Session: sessions[0].ID})
+			_, err = io.WriteString(client, "\x81\x85\x01\x02\x03\x04hello")
+			must(t, err)
 			if tc.then != nil {
 				_, err = gateway.Write(tc.then)
 				must(t, err)
@@ -528,8 +534,8 @@ func TestCloseFrameWaitsForItsPlace(t *testing.T) {
 			expectBytes(t, r, tc.heard[seen:])
 			expectClose(t, r, 4401)
 			must(t, gateway.SetDeadline(time.Now().Add(10*time.Second)))
-			if _, err := io.Copy(io.Discard, gateway); err != nil && !strings.Contains(err.Error(), "reset") {
-				t.Error(err)
+			if rest, err := io.ReadAll(gateway); len(rest) > 0 || err != nil && !strings.Contains(err.Error(), "reset") {
+				t.Errorf("what the client said afterwards reached the gateway: %q, %v", rest, err)
 			}
 		})
 	}

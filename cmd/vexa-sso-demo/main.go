@@ -92,6 +92,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		defer os.RemoveAll(s.dir)
 	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
 	if err := s.reserve(); err != nil {
 		return err
 	}

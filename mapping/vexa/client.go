@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,9 @@ func (c Config) Check() error {
 		if !usableURL(at.value) {
 			errs = append(errs, &ConfigError{at.key, "not an http or https address without query", "write it as http://host:port"})
 		}
+	}
+	if u, err := url.Parse(c.GatewayURL); err == nil && strings.Trim(u.Path, "/") != "" {
+		errs = append(errs, &ConfigError{"gateway_url", "has a path, and the gateway's routes begin at the root", "write it as http://host:port"})
 	}
 	if !usableToken(c.AdminToken) {
 		errs = append(errs, &ConfigError{"admin_token", "empty, or not plain ASCII without blanks", "set it to the ADMIN_API_TOKEN of the deployment"})
@@ -123,6 +127,7 @@ type answer struct {
 	status int
 	body   []byte
 	retry  time.Duration
+	shown  string // the secret that the call showed
 }
 
 // adminCall is a call to the Admin API. path is escaped.
@@ -162,7 +167,7 @@ func (c *Client) do(ctx context.Context, what call) (answer, error) {
 		fail.Err = fmt.Errorf("an answer of more than %d bytes", maxBody)
 		return answer{}, fail
 	}
-	got := answer{status: resp.StatusCode, body: body, retry: retryAfter(resp.Header)}
+	got := answer{status: resp.StatusCode, body: body, retry: retryAfter(resp.Header), shown: what.secret}
 	if got.status >= http.StatusInternalServerError || got.status == http.StatusTooManyRequests {
 		fail.RetryAfter = got.retry
 		fail.Detail = got.detail()
@@ -219,7 +224,11 @@ func (a answer) refusal(op string) *Error {
 	return e
 }
 
-// detail returns the "detail" of a Vexa error when it is a sentence; lists of validation errors repeat what was sent.
+// vexaKey is any Vexa API token.
+var vexaKey = regexp.MustCompile(`vxa_[0-9A-Za-z_-]+`)
+
+// detail returns the "detail" of a Vexa error when it is a sentence; lists of validation errors repeat what was sent. Whatever
+// answers may repeat what it was shown: secrets are blotted out (S2).
 func (a answer) detail() string {
 	var said struct {
 		Detail any `json:"detail"`
@@ -228,6 +237,10 @@ func (a answer) detail() string {
 		return ""
 	}
 	text, _ := said.Detail.(string)
+	if a.shown != "" {
+		text = strings.ReplaceAll(text, a.shown, "[secret]")
+	}
+	text = vexaKey.ReplaceAllString(text, "[key]")
 	if len(text) > maxDetail {
 		text = strings.ToValidUTF8(text[:maxDetail], "") + "…"
 	}
