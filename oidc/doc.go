@@ -10,7 +10,26 @@
 //
 // Finish reads top to bottom in signin.go: the callback answers the attempt (state, once; iss of RFC 9207), the code is
 // redeemed with PKCE and our credential (clientauth.go), the ID token is verified (verify.go), completed from userinfo where
-// it is thin (userinfo.go), and made into an identity (claims.go).
+// it is thin (userinfo.go), made into an identity (claims.go), and its groups, where Entra only points at them, are read from
+// Microsoft Graph (groups.go, graph.go).
+//
+// # Afterwards
+//
+// [Provider.Refresh] asks the provider again, with the refresh token, who the person is now: refresh.go goes the second half of
+// Finish. The new refresh token has to be stored before anything else is done with the answer. CodeAccessEnded means that the
+// provider no longer vouches for the person, CodeLoginRequired that another sign-in would help, CodeProviderUnavailable that
+// nobody knows.
+//
+// A provider ends a session in its own time. [Provider.VerifyLogoutToken] is for OpenID Connect's back channel,
+// [Provider.VerifyUniversalLogout] for Okta's Universal Logout, [Provider.MatchesIssuer] and [Provider.SubjectOf] say whom a
+// request means; that a jti is good once is for the caller to remember. [Provider.EndSession] is the way out that a person
+// chooses.
+//
+// # Who we are to a provider
+//
+// A secret (or two, during a rotation), a signed assertion (private_key_jwt; by certificate at Entra), or a token that the
+// platform issues to the workload: exactly one, and all of it is behind one interface, credential, in front of one client of
+// the token endpoint. Files with keys and tokens are read when they are used.
 //
 // # What is taken on trust, and what is not
 //
@@ -50,7 +69,8 @@
 //
 // # Errors
 //
-// Every failure of Finish is an [*Error]: a stable code, a sentence for the person, a remedy for the admin's log
-// (failure.go has the tables of what Okta and Entra answer). A provider's own words appear only in Err, quoted and cut;
-// tokens, codes and secrets appear nowhere.
+// Every failure is an [*Error]: a stable code, a sentence for the person, a remedy for the admin's log, and the provider's ids
+// for the request (meanings.go has the tables of what Okta and Entra answer). A provider's own words appear only in Err, quoted
+// and cut; tokens, codes and secrets appear nowhere. Groups that can not be read are no failure: the identity says that its list
+// is incomplete, and why.
 package oidc

@@ -152,7 +152,7 @@ func (q *graphQuestion) ours(link string) bool {
 func bounded(ids []string) ([]string, error) {
 	if len(ids) > maxGroups {
 		return nil, &graphProblem{fmt.Sprintf("There are more than %d groups.", maxGroups), "Assign groups to the application in Entra ID and let the token list those alone (ApplicationGroup).",
-			fmt.Errorf("Microsoft Graph listed more than %d groups", maxGroups)}
+			fmt.Errorf("the list has more than %d groups", maxGroups)}
 	}
 	return withoutBlank(ids), nil
 }
@@ -254,7 +254,7 @@ func refusedByGraph(res *answer) error {
 		return errTooManyForOneAnswer
 	}
 	p := &graphProblem{say: "Microsoft Graph could not list the groups.", remedy: "Try again; if it stays, give Microsoft's support the request id.",
-		err: fmt.Errorf("Microsoft Graph answered %d %s, request %s", res.status, quoted(said.Error.Code), quoted(orDefault(said.Error.Inner.RequestID, res.header.Get("request-id"))))}
+		err: fmt.Errorf("it answered %d %s, request %s", res.status, quoted(said.Error.Code), quoted(orDefault(said.Error.Inner.RequestID, res.header.Get("request-id"))))}
 	switch res.status {
 	case http.StatusForbidden:
 		p.say = "The application may not read the groups of people in Microsoft Graph."

@@ -117,8 +117,10 @@ func checkSignedInSince(c claims, since time.Time) *Error {
 	if since.IsZero() || signedIn.IsZero() || !signedIn.Before(since.Add(-maxSkew)) {
 		return nil
 	}
-	return &Error{Code: CodeLoginRequired, Message: sayAgain, Remedy: "Nothing: the provider did not ask the person to sign in again, as max_age requires.",
-		Err: fmt.Errorf("the person signed in at %s, and since %s was asked for", signedIn.UTC().Format(time.RFC3339), since.UTC().Format(time.RFC3339))}
+	return &Error{
+		Code: CodeLoginRequired, Message: sayAgain, Remedy: "Nothing: the provider did not ask the person to sign in again, as max_age requires.",
+		Err: fmt.Errorf("the person signed in at %s, and since %s was asked for", signedIn.UTC().Format(time.RFC3339), since.UTC().Format(time.RFC3339)),
+	}
 }
 
 func remedyFor(err error) string {
