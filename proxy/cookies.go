@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc"
@@ -154,6 +155,20 @@ type attemptCookies struct {
 	names cookieNames
 	codec securecookie.Codec
 	now   func() time.Time
+
+	// spent are the attempts that came back. Taking the cookie back is only a request to the browser: whoever keeps it could
+	// have us ask the provider again and again.
+	spent *lru.Cache[string, struct{}]
+}
+
+const maxSpent = 50_000 // attempts that are remembered as spent; the oldest are forgotten first
+
+func newAttemptCookies(names cookieNames, codec securecookie.Codec, now func() time.Time) *attemptCookies {
+	spent, err := lru.New[string, struct{}](maxSpent)
+	if err != nil {
+		panic(err) // only for a size that is not positive
+	}
+	return &attemptCookies{names: names, codec: codec, now: now, spent: spent}
 }
 
 // attemptName is the cookie of the attempt with that state.
@@ -187,7 +202,13 @@ func (c *attemptCookies) take(w http.ResponseWriter, r *http.Request, state stri
 	}
 	http.SetCookie(w, c.cookie(name, "", -1, crossSitePost))
 	a, ok := c.decode(name, value)
-	return a, ok
+	if !ok {
+		return attempt{}, false
+	}
+	if again, _ := c.spent.ContainsOrAdd(name, struct{}{}); again {
+		return attempt{}, false
+	}
+	return a, true
 }
 
 func (c *attemptCookies) decode(name, value string) (attempt, bool) {

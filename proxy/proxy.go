@@ -66,14 +66,15 @@ type Proxy struct {
 	ring      *keyring.Ring
 	ready     []Check
 
-	live     *liveSessions
-	cookies  *sessionCookies
-	attempts *attemptCookies
-	streams  *streams
-	reverse  *httputil.ReverseProxy
-	pages    *page.Pages
-	own      http.Handler
-	metrics  *metrics
+	live      *liveSessions
+	cookies   *sessionCookies
+	attempts  *attemptCookies
+	callbacks *callbacks
+	streams   *streams
+	reverse   *httputil.ReverseProxy
+	pages     *page.Pages
+	own       http.Handler
+	metrics   *metrics
 
 	log    *slog.Logger
 	now    func() time.Time
@@ -114,9 +115,10 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 		d.Transport = NewTransport()
 	}
 	p.metrics = newMetrics(d.Metrics, p.streams)
+	p.callbacks = newCallbacks()
 	p.live = newLiveSessions(p.loadLive)
 	p.cookies = &sessionCookies{names: p.names, codec: d.Ring.Codec(keyring.SessionCookie, cfg.Session.Lifetime, p.now), store: d.Sessions, random: p.random, maxAge: cfg.Session.Lifetime}
-	p.attempts = &attemptCookies{names: p.names, codec: d.Ring.Codec(keyring.SignInAttempt, attemptLifetime, p.now), now: p.now}
+	p.attempts = newAttemptCookies(p.names, d.Ring.Codec(keyring.SignInAttempt, attemptLifetime, p.now), p.now)
 	p.pages = page.New(page.Config{Site: public.Host, Now: p.now})
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite: p.rewrite, ModifyResponse: p.answered, ErrorHandler: p.broken,

@@ -155,6 +155,11 @@ func (p *Proxy) callback(ex *exchange, r *http.Request) error {
 	if len(params["state"]) != 1 {
 		return refuse("sign_in_invalid", "")
 	}
+	done, ok := p.callbacks.begin()
+	if !ok {
+		return refuse("rate_limited", "Too many people are signing in at this moment.")
+	}
+	defer done()
 	a, ok := p.attempts.take(ex, r, params.Get("state"), provider.UsesFormPost())
 	if !ok {
 		return p.deadAttempt(ex, r, provider)
@@ -167,7 +172,10 @@ func (p *Proxy) callback(ex *exchange, r *http.Request) error {
 	signIn, err := provider.Finish(r.Context(), a.Attempt, params)
 	if err != nil {
 		pr := asProblem(err)
-		p.record(ex, r, mapping.Event{Event: mapping.EventSignInRefused, Provider: provider.Name(), Reason: string(pr.Code)})
+		result = string(pr.Code)
+		if p.callbacks.mayAudit(ex.start) {
+			p.record(ex, r, mapping.Event{Event: mapping.EventSignInRefused, Provider: provider.Name(), Reason: result})
+		}
 		return p.withRetry(pr, provider, a.ReturnTo)
 	}
 	err = p.admit(ex, r, provider, signIn)

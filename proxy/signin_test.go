@@ -346,6 +346,25 @@ func TestRulesTakeEffectAtOnce(t *testing.T) {
 	}
 }
 
+// S12: an answer counts once, also for who keeps the cookie: the provider is not asked again, and nothing more is written.
+func TestAnAnswerCountsOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.browser()
+	login := b.get("/sso/login")
+	kept, _, _ := strings.Cut(login.header.Get("Set-Cookie"), ";")
+	state := mustURL(t, login.header.Get("Location")).Query().Get("state")
+	for range 5 {
+		res := w.raw("GET /sso/callback/okta?code=made-up&state=" + state + " HTTP/1.1\r\nHost: " + w.host + "\r\nCookie: " + kept + "\r\n\r\n")
+		if res.status < 400 {
+			t.Fatalf("%d %s", res.status, res.body)
+		}
+	}
+	if n := w.okta.Requests(oidctest.EndpointToken); n != 1 {
+		t.Errorf("the provider was asked %d times", n)
+	}
+}
+
 // S1: who no longer is let in gets no further than here, whatever session they have.
 func TestLetInNoMore(t *testing.T) {
 	t.Parallel()
