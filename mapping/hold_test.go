@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -177,7 +178,7 @@ func TestHoldOfASharedUser(t *testing.T) {
 	}
 }
 
-// The first key after a suspension comes with what the rules say now, not with what was remembered.
+// The first key after a suspension comes with what the rules say now, not with what was remembered, however late that arrives.
 func TestRulesAfterAHold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -188,8 +189,34 @@ func TestRulesAfterAHold(t *testing.T) {
 	five := 5
 	w.rule(mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot"}, MaxConcurrentBots: &five}})
 	w.resume(a, acc)
-	w.mustKey(a, w.account(acc.ID)) // before anybody has released the hold
-	w.settle(a)
+
+	until, minted, waits := make(chan struct{}), make(chan error, 1), make(chan struct{}, 100)
+	late := w.vexa.Inject(vexatest.Fault{Method: "PATCH", Effect: vexatest.HoldBefore, Until: until})
+	var settling sync.WaitGroup
+	settling.Go(func() { a.SettleHolds(t.Context()) })
+	if err := late.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := w.replica(func(_ *mapping.Config, d *mapping.Deps) {
+		d.After = func(time.Duration) <-chan time.Time {
+			waits <- struct{}{}
+			return time.After(time.Millisecond)
+		}
+	})
+	go func() {
+		_, _, err := w.key(elsewhere, w.account(acc.ID))
+		minted <- err
+	}()
+	select {
+	case <-waits: // for what was remembered to arrive
+	case err := <-minted:
+		minted <- err
+	}
+	close(until)
+	settling.Wait()
+	if err := <-minted; err != nil {
+		t.Fatal(err)
+	}
 	if got := w.bots(acc.VexaUserID); got != 5 {
 		t.Errorf("%d bots", got)
 	}
