@@ -145,8 +145,10 @@ func TestFederatedTokenAtEntra(t *testing.T) {
 	double.AddClient(c)
 	file := filepath.Join(t.TempDir(), "token")
 	token := func(subject string, life time.Duration) {
-		claims := oidctest.Claims{"iss": "https://oidc.cluster.example", "sub": subject, "aud": []string{"api://AzureADTokenExchange"},
-			"iat": time.Now().Unix(), "exp": time.Now().Add(life).Unix()}
+		claims := oidctest.Claims{
+			"iss": "https://oidc.cluster.example", "sub": subject, "aud": []string{"api://AzureADTokenExchange"},
+			"iat": time.Now().Unix(), "exp": time.Now().Add(life).Unix(),
+		}
 		must(t, os.WriteFile(file, []byte(oidctest.Sign(platform, claims)+"\n"), 0o600))
 	}
 	token("system:serviceaccount:vexa:vexa-sso", -time.Hour)

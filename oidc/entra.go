@@ -32,12 +32,18 @@ var clouds = []struct {
 	cloud
 	hosts []string // any of them means this cloud
 }{
-	{cloud{"public", "https://login.microsoftonline.com", "microsoftonline.com", "graph.microsoft.com"},
-		[]string{"", "public", "login.microsoftonline.com", "login.windows.net", "login.microsoft.com"}},
-	{cloud{"usgov", "https://login.microsoftonline.us", "microsoftonline.us", "graph.microsoft.us"},
-		[]string{"usgov", "login.microsoftonline.us"}},
-	{cloud{"china", "https://login.partner.microsoftonline.cn", "partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn"},
-		[]string{"china", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn"}},
+	{
+		cloud{"public", "https://login.microsoftonline.com", "microsoftonline.com", "graph.microsoft.com"},
+		[]string{"", "public", "login.microsoftonline.com", "login.windows.net", "login.microsoft.com"},
+	},
+	{
+		cloud{"usgov", "https://login.microsoftonline.us", "microsoftonline.us", "graph.microsoft.us"},
+		[]string{"usgov", "login.microsoftonline.us"},
+	},
+	{
+		cloud{"china", "https://login.partner.microsoftonline.cn", "partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn"},
+		[]string{"china", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn"},
+	},
 }
 
 // cloudOf reads the setting cloud: a name, a login host, or a URL on loopback.
@@ -147,12 +153,16 @@ func (e *entra) check(doc *document, c claims) *Error {
 		return invalid("Many of these may be an attack: issuer and tenant always agree.", fmt.Errorf("the ID token's iss is %s, and its tid %s", quoted(c.text("iss")), tid))
 	}
 	if !slices.Contains(e.tenants, strings.ToLower(tid)) {
-		return &Error{Code: CodeTenantRefused, Message: "Accounts of your organisation may not sign in here.",
-			Remedy: "If they should, add the tenant to allowed_tenants.", Err: fmt.Errorf("the tenant %s is not allowed", tid)}
+		return &Error{
+			Code: CodeTenantRefused, Message: "Accounts of your organisation may not sign in here.",
+			Remedy: "If they should, add the tenant to allowed_tenants.", Err: fmt.Errorf("the tenant %s is not allowed", tid),
+		}
 	}
 	if !e.guests && isGuest(c) {
-		return &Error{Code: CodeGuestRefused, Message: "Guest accounts may not sign in here.",
-			Remedy: "If they should, set guests: allow.", Err: fmt.Errorf("%s is a guest of the tenant", quoted(c.text("oid")))}
+		return &Error{
+			Code: CodeGuestRefused, Message: "Guest accounts may not sign in here.",
+			Remedy: "If they should, set guests: allow.", Err: fmt.Errorf("%s is a guest of the tenant", quoted(c.text("oid"))),
+		}
 	}
 	return nil
 }

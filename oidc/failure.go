@@ -176,8 +176,10 @@ func tokenAnswer(e *oauth2.RetrieveError, grantType string) providerSaid {
 		status:      e.Response.StatusCode,
 		grant:       grantType,
 		ids: []providerID{
-			{"trace", more.TraceID}, {"correlation", more.CorrelationID},
-			{"request", e.Response.Header.Get("X-Okta-Request-Id")}, {"error", more.ErrorID},
+			{"trace", more.TraceID},
+			{"correlation", more.CorrelationID},
+			{"request", e.Response.Header.Get("X-Okta-Request-Id")},
+			{"error", more.ErrorID},
 		},
 	}
 }

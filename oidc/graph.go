@@ -85,8 +85,10 @@ func (g *graph) base(doc *document) (string, error) {
 		return "http://" + strings.TrimRight(host, "/"), nil
 	}
 	if err != nil || host == "" || u.Host != host || u.Port() != "" || u.User != nil {
-		return "", &graphProblem{"It is not known where this cloud's Microsoft Graph is.", "Set cloud: the provider's discovery document has no msgraph_host.",
-			fmt.Errorf("msgraph_host is %s", quoted(host))}
+		return "", &graphProblem{
+			"It is not known where this cloud's Microsoft Graph is.", "Set cloud: the provider's discovery document has no msgraph_host.",
+			fmt.Errorf("msgraph_host is %s", quoted(host)),
+		}
 	}
 	return "https://" + host, nil
 }
@@ -151,8 +153,10 @@ func (q *graphQuestion) ours(link string) bool {
 
 func bounded(ids []string) ([]string, error) {
 	if len(ids) > maxGroups {
-		return nil, &graphProblem{fmt.Sprintf("There are more than %d groups.", maxGroups), "Assign groups to the application in Entra ID and let the token list those alone (ApplicationGroup).",
-			fmt.Errorf("the list has more than %d groups", maxGroups)}
+		return nil, &graphProblem{
+			fmt.Sprintf("There are more than %d groups.", maxGroups), "Assign groups to the application in Entra ID and let the token list those alone (ApplicationGroup).",
+			fmt.Errorf("the list has more than %d groups", maxGroups),
+		}
 	}
 	return withoutBlank(ids), nil
 }
@@ -219,8 +223,10 @@ func (q *graphQuestion) pause(ctx context.Context) error {
 		return nil
 	}
 	busy := func(cause error) error {
-		return &graphProblem{fmt.Sprintf("Microsoft Graph is too busy to list the groups; try again in %d seconds.", int(left/time.Second)+1),
-			"Microsoft Graph throttles this application or tenant; see its usage in Entra ID.", cause}
+		return &graphProblem{
+			fmt.Sprintf("Microsoft Graph is too busy to list the groups; try again in %d seconds.", int(left/time.Second)+1),
+			"Microsoft Graph throttles this application or tenant; see its usage in Entra ID.", cause,
+		}
 	}
 	if until, ok := ctx.Deadline(); ok && time.Until(until) < left {
 		return busy(fmt.Errorf("it wants to be left alone for %v", left))
@@ -253,8 +259,10 @@ func refusedByGraph(res *answer) error {
 	if res.status == http.StatusBadRequest && said.Error.Code == "DirectoryResultSizeLimitExceeded" {
 		return errTooManyForOneAnswer
 	}
-	p := &graphProblem{say: "Microsoft Graph could not list the groups.", remedy: "Try again; if it stays, give Microsoft's support the request id.",
-		err: fmt.Errorf("it answered %d %s, request %s", res.status, quoted(said.Error.Code), quoted(orDefault(said.Error.Inner.RequestID, res.header.Get("request-id"))))}
+	p := &graphProblem{
+		say: "Microsoft Graph could not list the groups.", remedy: "Try again; if it stays, give Microsoft's support the request id.",
+		err: fmt.Errorf("it answered %d %s, request %s", res.status, quoted(said.Error.Code), quoted(orDefault(said.Error.Inner.RequestID, res.header.Get("request-id")))),
+	}
 	switch res.status {
 	case http.StatusForbidden:
 		p.say = "The application may not read the groups of people in Microsoft Graph."

@@ -108,10 +108,20 @@ func TestHandlesIssuer(t *testing.T) {
 		iss  string
 		want bool
 	}{
-		{okta, f.URL + "/oauth2/default", true}, {okta, f.URL, true}, {okta, f.URL + "/", true}, {okta, f.URL + "/oauth2/other", false}, {okta, "", false}, {okta, "https://evil.example", false},
-		{plain, plain.Issuer(), true}, {plain, plain.Issuer() + "/x", false}, {plain, f.URL, false},
-		{one, one.Issuer(), true}, {one, "https://login.microsoftonline.com/" + tenantA + "/v2.0", false},
-		{many, many.Issuer(), false}, {many, issuerOf(many.Issuer(), tenantA), true}, {many, issuerOf(many.Issuer(), tenantB), false},
+		{okta, f.URL + "/oauth2/default", true},
+		{okta, f.URL, true},
+		{okta, f.URL + "/", true},
+		{okta, f.URL + "/oauth2/other", false},
+		{okta, "", false},
+		{okta, "https://evil.example", false},
+		{plain, plain.Issuer(), true},
+		{plain, plain.Issuer() + "/x", false},
+		{plain, f.URL, false},
+		{one, one.Issuer(), true},
+		{one, "https://login.microsoftonline.com/" + tenantA + "/v2.0", false},
+		{many, many.Issuer(), false},
+		{many, issuerOf(many.Issuer(), tenantA), true},
+		{many, issuerOf(many.Issuer(), tenantB), false},
 	} {
 		if got := test.p.HandlesIssuer(test.iss); got != test.want {
 			t.Errorf("%s, %q: %v", test.p.Issuer(), test.iss, got)

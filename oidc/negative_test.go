@@ -253,7 +253,8 @@ func doubleProvider(t *testing.T, cfg Config) *Provider {
 
 func walk(t *testing.T, p *Provider, double interface {
 	SignIn(context.Context, string, string) (*oidctest.Callback, error)
-}) *SignIn {
+},
+) *SignIn {
 	t.Helper()
 	redirect, a, err := p.Begin(t.Context(), BeginOptions{})
 	if err != nil {
@@ -310,8 +311,14 @@ func negative18(t *testing.T) {
 		iss  string
 		want bool
 	}{
-		{okta, f.URL + "/oauth2/default", true}, {okta, f.URL, true}, {okta, f.URL + "/oauth2/other", false}, {okta, "", false}, {okta, "https://evil.example", false},
-		{entra, entra.Issuer(), true}, {entra, strings.Replace(entra.Issuer(), tenantA, tenantB, 1), false}, {entra, f.URL, false},
+		{okta, f.URL + "/oauth2/default", true},
+		{okta, f.URL, true},
+		{okta, f.URL + "/oauth2/other", false},
+		{okta, "", false},
+		{okta, "https://evil.example", false},
+		{entra, entra.Issuer(), true},
+		{entra, strings.Replace(entra.Issuer(), tenantA, tenantB, 1), false},
+		{entra, f.URL, false},
 	} {
 		if got := test.p.MatchesIssuer(test.iss); got != test.want {
 			t.Errorf("%s at %s: %v", test.iss, test.p.Issuer(), got)
