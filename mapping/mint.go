@@ -311,6 +311,9 @@ func (a *Accounts) activate(ctx context.Context, lease Lease, acc Account, key K
 		if err := c.stillBound(acc); err != nil {
 			return err
 		}
+		if err := c.stillGranted(acc.ID, key.Scopes); err != nil {
+			return err
+		}
 		intent, err := c.Key(key.ID)
 		if errors.Is(err, ErrNotFound) || err == nil && intent.State != KeyMinting {
 			return errors.New("the intent was cleaned up meanwhile")
@@ -325,6 +328,22 @@ func (a *Accounts) activate(ctx context.Context, lease Lease, acc Account, key K
 		e.Reason, e.CredentialID, e.VexaTokenID, e.TookMS = "scopes "+string(key.Scopes), key.ID, key.VexaTokenID, took.Milliseconds()
 		return c.record(e)
 	})
+}
+
+// stillGranted makes sure that the rules of now give the account what the key has: they may have changed while Vexa was asked.
+func (c *change) stillGranted(accountID string, scopes Scopes) error {
+	now, err := c.Account(accountID)
+	if err != nil {
+		return err
+	}
+	d := c.a.Decide(now)
+	switch {
+	case !d.Allowed:
+		return &Error{Code: d.Code, Message: d.Reason}
+	case !d.Grant.Scopes.Covers(scopes):
+		return &Error{Code: CodeScopeMissing, Message: "Your access to Vexa no longer includes what this needs."}
+	}
+	return nil
 }
 
 // stillBound makes sure that the account may have keys of the Vexa user that it had.

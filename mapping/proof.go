@@ -48,7 +48,8 @@ type ProofTx interface {
 	Spend(provider, jti string, now, until time.Time) error
 }
 
-// Keep makes the refresh token of a sign-in the account's proof, in place of the one before. An empty token changes nothing: the
+// Keep makes the refresh token of a sign-in the account's proof, in place of the one before. It is of the provider that the account's
+// identity was last proven by: one person can come through two that are the same organisation. An empty token changes nothing: the
 // one before is still good. The error is an *Error.
 func (a *Accounts) Keep(ctx context.Context, acc Account, refreshToken string) error {
 	if refreshToken == "" {
@@ -58,7 +59,7 @@ func (a *Accounts) Keep(ctx context.Context, acc Account, refreshToken string) e
 	if err != nil {
 		return asError(err)
 	}
-	p := Proof{AccountID: acc.ID, Provider: acc.Provider, Sealed: sealed, RenewAt: a.renewAt()}
+	p := Proof{AccountID: acc.ID, Provider: acc.Identity.Provider, Sealed: sealed, RenewAt: a.renewAt()}
 	return asError(a.change(ctx, "keep the proof", func(c *change) error { return c.PutProof(p) }))
 }
 

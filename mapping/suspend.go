@@ -129,7 +129,12 @@ func (a *Accounts) lastKey(ctx context.Context, accountID string) (*openKey, err
 	if !d.Allowed {
 		return nil, errors.New("no rule grants it anything")
 	}
-	return a.obtainOnce(ctx, accountID, d.Grant, d.Grant.Scopes)
+	// Only one that is there already: the suspension is written down before Vexa is asked for anything (S5).
+	_, last, err := a.stored(ctx, accountID, d.Grant, d.Grant.Scopes, expiry)
+	if err == nil && last == nil {
+		err = errors.New("it has none now")
+	}
+	return last, err
 }
 
 // windDown ends at Vexa what goes on in the account's name, then has the last key deleted.

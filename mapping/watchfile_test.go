@@ -180,7 +180,7 @@ func TestWatchFileWaits(t *testing.T) {
 		events, _, seen := start(t)
 		for range 10 {
 			touch(t)
-			events <- fsnotify.Event{}
+			events <- fsnotify.Event{Name: path}
 			time.Sleep(fileSettles - time.Millisecond)
 		}
 		if synctest.Wait(); seen.Load() != 1 {
@@ -192,9 +192,22 @@ func TestWatchFileWaits(t *testing.T) {
 		}
 	})
 
+	synctest.Test(t, func(t *testing.T) { // a busy neighbour puts nothing off
+		events, _, seen := start(t)
+		touch(t)
+		events <- fsnotify.Event{Name: path}
+		for range 3 {
+			time.Sleep(fileSettles / 2)
+			events <- fsnotify.Event{Name: filepath.Join(filepath.Dir(path), "busy.db-wal")}
+		}
+		if synctest.Wait(); seen.Load() != 2 {
+			t.Errorf("seen %d times beside a busy neighbour", seen.Load())
+		}
+	})
+
 	synctest.Test(t, func(t *testing.T) { // an event about another file is no change, and a lost one is noticed
 		events, errs, seen := start(t)
-		events <- fsnotify.Event{}
+		events <- fsnotify.Event{Name: filepath.Join(filepath.Dir(path), "other.yaml")}
 		time.Sleep(2 * fileSettles)
 		if synctest.Wait(); seen.Load() != 1 {
 			t.Error("a change was seen where none was")
@@ -213,7 +226,7 @@ func TestWatchFileWaits(t *testing.T) {
 		if err := os.Chtimes(path, stamp, stamp); err != nil {
 			t.Fatal(err)
 		}
-		events <- fsnotify.Event{}
+		events <- fsnotify.Event{Name: path}
 		time.Sleep(2 * fileSettles)
 		if synctest.Wait(); seen.Load() != 2 {
 			t.Error("another length was not seen")
