@@ -51,15 +51,6 @@ func (ex *exchange) one(v string) []string {
 	return slot[:]
 }
 
-// Header is the head of the answer until it is sent. What is added afterwards would be a trailer: the upstream's do not come
-// back (S1), and we have none.
-func (ex *exchange) Header() http.Header {
-	if ex.status != 0 {
-		return http.Header{}
-	}
-	return ex.ResponseWriter.Header()
-}
-
 // WriteHeader drops the upstream's 1xx answers (S1).
 func (ex *exchange) WriteHeader(status int) {
 	if status < 200 {

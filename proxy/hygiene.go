@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -77,6 +78,9 @@ func scrubResponse(res *http.Response, ex *exchange) {
 		}
 	}
 	res.Trailer = nil
+	if res.ContentLength < 0 && !upgraded {
+		res.Body = &withoutTrailer{res.Body, res}
+	}
 	h["X-Trace-Id"] = ex.one(ex.traceID)
 	if upgraded {
 		return
@@ -91,6 +95,21 @@ func scrubResponse(res *http.Response, ex *exchange) {
 	if ct := h["Content-Type"]; len(ct) == 0 || !inert(ct[0]) {
 		h["Content-Security-Policy"] = sandboxed
 	}
+}
+
+// withoutTrailer is a body behind which nothing comes. A trailer need not be announced, and net/http hands it over when it has read
+// the body to its end (S1).
+type withoutTrailer struct {
+	io.ReadCloser
+	res *http.Response
+}
+
+func (b *withoutTrailer) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.res.Trailer = nil
+	}
+	return n, err
 }
 
 // inert says whether a browser only shows or plays what is in it. Everything else might run: HTML, SVG, XML with a stylesheet,
