@@ -347,6 +347,7 @@ func TestStoreIsAway(t *testing.T) {
 				turnedAway(t, path+" as a page", signedIn.timed("GET", path, "", page...), status, code)
 			}
 			turnedAway(t, "signing out", signedIn.timed("POST", "/sso/logout", "", form...), status, code)
+			turnedAway(t, "signing out, not in memory", cold.timed("POST", "/sso/logout", "", form...), status, code)
 			turnedAway(t, "the end of a sign-in", callback.timed("GET", w.atProvider("okta", login.header.Get("Location"), ada), ""), status, code)
 			if closed := closing(t, socket); closed != 4503 {
 				t.Errorf("the socket was closed with %d", closed)

@@ -207,7 +207,7 @@ func TestNoSecretIsTold(t *testing.T) {
 			h.vexaTrouble()
 			h.reloads()
 			h.signOut()
-			h.told.hear("metrics", []byte(h.r.operator("/metrics").String()))
+			h.told.hear("metrics", []byte(h.r.operator("/metrics").body))
 			h.dumpStore("while it runs")
 			must(t, h.r.stop())
 			h.dumpStore("afterwards")
@@ -381,7 +381,7 @@ func (h *harvest) providerTrouble() {
 		h.t.Errorf("signed in without userinfo: %v", res)
 	}
 	h.w.okta.Mend(oidctest.EndpointUserInfo)
-	h.told.hear("operators", []byte(h.r.operator("/readyz").String()))
+	h.told.hear("operators", []byte(h.r.operator("/readyz").body))
 }
 
 // vexaTrouble is a Vexa that fails, loses keys, and tells on itself while it does.
