@@ -267,6 +267,9 @@ func (c *change) beginPinned(acc *Account, id oidc.Identity, pin Pin) error {
 	if err := c.PutAccount(*acc); err != nil {
 		return err
 	}
+	if err := c.noteEmails(*acc); err != nil {
+		return err
+	}
 	if err := c.settleHold(acc.VexaUserID, *acc); err != nil {
 		return err
 	}

@@ -96,6 +96,21 @@ func (w *world) session(acc mapping.Account, id string) {
 	}
 }
 
+// due makes a proof due at once.
+func (w *world) due(acc mapping.Account) {
+	w.t.Helper()
+	if err := w.store.Update(w.t.Context(), func(tx mapping.Tx) error {
+		p, err := tx.Proof(acc.ID)
+		if err != nil {
+			return err
+		}
+		p.RenewAt = w.clock.Now()
+		return tx.PutProof(p)
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func (w *world) sessions(acc mapping.Account) int {
 	w.t.Helper()
 	found, err := w.store.SessionsOf(w.t.Context(), acc.ID)
@@ -229,6 +244,12 @@ func TestProviderDownEndsNothing(t *testing.T) {
 	d.set(func() { d.refuse = &oidc.Error{Code: oidc.CodeProviderUnavailable, RetryAfter: 40 * time.Second} })
 	w.clock.advance(12 * time.Minute)
 	renew(t, a)
+	tim := w.signIn(a, person("tim"))
+	w.session(tim, "s2")
+	if err := a.Keep(t.Context(), tim, "rt"); err != nil {
+		t.Fatal(err)
+	}
+	w.due(tim)
 	w.clock.advance(30 * time.Second)
 	renew(t, a)
 	if d.times() != 1 {
@@ -241,7 +262,7 @@ func TestProviderDownEndsNothing(t *testing.T) {
 	if d.times() < 10 || w.sessions(acc) != 1 {
 		t.Fatalf("asked %d times, %d sessions", d.times(), w.sessions(acc))
 	}
-	d.set(func() { d.refuse = nil })
+	d.set(func() { d.refuse, d.silent = nil, true })
 	w.clock.advance(6 * time.Minute)
 	renew(t, a)
 	if now := w.account(acc.ID); !now.ProvenAt.Equal(w.clock.Now()) {

@@ -10,7 +10,9 @@
 //   - everything that a client may not say is taken off and the key is put on (hygiene.go), and the answer comes back through
 //     the same care. If the gateway no longer knows the key, that is found out and mended here.
 //
-// Everything of ours lives under /sso/ (own.go): signing in (signin.go) and out (signout.go), who am I, readiness. Pages are in
+// Everything of ours lives under /sso/ (own.go): signing in (signin.go; loop.go breaks the circles) and out (signout.go), the
+// ways in which a provider ends what somebody has (channels.go), who am I, readiness. Where a provider's word has grown old and it
+// cannot be asked in the background, a page that is opened passes by it (silent.go). Pages are in
 // package page. What is refused or fails becomes an answer in one place (problem.go), from one table of codes (codes.go).
 //
 // Open WebSockets and event streams are in a register (streams.go): Apply, which is told of every revocation, ends them.

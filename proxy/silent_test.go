@@ -204,4 +204,8 @@ func TestSilentRenewalOfAnEndedSession(t *testing.T) {
 	if res := p.get("/meetings"); res.status != http.StatusUnauthorized {
 		t.Errorf("%d %s", res.status, res.body)
 	}
+	account, err := w.accounts.Account(t.Context(), accountOf(t, w, oidctest.Ada))
+	if must(t, err); !account.ProvenAt.IsZero() {
+		t.Error("the account is open again without a sign-in")
+	}
 }
