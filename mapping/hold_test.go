@@ -239,6 +239,7 @@ func TestHoldOfAUserThatIsAnotherNow(t *testing.T) {
 }
 
 // On demand also the tokens that others minted are deleted, but for those of another bridge, which would mint them anew.
+// V10: Vexa cannot disable a user; what cuts one off is that no token of theirs is left.
 func TestForeignTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -108,6 +108,17 @@ func (c claims) overage(claim string) bool {
 	return named || plain
 }
 
+// tellsGroups says whether a token without groups means that there are none: Entra's does, and others' where groups were asked for.
+// Where they were not, nothing is known, and a rule that denies a group must not be passed by for that (S11).
+func (p *Provider) tellsGroups() bool {
+	return p.cfg.Type == TypeEntra || p.asksGroups()
+}
+
+// asksGroups says whether the settings ask for groups.
+func (p *Provider) asksGroups() bool {
+	return p.cfg.GroupsClaim != "" || slices.Contains(p.cfg.Scopes, "groups")
+}
+
 // identity makes the identity out of verified claims. It trusts nothing about their shape.
 func (p *Provider) identity(c claims) (Identity, *Error) {
 	subject, err := p.dialect.subject(c)
@@ -117,6 +128,9 @@ func (p *Provider) identity(c claims) (Identity, *Error) {
 	word, pinned := p.dialect.emailWord(c)
 	email := decideEmail(c.text("email"), word, pinned, p.trusted)
 	groups, problem := c.groups(p.groupsClaim)
+	if problem == "" && c.find(p.groupsClaim) == nil && !p.tellsGroups() {
+		problem = "The provider was not asked for groups: add the scope that gives them, or name their claim in groups_claim."
+	}
 	roles, _ := list(c.find(p.rolesClaim))
 	return Identity{
 		Provider:       p.cfg.Name,

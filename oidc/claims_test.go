@@ -26,8 +26,10 @@ func TestGroupsAndRoles(t *testing.T) {
 		"blank ones match nothing": {claims: is{"groups": []string{"", "a", " ", "\t"}, "roles": ""}, groups: []string{"a"}, complete: true}, // E5
 		"a blank one alone":        {claims: is{"groups": " "}, complete: true},                                                              // E5
 		"spelled exactly":          {claims: is{"groups": []string{" Admins"}}, groups: []string{" Admins"}, complete: true},
-		"none":                     {claims: is{"groups": nil}, complete: true},
-		"null":                     {claims: is{"groups": json.RawMessage("null")}, complete: true},
+		"none":                     {cfg: Config{Scopes: []string{"groups"}}, claims: is{"groups": nil}, complete: true},
+		"null":                     {cfg: Config{Scopes: []string{"groups"}}, claims: is{"groups": json.RawMessage("null")}, complete: true},
+		"none, of a claim named":   {cfg: Config{GroupsClaim: "groups"}, claims: is{"groups": nil}, complete: true},
+		"none, and never asked":    {claims: is{"groups": nil}}, // S11: a deny must not be passed by
 		"other claims":             {cfg: Config{GroupsClaim: "https://acme.example/groups", RolesClaim: "realm_access.roles"}, claims: is{"groups": "no", "https://acme.example/groups": []string{"yes"}, "realm_access": is{"roles": []string{"admin"}}}, groups: []string{"yes"}, complete: true, roles: []string{"admin"}},
 		"a number among them":      {claims: is{"groups": []any{"a", 7}}},
 		"objects":                  {claims: is{"groups": []any{is{"name": "a"}}}},

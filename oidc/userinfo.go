@@ -41,7 +41,7 @@ func (p *Provider) incomplete(c claims) bool {
 	if email := decideEmail(c.text("email"), word, pinned, p.trusted); word == unsaid && email.proven == "" {
 		return true
 	}
-	wantsGroups := p.cfg.GroupsClaim != "" || slices.Contains(p.cfg.Scopes, "groups")
+	wantsGroups := p.asksGroups()
 	wantsRoles := p.cfg.RolesClaim != ""
 	return wantsGroups && c.find(p.groupsClaim) == nil && !c.overage(p.groupsClaim) ||
 		wantsRoles && c.find(p.rolesClaim) == nil

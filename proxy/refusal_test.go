@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
 )
 
@@ -174,4 +176,26 @@ func FuzzStranger(f *testing.F) {
 			t.Fatalf("answered %d %s", res.status, res.body)
 		}
 	})
+}
+
+// S1: what rules take away while a key is being minted is not given after all, and the key does not stay.
+func TestRulesChangeDuringAMint(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.signIn("ada@acme.example")
+	release := make(chan struct{})
+	held := w.vexa.Inject(vexatest.Fault{Method: "POST", Path: "/admin/users/", Effect: vexatest.HoldBefore, Until: release})
+	w.vexa.GatewayWire().Forget()
+	answered := make(chan answer, 1)
+	go func() { answered <- b.get("/bots") }()
+	must(t, held.Wait(w.within(10*time.Second), 1))
+	w.replaceRules(staffRules()[1:])
+	close(release)
+	if res := <-answered; res.status != http.StatusForbidden || res.code() != "not_mapped" {
+		t.Errorf("%d %s", res.status, res.body)
+	}
+	if n := w.vexa.GatewayWire().Bytes(); n != 0 {
+		t.Errorf("%d bytes reached the gateway", n)
+	}
+	w.waitFor("the key to be deleted", func() bool { return len(w.vexa.Tokens()) == 0 })
 }
