@@ -15,5 +15,7 @@
 // cannot be asked in the background, a page that is opened passes by it (silent.go). Pages are in
 // package page. What is refused or fails becomes an answer in one place (problem.go), from one table of codes (codes.go).
 //
-// Open WebSockets and event streams are in a register (streams.go): Apply, which is told of every revocation, ends them.
+// Open WebSockets and event streams are in a register (streams.go): Apply, which is told of every revocation, ends them. WebSockets
+// are passed on by a copying loop of our own (websocket.go), which holds little while they are idle and follows their frames
+// (frames.go), so that a client whose access ends can be told.
 package proxy

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -250,5 +251,53 @@ func TestNoStreamBeginsWhileStopping(t *testing.T) {
 	}
 	if res := b.get("/bots"); res.status != http.StatusOK {
 		t.Errorf("a request: %d %s", res.status, res.body)
+	}
+}
+
+// S5: over HTTP/2 many streams share a connection: one is cut, also if it is not read, and the others are none the worse.
+func TestEventStreamsOverHTTP2(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "text/event-stream")
+		for n := 0; n < 100 && r.Method == http.MethodGet && r.URL.Path == "/mcp" && r.Context().Err() == nil; n++ {
+			_, _ = io.WriteString(rw, "data: "+strings.Repeat("x", 1<<20)+"\n\n")
+		}
+	})
+	w := newWorld(t, func(o *worldOptions) { o.gateway = g.URL })
+	b, other := w.signIn("ada@acme.example"), w.signIn("grace@acme.example")
+	server := httptest.NewUnstartedServer(w.proxy)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	ask := func(b *browser, path string) *http.Response {
+		req, err := http.NewRequestWithContext(w.within(20*time.Second), "GET", server.URL+path, nil)
+		must(t, err)
+		req.Host = w.host
+		req.Header.Set("Cookie", b.cookie())
+		res, err := server.Client().Do(req)
+		must(t, err)
+		t.Cleanup(func() { res.Body.Close() })
+		if res.ProtoMajor != 2 || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s %d", path, res.Proto, res.StatusCode)
+		}
+		return res
+	}
+	read, unread, others := ask(b, "/mcp"), ask(b, "/mcp"), ask(other, "/mcp")
+	_, err := io.CopyN(io.Discard, others.Body, 1<<20)
+	must(t, err)
+	w.proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: accountOf(t, w, "ada@acme.example")})
+	revoked := time.Now()
+	if _, err := io.Copy(io.Discard, read.Body); err == nil || time.Since(revoked) > promised {
+		t.Errorf("%v after %s", err, time.Since(revoked))
+	}
+	w.waitFor("the places in the register", func() bool { return w.metric("vexa_sso_streams", "events") == 1 })
+	if took := time.Since(revoked); took > promised+time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if _, err := io.Copy(io.Discard, unread.Body); err == nil {
+		t.Error("the stream that nobody read has come to a good end")
+	}
+	if n, err := io.Copy(io.Discard, others.Body); err != nil || n < 90<<20 {
+		t.Errorf("another account's stream ends after %d bytes: %v", n, err)
 	}
 }
