@@ -1,6 +1,9 @@
 package oidc
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -200,6 +203,7 @@ func TestKeySets(t *testing.T) {
 		"beside a wrong thumbprint": {keys: []map[string]any{newSigner(1, "kid-1").with("x5t", "AAAA").published(), good.published()}},
 		"beside an encryption key":  {keys: []map[string]any{newSigner(1, "kid-0").with("use", "enc").published(), good.published()}},
 		"one, without a kid":        {keys: []map[string]any{newSigner(0, "").published()}, by: newSigner(0, "")},
+		"an EC key beside, no kid":  {keys: []map[string]any{newSigner(0, "").published(), ecPublished(t)}, by: newSigner(0, "")},
 		"several without a kid":     {keys: []map[string]any{newSigner(0, "").published(), newSigner(1, "").published()}, by: newSigner(0, ""), code: CodeSignInInvalid},
 		"alg of the key agrees":     {keys: []map[string]any{good.with("alg", "RS256").published()}},
 		"alg of the key differs":    {keys: []map[string]any{good.with("alg", "RS512").published()}, code: CodeSignInInvalid},
@@ -298,4 +302,13 @@ func TestKeysAreAskedForWithoutCredentials(t *testing.T) {
 			t.Errorf("the request for keys has the header %s", name)
 		}
 	}
+}
+
+func ecPublished(t *testing.T) map[string]any {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer{}.ec(key)
 }

@@ -65,14 +65,3 @@ func TestLogoutTokens(t *testing.T) {
 	_, err := h.p.VerifyLogoutToken(t.Context(), h.logoutToken(nil, nil))
 	refused(t, err, CodeProviderUnavailable)
 }
-
-// A guest among us, when guests are no longer allowed, is not signed in any more; nor is a tenant that is off the list.
-func TestRefreshUnderNarrowerSettings(t *testing.T) {
-	t.Parallel()
-	f := newIDP(t)
-	p := f.entra(t, Config{Guests: GuestsAllow})
-	guest := but(f.entraClaims(), map[string]any{"acct": 1})
-	was := f.signedIn(t, p, guest)
-	_, err := f.provider(t, Config{Type: TypeEntra, Cloud: f.URL, Tenant: tenantA}).Refresh(t.Context(), was.RefreshToken, was.Identity)
-	refused(t, err, CodeAccessEnded)
-}
