@@ -214,15 +214,13 @@ func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, Decis
 func (a *Accounts) prove(ctx context.Context, id oidc.Identity) (acc Account, d Decision, err error) {
 	fresh := a.newID()
 	rules := a.rules.Current()
-	d = rules.Decide(id)
+	d = rules.Decide(id) // what the caller reads if the store is away
 	err = a.change(ctx, "write the account", func(c *change) error {
 		pin, err := pinOf(c, id.Subject)
 		if err != nil {
 			return err
 		}
-		if pin.VexaEmail != "" {
-			d = rules.DecidePinned(id, pin.VexaEmail)
-		}
+		d = rules.DecidePinned(id, pin.VexaEmail)
 		acc, err = c.AccountBySubject(id.Subject)
 		known := err == nil
 		switch {

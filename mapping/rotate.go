@@ -2,12 +2,9 @@ package mapping
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
-
-	"vexa-sso/mapping/keyring"
 )
 
 // RotateKeys mints a new key for each scope set that the account has an active key of, or only for that of the key with this id,
@@ -82,42 +79,4 @@ func (a *Accounts) mintAnew(ctx context.Context, accountID string, g Grant, scop
 	ctx, cancel := context.WithTimeout(ctx, obtainTimeout)
 	defer cancel()
 	return a.obtain(ctx, accountID, g, scopes, func(Key) time.Time { return time.Time{} })
-}
-
-var errLost = errors.New("no key of the ring opens it")
-
-// Reseal seals the stored keys again, with the primary key of the ring, so that the older keys of the ring are needed for them no
-// more. It says how many it sealed, and how many cannot be opened by any key of the ring: those are useless and will be
-// replaced.
-func (a *Accounts) Reseal(ctx context.Context) (sealed, lost int, err error) {
-	keys, err := a.KeysOf(ctx, "")
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, key := range keys {
-		err := a.change(ctx, "seal a key again", func(c *change) error {
-			now, err := c.Key(key.ID)
-			if err != nil || now.State != KeyActive {
-				return err
-			}
-			secret, err := a.ring.Open(keyring.VexaKey, now.Sealed, sealedFor(now))
-			if err != nil {
-				return errLost
-			}
-			if now.Sealed, err = a.ring.Seal(keyring.VexaKey, secret, sealedFor(now)); err != nil {
-				return err
-			}
-			return c.PutKey(now)
-		})
-		switch {
-		case key.State != KeyActive, errors.Is(err, ErrNotFound): // has no secret any more
-		case errors.Is(err, errLost):
-			lost++
-		case err != nil:
-			return sealed, lost, asError(err)
-		default:
-			sealed++
-		}
-	}
-	return sealed, lost, nil
 }

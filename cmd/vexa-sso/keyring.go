@@ -70,8 +70,8 @@ func newKeyringReseal() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reseal",
 		Short: "Seal what is stored again, with the newest key of the ring",
-		Long: `Seal the Vexa keys that are stored again, with the newest key of the ring. After a rotation the older keys of the ring are then
-needed only for the sessions that began before it, and for no longer than those last.`,
+		Long: `Seal the Vexa keys and the providers' tokens that are stored again, with the newest key of the ring. After a rotation the older
+keys of the ring are then needed only for the sessions that began before it, and for no longer than those last.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
@@ -79,9 +79,9 @@ needed only for the sessions that began before it, and for no longer than those 
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "sealed %s again\n", counted(sealed, "key", "keys"))
+		fmt.Fprintf(cmd.OutOrStdout(), "sealed %s again\n", counted(sealed, "stored secret", "stored secrets"))
 		if lost > 0 {
-			return fmt.Errorf("%s cannot be opened by any key of %s: put the older keys back into it, or let them be replaced when they are needed", counted(lost, "key", "keys"), a.Config.KeyringFile)
+			return fmt.Errorf("%s cannot be opened by any key of %s: put the older keys back into it, or let them be replaced when they are needed", counted(lost, "stored secret", "stored secrets"), a.Config.KeyringFile)
 		}
 		return nil
 	})
