@@ -255,8 +255,11 @@ func (l *loader) checkTimes(c *Config) {
 		key   string
 		value time.Duration
 	}{
-		{"session.idle", s.Idle}, {"session.lifetime", s.Lifetime}, {"session.renew", s.Renew},
-		{"tokens.max_lifetime", c.Tokens.MaxLifetime}, {"tokens.max_offline", c.Tokens.MaxOffline},
+		{"session.idle", s.Idle},
+		{"session.lifetime", s.Lifetime},
+		{"session.renew", s.Renew},
+		{"tokens.max_lifetime", c.Tokens.MaxLifetime},
+		{"tokens.max_offline", c.Tokens.MaxOffline},
 		{"audit.retention", c.Audit.Retention},
 	} {
 		if d.value <= 0 {

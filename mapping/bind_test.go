@@ -89,8 +89,10 @@ func TestAdoption(t *testing.T) {
 			w := newWorld(t)
 			existing := w.vexa.AddUser("ada@acme.example", "Ada")
 			if tt.rule != "" {
-				w.rule(mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}},
-					Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}, VexaEmail: tt.rule}})
+				w.rule(mapping.Rule{
+					Name: "staff", Match: mapping.Match{Groups: []string{"staff"}},
+					Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}, VexaEmail: tt.rule},
+				})
 			}
 			a := w.replica(func(c *mapping.Config, _ *mapping.Deps) { c.AdoptExisting = tt.adopt })
 			id := person("ada")

@@ -153,8 +153,10 @@ func TestDeathAtEveryStep(t *testing.T) {
 func dieAndRecover(t *testing.T, generation string, p *process) {
 	w := newWorld(t, vexatest.Generation(generation))
 	bots := 2
-	w.rule(mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}},
-		Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}, MaxConcurrentBots: &bots}})
+	w.rule(mapping.Rule{
+		Name: "staff", Match: mapping.Match{Groups: []string{"staff"}},
+		Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}, MaxConcurrentBots: &bots},
+	})
 	id := person("ada")
 	id.EmailTrusted = false // may not adopt: only the written intent makes the user ours
 	dying := w.replica(p.option)

@@ -168,8 +168,10 @@ func TestDecideHidesClosedClaims(t *testing.T) { // E1 E3 E13
 		t.Run(when, func(t *testing.T) {
 			t.Parallel()
 			rules := compile(t, Rule{Name: "a", When: when, Grant: &GrantSpec{Scopes: []string{"tx"}}})
-			id := oidc.Identity{Kind: oidc.User, Name: "email", Email: "eve@acme.example", GroupsComplete: true,
-				Claims: map[string]any{"email": "x", "Email": "x", "groups": []any{"x"}}}
+			id := oidc.Identity{
+				Kind: oidc.User, Name: "email", Email: "eve@acme.example", GroupsComplete: true,
+				Claims: map[string]any{"email": "x", "Email": "x", "groups": []any{"x"}},
+			}
 			if d := rules.Decide(id); d.Allowed {
 				t.Errorf("allowed: %+v", d.Rules)
 			}
@@ -211,8 +213,10 @@ func BenchmarkDecide(b *testing.B) {
 		Rule{Name: "admins", Match: Match{Groups: []string{"vexa-admins"}}, Grant: &GrantSpec{Scopes: []string{"browser"}, Admin: true}},
 		Rule{Name: "contractors", Match: Match{Domains: []string{"contractor.example"}}, Deny: "No."},
 	)
-	id := oidc.Identity{Provider: "okta", Kind: oidc.User, Email: "ada@acme.example", GroupsComplete: true, Groups: []string{"a", "b", "c", "vexa-users"},
-		Claims: map[string]any{"sub": "00u1", "dept": "eng"}}
+	id := oidc.Identity{
+		Provider: "okta", Kind: oidc.User, Email: "ada@acme.example", GroupsComplete: true, Groups: []string{"a", "b", "c", "vexa-users"},
+		Claims: map[string]any{"sub": "00u1", "dept": "eng"},
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		rules.Decide(id)

@@ -92,7 +92,9 @@ func standing(acc Account) error {
 	case Suspended:
 		return &Error{Code: CodeSuspended, Message: "Your access to Vexa is suspended. Ask your administrator."}
 	default:
-		return &Error{Code: CodePendingApproval, Message: "Your access to Vexa waits for an administrator's approval.",
-			Remedy: "vexa-sso accounts show " + acc.ID, Err: errors.New(acc.Reason)}
+		return &Error{
+			Code: CodePendingApproval, Message: "Your access to Vexa waits for an administrator's approval.",
+			Remedy: "vexa-sso accounts show " + acc.ID, Err: errors.New(acc.Reason),
+		}
 	}
 }

@@ -55,8 +55,10 @@ func findByEmail(tx Tx, email string) (Account, error) {
 	case 1:
 		return found, nil
 	}
-	return Account{}, &Objection{fmt.Sprintf("%s is the email of %d accounts", brief(wanted), len(ids)),
-		"name one of them by its id: " + strings.Join(ids, ", ")}
+	return Account{}, &Objection{
+		fmt.Sprintf("%s is the email of %d accounts", brief(wanted), len(ids)),
+		"name one of them by its id: " + strings.Join(ids, ", "),
+	}
 }
 
 func emailOf(acc Account) string {

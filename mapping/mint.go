@@ -212,8 +212,10 @@ func (a *Accounts) mint(ctx context.Context, lease Lease, acc Account, g Grant, 
 	key.VexaTokenID = minted.ID
 	if got := NewScopes(minted.Scopes...); got != scopes { // V8
 		a.abandon(ctx, key, "minted with other scopes than asked")
-		return nil, MintWrongScopes, &vexa.Error{Op: "mint token", Kind: vexa.ErrNotAdminAPI,
-			Err: fmt.Errorf("asked for the scopes %s, got %s", scopes, got)}
+		return nil, MintWrongScopes, &vexa.Error{
+			Op: "mint token", Kind: vexa.ErrNotAdminAPI,
+			Err: fmt.Errorf("asked for the scopes %s, got %s", scopes, got),
+		}
 	}
 	if key.Sealed, err = a.ring.Seal(keyring.VexaKey, []byte(minted.Secret), sealedFor(key)); err != nil {
 		a.abandon(ctx, key, "could not be sealed")

@@ -129,8 +129,10 @@ func TestMintedKey(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, vexatest.Generation(generation))
 			bots := 5
-			w.rule(mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}},
-				Grant: &mapping.GrantSpec{Scopes: []string{"tx", "bot"}, MaxConcurrentBots: &bots, KeyLifetime: time.Hour}})
+			w.rule(mapping.Rule{
+				Name: "staff", Match: mapping.Match{Groups: []string{"staff"}},
+				Grant: &mapping.GrantSpec{Scopes: []string{"tx", "bot"}, MaxConcurrentBots: &bots, KeyLifetime: time.Hour},
+			})
 			w.vexa.AddUser("ada@acme.example", "Ada") // with the default of bots
 			a := w.replica()
 			acc := w.signIn(a, person("ada"))

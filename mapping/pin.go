@@ -31,8 +31,10 @@ func checkSubject(subject string) error {
 	kind, rest, _ := strings.Cut(subject, ":")
 	odd := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
 	if kind != oidc.TypeOkta && kind != oidc.TypeEntra && kind != oidc.TypeOIDC || rest == "" || len(subject) > maxSubject || strings.ContainsFunc(subject, odd) {
-		return &Objection{fmt.Sprintf("%q is not a canonical subject", brief(subject)),
-			"write okta:<org URL>/<user id>, entra:<cloud>/<tenant>/<object id> or oidc:<issuer>#<sub>; `vexa-sso accounts show` has those of known accounts"}
+		return &Objection{
+			fmt.Sprintf("%q is not a canonical subject", brief(subject)),
+			"write okta:<org URL>/<user id>, entra:<cloud>/<tenant>/<object id> or oidc:<issuer>#<sub>; `vexa-sso accounts show` has those of known accounts",
+		}
 	}
 	return nil
 }
@@ -86,8 +88,10 @@ func (a *Accounts) userNamed(ctx context.Context, named string) (user vexa.User,
 	}
 	switch {
 	case errors.Is(err, vexa.ErrUserNotFound), errors.Is(err, vexa.ErrEmail):
-		return user, &Objection{fmt.Sprintf("Vexa has no user %q", brief(named)),
-			"name one that exists, by its email in small letters or its id; to have one made, write a rule with that vexa_email"}
+		return user, &Objection{
+			fmt.Sprintf("Vexa has no user %q", brief(named)),
+			"name one that exists, by its email in small letters or its id; to have one made, write a rule with that vexa_email",
+		}
 	case err != nil:
 		return user, asError(fmt.Errorf("look for the Vexa user: %w", err))
 	}

@@ -40,8 +40,10 @@ func TestRekeyKeepsOneAccountPerPerson(t *testing.T) {
 		pinned := rapid.SliceOfDistinct(subject, rapid.ID).Draw(t, "pins")
 		err = s.Update(context.Background(), func(tx mapping.Tx) error {
 			for i, subject := range before {
-				acc := mapping.Account{ID: fmt.Sprint("a", i), Subject: subject, Provider: "okta", Kind: oidc.User, Status: mapping.Active, VexaUserID: int64(i + 1),
-					Identity: oidc.Identity{Subject: subject}}
+				acc := mapping.Account{
+					ID: fmt.Sprint("a", i), Subject: subject, Provider: "okta", Kind: oidc.User, Status: mapping.Active, VexaUserID: int64(i + 1),
+					Identity: oidc.Identity{Subject: subject},
+				}
 				if err := tx.PutAccount(acc); err != nil {
 					return err
 				}

@@ -132,8 +132,10 @@ func Compile(rules []Rule) (*Rules, []RuleProblem) {
 	for i, given := range rules {
 		r, found := compileRule(given)
 		if j, taken := first[r.Name]; taken && r.Name != "" {
-			found = append(found, oidc.Problem{Key: "name", Message: fmt.Sprintf("%q is also the name of rules[%d]", r.Name, j),
-				Remedy: "give every rule a name of its own, so that explanations say which one it was"})
+			found = append(found, oidc.Problem{
+				Key: "name", Message: fmt.Sprintf("%q is also the name of rules[%d]", r.Name, j),
+				Remedy: "give every rule a name of its own, so that explanations say which one it was",
+			})
 		} else {
 			first[r.Name] = i
 		}

@@ -107,8 +107,10 @@ func typeCheck(key, text string) (*cel.Env, *cel.Ast, []oidc.Problem) {
 	}
 	var problems []oidc.Problem
 	for _, e := range issues.Errors() {
-		problems = append(problems, oidc.Problem{Key: key, Message: e.Message, Remedy: "write a CEL expression; identity has " + visibleFields,
-			Line: max(e.Location.Line(), 1), Column: e.Location.Column() + 1})
+		problems = append(problems, oidc.Problem{
+			Key: key, Message: e.Message, Remedy: "write a CEL expression; identity has " + visibleFields,
+			Line: max(e.Location.Line(), 1), Column: e.Location.Column() + 1,
+		})
 	}
 	return nil, nil, problems
 }

@@ -65,8 +65,10 @@ var attacks = []attack{
 	// B. Headers.
 	{"B1: underscores", "GET /bots HTTP/1.1\r\n" + signedIn + "X_API_Key: {key}\r\nx-api_key: {key}\r\nx_api_key: {key}\r\n\r\n", 200, "", plain},
 	{"B1: twice", "GET /bots HTTP/1.1\r\n" + signedIn + "X-Api-Key: a\r\nx-api-key: b\r\n\r\n", 400, "bad_request", ""},
-	{"B3: a trailer", "POST /bots HTTP/1.1\r\n" + signedIn + "Sec-Fetch-Site: same-origin\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nTrailer: X-API-Key, X-User-Id\r\n\r\n2\r\n{}\r\n0\r\nX-API-Key: {key}\r\nX-User-Id: 1\r\n\r\n", 422, "",
-		"POST /bots HTTP/1.1\r\nHost: {gateway}\r\nUser-Agent: probe\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\nSec-Fetch-Site: same-origin\r\n" + ours + "\r\n2\r\n{}\r\n0\r\n\r\n"},
+	{
+		"B3: a trailer", "POST /bots HTTP/1.1\r\n" + signedIn + "Sec-Fetch-Site: same-origin\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nTrailer: X-API-Key, X-User-Id\r\n\r\n2\r\n{}\r\n0\r\nX-API-Key: {key}\r\nX-User-Id: 1\r\n\r\n", 422, "",
+		"POST /bots HTTP/1.1\r\nHost: {gateway}\r\nUser-Agent: probe\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\nSec-Fetch-Site: same-origin\r\n" + ours + "\r\n2\r\n{}\r\n0\r\n\r\n",
+	},
 	{"B4: Connection takes our header off", "GET /bots HTTP/1.1\r\n" + signedIn + "Connection: close, X-API-Key, x-trace-id, X-Forwarded-For\r\n\r\n", 200, "", plain},
 	{"B4: lower case, repeated, empty first", "GET /bots HTTP/1.1\r\n" + signedIn + "Connection: , x-api-key\r\nConnection: x-api-key\r\n\r\n", 200, "", plain},
 	{"B5: who the client says it is", "GET /bots HTTP/1.1\r\n" + signedIn + "X-User-Id: 1\r\nX-User-Email: root@acme.example\r\nX-User-Scopes: bot,tx,admin\r\nX-User-Workspaces: all\r\n\r\n", 200, "", plain},
@@ -106,8 +108,10 @@ var attacks = []attack{
 	{"a plain request", "GET /bots HTTP/1.1\r\n" + signedIn + "\r\n", 200, "", plain},
 	{"an upgrade to something else is none", "GET /bots HTTP/1.1\r\n" + signedIn + "Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n", 200, "", strings.Replace(plain, "User-Agent: probe\r\n", "User-Agent: probe\r\nHttp2-Settings: x\r\n", 1)},
 	{"an upgrade where there is no WebSocket is none", "GET /bots HTTP/1.1\r\n" + signedIn + "Origin: {public}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 200, "", strings.Replace(plain, "User-Agent: probe\r\n", "User-Agent: probe\r\nOrigin: {public}\r\n", 1)},
-	{"a write from this site", "POST /bots HTTP/1.1\r\n" + signedIn + "Origin: {public}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 422, "",
-		"POST /bots HTTP/1.1\r\nHost: {gateway}\r\nUser-Agent: probe\r\nContent-Length: 2\r\nContent-Type: application/json\r\nOrigin: {public}\r\n" + ours + "\r\n{}"},
+	{
+		"a write from this site", "POST /bots HTTP/1.1\r\n" + signedIn + "Origin: {public}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 422, "",
+		"POST /bots HTTP/1.1\r\nHost: {gateway}\r\nUser-Agent: probe\r\nContent-Length: 2\r\nContent-Type: application/json\r\nOrigin: {public}\r\n" + ours + "\r\n{}",
+	},
 	{"a write from another site", "POST /bots HTTP/1.1\r\n" + signedIn + "Origin: https://evil.example\r\nContent-Length: 2\r\n\r\n{}", 403, "cross_site", ""},
 	{"a write from who knows where", "POST /bots HTTP/1.1\r\n" + signedIn + "Content-Length: 2\r\n\r\n{}", 403, "cross_site", ""},
 	{"a WebSocket from another site", "GET /ws HTTP/1.1\r\n" + signedIn + "Origin: https://evil.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n", 403, "cross_site", ""},

@@ -40,8 +40,10 @@ func (p *Proxy) frontChannelLogout(ex *exchange, r *http.Request) error {
 	case iss != "" && !provider.MatchesIssuer(iss):
 		return refuse("bad_request", "That issuer is not this provider’s.")
 	case sid == "":
-		return &problem{Code: "bad_request", Detail: "A sign-out in the front channel must name a session (sid).", Err: errors.New("a front-channel logout came without sid"),
-			Remedy: "register the front-channel logout URI with \"session required\" (frontchannel_logout_session_required) at the provider"}
+		return &problem{
+			Code: "bad_request", Detail: "A sign-out in the front channel must name a session (sid).", Err: errors.New("a front-channel logout came without sid"),
+			Remedy: "register the front-channel logout URI with \"session required\" (frontchannel_logout_session_required) at the provider",
+		}
 	case len(sid) > maxSID:
 		return refuse("bad_request", "The session’s name is too long.")
 	}

@@ -28,7 +28,8 @@ func twoProviders(t *testing.T) (*world, *oidctest.Entra) {
 // signInAt signs somebody in at a provider other than Okta.
 func (b *browser) signInAt(provider interface {
 	NewBrowser() *oidctest.Browser
-}, name, who string) {
+}, name, who string,
+) {
 	b.w.t.Helper()
 	start := b.get("/sso/login?provider=" + name)
 	back, err := provider.NewBrowser().SignIn(b.w.t.Context(), start.header.Get("Location"), who)

@@ -16,8 +16,10 @@ func TestScrubRequest(t *testing.T) { // S1
 		"X-Original-Url", "X-Rewrite-Url", "X-Original-Method", "X-Http-Method-Override", // A3
 		"Connection", "Te", "Trailer", "Upgrade", "Keep-Alive", "Transfer-Encoding", "Expect", "X-Trace-Id", // B3, B4
 	}
-	kept := []string{"Accept", "Accept-Language", "Content-Type", "Content-Length", "Range", "If-None-Match", "User-Agent", "Mcp-Session-Id", "Mcp-Protocol-Version",
-		"Last-Event-Id", "Sec-Websocket-Key", "Sec-Websocket-Protocol", "Idempotency-Key", "X-Requested-With", "Traceparent"}
+	kept := []string{
+		"Accept", "Accept-Language", "Content-Type", "Content-Length", "Range", "If-None-Match", "User-Agent", "Mcp-Session-Id", "Mcp-Protocol-Version",
+		"Last-Event-Id", "Sec-Websocket-Key", "Sec-Websocket-Protocol", "Idempotency-Key", "X-Requested-With", "Traceparent",
+	}
 	h := http.Header{}
 	for _, name := range append(gone, kept...) {
 		h[name] = []string{"client", "client"}
@@ -161,10 +163,18 @@ func TestDeniesRoute(t *testing.T) {
 		method, path string
 		want         bool
 	}{
-		{"PUT", "/user/webhook", true}, {"PUT", "/user/webhook/", true}, {"GET", "/user/webhook", false}, {"PUT", "/user/webhooks", false},
-		{"DELETE", "/recordings/7", true}, {"DELETE", "/recordings", false}, {"DELETE", "/recordings/7/master", false},
-		{"POST", "/agent/chat", true}, {"POST", "/agent/a/b/c", true}, {"POST", "/agents", false},
-		{"HEAD", "/meetings", true}, {"GET", "/meetings/1", false},
+		{"PUT", "/user/webhook", true},
+		{"PUT", "/user/webhook/", true},
+		{"GET", "/user/webhook", false},
+		{"PUT", "/user/webhooks", false},
+		{"DELETE", "/recordings/7", true},
+		{"DELETE", "/recordings", false},
+		{"DELETE", "/recordings/7/master", false},
+		{"POST", "/agent/chat", true},
+		{"POST", "/agent/a/b/c", true},
+		{"POST", "/agents", false},
+		{"HEAD", "/meetings", true},
+		{"GET", "/meetings/1", false},
 	} {
 		if got := deniesRoute(denied, tc.method, tc.path); got != tc.want {
 			t.Errorf("%s %s: %v", tc.method, tc.path, got)

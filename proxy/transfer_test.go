@@ -319,16 +319,26 @@ func TestAnswers(t *testing.T) {
 		{"HEAD", "HEAD", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1234\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1234\r\nContent-Type: application/json\r\n\r\n"},
 		{"no content", "GET", "HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\n\r\n", "HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\n\r\n"},
 		{"not modified", "GET", "HTTP/1.1 304 Not Modified\r\nEtag: \"a\"\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nContent-Security-Policy: sandbox\r\nEtag: \"a\"\r\n\r\n"},
-		{"S1: hints before the answer", "GET", "HTTP/1.1 103 Early Hints\r\nLink: </evil>; rel=preload\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok",
-			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok"},
-		{"S7: HTML", "GET", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 26\r\n\r\n<script>alert(1)</script>\n",
-			"HTTP/1.1 200 OK\r\nContent-Length: 26\r\nContent-Security-Policy: sandbox\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script>\n"},
-		{"S1: trailers", "GET", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTrailer: Set-Cookie\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nSet-Cookie: a=b\r\n\r\n",
-			"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"},
-		{"S1: headers that are only for the connection", "GET", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: X-Trace-Id, close\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nok",
-			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok"},
-		{"compressed", "GET", fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nVary: Accept-Encoding\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), packed.String()),
-			fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\nContent-Type: application/json\r\nVary: Accept-Encoding\r\n\r\n%s", packed.Len(), packed.String())},
+		{
+			"S1: hints before the answer", "GET", "HTTP/1.1 103 Early Hints\r\nLink: </evil>; rel=preload\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok",
+			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok",
+		},
+		{
+			"S7: HTML", "GET", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 26\r\n\r\n<script>alert(1)</script>\n",
+			"HTTP/1.1 200 OK\r\nContent-Length: 26\r\nContent-Security-Policy: sandbox\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script>\n",
+		},
+		{
+			"S1: trailers", "GET", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTrailer: Set-Cookie\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nSet-Cookie: a=b\r\n\r\n",
+			"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+		},
+		{
+			"S1: headers that are only for the connection", "GET", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: X-Trace-Id, close\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nok",
+			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok",
+		},
+		{
+			"compressed", "GET", fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nVary: Accept-Encoding\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), packed.String()),
+			fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\nContent-Type: application/json\r\nVary: Accept-Encoding\r\n\r\n%s", packed.Len(), packed.String()),
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

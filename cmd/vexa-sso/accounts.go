@@ -160,11 +160,23 @@ func describe(a *bridge.Admin, acc mapping.Account, sessions []proxy.Session, ke
 func (d accountDetails) print(w io.Writer) error {
 	t := newTable(w)
 	for _, line := range [][2]string{
-		{"account", d.ID}, {"status", string(d.Status)}, {"reason", d.Reason},
-		{"provider", d.Provider}, {"subject", d.Subject}, {"kind", d.Kind}, {"email", d.Email}, {"unproven email", d.Unproven}, {"name", d.Name},
-		{"groups", strings.Join(d.Groups, ", ")}, {"roles", strings.Join(d.Roles, ", ")},
-		{"vexa user", d.vexaUser()}, {"granted", strings.Join(d.Scopes, ", ")}, {"refused", d.Refusal}, {"rules", strings.Join(d.Rules, ", ")},
-		{"created", d.CreatedAt}, {"last proven", d.ProvenAt},
+		{"account", d.ID},
+		{"status", string(d.Status)},
+		{"reason", d.Reason},
+		{"provider", d.Provider},
+		{"subject", d.Subject},
+		{"kind", d.Kind},
+		{"email", d.Email},
+		{"unproven email", d.Unproven},
+		{"name", d.Name},
+		{"groups", strings.Join(d.Groups, ", ")},
+		{"roles", strings.Join(d.Roles, ", ")},
+		{"vexa user", d.vexaUser()},
+		{"granted", strings.Join(d.Scopes, ", ")},
+		{"refused", d.Refusal},
+		{"rules", strings.Join(d.Rules, ", ")},
+		{"created", d.CreatedAt},
+		{"last proven", d.ProvenAt},
 	} {
 		if line[1] != "" {
 			t.row(line[0], line[1])

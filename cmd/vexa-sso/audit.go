@@ -162,8 +162,14 @@ func (l *logReader) passOver(ctx context.Context) error {
 func printEvent(w io.Writer, e mapping.Event) error {
 	line := []string{moment(e.At), fmt.Sprintf("%-17s", e.Event)}
 	for _, part := range [][2]string{
-		{"account", e.Account}, {"by", e.Actor}, {"provider", e.Provider}, {"credential", e.CredentialID}, {"from", e.Address},
-		{"rules", strings.Join(e.Rules, ",")}, {"vexa_user", number(e.VexaUserID)}, {"vexa_token", number(e.VexaTokenID)},
+		{"account", e.Account},
+		{"by", e.Actor},
+		{"provider", e.Provider},
+		{"credential", e.CredentialID},
+		{"from", e.Address},
+		{"rules", strings.Join(e.Rules, ",")},
+		{"vexa_user", number(e.VexaUserID)},
+		{"vexa_token", number(e.VexaTokenID)},
 	} {
 		if part[1] != "" {
 			line = append(line, part[0]+"="+part[1])

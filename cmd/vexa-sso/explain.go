@@ -196,8 +196,13 @@ func (e explained) print(w io.Writer) error {
 		groups += " (not complete: " + e.Identity.GroupsProblem + ")"
 	}
 	for _, line := range [][2]string{
-		{"identity", e.Identity.Subject}, {"kind", string(e.Identity.Kind)}, {"email", email}, {"groups", groups}, {"roles", strings.Join(e.Identity.Roles, ", ")},
-		{"account", strings.TrimSpace(e.Account + " " + string(e.Status) + " " + e.Waits)}, {"verdict", verdict},
+		{"identity", e.Identity.Subject},
+		{"kind", string(e.Identity.Kind)},
+		{"email", email},
+		{"groups", groups},
+		{"roles", strings.Join(e.Identity.Roles, ", ")},
+		{"account", strings.TrimSpace(e.Account + " " + string(e.Status) + " " + e.Waits)},
+		{"verdict", verdict},
 	} {
 		if line[1] != "" {
 			t.row(line[0], line[1])

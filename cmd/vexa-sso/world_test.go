@@ -130,8 +130,10 @@ func newWorld(ts *testscript.TestScript) *world {
 	okta, err := oidctest.NewOkta(oidctest.OktaOptions{BaseURL: base + "/okta", AutoSignIn: true})
 	ts.Check(err)
 	okta.AddCast()
-	okta.AddClient(oidctest.Client{ID: "0oaclitest0000000001", Name: "Vexa", Secrets: []string{"canary-client"}, RequirePKCE: true,
-		RedirectURIs: []string{w.public + "/sso/callback/okta"}, PostLogoutURIs: []string{w.public + "/sso/signed-out"}})
+	okta.AddClient(oidctest.Client{
+		ID: "0oaclitest0000000001", Name: "Vexa", Secrets: []string{"canary-client"}, RequirePKCE: true,
+		RedirectURIs: []string{w.public + "/sso/callback/okta"}, PostLogoutURIs: []string{w.public + "/sso/signed-out"},
+	})
 	mux := http.NewServeMux()
 	mux.Handle("/okta/", okta)
 	provider := &http.Server{Handler: mux}

@@ -55,8 +55,10 @@ func TestHolds(t *testing.T) {
 		s := db.open(t)
 		unknown := mapping.Hold{VexaUserID: 7, VexaEmail: "ada@acme.example", AccountID: "ada", State: mapping.HoldTaking, Since: at(2)}
 		none := 0
-		known := mapping.Hold{VexaUserID: 8, VexaEmail: "tim@acme.example", AccountID: "tim", State: mapping.HoldTaken, FormerBots: &none, ForeignTokens: true,
-			Since: at(1), Attempts: 3, RetryAt: at(9)}
+		known := mapping.Hold{
+			VexaUserID: 8, VexaEmail: "tim@acme.example", AccountID: "tim", State: mapping.HoldTaken, FormerBots: &none, ForeignTokens: true,
+			Since: at(1), Attempts: 3, RetryAt: at(9),
+		}
 		update(t, s, func(tx mapping.Tx) error { return errors.Join(tx.PutHold(unknown), tx.PutHold(known)) })
 		view(t, s, func(tx mapping.Tx) error {
 			all, err := tx.Holds()

@@ -352,10 +352,12 @@ func TestGeneration(t *testing.T) {
 		{"0.10", is010, vexa.Gen010, nil},
 		{"admin down, gateway 0.12", map[string][]string{
 			"GET /admin/users?limit=1": {down},
-			"GET /gateway/health":      {`200 {"status":"ok","service":"gateway"}`}}, vexa.Gen012, nil},
+			"GET /gateway/health":      {`200 {"status":"ok","service":"gateway"}`},
+		}, vexa.Gen012, nil},
 		{"admin down, gateway 0.10", map[string][]string{
 			"GET /admin/users?limit=1": {down},
-			"GET /gateway/":            {`200 {"message":"Welcome to the Vexa API Gateway"}`}}, vexa.Gen010, nil},
+			"GET /gateway/":            {`200 {"message":"Welcome to the Vexa API Gateway"}`},
+		}, vexa.Gen010, nil},
 		{"nothing of Vexa's", map[string][]string{"GET /gateway/": {"200 hello"}}, "", vexa.ErrUnavailable},
 		{"wrong token", map[string][]string{"GET /admin/users?limit=1": {`403 {"detail":"Missing API key"}`}}, "", vexa.ErrAdminToken},
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-
 	"time"
 )
 

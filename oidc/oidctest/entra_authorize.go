@@ -187,8 +187,10 @@ func (e entraDesk) grantTo(w http.ResponseWriter, r *http.Request, a *authorizat
 		return
 	}
 	e.reached(s, a.client.ID)
-	g := &grant{server: e.tenantFor(a.server, p), client: a.client.ID, person: p.ID, scopes: a.scopes, nonce: a.get("nonce"), authTime: s.authTime, sid: s.sid,
-		issued: e.now(), generation: p.generation}
+	g := &grant{
+		server: e.tenantFor(a.server, p), client: a.client.ID, person: p.ID, scopes: a.scopes, nonce: a.get("nonce"), authTime: s.authTime, sid: s.sid,
+		issued: e.now(), generation: p.generation,
+	}
 	if a.device != nil {
 		e.approveDevice(w, a, g)
 		return
@@ -214,8 +216,10 @@ func (e *Entra) answerWithGrant(w http.ResponseWriter, r *http.Request, a *autho
 	code := ""
 	if a.has("response_type", "code") {
 		code = e.longToken(600)
-		e.ledger.codes.Add(code, &issuedCode{grant: g, redirectURI: a.get("redirect_uri"), challenge: a.get("code_challenge"),
-			challengeMethod: challengeMethod(a), expires: e.now().Add(entraCodeLifetime)})
+		e.ledger.codes.Add(code, &issuedCode{
+			grant: g, redirectURI: a.get("redirect_uri"), challenge: a.get("code_challenge"),
+			challengeMethod: challengeMethod(a), expires: e.now().Add(entraCodeLifetime),
+		})
 		params.Set("code", code)
 	}
 	if a.has("response_type", "id_token") {

@@ -177,7 +177,8 @@ func (e *Entra) addGroups(claims Claims, r idRequest) {
 	case len(ids) > entraGroupLimit:
 		claims["_claim_names"] = map[string]string{"groups": "src1"}
 		claims["_claim_sources"] = map[string]any{"src1": map[string]string{
-			"endpoint": "https://graph.windows.net/" + tenant + "/users/" + e.objectID(r.person, tenant) + "/getMemberObjects"}}
+			"endpoint": "https://graph.windows.net/" + tenant + "/users/" + e.objectID(r.person, tenant) + "/getMemberObjects",
+		}}
 	default:
 		claims["groups"] = ids
 	}

@@ -46,8 +46,10 @@ func (e *Entra) discoveryV2(document map[string]any) {
 	document["scopes_supported"] = []string{"openid", "profile", "email", "offline_access"}
 	document["request_uri_parameter_supported"] = false
 	document["userinfo_endpoint"] = e.GraphURL() + "/oidc/userinfo"
-	document["claims_supported"] = []string{"sub", "iss", "cloud_instance_name", "cloud_instance_host_name", "cloud_graph_host_name", "msgraph_host",
-		"aud", "exp", "iat", "auth_time", "acr", "nonce", "preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email"}
+	document["claims_supported"] = []string{
+		"sub", "iss", "cloud_instance_name", "cloud_instance_host_name", "cloud_graph_host_name", "msgraph_host",
+		"aud", "exp", "iat", "auth_time", "acr", "nonce", "preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email",
+	}
 }
 
 func (e *Entra) discoveryV1(document map[string]any, at authority) {
@@ -56,8 +58,10 @@ func (e *Entra) discoveryV1(document map[string]any, at authority) {
 	document["microsoft_multi_refresh_token"] = true
 	document["check_session_iframe"] = e.url("/" + at.segment + "/oauth2/checksession")
 	document["userinfo_endpoint"] = e.url("/" + at.segment + "/openid/userinfo")
-	document["claims_supported"] = []string{"sub", "iss", "cloud_instance_name", "cloud_instance_host_name", "cloud_graph_host_name", "msgraph_host",
-		"aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "email", "given_name", "family_name", "nickname"}
+	document["claims_supported"] = []string{
+		"sub", "iss", "cloud_instance_name", "cloud_instance_host_name", "cloud_graph_host_name", "msgraph_host",
+		"aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "email", "given_name", "family_name", "nickname",
+	}
 }
 
 func (e *Entra) endpoint(at authority, name string) string {

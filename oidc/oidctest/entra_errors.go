@@ -151,8 +151,10 @@ func (e *Entra) aadPage(w http.ResponseWriter, problem *aadError) {
 
 // aadParams are the error as parameters of an authorization response.
 func (e *Entra) aadParams(problem *aadError) url.Values {
-	params := url.Values{"error": {problem.code}, "error_description": {e.description(problem, e.random.guid(), e.random.guid())},
-		"error_uri": {e.url("/error?code=" + strconv.Itoa(problem.number))}}
+	params := url.Values{
+		"error": {problem.code}, "error_description": {e.description(problem, e.random.guid(), e.random.guid())},
+		"error_uri": {e.url("/error?code=" + strconv.Itoa(problem.number))},
+	}
 	if problem.suberror != "" {
 		params.Set("suberror", problem.suberror)
 	}

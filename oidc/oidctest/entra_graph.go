@@ -270,7 +270,8 @@ func (e *Entra) graphError(w http.ResponseWriter, status int, code, message stri
 	id := e.random.guid()
 	w.Header().Set("request-id", id)
 	writeJSON(w, status, map[string]any{"error": map[string]any{"code": code, "message": message, "innerError": map[string]string{
-		"date": e.now().UTC().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": id}}})
+		"date": e.now().UTC().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": id,
+	}}})
 }
 
 // GraphThrottled is the fault of a Graph that has had enough: 429 with Retry-After in seconds.

@@ -769,8 +769,10 @@ func TestEntraSPA(t *testing.T) {
 	rp := entraParty(t, entra, oidctest.Client{SPA: true})
 	back := rp.signIn(oidctest.Ada, "code_challenge", "v3rifier", "code_challenge_method", "plain")
 	wantError(t, rp.redeem(back, "code_verifier", "v3rifier"), 400, "invalid_request", "AADSTS9002327:")
-	form := url.Values{"client_id": {rp.client.ID}, "client_secret": {secret}, "grant_type": {oidctest.GrantCode}, "code": {back.Params.Get("code")},
-		"redirect_uri": {redirectURI}, "code_verifier": {"v3rifier"}}
+	form := url.Values{
+		"client_id": {rp.client.ID}, "client_secret": {secret}, "grant_type": {oidctest.GrantCode}, "code": {back.Params.Get("code")},
+		"redirect_uri": {redirectURI}, "code_verifier": {"v3rifier"},
+	}
 	request, err := http.NewRequest(http.MethodPost, rp.at("token_endpoint"), strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
@@ -823,7 +825,8 @@ func TestEntraFederatedAssertion(t *testing.T) {
 		t.Fatal(err)
 	}
 	rp := entraParty(t, entra, oidctest.Client{Secrets: []string{}, Federated: []oidctest.FederatedCredential{
-		{Issuer: "https://k8s.example", Subject: "system:serviceaccount:vexa:bridge", Keys: []jose.JSONWebKey{key.JWK()}}}})
+		{Issuer: "https://k8s.example", Subject: "system:serviceaccount:vexa:bridge", Keys: []jose.JSONWebKey{key.JWK()}},
+	}})
 	good := oidctest.Claims{"iss": "https://k8s.example", "sub": "system:serviceaccount:vexa:bridge", "aud": []string{"api://AzureADTokenExchange"}, "exp": now.Now().Add(time.Hour).Unix()}
 	redeem := func(claims oidctest.Claims) answer {
 		return rp.redeem(rp.signIn(oidctest.Ada), "client_secret", "", "client_assertion", oidctest.Sign(key, claims))

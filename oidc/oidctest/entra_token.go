@@ -37,8 +37,10 @@ func (e *Entra) token(w http.ResponseWriter, r *http.Request, at authority) {
 	if problem != nil {
 		status = problem.status
 	}
-	e.recordToken(TokenRequest{At: e.now(), Path: r.URL.Path, GrantType: r.PostForm.Get("grant_type"), ClientID: credentials.id,
-		ClientAuth: credentials.method, Form: r.PostForm, Header: r.Header, Status: status})
+	e.recordToken(TokenRequest{
+		At: e.now(), Path: r.URL.Path, GrantType: r.PostForm.Get("grant_type"), ClientID: credentials.id,
+		ClientAuth: credentials.method, Form: r.PostForm, Header: r.Header, Status: status,
+	})
 	if problem != nil {
 		e.aadError(w, problem)
 		return

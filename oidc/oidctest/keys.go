@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
-
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"

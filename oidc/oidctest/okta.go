@@ -99,8 +99,10 @@ func NewOkta(options OktaOptions) (*Okta, error) {
 	d, err := newDouble(settings{
 		baseURL: options.BaseURL, now: options.Now, random: options.Rand, autoSignIn: options.AutoSignIn,
 		newID: oktaID,
-		page: pageStyle{Title: "Okta", Accent: "#1662dd", cookie: "idx",
-			newSID: func(r *random) string { return "102" + r.token(12) }},
+		page: pageStyle{
+			Title: "Okta", Accent: "#1662dd", cookie: "idx",
+			newSID: func(r *random) string { return "102" + r.token(12) },
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -130,8 +130,10 @@ func (o *Okta) answerWithGrant(w http.ResponseWriter, r *http.Request, a *author
 	code := ""
 	if a.has("response_type", "code") {
 		code = o.random.token(32)
-		o.ledger.codes.Add(code, &issuedCode{grant: g, redirectURI: a.get("redirect_uri"),
-			challenge: a.get("code_challenge"), challengeMethod: a.get("code_challenge_method"), expires: o.now().Add(oktaCodeLifetime)})
+		o.ledger.codes.Add(code, &issuedCode{
+			grant: g, redirectURI: a.get("redirect_uri"),
+			challenge: a.get("code_challenge"), challengeMethod: a.get("code_challenge_method"), expires: o.now().Add(oktaCodeLifetime),
+		})
 		params.Set("code", code)
 	}
 	if a.has("response_type", "id_token") {

@@ -14,8 +14,10 @@ const oktaAssertionLifetime = time.Hour
 // oktaShortestSecret is the length in characters below which Okta does not take a secret as an HMAC key.
 const oktaShortestSecret = 32
 
-var assertionAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.PS256,
-	jose.HS256, jose.HS384, jose.HS512}
+var assertionAlgorithms = []jose.SignatureAlgorithm{
+	jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.PS256,
+	jose.HS256, jose.HS384, jose.HS512,
+}
 
 // authenticate proves a client by whatever it brought, at the endpoint whose URL an assertion must name.
 func (o *Okta) authenticate(endpoint string, c credentials) (Client, *oktaError) {

@@ -10,13 +10,17 @@ import (
 
 var (
 	oktaScopes       = []string{"openid", "email", "profile", "address", "phone", "offline_access", "groups"}
-	oktaCustomScopes = []string{"okta.myAccount.email.manage", "okta.myAccount.email.read", "okta.myAccount.manage", "okta.myAccount.phone.manage",
+	oktaCustomScopes = []string{
+		"okta.myAccount.email.manage", "okta.myAccount.email.read", "okta.myAccount.manage", "okta.myAccount.phone.manage",
 		"okta.myAccount.phone.read", "okta.myAccount.profile.manage", "okta.myAccount.profile.read", "okta.myAccount.read",
-		"openid", "profile", "email", "address", "phone", "offline_access", "device_sso"}
+		"openid", "profile", "email", "address", "phone", "offline_access", "device_sso",
+	}
 	oktaAuthMethods = []string{authBasic, authPost, authSecretJWT, authPrivateJWT, authNone}
-	oktaClaims      = []string{"iss", "ver", "sub", "aud", "iat", "exp", "jti", "auth_time", "amr", "idp", "nonce", "name", "nickname",
+	oktaClaims      = []string{
+		"iss", "ver", "sub", "aud", "iat", "exp", "jti", "auth_time", "amr", "idp", "nonce", "name", "nickname",
 		"preferred_username", "given_name", "middle_name", "family_name", "email", "email_verified", "profile", "zoneinfo", "locale", "address",
-		"phone_number", "picture", "website", "gender", "birthdate", "updated_at", "at_hash", "c_hash"}
+		"phone_number", "picture", "website", "gender", "birthdate", "updated_at", "at_hash", "c_hash",
+	}
 	oktaResponseTypes = []string{"code", "id_token", "code id_token", "code token", "id_token token", "code id_token token"}
 	oktaRequestAlgs   = []string{"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"}
 )

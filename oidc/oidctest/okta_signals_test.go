@@ -71,8 +71,10 @@ func TestOktaSecurityEvent(t *testing.T) {
 	okta := startOkta(t, oidctest.OktaOptions{})
 	endpoint, got := receiver(t, http.StatusAccepted)
 	ada, _ := okta.Person(oidctest.Ada)
-	claims := okta.SecurityEventClaims(endpoint, oidctest.SecurityEvent{Type: oidctest.EventSessionRevoked,
-		Subject: oidctest.SubjectID{Format: "iss_sub", Issuer: okta.OrgIssuer(), Sub: ada.ID}})
+	claims := okta.SecurityEventClaims(endpoint, oidctest.SecurityEvent{
+		Type:    oidctest.EventSessionRevoked,
+		Subject: oidctest.SubjectID{Format: "iss_sub", Issuer: okta.OrgIssuer(), Sub: ada.ID},
+	})
 	if status, err := okta.PushSecurityEvent(t.Context(), http.DefaultClient, endpoint, "shared", claims); err != nil || status != http.StatusAccepted {
 		t.Fatalf("answered %d, %v", status, err)
 	}

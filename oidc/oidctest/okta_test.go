@@ -335,8 +335,10 @@ func TestOktaBasicAuthentication(t *testing.T) {
 	okta := startOkta(t, oidctest.OktaOptions{})
 	rp := oktaParty(t, okta, oidctest.Client{ID: "a:b", Secrets: []string{"50% off+more"}})
 	back := rp.signIn(oidctest.Ada)
-	config := &oauth2.Config{ClientID: rp.client.ID, ClientSecret: rp.client.Secrets[0], RedirectURL: redirectURI,
-		Endpoint: oauth2.Endpoint{TokenURL: rp.at("token_endpoint"), AuthStyle: oauth2.AuthStyleInHeader}}
+	config := &oauth2.Config{
+		ClientID: rp.client.ID, ClientSecret: rp.client.Secrets[0], RedirectURL: redirectURI,
+		Endpoint: oauth2.Endpoint{TokenURL: rp.at("token_endpoint"), AuthStyle: oauth2.AuthStyleInHeader},
+	}
 	if _, err := config.Exchange(t.Context(), back.Params.Get("code")); err != nil {
 		t.Error(err)
 	}

@@ -32,8 +32,10 @@ func (o *Okta) token(w http.ResponseWriter, r *http.Request, s *oktaServer) {
 	if problem != nil {
 		status = problem.status
 	}
-	o.recordToken(TokenRequest{At: o.now(), Path: r.URL.Path, GrantType: form.Get("grant_type"), ClientID: credentials.id,
-		ClientAuth: credentials.method, Form: form, Header: r.Header, Status: status})
+	o.recordToken(TokenRequest{
+		At: o.now(), Path: r.URL.Path, GrantType: form.Get("grant_type"), ClientID: credentials.id,
+		ClientAuth: credentials.method, Form: form, Header: r.Header, Status: status,
+	})
 	if problem != nil {
 		o.oauthError(w, problem)
 		return

@@ -136,8 +136,10 @@ func (p *Plain) token(w http.ResponseWriter, r *http.Request) {
 	credentials := readCredentials(r, r.PostForm)
 	recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 	p.provider.ServeHTTP(recorder, r)
-	p.recordToken(TokenRequest{At: p.now(), Path: r.URL.Path, GrantType: r.PostForm.Get("grant_type"), ClientID: credentials.id,
-		ClientAuth: credentials.method, Form: r.PostForm, Header: r.Header, Status: recorder.status})
+	p.recordToken(TokenRequest{
+		At: p.now(), Path: r.URL.Path, GrantType: r.PostForm.Get("grant_type"), ClientID: credentials.id,
+		ClientAuth: credentials.method, Form: r.PostForm, Header: r.Header, Status: recorder.status,
+	})
 }
 
 type statusRecorder struct {
@@ -198,8 +200,10 @@ func (p plainDesk) grantTo(w http.ResponseWriter, r *http.Request, a *authorizat
 func (p *Plain) IDTokenClaims(who, clientID, nonce string) Claims {
 	person, _ := p.Person(who)
 	now := p.now()
-	claims := Claims{"iss": p.Issuer(), "sub": person.ID, "aud": []string{clientID}, "azp": clientID, "iat": now.Unix(), "exp": now.Add(plainTokenLifetime).Unix(),
-		"auth_time": now.Unix(), "nonce": nonce, "sid": p.page.newSID(p.random)}
+	claims := Claims{
+		"iss": p.Issuer(), "sub": person.ID, "aud": []string{clientID}, "azp": clientID, "iat": now.Unix(), "exp": now.Add(plainTokenLifetime).Unix(),
+		"auth_time": now.Unix(), "nonce": nonce, "sid": p.page.newSID(p.random),
+	}
 	for name, value := range plainProfile(person, []string{"profile", "email", "groups", "roles"}) {
 		claims[name] = value
 	}
@@ -227,8 +231,10 @@ func (p *Plain) sign(claims Claims, options ...SignOption) (string, error) {
 // or, when sid is given too, one session of theirs. Either may be empty.
 func (p *Plain) LogoutTokenClaims(clientID, sub, sid string) Claims {
 	now := p.now()
-	claims := Claims{"iss": p.Issuer(), "aud": clientID, "iat": now.Unix(), "exp": now.Add(plainLogoutLifetime).Unix(), "jti": p.random.guid(),
-		"events": map[string]any{eventBackChannel: map[string]any{}}}
+	claims := Claims{
+		"iss": p.Issuer(), "aud": clientID, "iat": now.Unix(), "exp": now.Add(plainLogoutLifetime).Unix(), "jti": p.random.guid(),
+		"events": map[string]any{eventBackChannel: map[string]any{}},
+	}
 	if sub != "" {
 		claims["sub"] = sub
 	}

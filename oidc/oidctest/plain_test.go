@@ -130,8 +130,10 @@ func TestPlainBrowserSession(t *testing.T) {
 	if back := silent(); rp.redeem(back).Status != 200 {
 		t.Errorf("came back with %v", back.Params)
 	}
-	back, err := browser.Open(t.Context(), rp.at("end_session_endpoint")+"?"+url.Values{"id_token_hint": {hint},
-		"post_logout_redirect_uri": {"http://127.0.0.1:4180/sso/signed-out"}}.Encode())
+	back, err := browser.Open(t.Context(), rp.at("end_session_endpoint")+"?"+url.Values{
+		"id_token_hint":            {hint},
+		"post_logout_redirect_uri": {"http://127.0.0.1:4180/sso/signed-out"},
+	}.Encode())
 	if err != nil || back.URL != "http://127.0.0.1:4180/sso/signed-out" {
 		t.Errorf("came back to %v, %v", back, err)
 	}

@@ -70,12 +70,24 @@ func TestContrast(t *testing.T) {
 			front, back string
 			least       float64
 		}{
-			{"ink", "paper", 4.5}, {"ink", "card", 4.5}, {"ink", "hover", 4.5},
-			{"soft", "paper", 4.5}, {"soft", "card", 4.5}, {"soft", "hover", 4.5},
-			{"accent", "card", 4.5}, {"accent", "accent-wash", 4.5}, {"on-accent", "accent", 4.5}, {"on-accent", "accent-hover", 4.5},
-			{"bad", "card", 4.5}, {"bad", "bad-wash", 4.5}, {"warn", "warn-wash", 4.5},
-			{"ink", "accent-wash", 4.5}, {"ink", "warn-wash", 4.5}, {"ink", "bad-wash", 4.5},
-			{"edge", "card", 3}, {"accent", "paper", 3},
+			{"ink", "paper", 4.5},
+			{"ink", "card", 4.5},
+			{"ink", "hover", 4.5},
+			{"soft", "paper", 4.5},
+			{"soft", "card", 4.5},
+			{"soft", "hover", 4.5},
+			{"accent", "card", 4.5},
+			{"accent", "accent-wash", 4.5},
+			{"on-accent", "accent", 4.5},
+			{"on-accent", "accent-hover", 4.5},
+			{"bad", "card", 4.5},
+			{"bad", "bad-wash", 4.5},
+			{"warn", "warn-wash", 4.5},
+			{"ink", "accent-wash", 4.5},
+			{"ink", "warn-wash", 4.5},
+			{"ink", "bad-wash", 4.5},
+			{"edge", "card", 3},
+			{"accent", "paper", 3},
 		} {
 			if got := contrast(t, color[c.front], color[c.back]); got < c.least {
 				t.Errorf("%s: %s on %s has %.2f, want %.1f", scheme, c.front, c.back, got, c.least)

@@ -28,7 +28,7 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	p, err := proxy.New(b.cfg.Config, proxy.Deps{
 		Gateway: gateway, Routes: b.table.routes, Providers: b.providers, Accounts: accounts, Rules: b.rules, Sessions: s, Store: s, Ring: b.cfg.Ring,
 		Ready:     []proxy.Check{{Name: "vexa_admin", Ping: b.admin.ping}, {Name: "revocations", Ping: revocationsConfirmed(accounts)}},
-		Transport: b.options.Transport, Metrics: b.registry, Log: b.log,
+		Transport: b.transport, Metrics: b.registry, Log: b.log,
 	})
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func revocationsConfirmed(accounts *mapping.Accounts) func(context.Context) erro
 		case err != nil:
 			return err
 		case !oldest.IsZero() && time.Since(oldest) > confirmationDue:
-			return fmt.Errorf("Vexa has not confirmed for %s that a revoked key is deleted", time.Since(oldest).Round(time.Second))
+			return fmt.Errorf("a revoked key waits for %s for Vexa to confirm that it is deleted", time.Since(oldest).Round(time.Second))
 		}
 		return nil
 	}

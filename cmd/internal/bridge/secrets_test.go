@@ -389,7 +389,8 @@ func (h *harvest) vexaTrouble() {
 	telling := `{"detail":"wrong: ` + h.w.settings["admin-token"] + `"}`
 	var newcomer *browser // who has no Vexa user yet
 	for _, fault := range []vexatest.Fault{
-		{Path: "/admin", Effect: vexatest.CutBefore}, {Path: "/admin", Effect: vexatest.FailBefore},
+		{Path: "/admin", Effect: vexatest.CutBefore},
+		{Path: "/admin", Effect: vexatest.FailBefore},
 		{Path: "/admin/users/email", Effect: vexatest.FailBefore, Status: 403, Body: telling},
 		{Path: "/admin/users/email", Effect: vexatest.FailBefore, Status: 409, Body: telling},
 		{Path: "/admin/users/email", Effect: vexatest.FailBefore, Status: 503, Body: telling},

@@ -133,13 +133,17 @@ func deref(s *string) string {
 }
 
 func (u *userRow) public() User {
-	return User{ID: u.id, Email: u.email, Name: deref(u.name), ImageURL: deref(u.imageURL),
-		MaxConcurrentBots: u.bots, CreatedAt: u.createdAt}
+	return User{
+		ID: u.id, Email: u.email, Name: deref(u.name), ImageURL: deref(u.imageURL),
+		MaxConcurrentBots: u.bots, CreatedAt: u.createdAt,
+	}
 }
 
 func (t *tokenRow) public() Token {
-	token := Token{ID: t.id, UserID: t.userID, Name: deref(t.name), Scopes: slices.Clone(t.scopes), Secret: t.secret,
-		CreatedAt: t.createdAt}
+	token := Token{
+		ID: t.id, UserID: t.userID, Name: deref(t.name), Scopes: slices.Clone(t.scopes), Secret: t.secret,
+		CreatedAt: t.createdAt,
+	}
 	if t.expiresAt != nil {
 		token.ExpiresAt = *t.expiresAt
 	}

@@ -94,10 +94,12 @@ func (s *Server) checkParams(c *call, numeric bool) *answer {
 	}
 	if platform, ok := c.params["platform"]; ok && s.legacy() && !slices.Contains(platforms010, platform) {
 		const expected = "'google_meet', 'zoom', 'teams' or 'browser_session'"
-		a := unprocessable(problem{Type: "enum", Loc: loc("path", "platform"), Msg: "Input should be " + expected, Input: compact(platform),
+		a := unprocessable(problem{
+			Type: "enum", Loc: loc("path", "platform"), Msg: "Input should be " + expected, Input: compact(platform),
 			Ctx: struct {
 				Expected string `json:"expected"`
-			}{expected}})
+			}{expected},
+		})
 		return &a
 	}
 	return nil
@@ -165,8 +167,10 @@ func (s *Server) serveGateway(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	if headSize(c) > maxHead {
-		answer{status: http.StatusBadRequest, contentType: "text/plain; charset=utf-8", body: []byte("Invalid HTTP request received."),
-			hangUp: true}.send(w, s.now())
+		answer{
+			status: http.StatusBadRequest, contentType: "text/plain; charset=utf-8", body: []byte("Invalid HTTP request received."),
+			hangUp: true,
+		}.send(w, s.now())
 		return
 	}
 	if isUpgrade(c) {

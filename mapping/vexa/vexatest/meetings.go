@@ -145,9 +145,11 @@ func (m *meeting) data() any {
 	decision := "service-authority:unconfigured:" + m.decision
 	return botData{
 		Recording: true, Provider: "none", URL: m.url(),
-		Authority: authority{Mode: "unconfigured", Allow: true, Reason: "unconfigured", DecidedAt: isoformat(m.createdAt) + "+00:00",
+		Authority: authority{
+			Mode: "unconfigured", Allow: true, Reason: "unconfigured", DecidedAt: isoformat(m.createdAt) + "+00:00",
 			RequestID: identity + ":admit", DecisionID: decision, ServiceMode: "bot", LastDecisionID: decision, Identity: identity,
-			Version: "service-authority.v1", Provider: "none", Contract: "2026-07-28"},
+			Version: "service-authority.v1", Provider: "none", Contract: "2026-07-28",
+		},
 	}
 }
 
@@ -247,8 +249,10 @@ func (s *Server) createBot(c *call, who validated) answer {
 	case int64(len(active)) >= who.Max:
 		return detail(http.StatusTooManyRequests, "User has reached the maximum concurrent bot limit ("+strconv.FormatInt(who.Max, 10)+").")
 	}
-	m := s.insertMeeting(&meeting{userID: who.UserID, platform: ask.Platform, nativeID: ask.NativeID, status: "requested", session: s.random.uuid(),
-		decision: s.random.hex32() + s.random.hex32()})
+	m := s.insertMeeting(&meeting{
+		userID: who.UserID, platform: ask.Platform, nativeID: ask.NativeID, status: "requested", session: s.random.uuid(),
+		decision: s.random.hex32() + s.random.hex32(),
+	})
 	m.container = "mtg-" + strconv.FormatInt(m.id, 10) + "-" + m.session[:8]
 	m.segments = []segment{{0, 2.5, "Ada", "Shall we begin?"}, {2.5, 5, "Grace", "Let us."}}
 	return jsonAnswer(http.StatusCreated, m.created())

@@ -151,13 +151,13 @@ func (a answer) with(name, value string) answer {
 
 // crash is an exception that nobody caught.
 func crash() answer {
-	return answer{status: http.StatusInternalServerError, contentType: "text/plain; charset=utf-8",
-		body: []byte("Internal Server Error"), plain: true}
+	return answer{
+		status: http.StatusInternalServerError, contentType: "text/plain; charset=utf-8",
+		body: []byte("Internal Server Error"), plain: true,
+	}
 }
 
-var (
-	notFound = detail(http.StatusNotFound, "Not Found")
-)
+var notFound = detail(http.StatusNotFound, "Not Found")
 
 func methodNotAllowed(allow string) answer {
 	return detail(http.StatusMethodNotAllowed, "Method Not Allowed").with("Allow", allow)

@@ -150,10 +150,12 @@ func (m *mint) readExpiry(raw json.RawMessage) []problem {
 	}
 	n, bad := integer(raw, "body", "expires_in")
 	if bad == nil && n <= 0 {
-		bad = &problem{Type: "greater_than", Loc: loc("body", "expires_in"), Msg: "Input should be greater than 0", Input: raw,
+		bad = &problem{
+			Type: "greater_than", Loc: loc("body", "expires_in"), Msg: "Input should be greater than 0", Input: raw,
 			Ctx: struct {
 				GT int `json:"gt"`
-			}{0}}
+			}{0},
+		}
 	}
 	if bad != nil {
 		return []problem{*bad}

@@ -127,10 +127,12 @@ func (s *Server) readEmail(raw json.RawMessage) (string, *problem) {
 	}
 	normal, reason := normalizeEmail(email)
 	if reason != "" {
-		return "", &problem{Type: "value_error", Loc: loc("body", "email"), Msg: "value is not a valid email address: " + reason, Input: raw,
+		return "", &problem{
+			Type: "value_error", Loc: loc("body", "email"), Msg: "value is not a valid email address: " + reason, Input: raw,
 			Ctx: struct {
 				Reason string `json:"reason"`
-			}{reason}}
+			}{reason},
+		}
 	}
 	return normal, nil
 }
@@ -236,10 +238,12 @@ func (s *Server) patchUser012(c *call, p payload) answer {
 	case len(problems) > 0:
 		return unprocessable(problems...)
 	case bots == nil && data == nil:
-		return unprocessable(problem{Type: "value_error", Loc: loc("body"), Msg: "Value error, at least one user field must be supplied",
+		return unprocessable(problem{
+			Type: "value_error", Loc: loc("body"), Msg: "Value error, at least one user field must be supplied",
 			Input: p.json, Ctx: struct {
 				Error struct{} `json:"error"`
-			}{}})
+			}{},
+		})
 	}
 	return s.changeUser(id, func(u *userRow) *answer {
 		if bots != nil {
@@ -261,10 +265,12 @@ func readPatch012(all []member) (bots *int64, data map[string]json.RawMessage, p
 		case bad != nil:
 			problems = append(problems, *bad)
 		case n < 0:
-			problems = append(problems, problem{Type: "greater_than_equal", Loc: loc("body", "max_concurrent_bots"),
+			problems = append(problems, problem{
+				Type: "greater_than_equal", Loc: loc("body", "max_concurrent_bots"),
 				Msg: "Input should be greater than or equal to 0", Input: raw, Ctx: struct {
 					GE int `json:"ge"`
-				}{0}})
+				}{0},
+			})
 		default:
 			bots = &n
 		}
@@ -272,8 +278,10 @@ func readPatch012(all []member) (bots *int64, data map[string]json.RawMessage, p
 	if raw, ok := get(all, "data"); ok && !isNull(raw) {
 		fields, isObject := members(raw)
 		if !isObject {
-			problems = append(problems, problem{Type: "model_attributes_type", Loc: loc("body", "data"),
-				Msg: "Input should be a valid dictionary or object to extract fields from", Input: raw})
+			problems = append(problems, problem{
+				Type: "model_attributes_type", Loc: loc("body", "data"),
+				Msg: "Input should be a valid dictionary or object to extract fields from", Input: raw,
+			})
 		}
 		data = make(map[string]json.RawMessage)
 		for _, f := range fields {

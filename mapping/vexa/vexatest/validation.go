@@ -78,10 +78,12 @@ func invalidJSON(body []byte, err error) problem {
 	if before := bytes.TrimSpace(body[:min(at, len(body))]); bytes.HasSuffix(before, []byte("{")) {
 		expected = "Expecting property name enclosed in double quotes"
 	}
-	return problem{Type: "json_invalid", Loc: loc("body", at), Msg: "JSON decode error", Input: json.RawMessage("{}"),
+	return problem{
+		Type: "json_invalid", Loc: loc("body", at), Msg: "JSON decode error", Input: json.RawMessage("{}"),
 		Ctx: struct {
 			Error string `json:"error"`
-		}{expected}}
+		}{expected},
+	}
 }
 
 // object returns the members of a body that must be an object of a pydantic model.
@@ -96,8 +98,10 @@ func (p payload) object() ([]member, *problem) {
 	}
 	all, ok := members(input)
 	if !ok {
-		return nil, &problem{Type: "model_attributes_type", Loc: loc("body"),
-			Msg: "Input should be a valid dictionary or object to extract fields from", Input: input}
+		return nil, &problem{
+			Type: "model_attributes_type", Loc: loc("body"),
+			Msg: "Input should be a valid dictionary or object to extract fields from", Input: input,
+		}
 	}
 	return all, nil
 }

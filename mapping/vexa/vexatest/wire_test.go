@@ -24,13 +24,18 @@ func TestWireSeesEveryByte(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Request{Conn: 1, Method: "POST", Target: "/bots?a=1&a=%zz", Proto: "HTTP/1.1", Body: []byte("abcde"), Raw: []byte(text), Complete: true,
+	want := Request{
+		Conn: 1, Method: "POST", Target: "/bots?a=1&a=%zz", Proto: "HTTP/1.1", Body: []byte("abcde"), Raw: []byte(text), Complete: true,
 		Header: []Field{
-			{"host", "x", "host: x"}, {"X_API_Key", "one", "X_API_Key: one"}, {"x-api-KEY", "two ", "x-api-KEY:  two "},
-			{"Transfer-Encoding", "chunked", "Transfer-Encoding: chunked"}, {"Trailer", "X-API-Key", "Trailer: X-API-Key"},
+			{"host", "x", "host: x"},
+			{"X_API_Key", "one", "X_API_Key: one"},
+			{"x-api-KEY", "two ", "x-api-KEY:  two "},
+			{"Transfer-Encoding", "chunked", "Transfer-Encoding: chunked"},
+			{"Trailer", "X-API-Key", "Trailer: X-API-Key"},
 			{"Connection", "close, X-API-Key", "Connection: close, X-API-Key"},
 		},
-		Trailer: []Field{{"X-API-Key", "three", "X-API-Key: three"}}}
+		Trailer: []Field{{"X-API-Key", "three", "X-API-Key: three"}},
+	}
 	if diff := cmp.Diff(want, r, cmpopts.IgnoreUnexported(Request{})); diff != "" {
 		t.Error(diff)
 	}
