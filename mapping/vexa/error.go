@@ -9,7 +9,7 @@ import (
 
 var (
 	// ErrUnavailable: no usable answer now (network, timeout, 5xx, too many requests). Try again later.
-	ErrUnavailable = errors.New("Vexa does not answer")
+	ErrUnavailable = errors.New("no usable answer from Vexa")
 
 	// ErrAdminToken: the Admin API refuses the configured admin token.
 	ErrAdminToken = errors.New("the Admin API refuses the admin token")
