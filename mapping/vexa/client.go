@@ -112,6 +112,9 @@ func New(cfg Config) (*Client, error) {
 	}, nil
 }
 
+// Close lets go of the connections that nobody uses.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
 // call is one request to Vexa.
 type call struct {
 	op     string // for errors

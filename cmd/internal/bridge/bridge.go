@@ -70,6 +70,7 @@ type bridge struct {
 	client    *vexa.Client
 	table     *tables
 	admin     *adminAPI
+	transport http.RoundTripper // towards the gateway
 	providers []*oidc.Provider
 	cert      *certificate // nil: plain http
 	starting  http.Handler // until there is an edge
@@ -93,6 +94,9 @@ func build(cfg *config.Config, o Options) (*bridge, error) {
 	var err error
 	if b.client, err = vexa.New(cfg.Vexa); err != nil {
 		return nil, err
+	}
+	if b.transport = o.Transport; b.transport == nil {
+		b.transport = proxy.NewTransport()
 	}
 	b.table = newTables(b.client, cfg.Vexa.Generation, b.log)
 	b.admin = newAdminAPI(b.client, b.log)
@@ -158,6 +162,10 @@ func (b *bridge) run(ctx context.Context) error {
 	crew.stop() // after the last request: what works in the background serves requests too
 	for _, p := range b.providers {
 		p.Close()
+	}
+	b.client.Close()
+	if idle, ok := b.transport.(interface{ CloseIdleConnections() }); ok {
+		idle.CloseIdleConnections()
 	}
 	if e := b.edge.Load(); e != nil {
 		err = e.store.Close()

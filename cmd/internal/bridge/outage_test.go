@@ -16,6 +16,7 @@ import (
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy"
 )
 
 // bound is how long any answer may take, whatever is down: the longest road is that of somebody new while the Admin API hangs, whose
@@ -88,7 +89,11 @@ func TestProviderIsAway(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newWorld(t, with("timeout", "1s"))
+			for _, keys := range []*oidctest.Keyring{w.okta.Keys(w.okta.Issuer()), w.entra.Keys()} {
+				_, err := keys.Active() // to be made takes time that is not the provider's to lose
+				must(t, err)
+			}
 			r := w.serve()
 			signedIn := r.signIn("okta", tim)
 			good(t, "before", signedIn)
@@ -248,6 +253,13 @@ func TestVexaCannotCheckKeys(t *testing.T) {
 	}
 }
 
+// impatient leads to the gateway as the usual transport does, and does not wait a minute for an answer to begin.
+func impatient(o *bridge.Options) {
+	transport := proxy.NewTransport()
+	transport.ResponseHeaderTimeout = time.Second
+	o.Transport = transport
+}
+
 // S10: gateway. 502 or 504 within the bound, the session stays, and all is good when it is back. Requests, sockets and streams alike.
 func TestGatewayIsAway(t *testing.T) {
 	t.Parallel()
@@ -265,14 +277,14 @@ func TestGatewayIsAway(t *testing.T) {
 				t.Run(g+" "+test.name+" "+when, func(t *testing.T) {
 					t.Parallel()
 					w := newWorld(t, generation(g))
-					r := w.serve()
+					r := w.serve(impatient)
 					signedIn := r.signIn("okta", ada)
 					good(t, "before", signedIn)
 					cookie, keys := signedIn.cookie(), w.keys()
 					if when == "at start" {
 						must(t, r.stop())
 						w.vexa.Set(vexatest.Gateway, test.to)
-						r = w.serve()
+						r = w.serve(impatient)
 						signedIn = signedIn.moved(r)
 					} else {
 						w.vexa.Set(vexatest.Gateway, test.to)
@@ -319,7 +331,7 @@ func TestStoreIsAway(t *testing.T) {
 	for _, g := range []string{vexatest.Generation012, vexatest.Generation010} {
 		t.Run(g, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, generation(g))
+			w := newWorld(t, generation(g), with("grace", "2s"))
 			r := w.serve()
 			signedIn, cold := r.signIn("okta", ada), r.signIn("okta", tim)
 			good(t, "before", signedIn)

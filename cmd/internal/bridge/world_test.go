@@ -27,7 +27,6 @@ import (
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy"
 )
 
 const (
@@ -39,7 +38,7 @@ const (
 	public = "http://" + host
 )
 
-// document is what an admin would write. The rules have a file of their own, and everything that waits waits shortly.
+// document is what an admin would write, with the rules in a file of their own.
 const document = `
 instance: test
 public_url: {public}
@@ -58,7 +57,7 @@ providers:
     client_secret: '{okta-secret}'
     scopes: [groups]
     trusted_domains: [acme.example]
-    timeout: 1s
+    timeout: {timeout}
   - name: entra
     type: entra
     tenant: 7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3
@@ -66,9 +65,9 @@ providers:
     client_id: 2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91
     client_secret: '{entra-secret}'
     trusted_domains: [acme.example]
-    timeout: 1s
+    timeout: {timeout}
 rules_file: {dir}/rules.yaml
-store: { url: '{store}', grace: 2s }
+store: { url: '{store}', grace: {grace} }
 keyring_file: {dir}/keyring.json
 `
 
@@ -111,7 +110,7 @@ type world struct {
 func newWorld(t *testing.T, options ...func(*world)) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), document: document, settings: map[string]string{
-		"public": public, "generation": vexatest.Generation012, "admin-token": "admin-token-canary-5d1f", "okta-secret": "okta-secret-canary-77ab", "entra-secret": "entra-secret-canary-c0de",
+		"public": public, "timeout": "10s", "grace": "30s", "generation": vexatest.Generation012, "admin-token": "admin-token-canary-5d1f", "okta-secret": "okta-secret-canary-77ab", "entra-secret": "entra-secret-canary-c0de",
 	}}
 	w.settings["dir"], w.settings["store"] = w.dir, "sqlite:"+w.store()
 	for _, option := range options {
@@ -204,7 +203,7 @@ func (w *world) launch(options ...func(*bridge.Options)) *replica {
 	cfg, err := w.load()
 	must(w.t, err)
 	r := &replica{w: w, log: &logBook{}, ended: make(chan struct{})}
-	o := bridge.Options{Reload: w.load, Log: r.log, Transport: impatient()}
+	o := bridge.Options{Reload: w.load, Log: r.log}
 	for _, option := range options {
 		option(&o)
 	}
@@ -219,13 +218,6 @@ func (w *world) launch(options ...func(*bridge.Options)) *replica {
 		<-r.ended
 	})
 	return r
-}
-
-// impatient leads to the gateway as the usual transport does, and does not wait a minute for an answer to begin.
-func impatient() http.RoundTripper {
-	transport := proxy.NewTransport()
-	transport.ResponseHeaderTimeout = time.Second
-	return transport
 }
 
 // stop ends a bridge as SIGTERM does, and returns what Run did.

@@ -1,0 +1,255 @@
+package bridge_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"vexa-sso/cmd/internal/bridge"
+	"vexa-sso/config"
+)
+
+const (
+	bot  = `{"platform":"google_meet","native_meeting_id":"abc"}`
+	only = `
+- name: only-tim
+  match: { emails: [tim@acme.example] }
+  grant: { scopes: [bot, tx] }
+`
+)
+
+func (b *browser) sendBot() answer {
+	return b.send("POST", "/bots", bot, "Origin", public, "Content-Type", "application/json")
+}
+
+// Rules that change while the bridge serves hold from the next request on: more, less and nothing; what is open and no longer granted
+// ends, and keys that are too wide are deleted. Each way of asking for a reload.
+func TestRulesChange(t *testing.T) {
+	t.Parallel()
+	for name, changes := range map[string]func(*testing.T) (*replica, func(string)){
+		"the file is written": func(t *testing.T) (*replica, func(string)) {
+			w := newWorld(t)
+			r := w.serve()
+			return r, func(rules string) { w.write("rules.yaml", rules) }
+		},
+		"the file is replaced": func(t *testing.T) (*replica, func(string)) {
+			w := newWorld(t)
+			r := w.serve()
+			return r, func(rules string) {
+				w.write("rules.next", rules)
+				must(t, os.Rename(filepath.Join(w.dir, "rules.next"), filepath.Join(w.dir, "rules.yaml")))
+			}
+		},
+		"by signal": func(t *testing.T) (*replica, func(string)) {
+			w := newWorld(t)
+			reloads := make(chan os.Signal)
+			var path atomic.Pointer[string] // of a configuration in a folder that nobody watches
+			r := w.serve(func(o *bridge.Options) {
+				o.Reloads = reloads
+				o.Reload = func() (*config.Config, error) {
+					if path.Load() == nil {
+						return w.load()
+					}
+					return config.Load(*path.Load(), nil)
+				}
+			})
+			return r, func(rules string) {
+				text, err := os.ReadFile(filepath.Join(w.dir, "vexa-sso.yaml"))
+				must(t, err)
+				dir := t.TempDir()
+				must(t, os.WriteFile(filepath.Join(dir, "rules.yaml"), []byte(rules), 0o600))
+				elsewhere := filepath.Join(dir, "vexa-sso.yaml")
+				must(t, os.WriteFile(elsewhere, []byte(strings.Replace(string(text), "rules_file: "+w.dir, "rules_file: "+dir, 1)), 0o600))
+				path.Store(&elsewhere)
+				reloads <- syscall.SIGHUP
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, change := changes(t)
+			generation := 1.0
+			changed := func(rules string) {
+				t.Helper()
+				change(rules)
+				generation++
+				r.waitFor("the rules to be in force", func() bool { return r.metric("vexa_sso_rules_generation") == generation })
+			}
+			hers, his := r.signIn("okta", ada), r.signIn("okta", tim)
+			if res := his.sendBot(); res.status != http.StatusForbidden || res.code() != "scope_missing" {
+				t.Errorf("before, his: %v", res)
+			}
+			if res := hers.sendBot(); res.status != http.StatusCreated {
+				t.Errorf("before, hers: %v", res)
+			}
+			socket, stream := hers.mustSocket(), hers.events()
+
+			changed(strings.Replace(rules, "scopes: [tx]", "scopes: [bot, tx]", 1))
+			if res := his.get("/bots/status"); res.status != http.StatusOK {
+				t.Errorf("granted more: %v", res)
+			}
+			changed(strings.Replace(rules, "scopes: [bot, tx]", "scopes: [tx]", 1))
+			if res := hers.get("/bots/status"); res.status != http.StatusForbidden || res.code() != "scope_missing" {
+				t.Errorf("granted less: %v", res)
+			}
+			good(t, "with what is left", hers)
+			changed(only)
+			if res := hers.get("/meetings"); res.status != http.StatusForbidden || res.code() != "not_mapped" {
+				t.Errorf("granted nothing: %v", res)
+			}
+			good(t, "who is still granted something", his)
+			if closed := closing(t, socket); closed != 4401 {
+				t.Errorf("the socket was closed with %d", closed)
+			}
+			ends(t, stream)
+			r.waitFor("keys that are too wide to be deleted", func() bool { return len(r.w.keys()) == 1 })
+		})
+	}
+}
+
+// A13: what is bad changes nothing, is said on the log and counted, and does not keep what is good from coming into force later.
+func TestBadFilesChangeNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.serve()
+	b := r.signIn("okta", ada)
+	good(t, "before", b)
+	document, err := os.ReadFile(filepath.Join(w.dir, "vexa-sso.yaml"))
+	must(t, err)
+	failed := 0.0
+	for _, bad := range []struct{ name, file, text string }{
+		{"no YAML", "rules.yaml", "- name: [\n"},
+		{"empty", "rules.yaml", ""},
+		{"a rule that matches anybody", "rules.yaml", "- name: all\n  grant: { scopes: [bot] }\n  when: identity.\n"},
+		{"an unknown key", "rules.yaml", strings.Replace(rules, "groups:", "group:", 1)},
+		{"an unknown provider", "rules.yaml", strings.Replace(rules, "[okta]", "[okto]", 1)},
+		{"half a document", "vexa-sso.yaml", string(document[:len(document)/2])},
+		{"no key ring", "vexa-sso.yaml", strings.Replace(string(document), "keyring.json", "nothing.json", 1)},
+	} {
+		w.write(bad.file, bad.text)
+		failed++
+		r.waitFor(bad.name+" to be counted", func() bool { return r.metric("vexa_sso_rules_reload_failed_total") == failed })
+		if said := r.heard("configuration not reloaded, the old one stays in force"); said == nil || said["level"] != "ERROR" || said["error"] == "" {
+			t.Errorf("%s: the log says %v", bad.name, said)
+		}
+		good(t, "after "+bad.name, b)
+		if generation := r.metric("vexa_sso_rules_generation"); generation != 1 {
+			t.Errorf("%s is in force: %v", bad.name, generation)
+		}
+	}
+	w.write("rules.yaml", only)
+	w.write("vexa-sso.yaml", string(document))
+	r.waitFor("good rules to be in force", func() bool { return b.get("/meetings").code() == "not_mapped" })
+}
+
+// A file that is gone is no change: what was read from it stays in force.
+func TestRulesFileIsRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	reloads := make(chan os.Signal)
+	r := w.serve(func(o *bridge.Options) { o.Reloads = reloads })
+	b := r.signIn("okta", ada)
+	must(t, os.Remove(filepath.Join(w.dir, "rules.yaml")))
+	reloads <- syscall.SIGHUP
+	r.waitFor("the failure to be counted", func() bool { return r.metric("vexa_sso_rules_reload_failed_total") == 1 })
+	good(t, "without the file", b)
+}
+
+// What only takes effect at start is said to need one.
+func TestChangeThatNeedsARestart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.serve()
+	const message = "the configuration changed in more than its rules: restart to bring the rest into force"
+	w.write("rules.yaml", only)
+	r.waitFor("the rules to be in force", func() bool { return r.metric("vexa_sso_rules_generation") == 2 })
+	if r.heard(message) != nil {
+		t.Error("a change of the rules alone is said to need a restart")
+	}
+	w.document = strings.Replace(w.document, "level: debug", "level: info", 1)
+	w.configure()
+	r.waitFor("it to say so", func() bool { return r.heard(message) != nil })
+}
+
+// certificate makes one for the bridge's address and writes it and its key in PEM.
+func certificate(t *testing.T, name string) (certPEM, keyPEM string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	must(t, err)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	must(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+}
+
+// The listener speaks TLS, and takes a new certificate without a restart once certificate and key belong together.
+func TestCertificateChanges(t *testing.T) {
+	t.Parallel()
+	firstCert, firstKey := certificate(t, "first")
+	secondCert, secondKey := certificate(t, "second")
+	w := newWorld(t, with("public", "https://"+host))
+	w.document = strings.Replace(document, "metrics:", "tls: { cert_file: {dir}/tls.crt, key_file: {dir}/tls.key }\nmetrics:", 1)
+	w.write("tls.crt", firstCert)
+	w.write("tls.key", firstKey)
+	w.configure()
+	r := w.serve()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(firstCert + secondCert))
+	b := r.browser()
+	b.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+
+	res := b.signIn("okta", ada)
+	cookies := strings.Join(res.header["Set-Cookie"], "\n")
+	if res.status != http.StatusSeeOther || !strings.Contains(cookies, "__Host-vexa_sso=") || !strings.Contains(cookies, "Secure") {
+		t.Fatalf("signing in over TLS: %v", res)
+	}
+	good(t, "over TLS", b)
+	shown := func() string {
+		res, err := b.open(t.Context(), "GET", "/sso/healthz", "")
+		must(t, err)
+		res.Body.Close()
+		return res.TLS.PeerCertificates[0].Subject.CommonName
+	}
+	if name := shown(); name != "first" {
+		t.Errorf("it shows the certificate %s", name)
+	}
+	w.write("tls.crt", secondCert) // and the key is still the first one's
+	r.waitFor("the pair to be refused", func() bool { return r.heard("certificate not reloaded, the old one stays") != nil })
+	if name := shown(); name != "first" {
+		t.Errorf("with half a pair it shows the certificate %s", name)
+	}
+	w.write("tls.key", secondKey)
+	r.waitFor("the new certificate to be shown", func() bool { return shown() == "second" })
+	good(t, "with the new certificate", b)
+
+	plain := &http.Client{Timeout: 10 * time.Second}
+	if res, err := plain.Get("http://" + r.address + "/sso/healthz"); err == nil {
+		if res.Body.Close(); res.StatusCode == http.StatusOK {
+			t.Error("it speaks plain http, too")
+		}
+	}
+	old := &tls.Config{RootCAs: roots, MaxVersion: tls.VersionTLS11}
+	if conn, err := tls.Dial("tcp", r.address, old); err == nil {
+		conn.Close()
+		t.Error("it speaks TLS 1.1")
+	}
+}
