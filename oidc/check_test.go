@@ -22,6 +22,7 @@ func TestCheck(t *testing.T) {
 	}
 	rsaKey, certificate := clientCertificate(t)
 	both := pemFile(t, readAll(t, rsaKey), readAll(t, certificate))
+	otherKey := pemFile(t, block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKeys()[0])))
 	ecKey, weak := ecKeyFile(t), weakKeyFile(t)
 	federated := pemFile(t, []byte("eyJh.eyJz.c2ln\n"))
 	tests := map[string]struct {
@@ -79,7 +80,7 @@ func TestCheck(t *testing.T) {
 		"kid without key":            {base: okta, change: func(c *Config) { c.KeyID = "k" }, want: []string{"key_id"}},
 		"key without certificate":    {base: entra, change: func(c *Config) { c.PrivateKeyFile = rsaKey }, want: []string{"certificate_file"}},
 		"certificate without key":    {base: entra, change: func(c *Config) { c.CertificateFile = certificate }, want: []string{"certificate_file"}},
-		"certificate of another key": {base: entra, change: func(c *Config) { c.CertificateFile, c.PrivateKeyFile = certificate, pemFile(t, block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKeys()[0]))) }, want: []string{"certificate_file"}},
+		"certificate of another key": {base: entra, change: func(c *Config) { c.CertificateFile, c.PrivateKeyFile = certificate, otherKey }, want: []string{"certificate_file"}},
 		"certificate at okta":        {base: okta, change: func(c *Config) { c.CertificateFile = both }, want: []string{"certificate_file"}},
 		"federated token at okta":    {base: okta, change: func(c *Config) { c.FederatedTokenFile = federated }, want: []string{"federated_token_file"}},
 		"federated token, not one":   {base: entra, change: func(c *Config) { c.FederatedTokenFile = notPEM }, want: []string{"federated_token_file"}},
