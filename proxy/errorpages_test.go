@@ -1,0 +1,108 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"vexa-sso/oidc"
+	"vexa-sso/proxy/page"
+)
+
+// Every code has a page that a person can read: its title, its sentence, what to do about it, and what to pass on. With
+// VEXA_SSO_TEST_SCREENSHOTS each is photographed.
+func TestEachErrorPage(t *testing.T) {
+	t.Parallel()
+	tab := browserTab(t)
+	p := &Proxy{public: &url.URL{Scheme: "http", Host: "127.0.0.1"}, pages: page.New(page.Config{Site: "vexa.acme.example"}), log: slog.New(slog.DiscardHandler)}
+	mux := http.NewServeMux()
+	mux.Handle(page.AssetsPath, p.pages.Assets())
+	mux.HandleFunc("/{code}", func(w http.ResponseWriter, r *http.Request) {
+		ex := &exchange{ResponseWriter: w, path: r.URL.Path, traceID: "0123456789abcdef0123456789abcdef"}
+		p.answerProblem(ex, r, refuse(Code(r.PathValue("code")), ""))
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	for _, code := range slices.Sorted(maps.Keys(outcomes)) {
+		o := outcomes[code]
+		if err := chromedp.Do(tab, chromedp.Navigate(server.URL+"/"+string(code)), chromedp.WaitVisible(chromedp.CSS("h1"))); err != nil {
+			t.Fatal(code, err)
+		}
+		text, err := chromedp.Run(tab, chromedp.Evaluate[string]("document.body.innerText"))
+		if err != nil {
+			t.Fatal(code, err)
+		}
+		text = strings.Join(strings.Fields(text), " ")
+		for _, want := range []string{o.Title, o.Detail, o.Next, string(code), "0123456789abcdef"} {
+			if !strings.Contains(text, strings.Join(strings.Fields(want), " ")) {
+				t.Errorf("the page of %s lacks %q: %s", code, want, text)
+			}
+		}
+		photograph(t, tab, "error-"+string(code))
+	}
+}
+
+// What the admin reads in the log about a provider's refusal names the remedy.
+func TestTheLogNamesTheRemedy(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	p := &Proxy{public: &url.URL{Scheme: "https", Host: "vexa.acme.example"}, log: slog.New(slog.NewTextHandler(&log, nil))}
+	r := httptest.NewRequest("GET", "/sso/callback/entra", nil)
+	p.answerProblem(&exchange{ResponseWriter: httptest.NewRecorder()}, r, &oidc.Error{Code: oidc.CodeProviderMisset, Message: "not set up", Remedy: "register https://vexa.acme.example/sso/callback/entra", Err: errors.New("AADSTS50011")})
+	if !strings.Contains(log.String(), `remedy="register https://vexa.acme.example/sso/callback/entra"`) || !strings.Contains(log.String(), "AADSTS50011") {
+		t.Error(log.String())
+	}
+}
+
+// browserTab is a tab of a Chromium of the test's own, or skips the test where there is none.
+func browserTab(t *testing.T) context.Context {
+	t.Helper()
+	program := os.Getenv("VEXA_SSO_TEST_CHROMIUM")
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil && program == "" {
+			program = found
+		}
+	}
+	if program == "" {
+		t.Skip("no Chromium: install it, or name it in VEXA_SSO_TEST_CHROMIUM")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewContext(ctx)
+	t.Cleanup(stop)
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 900)); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+func photograph(t *testing.T, tab context.Context, name string) {
+	t.Helper()
+	dir := os.Getenv("VEXA_SSO_TEST_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	png, err := chromedp.Run(tab, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
