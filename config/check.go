@@ -179,6 +179,9 @@ func (l *loader) checkVexa(c *Config) {
 			l.failKey("vexa."+problem.Key, problem.Message, problem.Remedy)
 		}
 	}
+	if u, err := url.Parse(c.Vexa.GatewayURL); err == nil && strings.Trim(u.Path, "/") != "" {
+		l.failKey("vexa.gateway_url", "has a path, and the gateway's routes begin at the root", "write it as http://host:port")
+	}
 }
 
 func (l *loader) checkProviders(c *Config) {

@@ -87,6 +87,9 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 	if err != nil || public.Host == "" {
 		return nil, fmt.Errorf("public_url %q is not a URL", cfg.PublicURL)
 	}
+	if strings.Trim(d.Gateway.Path, "/") != "" {
+		return nil, fmt.Errorf("the gateway's address %s has a path: its routes begin at the root", d.Gateway.Redacted())
+	}
 	trusted, err := parsePrefixes(cfg.TrustedProxies)
 	if err != nil {
 		return nil, err

@@ -40,9 +40,6 @@ func (c Config) Check() error {
 			errs = append(errs, &ConfigError{at.key, "not an http or https address without query", "write it as http://host:port"})
 		}
 	}
-	if u, err := url.Parse(c.GatewayURL); err == nil && strings.Trim(u.Path, "/") != "" {
-		errs = append(errs, &ConfigError{"gateway_url", "has a path, and the gateway's routes begin at the root", "write it as http://host:port"})
-	}
 	if !usableToken(c.AdminToken) {
 		errs = append(errs, &ConfigError{"admin_token", "empty, or not plain ASCII without blanks", "set it to the ADMIN_API_TOKEN of the deployment"})
 	}
