@@ -139,10 +139,9 @@ func TestAnotherKeyRing(t *testing.T) {
 	w.write("keyring.json", string(wrong))
 	second, err := w.load()
 	must(t, err)
-	r = w.launch()
-	<-r.ended
+	err = w.launch().failed()
 	_, adminErr := bridge.OpenAdmin(t.Context(), second)
-	for who, err := range map[string]error{"Run": r.err, "OpenAdmin": adminErr} {
+	for who, err := range map[string]error{"Run": err, "OpenAdmin": adminErr} {
 		if err == nil || !strings.Contains(err.Error(), first.Ring.ID()) || !strings.Contains(err.Error(), second.Ring.ID()) {
 			t.Errorf("%s: %v; want to read of %s and %s", who, err, first.Ring.ID(), second.Ring.ID())
 		}
@@ -157,8 +156,7 @@ func TestAnotherKeyRing(t *testing.T) {
 		w.write("keyring.json", string(ring))
 		r = w.launch()
 		if bytes.Equal(ring, right) {
-			<-r.ended // what the newer key sealed could not be opened
-			if r.err == nil {
+			if r.failed() == nil { // what the newer key sealed could not be opened
 				t.Error("the ring from before the rotation is taken")
 			}
 			continue
@@ -302,9 +300,8 @@ func TestAddressIsTaken(t *testing.T) {
 		var r *replica
 		mark := "bridge of " + t.Name() + instead
 		pprof.Do(t.Context(), pprof.Labels("test", mark), func(context.Context) { r = w.launch() })
-		<-r.ended
-		if !errors.Is(r.err, syscall.EADDRINUSE) || !strings.Contains(r.err.Error(), address) {
-			t.Errorf("%s: %v", instead, r.err)
+		if err := r.failed(); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), address) {
+			t.Errorf("%s: %v", instead, err)
 		}
 		if running(t, mark) != 0 {
 			t.Errorf("%s: something is left running", instead)

@@ -56,7 +56,7 @@ func TestRulesChange(t *testing.T) {
 		},
 		"by signal": func(t *testing.T) (*replica, func(string)) {
 			w := newWorld(t)
-			reloads := make(chan os.Signal)
+			reloads := make(chan os.Signal, 1)
 			var path atomic.Pointer[string] // of a configuration in a folder that nobody watches
 			r := w.serve(func(o *bridge.Options) {
 				o.Reloads = reloads
@@ -160,7 +160,7 @@ func TestBadFilesChangeNothing(t *testing.T) {
 func TestRulesFileIsRemoved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	reloads := make(chan os.Signal)
+	reloads := make(chan os.Signal, 1)
 	r := w.serve(func(o *bridge.Options) { o.Reloads = reloads })
 	b := r.signIn("okta", ada)
 	must(t, os.Remove(filepath.Join(w.dir, "rules.yaml")))

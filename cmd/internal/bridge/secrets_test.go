@@ -229,7 +229,7 @@ type harvest struct {
 }
 
 func newHarvest(t *testing.T, g string) *harvest {
-	h := &harvest{t: t, w: newWorld(t, generation(g)), reload: make(chan os.Signal), secrets: &secrets{}, told: &told{}, people: map[string]*browser{}}
+	h := &harvest{t: t, w: newWorld(t, generation(g)), reload: make(chan os.Signal, 1), secrets: &secrets{}, told: &told{}, people: map[string]*browser{}}
 	for _, name := range []string{"admin-token", "okta-secret", "entra-secret"} {
 		h.secrets.add(name, h.w.settings[name])
 	}

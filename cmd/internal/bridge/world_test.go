@@ -227,6 +227,19 @@ func (r *replica) stop() error {
 	return r.err
 }
 
+// failed waits until a bridge has ended by itself, and returns why.
+func (r *replica) failed() error {
+	r.w.t.Helper()
+	select {
+	case <-r.ended:
+	case <-time.After(20 * time.Second):
+		r.w.t.Errorf("it goes on")
+		r.cancel()
+		<-r.ended
+	}
+	return r.err
+}
+
 // waitFor waits until something has happened, as long as the bridge runs.
 func (r *replica) waitFor(what string, happened func() bool) {
 	r.w.t.Helper()
