@@ -31,8 +31,14 @@ func (b *browser) signInAt(provider interface {
 }, name, who string,
 ) {
 	b.w.t.Helper()
+	b.signInFrom(provider.NewBrowser(), name, who)
+}
+
+// signInFrom signs somebody in with a browser at the provider, whose session there goes on.
+func (b *browser) signInFrom(there *oidctest.Browser, name, who string) {
+	b.w.t.Helper()
 	start := b.get("/sso/login?provider=" + name)
-	back, err := provider.NewBrowser().SignIn(b.w.t.Context(), start.header.Get("Location"), who)
+	back, err := there.SignIn(b.w.t.Context(), start.header.Get("Location"), who)
 	must(b.w.t, err)
 	if res := b.get(strings.TrimPrefix(back.URL, b.w.public)); res.status != http.StatusSeeOther || b.cookie() == "" {
 		b.w.t.Fatalf("signing %s in at %s: %d %s", who, name, res.status, res.body)

@@ -31,14 +31,16 @@ type cookieNames struct {
 	session string
 	attempt string // prefix; the attempt's id follows
 	recent  string // when the browser signed in lately
+	logout  string // the state of a sign-out that went on at the provider
 	secure  bool
 }
 
 func namesFor(scheme string) cookieNames {
-	if scheme == "https" {
-		return cookieNames{session: "__Host-" + sessionCookieName, attempt: "__Host-" + sessionCookieName + "_login_", recent: "__Host-" + sessionCookieName + "_recent", secure: true}
+	session, secure := sessionCookieName, scheme == "https"
+	if secure {
+		session = "__Host-" + session
 	}
-	return cookieNames{session: sessionCookieName, attempt: sessionCookieName + "_login_", recent: sessionCookieName + "_recent"}
+	return cookieNames{session: session, attempt: session + "_login_", recent: session + "_recent", logout: session + "_logout", secure: secure}
 }
 
 // sessionCookies is a sessions.Store of gorilla/sessions over our server-side store. The cookie holds nothing but an opaque

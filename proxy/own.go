@@ -33,7 +33,7 @@ func (p *Proxy) ownPages() http.Handler {
 	handle("/sso/logout/frontchannel/{provider}", p.frontChannelLogout)
 	handle("/sso/logout/backchannel/{provider}", p.backChannelLogout)
 	handle("/sso/logout/universal/{provider}", p.universalLogout)
-	handle("/sso/signed-out", p.signedOut)
+	handle(signedOutPath, p.signedOut)
 	handle("/sso/healthz", p.healthz)
 	handle("/sso/readyz", p.readyz)
 	handle("/sso/", func(*exchange, *http.Request) error { return refuse("not_found", "") })
@@ -84,7 +84,7 @@ func (p *Proxy) homePage(ctx context.Context, l *live) page.Home {
 
 func (p *Proxy) endsAtProvider(ctx context.Context, provider *oidc.Provider, s Session) bool {
 	idToken, _ := p.openIDToken(s) // an unreadable one is reported at sign-out
-	_, ok := provider.EndSession(ctx, idToken, s.LogoutHint, p.origin+"/sso/signed-out")
+	_, ok := provider.EndSession(ctx, idToken, s.LogoutHint, p.origin+signedOutPath)
 	return ok
 }
 

@@ -3,10 +3,17 @@ package proxy
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/oidc"
 	"vexa-sso/proxy/page"
+)
+
+const (
+	signedOutPath  = "/sso/signed-out"
+	logoutLifetime = 10 * time.Minute // for the provider to send the browser back
 )
 
 // logout ends the browser's session here and, where the provider has a way, there.
@@ -19,14 +26,14 @@ func (p *Proxy) logout(ex *exchange, r *http.Request) error {
 	}
 	cookie := cookieValue(r.Header["Cookie"], p.names.session)
 	if cookie == "" {
-		redirect(ex, "/sso/signed-out")
+		redirect(ex, signedOutPath)
 		return nil
 	}
 	l, err := p.live.find(r, cookie)
 	switch {
 	case errors.Is(err, mapping.ErrNotFound):
 		p.cookies.clear(ex, r)
-		redirect(ex, "/sso/signed-out")
+		redirect(ex, signedOutPath)
 		return nil
 	case err != nil:
 		return asProblem(err) // the cookie stays: the session is still good
@@ -38,29 +45,37 @@ func (p *Proxy) logout(ex *exchange, r *http.Request) error {
 	p.cookies.clear(ex, r)
 	p.forgetSignIns(ex)
 	p.record(ex, r, mapping.Event{Event: mapping.EventSignOut, Actor: l.account.ID, Account: l.account.ID, Provider: l.session.Provider, CredentialID: l.session.ID})
-	p.afterLogout(ex, r, l.session)
-	return nil
+	return p.afterLogout(ex, r, l.session)
 }
 
 // afterLogout sends a browser whose session has ended to the provider's end-session endpoint, which sends it back, or straight
 // to our own page.
-func (p *Proxy) afterLogout(ex *exchange, r *http.Request, s Session) {
-	const here = "/sso/signed-out"
+func (p *Proxy) afterLogout(ex *exchange, r *http.Request, s Session) error {
 	provider := p.provider(s.Provider)
 	if provider == nil {
-		redirect(ex, here)
-		return
+		redirect(ex, signedOutPath)
+		return nil
 	}
 	idToken, err := p.openIDToken(s)
 	if err != nil {
 		p.log.Warn("the ID token for sign-out could not be opened; signing out here only", "session", s.ID, "error", err)
 	}
-	location, ok := provider.EndSession(r.Context(), idToken, s.LogoutHint, p.origin+here)
+	location, ok := provider.EndSession(r.Context(), idToken, s.LogoutHint, p.origin+signedOutPath)
 	if !ok {
-		redirect(ex, here+"?provider="+provider.Name())
-		return
+		redirect(ex, signedOutPath+"?provider="+provider.Name())
+		return nil
 	}
-	p.leave(ex, r, location, provider)
+	state, err := randomID(p.random)
+	if err != nil {
+		return fail("internal_error", err)
+	}
+	http.SetCookie(ex, p.logoutCookie(state, int(logoutLifetime/time.Second)))
+	p.leave(ex, r, oidc.WithState(location, state), provider)
+	return nil
+}
+
+func (p *Proxy) logoutCookie(state string, maxAge int) *http.Cookie {
+	return &http.Cookie{Name: p.names.logout, Value: state, Path: "/", MaxAge: maxAge, HttpOnly: true, Secure: p.names.secure, SameSite: http.SameSiteLaxMode}
 }
 
 func (p *Proxy) openIDToken(s Session) (string, error) {
@@ -71,10 +86,24 @@ func (p *Proxy) openIDToken(s Session) (string, error) {
 	return string(token), err
 }
 
-// signedOut says that it is over. It starts nothing by itself.
+// signedOut says that it is over. It starts nothing by itself. A provider may repeat the state of the sign-out, and then it must
+// be that of this browser (OpenID Connect RP-Initiated Logout 1.0, section 3); the page that stays carries none, so that it can
+// be loaded again.
 func (p *Proxy) signedOut(ex *exchange, r *http.Request) error {
+	q := r.URL.Query()
+	sent := cookieValue(r.Header["Cookie"], p.names.logout)
+	if q.Has("state") && (sent == "" || len(q["state"]) > 1 || q.Get("state") != sent) {
+		return refuse("bad_request", "This sign-out answer does not belong to this browser.")
+	}
+	if sent != "" {
+		http.SetCookie(ex, p.logoutCookie("", -1))
+	}
+	if q.Has("state") {
+		redirect(ex, signedOutPath)
+		return nil
+	}
 	var v page.SignedOut
-	if provider := p.provider(r.URL.Query().Get("provider")); provider != nil {
+	if provider := p.provider(q.Get("provider")); provider != nil {
 		v.StillSignedInAt = provider.Title()
 	}
 	p.pages.SignedOut(ex, r, v)
