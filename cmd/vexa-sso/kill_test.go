@@ -98,7 +98,7 @@ func (m *mortal) start() {
 	m.process, m.log = m.command("serve"), &lockedBuffer{}
 	m.process.Stderr = m.log
 	m.must(m.process.Start())
-	m.wait("it to serve", func() bool { return m.heard("serving") != nil })
+	m.wait("it to serve", func() bool { return m.heard("serving") != nil && m.heard("listening") != nil })
 	at := m.heard("listening")
 	m.address, m.metrics = at["listen"].(string), at["metrics"].(string)
 }

@@ -128,6 +128,7 @@ func (b *bridge) run(ctx context.Context) error {
 		return fmt.Errorf("listen for metrics: %w", err)
 	}
 	defer operators.Close()
+	b.log.Info("listening", "listen", public.Addr().String(), "metrics", operators.Addr().String(), "public_url", b.cfg.PublicURL)
 
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -150,7 +151,6 @@ func (b *bridge) run(ctx context.Context) error {
 	for i, on := range []net.Listener{public, operators} {
 		crew.start(func(context.Context) error { return serve(servers[i], on) })
 	}
-	b.log.Info("listening", "listen", public.Addr().String(), "metrics", operators.Addr().String(), "public_url", b.cfg.PublicURL)
 
 	<-ctx.Done()
 	if e := b.edge.Load(); e != nil {
