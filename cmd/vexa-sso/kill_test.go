@@ -52,7 +52,7 @@ listen: 127.0.0.1:0
 metrics: { listen: 127.0.0.1:0 }
 vexa: { gateway_url: "%s", admin_url: "%s", admin_token: %s }
 providers:
-  - { name: okta, type: okta, issuer: "%s", client_id: 0oa1, client_secret: secret, scopes: [groups], trusted_domains: [acme.example] }
+  - { name: okta, type: okta, issuer: "%s", client_id: 0oa1, client_secret: secret, scopes: [groups] } # no trusted domain: nobody adopts a user that is not known to be ours
 rules_file: rules.yaml
 store: { url: "sqlite:%s" }
 keyring_file: keyring.json
