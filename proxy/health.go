@@ -20,10 +20,13 @@ func (p *Proxy) healthz(ex *exchange, _ *http.Request) error {
 	return nil
 }
 
+// probePatience is how long readyz waits for whoever it asks: less than the second that a probe is given by default (Kubernetes).
+const probePatience = 800 * time.Millisecond
+
 // readyz says whether requests can be served, with a reason per dependency. Who is signed in is served without the provider
 // and the Admin API (S10), so those being down is told but does not take the replica out of service.
 func (p *Proxy) readyz(ex *exchange, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(r.Context(), probePatience)
 	defer cancel()
 	checks := append([]Check{{Name: "store", Required: true, Ping: p.pingStore}}, p.ready...)
 	for _, provider := range p.providers {

@@ -76,11 +76,16 @@ func (p *Proxy) homePage(ctx context.Context, l *live) page.Home {
 	}
 	if provider := p.provider(l.session.Provider); provider != nil {
 		v.Provider = provider.Title()
+		ctx, cancel := context.WithTimeout(ctx, providerPatience)
+		defer cancel()
 		v.EndsProviderSession = p.endsAtProvider(ctx, provider, l.session)
 		v.FormActionOrigins = provider.Origins(ctx)
 	}
 	return v
 }
+
+// providerPatience is how long somebody who is signed in, or signs out, waits to hear from a provider that they can do without (S10).
+const providerPatience = 500 * time.Millisecond
 
 func (p *Proxy) endsAtProvider(ctx context.Context, provider *oidc.Provider, s Session) bool {
 	idToken, _ := p.openIDToken(s) // an unreadable one is reported at sign-out

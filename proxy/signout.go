@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -60,7 +61,9 @@ func (p *Proxy) afterLogout(ex *exchange, r *http.Request, s Session) error {
 	if err != nil {
 		p.log.Warn("the ID token for sign-out could not be opened; signing out here only", "session", s.ID, "error", err)
 	}
-	location, ok := provider.EndSession(r.Context(), idToken, s.LogoutHint, p.origin+signedOutPath)
+	ctx, cancel := context.WithTimeout(r.Context(), providerPatience)
+	defer cancel()
+	location, ok := provider.EndSession(ctx, idToken, s.LogoutHint, p.origin+signedOutPath)
 	if !ok {
 		redirect(ex, signedOutPath+"?provider="+provider.Name())
 		return nil

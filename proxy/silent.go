@@ -36,7 +36,9 @@ func (p *Proxy) passByProvider(ex *exchange, r *http.Request, l *live) bool {
 	first, err := p.sessions.AskOnce(r.Context(), l.session.ID, now, now.Add(-renew))
 	if err == nil && first {
 		a := attempt{ReturnTo: here, Renews: l.session.ID, Account: l.account.ID}
-		err = p.begin(ex, r, provider, a, oidc.BeginOptions{Prompt: "none", LoginHint: hintOf(l)})
+		ctx, cancel := context.WithTimeout(r.Context(), providerPatience)
+		defer cancel()
+		err = p.begin(ex, r.WithContext(ctx), provider, a, oidc.BeginOptions{Prompt: "none", LoginHint: hintOf(l)})
 	}
 	if err != nil {
 		p.log.Warn("a session is not renewed now and goes on as it is", "session", l.session.ID, "provider", provider.Name(), "error", err)

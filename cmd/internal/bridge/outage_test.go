@@ -522,3 +522,33 @@ func TestEverythingIsAwayAtStart(t *testing.T) {
 	r.waitFor("signing in to work", func() bool { return r.browser().signIn("okta", ada).status == http.StatusSeeOther })
 	good(t, "afterwards", r.signIn("okta", ada))
 }
+
+// S10: a provider that hangs, and was not heard of since the start, holds nobody up who does not sign in with it: neither a person's own
+// page, nor their way out, nor a probe, which is given a second.
+func TestHungProviderHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.serve()
+	hers, his := r.signIn("okta", ada), r.signIn("okta", tim)
+	must(t, r.stop())
+	w.okta.Hang(oidctest.EndpointAny)
+	r = w.serve()
+	hers, his = hers.moved(r), his.moved(r)
+	for what, ask := range map[string]func() answer{
+		"readyz":       func() answer { return r.operator("/readyz") },
+		"her page":     func() answer { return hers.get("/sso/", page...) },
+		"a program's":  func() answer { return hers.get("/meetings") },
+		"the choice":   func() answer { return r.browser().get("/sso/login", page...) },
+		"his way out":  func() answer { return his.send("POST", "/sso/logout", "", form...) },
+		"another page": func() answer { return r.browser().get("/sso/signed-out?provider=okta", page...) },
+	} {
+		began := time.Now()
+		res := ask()
+		if took := time.Since(began); took > time.Second || res.status >= 400 {
+			t.Errorf("%s took %s: %v", what, took, res)
+		}
+	}
+	if res := his.get("/meetings"); res.status != http.StatusUnauthorized {
+		t.Errorf("signed out: %v", res)
+	}
+}
