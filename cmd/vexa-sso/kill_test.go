@@ -328,14 +328,9 @@ func TestKilledWhileRevoking(t *testing.T) {
 					release := make(chan struct{})
 					held := m.vexa.Inject(vexatest.Fault{Method: method, Path: "/admin/", Effect: effect, Until: release})
 					revoke := m.command("accounts", "suspend", oidctest.Ada, "--reason", "left")
+					m.must(revoke.Start())
 					said := make(chan error, 1)
-					go func() {
-						out, err := revoke.CombinedOutput()
-						if err != nil {
-							err = fmt.Errorf("%w: %s", err, out)
-						}
-						said <- err
-					}()
+					go func() { said <- revoke.Wait() }()
 					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 					defer cancel()
 					if err := held.Wait(ctx, 1); err != nil {
