@@ -85,12 +85,7 @@ func TestTwoBridges(t *testing.T) {
 				}
 			}
 			good(t, "who was not meant", bystander)
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			defer cancel()
-			must(t, staying.Write(ctx, websocket.MessageText, []byte(`{"action":"ping"}`)))
-			if _, _, err := staying.Read(ctx); err != nil {
-				t.Errorf("their socket: %v", err)
-			}
+			talks(t, "who was not meant", staying)
 			if n := len(w.vexa.Users()); n != 2 {
 				t.Errorf("%d users at Vexa", n)
 			}
