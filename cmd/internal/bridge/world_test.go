@@ -89,7 +89,7 @@ func TestMain(m *testing.M) {
 	set := false
 	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "test.parallel" })
 	if !set {
-		_ = flag.Set("test.parallel", "12")
+		_ = flag.Set("test.parallel", "8")
 	}
 	os.Exit(m.Run())
 }
@@ -405,6 +405,8 @@ func (r *replica) signIn(provider, who string) *browser {
 	if res := b.signIn(provider, who); res.status != http.StatusSeeOther || b.cookie() == "" {
 		r.w.t.Fatalf("signing %s in: %v\n%s", who, res, r.log)
 	}
+	// On a busy machine the store may be too slow for a first read; from then on the session is in memory.
+	r.waitFor("the session to be read", func() bool { return b.get("/sso/whoami").status == http.StatusOK })
 	return b
 }
 
