@@ -120,13 +120,16 @@ var words = map[string]ability{
 func abilities(scopes []string) []ability {
 	var all []ability
 	for _, scope := range scopes {
-		a, known := words[scope]
-		if !known {
-			a = ability{Scope: scope, Words: "Another of Vexa's scopes"}
-		}
-		all = append(all, a)
+		all = append(all, abilityOf(scope))
 	}
 	return all
+}
+
+func abilityOf(scope string) ability {
+	if a, known := words[scope]; known {
+		return a
+	}
+	return ability{Scope: scope, Words: "Another of Vexa's scopes"}
 }
 
 func botLimit(most *int) string {

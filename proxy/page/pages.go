@@ -32,10 +32,12 @@ func New(c Config) *Pages {
 //go:embed templates
 var templateFiles embed.FS
 
-var templates = parseTemplates("choose", "continue", "home", "problem", "signedout")
+var templates = parseTemplates(
+	"choose", "consent", "continue", "device", "deviceconfirm", "devicedone", "home", "newtoken", "problem", "signedout", "tokens",
+)
 
 func parseTemplates(names ...string) map[string]*template.Template {
-	shared := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/icons.html"))
+	shared := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/icons.html", "templates/parts.html"))
 	parsed := make(map[string]*template.Template, len(names))
 	for _, name := range names {
 		own := template.Must(shared.Clone())

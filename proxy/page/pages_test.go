@@ -51,7 +51,49 @@ func everyPage(s, href string) map[string]http.HandlerFunc {
 			})
 		},
 		"problem without words": func(w http.ResponseWriter, r *http.Request) { p.Problem(w, r, Problem{}) },
-		"continue":              func(w http.ResponseWriter, r *http.Request) { p.Continue(w, r, Continue{To: href, Where: s}) },
+		"tokens": func(w http.ResponseWriter, r *http.Request) {
+			p.Tokens(w, r, Tokens{
+				Notices:  []Notice{{Info, s, s}},
+				Personal: []Token{{ID: s, Name: s, Scopes: []string{"bot", s}, Idle: []string{"tx", s}, Created: testNow.AddDate(0, -1, 0), Expires: testNow.AddDate(0, 0, 3), Used: testNow, UsedFrom: s}, {ID: "2", Name: "x"}},
+				Tools:    []Token{{ID: s, Name: s, Scopes: []string{"tx"}, Created: testNow, Expires: testNow.AddDate(0, 0, 90)}},
+				Form:     form(s, s),
+			})
+		},
+		"tokens none":      func(w http.ResponseWriter, r *http.Request) { p.Tokens(w, r, Tokens{Form: form(s, "")}) },
+		"tokens of nobody": func(w http.ResponseWriter, r *http.Request) { p.Tokens(w, r, Tokens{}) },
+		"new token": func(w http.ResponseWriter, r *http.Request) {
+			p.NewToken(w, r, NewToken{Name: s, Value: s, Scopes: []string{"tx", s}, Expires: testNow.AddDate(0, 0, 30), Base: s, Example: s})
+		},
+		"consent": func(w http.ResponseWriter, r *http.Request) {
+			p.Consent(w, r, Consent{
+				Tool: s, Client: s, RedirectHost: s, Person: s, Provider: s, Scopes: []ScopeLine{{Name: "bot"}, {s, s}}, Lifetime: 90 * 24 * time.Hour,
+				Fields: []Field{{s, s}}, Action: href, Origins: []string{s},
+			})
+		},
+		"consent to nothing": func(w http.ResponseWriter, r *http.Request) { p.Consent(w, r, Consent{}) },
+		"device":             func(w http.ResponseWriter, r *http.Request) { p.Device(w, r, Device{}) },
+		"device again": func(w http.ResponseWriter, r *http.Request) {
+			p.Device(w, r, Device{Code: s, Problem: s, Fields: []Field{{s, s}}, Action: href, Posts: true})
+		},
+		"device confirm": func(w http.ResponseWriter, r *http.Request) {
+			p.DeviceConfirm(w, r, DeviceConfirm{
+				Code: s, Tool: s, Client: s, Address: s, Asked: testNow, Person: s, Provider: s, Scopes: []ScopeLine{{Name: "tx"}, {s, s}}, Lifetime: time.Hour,
+				Fields: []Field{{s, s}}, Action: href,
+			})
+		},
+		"device confirm of nobody": func(w http.ResponseWriter, r *http.Request) { p.DeviceConfirm(w, r, DeviceConfirm{}) },
+		"device done":              func(w http.ResponseWriter, r *http.Request) { p.DeviceDone(w, r, DeviceDone{s, true}) },
+		"device denied":            func(w http.ResponseWriter, r *http.Request) { p.DeviceDone(w, r, DeviceDone{}) },
+		"continue":                 func(w http.ResponseWriter, r *http.Request) { p.Continue(w, r, Continue{To: href, Where: s}) },
+	}
+}
+
+// form is a form for a token with s in every field, and problem beside each.
+func form(s, problem string) *TokenForm {
+	return &TokenForm{
+		Once: s, Name: s, NameProblem: problem, MaxName: 60, ScopesProblem: problem, LifetimeProblem: problem, Problem: problem, SignInFirst: problem != "", Provider: s,
+		Scopes:    []ScopeChoice{{"bot", true}, {s, false}},
+		Lifetimes: []LifetimeChoice{{7 * 24 * time.Hour, false}, {30 * 24 * time.Hour, true}},
 	}
 }
 
@@ -98,8 +140,8 @@ func text(n *html.Node) string {
 
 // allowedElements are all that a page of ours consists of. An element that came in with a value would not be among them, or
 // would not be closed where the structure below expects it.
-var allowedElements = strings.Fields(`html head meta title link body header main section nav form div span p h1 h2 ul li dl dt dd
-	figure figcaption blockquote details summary a button label input code time strong bdi svg path rect circle`)
+var allowedElements = strings.Fields(`html head meta title link body header main section nav form div span p h1 h2 h3 ul li dl dt dd
+	fieldset legend textarea figure figcaption blockquote details summary a button label input code time strong bdi svg path rect circle`)
 
 // C11: whatever a value contains, it is text; there is no script, no inline style, no event handler and no foreign link.
 func TestValuesAreText(t *testing.T) {
@@ -107,7 +149,7 @@ func TestValuesAreText(t *testing.T) {
 	hostile := []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onmouseover='alert(1)`, `</title><script>alert(1)</script>`,
 		`javascript:alert(1)`, `JaVaScRiPt:alert(1)`, `data:text/html,<script>alert(1)</script>`, `//evil.example/`, `/\evil.example`,
-		"/\t/evil.example", `https://good.example@evil.example/`, `http://evil.example/`, `vbscript:x`, `<!--`, `</main><style>*{}</style>`,
+		"/\t/evil.example", `https://good.example@evil.example/`, `http://evil.example/`, `vbscript:x`, `<!--`, `</main><style>*{}</style>`, `</textarea><script>alert(1)</script>`,
 		"\x00\xff\u202e", `{{.Title}}`, `0;url=https://evil.example/`,
 	}
 	for _, s := range hostile {
@@ -205,7 +247,7 @@ func checkElement(t *testing.T, n *html.Node, ids map[string]int, labelled map[s
 		if m := attr(n, "method"); m != "get" && m != "post" || attr(n, "action") == "" {
 			t.Errorf("form with method %q and action %q", m, attr(n, "action"))
 		}
-	case "input":
+	case "input", "textarea":
 		if attr(n, "type") != "hidden" && !labelled[attr(n, "id")] {
 			t.Errorf("input %q has no label", attr(n, "name"))
 		}
@@ -213,14 +255,16 @@ func checkElement(t *testing.T, n *html.Node, ids map[string]int, labelled map[s
 		if attr(n, "aria-hidden") != "true" {
 			t.Error("an icon that is read aloud")
 		}
-	case "a", "button", "h1", "h2", "summary", "dt", "label":
+	case "a", "button", "h1", "h2", "h3", "summary", "dt", "label", "legend":
 		if text(n) == "" {
 			t.Errorf("an empty <%s>", n.Data)
 		}
 	}
 	for _, ref := range []string{"aria-labelledby", "aria-describedby", "for"} {
-		if id := attr(n, ref); id != "" && ids[id] == 0 {
-			t.Errorf("<%s %s=%q> points at nothing", n.Data, ref, id)
+		for _, id := range strings.Fields(attr(n, ref)) {
+			if ids[id] == 0 {
+				t.Errorf("<%s %s=%q> points at nothing", n.Data, ref, id)
+			}
 		}
 	}
 }

@@ -44,3 +44,18 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%d min", minutes)
 	}
 }
+
+// wholeSpan says how long d is in the largest unit that divides it: a span that somebody chose.
+func wholeSpan(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d == day, d == time.Hour:
+		return map[time.Duration]string{day: "1 day", time.Hour: "1 hour"}[d]
+	case d%day == 0:
+		return fmt.Sprintf("%d days", d/day)
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%d hours", d/time.Hour)
+	default:
+		return span(d)
+	}
+}

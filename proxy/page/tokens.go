@@ -1,0 +1,160 @@
+package page
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// TokensPath is where people see, make and revoke tokens: the page's forms go there.
+const TokensPath = "/sso/tokens"
+
+// Tokens is what of a person's lives outside the browser: the tokens they made for programs and the tools they let in.
+type Tokens struct {
+	Notices  []Notice // what they need to know first
+	Personal []Token  // newest first
+	Tools    []Token  // newest first
+
+	Form *TokenForm // nil: none can be made now; a notice says why
+}
+
+// Token is one token as its owner sees it. Its value is no part of it: nobody can see that again.
+type Token struct {
+	ID      string
+	Name    string   // what its owner, or the tool, calls it
+	Scopes  []string // what it may do now
+	Idle    []string // what it was made for, and its owner may not do now
+	Created time.Time
+	Expires time.Time
+
+	Used     time.Time // zero: never
+	UsedFrom string    // an address
+}
+
+// TokenForm is the form for a new token, empty or as it was sent. It posts to TokensPath: once, name, scope (each that is chosen)
+// and expires_in, in seconds. A Problem stands beside its field.
+type TokenForm struct {
+	Once string // one of a kind, so that a form that is sent twice counts once
+
+	Name        string
+	NameProblem string
+	MaxName     int // characters
+
+	Scopes        []ScopeChoice
+	ScopesProblem string
+
+	Lifetimes       []LifetimeChoice
+	LifetimeProblem string
+
+	Problem string // with the whole
+
+	// SignInFirst says that the sign-in is too old for this: the provider will want to see the person when the form is sent.
+	SignInFirst bool
+	Provider    string // what people call it
+}
+
+// ScopeChoice is a scope that may be chosen.
+type ScopeChoice struct {
+	Name   string // Vexa's: bot, tx, browser
+	Chosen bool
+}
+
+// LifetimeChoice is how long a token may be good for.
+type LifetimeChoice struct {
+	Lifetime time.Duration
+	Chosen   bool
+}
+
+// Tokens writes the page of a person's tokens: with 200, or with 422 when the form has a problem.
+func (p *Pages) Tokens(w http.ResponseWriter, r *http.Request, v Tokens) {
+	now := p.now()
+	status, title := http.StatusOK, "Tokens and tools"
+	form := tokenFormOf(v.Form, now)
+	if form != nil && form.wrong() {
+		status, title = http.StatusUnprocessableEntity, "Error: "+title // the first thing that a screen reader says
+	}
+	p.write(w, r, sheet{
+		template: "tokens", status: status, posts: true, Title: title, Wide: true,
+		V: struct {
+			Notices         []Notice
+			Personal, Tools []tokenLine
+			Form            *tokenForm
+			Action          string
+		}{v.Notices, personalLines(v.Personal, now), toolLines(v.Tools, now), form, TokensPath},
+	})
+}
+
+// tokenLine is a token in words.
+type tokenLine struct {
+	Token
+	Created, Expires, Used moment
+	Never, Soon, Over      bool // was never used; is about to expire; has expired
+	Abilities              []ability
+
+	Anchor         string // its id on the page
+	Revoke         string // where the form that revokes it goes
+	Button, Effect string // what that form says
+}
+
+// soon is how long before its end a token says so.
+const soon = 7 * 24 * time.Hour
+
+func personalLines(tokens []Token, now time.Time) []tokenLine {
+	return tokenLines(tokens, now, tokenLine{Anchor: "personal", Button: "Revoke token", Effect: "Whatever uses this token stops working at once."})
+}
+
+func toolLines(tokens []Token, now time.Time) []tokenLine {
+	return tokenLines(tokens, now, tokenLine{Anchor: "tool", Button: "Sign out tool", Effect: "The tool is signed out at once, and has to ask you again."})
+}
+
+func tokenLines(tokens []Token, now time.Time, like tokenLine) []tokenLine {
+	var lines []tokenLine
+	for i, t := range tokens {
+		left := t.Expires.Sub(now)
+		lines = append(lines, tokenLine{
+			Token: t, Created: momentOf(t.Created, now), Expires: momentOf(t.Expires, now), Used: momentOf(t.Used, now),
+			Never: t.Used.IsZero(), Soon: left > 0 && left <= soon && left < t.Expires.Sub(t.Created)/2, Over: left <= 0,
+			Abilities: abilities(t.Scopes),
+			Anchor:    like.Anchor + "-" + strconv.Itoa(i), Revoke: TokensPath + "/" + url.PathEscape(t.ID) + "/revoke", Button: like.Button, Effect: like.Effect,
+		})
+	}
+	return lines
+}
+
+// tokenForm is a form in words.
+type tokenForm struct {
+	TokenForm
+	Scopes    []scopeOption
+	Lifetimes []lifetimeOption
+}
+
+type scopeOption struct {
+	ability
+	Chosen bool
+}
+
+type lifetimeOption struct {
+	Seconds int64
+	Words   string // "30 days"
+	Until   moment
+	Chosen  bool
+}
+
+func tokenFormOf(f *TokenForm, now time.Time) *tokenForm {
+	if f == nil {
+		return nil
+	}
+	form := &tokenForm{TokenForm: *f}
+	for _, s := range f.Scopes {
+		form.Scopes = append(form.Scopes, scopeOption{abilityOf(s.Name), s.Chosen})
+	}
+	for _, l := range f.Lifetimes {
+		form.Lifetimes = append(form.Lifetimes, lifetimeOption{int64(l.Lifetime / time.Second), wholeSpan(l.Lifetime), momentOf(now.Add(l.Lifetime), now), l.Chosen})
+	}
+	return form
+}
+
+func (f TokenForm) wrong() bool {
+	return f.Problem != "" || f.NameProblem != "" || f.ScopesProblem != "" || f.LifetimeProblem != ""
+}
