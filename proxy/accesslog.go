@@ -30,10 +30,10 @@ func (p *Proxy) finish(ctx context.Context, ex *exchange, method string) {
 		attrs[n] = slog.String("code", string(ex.code))
 		n++
 	}
-	if l := ex.caller; l != nil {
-		attrs[n], attrs[n+1] = slog.String("account", l.account.ID), slog.String("provider", l.account.Provider)
+	if c := ex.caller; c != nil {
+		attrs[n], attrs[n+1] = slog.String("account", c.account.ID), slog.String("provider", c.account.Provider)
 		n += 2
-		if v := l.view.Load(); v != nil {
+		if v := c.view.Load(); v != nil {
 			attrs[n] = slog.String("rules", v.matched)
 			n++
 		}

@@ -22,7 +22,7 @@ type exchange struct {
 	query   string
 
 	credential string // what authenticated the request: none or session
-	caller     *live
+	caller     *caller
 	route      vexa.Route
 	label      string // of the route, for metrics and logs: never a path with names in it
 	keyID      string

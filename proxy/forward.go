@@ -21,76 +21,29 @@ import (
 
 // forward is the road that every request of Vexa's takes: prove who it is, decide what they may, put their key on, pass it on.
 func (p *Proxy) forward(ex *exchange, r *http.Request) error {
-	l, err := p.identify(ex, r)
+	c, err := p.identify(ex, r)
 	if err != nil {
 		return p.signInInstead(ex, r, err)
 	}
-	if p.passByProvider(ex, r, l) {
+	if p.passByProvider(ex, r, c) {
 		return nil
 	}
 	upgrade := wantsWebSocket(r)
 	if err := p.checkSameSite(r, upgrade); err != nil {
 		return err
 	}
-	v := p.see(l)
-	if err := mayUse(l.account, v.decision); err != nil {
+	v := p.see(c)
+	if err := mayUse(c.account, v.decision); err != nil {
 		return err
 	}
-	if err := p.route(ex, r, v.decision); err != nil {
+	if err := p.route(ex, r, v); err != nil {
 		return err
 	}
-	ex.secret, ex.keyID, _, err = p.accounts.Key(r.Context(), l.account, v.decision.Grant, v.decision.Grant.Scopes)
+	ex.secret, ex.keyID, _, err = p.accounts.Key(r.Context(), c.account, v.decision.Grant, v.scopes)
 	if err != nil {
 		return asProblem(err)
 	}
 	return p.pass(ex, r, upgrade && ex.route.WebSocket)
-}
-
-// identify finds the credential on a request and who it stands for. An explicit one silences the cookie, and an invalid one is
-// refused, never replaced by the cookie.
-func (p *Proxy) identify(ex *exchange, r *http.Request) (*live, error) {
-	ex.credential = "none"
-	if err := p.refuseExplicit(ex, r); err != nil {
-		return nil, err
-	}
-	cookie := cookieValue(r.Header["Cookie"], p.names.session)
-	if cookie == "" {
-		return nil, refuse("unauthenticated", "")
-	}
-	l, err := p.authenticate(r, cookie, ex.start)
-	if err != nil {
-		return nil, err
-	}
-	ex.credential, ex.caller = "session", l
-	return l, nil
-}
-
-// refuseExplicit answers the credentials that programs show: there are none yet that we accept.
-func (p *Proxy) refuseExplicit(ex *exchange, r *http.Request) error {
-	keys, bearers := r.Header["X-Api-Key"], r.Header["Authorization"]
-	if len(keys)+len(bearers) == 0 {
-		if offersToken(r.Header["Sec-Websocket-Protocol"]) {
-			ex.credential = "explicit"
-			return refuse("token_invalid", "")
-		}
-		return nil
-	}
-	if len(keys) > 1 || len(bearers) > 1 {
-		return refuse("bad_request", "The request carries more than one credential.")
-	}
-	for _, shown := range append(keys, bearers...) {
-		if strings.Contains(shown, "vxa_") {
-			ex.credential = "native_key"
-			return refuse("native_key_refused", "")
-		}
-	}
-	ex.credential = "explicit"
-	return refuse("token_invalid", "")
-}
-
-// offersToken says whether a WebSocket's subprotocols carry a credential, as a page does that has no other way to show one.
-func offersToken(protocols []string) bool {
-	return slices.ContainsFunc(protocols, func(p string) bool { return strings.Contains(p, "vsso.token.") })
 }
 
 // signInInstead sends a person who opens a page to sign in; everybody else is told to (S8).
@@ -118,8 +71,8 @@ func mayUse(a mapping.Account, d mapping.Decision) error {
 	return nil
 }
 
-// route finds the route that a request takes and whether the grant covers it.
-func (p *Proxy) route(ex *exchange, r *http.Request, d mapping.Decision) error {
+// route finds the route that a request takes and whether what the caller may use covers it.
+func (p *Proxy) route(ex *exchange, r *http.Request, v *view) error {
 	ex.label = "unknown"
 	table := p.routes()
 	route, known := table.Lookup(r.Method, ex.path)
@@ -130,10 +83,10 @@ func (p *Proxy) route(ex *exchange, r *http.Request, d mapping.Decision) error {
 		// 0.12 refuses by itself what it doesn't know; 0.10 forwards it with no questions asked.
 		return refuse("forbidden_route", "")
 	}
-	if deniesRoute(d.Grant.DenyRoutes, r.Method, ex.path) {
+	if deniesRoute(v.decision.Grant.DenyRoutes, r.Method, ex.path) {
 		return refuse("forbidden_route", "Your access to Vexa excludes this address.")
 	}
-	if known && !covers(d.Grant.Scopes, route) {
+	if known && !covers(v.scopes, route) {
 		return refuse("scope_missing", p.missing(route))
 	}
 	return nil
@@ -317,7 +270,7 @@ func (t *healing) RoundTrip(r *http.Request) (*http.Response, error) {
 // again finds out whether the key is gone, and only then asks for another and sends the request once more (design section 5).
 // 0.10 says the same when its own authentication is down.
 func (t *healing) again(ex *exchange, r *http.Request) (*http.Response, error) {
-	ctx, l := r.Context(), ex.caller
+	ctx, c := r.Context(), ex.caller
 	gone, err := t.p.accounts.KeyGone(ctx, ex.keyID)
 	if err != nil {
 		return nil, refuseBecause("vexa_key_refused", "", err)
@@ -325,8 +278,8 @@ func (t *healing) again(ex *exchange, r *http.Request) (*http.Response, error) {
 	if !gone {
 		return nil, refuse("vexa_key_refused", "Vexa could not check the key just now.")
 	}
-	grant := t.p.see(l).decision.Grant
-	secret, keyID, _, err := t.p.accounts.Key(ctx, l.account, grant, grant.Scopes)
+	v := t.p.see(c)
+	secret, keyID, _, err := t.p.accounts.Key(ctx, c.account, v.decision.Grant, v.scopes)
 	if err != nil {
 		return nil, asProblem(err)
 	}

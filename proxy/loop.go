@@ -74,14 +74,14 @@ func (p *Proxy) loopCause(r *http.Request) (cause, remedy string) {
 		return "The browser sent a session cookie back that this server cannot read: the servers behind this address have different keys, or their clocks differ.",
 			"give every replica the same keyring_file and a synchronised clock (chrony, ntpd)"
 	}
-	l, err := p.live.find(r, cookie)
+	c, err := p.sessionOfCookie(r, cookie)
 	switch {
 	case errors.Is(err, mapping.ErrNotFound):
 		return "The browser sent its session cookie back, but the session is not known here: the servers behind this address do not share their sessions, or something ended it at once.",
 			"give every replica the same store.url, a PostgreSQL; look into the audit for session_ended"
 	case err != nil:
 		return "The session store cannot be reached right now.", "look at the health of the store"
-	case p.expired(l, p.now()):
+	case p.expired(c, p.now()):
 		return "The session was over as soon as it had begun: the clocks of the servers behind this address differ, or sessions are set up to last for seconds only.",
 			"synchronise the clocks of all replicas (chrony, ntpd), and look at session.idle and session.lifetime"
 	}

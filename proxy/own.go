@@ -50,23 +50,23 @@ func (p *Proxy) home(ex *exchange, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return refuse("method_not_allowed", "")
 	}
-	l, err := p.identify(ex, r)
+	c, err := p.identify(ex, r)
 	if err != nil {
 		return p.signInInstead(ex, r, err)
 	}
-	if p.passByProvider(ex, r, l) {
+	if p.passByProvider(ex, r, c) {
 		return nil
 	}
-	p.pages.Home(ex, r, p.homePage(r.Context(), l))
+	p.pages.Home(ex, r, p.homePage(r.Context(), c))
 	return nil
 }
 
-func (p *Proxy) homePage(ctx context.Context, l *live) page.Home {
-	d := p.see(l).decision
+func (p *Proxy) homePage(ctx context.Context, c *caller) page.Home {
+	d := p.see(c).decision
 	v := page.Home{
-		Name: l.account.Identity.Name, Email: l.account.Identity.Email, Account: l.account.ID, Subject: l.account.Subject, Provider: l.session.Provider,
-		Since: l.session.AuthTime, Until: l.session.ExpiresAt, Idle: p.cfg.Session.Idle,
-		Notices: p.notices(l, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots, Admin: d.Grant.Admin, Denied: d.Grant.DenyRoutes,
+		Name: c.account.Identity.Name, Email: c.account.Identity.Email, Account: c.account.ID, Subject: c.account.Subject, Provider: c.session.Provider,
+		Since: c.session.AuthTime, Until: c.session.ExpiresAt, Idle: p.cfg.Session.Idle,
+		Notices: p.notices(c, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots, Admin: d.Grant.Admin, Denied: d.Grant.DenyRoutes,
 	}
 	for _, rule := range d.Rules {
 		if !rule.Matched && !d.Grant.Admin {
@@ -74,11 +74,11 @@ func (p *Proxy) homePage(ctx context.Context, l *live) page.Home {
 		}
 		v.Rules = append(v.Rules, page.Rule{Name: rule.Rule, Deny: rule.Deny, Matched: rule.Matched, Why: rule.Why})
 	}
-	if provider := p.provider(l.session.Provider); provider != nil {
+	if provider := p.provider(c.session.Provider); provider != nil {
 		v.Provider = provider.Title()
 		ctx, cancel := context.WithTimeout(ctx, providerPatience)
 		defer cancel()
-		v.EndsProviderSession = p.endsAtProvider(ctx, provider, l.session)
+		v.EndsProviderSession = p.endsAtProvider(ctx, provider, c.session)
 		v.FormActionOrigins = provider.Origins(ctx)
 	}
 	return v
@@ -94,8 +94,8 @@ func (p *Proxy) endsAtProvider(ctx context.Context, provider *oidc.Provider, s S
 }
 
 // notices are what a person needs to know before all else.
-func (p *Proxy) notices(l *live, d mapping.Decision) []page.Notice {
-	if err := mayUse(l.account, d); err != nil {
+func (p *Proxy) notices(c *caller, d mapping.Decision) []page.Notice {
+	if err := mayUse(c.account, d); err != nil {
 		pr := asProblem(err)
 		o := outcomes[pr.Code]
 		detail := pr.Detail
@@ -112,7 +112,7 @@ func (p *Proxy) whoami(ex *exchange, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return refuse("method_not_allowed", "")
 	}
-	l, err := p.identify(ex, r)
+	c, err := p.identify(ex, r)
 	if err != nil {
 		return err
 	}
@@ -122,8 +122,8 @@ func (p *Proxy) whoami(ex *exchange, r *http.Request) error {
 		LastSeen  time.Time `json:"last_seen"`
 		ExpiresAt time.Time `json:"expires_at"`
 	}
-	d := p.see(l).decision
-	id := l.account.Identity
+	d := p.see(c).decision
+	id := c.account.Identity
 	writeJSON(ex, http.StatusOK, struct {
 		Account  string         `json:"account"`
 		Status   mapping.Status `json:"status"`
@@ -138,9 +138,9 @@ func (p *Proxy) whoami(ex *exchange, r *http.Request) error {
 		Admin    bool           `json:"admin"`
 		Session  session        `json:"session"`
 	}{
-		l.account.ID, l.account.Status, l.account.Provider, l.account.Subject, id.Email, id.Name, id.Kind,
+		c.account.ID, c.account.Status, c.account.Provider, c.account.Subject, id.Email, id.Name, id.Kind,
 		list(d.Matched()), list(d.Grant.Scopes.List()), d.Grant.MaxConcurrentBots, d.Grant.Admin,
-		session{l.session.ID, l.session.AuthTime.UTC(), time.Unix(l.seen.Load(), 0).UTC(), l.session.ExpiresAt.UTC()},
+		session{c.session.ID, c.session.AuthTime.UTC(), time.Unix(c.seen.Load(), 0).UTC(), c.session.ExpiresAt.UTC()},
 	})
 	return nil
 }

@@ -66,7 +66,8 @@ type Proxy struct {
 	ring      *keyring.Ring
 	ready     []Check
 
-	live      *liveSessions
+	known     known
+	used      *lastUse
 	cookies   *sessionCookies
 	attempts  *attemptCookies
 	callbacks *callbacks
@@ -119,7 +120,7 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 	}
 	p.metrics = newMetrics(d.Metrics, p.streams)
 	p.callbacks = newCallbacks()
-	p.live = newLiveSessions(p.loadLive)
+	p.known, p.used = newKnown(), newLastUse()
 	p.cookies = &sessionCookies{names: p.names, codec: d.Ring.Codec(keyring.SessionCookie, cfg.Session.Lifetime, p.now), store: d.Sessions, random: p.random, maxAge: cfg.Session.Lifetime}
 	p.attempts = newAttemptCookies(p.names, d.Ring.Codec(keyring.SignInAttempt, attemptLifetime, p.now), p.now)
 	p.pages = page.New(page.Config{Site: public.Host, Now: p.now})
@@ -219,17 +220,17 @@ func (p *Proxy) isProbe(path string) bool { return path == "/sso/healthz" || pat
 func (p *Proxy) Apply(r mapping.Revocation) {
 	switch r.Kind {
 	case mapping.RevokeSession:
-		p.live.end(r.Account, r.Session)
-		p.streams.cut(r.Account, accessEnded, func(st *stream) bool { return st.caller.session.ID == r.Session })
+		p.known.each(func(s *callers) { s.end(r.Account, r.Session) })
+		p.streams.cut(r.Account, accessEnded, func(st *stream) bool { return st.caller.credentialID == r.Session })
 	case mapping.RevokeAccount:
-		p.live.end(r.Account, "")
+		p.known.each(func(s *callers) { s.end(r.Account, "") })
 		p.streams.cut(r.Account, accessEnded, func(*stream) bool { return true })
 	case mapping.RevokeGrant:
-		p.live.refresh(r.Account)
+		p.known.each(func(s *callers) { s.refresh(r.Account) })
 		p.streams.doubt(r.Account)
 		p.streams.lookNow()
 	case mapping.RevokeEverything:
-		p.live.refreshAll()
+		p.known.each((*callers).refreshAll)
 		p.streams.doubtAll()
 		p.streams.lookNow()
 	}
@@ -247,13 +248,13 @@ func (p *Proxy) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 			defer cancel()
-			return p.live.flush(last, p.sessions)
+			return p.used.flush(last, p.sessions)
 		case <-second.C:
 			p.sweep(ctx)
 		case <-p.streams.look:
 			p.sweep(ctx)
 		case <-flush.C:
-			if err := p.live.flush(ctx, p.sessions); err != nil && !errors.Is(err, context.Canceled) {
+			if err := p.used.flush(ctx, p.sessions); err != nil && !errors.Is(err, context.Canceled) {
 				p.log.Warn("last-seen times could not be written; trying again", "error", err)
 			}
 		case <-purge.C:
@@ -273,35 +274,44 @@ func (p *Proxy) sweep(ctx context.Context) {
 		return
 	}
 	now := p.now()
-	p.streams.sweep(now, func(l *live) { p.live.touch(l, now) })
+	p.streams.sweep(now, func(c *caller) { p.used.touch(c, now) })
 	for _, account := range p.streams.inDoubt(p.rules.Current()) {
 		p.recheck(ctx, account)
 	}
 }
 
-// recheck ends the streams of an account that it may no longer have: its session is gone, or its grant of now does not cover
-// them. What cannot be read now stays in doubt.
+// recheck ends the streams of an account that it may no longer have: their credential is gone, or what it may do now does not
+// cover them. What cannot be read now stays in doubt.
 func (p *Proxy) recheck(ctx context.Context, id string) {
-	account, err := p.accounts.Account(ctx, id)
+	for _, c := range p.streams.callers(id) {
+		now, err := p.again(ctx, c)
+		if err != nil && !refusesAccess(err) {
+			p.streams.doubt(id)
+			continue
+		}
+		p.streams.cut(id, accessEnded, func(st *stream) bool {
+			return st.caller == c && (err != nil || !covers(now.scopes, st.route) || deniesRoute(now.decision.Grant.DenyRoutes, st.method, st.path))
+		})
+	}
+}
+
+// again looks at a caller afresh, whatever is remembered of them: what they may do now, or why nothing.
+func (p *Proxy) again(ctx context.Context, c *caller) (*view, error) {
+	session, err := p.sessions.SessionByHash(ctx, c.session.Hash)
 	if err != nil {
-		if !errors.Is(err, mapping.ErrNotFound) {
-			p.streams.doubt(id)
-			return
-		}
-		account.Status = mapping.Suspended
+		return nil, err
 	}
-	gone := make(map[string]bool)
-	for _, l := range p.streams.sessions(id) {
-		_, err := p.sessions.SessionByHash(ctx, l.session.Hash)
-		if gone[l.session.ID] = errors.Is(err, mapping.ErrNotFound); err != nil && !gone[l.session.ID] {
-			p.streams.doubt(id)
-		}
+	account, err := p.accounts.Account(ctx, session.AccountID)
+	if err != nil {
+		return nil, err
 	}
-	d := p.accounts.Decide(account)
-	refused := mayUse(account, d) != nil
-	p.streams.cut(id, accessEnded, func(st *stream) bool {
-		return refused || gone[st.caller.session.ID] || !covers(d.Grant.Scopes, st.route) || deniesRoute(d.Grant.DenyRoutes, st.method, st.path)
-	})
+	now := p.view(account)
+	return now, mayUse(account, now.decision)
+}
+
+// refusesAccess says whether an error is about the caller, as opposed to our not being able to look.
+func refusesAccess(err error) bool {
+	return errors.Is(err, mapping.ErrNotFound) || outcomes[asProblem(err).Code].Status < http.StatusInternalServerError
 }
 
 // CutStreams ends every open stream and lets no other begin: a program that stops tells its clients so. It returns when the

@@ -286,9 +286,9 @@ func (p *Proxy) endCookieSession(r *http.Request, reason string) {
 	if cookie == "" {
 		return
 	}
-	if l, err := p.live.find(r, cookie); err == nil {
-		if err := p.endSession(r.Context(), l.session, reason); err != nil {
-			p.log.Warn("a session that was replaced could not be ended; it expires by itself", "session", l.session.ID, "error", err)
+	if c, err := p.sessionOfCookie(r, cookie); err == nil {
+		if err := p.endSession(r.Context(), c.session, reason); err != nil {
+			p.log.Warn("a session that was replaced could not be ended; it expires by itself", "session", c.session.ID, "error", err)
 		}
 	}
 }

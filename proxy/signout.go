@@ -30,7 +30,7 @@ func (p *Proxy) logout(ex *exchange, r *http.Request) error {
 		redirect(ex, signedOutPath)
 		return nil
 	}
-	l, err := p.live.find(r, cookie)
+	c, err := p.sessionOfCookie(r, cookie)
 	switch {
 	case errors.Is(err, mapping.ErrNotFound):
 		p.cookies.clear(ex, r)
@@ -39,14 +39,14 @@ func (p *Proxy) logout(ex *exchange, r *http.Request) error {
 	case err != nil:
 		return asProblem(err) // the cookie stays: the session is still good
 	}
-	ex.credential, ex.caller = "session", l
-	if err := p.endSession(r.Context(), l.session, "signed out"); err != nil {
+	ex.credential, ex.caller = bySession, c
+	if err := p.endSession(r.Context(), c.session, "signed out"); err != nil {
 		return asProblem(err)
 	}
 	p.cookies.clear(ex, r)
 	p.forgetSignIns(ex)
-	p.record(ex, r, mapping.Event{Event: mapping.EventSignOut, Actor: l.account.ID, Account: l.account.ID, Provider: l.session.Provider, CredentialID: l.session.ID})
-	return p.afterLogout(ex, r, l.session)
+	p.record(ex, r, mapping.Event{Event: mapping.EventSignOut, Actor: c.account.ID, Account: c.account.ID, Provider: c.session.Provider, CredentialID: c.session.ID})
+	return p.afterLogout(ex, r, c.session)
 }
 
 // afterLogout sends a browser whose session has ended to the provider's end-session endpoint, which sends it back, or straight

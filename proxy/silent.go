@@ -16,43 +16,43 @@ import (
 // provider's word about them has grown old and it cannot be asked without them. A session goes at most once per session.renew,
 // so that a provider that does not know the person any more makes no circle; programs are never sent and go on until the
 // session ends.
-func (p *Proxy) passByProvider(ex *exchange, r *http.Request, l *live) bool {
+func (p *Proxy) passByProvider(ex *exchange, r *http.Request, c *caller) bool {
 	now := p.now()
 	renew := p.cfg.Session.Renew
 	switch {
-	case l.alone || now.Sub(l.account.ProvenAt) < renew:
+	case c.credential != bySession || c.alone || now.Sub(c.account.ProvenAt) < renew:
 		return false
-	case r.Method != http.MethodGet || !isNavigation(r) || ex.credential != "session":
+	case r.Method != http.MethodGet || !isNavigation(r):
 		return false
-	case now.Sub(time.Unix(l.asked.Load(), 0)) < renew:
+	case now.Sub(time.Unix(c.asked.Load(), 0)) < renew:
 		return false
 	}
-	provider := p.provider(l.session.Provider)
+	provider := p.provider(c.session.Provider)
 	here := (&url.URL{Path: ex.path, RawQuery: ex.query}).String()
 	if provider == nil || returnPath(here) != here {
 		return false
 	}
-	l.asked.Store(now.Unix())
-	first, err := p.sessions.AskOnce(r.Context(), l.session.ID, now, now.Add(-renew))
+	c.asked.Store(now.Unix())
+	first, err := p.sessions.AskOnce(r.Context(), c.session.ID, now, now.Add(-renew))
 	if err == nil && first {
-		a := attempt{ReturnTo: here, Renews: l.session.ID, Account: l.account.ID}
+		a := attempt{ReturnTo: here, Renews: c.session.ID, Account: c.account.ID}
 		ctx, cancel := context.WithTimeout(r.Context(), providerPatience)
 		defer cancel()
-		err = p.begin(ex, r.WithContext(ctx), provider, a, oidc.BeginOptions{Prompt: "none", LoginHint: hintOf(l)})
+		err = p.begin(ex, r.WithContext(ctx), provider, a, oidc.BeginOptions{Prompt: "none", LoginHint: hintOf(c)})
 	}
 	if err != nil {
-		p.log.Warn("a session is not renewed now and goes on as it is", "session", l.session.ID, "provider", provider.Name(), "error", err)
+		p.log.Warn("a session is not renewed now and goes on as it is", "session", c.session.ID, "provider", provider.Name(), "error", err)
 		return false
 	}
 	return first
 }
 
 // hintOf tells the provider which of its sessions we mean: in its own words where it gave us some.
-func hintOf(l *live) string {
-	if l.session.LogoutHint != "" {
-		return l.session.LogoutHint
+func hintOf(c *caller) string {
+	if c.session.LogoutHint != "" {
+		return c.session.LogoutHint
 	}
-	return l.account.Identity.Email
+	return c.account.Identity.Email
 }
 
 // passedBy continues when the provider has sent the person back: with its word, or without.

@@ -28,7 +28,7 @@ type streams struct {
 }
 
 type stream struct {
-	caller *live
+	caller *caller
 	route  vexa.Route
 	method string
 	path   string
@@ -156,7 +156,7 @@ func (p *Proxy) unregister(ex *exchange) {
 func (s *streams) add(st *stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	account := st.caller.session.AccountID
+	account := st.caller.account.ID
 	open := s.byAccount[account]
 	switch {
 	case s.closed:
@@ -188,7 +188,7 @@ func counted(open map[*stream]struct{}) (n int) {
 func (s *streams) remove(st *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	account := st.caller.session.AccountID
+	account := st.caller.account.ID
 	delete(s.byAccount[account], st)
 	if len(s.byAccount[account]) == 0 {
 		delete(s.byAccount, account)
@@ -224,10 +224,10 @@ func (s *streams) close() {
 	s.sockets.Wait()
 }
 
-// sweep ends the streams whose sessions have come to their end, and counts the others as use.
-func (s *streams) sweep(now time.Time, used func(*live)) {
+// sweep ends the streams whose credentials have come to their end, and counts the others as use.
+func (s *streams) sweep(now time.Time, used func(*caller)) {
 	s.each(func(st *stream) {
-		if !now.Before(st.caller.session.ExpiresAt) {
+		if !now.Before(st.caller.expires) {
 			st.cut(accessEnded)
 			return
 		}
@@ -235,15 +235,15 @@ func (s *streams) sweep(now time.Time, used func(*live)) {
 	})
 }
 
-// sessions returns the sessions of an account that have streams, each once.
-func (s *streams) sessions(account string) []*live {
+// callers returns those of an account who have streams, each once.
+func (s *streams) callers(account string) []*caller {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	byID := make(map[string]*live)
+	all := make(map[*caller]bool)
 	for st := range s.byAccount[account] {
-		byID[st.caller.session.ID] = st.caller
+		all[st.caller] = true
 	}
-	return slices.Collect(maps.Values(byID))
+	return slices.Collect(maps.Keys(all))
 }
 
 // count returns how many streams of a kind are open.

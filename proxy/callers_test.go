@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,17 +13,16 @@ import (
 // S5: what is ended while it is being read is not served: whoever read it looks again.
 func TestEndedWhileRead(t *testing.T) {
 	t.Parallel()
-	var cache *liveSessions
-	reads := 0
-	cache = newLiveSessions(func(context.Context, *http.Request) (*live, error) {
+	cache, reads := newCallers(), 0
+	load := func(context.Context) (*caller, error) {
 		if reads++; reads == 1 {
 			cache.end("ada", "ses_1") // the revocation arrives between the store's answer and the cache
-			return &live{session: Session{ID: "ses_1", AccountID: "ada"}}, nil
+			return callerOf("ada", "ses_1"), nil
 		}
 		return nil, mapping.ErrNotFound
-	})
-	if l, err := cache.find(&http.Request{}, "cookie"); !errors.Is(err, mapping.ErrNotFound) {
-		t.Errorf("found %v, %v", l, err)
+	}
+	if c, err := cache.find(t.Context(), cookieKey("cookie"), load); !errors.Is(err, mapping.ErrNotFound) {
+		t.Errorf("found %v, %v", c, err)
 	}
 	if reads != 2 {
 		t.Errorf("read %d times", reads)
@@ -36,17 +34,18 @@ func TestEndedWhileOthersRead(t *testing.T) {
 	t.Parallel()
 	reading, answer := make(chan struct{}), make(chan struct{})
 	var reads atomic.Int32
-	cache := newLiveSessions(func(context.Context, *http.Request) (*live, error) {
+	cache := newCallers()
+	load := func(context.Context) (*caller, error) {
 		if reads.Add(1) > 1 {
 			return nil, mapping.ErrNotFound
 		}
 		close(reading) // what was read is on its way
 		<-answer
-		return &live{session: Session{ID: "ses_1", AccountID: "ada"}}, nil
-	})
+		return callerOf("ada", "ses_1"), nil
+	}
 	found := make(chan error, 2)
 	find := func() {
-		_, err := cache.find(&http.Request{}, "cookie")
+		_, err := cache.find(t.Context(), cookieKey("cookie"), load)
 		found <- err
 	}
 	go find()
@@ -59,7 +58,7 @@ func TestEndedWhileOthersRead(t *testing.T) {
 			t.Errorf("found what had ended: %v", err)
 		}
 	}
-	if _, err := cache.find(&http.Request{}, "cookie"); !errors.Is(err, mapping.ErrNotFound) {
+	if _, err := cache.find(t.Context(), cookieKey("cookie"), load); !errors.Is(err, mapping.ErrNotFound) {
 		t.Errorf("it is still remembered: %v", err)
 	}
 }
@@ -67,23 +66,20 @@ func TestEndedWhileOthersRead(t *testing.T) {
 // What is ended is gone from memory: one session, or all of an account's, and nobody else's.
 func TestEndAndRefresh(t *testing.T) {
 	t.Parallel()
-	sessions := map[string]Session{
-		"a": {ID: "ses_1", AccountID: "ada"}, "b": {ID: "ses_2", AccountID: "ada"}, "c": {ID: "ses_3", AccountID: "tim"},
-	}
-	reads := 0
-	cache := newLiveSessions(func(_ context.Context, r *http.Request) (*live, error) {
-		reads++
-		return &live{session: sessions[r.Host]}, nil
-	})
-	find := func(name string) *live {
-		l, err := cache.find(&http.Request{Host: name}, name)
+	owners := map[string][2]string{"a": {"ada", "ses_1"}, "b": {"ada", "ses_2"}, "c": {"tim", "ses_3"}}
+	cache, reads := newCallers(), 0
+	find := func(name string) *caller {
+		c, err := cache.find(t.Context(), cookieKey(name), func(context.Context) (*caller, error) {
+			reads++
+			return callerOf(owners[name][0], owners[name][1]), nil
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return l
+		return c
 	}
-	warm := func() map[string]*live {
-		return map[string]*live{"a": find("a"), "b": find("b"), "c": find("c")}
+	warm := func() map[string]*caller {
+		return map[string]*caller{"a": find("a"), "b": find("b"), "c": find("c")}
 	}
 	held := warm()
 	if warm(); reads != 3 {
@@ -116,27 +112,31 @@ func TestEndAndRefresh(t *testing.T) {
 // Last-seen times are written at most once a minute, and again when they could not be.
 func TestTouch(t *testing.T) {
 	t.Parallel()
-	cache := newLiveSessions(nil)
-	l := &live{session: Session{ID: "ses_1"}}
+	used := newLastUse()
+	c := callerOf("ada", "ses_1")
 	start := time.Unix(1_000_000, 0)
-	l.seen.Store(start.Unix())
+	c.seen.Store(start.Unix())
 	store := &touchStore{fail: errors.New("away")}
-	cache.touch(l, start.Add(59*time.Second))
-	if err := cache.flush(t.Context(), store); err != nil || store.calls != 0 {
+	used.touch(c, start.Add(59*time.Second))
+	if err := used.flush(t.Context(), store); err != nil || store.calls != 0 {
 		t.Fatalf("written before a minute was over: %v, %d", err, store.calls)
 	}
-	cache.touch(l, start.Add(61*time.Second))
-	cache.touch(l, start.Add(62*time.Second))
-	if err := cache.flush(t.Context(), store); err == nil || store.calls != 1 {
+	used.touch(c, start.Add(61*time.Second))
+	used.touch(c, start.Add(62*time.Second))
+	if err := used.flush(t.Context(), store); err == nil || store.calls != 1 {
 		t.Fatalf("%v, %d", err, store.calls)
 	}
 	store.fail = nil
-	if err := cache.flush(t.Context(), store); err != nil || !store.seen["ses_1"].Equal(start.Add(61*time.Second)) {
+	if err := used.flush(t.Context(), store); err != nil || !store.seen["ses_1"].Equal(start.Add(61*time.Second)) {
 		t.Errorf("%v, %v", err, store.seen)
 	}
-	if err := cache.flush(t.Context(), store); err != nil || store.calls != 2 {
+	if err := used.flush(t.Context(), store); err != nil || store.calls != 2 {
 		t.Errorf("written twice: %v, %d", err, store.calls)
 	}
+}
+
+func callerOf(account, session string) *caller {
+	return &caller{credential: bySession, credentialID: session, account: mapping.Account{ID: account}}
 }
 
 type touchStore struct {

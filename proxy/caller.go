@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"vexa-sso/mapping"
+)
+
+// What can stand for a caller, as logs and metrics name it.
+const (
+	bySession = "session" // the cookie of a browser that is signed in
+	byNobody  = "none"
+)
+
+// caller is who stands behind a credential that is in use on this replica, with all that a request needs so that a warm one asks
+// nobody.
+type caller struct {
+	credential   string    // by which of the above
+	credentialID string    // of the session
+	expires      time.Time // when the credential ends, whatever else happens
+
+	account mapping.Account
+	session Session // of a session
+
+	alone bool         // the provider is asked about the account again without the person
+	asked atomic.Int64 // Unix seconds of when this session was last sent to the provider for that, as far as known here
+
+	seen    atomic.Int64 // Unix seconds of the last request, as far as touched
+	ended   atomic.Bool  // revoked: set before anything else happens
+	view    atomic.Pointer[view]
+	limiter *rate.Limiter // nil: no limit
+}
+
+// view is what the rules said about a caller. It holds as long as the rules are the same.
+type view struct {
+	rules    *mapping.Rules
+	decision mapping.Decision
+	scopes   mapping.Scopes // what the caller may use of what the decision grants
+	matched  string         // the names of the rules that matched, for the log
+}
+
+// see returns what the rules of now say about a caller.
+func (p *Proxy) see(c *caller) *view {
+	rules := p.rules.Current()
+	if v := c.view.Load(); v != nil && v.rules == rules {
+		return v
+	}
+	v := p.view(c.account)
+	v.rules = rules
+	v.matched = strings.Join(v.decision.Matched(), ",")
+	p.metrics.decisions.WithLabelValues(decisionResult(v.decision)).Inc()
+	c.view.Store(v)
+	return v
+}
+
+// view is what the rules of now say about an account.
+func (p *Proxy) view(account mapping.Account) *view {
+	v := &view{decision: p.accounts.Decide(account)}
+	v.scopes = v.decision.Grant.Scopes
+	return v
+}
+
+func decisionResult(d mapping.Decision) string {
+	if d.Allowed {
+		return "allowed"
+	}
+	return d.Code
+}
+
+// newLimiter bounds how often one credential may ask; nil where there is no limit.
+func (p *Proxy) newLimiter() *rate.Limiter {
+	perSecond := p.cfg.Limits.RequestsPerSecond
+	if perSecond <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond)))
+}
