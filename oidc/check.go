@@ -79,23 +79,6 @@ func isScope(scope string) bool {
 	return scope != "" && !strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
 }
 
-func (c Config) checkAPI(r *problems) {
-	for i, audience := range c.API.Audiences {
-		if audience == "" || strings.ContainsFunc(audience, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			r.add(fmt.Sprintf("api.audiences[%d]", i), fmt.Sprintf("%s is not an audience", quoted(audience)), "Write what the provider puts into aud, api://default for example, or take the entry away.")
-		}
-	}
-	if c.API.RequiredScope == "" {
-		return
-	}
-	if !isScope(c.API.RequiredScope) {
-		r.add("api.required_scope", fmt.Sprintf("%s is not a scope", quoted(c.API.RequiredScope)), "Write one scope, without spaces.")
-	}
-	if len(c.API.Audiences) == 0 {
-		r.add("api.audiences", "is missing beside required_scope", "List what the provider puts into aud, or take required_scope away.")
-	}
-}
-
 func (c Config) checkDomains(r *problems) {
 	for i, domain := range c.TrustedDomains {
 		if _, err := trustedDomain(domain); err != nil {

@@ -15,7 +15,14 @@ import (
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	okta := Config{Name: "okta", Type: TypeOkta, Issuer: "https://acme.okta.com", ClientID: clientID}
+	custom := Config{Name: "okta", Type: TypeOkta, Issuer: "https://acme.okta.com/oauth2/default", ClientID: clientID}
 	entra := Config{Name: "entra", Type: TypeEntra, Tenant: tenantA, ClientID: clientID}
+	api := func(change func(*API)) func(*Config) {
+		return func(c *Config) {
+			c.API.Audiences = []string{"api://default"}
+			change(&c.API)
+		}
+	}
 	notPEM := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(notPEM, []byte("hello"), 0o600); err != nil {
 		t.Fatal(err)
@@ -63,7 +70,16 @@ func TestCheck(t *testing.T) {
 		"requests shaped": {base: entra, change: func(c *Config) {
 			c.ACRValues, c.Prompt, c.MaxAge, c.DomainHint, c.ExtraParameters = []string{"phr"}, "login", time.Hour, "acme.example", map[string]string{"claims": `{"id_token":{}}`}
 		}},
-		"an API":                       {base: okta, change: func(c *Config) { c.API = API{Audiences: []string{"api://default"}, RequiredScope: "vexa"} }},
+		"an API": {base: custom, change: func(c *Config) {
+			c.API = API{Audiences: []string{"api://default"}, Issuers: []string{"https://acme.okta.com/oauth2/aus1simAs6Df3Gh8J5d7"}, RequiredScope: "vexa", RequiredRole: "sync", Clients: []string{"0oa9simSvc2Qw4Er6t8y"}}
+		}},
+		"an API of another server than sign-in": {base: okta, change: func(c *Config) {
+			c.API = API{Audiences: []string{"api://default"}, Issuers: []string{"https://acme.okta.com/oauth2/default"}}
+		}},
+		"an API at Entra": {base: entra, change: func(c *Config) {
+			c.API = API{Audiences: []string{"api://" + tenantB, c.ClientID}, RequiredRole: "Bridge.Sync", Clients: []string{tenantB}}
+			c.API.Issuers = []string{"https://sts.cloud.example/{tenantid}/", "https://sts.cloud.example/" + strings.ToUpper(tenantA) + "/"}
+		}},
 		"certificate and key apart":    {base: entra, change: func(c *Config) { c.CertificateFile, c.PrivateKeyFile = certificate, rsaKey }},
 		"certificate and key together": {base: entra, change: func(c *Config) { c.CertificateFile = both }},
 		"a federated token":            {base: entra, change: func(c *Config) { c.FederatedTokenFile = federated }},
@@ -89,7 +105,28 @@ func TestCheck(t *testing.T) {
 		"two acr in one":             {base: okta, change: func(c *Config) { c.ACRValues = []string{"a b"} }, want: []string{"acr_values[0]"}},
 		"domain_hint at okta":        {base: okta, change: func(c *Config) { c.DomainHint = "acme.example" }, want: []string{"domain_hint"}},
 		"scope without audience":     {base: okta, change: func(c *Config) { c.API.RequiredScope = "a" }, want: []string{"api.audiences"}},
-		"blank audience":             {base: okta, change: func(c *Config) { c.API.Audiences = []string{""} }, want: []string{"api.audiences[0]"}}, // E5
+		"conditions without audience": {base: custom, change: func(c *Config) {
+			c.API = API{Issuers: []string{"https://acme.okta.com/oauth2/default"}, RequiredRole: "a", Clients: []string{"b"}}
+		}, want: []string{"api.audiences"}},
+		"role without audience":      {base: custom, change: func(c *Config) { c.API.RequiredRole = "a" }, want: []string{"api.audiences"}},
+		"clients without audience":   {base: custom, change: func(c *Config) { c.API.Clients = []string{"a"} }, want: []string{"api.audiences"}},
+		"blank audience":             {base: custom, change: func(c *Config) { c.API.Audiences = []string{""} }, want: []string{"api.audiences[0]"}},       // S11 E5
+		"audience of white space":    {base: custom, change: func(c *Config) { c.API.Audiences = []string{"a", " "} }, want: []string{"api.audiences[1]"}}, // S11 E5
+		"blank scope":                {base: custom, change: api(func(a *API) { a.RequiredScope = " " }), want: []string{"api.required_scope"}},            // S11 E5
+		"blank role":                 {base: custom, change: api(func(a *API) { a.RequiredRole = " " }), want: []string{"api.required_role"}},              // S11 E5
+		"blank client":               {base: custom, change: api(func(a *API) { a.Clients = []string{"a", ""} }), want: []string{"api.clients[1]"}},        // S11 E5
+		"blank issuer":               {base: custom, change: api(func(a *API) { a.Issuers = []string{" "} }), want: []string{"api.issuers[0]"}},            // S11 E5
+		"client of another shape":    {base: entra, change: api(func(a *API) { a.Clients = []string{"Postman"} }), want: []string{"api.clients[0]"}},
+		"the org's tokens":           {base: okta, change: api(func(*API) {}), want: []string{"api.issuers"}}, // S11
+		"the org beside a server":    {base: custom, change: api(func(a *API) { a.Issuers = []string{"https://acme.okta.com"} }), want: []string{"api.issuers[0]"}},
+		"another org's server":       {base: custom, change: api(func(a *API) { a.Issuers = []string{"https://evil.okta.com/oauth2/default"} }), want: []string{"api.issuers[0]"}},
+		"a server by http":           {base: custom, change: api(func(a *API) { a.Issuers = []string{"http://acme.okta.com/oauth2/default"} }), want: []string{"api.issuers[0]"}},
+		"a server with a query":      {base: custom, change: api(func(a *API) { a.Issuers = []string{"https://acme.okta.com/oauth2/default?x"} }), want: []string{"api.issuers[0]"}},
+		"ID tokens as access tokens": {base: custom, change: func(c *Config) { c.API.Audiences = []string{c.ClientID} }, want: []string{"api.audiences[0]"}},
+		"Graph's tokens":             {base: entra, change: func(c *Config) { c.API.Audiences = []string{"https://graph.microsoft.com/", graphApplication} }, want: []string{"api.audiences[0]", "api.audiences[1]"}},
+		"another tenant's issuer":    {base: entra, change: api(func(a *API) { a.Issuers = []string{"https://sts.windows.net/" + tenantB + "/"} }), want: []string{"api.issuers[0]"}},
+		"any tenant's issuer":        {base: entra, change: api(func(a *API) { a.Issuers = []string{"https://sts.windows.net/organizations/"} }), want: []string{"api.issuers[0]"}},
+		"a second issuer":            {base: Config{Name: "o", Type: TypeOIDC, ClientID: "x", Issuer: "https://a.example"}, change: api(func(a *API) { a.Issuers = []string{"https://b.example"} }), want: []string{"api.issuers[0]"}},
 		"a parameter of ours":        {base: okta, change: func(c *Config) { c.ExtraParameters = map[string]string{"Redirect_URI": "https://evil.example"} }, want: []string{"extra_parameters.Redirect_URI"}},
 		"a parameter with a setting": {base: okta, change: func(c *Config) { c.ExtraParameters = map[string]string{"prompt": "none"} }, want: []string{"extra_parameters.prompt"}},
 		"a parameter with a line":    {base: okta, change: func(c *Config) { c.ExtraParameters = map[string]string{"x": "a\nb"} }, want: []string{"extra_parameters.x"}},

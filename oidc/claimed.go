@@ -21,9 +21,9 @@ func (p *Provider) IdentityOf(payload []byte) (Identity, error) {
 	if refused := p.dialect.check(&document{ProviderConfig: gooidc.ProviderConfig{IssuerURL: p.dialect.issuer()}}, c); refused != nil {
 		return Identity{}, refused
 	}
-	id, refused := p.identity(c)
+	who, refused := p.signedIn(c)
 	if refused != nil {
 		return Identity{}, fmt.Errorf("making an identity of the claims: %w", refused)
 	}
-	return id, nil
+	return p.identity(c, who), nil
 }

@@ -119,23 +119,44 @@ func (p *Provider) asksGroups() bool {
 	return p.cfg.GroupsClaim != "" || slices.Contains(p.cfg.Scopes, "groups")
 }
 
-// identity makes the identity out of verified claims. It trusts nothing about their shape.
-func (p *Provider) identity(c claims) (Identity, *Error) {
+// holder is whom claims are about, and what their silence means.
+type holder struct {
+	kind    Kind
+	subject string // canonical
+	// untold is why nothing is known of the groups when the claims have none; "" when that means that there are none.
+	untold string
+}
+
+// signedIn is the holder of an ID token's claims.
+func (p *Provider) signedIn(c claims) (holder, *Error) {
 	subject, err := p.dialect.subject(c)
 	if err != nil {
-		return Identity{}, err
+		return holder{}, err
 	}
-	word, pinned := p.dialect.emailWord(c)
-	email := decideEmail(c.text("email"), word, pinned, p.trusted)
+	who := holder{kind: User, subject: subject}
+	if !p.tellsGroups() {
+		who.untold = "The provider was not asked for groups: add the scope that gives them, or name their claim in groups_claim."
+	}
+	return who, nil
+}
+
+// identity makes the identity out of verified claims. It trusts nothing about their shape. A program has no address, whatever
+// its claims say.
+func (p *Provider) identity(c claims, who holder) Identity {
+	var email emailClaim
+	if who.kind == User {
+		word, pinned := p.dialect.emailWord(c)
+		email = decideEmail(c.text("email"), word, pinned, p.trusted)
+	}
 	groups, problem := c.groups(p.groupsClaim)
-	if problem == "" && c.find(p.groupsClaim) == nil && !p.tellsGroups() {
-		problem = "The provider was not asked for groups: add the scope that gives them, or name their claim in groups_claim."
+	if problem == "" && c.find(p.groupsClaim) == nil {
+		problem = who.untold
 	}
 	roles, _ := list(c.find(p.rolesClaim))
 	return Identity{
 		Provider:       p.cfg.Name,
-		Subject:        subject,
-		Kind:           User,
+		Subject:        who.subject,
+		Kind:           who.kind,
 		Email:          email.proven,
 		EmailTrusted:   email.trusted,
 		UnprovenEmail:  email.unproven,
@@ -146,7 +167,7 @@ func (p *Provider) identity(c claims) (Identity, *Error) {
 		Roles:          roles,
 		SID:            capped(c.text("sid"), 255),
 		Claims:         c.forRules(),
-	}, nil
+	}
 }
 
 // forPeople makes strangers' text fit to be shown and sent on: one line without control or invisible characters, at most

@@ -121,10 +121,11 @@ func FuzzIdentity(f *testing.F) {
 			_ = p.dialect.keyFits(doc, publicKey{issuer: "https://x/{tenantid}", cloud: "y"}, c)
 			p.incomplete(c)
 			merged(c, c)
-			id, refusal := p.identity(c)
+			who, refusal := p.signedIn(c)
 			if refusal != nil {
 				continue
 			}
+			id := p.identity(c, who)
 			if id.Email != "" && strings.Count(id.Email, "@") != 1 || id.EmailTrusted && !strings.HasSuffix(id.Email, "@acme.example") {
 				t.Errorf("email %q, trusted %v", id.Email, id.EmailTrusted)
 			}

@@ -57,6 +57,14 @@ type Config struct {
 
 // API is what a provider's access tokens must say to be taken as bearer tokens. Without audiences, none are.
 type API struct {
-	Audiences     []string `yaml:"audiences"`
-	RequiredScope string   `yaml:"required_scope"`
+	// Audiences are those that the tokens may be for (aud). For Entra, an application's id and api://<id> are the same.
+	Audiences []string `yaml:"audiences"`
+
+	// Issuers are taken besides the provider's own: Okta's other custom authorization servers of the same org; for Entra, the
+	// issuer of version 1 tokens in a cloud where it is not known, with the tenant's id or {tenantid} in it.
+	Issuers []string `yaml:"issuers"`
+
+	RequiredScope string   `yaml:"required_scope"` // of people's tokens, and of programs' where those have scopes: not Entra's
+	RequiredRole  string   `yaml:"required_role"`  // of programs' own tokens. Entra's must have a role in any case
+	Clients       []string `yaml:"clients"`        // the programs that may show tokens (azp, appid, cid, client_id); empty: any
 }

@@ -55,6 +55,7 @@ func (d *document) algorithms() []string {
 // discovery holds the provider's document: fetched when first needed, refreshed about hourly without holding anybody up,
 // used stale while the provider is down.
 type discovery struct {
+	name    string // of its fetches in the background
 	url     string
 	accepts func(issuer string) bool
 	expects string // the issuer as configured, for the message when it is another
@@ -80,7 +81,7 @@ func (d *discovery) get(ctx context.Context) (*document, error) {
 	case doc != nil && !due:
 		return doc, nil
 	}
-	done := d.work.once("discovery", d.fetch)
+	done := d.work.once(d.name, d.fetch)
 	if doc != nil {
 		return doc, nil
 	}

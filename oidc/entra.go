@@ -24,6 +24,7 @@ var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 type cloud struct {
 	name     string // in canonical subjects
 	login    string // URL below which tenants are, without a trailing slash
+	sts      string // issuer of version 1 tokens, with {tenantid}; "" when not known
 	instance string // cloud_instance_name of its keys; "" when not known
 	graph    string // host of its Microsoft Graph; "" when not known
 }
@@ -33,15 +34,15 @@ var clouds = []struct {
 	hosts []string // any of them means this cloud
 }{
 	{
-		cloud{"public", "https://login.microsoftonline.com", "microsoftonline.com", "graph.microsoft.com"},
+		cloud{"public", "https://login.microsoftonline.com", "https://sts.windows.net/{tenantid}/", "microsoftonline.com", "graph.microsoft.com"},
 		[]string{"", "public", "login.microsoftonline.com", "login.windows.net", "login.microsoft.com"},
 	},
 	{
-		cloud{"usgov", "https://login.microsoftonline.us", "microsoftonline.us", "graph.microsoft.us"},
+		cloud{"usgov", "https://login.microsoftonline.us", "https://sts.windows.net/{tenantid}/", "microsoftonline.us", "graph.microsoft.us"},
 		[]string{"usgov", "login.microsoftonline.us"},
 	},
 	{
-		cloud{"china", "https://login.partner.microsoftonline.cn", "partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn"},
+		cloud{"china", "https://login.partner.microsoftonline.cn", "https://sts.chinacloudapi.cn/{tenantid}/", "partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn"},
 		[]string{"china", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn"},
 	},
 }
@@ -84,6 +85,10 @@ type entra struct {
 	guests  bool     // allowed
 	// template is the issuer with {tenantid} in place of the tenant.
 	template string
+	// templatesV1 are those of version 1 access tokens.
+	templatesV1 []string
+	// client is ours: tokens for it are shaped by the same registration as ID tokens.
+	client string
 }
 
 func newEntra(cfg Config) (*entra, error) {
@@ -97,6 +102,12 @@ func newEntra(cfg Config) (*entra, error) {
 		tenants:  lowered(cfg.AllowedTenants),
 		guests:   cfg.Guests == GuestsAllow,
 		template: where.issuerTemplate(),
+		client:   strings.ToLower(cfg.ClientID),
+	}
+	for _, template := range append([]string{where.sts}, cfg.API.Issuers...) {
+		if template = strings.TrimSpace(template); template != "" {
+			e.templatesV1 = append(e.templatesV1, template)
+		}
 	}
 	if e.segment != anyOrganization {
 		e.tenants = []string{e.segment}
@@ -130,8 +141,12 @@ func (e *entra) handlesIssuer(_ *document, iss string) bool {
 // keyFits holds a key to the tenants and the cloud it was published for. Entra publishes the keys of personal accounts,
 // and of other clouds, beside those of work tenants; without this check any of them could sign for any tenant.
 func (e *entra) keyFits(doc *document, key publicKey, c claims) error {
-	if key.issuer != "" && issuerOf(key.issuer, c.text("tid")) != c.text("iss") {
-		return fmt.Errorf("the key is for the issuer %s, and signed a token of %s", quoted(key.issuer), quoted(c.text("iss")))
+	tid, iss := c.text("tid"), c.text("iss")
+	if e.isV1(iss, tid) {
+		iss = issuerOf(e.template, tid) // keys name version 2 alone, and sign for both
+	}
+	if key.issuer != "" && issuerOf(key.issuer, tid) != iss {
+		return fmt.Errorf("the key is for the issuer %s, and signed a token of %s", quoted(key.issuer), quoted(iss))
 	}
 	here := doc.CloudInstanceName
 	if here == "" {
@@ -152,11 +167,14 @@ func (e *entra) check(doc *document, c claims) *Error {
 	if c.text("iss") != issuerOf(doc.IssuerURL, tid) {
 		return invalid("Many of these may be an attack: issuer and tenant always agree.", fmt.Errorf("the ID token's iss is %s, and its tid %s", quoted(c.text("iss")), tid))
 	}
+	return e.admit(c)
+}
+
+// admit holds the tenant to the list, and the person to the rule about guests.
+func (e *entra) admit(c claims) *Error {
+	tid := c.text("tid")
 	if !slices.Contains(e.tenants, strings.ToLower(tid)) {
-		return &Error{
-			Code: CodeTenantRefused, Message: "Accounts of your organisation may not sign in here.",
-			Remedy: "If they should, add the tenant to allowed_tenants.", Err: fmt.Errorf("the tenant %s is not allowed", tid),
-		}
+		return refusedTenant(tid)
 	}
 	if !e.guests && isGuest(c) {
 		return &Error{
@@ -165,6 +183,13 @@ func (e *entra) check(doc *document, c claims) *Error {
 		}
 	}
 	return nil
+}
+
+func refusedTenant(tenant string) *Error {
+	return &Error{
+		Code: CodeTenantRefused, Message: "Accounts of your organisation may not sign in here.",
+		Remedy: "If they should, add the tenant to allowed_tenants.", Err: fmt.Errorf("the tenant %s is not allowed", tenant),
+	}
 }
 
 // isGuest recognises somebody whose home is elsewhere, by each of the three marks that a token may carry.

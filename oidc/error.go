@@ -2,7 +2,7 @@ package oidc
 
 import "time"
 
-// Error is a sign-in that did not work: a stable code, a sentence for the person and a remedy for the admin's log. The
+// Error is a sign-in, or an access token, that did not work: a stable code, a sentence for the person and a remedy for the admin's log. The
 // provider's own words never reach a page unescaped or a redirect at all.
 type Error struct {
 	Code    string // one of the codes of the public error table, e.g. provider_unavailable
@@ -43,4 +43,8 @@ const (
 	CodeLoginRequired       = "login_required"     // prompt=none could not be answered silently
 	CodeGroupsTooMany       = "groups_incomplete"  // the provider could not list the groups
 	CodeAccessEnded         = "access_ended"       // the provider no longer vouches: disabled, unassigned, revoked, expired
+
+	// Of an access token that a program shows; Message is then for that program's user.
+	CodeTokenInvalid = "token_invalid" // it does not hold, or is not for this service: Message names the check
+	CodeTokenExpired = "token_expired" // it did hold
 )

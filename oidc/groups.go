@@ -5,20 +5,29 @@ import (
 	"errors"
 )
 
-// resolve makes the identity of verified claims, whichever way they came: a sign-in, a refresh. It is the one place where an
-// incomplete list of groups is completed, or said to be incomplete.
+// resolve makes the identity of an ID token's verified claims, at a sign-in or a refresh.
 func (p *Provider) resolve(ctx context.Context, doc *document, c claims) (Identity, *Error) {
-	identity, refusal := p.identity(c)
-	if refusal != nil || identity.GroupsComplete || !c.overage(p.groupsClaim) || p.graph == nil {
-		return identity, refusal
+	who, refusal := p.signedIn(c)
+	if refusal != nil {
+		return Identity{}, refusal
+	}
+	return p.resolveAs(ctx, doc, c, who), nil
+}
+
+// resolveAs makes the identity of verified claims, whichever way they came: a sign-in, a refresh, an access token. It is the one
+// place where an incomplete list of groups is completed, or said to be incomplete.
+func (p *Provider) resolveAs(ctx context.Context, doc *document, c claims, who holder) Identity {
+	identity := p.identity(c, who)
+	if identity.GroupsComplete || who.kind != User || !c.overage(p.groupsClaim) || p.graph == nil {
+		return identity
 	}
 	groups, err := p.graph.groups(ctx, doc, c.text("tid"), c.text("oid"))
 	if err != nil {
 		identity.GroupsProblem = p.groupsProblem(identity.Subject, err)
-		return identity, nil
+		return identity
 	}
 	identity.Groups, identity.GroupsComplete, identity.GroupsProblem = groups, true, ""
-	return identity, nil
+	return identity
 }
 
 // groupsProblem says why the groups are not known, to the person and in the log.

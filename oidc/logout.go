@@ -2,10 +2,7 @@ package oidc
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"net/url"
-	"strings"
 )
 
 // logoutRequest is a sign-out that is to go on at the provider.
@@ -21,7 +18,7 @@ func (p *Provider) EndSession(ctx context.Context, idToken, logoutHint, postLogo
 	if err != nil || doc.EndSessionURL == "" {
 		return "", false
 	}
-	if !p.dialect.handlesIssuer(doc, claimedIssuer(idToken)) {
+	if issuer, _ := UnverifiedIssuer(idToken); !p.dialect.handlesIssuer(doc, issuer) {
 		idToken = ""
 	}
 	return p.dialect.endSession(doc, logoutRequest{
@@ -55,23 +52,4 @@ func endSessionURL(doc *document, params map[string]string) (string, bool) {
 	}
 	u.RawQuery = query.Encode()
 	return u.String(), true
-}
-
-// claimedIssuer is the iss of a token that is not verified, or "".
-func claimedIssuer(raw string) string {
-	parts := strings.Split(capped(raw, maxToken), ".")
-	if len(parts) != 3 {
-		return ""
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return ""
-	}
-	var c struct {
-		Issuer string `json:"iss"`
-	}
-	if json.Unmarshal(payload, &c) != nil {
-		return ""
-	}
-	return c.Issuer
 }

@@ -15,7 +15,7 @@ type okta struct {
 
 func newOkta(cfg Config) dialect {
 	issuer := canonicalIssuer(cfg.Issuer)
-	return okta{standard{issuer}, oktaOrg(issuer)}
+	return okta{standard{issuer, cfg.ClientID}, oktaOrg(issuer)}
 }
 
 var oktaServer = regexp.MustCompile(`/oauth2/[^/]+$`)

@@ -37,7 +37,8 @@ type Provider struct {
 	discovery *discovery
 	graph     *graph // Entra alone
 	keys      *keySet
-	orgKeys   *keySet // of Okta's org, which signs Universal Logout whatever authorization server is configured
+	issuers   []*tokenIssuer // of access tokens; the first is the provider's own
+	orgKeys   *keySet        // of Okta's org, which signs Universal Logout whatever authorization server is configured
 
 	now  func() time.Time
 	rand io.Reader
@@ -75,15 +76,20 @@ func New(cfg Config, env Env) (*Provider, error) {
 		}
 		p.trusted = append(p.trusted, domain)
 	}
-	p.discovery = &discovery{
-		url: documentURL, accepts: spoken.accepts, expects: spoken.issuer(),
-		client: client, work: p.work, now: p.now, log: p.log,
-	}
+	p.discovery = p.newDiscovery("discovery", documentURL, spoken)
 	if e, ok := spoken.(*entra); ok {
 		p.graph = p.newGraph(e.cloud)
 	}
 	p.keys, p.orgKeys = p.newKeySet("keys"), p.newKeySet("org keys")
+	p.issuers = p.tokenIssuers()
 	return p, nil
+}
+
+func (p *Provider) newDiscovery(name, url string, of dialect) *discovery {
+	return &discovery{
+		name: name, url: url, accepts: of.accepts, expects: of.issuer(),
+		client: p.client, work: p.work, now: p.now, log: p.log,
+	}
 }
 
 func (p *Provider) newGraph(where cloud) *graph {
@@ -109,6 +115,9 @@ func (p *Provider) newKeySet(name string) *keySet {
 	return &keySet{name: name, client: p.client, work: p.work, now: p.now, log: p.log, keys: map[string]publicKey{}}
 }
 
+// documentPath is where a discovery document is below its issuer (OpenID Connect Discovery 1.0, section 4).
+const documentPath = "/.well-known/openid-configuration"
+
 // newDialect chooses the dialect and the address of its discovery document.
 func newDialect(cfg Config) (dialect, string, error) {
 	if cfg.Type == TypeEntra {
@@ -118,7 +127,7 @@ func newDialect(cfg Config) (dialect, string, error) {
 		}
 		return e, e.documentURL(), nil
 	}
-	documentURL := canonicalIssuer(cfg.Issuer) + "/.well-known/openid-configuration"
+	documentURL := canonicalIssuer(cfg.Issuer) + documentPath
 	if cfg.Type == TypeOkta {
 		return newOkta(cfg), documentURL, nil
 	}

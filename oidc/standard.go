@@ -19,6 +19,19 @@ type dialect interface {
 	check(doc *document, c claims) *Error
 	// subject is the canonical subject of verified claims.
 	subject(c claims) (string, *Error)
+	// issues says whether a token of exactly this issuer is the provider's own; doc is nil before the first discovery.
+	issues(doc *document, iss string) bool
+	// unverifiable says for people why nobody but its API can verify an access token; "" for others.
+	unverifiable(t unverified) string
+	// foreign is a refusal of tokens of another issuer that says more than that; nil for none.
+	foreign(iss string) *Error
+	// isForSignIn says whether a token that does not say what it is looks like an ID token.
+	isForSignIn(c claims) bool
+	// access is the dialect's part of verifying an access token.
+	access(c claims) (access, *Error)
+	// sameAudience and sameClient compare a setting with what a token says.
+	sameAudience(wanted, aud string) bool
+	sameClient(wanted, client string) bool
 	// emailWord is what the provider says about the address, and whether everybody who comes from the provider is of one
 	// organisation.
 	emailWord(c claims) (word verdict, pinned bool)
@@ -35,9 +48,12 @@ type dialect interface {
 }
 
 // standard is the dialect of a provider that does as OpenID Connect says.
-type standard struct{ configured string }
+type standard struct {
+	configured string // the issuer
+	client     string // ours
+}
 
-func newStandard(cfg Config) dialect { return standard{canonicalIssuer(cfg.Issuer)} }
+func newStandard(cfg Config) dialect { return standard{canonicalIssuer(cfg.Issuer), cfg.ClientID} }
 
 func (s standard) issuer() string { return s.configured }
 
@@ -60,6 +76,16 @@ func (s standard) subject(c claims) (string, *Error) {
 
 // emailWord: an issuer may serve the whole world, as Google does, so a trusted domain alone proves nothing.
 func (s standard) emailWord(c claims) (verdict, bool) { return emailVerified(c), false }
+
+// issues: until the provider's own spelling is known, every spelling may be it.
+func (s standard) issues(doc *document, iss string) bool {
+	if doc == nil {
+		return s.accepts(iss)
+	}
+	return iss == doc.IssuerURL
+}
+
+func (s standard) unverifiable(unverified) string { return "" }
 
 func (s standard) userinfo() bool { return true }
 

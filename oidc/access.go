@@ -1,0 +1,41 @@
+package oidc
+
+import (
+	"errors"
+	"strings"
+)
+
+// access is what an access token says, whichever way its provider says it.
+type access struct {
+	claims    claims // as an ID token of the same person has them, for the one resolver of identities
+	holder    holder
+	client    string   // who shows the token
+	scopes    []string // that the program has
+	scopeless bool     // tokens of this kind never have scopes
+}
+
+// scopes reads scp or scope: a text with spaces between (RFC 8693, section 4.2), or a list.
+func (c claims) scopes() ([]string, *Error) {
+	claim := c["scp"]
+	if claim == nil {
+		claim = c["scope"]
+	}
+	values, ok := list(claim)
+	if !ok {
+		return nil, refusedToken("The scopes of this access token can not be read.", "The provider has to put a text or a list of texts into scp or scope.",
+			errors.New("the access token's scp or scope is not a list of texts"))
+	}
+	if _, text := claim.(string); text {
+		return strings.Fields(strings.Join(values, " ")), nil
+	}
+	return values, nil
+}
+
+// nobody is the refusal of a token that names neither a person nor a program, or both.
+func nobody(why string) *Error {
+	return refusedToken("This access token does not say clearly whether it is a person's or a program's.",
+		"Many of these may be an attack; one kind from the provider itself is its mistake: see the cause.", errors.New(why))
+}
+
+// untoldByToken is why nothing is known of the groups.
+const untoldByToken = "The access token does not list groups."

@@ -1,0 +1,62 @@
+package oidc
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+)
+
+// unverifiable: the org's own server signs access tokens with keys that it does not publish.
+func (o okta) unverifiable(t unverified) string {
+	if strings.TrimSuffix(t.issuer, "/") == o.org {
+		return "This access token is of the Okta org itself, which alone can verify it; a token of a custom authorization server is needed."
+	}
+	return ""
+}
+
+func (o okta) issues(doc *document, iss string) bool {
+	return o.issuer() != o.org && o.standard.issues(doc, iss)
+}
+
+// isForSignIn: jti says what a token is.
+func (o okta) isForSignIn(c claims) bool {
+	return strings.HasPrefix(c.text("jti"), "ID.") || !c.has("cid")
+}
+
+// access reads the access token of a custom authorization server. It calls the person uid and their login sub; a program has no
+// uid, and is its own sub.
+func (o okta) access(c claims) (access, *Error) {
+	scopes, refusal := c.scopes()
+	if refusal != nil {
+		return access{}, refusal
+	}
+	client, sub := c.text("cid"), c.text("sub")
+	if !oktaUser.MatchString(client) || sub == "" {
+		return access{}, nobody("the access token's cid is not an Okta client id, or it has no sub")
+	}
+	shown := access{claims: c, client: client, scopes: scopes, holder: holder{untold: untoldByToken}}
+	switch {
+	case c.has("uid") && sub != client:
+		return o.persons(shown)
+	case !c.has("uid") && sub == client:
+		shown.holder.kind, shown.holder.subject = Service, "okta:"+o.org+"/client/"+client
+		return shown, nil
+	}
+	return access{}, nobody(fmt.Sprintf("the access token of the client %s has uid: %v, and sub is the client: %v", quoted(client), c.has("uid"), sub == client))
+}
+
+// persons says what the token says as an ID token would: sub is the user id, and the login is preferred_username.
+func (o okta) persons(shown access) (access, *Error) {
+	c := maps.Clone(shown.claims)
+	c["sub"] = c["uid"]
+	if !c.has("preferred_username") {
+		c["preferred_username"] = shown.claims["sub"]
+	}
+	subject, err := o.subject(c)
+	if err != nil {
+		return access{}, refusedToken("This access token does not name an Okta user.", err.Remedy, errors.New("the access token's uid is not an Okta user id"))
+	}
+	shown.claims, shown.holder.kind, shown.holder.subject = c, User, subject
+	return shown, nil
+}

@@ -1,0 +1,37 @@
+package oidc
+
+import (
+	"strings"
+)
+
+// tokenIssuer is one of those whose access tokens a provider takes: its document, its keys, and how it speaks.
+type tokenIssuer struct {
+	dialect
+	discovery *discovery
+	keys      *keySet
+}
+
+// tokenIssuers are the provider's own, and those of api.issuers that publish keys of their own: Okta's. Entra's versions share theirs.
+func (p *Provider) tokenIssuers() []*tokenIssuer {
+	issuers := []*tokenIssuer{{p.dialect, p.discovery, p.keys}}
+	if p.cfg.Type != TypeOkta {
+		return issuers
+	}
+	for _, entry := range p.cfg.API.Issuers {
+		spoken := newOkta(Config{Issuer: strings.TrimSpace(entry)})
+		issuers = append(issuers, &tokenIssuer{
+			spoken, p.newDiscovery("discovery "+spoken.issuer(), spoken.issuer()+documentPath, spoken), p.newKeySet("keys " + spoken.issuer()),
+		})
+	}
+	return issuers
+}
+
+// tokenIssuer is the one that a token names, or nil.
+func (p *Provider) tokenIssuer(iss string) *tokenIssuer {
+	for _, issuer := range p.issuers {
+		if issuer.issues(issuer.discovery.latest(), iss) {
+			return issuer
+		}
+	}
+	return nil
+}

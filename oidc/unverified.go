@@ -1,0 +1,77 @@
+package oidc
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+)
+
+const (
+	// maxTokenHeader bounds a token's header before it is decoded, in bytes; a chain of certificates fits.
+	maxTokenHeader = 8 << 10
+	// maxIssuer bounds an issuer, in bytes.
+	maxIssuer = 1 << 10
+)
+
+// unverified is what a token says of itself. Anybody can write that; it serves to find out whose the token would be, and to
+// refuse in words that help.
+type unverified struct {
+	header   tokenHeader
+	issuer   string
+	audience json.RawMessage // a text or a list
+}
+
+// tokenHeader are the parameters of a JOSE header (RFC 7515, section 4) that matter before the signature is looked at.
+type tokenHeader struct {
+	Algorithm string          `json:"alg"`
+	Nonce     json.RawMessage `json:"nonce"` // Microsoft's alone: of tokens that nobody but their API can verify
+	Critical  json.RawMessage `json:"crit"`
+	Zip       json.RawMessage `json:"zip"` // of encrypted tokens, as the next two
+	Enc       json.RawMessage `json:"enc"`
+	PBES2     json.RawMessage `json:"p2c"`
+}
+
+// UnverifiedIssuer reads iss of something that looks like a JWT, without believing it, in bounded time and memory: ok is false for
+// whatever is not.
+func UnverifiedIssuer(raw string) (issuer string, ok bool) {
+	token, problem := readUnverified(raw)
+	return token.issuer, problem == ""
+}
+
+// readUnverified reads what a signed token says of itself. Problem says for people why it is none; whatever is too large, or has
+// too many parts, is refused before it is decoded.
+func readUnverified(raw string) (token unverified, problem string) {
+	const none = "This is not an access token that can be verified here: it is not a signed JSON Web Token."
+	if len(raw) > maxToken {
+		return unverified{}, "This access token is longer than the 64 KiB that are taken."
+	}
+	header, rest, _ := strings.Cut(raw, ".")
+	payload, signature, dotted := strings.Cut(rest, ".")
+	switch {
+	case strings.Count(raw, ".") == 4:
+		return unverified{}, "This token is encrypted; an access token that is signed alone is wanted."
+	case !dotted || strings.Contains(signature, ".") || header == "" || payload == "" || len(header) > maxTokenHeader:
+		return unverified{}, none
+	}
+	if !decodePart(header, &token.header) || token.header.Algorithm == "" {
+		return unverified{}, none
+	}
+	if h := token.header; h.Critical != nil || h.Zip != nil || h.Enc != nil || h.PBES2 != nil {
+		return unverified{}, "The header of this token asks for what is not done here (crit, zip, enc or p2c)."
+	}
+	var c struct {
+		Issuer   string          `json:"iss"`
+		Audience json.RawMessage `json:"aud"`
+	}
+	if !decodePart(payload, &c) || c.Issuer == "" || len(c.Issuer) > maxIssuer {
+		return unverified{}, none
+	}
+	token.issuer, token.audience = c.Issuer, c.Audience
+	return token, ""
+}
+
+// decodePart reads one part of a token.
+func decodePart(part string, into any) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(part)
+	return err == nil && len(raw) > 0 && raw[0] == '{' && json.Unmarshal(raw, into) == nil
+}
