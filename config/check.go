@@ -17,6 +17,7 @@ import (
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
+	"vexa-sso/proxy"
 )
 
 // check reports every setting that would not work or would not be safe, and completes what follows from others: redirect
@@ -38,7 +39,7 @@ func (l *loader) check(c *Config) {
 
 	l.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	l.oneOf("log.format", c.Log.Format, "json", "text")
-	l.oneOf("tokens.native_keys", c.Tokens.NativeKeys, "deny", "migrate")
+	l.oneOf("tokens.native_keys", c.Tokens.NativeKeys, proxy.NativeKeysDeny, proxy.NativeKeysMigrate)
 	l.oneOf("adopt_existing", c.AdoptExisting, "trusted", "never")
 }
 

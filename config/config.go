@@ -33,9 +33,6 @@ type Config struct {
 	Rules     []mapping.Rule `yaml:"rules"`
 	RulesFile string         `yaml:"rules_file"`
 
-	Tokens Tokens `yaml:"tokens"`
-	CORS   CORS   `yaml:"cors"`
-
 	// AdoptExisting says when an identity may take over a Vexa user that was there before: trusted (its email is proven and
 	// in a trusted domain) or never.
 	AdoptExisting string `yaml:"adopt_existing"`
@@ -69,18 +66,6 @@ type Log struct {
 	Format string `yaml:"format"` // json | text
 }
 
-// Tokens bounds personal tokens.
-type Tokens struct {
-	MaxLifetime time.Duration `yaml:"max_lifetime"` // of one token
-	MaxOffline  time.Duration `yaml:"max_offline"`  // since the provider last vouched for its owner
-	NativeKeys  string        `yaml:"native_keys"`  // deny | migrate: what becomes of a Vexa key that a caller shows
-}
-
-// CORS lists the web pages of others that may call with a credential of their own, never with our cookie.
-type CORS struct {
-	Origins []string `yaml:"origins"` // scheme, host and port, exactly
-}
-
 // Audit is how long the store keeps audit events.
 type Audit struct {
 	Retention time.Duration `yaml:"retention"`
@@ -95,9 +80,9 @@ func Default() *Config {
 		Vexa:    vexa.Config{Generation: "auto"},
 		Config: proxy.Config{
 			Session: proxy.SessionConfig{Idle: 8 * time.Hour, Lifetime: 24 * time.Hour, Renew: 15 * time.Minute},
+			Tokens:  proxy.Tokens{MaxLifetime: 90 * 24 * time.Hour, MaxOffline: 24 * time.Hour, NativeKeys: proxy.NativeKeysDeny},
 			Limits:  proxy.Limits{BodyReplay: 64 << 10, StreamsPerAccount: 20},
 		},
-		Tokens:        Tokens{MaxLifetime: 90 * 24 * time.Hour, MaxOffline: 24 * time.Hour, NativeKeys: "deny"},
 		AdoptExisting: "trusted",
 		Audit:         Audit{Retention: 90 * 24 * time.Hour},
 		Store:         store.Config{URL: "sqlite:vexa-sso.db", Grace: 30 * time.Second},

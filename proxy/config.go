@@ -16,6 +16,8 @@ type Config struct {
 	TrustedProxies []string `yaml:"trusted_proxies"`
 
 	Session SessionConfig `yaml:"session"`
+	Tokens  Tokens        `yaml:"tokens"`
+	CORS    CORS          `yaml:"cors"`
 	Limits  Limits        `yaml:"limits"`
 }
 
@@ -29,6 +31,29 @@ type SessionConfig struct {
 	Renew time.Duration `yaml:"renew"`
 }
 
+// Tokens are the rules for what programs show instead of a cookie.
+type Tokens struct {
+	MaxLifetime time.Duration `yaml:"max_lifetime"` // of a token that we issue; default 2160h
+
+	// MaxOffline is how long a token that we issued goes on working after the provider last vouched for its owner; default 24h. Then
+	// it pauses until the provider does so again.
+	MaxOffline time.Duration `yaml:"max_offline"`
+
+	// NativeKeys is what becomes of a Vexa key that a program still shows: deny (default) or migrate.
+	NativeKeys string `yaml:"native_keys"`
+}
+
+// Values of Tokens.NativeKeys.
+const (
+	NativeKeysDeny    = "deny"    // refused, with words on how to get a token
+	NativeKeysMigrate = "migrate" // goes on as its user's account, for the weeks of moving over
+)
+
+// CORS lists the pages of others that may call with a credential of their own, never with our cookie.
+type CORS struct {
+	Origins []string `yaml:"origins"` // scheme, host and port, exactly as browsers send them
+}
+
 // Limits bound what one caller can take.
 type Limits struct {
 	// BodyReplay is how much of a request's body is kept so that the request can be sent again with a new key when the old one
@@ -38,7 +63,7 @@ type Limits struct {
 	// StreamsPerAccount is how many WebSockets and event streams one account may hold open; default 20.
 	StreamsPerAccount int `yaml:"streams_per_account"`
 
-	// RequestsPerSecond is how many requests one session may make, with a burst of as much again; 0: no limit of ours.
+	// RequestsPerSecond is how many requests one session or token may make, with a burst of as much again; 0: no limit of ours.
 	RequestsPerSecond float64 `yaml:"requests_per_second"`
 }
 

@@ -83,7 +83,9 @@ func (p *Proxy) signedIn(r *http.Request, cookie string, now time.Time) (*caller
 	return c, nil
 }
 
-func cookieKey(cookie string) credentialKey { return credentialKey{hash: sha256.Sum256([]byte(cookie))} }
+func cookieKey(cookie string) credentialKey {
+	return credentialKey{hash: sha256.Sum256([]byte(cookie))}
+}
 
 // sessionOfCookie returns the session of a cookie, whether or not it has expired. mapping.ErrNotFound says that there is none.
 func (p *Proxy) sessionOfCookie(r *http.Request, cookie string) (*caller, error) {
