@@ -95,17 +95,18 @@ type tokenLine struct {
 	Anchor         string // its id on the page
 	Revoke         string // where the form that revokes it goes
 	Button, Effect string // what that form says
+	Began          string // what its beginning is called
 }
 
 // soon is how long before its end a token says so.
 const soon = 7 * 24 * time.Hour
 
 func personalLines(tokens []Token, now time.Time) []tokenLine {
-	return tokenLines(tokens, now, tokenLine{Anchor: "personal", Button: "Revoke token", Effect: "Whatever uses this token stops working at once."})
+	return tokenLines(tokens, now, tokenLine{Anchor: "personal", Began: "Made", Button: "Revoke token", Effect: "Whatever uses this token stops working at once."})
 }
 
 func toolLines(tokens []Token, now time.Time) []tokenLine {
-	return tokenLines(tokens, now, tokenLine{Anchor: "tool", Button: "Sign out tool", Effect: "The tool is signed out at once, and has to ask you again."})
+	return tokenLines(tokens, now, tokenLine{Anchor: "tool", Began: "Signed in", Button: "Sign out tool", Effect: "The tool is signed out at once, and has to ask you again."})
 }
 
 func tokenLines(tokens []Token, now time.Time, like tokenLine) []tokenLine {
@@ -116,7 +117,7 @@ func tokenLines(tokens []Token, now time.Time, like tokenLine) []tokenLine {
 			Token: t, Created: momentOf(t.Created, now), Expires: momentOf(t.Expires, now), Used: momentOf(t.Used, now),
 			Never: t.Used.IsZero(), Soon: left > 0 && left <= soon && left < t.Expires.Sub(t.Created)/2, Over: left <= 0,
 			Abilities: abilities(t.Scopes),
-			Anchor:    like.Anchor + "-" + strconv.Itoa(i), Revoke: TokensPath + "/" + url.PathEscape(t.ID) + "/revoke", Button: like.Button, Effect: like.Effect,
+			Anchor:    like.Anchor + "-" + strconv.Itoa(i), Revoke: TokensPath + "/" + url.PathEscape(t.ID) + "/revoke", Button: like.Button, Effect: like.Effect, Began: like.Began,
 		})
 	}
 	return lines
