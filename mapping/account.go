@@ -25,6 +25,11 @@ type Account struct {
 
 	Identity oidc.Identity // as last proven
 
+	// Presented is true of what [Accounts.Present] returned of a person: Identity is then what to decide by for one token, and Within,
+	// where it is set, what the provider has said of them since: both have to allow. Neither is ever stored.
+	Presented bool
+	Within    *oidc.Identity
+
 	Status Status
 	Reason string // why it is pending or suspended, in words for an admin
 

@@ -41,6 +41,11 @@ type Config struct {
 	// default 15 minutes. Idle is how long a session that nobody uses lives; default 8 hours.
 	Renew time.Duration `yaml:"-"`
 	Idle  time.Duration `yaml:"-"`
+
+	// MaxTokenLifetime is how long a token that we issue may live; default 90 days. MaxOffline is how long a provider's word about
+	// a person counts where it cannot be had again; default 24 hours.
+	MaxTokenLifetime time.Duration `yaml:"-"`
+	MaxOffline       time.Duration `yaml:"-"`
 }
 
 // maxInstance keeps the names of our keys within the 100 characters that Vexa stores of a name.
@@ -114,6 +119,9 @@ type Accounts struct {
 	renew          time.Duration
 	idle           time.Duration
 
+	maxTokenLifetime time.Duration
+	maxOffline       time.Duration
+
 	store Store
 	vexa  VexaAdmin
 	ring  Sealer
@@ -140,24 +148,26 @@ type Accounts struct {
 // NewAccounts makes the service. Run must run somewhere for what was revoked to be deleted at Vexa.
 func NewAccounts(cfg Config, deps Deps) *Accounts {
 	a := &Accounts{
-		instance:       cfg.Instance,
-		adopt:          cmp.Or(cfg.AdoptExisting, AdoptTrusted),
-		reconcileEvery: cmp.Or(cfg.ReconcileEvery, 15*time.Minute),
-		renew:          cmp.Or(cfg.Renew, 15*time.Minute),
-		idle:           cmp.Or(cfg.Idle, 8*time.Hour),
-		directories:    deps.Directories,
-		store:          deps.Store,
-		vexa:           deps.Vexa,
-		ring:           deps.Ring,
-		rules:          deps.Rules,
-		log:            cmp.Or(deps.Log, slog.Default()),
-		now:            deps.Now,
-		after:          deps.After,
-		rand:           deps.Rand,
-		minted:         deps.Minted,
-		revoked:        deps.Revoked,
-		keys:           newKeyCache(cmp.Or(cfg.MaxKeys, 10_000)),
-		kick:           make(chan struct{}, 1),
+		instance:         cfg.Instance,
+		adopt:            cmp.Or(cfg.AdoptExisting, AdoptTrusted),
+		reconcileEvery:   cmp.Or(cfg.ReconcileEvery, 15*time.Minute),
+		renew:            cmp.Or(cfg.Renew, 15*time.Minute),
+		idle:             cmp.Or(cfg.Idle, 8*time.Hour),
+		maxTokenLifetime: cmp.Or(cfg.MaxTokenLifetime, 90*24*time.Hour),
+		maxOffline:       cmp.Or(cfg.MaxOffline, 24*time.Hour),
+		directories:      deps.Directories,
+		store:            deps.Store,
+		vexa:             deps.Vexa,
+		ring:             deps.Ring,
+		rules:            deps.Rules,
+		log:              cmp.Or(deps.Log, slog.Default()),
+		now:              deps.Now,
+		after:            deps.After,
+		rand:             deps.Rand,
+		minted:           deps.Minted,
+		revoked:          deps.Revoked,
+		keys:             newKeyCache(cmp.Or(cfg.MaxKeys, 10_000)),
+		kick:             make(chan struct{}, 1),
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -313,10 +323,23 @@ func (a *Accounts) Account(ctx context.Context, id string) (acc Account, err err
 func (a *Accounts) Decide(acc Account) Decision { return acc.decide(a.rules.Current()) }
 
 func (acc Account) decide(rules *Rules) Decision {
-	if acc.Pinned {
-		return rules.DecidePinned(acc.Identity, acc.VexaEmail)
+	d := acc.decideBy(rules, acc.Identity)
+	if !d.Allowed || acc.Within == nil {
+		return d
 	}
-	return rules.Decide(acc.Identity)
+	limit := acc.decideBy(rules, *acc.Within)
+	if limit.Allowed {
+		d.Grant = d.Grant.within(limit.Grant)
+		return d
+	}
+	return limit
+}
+
+func (acc Account) decideBy(rules *Rules, id oidc.Identity) Decision {
+	if acc.Pinned {
+		return rules.DecidePinned(id, acc.VexaEmail)
+	}
+	return rules.Decide(id)
 }
 
 // newID returns 26 characters that nobody can guess and that sort in no order.

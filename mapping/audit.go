@@ -35,6 +35,10 @@ const (
 	EventKeyRevoked       = "key_revoked"      // Vexa has confirmed that it is gone
 	EventKeyRotateAsked   = "key_rotate_asked" // by an admin, of the new key
 	EventSessionEnded     = "session_ended"
+	EventTokenCreated     = "token_created"
+	EventTokenRevoked     = "token_revoked"
+	EventTokenExpired     = "token_expired"   // and was forgotten, some minutes after
+	EventTokenReused      = "token_reused"    // a refresh value came a second time; token_revoked follows
 	EventGrantChanged     = "grant_changed"   // because the provider says something else of the person than before
 	EventAccessEnded      = "access_ended"    // the provider does not vouch for the person any more
 	EventProviderLogout   = "provider_logout" // the provider said that a session of its, or a person, is signed out

@@ -15,6 +15,7 @@ const (
 	CodePendingApproval  = "pending_approval"       // an admin must decide about the account
 	CodeSuspended        = "suspended"              // the account is
 	CodeScopeMissing     = "scope_missing"          // a key was asked for with more than the grant has, or with nothing
+	CodeTooManyRefreshes = "rate_limited"           // of one token in a few seconds
 	CodeVexaUnavailable  = "vexa_admin_unavailable" // no key now: the Admin API does not answer, or not usably
 	CodeStoreUnavailable = "store_unavailable"
 )

@@ -44,7 +44,7 @@ func (a *Accounts) Key(ctx context.Context, acc Account, g Grant, scopes Scopes)
 	}
 	k, ok := a.keys.get(acc.ID, scopes, a.now())
 	if !ok {
-		if k, err = a.obtainOnce(ctx, acc.ID, g, scopes); err != nil {
+		if k, err = a.obtainOnce(ctx, acc, g, scopes); err != nil {
 			return "", "", time.Time{}, asError(err)
 		}
 	}
@@ -52,13 +52,13 @@ func (a *Accounts) Key(ctx context.Context, acc Account, g Grant, scopes Scopes)
 }
 
 // obtainOnce obtains a key on behalf of all who wait for the same one here. It goes on when one of them gives up.
-func (a *Accounts) obtainOnce(ctx context.Context, accountID string, g Grant, scopes Scopes) (*openKey, error) {
-	flight := a.flights.DoChan(lengthPrefixed(accountID, string(scopes)), func() (any, error) {
+func (a *Accounts) obtainOnce(ctx context.Context, who Account, g Grant, scopes Scopes) (*openKey, error) {
+	flight := a.flights.DoChan(lengthPrefixed(who.ID, string(scopes)), func() (any, error) {
 		a.flying.RLock()
 		defer a.flying.RUnlock()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), obtainTimeout)
 		defer cancel()
-		return a.obtain(ctx, accountID, g, scopes, expiry)
+		return a.obtain(ctx, who, g, scopes, expiry)
 	})
 	select {
 	case <-ctx.Done():
@@ -68,25 +68,25 @@ func (a *Accounts) obtainOnce(ctx context.Context, accountID string, g Grant, sc
 			return nil, got.Err
 		}
 		k := got.Val.(*openKey)
-		if k.account != accountID || k.scopes != scopes { // D8
+		if k.account != who.ID || k.scopes != scopes { // D8
 			return nil, errors.New("a key of another account was handed over")
 		}
 		return k, nil
 	}
 }
 
-// obtain gets a key from the store or mints one. until says to which point in its life a stored key is good enough.
-func (a *Accounts) obtain(ctx context.Context, accountID string, g Grant, scopes Scopes, until func(Key) time.Time) (*openKey, error) {
+// obtain gets a key from the store or mints one. who is the account as its caller was let in; until says to which point in its life a stored key is good enough.
+func (a *Accounts) obtain(ctx context.Context, who Account, g Grant, scopes Scopes, until func(Key) time.Time) (*openKey, error) {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		acc, k, err := a.stored(ctx, accountID, g, scopes, until)
+		acc, k, err := a.stored(ctx, who.ID, g, scopes, until)
 		if err != nil || k != nil {
 			return k, err
 		}
 		if !acc.Bound() {
-			acc, err = a.bind(ctx, accountID, g)
+			acc, err = a.bind(ctx, who.ID, g)
 		}
 		if err == nil {
-			k, err = a.mintAlone(ctx, acc, g, scopes, until)
+			k, err = a.mintAlone(ctx, who, acc, g, scopes, until)
 		}
 		if !errors.Is(err, ErrLeaseHeld) {
 			return k, err
@@ -100,7 +100,7 @@ func (a *Accounts) obtain(ctx context.Context, accountID string, g Grant, scopes
 }
 
 // stored returns the account and its newest usable key with these scopes, opened and kept in memory; nil when it has none. Keys
-// with more than the grant has are revoked on the way.
+// with more than anybody is granted are revoked on the way.
 func (a *Accounts) stored(ctx context.Context, accountID string, g Grant, scopes Scopes, until func(Key) time.Time) (Account, *openKey, error) {
 	epoch := a.keys.epoch.Load()
 	var acc Account
@@ -118,8 +118,9 @@ func (a *Accounts) stored(ctx context.Context, accountID string, g Grant, scopes
 	if err := standing(acc); err != nil {
 		return acc, nil, err
 	}
-	if slices.ContainsFunc(keys, func(k Key) bool { return wider(k, g.Scopes) }) {
-		if err := a.change(ctx, "revoke keys that are too wide", func(c *change) error { return c.shrink(accountID, g.Scopes) }); err != nil {
+	granted := g.Scopes.Union(grantOf(a.Decide(acc)).Scopes) // a bearer token may give less than the account has
+	if slices.ContainsFunc(keys, func(k Key) bool { return wider(k, granted) }) {
+		if err := a.change(ctx, "revoke keys that are too wide", func(c *change) error { return c.shrink(accountID, granted) }); err != nil {
 			return acc, nil, err
 		}
 		a.wake()
@@ -167,7 +168,7 @@ func opened(key Key, secret string) *openKey {
 func sealedFor(key Key) []byte { return []byte(lengthPrefixed(key.AccountID, key.ID)) }
 
 // mintAlone mints a key if, with the lease in hand, there still is none. ErrLeaseHeld: somebody else is at it.
-func (a *Accounts) mintAlone(ctx context.Context, acc Account, g Grant, scopes Scopes, until func(Key) time.Time) (*openKey, error) {
+func (a *Accounts) mintAlone(ctx context.Context, who, acc Account, g Grant, scopes Scopes, until func(Key) time.Time) (*openKey, error) {
 	lease, release, err := a.lease(ctx, "mint:"+acc.ID+":"+string(scopes), mintLease)
 	if err != nil {
 		return nil, err
@@ -179,7 +180,7 @@ func (a *Accounts) mintAlone(ctx context.Context, acc Account, g Grant, scopes S
 	}
 	ctx, cancel := context.WithTimeout(ctx, mintTimeout)
 	defer cancel()
-	k, result, err := a.mint(ctx, lease, acc, g, scopes)
+	k, result, err := a.mint(ctx, lease, who, acc, g, scopes)
 	a.minted(result)
 	if err != nil {
 		return nil, fmt.Errorf("mint a key for account %s: %w", acc.ID, err)
@@ -189,7 +190,7 @@ func (a *Accounts) mintAlone(ctx context.Context, acc Account, g Grant, scopes S
 
 // mint makes one key. Whatever happens on the way, either the key is active in the end, or the store knows what is to be cleaned
 // up: the intent, whose name the token at Vexa bears, or a key to be revoked (S6).
-func (a *Accounts) mint(ctx context.Context, lease Lease, acc Account, g Grant, scopes Scopes) (*openKey, string, error) {
+func (a *Accounts) mint(ctx context.Context, lease Lease, who, acc Account, g Grant, scopes Scopes) (*openKey, string, error) {
 	start := a.now()
 	if err := a.sameUser(ctx, acc, g); err != nil {
 		return nil, MintFailed, err
@@ -221,7 +222,7 @@ func (a *Accounts) mint(ctx context.Context, lease Lease, acc Account, g Grant, 
 		a.abandon(ctx, key, "could not be sealed")
 		return nil, MintAbandoned, err
 	}
-	if err := a.activate(ctx, lease, acc, key, a.now().Sub(start)); err != nil {
+	if err := a.activate(ctx, lease, who, acc, key, a.now().Sub(start)); err != nil {
 		a.abandon(ctx, key, "minted too late")
 		return nil, MintAbandoned, err
 	}
@@ -304,7 +305,7 @@ func (a *Accounts) intendKey(ctx context.Context, lease Lease, acc Account, g Gr
 }
 
 // activate makes a minted key usable, if the account and the lease are what they were.
-func (a *Accounts) activate(ctx context.Context, lease Lease, acc Account, key Key, took time.Duration) error {
+func (a *Accounts) activate(ctx context.Context, lease Lease, who, acc Account, key Key, took time.Duration) error {
 	key.State = KeyActive
 	return a.change(ctx, "activate the key", func(c *change) error {
 		if err := c.CheckLease(lease); err != nil {
@@ -313,7 +314,7 @@ func (a *Accounts) activate(ctx context.Context, lease Lease, acc Account, key K
 		if err := c.stillBound(acc); err != nil {
 			return err
 		}
-		if err := c.stillGranted(acc.ID, key.Scopes); err != nil {
+		if err := c.stillGranted(who, key.Scopes); err != nil {
 			return err
 		}
 		intent, err := c.Key(key.ID)
@@ -332,11 +333,15 @@ func (a *Accounts) activate(ctx context.Context, lease Lease, acc Account, key K
 	})
 }
 
-// stillGranted makes sure that the rules of now give the account what the key has: they may have changed while Vexa was asked.
-func (c *change) stillGranted(accountID string, scopes Scopes) error {
-	now, err := c.Account(accountID)
+// stillGranted makes sure that the rules of now give who asks for a key what the key has: they, or the account, may have changed
+// while Vexa was asked. What a bearer token proved does not change.
+func (c *change) stillGranted(who Account, scopes Scopes) error {
+	now, err := c.Account(who.ID)
 	if err != nil {
 		return err
+	}
+	if who.Presented {
+		now.Identity, now.Within = who.Identity, who.Within
 	}
 	d := c.a.Decide(now)
 	switch {

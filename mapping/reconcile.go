@@ -20,17 +20,17 @@ type Report struct {
 	Skipped  bool `json:"skipped,omitempty"` // another replica is at it
 	Accounts int  `json:"accounts"`          // bound accounts whose tokens were compared
 
-	Unknown []Token  `json:"unknown,omitempty"` // tokens of ours at Vexa that no key accounts for: deleted
-	Missing []string `json:"missing,omitempty"` // keys that Vexa does not have any more: dropped
-	Intents []string `json:"intents,omitempty"` // mints that never came to an end: cleared up
-	Revoked []string `json:"revoked,omitempty"` // keys that expired, were replaced, or have more than their account is granted
+	Unknown []VexaToken `json:"unknown,omitempty"` // tokens of ours at Vexa that no key accounts for: deleted
+	Missing []string    `json:"missing,omitempty"` // keys that Vexa does not have any more: dropped
+	Intents []string    `json:"intents,omitempty"` // mints that never came to an end: cleared up
+	Revoked []string    `json:"revoked,omitempty"` // keys that expired, were replaced, or that neither the grant of their account nor a token needs
 
 	Waiting  int      `json:"waiting"`            // revoked keys that Vexa has not confirmed to be deleted
 	Problems []string `json:"problems,omitempty"` // what could not be compared; without secrets
 }
 
-// Token names a token at Vexa.
-type Token struct {
+// VexaToken names a token at Vexa.
+type VexaToken struct {
 	ID     int64  `json:"id"`
 	UserID int64  `json:"user_id"`
 	Name   string `json:"name"`
@@ -80,10 +80,19 @@ type reconciliation struct {
 func (r *reconciliation) retire(ctx context.Context) error {
 	var active []Key
 	accounts := map[string]Account{}
+	tokens := map[string][]Token{}
 	err := r.store.View(ctx, func(tx Tx) (err error) {
 		clear(accounts)
+		clear(tokens)
 		if active, err = tx.KeysInState(KeyActive); err != nil {
 			return err
+		}
+		live, err := tx.LiveTokens(r.now())
+		if err != nil {
+			return err
+		}
+		for _, t := range live {
+			tokens[t.AccountID] = append(tokens[t.AccountID], t)
 		}
 		all, err := tx.Accounts()
 		for _, acc := range all {
@@ -94,17 +103,18 @@ func (r *reconciliation) retire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	granted := map[string]Scopes{}
+	needed := map[string]map[Scopes]bool{}
 	for id, acc := range accounts {
 		if standing(acc) == nil {
-			granted[id] = grantOf(r.Decide(acc)).Scopes
+			needed[id] = neededSets(grantOf(r.Decide(acc)).Scopes, tokens[id], r.now())
 		}
 	}
 	replaced := r.replaced(active)
 	for _, key := range active {
 		expired := !r.now().Before(key.ExpiresAt) // straight at the Admin API it would still open some doors (V9)
 		outlived := key.CreatedAt.Before(replaced[keyCacheKey{key.AccountID, key.Scopes}])
-		if !expired && !outlived && !wider(key, granted[key.AccountID]) && key.VexaUserID == accounts[key.AccountID].VexaUserID {
+		over := expired || outlived || key.VexaUserID != accounts[key.AccountID].VexaUserID
+		if !over && needed[key.AccountID][key.Scopes] {
 			continue
 		}
 		r.Revoked = append(r.Revoked, key.ID)
@@ -118,6 +128,9 @@ func (r *reconciliation) retire(ctx context.Context) error {
 			}
 			if err != nil {
 				return err
+			}
+			if needed, err := c.needsKey(now); err != nil || needed && !over {
+				return err // a token was made meanwhile
 			}
 			if err := c.revokeKey(now); err != nil {
 				return err
@@ -222,7 +235,7 @@ func (r *reconciliation) compareUser(ctx context.Context, acc Account, tokens []
 		if known {
 			continue
 		}
-		r.Unknown = append(r.Unknown, Token{ID: t.ID, UserID: t.UserID, Name: t.Name})
+		r.Unknown = append(r.Unknown, VexaToken{ID: t.ID, UserID: t.UserID, Name: t.Name})
 		if r.DryRun {
 			continue
 		}

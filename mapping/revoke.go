@@ -12,7 +12,8 @@ import (
 // until Vexa has confirmed it (S5). actor is who decided.
 //
 //   - RevokeSession ends the session. ErrNotFound: there was none.
-//   - RevokeAccount suspends the account and ends all it has: sessions, streams, keys, its Vexa user's bots. Until Resume it is
+//   - RevokeToken ends the token, and the keys that only it needed. ErrNotFound: the account has none such.
+//   - RevokeAccount suspends the account and ends all it has: sessions, tokens, streams, keys, its Vexa user's bots. Until Resume it is
 //     refused everywhere. Suspend can do more.
 //   - RevokeGrant looks at the account again by its identity and the rules now in force, and takes the keys that are too wide.
 func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error {
@@ -25,6 +26,17 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 			e := about(acc, EventSessionEnded)
 			e.Actor, e.Reason, e.CredentialID = actor, r.Reason, r.Session
 			return c.record(e)
+		})
+	case RevokeToken:
+		return a.revoke(ctx, r, func(c *change, acc Account) error {
+			token, err := c.Token(r.Token)
+			if err == nil && token.AccountID != acc.ID {
+				err = ErrNotFound
+			}
+			if err != nil {
+				return err
+			}
+			return c.endToken(acc, token, EventTokenRevoked, r.Reason, actor)
 		})
 	case RevokeAccount:
 		return a.revoke(ctx, r, func(c *change, acc Account) error {
@@ -95,9 +107,14 @@ func (a *Accounts) revoke(ctx context.Context, r Revocation, fn func(*change, Ac
 	if err != nil {
 		return asError(err)
 	}
+	a.took(r)
+	return nil
+}
+
+// took lets a revocation that was written down take effect here.
+func (a *Accounts) took(r Revocation) {
 	a.revoked(r.Kind)
 	a.Apply(r)
-	return nil
 }
 
 // Apply is what a replica does when the log of revocations says so: it forgets the keys that it holds open.
@@ -113,9 +130,13 @@ func (a *Accounts) Apply(r Revocation) {
 	a.wake()
 }
 
-// endAll ends the sessions and revokes all the keys of an account.
+// endAll ends the sessions and the tokens of an account and revokes all its keys.
 func (c *change) endAll(acc Account, event, reason, actor string) error {
 	sessions, err := c.DeleteSessions(acc.ID)
+	if err != nil {
+		return err
+	}
+	tokens, err := c.endTokens(acc, reason, actor)
 	if err != nil {
 		return err
 	}
@@ -127,8 +148,8 @@ func (c *change) endAll(acc Account, event, reason, actor string) error {
 	}
 	e := about(acc, event)
 	e.Actor, e.Reason = actor, reason
-	if sessions > 0 {
-		e.Reason = fmt.Sprintf("%s (%d sessions)", reason, sessions)
+	if sessions+tokens > 0 {
+		e.Reason = fmt.Sprintf("%s (%d sessions, %d tokens)", reason, sessions, tokens)
 	}
 	return c.record(e)
 }

@@ -27,7 +27,7 @@ func (a *Accounts) RotateKeys(ctx context.Context, accountID, keyID, actor strin
 		if !g.Scopes.Covers(scopes) {
 			return minted, &Objection{fmt.Sprintf("account %s is no longer granted %s", acc.ID, scopes), "there is nothing to rotate: the key is about to be revoked"}
 		}
-		k, err := a.mintAnew(ctx, acc.ID, g, scopes)
+		k, err := a.mintAnew(ctx, acc, g, scopes)
 		if err != nil {
 			return minted, asError(err)
 		}
@@ -75,8 +75,8 @@ func (a *Accounts) scopeSets(ctx context.Context, accountID, keyID string) (sets
 }
 
 // mintAnew mints a key whatever there is.
-func (a *Accounts) mintAnew(ctx context.Context, accountID string, g Grant, scopes Scopes) (*openKey, error) {
+func (a *Accounts) mintAnew(ctx context.Context, acc Account, g Grant, scopes Scopes) (*openKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, obtainTimeout)
 	defer cancel()
-	return a.obtain(ctx, accountID, g, scopes, func(Key) time.Time { return time.Time{} })
+	return a.obtain(ctx, acc, g, scopes, func(Key) time.Time { return time.Time{} })
 }

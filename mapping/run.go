@@ -92,6 +92,6 @@ func (a *Accounts) renewKey(ctx context.Context, k *openKey) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, obtainTimeout)
 	defer cancel()
-	_, err = a.obtain(ctx, k.account, g, k.scopes, renewal)
+	_, err = a.obtain(ctx, acc, g, k.scopes, renewal)
 	return err
 }

@@ -9,6 +9,9 @@ import (
 // what Vexa takes in a query and what names a key's scope set in the store.
 type Scopes string
 
+// ScopeNames are the scopes that there are.
+func ScopeNames() []string { return slices.Clone(grantable) }
+
 // NewScopes makes a set of the given names.
 func NewScopes(names ...string) Scopes {
 	names = slices.Clone(names)

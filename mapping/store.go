@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	// ErrNotFound: there is no such account, key or session.
+	// ErrNotFound: there is no such account, key, session or token.
 	ErrNotFound = errors.New("not found")
 
 	// ErrConflict: something that has to be unique belongs to another already: a subject to another account. Whoever raced for
@@ -49,6 +49,7 @@ type Tx interface {
 	CheckLease(l Lease) error // ErrLeaseLost when it is no longer ours
 
 	ProofTx
+	TokenTx
 
 	Account(id string) (Account, error)
 	AccountBySubject(subject string) (Account, error)
@@ -91,6 +92,7 @@ type Revocation struct {
 	Kind    RevocationKind
 	Account string
 	Session string // of RevokeSession: which
+	Token   string // of RevokeToken: which
 	Reason  string
 }
 
@@ -99,6 +101,7 @@ type RevocationKind string
 
 const (
 	RevokeSession RevocationKind = "session" // one session and its streams
+	RevokeToken   RevocationKind = "token"   // one token, with its values and its streams
 	RevokeAccount RevocationKind = "account" // everything of the account
 	RevokeGrant   RevocationKind = "grant"   // the account's identity, grant or status changed: forget what was cached of it and look again
 

@@ -28,8 +28,8 @@ func (t *tx) flush() error {
 		return err
 	}
 	for _, r := range t.published {
-		_, err := t.exec("publishing the revocation", `INSERT INTO revocations (at, kind, account_id, session_id, reason) VALUES ($1, $2, $3, $4, $5)`,
-			micros(r.At), string(r.Kind), r.Account, r.Session, r.Reason)
+		_, err := t.exec("publishing the revocation", `INSERT INTO revocations (at, kind, account_id, session_id, token_id, reason) VALUES ($1, $2, $3, $4, $5, $6)`,
+			micros(r.At), string(r.Kind), r.Account, r.Session, r.Token, r.Reason)
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (t *tx) flush() error {
 }
 
 func scanRevocation(row scanner) (r mapping.Revocation, err error) {
-	err = row.Scan(&r.Seq, moment{&r.At}, &r.Kind, &r.Account, &r.Session, &r.Reason)
+	err = row.Scan(&r.Seq, moment{&r.At}, &r.Kind, &r.Account, &r.Session, &r.Token, &r.Reason)
 	return r, err
 }
 
@@ -50,7 +50,7 @@ const logBatch = 1000
 // nothing after it was lost.
 func (t *tx) readLog(place int64) (entries []mapping.Revocation, next int64, more, missed bool, err error) {
 	entries, err = many(t, "reading the log of revocations", scanRevocation, fmt.Sprintf(`
-		SELECT seq, at, kind, account_id, session_id, reason FROM revocations WHERE seq >= $1 ORDER BY seq LIMIT %d`, logBatch), place)
+		SELECT seq, at, kind, account_id, session_id, token_id, reason FROM revocations WHERE seq >= $1 ORDER BY seq LIMIT %d`, logBatch), place)
 	if err != nil {
 		return nil, place, false, false, err
 	}

@@ -1,0 +1,59 @@
+package mapping
+
+import "time"
+
+// neededSets are the scope sets of which an account may have keys: that of its grant, and what each of its tokens comes to within
+// the grant. None when it is granted nothing.
+func neededSets(granted Scopes, tokens []Token, now time.Time) map[Scopes]bool {
+	needed := map[Scopes]bool{}
+	if granted == "" {
+		return needed
+	}
+	needed[granted] = true
+	for _, t := range tokens {
+		if set := t.Scopes.Intersect(granted); set != "" && t.Live(now) {
+			needed[set] = true
+		}
+	}
+	return needed
+}
+
+// needed is neededSets of an account as it is now.
+func (c *change) needed(acc Account) (map[Scopes]bool, error) {
+	if standing(acc) != nil {
+		return nil, nil
+	}
+	tokens, err := c.Tokens(acc.ID)
+	return neededSets(grantOf(c.a.Decide(acc)).Scopes, tokens, c.now), err
+}
+
+// needsKey says whether the account of a key needs its scope set.
+func (c *change) needsKey(key Key) (bool, error) {
+	acc, err := c.Account(key.AccountID)
+	if err != nil {
+		return false, err
+	}
+	needed, err := c.needed(acc)
+	return needed[key.Scopes], err
+}
+
+// trim revokes the account's keys that neither its grant nor any of its tokens needs.
+func (c *change) trim(acc Account) error {
+	needed, err := c.needed(acc)
+	if err != nil {
+		return err
+	}
+	keys, err := c.Keys(acc.ID)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if key.State != KeyActive || needed[key.Scopes] {
+			continue
+		}
+		if err := c.revokeKey(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}

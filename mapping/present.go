@@ -1,0 +1,156 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"vexa-sso/oidc"
+)
+
+// serviceEvery is how often a service's identity is written anew when its tokens say nothing new.
+const serviceEvery = time.Minute
+
+// Present returns the account of whoever shows a provider's access token, made and bound when there is none and a rule grants it.
+// What its Identity then says is what to decide by for this token ([Accounts.Decide]); it is not what the store has.
+//
+// A program proves itself with each of its tokens, and with nothing else: its account has the identity of the newest.
+//
+// A person's token may say less than their sign-in did, so their account stays as it is, and the two are read together:
+//
+//   - The token's claims go over the account's as far as it has any: its groups where it lists them, its roles, its email, its
+//     claims one by one. What it is silent about is as the account has it.
+//   - Where the provider has vouched for the account since it issued the token, its newer word limits what the older token gives:
+//     both have to allow (Account.Within).
+//   - Where the provider has not vouched for the account within Config.MaxOffline, the token's word alone counts. What it is
+//     silent about, groups above all, is then not known: that grants nothing, and denies where a rule asks.
+//   - A rule that denies the account denies its tokens, whatever they say: else the silence of a token would be a way around.
+//
+// The error is an *Error: no rule grants it anything and there is no account; the account is pending or suspended; or it is a
+// person's, and all it had was ended: they have to sign in before their tokens are taken again.
+func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, error) {
+	acc, err := a.AccountBySubject(ctx, t.Identity.Subject)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return a.introduce(ctx, t)
+	case err != nil:
+		return Account{}, err
+	case acc.Kind != t.Identity.Kind:
+		return Account{}, &Error{Code: CodeUnauthenticated, Message: "This access token is not of the kind that the account has."}
+	case acc.Kind == oidc.Service:
+		return a.presentService(ctx, acc, t)
+	}
+	if err := standing(acc); err != nil {
+		return acc, err
+	}
+	return a.overlaid(acc, t)
+}
+
+// introduce writes the identity of a token to its account, like that of a sign-in.
+func (a *Accounts) introduce(ctx context.Context, t oidc.AccessToken) (Account, error) {
+	acc, d, err := a.SignIn(ctx, t.Identity)
+	switch {
+	case err != nil:
+		return acc, err
+	case acc.ID == "":
+		return acc, &Error{Code: d.Code, Message: d.Reason}
+	}
+	return acc, standing(acc)
+}
+
+// presentService writes what the token says of a service where that is news, and from time to time that it was vouched for.
+func (a *Accounts) presentService(ctx context.Context, acc Account, t oidc.AccessToken) (Account, error) {
+	switch {
+	case acc.Status != Active:
+		return acc, standing(acc)
+	case acc.ProvenAt.IsZero(), !reflect.DeepEqual(lasting(acc.Identity), lasting(t.Identity)):
+		return a.introduce(ctx, t)
+	case a.now().Sub(acc.ProvenAt) < serviceEvery:
+		return acc, nil
+	}
+	err := a.change(ctx, "write that a service was vouched for", func(c *change) (err error) {
+		if acc, err = c.Account(acc.ID); err != nil {
+			return err
+		}
+		if acc.ProvenAt.IsZero() { // all it had was ended at this moment: its next token begins anew
+			return nil
+		}
+		acc.ProvenAt = c.now
+		return c.PutAccount(acc)
+	})
+	if err != nil {
+		return acc, asError(err)
+	}
+	return acc, standing(acc)
+}
+
+// ofOneToken are the claims that differ in each token of the same caller.
+var ofOneToken = []string{"iat", "nbf", "exp", "jti", "auth_time"}
+
+// lasting is an identity without what differs in each token.
+func lasting(id oidc.Identity) oidc.Identity {
+	id.Claims = maps.Clone(id.Claims)
+	for _, name := range ofOneToken {
+		delete(id.Claims, name)
+	}
+	return id
+}
+
+// overlaid reads a person's account and their token together.
+func (a *Accounts) overlaid(acc Account, t oidc.AccessToken) (Account, error) {
+	if d := a.Decide(acc); d.Code == CodeDeniedByRule {
+		return acc, &Error{Code: d.Code, Message: d.Reason}
+	}
+	own := acc.Identity
+	acc.Presented = true
+	if a.now().Sub(acc.ProvenAt) > a.maxOffline {
+		acc.Identity = t.Identity
+		return acc, nil
+	}
+	acc.Identity = over(own, t.Identity)
+	if t.IssuedAt.Before(acc.ProvenAt.Truncate(time.Second)) { // providers give whole seconds
+		acc.Within = &own
+	}
+	return acc, nil
+}
+
+// over lays what a token says over what is known of its person.
+func over(own, said oidc.Identity) oidc.Identity {
+	id := own
+	id.Provider, id.SID = said.Provider, said.SID
+	if said.GroupsComplete || len(said.Groups) > 0 {
+		id.Groups, id.GroupsComplete, id.GroupsProblem = said.Groups, said.GroupsComplete, said.GroupsProblem
+	}
+	if len(said.Roles) > 0 {
+		id.Roles = said.Roles
+	}
+	if said.Email != "" { // one that is not proven is none
+		id.Email, id.EmailTrusted = said.Email, said.EmailTrusted
+	}
+	if said.Name != "" {
+		id.Name = said.Name
+	}
+	id.Claims = maps.Clone(own.Claims)
+	if id.Claims == nil {
+		id.Claims = map[string]any{}
+	}
+	maps.Copy(id.Claims, said.Claims)
+	return id
+}
+
+// within is what both grants give.
+func (g Grant) within(limit Grant) Grant {
+	g.Scopes = g.Scopes.Intersect(limit.Scopes)
+	g.Admin = g.Admin && limit.Admin
+	g.KeyLifetime = shorter(g.KeyLifetime, limit.KeyLifetime)
+	if limit.MaxConcurrentBots != nil && (g.MaxConcurrentBots == nil || *limit.MaxConcurrentBots < *g.MaxConcurrentBots) {
+		g.MaxConcurrentBots = limit.MaxConcurrentBots
+	}
+	routes := append(slices.Clone(g.DenyRoutes), limit.DenyRoutes...)
+	slices.Sort(routes)
+	g.DenyRoutes = slices.Compact(routes)
+	return g
+}

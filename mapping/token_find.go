@@ -1,0 +1,91 @@
+package mapping
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// TokenByValue returns the token that an access value stands for, and its owner's account, whatever its status. ErrNotFound: there
+// is none, or it has expired, or was revoked.
+func (a *Accounts) TokenByValue(ctx context.Context, hash [32]byte) (token Token, acc Account, err error) {
+	err = a.store.View(ctx, func(tx Tx) error {
+		if token, err = a.tokenOfValue(tx, hash, false); err != nil {
+			return err
+		}
+		acc, err = tx.Account(token.AccountID)
+		return err
+	})
+	if err != nil {
+		return Token{}, Account{}, asError(fmt.Errorf("look for a token: %w", err))
+	}
+	return token, acc, nil
+}
+
+// TokenOfRefresh returns the token that a refresh value stands for, spent or not. ErrNotFound: there is none, or it has expired, or
+// was revoked.
+func (a *Accounts) TokenOfRefresh(ctx context.Context, refreshHash [32]byte) (token Token, err error) {
+	err = a.store.View(ctx, func(tx Tx) error {
+		token, err = a.tokenOfValue(tx, refreshHash, true)
+		return err
+	})
+	if err != nil {
+		return Token{}, asError(fmt.Errorf("look for a token: %w", err))
+	}
+	return token, nil
+}
+
+func (a *Accounts) tokenOfValue(tx Tx, hash [32]byte, refresh bool) (Token, error) {
+	value, err := tx.TokenValue(hash)
+	if err != nil {
+		return Token{}, err
+	}
+	now := a.now()
+	if value.Refresh != refresh || !now.Before(value.ExpiresAt) {
+		return Token{}, ErrNotFound
+	}
+	token, err := tx.Token(value.TokenID)
+	if err == nil && !token.Live(now) {
+		err = ErrNotFound
+	}
+	return token, err
+}
+
+// TokensOf returns an account's tokens that have not expired, or with an empty id those of all: of both kinds, the newest first.
+func (a *Accounts) TokensOf(ctx context.Context, accountID string) (tokens []Token, err error) {
+	err = a.store.View(ctx, func(tx Tx) error {
+		if accountID == "" {
+			tokens, err = tx.LiveTokens(a.now())
+		} else {
+			tokens, err = tx.Tokens(accountID)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, asError(fmt.Errorf("list the tokens: %w", err))
+	}
+	return slices.DeleteFunc(tokens, func(t Token) bool { return !t.Live(a.now()) }), nil
+}
+
+const (
+	touchBatch  = 500
+	maxUsedFrom = 64 // longer than any address
+)
+
+// TouchTokens writes when tokens were used and from where, by their id. Unknown ones are ignored, and what is older than what is
+// known already.
+func (a *Accounts) TouchTokens(ctx context.Context, used map[string]TokenUse) error {
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(used)), touchBatch) {
+		batch := make(map[string]TokenUse, len(ids))
+		for _, id := range ids {
+			use := used[id]
+			use.From = use.From[:min(len(use.From), maxUsedFrom)]
+			batch[id] = use
+		}
+		if err := a.store.Update(ctx, func(tx Tx) error { return tx.TouchTokens(batch) }); err != nil {
+			return asError(fmt.Errorf("write when tokens were used: %w", err))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package mapping
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	refreshGrace = 30 * time.Second // for which the value before the newest is still taken: the answer may have got lost (G5)
+	maxSiblings  = 100              // pairs of one generation
+	remembered   = 1000             // generations whose spent values are known as such
+)
+
+// RefreshTool exchanges a tool's refresh value for the next pair of values. The error is ErrNotFound for a value that is unknown, has
+// expired or is another client's, ErrTokenReused for one that was stolen, else an *Error: then nothing was exchanged.
+//
+// Values come in generations. To use a refresh value of the newest begins the next one; those before are then spent. For 30
+// seconds a spent value of the generation just before is answered too, with a pair more of the newest: an answer that got lost
+// logs nobody out, and of two that refresh at the same moment both get a pair that works. All pairs of a generation are good,
+// for we cannot know which of them arrived and was kept; but only until one of them is used, which spends the others. So a
+// thief and the owner cannot both go on: the second to come is taken for what it is, a spent value in a second hand, and the
+// whole grant is revoked.
+func (a *Accounts) RefreshTool(ctx context.Context, refreshHash [32]byte, client string) (Issued, error) {
+	pair, err := a.newPair()
+	if err != nil {
+		return Issued{}, err
+	}
+	var stolen *Revocation
+	err = a.change(ctx, "refresh a token", func(c *change) error {
+		stolen = nil
+		value, token, err := c.refreshable(refreshHash, client)
+		if err != nil {
+			return err
+		}
+		newest, err := c.LatestGeneration(token.ID)
+		if err != nil {
+			return err
+		}
+		next := newest.Number
+		switch {
+		case value.Generation == newest.Number:
+			next++
+		case value.Generation == newest.Number-1 && c.now.Sub(newest.Began) <= refreshGrace:
+			if newest.Values >= maxSiblings {
+				return &Error{Code: CodeTooManyRefreshes, Message: "This token was refreshed too often just now. Try again in a moment.", RetryAfter: refreshGrace}
+			}
+		default:
+			stolen = &Revocation{Kind: RevokeToken, Account: token.AccountID, Token: token.ID, At: c.now, Reason: "a refresh value was used again: it is in two hands"}
+			return c.endStolen(token, *stolen)
+		}
+		if err := c.ForgetTokenValues(token.ID, next-remembered); err != nil {
+			return err
+		}
+		pair.Token = token
+		return c.putPair(&pair, token, next)
+	})
+	if err != nil {
+		return Issued{}, asError(err)
+	}
+	if stolen != nil {
+		a.took(*stolen)
+		return Issued{}, ErrTokenReused
+	}
+	return pair, nil
+}
+
+// refreshable returns what a refresh value of the client stands for.
+func (c *change) refreshable(hash [32]byte, client string) (value TokenValue, token Token, err error) {
+	token, err = c.a.tokenOfValue(c, hash, true)
+	if err != nil {
+		return value, token, err
+	}
+	if token.Kind != TokenTool || token.Client != client {
+		return value, token, ErrNotFound
+	}
+	acc, err := c.Account(token.AccountID)
+	if err != nil {
+		return value, token, err
+	}
+	if err := standing(acc); err != nil {
+		return value, token, err
+	}
+	value, err = c.TokenValue(hash)
+	return value, token, err
+}
+
+// endStolen revokes a grant of which somebody else has a value too.
+func (c *change) endStolen(token Token, r Revocation) error {
+	acc, err := c.Account(token.AccountID)
+	if err != nil {
+		return err
+	}
+	e := about(acc, EventTokenReused)
+	e.CredentialID, e.Reason = token.ID, r.Reason
+	if err := c.record(e); err != nil {
+		return err
+	}
+	if err := c.endToken(acc, token, EventTokenRevoked, r.Reason, "vexa-sso"); err != nil {
+		return err
+	}
+	return c.Publish(r)
+}
