@@ -13,6 +13,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa/vexatest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // metric is the value of a metric with that label.
@@ -164,18 +165,18 @@ func TestEventStreamsEndWithAccess(t *testing.T) {
 			live.expect("event: ready", "data: {}", "")
 
 			tc.end(w, b)
-			ended := time.Now()
+			ended := proxytest.Start(t)
 			for _, s := range []struct {
 				events *events
 				open   bool
 			}{{live, tc.live}, {mcp, tc.mcp}, {otherMCP, tc.otherMCP}} {
-				if !s.open && (!s.events.ends() || time.Since(ended) > promised+tc.after) {
-					t.Errorf("%s has not ended after %s", s.events.Request.URL.Path, time.Since(ended))
+				if !s.open && (!s.events.ends() || ended.Took() > proxytest.Promised+tc.after) {
+					t.Errorf("%s has not ended after %s", s.events.Request.URL.Path, ended.Took())
 				}
 			}
 			must(t, w.vexa.WaitStreams(w.within(10*time.Second), "", count(tc.live, tc.mcp, tc.otherMCP)))
 			if tc.live && tc.mcp { // nothing ends that may go on: look for longer than it takes to look
-				w.waitFor("the recheck", func() bool { return time.Since(ended) > promised+500*time.Millisecond })
+				w.waitFor("the recheck", func() bool { return ended.Took() > proxytest.Promised+500*time.Millisecond })
 			}
 			if w.vexa.Emit("/agent/meeting/stream", "", "x") != count(tc.live) || w.vexa.Emit("/mcp", "", "x") != count(tc.mcp, tc.otherMCP) {
 				t.Error("a stream has ended that may go on")
@@ -223,12 +224,12 @@ func TestEventStreamIsCutHard(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("100 MiB went to a client that does not read")
 	}
-	revoked, account := time.Now(), accountOf(t, w, "ada@acme.example")
+	revoked, account := proxytest.Start(t), accountOf(t, w, "ada@acme.example")
 	w.waitFor("the place in the register", func() bool {
 		w.proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: account}) // again and again, which gives it no more time
 		return w.metric("vexa_sso_streams", "events") == 0
 	})
-	if took := time.Since(revoked); took > promised+time.Second {
+	if took := revoked.Took(); took > proxytest.Promised+time.Second {
 		t.Errorf("it took %s", took)
 	}
 	<-ended
@@ -286,12 +287,12 @@ func TestEventStreamsOverHTTP2(t *testing.T) {
 	_, err := io.CopyN(io.Discard, others.Body, 1<<20)
 	must(t, err)
 	w.proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: accountOf(t, w, "ada@acme.example")})
-	revoked := time.Now()
-	if _, err := io.Copy(io.Discard, read.Body); err == nil || time.Since(revoked) > promised {
-		t.Errorf("%v after %s", err, time.Since(revoked))
+	revoked := proxytest.Start(t)
+	if _, err := io.Copy(io.Discard, read.Body); err == nil || revoked.Took() > proxytest.Promised {
+		t.Errorf("%v after %s", err, revoked.Took())
 	}
 	w.waitFor("the places in the register", func() bool { return w.metric("vexa_sso_streams", "events") == 1 })
-	if took := time.Since(revoked); took > promised+time.Second {
+	if took := revoked.Took(); took > proxytest.Promised+time.Second {
 		t.Errorf("it took %s", took)
 	}
 	if _, err := io.Copy(io.Discard, unread.Body); err == nil {

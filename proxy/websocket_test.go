@@ -20,10 +20,8 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa/vexatest"
+	"vexa-sso/proxy/proxytest"
 )
-
-// promised is within how long a revocation takes effect (S5).
-const promised = 3 * time.Second // a second, and room for a machine that does other things too
 
 // socket opens a WebSocket as a page of this site does.
 func (b *browser) socket(path string, protocols ...string) (*websocket.Conn, *http.Response, error) {
@@ -169,12 +167,12 @@ func TestWebSocketEndsWithAccess(t *testing.T) {
 			must(t, w.vexa.WaitStreams(w.within(10*time.Second), "/ws", 2))
 
 			tc.end(w, b)
-			ended := time.Now()
+			ended := proxytest.Start(t)
 			closed := hangsUp(t, conn)
 			if closed.Code != tc.code || closed.Reason == "" {
 				t.Errorf("closed with %d %q, want %d", closed.Code, closed.Reason, tc.code)
 			}
-			if took := time.Since(ended); took > promised+tc.after {
+			if took := ended.Took(); took > proxytest.Promised+tc.after {
 				t.Errorf("it took %s", took)
 			}
 			if tc.other {
@@ -572,14 +570,14 @@ func TestCutHard(t *testing.T) {
 			gateway := <-g.sockets
 			tc.send(t, gateway)
 			must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: accountOf(t, w, "ada@acme.example")}, "admin"))
-			revoked := time.Now()
+			revoked := proxytest.Start(t)
 			must(t, gateway.SetDeadline(time.Now().Add(10*time.Second)))
 			_, err := io.Copy(io.Discard, gateway)
 			var timeout net.Error
 			if errors.As(err, &timeout) && timeout.Timeout() {
 				t.Fatal("the gateway's side stays open")
 			}
-			if took := time.Since(revoked); took > 2*promised+500*time.Millisecond { // one to hear of it, one to part
+			if took := revoked.Took(); took > 2*proxytest.Promised+500*time.Millisecond { // one to hear of it, one to part
 				t.Errorf("it took %s", took)
 			}
 			must(t, client.SetDeadline(time.Now().Add(10*time.Second)))

@@ -21,10 +21,8 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/vexa/vexatest"
+	"vexa-sso/proxy/proxytest"
 )
-
-// promised is within how long a revocation takes effect everywhere (S5).
-const promised = 3 * time.Second // a second, and room for a machine that does other things too
 
 // S5: two bridges share one store. A sign-out at one ends the session at the other, its streams too, within a second; so does what an
 // admin does from a third process.
@@ -59,28 +57,28 @@ func TestTwoBridges(t *testing.T) {
 			socket, stream, staying := there.mustSocket(), there.events(), bystander.mustSocket()
 
 			var streams sync.WaitGroup
-			began := time.Now()
+			began := proxytest.Start(t)
 			end(w, here)
 			streams.Go(func() {
-				if closed := closing(t, socket); closed != 4401 || time.Since(began) > promised {
-					t.Errorf("the socket was closed with %d after %s", closed, time.Since(began))
+				if closed := closing(t, socket); closed != 4401 || began.Took() > proxytest.Promised {
+					t.Errorf("the socket was closed with %d after %s", closed, began.Took())
 				}
 			})
 			streams.Go(func() {
-				if ends(t, stream); time.Since(began) > promised {
-					t.Errorf("the stream ended after %s", time.Since(began))
+				if ends(t, stream); began.Took() > proxytest.Promised {
+					t.Errorf("the stream ended after %s", began.Took())
 				}
 			})
 			for _, b := range []*browser{here, there} {
 				b.at.waitFor("access to end", func() bool { return b.get("/meetings").status != http.StatusOK })
-				if took := time.Since(began); took > promised {
+				if took := began.Took(); took > proxytest.Promised {
 					t.Errorf("access ended after %s", took)
 				}
 			}
 			streams.Wait()
 			for _, b := range []*browser{here, there} {
 				b.at.waitFor("the session to end", func() bool { return b.get("/sso/whoami").status == http.StatusUnauthorized })
-				if took := time.Since(began); took > 2*promised {
+				if took := began.Took(); took > 2*proxytest.Promised {
 					t.Errorf("the session ended after %s", took)
 				}
 			}
@@ -258,9 +256,9 @@ func TestNothingIsLeftRunning(t *testing.T) {
 				t.Fatal("the label does not tell what runs")
 			}
 			live(w, r)
-			began := time.Now()
+			began := proxytest.Start(t)
 			must(t, r.stop())
-			if took := time.Since(began); took > 15*time.Second { // 10 s for requests under way
+			if took := began.Took(); took > 15*time.Second { // 10 s for requests under way
 				t.Errorf("it took %s to stop", took)
 			}
 			waitFor(t, "its goroutines to end", func() bool { return running(t, mark) == 0 })
