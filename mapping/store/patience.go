@@ -8,7 +8,7 @@ import (
 // limits say how long the database may take before it counts as unavailable.
 type limits struct {
 	open  time.Duration // everything that Open does, a wait for other replicas' migrations included
-	read  time.Duration // one step of a transaction that only reads: requests wait for it
+	read  time.Duration // one step of a transaction that only reads: requests wait for it, so that it bounds what a store that hangs costs them
 	list  time.Duration // reading many rows
 	write time.Duration // a whole transaction that writes, with its repetitions
 	tail  time.Duration // one look at the log
@@ -16,7 +16,7 @@ type limits struct {
 
 var usualLimits = limits{
 	open:  30 * time.Second,
-	read:  300 * time.Millisecond,
+	read:  2 * time.Second,
 	list:  5 * time.Second,
 	write: 5 * time.Second,
 	tail:  time.Second,

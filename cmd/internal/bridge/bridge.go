@@ -256,10 +256,6 @@ func (b *bridge) openEdge(ctx context.Context, crew *crew) error {
 	if err != nil {
 		return err
 	}
-	if err := checkRing(ctx, s, b.cfg.Ring); err != nil {
-		s.Close()
-		return err
-	}
 	e, err := b.newEdge(s)
 	if err != nil {
 		s.Close()
@@ -277,14 +273,15 @@ func (b *bridge) openEdge(ctx context.Context, crew *crew) error {
 	return nil
 }
 
+// openStore waits for a store that can't be reached yet. One that can be, and may not be used, is an error.
 func (b *bridge) openStore(ctx context.Context) (*store.Store, error) {
 	for {
-		s, err := store.Open(ctx, b.cfg.Store, store.Env{Log: b.log})
+		s, err := b.tryStore(ctx)
 		if err == nil {
 			return s, nil
 		}
 		if !errors.Is(err, mapping.ErrStoreUnavailable) {
-			return nil, fmt.Errorf("open the store: %w", err)
+			return nil, err
 		}
 		b.log.Error("the store cannot be opened; trying again", "error", err)
 		select {
@@ -293,4 +290,16 @@ func (b *bridge) openStore(ctx context.Context) (*store.Store, error) {
 		case <-time.After(storeRetry):
 		}
 	}
+}
+
+func (b *bridge) tryStore(ctx context.Context) (*store.Store, error) {
+	s, err := store.Open(ctx, b.cfg.Store, store.Env{Log: b.log})
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	if err := checkRing(ctx, s, b.cfg.Ring); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
 }
