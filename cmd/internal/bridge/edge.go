@@ -22,7 +22,10 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 		return nil, fmt.Errorf("vexa.gateway_url: %w", err)
 	}
 	accounts := mapping.NewAccounts(
-		mapping.Config{Instance: b.cfg.Instance, AdoptExisting: b.cfg.AdoptExisting, Renew: b.cfg.Session.Renew, Idle: b.cfg.Session.Idle},
+		mapping.Config{
+			Instance: b.cfg.Instance, AdoptExisting: b.cfg.AdoptExisting, Renew: b.cfg.Session.Renew, Idle: b.cfg.Session.Idle,
+			MaxTokenLifetime: b.cfg.Tokens.MaxLifetime, MaxOffline: b.cfg.Tokens.MaxOffline,
+		},
 		mapping.Deps{Store: s, Vexa: b.client, Ring: b.cfg.Ring, Rules: b.rules, Directories: b.directories(), Log: b.log, Minted: b.metrics.minted, Revoked: b.metrics.revoked},
 	)
 	p, err := proxy.New(b.cfg.Config, proxy.Deps{
