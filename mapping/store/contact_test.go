@@ -3,15 +3,13 @@ package store
 import (
 	"database/sql"
 	"errors"
-	"net"
-	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/store/storetest"
 )
 
 var shortLimits = limits{open: time.Minute, read: 200 * time.Millisecond, list: 200 * time.Millisecond, write: 200 * time.Millisecond, tail: 200 * time.Millisecond}
@@ -100,24 +98,24 @@ func TestFileIsRemoved(t *testing.T) {
 func TestServerIsLost(t *testing.T) {
 	t.Parallel()
 	db := newPostgres(t)
-	wire := newWire(t, db.url)
+	wire := storetest.NewWire(t, db.url)
 	patience := shortLimits
 	patience.write, patience.tail = 500*time.Millisecond, 500*time.Millisecond
-	s := db.openWith(t, wire.url, patience)
-	t.Run("refused", func(t *testing.T) { lose(t, db, s, wire.cut, wire.mend) })
-	t.Run("silent", func(t *testing.T) { lose(t, db, s, wire.freeze, wire.mend) })
+	s := db.openWith(t, wire.URL, patience)
+	t.Run("refused", func(t *testing.T) { lose(t, db, s, wire.Cut, wire.Mend) })
+	t.Run("silent", func(t *testing.T) { lose(t, db, s, wire.Freeze, wire.Mend) })
 }
 
 // Connections that the server ends, as when it restarts, are replaced without anybody noticing.
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
 	db := newPostgres(t)
-	wire := newWire(t, db.url)
-	s := db.openWith(t, wire.url, testLimits)
+	wire := storetest.NewWire(t, db.url)
+	s := db.openWith(t, wire.URL, testLimits)
 	heard := hear(t, s)
 	put(t, s, account("ada", 0))
-	wire.cut()
-	wire.mend()
+	wire.Cut()
+	wire.Mend()
 	view(t, s, func(tx mapping.Tx) error { _, err := tx.Account("ada"); return err })
 	publish(t, s, mapping.Revocation{Account: "ada"})
 	if r := next(t, heard); r.Account != "ada" {
@@ -183,106 +181,4 @@ func TestStuckListenerCountsAsLost(t *testing.T) {
 	}
 	close(release)
 	await(t, "the tail is back", func() bool { return s.Usable() && s.Healthy() == nil })
-}
-
-// wire is a connection to a server that can be cut, and on which the line can go dead.
-type wire struct {
-	url    string // leads through it
-	server string
-	listen string
-
-	mu       sync.Mutex
-	frozen   bool
-	listener net.Listener
-	open     map[net.Conn]bool
-}
-
-func newWire(t *testing.T, address string) *wire {
-	t.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{server: u.Host, listen: "127.0.0.1:0", open: map[net.Conn]bool{}}
-	w.mend()
-	w.listen = w.listener.Addr().String()
-	u.Host = w.listen
-	w.url = u.String()
-	t.Cleanup(w.cut)
-	return w
-}
-
-func (w *wire) mend() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.frozen {
-		w.frozen = false
-		for c := range w.open {
-			c.Close()
-		}
-		return
-	}
-	l, err := net.Listen("tcp", w.listen)
-	if err != nil {
-		panic(err)
-	}
-	w.listener = l
-	go w.serve(l)
-}
-
-func (w *wire) freeze() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.frozen = true
-}
-
-func (w *wire) cut() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.listener.Close()
-	for c := range w.open {
-		c.Close()
-	}
-}
-
-func (w *wire) serve(l net.Listener) {
-	for {
-		client, err := l.Accept()
-		if err != nil {
-			return
-		}
-		server, err := net.Dial("tcp", w.server)
-		if err != nil {
-			client.Close()
-			continue
-		}
-		w.mu.Lock()
-		w.open[client], w.open[server] = true, true
-		w.mu.Unlock()
-		go w.copy(server, client)
-		go w.copy(client, server)
-	}
-}
-
-func (w *wire) copy(to, from net.Conn) {
-	defer to.Close()
-	defer from.Close()
-	buffer := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buffer)
-		w.mu.Lock()
-		frozen := w.frozen
-		w.mu.Unlock()
-		if frozen {
-			continue // into the void
-		}
-		if n > 0 {
-			if _, err := to.Write(buffer[:n]); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
 }

@@ -2,17 +2,13 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
-	"database/sql"
-	"net/url"
-	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/oidc"
 	"vexa-sso/proxy"
 )
@@ -43,32 +39,7 @@ func newSQLite(t *testing.T) *database {
 // newPostgres makes a schema of its own for the test.
 func newPostgres(t *testing.T) *database {
 	t.Helper()
-	dsn := os.Getenv("VEXA_SSO_TEST_POSTGRES")
-	if dsn == "" {
-		t.Skip("VEXA_SSO_TEST_POSTGRES names no PostgreSQL server (a postgres:// URL whose user may create schemas)")
-	}
-	server, err := sql.Open("pgx", dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema := "test_" + strings.ToLower(rand.Text())
-	if _, err := server.Exec("CREATE SCHEMA " + schema); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := server.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
-			t.Error(err)
-		}
-		server.Close()
-	})
-	address, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	query := address.Query()
-	query.Set("search_path", schema)
-	address.RawQuery = query.Encode()
-	return &database{address.String(), newClock()}
+	return &database{storetest.Postgres(t), newClock()}
 }
 
 // open opens the database, as a process would, until the test is over.

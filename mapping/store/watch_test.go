@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/store/storetest"
 )
 
 func publish(t *testing.T, s *Store, revocations ...mapping.Revocation) {
@@ -230,8 +231,8 @@ func TestTailTellsOfAGap(t *testing.T) {
 func TestNotifyURL(t *testing.T) {
 	t.Parallel()
 	db := newPostgres(t)
-	pooled, direct := newWire(t, db.url), newWire(t, db.url)
-	s, err := open(t.Context(), Config{URL: pooled.url, NotifyURL: direct.url}, Env{Now: db.clock.now}, testLimits)
+	pooled, direct := storetest.NewWire(t, db.url), storetest.NewWire(t, db.url)
+	s, err := open(t.Context(), Config{URL: pooled.URL, NotifyURL: direct.URL}, Env{Now: db.clock.now}, testLimits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,9 +241,9 @@ func TestNotifyURL(t *testing.T) {
 	publish(t, s, mapping.Revocation{Account: "ada"})
 	next(t, heard)
 
-	direct.cut()
+	direct.Cut()
 	await(t, "the loss of the direct way is noticed", func() bool { return s.Healthy() != nil })
 	put(t, s, account("ada", 0))
-	direct.mend()
+	direct.Mend()
 	await(t, "the tail is back", func() bool { return s.Healthy() == nil })
 }

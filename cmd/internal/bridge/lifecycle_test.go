@@ -26,8 +26,9 @@ import (
 
 // S5: two bridges share one store. A sign-out at one ends the session at the other, its streams too, within a second; so does what an
 // admin does from a third process.
-func TestTwoBridges(t *testing.T) {
-	t.Parallel()
+func TestTwoBridges(t *testing.T) { onEachEngine(t, testTwoBridges) }
+
+func testTwoBridges(t *testing.T, on engine) {
 	for name, end := range map[string]func(*world, *browser){
 		"signed out at the other": func(w *world, b *browser) {
 			if res := b.send("POST", "/sso/logout", "", "Origin", public); res.status != http.StatusSeeOther {
@@ -47,7 +48,7 @@ func TestTwoBridges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newWorld(t, on.option(t))
 			one, other := w.serve(), w.serve()
 			here := one.signIn("okta", ada)
 			there := here.moved(other)
@@ -92,9 +93,10 @@ func TestTwoBridges(t *testing.T) {
 }
 
 // S6: two bridges share one mint, however many requests wait at each.
-func TestTwoBridgesMintOnce(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func TestTwoBridgesMintOnce(t *testing.T) { onEachEngine(t, testTwoBridgesMintOnce) }
+
+func testTwoBridgesMintOnce(t *testing.T, on engine) {
+	w := newWorld(t, on.option(t))
 	replicas := []*replica{w.serve(), w.serve()}
 	b := replicas[0].signIn("okta", ada)
 	var asking sync.WaitGroup

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/coder/websocket"
 
 	"vexa-sso/cmd/internal/bridge"
+	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy"
@@ -345,13 +345,22 @@ func TestGatewayIsAway(t *testing.T) {
 }
 
 // S5, S10: store. For its grace, what is in memory is served; then 503 and nothing else, streams included, and nobody loses a cookie.
-// When the file is back, so is everything.
+// When it is back, so is everything.
 func TestStoreIsAway(t *testing.T) {
 	t.Parallel()
-	for _, g := range []string{vexatest.Generation012, vexatest.Generation010} {
-		t.Run(g, func(t *testing.T) {
+	for _, test := range []struct {
+		name, generation string
+		store            func(*testing.T) storeThatLeaves
+	}{
+		{"file, 0.12", vexatest.Generation012, fileThatLeaves},
+		{"file, 0.10", vexatest.Generation010, fileThatLeaves},
+		{"server refuses", vexatest.Generation012, serverThatLeaves((*storetest.Wire).Cut)},
+		{"server hangs", vexatest.Generation012, serverThatLeaves((*storetest.Wire).Freeze)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, generation(g), with("grace", "4s"))
+			store := test.store(t)
+			w := newWorld(t, generation(test.generation), with("grace", "4s"), store.option)
 			r := w.serve()
 			signedIn, cold := r.signIn("okta", ada), r.browser()
 			if res := cold.signIn("okta", tim); res.status != http.StatusSeeOther {
@@ -365,7 +374,7 @@ func TestStoreIsAway(t *testing.T) {
 			login := callback.get("/sso/login?provider=okta")
 
 			lost := time.Now()
-			must(t, os.Rename(w.store(), w.store()+".away"))
+			store.leave(w)
 			within := func() bool { return time.Since(lost) < 3500*time.Millisecond } // the last contact was a little before
 			for within() {
 				if res := signedIn.timed("GET", "/meetings", ""); res.status != http.StatusOK && within() {
@@ -401,7 +410,7 @@ func TestStoreIsAway(t *testing.T) {
 				t.Errorf("store_up is %v", up)
 			}
 
-			must(t, os.Rename(w.store()+".away", w.store()))
+			store.comeBack(w)
 			r.waitFor("the store to be back", func() bool { return signedIn.get("/meetings").status == http.StatusOK })
 			good(t, "afterwards", signedIn)
 			good(t, "afterwards", cold)
