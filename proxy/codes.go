@@ -17,6 +17,7 @@ type outcome struct {
 var outcomes = map[Code]outcome{
 	"unauthenticated":        {http.StatusUnauthorized, "Please sign in", "Sign in to use Vexa.", "Sign in and try again."},
 	"token_invalid":          {http.StatusUnauthorized, "That credential is not valid", "The credential on this request is not one that we issued or accept.", "Sign in with a browser, or use a credential issued here."},
+	"token_expired":          {http.StatusUnauthorized, "That token has expired", "The token on this request has expired.", "Get a new one and try again."},
 	"native_key_refused":     {http.StatusUnauthorized, "Vexa keys are not accepted here", "Vexa's own API keys are not accepted here: requests carry a single sign-on credential instead.", "Sign in with a browser, or ask your administrator for a credential issued here."},
 	"not_mapped":             {http.StatusForbidden, "You don’t have access to Vexa yet", "No rule gives you access to Vexa.", "Ask your administrator for access and name the reference below."},
 	"denied_by_rule":         {http.StatusForbidden, "You don’t have access to Vexa", "A rule of your organisation denies you access to Vexa.", "Ask your administrator if you think that this is wrong."},
@@ -38,7 +39,7 @@ var outcomes = map[Code]outcome{
 	"sign_in_loop":           {http.StatusBadRequest, "Signing in leads in circles", "This browser signed in several times within a minute, and was asked to sign in again each time.", "Tell your administrator what this page says, or sign in again."},
 	"sign_in_refused":        {http.StatusForbidden, "The sign-in was refused", "The identity provider refused the sign-in, or you cancelled it.", "Sign in again, or ask your administrator."},
 	"access_ended":           {http.StatusForbidden, "Your access has ended", "The identity provider says that your access has ended.", "Sign in again, or ask your administrator."},
-	"login_required":         {http.StatusUnauthorized, "Please sign in again", "The identity provider wants you to sign in again.", "Sign in again."},
+	"login_required":         {http.StatusUnauthorized, "Please sign in again", "You have to sign in again.", "Sign in again."},
 	"tenant_not_allowed":     {http.StatusForbidden, "Your organisation has no access", "The organisation that you signed in with has no access here.", "Sign in with another account, or ask your administrator."},
 	"guest_not_allowed":      {http.StatusForbidden, "Guest accounts have no access", "Guest accounts have no access here.", "Sign in with another account, or ask your administrator."},
 	"provider_misconfigured": {http.StatusBadGateway, "Single sign-on is not set up properly", "The identity provider and this service do not agree on their setup.", "Ask your administrator and name the reference below."},

@@ -144,6 +144,9 @@ type attempt struct {
 	oidc.Attempt
 	ReturnTo string `json:"return_to"`
 
+	// Fresh: the person has to prove to the provider that it is them, whether or not they are signed in there.
+	Fresh bool `json:"fresh,omitempty"`
+
 	// Renews is the session that is to be renewed without the person noticing, and Account is whose it is; empty for a sign-in.
 	Renews  string `json:"renews,omitempty"`
 	Account string `json:"account,omitempty"`

@@ -19,6 +19,11 @@ func (p *Proxy) checkSameSite(r *http.Request, upgrade bool) error {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return nil
 	}
+	return p.checkOrigin(r)
+}
+
+// checkOrigin refuses a request that does not show that a page of ours made it.
+func (p *Proxy) checkOrigin(r *http.Request) error {
 	// Sec-Fetch-Site cannot be forged by a page. A form under a strict referrer policy has Origin: null even from the same
 	// origin, so Origin is asked only where Sec-Fetch-Site is missing.
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {

@@ -64,6 +64,7 @@ type worldOptions struct {
 	gateway    string // instead of Vexa's
 	okta       oidctest.OktaOptions
 	more       []oidc.Config // providers besides Okta; their redirect URLs are filled in
+	pages      func(*proxy.Proxy)
 }
 
 // staffRules lets the demo cast's vexa-users do everything, and its vexa-viewers read.
@@ -162,6 +163,9 @@ func (w *world) start(on net.Listener) {
 		Sessions: w.store, Store: w, Ring: w.ring, Metrics: w.metrics, Log: log, Now: w.clock.Now,
 	})
 	must(t, err)
+	if o.pages != nil {
+		o.pages(w.proxy)
+	}
 	w.serve(on, providers)
 }
 

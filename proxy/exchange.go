@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"io"
 	"net/http"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +22,8 @@ type exchange struct {
 	path    string // canonical
 	query   string
 
-	credential string // what authenticated the request: none or session
+	credential string // what authenticated the request: one of the kinds of caller.go
+	explicit   bool   // the request shows a credential that a browser does not send by itself
 	caller     *caller
 	route      vexa.Route
 	label      string // of the route, for metrics and logs: never a path with names in it
@@ -39,6 +41,9 @@ type exchange struct {
 	oneTaken int
 	scratch  [48]byte
 }
+
+// here is the request's address as a person may come back to it.
+func (ex *exchange) here() string { return (&url.URL{Path: ex.path, RawQuery: ex.query}).String() }
 
 // one returns v as a header value without an allocation of its own.
 func (ex *exchange) one(v string) []string {

@@ -46,17 +46,6 @@ func (p *Proxy) forward(ex *exchange, r *http.Request) error {
 	return p.pass(ex, r, upgrade && ex.route.WebSocket)
 }
 
-// signInInstead sends a person who opens a page to sign in; everybody else is told to (S8).
-func (p *Proxy) signInInstead(ex *exchange, r *http.Request, err error) error {
-	pr := asProblem(err)
-	if pr.Code != "unauthenticated" || !isNavigation(r) || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
-		return err
-	}
-	ex.code = pr.Code
-	redirect(ex, loginPath((&url.URL{Path: ex.path, RawQuery: ex.query}).String()))
-	return nil
-}
-
 // mayUse says whether an account may use Vexa at all.
 func mayUse(a mapping.Account, d mapping.Decision) error {
 	switch a.Status {

@@ -3,7 +3,7 @@ package proxy
 import (
 	"context"
 	"net/http"
-	"net/url"
+	"strings"
 	"time"
 
 	"vexa-sso/mapping"
@@ -14,35 +14,48 @@ import (
 // handler answers a request of ours; an error becomes a page or JSON in one place.
 type handler func(ex *exchange, r *http.Request) error
 
-// ownPages is everything under /sso/.
-func (p *Proxy) ownPages() http.Handler {
-	mux := http.NewServeMux()
-	handle := func(pattern string, h handler) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			ex := w.(*exchange) // ServeHTTP is the only way in
-			if err := h(ex, r); err != nil {
-				p.answerProblem(ex, r, err)
-			}
-		})
+// put puts an answer of ours under a pattern.
+func (p *Proxy) put(pattern string, h handler) {
+	p.own.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		ex := w.(*exchange) // ServeHTTP is the only way in
+		err := h(ex, r)
+		if err != nil {
+			err = p.signInInstead(ex, r, err)
+		}
+		if err != nil {
+			p.answerProblem(ex, r, err)
+		}
+	})
+}
+
+// isOurs says whether an address is one of ours, not of Vexa's: all under /sso/, and what was put under /.well-known/.
+func (p *Proxy) isOurs(ex *exchange, r *http.Request) bool {
+	if strings.HasPrefix(ex.path, "/.well-known/") {
+		_, pattern := p.own.Handler(r)
+		return pattern != ""
 	}
-	handle("/sso/{$}", p.home)
-	handle("/sso/whoami", p.whoami)
-	handle("/sso/login", p.login)
-	handle("/sso/callback/{provider}", p.callback)
-	handle("/sso/logout", p.logout)
-	handle("/sso/logout/frontchannel/{provider}", p.frontChannelLogout)
-	handle("/sso/logout/backchannel/{provider}", p.backChannelLogout)
-	handle("/sso/logout/universal/{provider}", p.universalLogout)
-	handle(signedOutPath, p.signedOut)
-	handle("/sso/healthz", p.healthz)
-	handle("/sso/readyz", p.readyz)
-	handle("/sso/", func(*exchange, *http.Request) error { return refuse("not_found", "") })
-	handle("/sso", func(ex *exchange, _ *http.Request) error {
+	return ex.path == "/sso" || strings.HasPrefix(ex.path, "/sso/")
+}
+
+// ownPages is everything that the edge itself has under /sso/.
+func (p *Proxy) ownPages() {
+	p.put("/sso/{$}", p.home)
+	p.put("/sso/whoami", p.whoami)
+	p.put("/sso/login", p.login)
+	p.put("/sso/callback/{provider}", p.callback)
+	p.put("/sso/logout", p.logout)
+	p.put("/sso/logout/frontchannel/{provider}", p.frontChannelLogout)
+	p.put("/sso/logout/backchannel/{provider}", p.backChannelLogout)
+	p.put("/sso/logout/universal/{provider}", p.universalLogout)
+	p.put(signedOutPath, p.signedOut)
+	p.put("/sso/healthz", p.healthz)
+	p.put("/sso/readyz", p.readyz)
+	p.put("/sso/", func(*exchange, *http.Request) error { return refuse("not_found", "") })
+	p.put("/sso", func(ex *exchange, _ *http.Request) error {
 		redirect(ex, "/sso/")
 		return nil
 	})
-	mux.Handle(page.AssetsPath, p.pages.Assets())
-	return mux
+	p.own.Handle(page.AssetsPath, p.pages.Assets())
 }
 
 // home says who the person is, what they may do, and why.
@@ -52,7 +65,7 @@ func (p *Proxy) home(ex *exchange, r *http.Request) error {
 	}
 	c, err := p.identify(ex, r)
 	if err != nil {
-		return p.signInInstead(ex, r, err)
+		return err
 	}
 	if p.passByProvider(ex, r, c) {
 		return nil
@@ -65,7 +78,7 @@ func (p *Proxy) homePage(ctx context.Context, c *caller) page.Home {
 	d := p.see(c).decision
 	v := page.Home{
 		Name: c.account.Identity.Name, Email: c.account.Identity.Email, Account: c.account.ID, Subject: c.account.Subject, Provider: c.session.Provider,
-		Since: c.session.AuthTime, Until: c.session.ExpiresAt, Idle: p.cfg.Session.Idle,
+		Since: c.session.CreatedAt, Until: c.session.ExpiresAt, Idle: p.cfg.Session.Idle,
 		Notices: p.notices(c, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots, Admin: d.Grant.Admin, Denied: d.Grant.DenyRoutes,
 	}
 	for _, rule := range d.Rules {
@@ -140,7 +153,7 @@ func (p *Proxy) whoami(ex *exchange, r *http.Request) error {
 	}{
 		c.account.ID, c.account.Status, c.account.Provider, c.account.Subject, id.Email, id.Name, id.Kind,
 		list(d.Matched()), list(d.Grant.Scopes.List()), d.Grant.MaxConcurrentBots, d.Grant.Admin,
-		session{c.session.ID, c.session.AuthTime.UTC(), time.Unix(c.seen.Load(), 0).UTC(), c.session.ExpiresAt.UTC()},
+		session{c.session.ID, c.session.CreatedAt.UTC(), time.Unix(c.seen.Load(), 0).UTC(), c.session.ExpiresAt.UTC()},
 	})
 	return nil
 }
@@ -164,8 +177,7 @@ func (p *Proxy) problemPage(ex *exchange, pr *problem, o outcome) page.Problem {
 	if len(v.Actions) == 0 {
 		v.Actions = []page.Link{{Label: "Go to the start page", Href: "/sso/"}}
 		if o.Status == http.StatusUnauthorized {
-			back := (&url.URL{Path: ex.path, RawQuery: ex.query}).String()
-			v.Actions = []page.Link{{Label: "Sign in", Href: loginPath(returnPath(back))}}
+			v.Actions = []page.Link{{Label: "Sign in", Href: loginPath(returnPath(ex.here()), pr.Afresh)}}
 		}
 	}
 	return v

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -21,6 +20,7 @@ type problem struct {
 	Detail  string // for people and programs; the code's own sentence when empty
 	Err     error  // for the log
 	Remedy  string // for the admin, in the log, where Err has none
+	Afresh  bool   // what is wanted is another sign-in of somebody who is signed in
 	Facts   []page.Fact
 	Actions []page.Link // what a person can do about it; the code's default when empty
 }
@@ -79,7 +79,7 @@ func (p *Proxy) answerProblem(ex *exchange, r *http.Request, err error) {
 	if seconds := retryAfterSeconds(pr); seconds != "" {
 		ex.Header().Set("Retry-After", seconds)
 	}
-	if isNavigation(r) {
+	if isNavigation(r) && !ex.explicit {
 		p.pages.Problem(ex, r, p.problemPage(ex, pr, o))
 		return
 	}
@@ -128,7 +128,7 @@ func (p *Proxy) answerJSON(ex *exchange, status int, pr *problem) {
 	}{pr.Detail, pr.Code, ex.traceID, ""}
 	h := ex.Header()
 	if status == http.StatusUnauthorized {
-		body.LoginURL = p.public.JoinPath("/sso/login").String()
+		body.LoginURL = p.origin + loginPath("", pr.Afresh)
 		h.Set("WWW-Authenticate", challenge(pr.Code))
 	}
 	writeJSON(ex, status, body)
@@ -151,12 +151,4 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the client is gone, or it has its answer
-}
-
-// loginPath is where a person signs in to come back to returnTo.
-func loginPath(returnTo string) string {
-	if returnTo == "" || returnTo == "/" {
-		return "/sso/login"
-	}
-	return "/sso/login?" + url.Values{"return_to": {returnTo}}.Encode()
 }

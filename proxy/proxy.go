@@ -74,7 +74,7 @@ type Proxy struct {
 	streams   *streams
 	reverse   *httputil.ReverseProxy
 	pages     *page.Pages
-	own       http.Handler
+	own       *http.ServeMux
 	metrics   *metrics
 
 	log    *slog.Logger
@@ -129,7 +129,8 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 		Transport: &healing{next: d.Transport, p: p}, BufferPool: newBufferPool(),
 		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
-	p.own = p.ownPages()
+	p.own = http.NewServeMux()
+	p.ownPages()
 	return p, nil
 }
 
@@ -185,7 +186,6 @@ func (p *Proxy) handle(ex *exchange, r *http.Request) error {
 	if ex.query, ok = canonicalQuery(r.URL.RawQuery); !ok {
 		return refuse("bad_request", "The query is malformed or ambiguous.")
 	}
-	ours := ex.path == "/sso" || strings.HasPrefix(ex.path, "/sso/")
 	switch {
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		return refuse("method_not_allowed", "")
@@ -194,7 +194,7 @@ func (p *Proxy) handle(ex *exchange, r *http.Request) error {
 		return refuse("misdirected", "")
 	}
 	switch {
-	case ours:
+	case p.isOurs(ex, r):
 		ex.label = "sso"
 		p.own.ServeHTTP(ex, r)
 		return nil

@@ -13,7 +13,7 @@ type Session struct {
 	Provider  string
 	SID       string // the provider's session id, where it gave one
 
-	AuthTime  time.Time // when the person signed in, by our clock
+	AuthTime  time.Time // when the person last proved to the provider that it is them, by our clock; zero: it doesn't say
 	CreatedAt time.Time
 	LastSeen  time.Time // to the minute
 	ExpiresAt time.Time // absolute

@@ -1,10 +1,13 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
@@ -35,17 +38,46 @@ func (p *Proxy) login(ex *exchange, r *http.Request) error {
 	if len(hint) > maxLoginHint || !printable(hint) {
 		hint = ""
 	}
+	fresh := q.Get("fresh") == "1"
 	provider, problem := p.chooseProvider(q, hint)
+	if c := p.holder(r); fresh && c != nil {
+		provider, hint = cmp.Or(provider, p.provider(c.session.Provider)), cmp.Or(hint, hintOf(c))
+	}
 	if provider == nil {
 		p.pages.Choose(ex, r, p.choosePage(returnTo, hint, problem))
 		return nil
 	}
-	a := attempt{ReturnTo: returnTo, Recent: p.recentSignIns(r)}
-	prompt := promptFor(provider, q.Get("prompt"))
-	if prompt == "" && len(a.Recent) >= loopSignIns {
+	a := attempt{ReturnTo: returnTo, Recent: p.recentSignIns(r), Fresh: fresh}
+	o := oidc.BeginOptions{LoginHint: hint, Prompt: promptFor(provider, q.Get("prompt"))}
+	if (o.Prompt == "" || fresh) && len(a.Recent) >= loopSignIns {
 		return p.withRetry(p.loop(r), provider, returnTo)
 	}
-	return p.begin(ex, r, provider, a, oidc.BeginOptions{LoginHint: hint, Prompt: prompt})
+	if fresh {
+		o.Prompt, o.MaxAge = "login", oldest(provider)
+	}
+	return p.begin(ex, r, provider, a, o)
+}
+
+// holder is whom the browser's cookie stands for; nil where that cannot be told.
+func (p *Proxy) holder(r *http.Request) *caller {
+	cookie := cookieValue(r.Header["Cookie"], p.names.session)
+	if cookie == "" {
+		return nil
+	}
+	c, err := p.sessionOfCookie(r, cookie)
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
+// oldest is the oldest sign-in at the provider that will do where a fresh one is wanted: none. A provider that is asked so must say
+// when the person signed in (OpenID Connect Core 1.0, section 2). Entra doesn't know of max_age=0.
+func oldest(provider *oidc.Provider) *time.Duration {
+	if provider.Type() == oidc.TypeEntra {
+		return nil
+	}
+	return new(time.Duration)
 }
 
 // begin sends the browser to the provider, with the attempt in a cookie of its own.
@@ -170,6 +202,9 @@ func (p *Proxy) callback(ex *exchange, r *http.Request) error {
 	result := "error"
 	defer func() { p.metrics.signIns.WithLabelValues(provider.Name(), result).Inc() }()
 	signIn, err := provider.Finish(r.Context(), a.Attempt, params)
+	if err == nil && a.Fresh {
+		err = checkFresh(provider, a, signIn)
+	}
 	if err != nil {
 		pr := asProblem(err)
 		result = string(pr.Code)
@@ -178,7 +213,7 @@ func (p *Proxy) callback(ex *exchange, r *http.Request) error {
 		}
 		return p.withRetry(pr, provider, a.ReturnTo)
 	}
-	err = p.admit(ex, r, provider, signIn)
+	err = p.admit(ex, r, provider, a, signIn)
 	if err != nil {
 		pr := asProblem(err)
 		result = string(pr.Code)
@@ -188,6 +223,32 @@ func (p *Proxy) callback(ex *exchange, r *http.Request) error {
 	p.countSignIn(ex, a.Recent)
 	redirect(ex, a.ReturnTo)
 	return nil
+}
+
+// providerLate is how far a provider's clock may be behind ours.
+const providerLate = time.Minute
+
+// checkFresh holds a provider that was asked to have the person prove themselves again to having done so. Entra says when that was
+// only where the application's optional claims have auth_time; of it we know that it was asked.
+func checkFresh(provider *oidc.Provider, a attempt, signIn *oidc.SignIn) error {
+	unsaid := signIn.AuthTime.IsZero()
+	if unsaid && provider.Type() == oidc.TypeEntra || !unsaid && !signIn.AuthTime.Before(a.IssuedAt.Add(-providerLate)) {
+		return nil
+	}
+	return &problem{
+		Code: "login_required", Detail: "Your identity provider did not ask you to prove again that it is you.", Err: errors.New("the sign-in is not as fresh as was asked for"),
+		Remedy: "see whether the provider obeys prompt=login and max_age=0, and says auth_time",
+	}
+}
+
+// provenAt is when the person proved to the provider that it is them, by our clock; zero when the provider doesn't say. Who is
+// signed in there already comes back without having proven anything.
+func (p *Proxy) provenAt(a attempt, signIn *oidc.SignIn) time.Time {
+	now := p.now()
+	if a.Fresh || signIn.AuthTime.After(now) {
+		return now
+	}
+	return signIn.AuthTime
 }
 
 // callbackParameters reads the answer: from the query, or, with response_mode form_post, from the form.
@@ -221,13 +282,13 @@ func (p *Proxy) deadAttempt(ex *exchange, r *http.Request, provider *oidc.Provid
 
 // admit lets a proven identity in: the rules decide, the account is found or made, and the browser gets a session with a new
 // id, whatever session it had before (D2).
-func (p *Proxy) admit(ex *exchange, r *http.Request, provider *oidc.Provider, signIn *oidc.SignIn) error {
+func (p *Proxy) admit(ex *exchange, r *http.Request, provider *oidc.Provider, a attempt, signIn *oidc.SignIn) error {
 	event, err := p.prove(ex, r, provider, signIn)
 	if err != nil {
 		return err
 	}
 	p.endCookieSession(r, "replaced by a new sign-in")
-	session, err := p.startSession(ex, r, provider, event.Account, signIn)
+	session, err := p.startSession(ex, r, provider, event.Account, p.provenAt(a, signIn), signIn)
 	if err != nil {
 		return err
 	}
@@ -259,7 +320,7 @@ func (p *Proxy) prove(ex *exchange, r *http.Request, provider *oidc.Provider, si
 	return event, err
 }
 
-func (p *Proxy) startSession(ex *exchange, r *http.Request, provider *oidc.Provider, account string, signIn *oidc.SignIn) (Session, error) {
+func (p *Proxy) startSession(ex *exchange, r *http.Request, provider *oidc.Provider, account string, proven time.Time, signIn *oidc.SignIn) (Session, error) {
 	id, err := randomID(p.random)
 	if err != nil {
 		return Session{}, fail("internal_error", err)
@@ -267,7 +328,7 @@ func (p *Proxy) startSession(ex *exchange, r *http.Request, provider *oidc.Provi
 	now := p.now()
 	session := Session{
 		ID: "ses_" + id[:16], AccountID: account, Provider: provider.Name(), SID: signIn.Identity.SID,
-		AuthTime: now, CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(p.cfg.Session.Lifetime), LogoutHint: signIn.LogoutHint,
+		AuthTime: proven, CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(p.cfg.Session.Lifetime), LogoutHint: signIn.LogoutHint,
 	}
 	if signIn.IDToken != "" {
 		if session.SealedIDToken, err = p.ring.Seal(keyring.ProviderToken, []byte(signIn.IDToken), []byte(session.ID)); err != nil {

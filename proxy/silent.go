@@ -28,7 +28,7 @@ func (p *Proxy) passByProvider(ex *exchange, r *http.Request, c *caller) bool {
 		return false
 	}
 	provider := p.provider(c.session.Provider)
-	here := (&url.URL{Path: ex.path, RawQuery: ex.query}).String()
+	here := ex.here()
 	if provider == nil || returnPath(here) != here {
 		return false
 	}
