@@ -95,7 +95,7 @@ func (e *entra) access(c claims) (access, *Error) {
 		return access{}, nobody("the access token's oid is not a GUID")
 	}
 	shown := access{claims: asVersion2(c), client: client, scopes: scopes, scopeless: len(scopes) == 0}
-	shown.holder.untold = e.untold(c)
+	shown.holder.untold = untoldByToken
 	idtyp, itself := c.text("idtyp"), c.text("sub") == c.text("oid")
 	switch {
 	case len(scopes) > 0 && (idtyp == "" || idtyp == "user") && !itself:
@@ -151,13 +151,4 @@ func asVersion2(c claims) claims {
 	c = maps.Clone(c)
 	c["preferred_username"] = orDefault(c.text("upn"), c.text("unique_name"))
 	return c
-}
-
-// untold: tokens for our own registration list groups as its ID tokens do. What another's lists is for its manifest to say.
-func (e *entra) untold(c claims) string {
-	audience, _ := list(c["aud"])
-	if len(audience) == 1 && apiOf(audience[0]) == e.client {
-		return ""
-	}
-	return untoldByToken
 }

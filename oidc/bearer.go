@@ -139,9 +139,8 @@ func (p *Provider) bearerClaims(ctx context.Context, doc *document, issuer *toke
 // checkIsAccessToken refuses what the same keys sign for other purposes, and what is no bearer token.
 func (p *Provider) checkIsAccessToken(c claims, header jose.Header) *Error {
 	const remedy = "The program shows another token than its access token."
-	_, says := header.ExtraHeaders[jose.HeaderType].(string)
 	typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
-	declared := says && !strings.EqualFold(typ, "JWT") || c.text("typ") == "Bearer" // RFC 9068; Keycloak
+	declared := typ != "" && !strings.EqualFold(typ, "JWT") || c.text("typ") == "Bearer" // RFC 9068; Keycloak
 	switch {
 	case c.has("cnf"):
 		return p.wanting(refusedToken("This access token is bound to a key (DPoP or mTLS), which is not done here; a bearer token is wanted.",
@@ -149,12 +148,10 @@ func (p *Provider) checkIsAccessToken(c claims, header jose.Header) *Error {
 	case c.has("events"):
 		return p.wanting(refusedToken("This is a message about security events, not an access token.", remedy, errors.New("the token has events")))
 	case c.has("at_hash") || c.has("c_hash") || c.text("typ") == "ID" || !declared && (c.has("nonce") || p.dialect.isForSignIn(c)):
-		return p.wanting(refusedToken(sayIDToken, remedy, errors.New("the token is an ID token")))
+		return p.wanting(refusedToken("This is an ID token.", remedy, errors.New("the token is an ID token")))
 	}
 	return nil
 }
-
-const sayIDToken = "This is an ID token."
 
 // checkAudience finds the configured audience that the token is for.
 func (p *Provider) checkAudience(c claims) (string, *Error) {

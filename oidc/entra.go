@@ -87,8 +87,6 @@ type entra struct {
 	template string
 	// templatesV1 are those of version 1 access tokens.
 	templatesV1 []string
-	// client is ours: tokens for it are shaped by the same registration as ID tokens.
-	client string
 }
 
 func newEntra(cfg Config) (*entra, error) {
@@ -102,7 +100,6 @@ func newEntra(cfg Config) (*entra, error) {
 		tenants:  lowered(cfg.AllowedTenants),
 		guests:   cfg.Guests == GuestsAllow,
 		template: where.issuerTemplate(),
-		client:   strings.ToLower(cfg.ClientID),
 	}
 	for _, template := range append([]string{where.sts}, cfg.API.Issuers...) {
 		if template = strings.TrimSpace(template); template != "" {
@@ -142,8 +139,10 @@ func (e *entra) handlesIssuer(_ *document, iss string) bool {
 // and of other clouds, beside those of work tenants; without this check any of them could sign for any tenant.
 func (e *entra) keyFits(doc *document, key publicKey, c claims) error {
 	tid, iss := c.text("tid"), c.text("iss")
-	if e.isV1(iss, tid) {
-		iss = issuerOf(e.template, tid) // keys name version 2 alone, and sign for both
+	for _, tenant := range e.tenants {
+		if e.isV1(iss, tenant) {
+			iss = issuerOf(e.template, tenant) // keys name version 2 alone, and sign for both
+		}
 	}
 	if key.issuer != "" && issuerOf(key.issuer, tid) != iss {
 		return fmt.Errorf("the key is for the issuer %s, and signed a token of %s", quoted(key.issuer), quoted(iss))

@@ -76,6 +76,14 @@ type Client struct {
 	// login_hint, sid and xms_edov. Also known: upn, idtyp, verified_primary_email.
 	OptionalClaims []string
 
+	// AccessTokenClaims are the optional claims configured for access tokens to this client as the API: acct, email, groups, upn,
+	// verified_primary_email, xms_edov. idtyp may be among them or among OptionalClaims.
+	AccessTokenClaims []string
+
+	// Delegated are the permissions on APIs that were consented to for this client to use in people's names, by the API's client id:
+	// what the scope <API>/.default stands for. Default: user_impersonation on each.
+	Delegated map[string][]string
+
 	// NoGroupsClaim leaves groups out of tokens altogether (groupMembershipClaims unset).
 	NoGroupsClaim bool
 
@@ -110,6 +118,8 @@ func (c Client) clone() Client {
 	c.AppRoles = maps.Clone(c.AppRoles)
 	c.GraphPermissions = slices.Clone(c.GraphPermissions)
 	c.OptionalClaims = slices.Clone(c.OptionalClaims)
+	c.AccessTokenClaims = slices.Clone(c.AccessTokenClaims)
+	c.Delegated = maps.Clone(c.Delegated)
 	return c
 }
 

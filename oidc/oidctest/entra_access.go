@@ -111,20 +111,66 @@ func (e *Entra) accessClaims(r accessRequest, version int, api Client) Claims {
 	if len(r.person.Roles) > 0 {
 		claims["roles"] = r.person.Roles
 	}
-	if api.emits("idtyp") {
+	if api.tellsKind() {
 		claims["idtyp"] = "user"
 	}
+	e.addAccessTokenClaims(claims, r, version, api)
 	return claims
+}
+
+// tellsKind says whether access tokens to the API have idtyp.
+func (c Client) tellsKind() bool {
+	return c.emits("idtyp") || slices.Contains(c.AccessTokenClaims, "idtyp")
+}
+
+// addAccessTokenClaims adds what the API configured for its access tokens, as for ID tokens; and whence a guest comes, who is told
+// by that alone.
+func (e *Entra) addAccessTokenClaims(claims Claims, r accessRequest, version int, api Client) {
+	tenant := r.grant.server
+	configured := idRequest{person: r.person, client: Client{OptionalClaims: api.AccessTokenClaims, NoGroupsClaim: api.NoGroupsClaim}, grant: r.grant, version: version}
+	if slices.Contains(api.AccessTokenClaims, "email") {
+		configured.scopes = []string{"email"}
+		e.addOptionalClaims(claims, configured)
+	}
+	if slices.Contains(api.AccessTokenClaims, "groups") {
+		e.addGroups(claims, configured)
+	}
+	if !e.isGuestIn(r.person, tenant) {
+		return
+	}
+	guest := Claims{}
+	e.addGuestClaims(guest, configured)
+	claims["idp"] = guest["idp"]
+	if configured.client.emits("acct") {
+		claims["acct"] = 1
+	}
 }
 
 // delegated are the permissions in the token. Graph tokens carry everything that was ever consented to, which for a new
 // registration is User.Read.
 func (e *Entra) delegated(r accessRequest) []string {
 	if r.scopes.resource != GraphAppID {
-		return r.scopes.names
+		return r.consented()
 	}
 	permissions := slices.DeleteFunc(slices.Clone(r.scopes.oidc), func(scope string) bool { return scope == "offline_access" })
 	return append(permissions, r.client.GraphPermissions...)
+}
+
+// consented are the permissions on the API, with those that .default stands for in its place.
+func (r accessRequest) consented() []string {
+	var names []string
+	for _, name := range r.scopes.names {
+		if name != ".default" {
+			names = append(names, name)
+			continue
+		}
+		permissions, named := r.client.Delegated[r.scopes.resource]
+		if !named {
+			permissions = []string{"user_impersonation"}
+		}
+		names = append(names, permissions...)
+	}
+	return names
 }
 
 // addServiceClaims: an application that was granted nothing still gets its token, without roles.
@@ -138,7 +184,7 @@ func (e *Entra) addServiceClaims(claims Claims, r accessRequest, api Client) {
 	if len(roles) > 0 {
 		claims["roles"] = roles
 	}
-	if api.emits("idtyp") {
+	if api.tellsKind() {
 		claims["idtyp"] = "app"
 	}
 }
@@ -150,6 +196,15 @@ func applicationPermissions(permissions []string) []string {
 
 // AccessTokenClaims are the claims of a good version 2 access token for an API, delegated by a person to a client.
 func (e *Entra) AccessTokenClaims(who, clientID, apiID string, scopes ...string) Claims {
+	return e.delegatedClaims(2, who, clientID, apiID, scopes)
+}
+
+// AccessTokenClaimsV1 are those of a version 1 access token, whose audience is api://<API>.
+func (e *Entra) AccessTokenClaimsV1(who, clientID, apiID string, scopes ...string) Claims {
+	return e.delegatedClaims(1, who, clientID, apiID, scopes)
+}
+
+func (e *Entra) delegatedClaims(version int, who, clientID, apiID string, scopes []string) Claims {
 	p, _ := e.Person(who)
 	api, _ := e.Client(apiID)
 	api.ID = apiID
@@ -157,12 +212,21 @@ func (e *Entra) AccessTokenClaims(who, clientID, apiID string, scopes ...string)
 		person: p, client: Client{ID: clientID}, auth: authPost, lifetime: time.Hour,
 		grant:  &grant{server: e.directoryOf(p), client: clientID, person: p.ID, authTime: e.now(), sid: e.random.guid()},
 		scopes: entraScopes{resource: apiID, spelled: "api://" + apiID, names: scopes},
-	}, 2, api)
+	}, version, api)
 }
 
 // ServiceTokenClaims are the claims of a good version 2 app-only access token for an API, with the roles that the client
 // was granted.
 func (e *Entra) ServiceTokenClaims(clientID, apiID string) Claims {
+	return e.appOnlyClaims(2, clientID, apiID)
+}
+
+// ServiceTokenClaimsV1 are those of a version 1 app-only access token.
+func (e *Entra) ServiceTokenClaimsV1(clientID, apiID string) Claims {
+	return e.appOnlyClaims(1, clientID, apiID)
+}
+
+func (e *Entra) appOnlyClaims(version int, clientID, apiID string) Claims {
 	client, _ := e.Client(clientID)
 	api, _ := e.Client(apiID)
 	api.ID = apiID
@@ -170,5 +234,19 @@ func (e *Entra) ServiceTokenClaims(clientID, apiID string) Claims {
 		client: client, auth: authPost, lifetime: time.Hour,
 		grant:  &grant{server: e.options.Tenants[0].ID, client: clientID},
 		scopes: entraScopes{resource: apiID, spelled: "api://" + apiID},
-	}, 2, api)
+	}, version, api)
+}
+
+// GraphToken is an access token for Microsoft Graph, which nobody else can verify: what a person's client gets that asks for no API.
+func (e *Entra) GraphToken(who, clientID string) string {
+	p, _ := e.Person(who)
+	token, err := e.issueAccess(accessRequest{
+		person: p, client: Client{ID: clientID, GraphPermissions: defaultGraphPermissions}, auth: authPost, lifetime: time.Hour,
+		grant:  &grant{server: e.directoryOf(p), client: clientID, person: p.ID, authTime: e.now(), sid: e.random.guid()},
+		scopes: entraScopes{resource: GraphAppID, oidc: entraOIDCScopes},
+	})
+	if err != nil {
+		panic("oidctest: " + err.Error())
+	}
+	return token
 }

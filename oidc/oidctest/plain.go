@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -208,6 +209,26 @@ func (p *Plain) IDTokenClaims(who, clientID, nonce string) Claims {
 		claims[name] = value
 	}
 	return claims.override(person)
+}
+
+// AccessTokenClaims are the claims of a good access token (RFC 9068, section 2.2) for an API, delegated by a person to a client. Its
+// header says at+jwt where a test signs it so.
+func (p *Plain) AccessTokenClaims(who, clientID, audience string, scopes ...string) Claims {
+	person, _ := p.Person(who)
+	return p.apiClaims(person.ID, clientID, audience, scopes).With("auth_time", p.now().Unix())
+}
+
+// ServiceTokenClaims are those of a program's own access token: it is its own sub.
+func (p *Plain) ServiceTokenClaims(clientID, audience string, scopes ...string) Claims {
+	return p.apiClaims(clientID, clientID, audience, scopes)
+}
+
+func (p *Plain) apiClaims(sub, clientID, audience string, scopes []string) Claims {
+	now := p.now()
+	return Claims{
+		"iss": p.Issuer(), "sub": sub, "aud": audience, "client_id": clientID, "scope": strings.Join(scopes, " "), "jti": p.random.guid(),
+		"iat": now.Unix(), "exp": now.Add(plainTokenLifetime).Unix(),
+	}
 }
 
 // Sign signs claims with the active key.
