@@ -196,9 +196,9 @@ const signInBinding = 6 * time.Second
 // When the decision refuses, the account is the one that there was, or zero: it keeps its place, with the newest identity and
 // without keys. The caller must look at the account's Status too: it may be pending or suspended.
 func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, Decision, error) {
-	acc, d, err := a.prove(ctx, id)
+	acc, d, err := a.prove(ctx, id, nil)
 	if errors.Is(err, ErrConflict) {
-		acc, d, err = a.prove(ctx, id) // another replica made the account at this moment: now it is there
+		acc, d, err = a.prove(ctx, id, nil) // another replica made the account at this moment: now it is there
 	}
 	if err != nil {
 		return Account{}, d, asError(err)
@@ -220,12 +220,17 @@ func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, Decis
 }
 
 // prove decides about the newest identity and writes it to its account. A refused identity gets no account, but an account that
-// it has learns of it.
-func (a *Accounts) prove(ctx context.Context, id oidc.Identity) (acc Account, d Decision, err error) {
+// it has learns of it. Nothing is written unless what holds, which may be nil, says nil in the same transaction.
+func (a *Accounts) prove(ctx context.Context, id oidc.Identity, holds func(*change) error) (acc Account, d Decision, err error) {
 	fresh := a.newID()
 	rules := a.rules.Current()
 	d = rules.Decide(id) // what the caller reads if the store is away
 	err = a.change(ctx, "write the account", func(c *change) error {
+		if holds != nil {
+			if err := holds(c); err != nil {
+				return err
+			}
+		}
 		pin, err := pinOf(c, id.Subject)
 		if err != nil {
 			return err

@@ -39,6 +39,9 @@ const (
 	EventTokenRevoked     = "token_revoked"
 	EventTokenExpired     = "token_expired"   // and was forgotten, some minutes after
 	EventTokenReused      = "token_reused"    // a refresh value came a second time; token_revoked follows
+	EventToolAuthorized   = "tool_authorized" // by a person, who was asked whether it may act for them
+	EventToolDenied       = "tool_denied"
+	EventCodeReused       = "code_reused"     // an authorization code came a second time; token_revoked follows
 	EventGrantChanged     = "grant_changed"   // because the provider says something else of the person than before
 	EventAccessEnded      = "access_ended"    // the provider does not vouch for the person any more
 	EventProviderLogout   = "provider_logout" // the provider said that a session of its, or a person, is signed out

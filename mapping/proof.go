@@ -35,9 +35,13 @@ type ProofTx interface {
 	PutProof(p Proof) error
 	DeleteProof(accountID string) error
 
-	// ProofsDue returns proofs whose RenewAt has come, of accounts that have a session which has not expired by now and was
-	// used since usedSince: at most so many, the longest due first.
+	// ProofsDue returns proofs whose RenewAt has come, of accounts that have a token that has not expired by now, or a session
+	// that has not either and was used since usedSince: at most so many, the longest due first.
 	ProofsDue(now, usedSince time.Time, most int) ([]Proof, error)
+
+	// PurgeProofs deletes the proofs of accounts that have neither a session nor a token, and that were due before that time: a
+	// younger one may be that of a sign-in that is just being made. It says how many.
+	PurgeProofs(dueBefore time.Time) (int, error)
 
 	// AddEmail notes that an account bears an address; AccountsByEmail finds those of a provider that ever did.
 	AddEmail(accountID, email string) error

@@ -30,7 +30,8 @@ const (
 // nothing any more.
 var errNewerProof = errors.New("the account has a newer proof")
 
-// RenewProofs asks the providers again about everybody who is using Vexa and whose proof is due. Who they are now is written to
+// RenewProofs asks the providers again about everybody who is using Vexa, or has a token with which a program may, and whose proof
+// is due. Who they are now is written to
 // the account like at a sign-in: grants follow, and keys that have become too wide are revoked (D9). Whoever their provider does not
 // vouch for any more loses everything. A provider that is down ends nothing. Any number of replicas may do it at the same time:
 // one of them asks about an account, the others leave it alone (D12). The error is the store's.
@@ -144,14 +145,19 @@ func (a *Accounts) settleProof(ctx context.Context, acc Account, used Proof, sig
 	return a.putOffProof(ctx, used, said.RetryAfter)
 }
 
-// vouched writes what the provider says of the person now.
+// vouched writes what the provider says of the person now, and when it said so. Every replica hears of it: one that holds the
+// account may be counting the time for which its tokens go on without the provider's word.
 func (a *Accounts) vouched(ctx context.Context, acc Account, p Proof, id oidc.Identity) error {
 	if id.Subject != acc.Subject {
 		a.log.ErrorContext(ctx, "a provider renewed another identity than was asked for; nothing is changed", "account", acc.ID, "provider", p.Provider)
 		return a.dropProof(ctx, p)
 	}
 	before := a.Decide(acc)
-	_, d, err := a.prove(ctx, id)
+	// Unless all they had was ended meanwhile, or they came by themselves: neither is to be undone by an answer that was under way.
+	_, d, err := a.prove(ctx, id, func(c *change) error { return c.isCurrent(p) })
+	if errors.Is(err, errNewerProof) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("write what the provider says of account %s: %w", acc.ID, err)
 	}

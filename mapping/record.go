@@ -32,8 +32,9 @@ func (a *Accounts) complete(e Event) Event {
 // say puts an event on the log.
 func (a *Accounts) say(ctx context.Context, e Event) {
 	level := slog.LevelInfo
-	if e.Event == EventAccountPending {
-		level = slog.LevelWarn
+	switch e.Event {
+	case EventAccountPending, EventTokenReused, EventCodeReused:
+		level = slog.LevelWarn // somebody should look
 	}
 	a.log.LogAttrs(ctx, level, "audit", slog.Any("event", e))
 }

@@ -12,16 +12,19 @@ const (
 	outboxEvery = 2 * time.Second // what other processes wrote down; what this one did is looked at at once
 	renewEvery  = time.Minute
 	proofEvery  = 10 * time.Second // more often where the time that a proof counts for is very short
+	purgeEvery  = 10 * time.Minute // of tokens that have expired, which nobody can use
 )
 
-// Run does what goes on behind the requests, until ctx is done: it deletes revoked keys at Vexa, asks providers again about the people who are here, renews keys that are in use before
-// they expire, and reconciles, at the start and ever after. It returns when all of that has ended, and with it every mint
-// whose callers had given up. Every replica runs it.
+// Run does what goes on behind the requests, until ctx is done: it deletes revoked keys at Vexa, asks providers again about the
+// people who are here or whose tokens are, renews keys that are in use before they expire, forgets tokens that have expired,
+// and reconciles, at the start and ever after. It returns when all of that has ended, and with it every mint whose callers had
+// given up. Every replica runs it.
 func (a *Accounts) Run(ctx context.Context) error {
 	loops, loopCtx := errgroup.WithContext(ctx)
 	loops.Go(func() error { return a.every(loopCtx, outboxEvery, a.kick, a.outbox) })
 	loops.Go(func() error { return a.every(loopCtx, renewEvery, nil, a.Renew) })
 	loops.Go(func() error { return a.every(loopCtx, min(proofEvery, a.renew/8), nil, a.RenewProofs) })
+	loops.Go(func() error { return a.every(loopCtx, purgeEvery, nil, a.purge) })
 	loops.Go(func() error { return a.every(loopCtx, a.reconcileEvery, nil, a.reconcileAndTell) })
 	err := loops.Wait()
 	a.flying.Lock()
@@ -54,6 +57,11 @@ func (a *Accounts) outbox(ctx context.Context) error {
 	}
 	_, held := a.SettleHolds(ctx)
 	return errors.Join(err, held)
+}
+
+func (a *Accounts) purge(ctx context.Context) error {
+	_, err := a.PurgeTokens(ctx)
+	return err
 }
 
 func (a *Accounts) reconcileAndTell(ctx context.Context) error {

@@ -127,7 +127,7 @@ func (c *change) token(id, accountID string, n NewToken) (Token, error) {
 	case !d.Grant.Scopes.Covers(n.Scopes):
 		return Token{}, &Error{Code: CodeScopeMissing, Message: "Your access to Vexa does not include all that the token asks for."}
 	case n.Lifetime < minTokenLife || n.Lifetime > c.a.maxTokenLifetime:
-		return Token{}, &Objection{"A token can live for " + c.a.maxTokenLifetime.String() + " at most.", "choose an earlier end, at least a minute from now"}
+		return Token{}, &Objection{"A token can live for " + wholeDays(c.a.maxTokenLifetime) + " at most.", "choose an earlier end, at least a minute from now"}
 	}
 	if err := c.roomForToken(accountID); err != nil {
 		return Token{}, err
@@ -164,6 +164,14 @@ func tokenNameOf(name string) (string, error) {
 		return "", &Objection{"The token needs a name that says what it is for.", fmt.Sprintf("write one line of at most %d characters", maxTokenName)}
 	}
 	return name, nil
+}
+
+// wholeDays is a duration in words for people: in days where it comes to some.
+func wholeDays(d time.Duration) string {
+	if days := int(d / (24 * time.Hour)); days > 1 && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%d days", days)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
 }
 
 func (a *Accounts) newValue(prefix string) (string, error) {

@@ -47,7 +47,8 @@ func (c *change) endTokens(acc Account, reason, actor string) (ended int, err er
 // purgeBatch is how many expired tokens are dealt with at a time.
 const purgeBatch = 500
 
-// PurgeTokens forgets the tokens that have expired, and revokes the keys that only they needed.
+// PurgeTokens forgets the tokens that have expired, and revokes the keys that only they needed. The proofs of people who have
+// neither a session nor a token left go with them: nobody would renew them, and what is not kept cannot be stolen.
 func (a *Accounts) PurgeTokens(ctx context.Context) (purged int, err error) {
 	var expired []Token
 	err = a.store.View(ctx, func(tx Tx) error {
@@ -58,24 +59,42 @@ func (a *Accounts) PurgeTokens(ctx context.Context) (purged int, err error) {
 		return 0, asError(fmt.Errorf("look for expired tokens: %w", err))
 	}
 	for _, token := range expired {
-		r := Revocation{Kind: RevokeToken, Account: token.AccountID, Token: token.ID, Reason: "expired"}
-		err := a.revoke(ctx, r, func(c *change, acc Account) error {
-			if _, err := c.Token(token.ID); err != nil {
-				return err
-			}
-			return c.endToken(acc, token, EventTokenExpired, "its time is over: "+token.Name, "")
-		})
+		err := a.purgeToken(ctx, token)
 		if errors.Is(err, ErrNotFound) {
 			continue // another replica was quicker
 		}
 		if err != nil {
-			return purged, err
+			return purged, asError(err)
 		}
 		purged++
 	}
-	err = a.change(ctx, "forget expired values", func(c *change) error {
-		_, err := c.PurgeTokenValues(c.now)
+	err = a.change(ctx, "forget what nobody needs any more", func(c *change) error {
+		if _, err := c.PurgeTokenValues(c.now); err != nil {
+			return err
+		}
+		_, err := c.PurgeProofs(c.now.Add(-a.renew))
 		return err
 	})
 	return purged, asError(err)
+}
+
+func (a *Accounts) purgeToken(ctx context.Context, token Token) error {
+	err := a.change(ctx, "forget an expired token", func(c *change) error {
+		acc, err := c.Account(token.AccountID)
+		if err != nil {
+			return err
+		}
+		if _, err := c.Token(token.ID); err != nil {
+			return err
+		}
+		if err := c.endToken(acc, token, EventTokenExpired, fmt.Sprintf("%s token %q", token.Kind, token.Name), ""); err != nil {
+			return err
+		}
+		return c.Publish(Revocation{At: c.now, Kind: RevokeToken, Account: acc.ID, Token: token.ID, Reason: "expired"})
+	})
+	if err == nil {
+		a.keys.forgetAccount(token.AccountID)
+		a.wake()
+	}
+	return err
 }

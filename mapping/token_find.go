@@ -11,7 +11,7 @@ import (
 // is none, or it has expired, or was revoked.
 func (a *Accounts) TokenByValue(ctx context.Context, hash [32]byte) (token Token, acc Account, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
-		if token, err = a.tokenOfValue(tx, hash, false); err != nil {
+		if _, token, err = a.tokenOfValue(tx, hash, false); err != nil {
 			return err
 		}
 		acc, err = tx.Account(token.AccountID)
@@ -27,7 +27,7 @@ func (a *Accounts) TokenByValue(ctx context.Context, hash [32]byte) (token Token
 // was revoked.
 func (a *Accounts) TokenOfRefresh(ctx context.Context, refreshHash [32]byte) (token Token, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
-		token, err = a.tokenOfValue(tx, refreshHash, true)
+		_, token, err = a.tokenOfValue(tx, refreshHash, true)
 		return err
 	})
 	if err != nil {
@@ -36,20 +36,20 @@ func (a *Accounts) TokenOfRefresh(ctx context.Context, refreshHash [32]byte) (to
 	return token, nil
 }
 
-func (a *Accounts) tokenOfValue(tx Tx, hash [32]byte, refresh bool) (Token, error) {
-	value, err := tx.TokenValue(hash)
+func (a *Accounts) tokenOfValue(tx Tx, hash [32]byte, refresh bool) (value TokenValue, token Token, err error) {
+	value, err = tx.TokenValue(hash)
 	if err != nil {
-		return Token{}, err
+		return value, token, err
 	}
 	now := a.now()
 	if value.Refresh != refresh || !now.Before(value.ExpiresAt) {
-		return Token{}, ErrNotFound
+		return value, token, ErrNotFound
 	}
-	token, err := tx.Token(value.TokenID)
+	token, err = tx.Token(value.TokenID)
 	if err == nil && !token.Live(now) {
 		err = ErrNotFound
 	}
-	return token, err
+	return value, token, err
 }
 
 // TokensOf returns an account's tokens that have not expired, or with an empty id those of all: of both kinds, the newest first.

@@ -66,7 +66,7 @@ func (a *Accounts) RefreshTool(ctx context.Context, refreshHash [32]byte, client
 
 // refreshable returns what a refresh value of the client stands for.
 func (c *change) refreshable(hash [32]byte, client string) (value TokenValue, token Token, err error) {
-	token, err = c.a.tokenOfValue(c, hash, true)
+	value, token, err = c.a.tokenOfValue(c, hash, true)
 	if err != nil {
 		return value, token, err
 	}
@@ -77,11 +77,7 @@ func (c *change) refreshable(hash [32]byte, client string) (value TokenValue, to
 	if err != nil {
 		return value, token, err
 	}
-	if err := standing(acc); err != nil {
-		return value, token, err
-	}
-	value, err = c.TokenValue(hash)
-	return value, token, err
+	return value, token, standing(acc)
 }
 
 // endStolen revokes a grant of which somebody else has a value too.

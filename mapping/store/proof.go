@@ -19,8 +19,9 @@ func (t *tx) Proof(accountID string) (mapping.Proof, error) {
 
 func (t *tx) ProofsDue(now, usedSince time.Time, most int) ([]mapping.Proof, error) {
 	return many(t, "reading the proofs that are due", scanProof, selectProof+`
-		WHERE renew_at <= $1 AND EXISTS (
-			SELECT 1 FROM sessions WHERE sessions.account_id = proofs.account_id AND sessions.expires_at > $1 AND sessions.last_seen >= $2)
+		WHERE renew_at <= $1 AND (
+			EXISTS (SELECT 1 FROM sessions WHERE sessions.account_id = proofs.account_id AND sessions.expires_at > $1 AND sessions.last_seen >= $2)
+			OR EXISTS (SELECT 1 FROM tokens WHERE tokens.account_id = proofs.account_id AND tokens.expires_at > $1))
 		ORDER BY renew_at, account_id LIMIT $3`, micros(now), micros(usedSince), most)
 }
 
@@ -37,6 +38,14 @@ func (t *tx) PutProof(p mapping.Proof) error {
 func (t *tx) DeleteProof(accountID string) error {
 	_, err := t.exec("deleting the proof", `DELETE FROM proofs WHERE account_id = $1`, accountID)
 	return err
+}
+
+func (t *tx) PurgeProofs(dueBefore time.Time) (int, error) {
+	n, err := t.exec("purging proofs", `
+		DELETE FROM proofs WHERE renew_at < $1
+			AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.account_id = proofs.account_id)
+			AND NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.account_id = proofs.account_id)`, micros(dueBefore))
+	return int(n), err
 }
 
 func (t *tx) AddEmail(accountID, email string) error {
