@@ -147,6 +147,8 @@ func (p *Provider) checkIsAccessToken(c claims, header jose.Header) *Error {
 			"Let the program ask for bearer tokens.", errors.New("the access token has cnf")))
 	case c.has("events"):
 		return p.wanting(refusedToken("This is a message about security events, not an access token.", remedy, errors.New("the token has events")))
+	case c.has("typ") && c.text("typ") != "Bearer" && c.text("typ") != "ID": // Keycloak's Refresh, Offline, Logout
+		return p.wanting(refusedToken("This token is of another kind than an access token.", remedy, errors.New("the token's claim typ is not Bearer")))
 	case c.has("at_hash") || c.has("c_hash") || c.text("typ") == "ID" || !declared && (c.has("nonce") || p.dialect.isForSignIn(c)):
 		return p.wanting(refusedToken("This is an ID token.", remedy, errors.New("the token is an ID token")))
 	}

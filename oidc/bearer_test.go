@@ -266,15 +266,19 @@ func wants(t *testing.T, got oidc.AccessToken, err error, cell string) {
 	if !known && cell != "-" {
 		t.Fatalf("nobody knows the cell %s", cell)
 	}
-	if verdict.code == "" {
-		if err != nil {
-			t.Errorf("refused: %v", err)
-		}
-		return
+	if verdict.code != "" {
+		wantsRefusal(t, got, err, verdict.code, verdict.words)
+	} else if err != nil {
+		t.Errorf("refused: %v", err)
 	}
+}
+
+// wantsRefusal holds an answer to be a refusal, in words that name the check.
+func wantsRefusal(t *testing.T, got oidc.AccessToken, err error, code, words string) {
+	t.Helper()
 	var e *oidc.Error
-	if !errors.As(err, &e) || e.Code != verdict.code || !strings.Contains(e.Message, verdict.words) || e.Remedy == "" {
-		t.Errorf("%v, want %s with %q", err, verdict.code, verdict.words)
+	if !errors.As(err, &e) || e.Code != code || !strings.Contains(e.Message, words) || e.Remedy == "" {
+		t.Errorf("%v, want %s with %q", err, code, words)
 	}
 	if got.Identity.Subject != "" || !got.ExpiresAt.IsZero() {
 		t.Errorf("the refused token gives %+v", got)
