@@ -25,6 +25,7 @@ import (
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
 	"vexa-sso/proxy"
+	"vexa-sso/proxy/authserver"
 )
 
 const (
@@ -84,6 +85,7 @@ type edge struct {
 	store    *store.Store
 	accounts *mapping.Accounts
 	proxy    *proxy.Proxy
+	tools    *authserver.Server
 }
 
 // build makes everything that needs neither network nor store. What is wrong here is wrong with the configuration.
@@ -268,6 +270,7 @@ func (b *bridge) openEdge(ctx context.Context, crew *crew) error {
 	})
 	crew.start(e.accounts.Run)
 	crew.start(e.proxy.Run)
+	crew.start(e.tools.Run)
 	crew.start(func(ctx context.Context) error { return b.pruneEvents(ctx, s) })
 	b.edge.Store(e)
 	return nil

@@ -13,6 +13,7 @@ import (
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/store"
 	"vexa-sso/proxy"
+	"vexa-sso/proxy/authserver"
 )
 
 // newEdge makes what works on the store.
@@ -36,7 +37,24 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &edge{store: s, accounts: accounts, proxy: p}, nil
+	tools, err := authserver.New(
+		authserver.Config{PublicURL: b.cfg.PublicURL, Lifetime: b.cfg.Tokens.MaxLifetime},
+		authserver.Deps{Accounts: accounts, Clients: authserver.BuiltinClients(), Store: s, Ring: b.cfg.Ring, Titles: b.titles(), Log: b.log},
+	)
+	if err != nil {
+		return nil, err
+	}
+	tools.Register(p)
+	return &edge{store: s, accounts: accounts, proxy: p, tools: tools}, nil
+}
+
+// titles are what people call the providers.
+func (b *bridge) titles() map[string]string {
+	titles := map[string]string{}
+	for _, p := range b.providers {
+		titles[p.Name()] = p.Title()
+	}
+	return titles
 }
 
 // directories are the providers as accounts know them.

@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/proxy/authserver"
+)
+
+var _ authserver.Store = (*Store)(nil)
+
+const selectAuthorization = `SELECT hash, kind, COALESCE(user_code, ''), account_id, status, asked, expires_at FROM authorizations `
+
+func scanAuthorization(row scanner) (a authserver.Authorization, err error) {
+	var hash []byte
+	var asked string
+	if err := row.Scan(&hash, &a.Kind, &a.UserCode, &a.AccountID, &a.Status, &asked, moment{&a.ExpiresAt}); err != nil {
+		return a, err
+	}
+	copy(a.Hash[:], hash)
+	if err := json.Unmarshal([]byte(asked), &a.Asked); err != nil {
+		return a, fmt.Errorf("a stored authorization is not JSON: %w", err)
+	}
+	return a, nil
+}
+
+// AddAuthorization implements [authserver.Store].
+func (s *Store) AddAuthorization(ctx context.Context, a authserver.Authorization, most int) error {
+	asked, err := json.Marshal(a.Asked)
+	if err != nil {
+		return fmt.Errorf("writing the authorization: %w", err)
+	}
+	return s.write(ctx, func(t *tx) error {
+		open, err := one(t, "counting open authorizations", scanCount, `
+			SELECT count(*) FROM authorizations WHERE kind = $1 AND status IN ($2, $3) AND expires_at > $4`,
+			a.Kind, authserver.StatusPending, authserver.StatusApproved, micros(s.now()))
+		if err != nil {
+			return err
+		}
+		if open >= most {
+			return authserver.ErrTooMany
+		}
+		_, err = t.exec("writing the authorization", `
+			INSERT INTO authorizations (hash, kind, user_code, account_id, status, asked, expires_at)
+			VALUES ($1, $2, NULLIF($3, ''), $4, $5, $6, $7)`,
+			a.Hash[:], a.Kind, a.UserCode, a.AccountID, a.Status, string(asked), micros(a.ExpiresAt))
+		return err
+	})
+}
+
+func scanCount(row scanner) (n int, err error) {
+	err = row.Scan(&n)
+	return n, err
+}
+
+// AuthorizationByUserCode implements [authserver.Store].
+func (s *Store) AuthorizationByUserCode(ctx context.Context, code string) (a authserver.Authorization, err error) {
+	if code == "" {
+		return a, fmt.Errorf("reading the authorization: %w", mapping.ErrNotFound)
+	}
+	err = s.ask(ctx, func(t *tx) (err error) {
+		a, err = one(t, "reading the authorization", scanAuthorization, selectAuthorization+`WHERE user_code = $1`, code)
+		return err
+	})
+	return a, err
+}
+
+// ChangeAuthorization implements [authserver.Store].
+func (s *Store) ChangeAuthorization(ctx context.Context, hash [32]byte, change func(*authserver.Authorization) error) error {
+	return s.write(ctx, func(t *tx) error {
+		a, err := one(t, "reading the authorization", scanAuthorization, selectAuthorization+`WHERE hash = $1`, hash[:])
+		if err != nil {
+			return err
+		}
+		if err := change(&a); err != nil {
+			return err
+		}
+		asked, err := json.Marshal(a.Asked)
+		if err != nil {
+			return fmt.Errorf("writing the authorization: %w", err)
+		}
+		n, err := t.exec("writing the authorization", `UPDATE authorizations SET account_id = $1, status = $2, asked = $3, expires_at = $4 WHERE hash = $5`,
+			a.AccountID, a.Status, string(asked), micros(a.ExpiresAt), hash[:])
+		if err == nil && n != 1 {
+			err = errors.New("writing the authorization: it is gone")
+		}
+		return err
+	})
+}
+
+// PurgeAuthorizations implements [authserver.Store].
+func (s *Store) PurgeAuthorizations(ctx context.Context, then time.Time) (purged int, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		n, err := t.exec("purging authorizations", `DELETE FROM authorizations WHERE expires_at < $1`, micros(then))
+		purged = int(n)
+		return err
+	})
+	return purged, err
+}

@@ -1,0 +1,251 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"vexa-sso/mapping"
+	"vexa-sso/proxy"
+	"vexa-sso/proxy/page"
+)
+
+// maxRequest bounds an authorization request, written out, in bytes: signing in brings nobody back to a longer address.
+const maxRequest = 2048
+
+// wish is an authorization request that can be answered: client and redirect URI are right, so that an error may go there.
+type wish struct {
+	client      Client
+	redirectURI string
+	state       string
+	scopes      []string // none: all that the person has
+	challenge   string
+}
+
+// unanswerable is why an authorization request must not be answered by a redirect: where that would lead is not known to be the
+// client's (RFC 6749 section 4.1.2.1).
+type unanswerable struct{ why string }
+
+func (e *unanswerable) Error() string { return e.why }
+
+// readWish reads an authorization request (RFC 6749 section 4.1.1, as narrowed by OAuth 2.1). The error is *unanswerable,
+// *oidc.Error for one that goes to the wish's redirect URI, or the registration's own.
+func (s *Server) readWish(ctx context.Context, query string) (wish, error) {
+	values, err := url.ParseQuery(query)
+	switch {
+	case err != nil:
+		return wish{}, &unanswerable{"The request cannot be read."}
+	case len(authorizePath+"?"+values.Encode()) > maxRequest:
+		return wish{}, &unanswerable{"The request is too long."}
+	}
+	p := parameters(values)
+	w, err := s.answerable(ctx, p)
+	if err != nil {
+		return w, err
+	}
+	if err := p.check(); err != nil {
+		return w, err
+	}
+	w.state = p.get("state")
+	if err := p.checkResources(s.public); err != nil {
+		return w, err
+	}
+	if err := checkManner(p); err != nil {
+		return w, err
+	}
+	if w.challenge, err = challengeOf(p); err != nil {
+		return w, err
+	}
+	w.scopes, err = scopesOf(p.get("scope"), s.scopes)
+	return w, err
+}
+
+// answerable finds out where an answer may be sent, before anything else is looked at.
+func (s *Server) answerable(ctx context.Context, p parameters) (wish, error) {
+	if len(p["client_id"]) != 1 || len(p["redirect_uri"]) != 1 {
+		return wish{}, &unanswerable{"The request must name one client_id and one redirect_uri."}
+	}
+	client, err := s.clients.Client(ctx, p.get("client_id"))
+	if errors.Is(err, ErrUnknownClient) {
+		return wish{}, &unanswerable{"The program that sent you here (client_id) is not registered."}
+	}
+	if err != nil {
+		return wish{}, err
+	}
+	uri := p.get("redirect_uri")
+	if !client.redirects(uri) {
+		return wish{}, &unanswerable{"The address that the answer should go to (redirect_uri) is not registered for " + client.Name + "."}
+	}
+	return wish{client: client, redirectURI: uri}, nil
+}
+
+// checkManner refuses what would be asked for in a way that there is not. To ignore it would answer something else than was
+// asked. What is not a parameter of ours is ignored, as RFC 6749 section 3.1 says.
+func checkManner(p parameters) error {
+	switch kind := p.get("response_type"); kind {
+	case string(oidc.ResponseTypeCode):
+	case "":
+		return invalid("response_type is missing")
+	default:
+		return &oidc.Error{ErrorType: "unsupported_response_type", Description: "response_type must be code"}
+	}
+	if mode := p.get("response_mode"); mode != "" && mode != string(oidc.ResponseModeQuery) {
+		return invalid("response_mode must be query")
+	}
+	if p.get("request") != "" {
+		return oidc.ErrRequestNotSupported().WithDescription("request objects are not supported")
+	}
+	if p.get("request_uri") != "" {
+		return &oidc.Error{ErrorType: "request_uri_not_supported", Description: "request objects are not supported"}
+	}
+	// Consent is asked for every time, and the sign-in has to be fresh; neither more nor less can be had.
+	if prompt := p.get("prompt"); prompt != "" && prompt != oidc.PromptConsent {
+		return invalid("prompt is not supported: everybody is asked for consent every time")
+	}
+	return nil
+}
+
+// challengeOf reads the PKCE challenge, without which there is no code (C10). plain is none: it protects nothing where the request can
+// be read (RFC 9700 section 2.1.1).
+func challengeOf(p parameters) (string, error) {
+	challenge := p.get("code_challenge")
+	switch {
+	case challenge == "":
+		return "", invalid("code_challenge is missing: PKCE is required (RFC 7636)")
+	case p.get("code_challenge_method") != string(oidc.CodeChallengeMethodS256):
+		return "", invalid("code_challenge_method must be S256")
+	case !challengeText.MatchString(challenge):
+		return "", invalid("code_challenge is not the base64url of a SHA-256")
+	}
+	return challenge, nil
+}
+
+// authorize is the authorization endpoint: it asks the person who is at the browser whether the program may act for them. They
+// are asked every time (G1, G3): on a person's computer every program can pass itself off as one that was agreed to before.
+func (s *Server) authorize(v *proxy.Visit) error {
+	if err := only(v, http.MethodGet); err != nil {
+		return err
+	}
+	w, err := s.readWish(v.Request().Context(), v.Request().URL.RawQuery)
+	var no *unanswerable
+	var refused *oidc.Error
+	switch {
+	case errors.As(err, &no):
+		return proxy.Refuse("tool_request_invalid", no.why)
+	case errors.As(err, &refused):
+		v.Redirect(w.refusal(s.issuer, refused))
+		return nil
+	case err != nil:
+		return err
+	}
+	person, err := v.FreshlySignedIn()
+	if err != nil {
+		return err
+	}
+	scopes, refused := mayHave(person, w.scopes)
+	if refused != nil {
+		v.Redirect(w.refusal(s.issuer, refused))
+		return nil
+	}
+	return s.ask(v, person, w, scopes)
+}
+
+// mayHave is what of the scopes asked for the person can give: the rest is not theirs.
+func mayHave(person proxy.Person, asked []string) ([]string, *oidc.Error) {
+	theirs := person.Decision.Grant.Scopes
+	if len(asked) > 0 {
+		theirs = theirs.Intersect(mapping.NewScopes(asked...))
+	}
+	if theirs == "" {
+		return nil, &oidc.Error{ErrorType: oidc.AccessDenied, Description: "the person who signed in has none of the scopes that were asked for"}
+	}
+	return theirs.List(), nil
+}
+
+// ask shows the consent page. All that the answer depends on goes through the browser in a ticket that only this session can
+// answer.
+func (s *Server) ask(v *proxy.Visit, person proxy.Person, w wish, scopes []string) error {
+	code, err := mapping.NewTokenValue(s.random, codeValue)
+	if err != nil {
+		return err
+	}
+	t := ticket{
+		Kind: KindCode, Code: code, Client: w.client.ID, RedirectURI: w.redirectURI, State: w.state, Challenge: w.challenge, Scopes: scopes,
+		Expires: s.now().Add(ticketLifetime),
+	}
+	sealed, err := s.seal(t, person)
+	if err != nil {
+		return err
+	}
+	v.Pages().Consent(v.Writer(), v.Request(), page.Consent{
+		Tool: w.client.Name, Client: w.client.ID, RedirectHost: hostname(w.redirectURI),
+		Person: nameOf(person), Provider: s.titleOf(person),
+		Scopes: lines(scopes), Lifetime: s.lifetime,
+		Fields: []page.Field{{Name: "ticket", Value: sealed}}, Action: consentPath,
+	})
+	return nil
+}
+
+// refusal is where an error leads.
+func (w wish) refusal(issuer string, e *oidc.Error) string {
+	return w.answer(issuer, url.Values{"error": {string(e.ErrorType)}, "error_description": {describable(e.Description)}})
+}
+
+// answer is where an answer leads: with the state that came, and with who answers, so that a client of several servers cannot be
+// made to take one's answer for another's (RFC 9207).
+func (w wish) answer(issuer string, answer url.Values) string {
+	if w.state != "" {
+		answer.Set("state", w.state)
+	}
+	answer.Set("iss", issuer)
+	return answerTo(w.redirectURI, answer)
+}
+
+// location is a request of ours for the same wish.
+func (w wish) location() string {
+	q := url.Values{
+		"client_id": {w.client.ID}, "redirect_uri": {w.redirectURI}, "response_type": {string(oidc.ResponseTypeCode)},
+		"scope": {strings.Join(w.scopes, " ")}, "code_challenge": {w.challenge}, "code_challenge_method": {string(oidc.CodeChallengeMethodS256)},
+	}
+	if w.state != "" {
+		q.Set("state", w.state)
+	}
+	return authorizePath + "?" + q.Encode()
+}
+
+func hostname(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+func lines(scopes []string) (lines []page.ScopeLine) {
+	for _, name := range scopes {
+		lines = append(lines, page.ScopeLine{Name: name})
+	}
+	return lines
+}
+
+// nameOf is how a person knows themselves.
+func nameOf(person proxy.Person) string {
+	id := person.Account.Identity
+	for _, name := range []string{id.Email, id.UnprovenEmail, id.Name} {
+		if strings.TrimSpace(name) != "" {
+			return name
+		}
+	}
+	return person.Account.ID
+}
+
+func (s *Server) titleOf(person proxy.Person) string {
+	if title := s.titles[person.Account.Provider]; title != "" {
+		return title
+	}
+	return person.Account.Provider
+}

@@ -1,0 +1,82 @@
+package authserver
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+)
+
+// bounds are what keeps anybody from asking too much of this replica (S12).
+type bounds struct {
+	failures *allowance // of programs, by address
+	devices  *allowance // device codes asked for, by address
+	guesses  *allowance // user codes that were none, by session, account and address
+}
+
+func newBounds() bounds {
+	return bounds{
+		failures: newAllowance(time.Second, 30),
+		devices:  newAllowance(6*time.Second, 10),
+		guesses:  newAllowance(time.Minute, 10),
+	}
+}
+
+// maxKnown is how many keys an allowance remembers; the one that was quiet for longest is forgotten first.
+const maxKnown = 10_000
+
+// allowance is how often each of many may do something: burst times at once, and then once every so often.
+type allowance struct {
+	every time.Duration
+	burst int
+
+	mu    sync.Mutex
+	known *lru.Cache[string, *rate.Limiter]
+}
+
+func newAllowance(every time.Duration, burst int) *allowance {
+	known, err := lru.New[string, *rate.Limiter](maxKnown)
+	if err != nil {
+		panic(err) // only for a size below one
+	}
+	return &allowance{every: every, burst: burst, known: known}
+}
+
+// wait says for how long none of the keys has anything left, without taking of it; zero when all have.
+func (a *allowance) wait(now time.Time, keys ...string) (longest time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, key := range keys {
+		if l, ok := a.known.Get(key); ok {
+			missing := 1 - l.TokensAt(now)
+			longest = max(longest, time.Duration(missing*float64(a.every)))
+		}
+	}
+	return longest
+}
+
+// take takes of what each of the keys has left.
+func (a *allowance) take(now time.Time, keys ...string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, key := range keys {
+		l, ok := a.known.Get(key)
+		if !ok {
+			l = rate.NewLimiter(rate.Every(a.every), a.burst)
+			a.known.Add(key, l)
+		}
+		l.AllowN(now, 1)
+	}
+}
+
+// addressKey is who counts as one by address: an IPv6 network of 64 bits is one customer's.
+func addressKey(address string) string {
+	addr, err := netip.ParseAddr(address)
+	if err != nil || addr.Unmap().Is4() {
+		return address
+	}
+	network, _ := addr.WithZone("").Prefix(64) // fails only for more bits than there are
+	return network.String()
+}

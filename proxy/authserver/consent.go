@@ -1,0 +1,140 @@
+package authserver
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"vexa-sso/mapping"
+	"vexa-sso/proxy"
+	"vexa-sso/proxy/page"
+)
+
+// maxAnswer bounds the form of a consent: a ticket and a decision.
+const maxAnswer = 32 << 10
+
+// consent takes the answer to the consent page.
+func (s *Server) consent(v *proxy.Visit) error {
+	if err := only(v, http.MethodPost); err != nil {
+		return err
+	}
+	person, form, err := answered(v)
+	if err != nil {
+		return err
+	}
+	t, err := s.open(form.Get("ticket"), KindCode, person)
+	if err != nil {
+		return err
+	}
+	agreed, err := decisionOf(form)
+	if err != nil {
+		return err
+	}
+	client, err := s.stillRegistered(v, t)
+	if err != nil {
+		return err
+	}
+	w := wish{client: client, redirectURI: t.RedirectURI, state: t.State, scopes: t.Scopes, challenge: t.Challenge}
+	if !isFresh(v) {
+		s.signInAgain(v, w.location())
+		return nil
+	}
+	if err := s.note(v, t, person, agreed); err != nil {
+		return err
+	}
+	location := w.answer(s.issuer, url.Values{"code": {t.Code}})
+	if !agreed {
+		location = w.refusal(s.issuer, &oidc.Error{ErrorType: oidc.AccessDenied, Description: "the person said no"})
+	}
+	lead(v, location, client.Name)
+	return nil
+}
+
+// answered reads the answer to a question of ours: from this site, and from somebody who is signed in (S7). Whether that sign-in
+// is fresh, isFresh tells.
+func answered(v *proxy.Visit) (proxy.Person, url.Values, error) {
+	if err := v.SameSite(); err != nil {
+		return proxy.Person{}, nil, err
+	}
+	person, err := v.SignedIn()
+	if err != nil {
+		return proxy.Person{}, nil, err
+	}
+	r := v.Request()
+	r.Body = http.MaxBytesReader(v.Writer(), r.Body, maxAnswer)
+	if err := r.ParseForm(); err != nil {
+		return proxy.Person{}, nil, proxy.Refuse("bad_request", "")
+	}
+	return person, r.PostForm, nil
+}
+
+// stillRegistered is the client that a person was asked about.
+func (s *Server) stillRegistered(v *proxy.Visit, t ticket) (Client, error) {
+	client, err := s.clients.Client(v.Request().Context(), t.Client)
+	if errors.Is(err, ErrUnknownClient) {
+		err = proxy.Refuse("tool_request_invalid", "The program is not registered any more.")
+	}
+	return client, err
+}
+
+// isFresh says whether the person who is signed in proved who they are a moment ago.
+func isFresh(v *proxy.Visit) bool {
+	_, err := v.FreshlySignedIn()
+	return err == nil
+}
+
+// signInAgain sends somebody who took too long back to the question, which has them sign in again first.
+func (s *Server) signInAgain(v *proxy.Visit, path string) { lead(v, s.origin+path, "sign in again") }
+
+// lead sends the browser on from a form. Browsers hold every redirect after a form to its page's form-action, so a page leads on.
+func lead(v *proxy.Visit, location, where string) {
+	v.Pages().Continue(v.Writer(), v.Request(), page.Continue{To: location, Where: where})
+}
+
+func decisionOf(form url.Values) (agreed bool, err error) {
+	switch form.Get("decision") {
+	case "allow":
+		return true, nil
+	case "deny":
+		return false, nil
+	}
+	return false, proxy.Refuse("bad_request", "The form does not say what you decided.")
+}
+
+// note writes down what a person decided about a program that waits for a code. That a code can be noted but once makes its ticket
+// good but once.
+func (s *Server) note(v *proxy.Visit, t ticket, person proxy.Person, agreed bool) error {
+	hash, ok := mapping.ParseTokenValue(codeValue, t.Code)
+	if !ok {
+		return errForeignTicket
+	}
+	a := Authorization{
+		Kind: KindCode, Hash: hash, AccountID: person.Account.ID, Status: StatusDenied, ExpiresAt: t.Expires,
+		Asked: Asked{Client: t.Client, Scopes: t.Scopes, RedirectURI: t.RedirectURI, Challenge: t.Challenge, Address: v.Address(), At: s.now()},
+	}
+	if agreed {
+		a.Status, a.ExpiresAt = StatusApproved, s.now().Add(codeLifetime)
+	}
+	err := s.store.AddAuthorization(v.Request().Context(), a, maxCodes)
+	switch {
+	case errors.Is(err, mapping.ErrConflict):
+		return proxy.Refuse("consent_invalid", "You have answered this already.")
+	case errors.Is(err, ErrTooMany):
+		return proxy.Refuse("rate_limited", "")
+	case err != nil:
+		return err
+	}
+	recordDecision(v, person, t, agreed)
+	return nil
+}
+
+func recordDecision(v *proxy.Visit, person proxy.Person, t ticket, agreed bool) {
+	e := mapping.Event{Event: mapping.EventToolDenied, Reason: t.Client}
+	if agreed {
+		e.Event, e.Reason = mapping.EventToolAuthorized, t.Client+": scopes "+string(mapping.NewScopes(t.Scopes...))
+	}
+	e.Actor, e.Account, e.Provider, e.CredentialID = person.Account.ID, person.Account.ID, person.Account.Provider, person.SessionID
+	v.Record(e)
+}

@@ -1,0 +1,55 @@
+package authserver
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"vexa-sso/proxy"
+)
+
+// MetadataPath is where the server describes itself: the well-known path of RFC 8414 section 3.1 for an issuer that has a path.
+const MetadataPath = "/.well-known/oauth-authorization-server" + issuerPath
+
+// metadata is the document of RFC 8414 section 2. It names what there is and nothing else: a client takes what is missing for
+// unsupported.
+type metadata struct {
+	oidc.DiscoveryConfiguration
+	NamesIssuer bool `json:"authorization_response_iss_parameter_supported"` // RFC 9207 section 3
+}
+
+func (s *Server) describe() ([]byte, error) {
+	none := []oidc.AuthMethod{oidc.AuthMethodNone}
+	return json.Marshal(metadata{
+		DiscoveryConfiguration: oidc.DiscoveryConfiguration{
+			Issuer:                                 s.issuer,
+			AuthorizationEndpoint:                  s.origin + authorizePath,
+			TokenEndpoint:                          s.origin + tokenPath,
+			RevocationEndpoint:                     s.origin + revokePath,
+			DeviceAuthorizationEndpoint:            s.origin + deviceAuthorizationPath,
+			ScopesSupported:                        s.scopes,
+			ResponseTypesSupported:                 []string{string(oidc.ResponseTypeCode)},
+			ResponseModesSupported:                 []string{string(oidc.ResponseModeQuery)},
+			GrantTypesSupported:                    []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeDeviceCode},
+			TokenEndpointAuthMethodsSupported:      none,
+			RevocationEndpointAuthMethodsSupported: none,
+			CodeChallengeMethodsSupported:          []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256},
+		},
+		NamesIssuer: true,
+	})
+}
+
+// metadata serves the document. It is the same for everybody, so a page of any site may read it.
+func (s *Server) metadata(v *proxy.Visit) error {
+	if err := only(v, http.MethodGet, http.MethodHead); err != nil {
+		return err
+	}
+	h := v.Writer().Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = v.Writer().Write(s.document)
+	return nil
+}

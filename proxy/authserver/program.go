@@ -1,0 +1,165 @@
+package authserver
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"vexa-sso/mapping"
+	"vexa-sso/proxy"
+)
+
+// call is one request of a program.
+type call struct {
+	*proxy.Visit
+	form   parameters
+	client Client
+}
+
+// program makes a handler of what answers a program: with JSON, that nobody keeps (RFC 6749 section 5.1), or with an error. What
+// comes before that is the same for all: a form, by POST, of a client that is registered. Programs are no pages, so no other site's
+// page may read the answer: nothing here speaks CORS.
+func (s *Server) program(answer func(call) (any, error)) func(*proxy.Visit) error {
+	return func(v *proxy.Visit) error {
+		if err := only(v, http.MethodPost); err != nil {
+			return err
+		}
+		address := addressKey(v.Address())
+		if wait := s.bounds.failures.wait(s.now(), address); wait > 0 {
+			return s.refuseProgram(v, &tooOften{wait})
+		}
+		c := call{Visit: v}
+		body, err := s.answer(&c, answer)
+		if err != nil {
+			if isFailure(err) {
+				s.bounds.failures.take(s.now(), address)
+			}
+			return s.refuseProgram(v, err)
+		}
+		writeJSON(v.Writer(), http.StatusOK, body)
+		return nil
+	}
+}
+
+func (s *Server) answer(c *call, answer func(call) (any, error)) (any, error) {
+	if c.Request().Header.Get("Authorization") != "" {
+		return nil, errNotSecret
+	}
+	var err error
+	if c.form, err = readForm(c.Writer(), c.Request()); err != nil {
+		return nil, err
+	}
+	if c.form.get("client_secret") != "" || c.form.get("client_assertion") != "" {
+		return nil, errNotSecret
+	}
+	c.client, err = s.clients.Client(c.Request().Context(), c.form.get("client_id"))
+	if errors.Is(err, ErrUnknownClient) {
+		return nil, &oidc.Error{ErrorType: oidc.InvalidClient, Description: "client_id names no client that is registered here"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := c.form.checkResources(s.public); err != nil {
+		return nil, err
+	}
+	return answer(*c)
+}
+
+var errNotSecret = &oidc.Error{ErrorType: oidc.InvalidClient, Description: "clients of this server have no secret: send client_id in the form, and nothing else to prove who you are"}
+
+// tooOften says that somebody asks too often, and for how long they should not.
+type tooOften struct{ wait time.Duration }
+
+func (e *tooOften) Error() string { return "asked too often" }
+
+// isFailure says whether an error is one that somebody who tries things out would meet. A device that waits is none.
+func isFailure(err error) bool {
+	var e *oidc.Error
+	return errors.As(err, &e) && e.ErrorType != oidc.AuthorizationPending && e.ErrorType != oidc.SlowDown
+}
+
+// refuseProgram answers with an error of RFC 6749 section 5.2.
+func (s *Server) refuseProgram(v *proxy.Visit, err error) error {
+	status, e, wait := s.refusal(v, err)
+	h := v.Writer().Header()
+	if wait > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	}
+	if status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Basic realm="vexa-sso"`) // RFC 9110 wants one; section 5.2 the scheme that the client used
+	}
+	e.Description = describable(e.Description)
+	writeJSON(v.Writer(), status, e)
+	return nil
+}
+
+// refusal says how an error is told to a program.
+func (s *Server) refusal(v *proxy.Visit, err error) (status int, e *oidc.Error, wait time.Duration) {
+	var refused *oidc.Error
+	var often *tooOften
+	var m *mapping.Error
+	var objection *mapping.Objection
+	switch {
+	case errors.As(err, &refused):
+		told := *refused
+		status = http.StatusBadRequest
+		if told.ErrorType == oidc.InvalidClient {
+			status = http.StatusUnauthorized
+		}
+		return status, &told, 0
+	case errors.As(err, &often):
+		return http.StatusTooManyRequests, &oidc.Error{ErrorType: oidc.SlowDown, Description: "too many requests from this address; wait a little"}, often.wait
+	case errors.As(err, &objection):
+		return http.StatusBadRequest, invalidGrant(objection.Error()), 0
+	case errors.As(err, &m) && m.Code == mapping.CodeTooManyRefreshes:
+		return http.StatusTooManyRequests, &oidc.Error{ErrorType: oidc.SlowDown, Description: m.Message}, m.RetryAfter
+	case errors.As(err, &m) && m.RetryAfter == 0:
+		return http.StatusBadRequest, invalidGrant(m.Message), 0 // the person may not, or not any more
+	}
+	s.log.LogAttrs(v.Request().Context(), slog.LevelWarn, "a program could not be answered", slog.String("path", v.Request().URL.Path), slog.String("trace_id", v.TraceID()), slog.Any("error", err))
+	if errors.As(err, &m) || errors.Is(err, mapping.ErrStoreUnavailable) {
+		e = &oidc.Error{ErrorType: "temporarily_unavailable", Description: "we cannot look that up right now; try again in a moment"}
+		if oidc.GrantType(v.Request().PostForm.Get("grant_type")) == oidc.GrantTypeDeviceCode {
+			e.ErrorType = oidc.SlowDown // a device that polls gives up at any other error
+		}
+		return http.StatusServiceUnavailable, e, retrySoon
+	}
+	return http.StatusInternalServerError, &oidc.Error{ErrorType: oidc.ServerError, Description: "something went wrong on our side"}, 0
+}
+
+const retrySoon = 5 * time.Second
+
+func invalidGrant(description string) *oidc.Error {
+	return &oidc.Error{ErrorType: oidc.InvalidGrant, Description: description}
+}
+
+// describable keeps of a sentence what an error_description may have (RFC 6749 section 5.2): ASCII without quotation marks and
+// backslashes.
+func describable(sentence string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '’' || r == '"':
+			return '\''
+		case r == '\\' || r < 0x20 || r > 0x7e:
+			return '?'
+		}
+		return r
+	}, sentence)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the program is gone, or it has its answer
+}

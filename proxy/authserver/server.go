@@ -1,0 +1,158 @@
+package authserver
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/proxy"
+)
+
+// Where the endpoints are.
+const (
+	issuerPath              = "/sso/oauth"
+	authorizePath           = issuerPath + "/authorize"
+	consentPath             = issuerPath + "/consent"
+	tokenPath               = issuerPath + "/token"
+	revokePath              = issuerPath + "/revoke"
+	deviceAuthorizationPath = issuerPath + "/device_authorization"
+	devicePath              = "/sso/device"
+)
+
+const (
+	codeLifetime   = time.Minute      // of an authorization code
+	spentLifetime  = 24 * time.Hour   // for which a code that was redeemed is known as such
+	ticketLifetime = 10 * time.Minute // for which a person may look at a question before they answer it
+	deviceLifetime = 10 * time.Minute // of a device code and its user code
+	deviceInterval = 5 * time.Second  // between two polls of a device
+
+	maxCodes   = 10_000 // authorization codes that wait to be redeemed, over all replicas
+	maxDevices = 1_000  // device codes that wait for an answer, over all replicas: few enough that guessing one is hopeless
+
+	purgeEvery = time.Minute
+)
+
+// What the codes of programs begin with; they have the shape of token values, so that garbage never reaches the store.
+const (
+	codeValue   = "vssc_"
+	deviceValue = "vssd_"
+)
+
+// Config is what the server has to know.
+type Config struct {
+	// PublicURL is where browsers and programs reach the bridge, without a path; the issuer is PublicURL + /sso/oauth.
+	PublicURL string
+
+	// Lifetime is how long a program may act for a person until they are asked again; default 2160h. It is within
+	// mapping.Config.MaxTokenLifetime.
+	Lifetime time.Duration
+}
+
+// Deps are what the server works with. All but the last three are required.
+type Deps struct {
+	Accounts *mapping.Accounts
+	Clients  Clients
+	Store    Store
+	Ring     mapping.Sealer
+
+	Titles map[string]string // what people call the identity providers, by name
+	Log    *slog.Logger      // default: slog.Default()
+	Now    func() time.Time  // default: time.Now
+	Random io.Reader         // default: crypto/rand
+}
+
+// Server is the authorization server. It is safe for concurrent use, and any number of replicas may work on one store.
+type Server struct {
+	public   *url.URL
+	origin   string
+	issuer   string
+	document []byte
+	scopes   []string
+	lifetime time.Duration
+
+	accounts *mapping.Accounts
+	clients  Clients
+	store    Store
+	ring     mapping.Sealer
+	titles   map[string]string
+	bounds   bounds
+
+	log    *slog.Logger
+	now    func() time.Time
+	random io.Reader
+}
+
+// New makes the server. It needs no network.
+func New(cfg Config, d Deps) (*Server, error) {
+	public, err := url.Parse(cfg.PublicURL)
+	if err != nil || public.Host == "" {
+		return nil, fmt.Errorf("public_url %q is not a URL", cfg.PublicURL)
+	}
+	origin := public.Scheme + "://" + public.Host
+	s := &Server{
+		public: public, origin: origin, issuer: origin + issuerPath, scopes: mapping.ScopeNames(), lifetime: cmp.Or(cfg.Lifetime, 2160*time.Hour),
+		accounts: d.Accounts, clients: d.Clients, store: d.Store, ring: d.Ring, titles: d.Titles, bounds: newBounds(),
+		log: cmp.Or(d.Log, slog.Default()), now: d.Now, random: d.Random,
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.random == nil {
+		s.random = rand.Reader
+	}
+	if s.document, err = s.describe(); err != nil {
+		return nil, fmt.Errorf("write the server's metadata: %w", err)
+	}
+	return s, nil
+}
+
+// Register gives the edge all the addresses of the server. Whatever else begins with them is answered by the edge, with 404.
+func (s *Server) Register(p *proxy.Proxy) {
+	p.Handle(MetadataPath, s.metadata)
+	p.Handle(authorizePath, s.authorize)
+	p.Handle(consentPath, s.consent)
+	p.Handle(devicePath, s.devicePage)
+	p.Handle(tokenPath, s.program(s.token))
+	p.Handle(revokePath, s.program(s.revoke))
+	p.Handle(deviceAuthorizationPath, s.program(s.authorizeDevice))
+}
+
+// Run forgets what has expired, until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	every := time.NewTicker(purgeEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+			if err := s.purge(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				s.log.Warn("authorizations that are over could not be deleted; trying again", "error", err)
+			}
+		}
+	}
+}
+
+// purge leaves an authorization for as long as the ticket of its consent is good, which must not be answered twice.
+func (s *Server) purge(ctx context.Context) error {
+	_, err := s.store.PurgeAuthorizations(ctx, s.now().Add(-ticketLifetime))
+	return err
+}
+
+// only refuses all methods but these.
+func only(v *proxy.Visit, methods ...string) error {
+	if slices.Contains(methods, v.Request().Method) {
+		return nil
+	}
+	v.Writer().Header().Set("Allow", strings.Join(methods, ", "))
+	return proxy.Refuse("method_not_allowed", "")
+}

@@ -1,0 +1,62 @@
+package authserver
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"vexa-sso/mapping/keyring"
+	"vexa-sso/proxy"
+)
+
+// ticket is a question that was put to a person, on its way through their browser: what exactly they were asked. It is sealed, so
+// that nobody else can write or read one, and sealed to the session that was asked, so that nobody else can answer it (G2). It
+// is answered once: by then there is an authorization of its code.
+type ticket struct {
+	Kind     Kind      `json:"kind"`
+	Code     string    `json:"code,omitempty"`   // what the program gets if they agree; nobody has seen it yet
+	Device   []byte    `json:"device,omitempty"` // the hash of the device code in question
+	UserCode string    `json:"user_code,omitempty"`
+	Client   string    `json:"client"`
+	Scopes   []string  `json:"scopes"`
+	Expires  time.Time `json:"expires"`
+
+	RedirectURI string `json:"redirect_uri,omitempty"`
+	State       string `json:"state,omitempty"`
+	Challenge   string `json:"challenge,omitempty"`
+}
+
+func (s *Server) seal(t ticket, person proxy.Person) (string, error) {
+	text, err := json.Marshal(t)
+	if err != nil {
+		return "", fmt.Errorf("write a ticket: %w", err)
+	}
+	sealed, err := s.ring.Seal(keyring.ConsentTicket, text, []byte(person.SessionID))
+	if err != nil {
+		return "", fmt.Errorf("seal a ticket: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sealed), nil
+}
+
+// open returns the ticket, if the person was asked that, in this session and not long ago.
+func (s *Server) open(sealed string, kind Kind, person proxy.Person) (ticket, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(sealed)
+	if err != nil {
+		return ticket{}, errForeignTicket
+	}
+	text, err := s.ring.Open(keyring.ConsentTicket, raw, []byte(person.SessionID))
+	if err != nil {
+		return ticket{}, errForeignTicket
+	}
+	var t ticket
+	if err := json.Unmarshal(text, &t); err != nil || t.Kind != kind {
+		return ticket{}, errForeignTicket
+	}
+	if !s.now().Before(t.Expires) {
+		return ticket{}, proxy.Refuse("consent_invalid", "This page was open for too long.")
+	}
+	return t, nil
+}
+
+var errForeignTicket = proxy.Refuse("consent_invalid", "")

@@ -1,0 +1,227 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"vexa-sso/mapping"
+)
+
+// token is the token endpoint (RFC 6749 section 3.2).
+func (s *Server) token(c call) (any, error) {
+	switch grant := oidc.GrantType(c.form.get("grant_type")); grant {
+	case oidc.GrantTypeCode:
+		return s.redeem(c)
+	case oidc.GrantTypeRefreshToken:
+		return s.refresh(c)
+	case oidc.GrantTypeDeviceCode:
+		return s.poll(c)
+	case "":
+		return nil, invalid("grant_type is missing")
+	}
+	return nil, &oidc.Error{ErrorType: oidc.UnsupportedGrantType, Description: "grant_type is none of those that the metadata lists"}
+}
+
+// The text of a verifier and of an S256 challenge (RFC 7636 sections 4.1 and 4.2).
+var (
+	verifierText  = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
+	challengeText = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+)
+
+var errBadCode = invalidGrant("the code is unknown, was used, has expired, or was not given to this client for this redirect_uri and verifier")
+
+// redeem exchanges an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.6).
+func (s *Server) redeem(c call) (any, error) {
+	verifier, redirectURI := c.form.get("code_verifier"), c.form.get("redirect_uri")
+	switch {
+	case c.form.get("code") == "":
+		return nil, invalid("code is missing")
+	case redirectURI == "":
+		return nil, invalid("redirect_uri is missing")
+	case verifier == "":
+		return nil, invalid("code_verifier is missing")
+	case !verifierText.MatchString(verifier):
+		return nil, invalid("code_verifier is not 43 to 128 unreserved characters")
+	}
+	hash, ok := mapping.ParseTokenValue(codeValue, c.form.get("code"))
+	if !ok {
+		return nil, errBadCode
+	}
+
+	var a Authorization
+	var good, again bool
+	err := s.store.ChangeAuthorization(c.Request().Context(), hash, func(stored *Authorization) error {
+		good, again = false, false
+		switch {
+		case stored.Kind != KindCode:
+		case stored.Status == StatusSpent:
+			again, stored.Status = true, StatusReused
+		case stored.Status != StatusApproved || !s.now().Before(stored.ExpiresAt):
+		case !stored.isFor(c.client, redirectURI, verifier):
+			stored.Status = StatusDenied // somebody has the code whose it is not
+		default:
+			good, stored.Status, stored.ExpiresAt = true, StatusSpent, s.now().Add(spentLifetime)
+		}
+		a = *stored
+		return nil
+	})
+	switch {
+	case errors.Is(err, mapping.ErrNotFound):
+		return nil, errBadCode
+	case err != nil:
+		return nil, err
+	case again:
+		return nil, s.codeReused(c, a)
+	case !good:
+		return nil, errBadCode
+	}
+	return s.give(c, a)
+}
+
+// isFor says whether a code was given to this client, for this redirect URI and for whoever knows this verifier.
+func (a Authorization) isFor(client Client, redirectURI, verifier string) bool {
+	challenge := &oidc.CodeChallenge{Challenge: a.Asked.Challenge, Method: oidc.CodeChallengeMethodS256}
+	return a.Asked.Client == client.ID && a.Asked.RedirectURI == redirectURI && oidc.VerifyCodeChallenge(challenge, verifier)
+}
+
+// give makes what a person has agreed to, and notes it with the code, so that a second use of the code can revoke it.
+func (s *Server) give(c call, a Authorization) (any, error) {
+	ctx := c.Request().Context()
+	issued, err := s.accounts.GrantTool(ctx, a.AccountID, mapping.NewToken{
+		Kind: mapping.TokenTool, Client: c.client.ID, Name: c.client.Name, Scopes: mapping.NewScopes(a.Asked.Scopes...), Lifetime: s.lifetime,
+		Address: c.Address(), TraceID: c.TraceID(),
+	}, a.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	a.Asked.Token = issued.Token.ID
+	again := false
+	err = s.store.ChangeAuthorization(ctx, a.Hash, func(stored *Authorization) error {
+		again, stored.Asked.Token = stored.Status == StatusReused, issued.Token.ID
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if again { // while the grant was being made
+		return nil, s.revokeReused(c, a)
+	}
+	return s.tokens(issued), nil
+}
+
+// codeReused ends what a code gave that is shown a second time: it is in two hands (RFC 6749 section 4.1.2).
+func (s *Server) codeReused(c call, a Authorization) error {
+	c.Record(mapping.Event{
+		Event: mapping.EventCodeReused, Account: a.AccountID, CredentialID: a.Asked.Token,
+		Reason: "an authorization code of " + a.Asked.Client + " was shown again by " + c.client.ID,
+	})
+	if a.Asked.Token == "" {
+		return errBadCode // its grant is being made; who makes it will see
+	}
+	return s.revokeReused(c, a)
+}
+
+func (s *Server) revokeReused(c call, a Authorization) error {
+	err := s.end(c.Request().Context(), a.AccountID, a.Asked.Token, "its authorization code was shown twice", "vexa-sso")
+	if err != nil {
+		return err
+	}
+	return errBadCode
+}
+
+// end revokes a program's grant. One that is gone already is no error.
+func (s *Server) end(ctx context.Context, account, token, reason, actor string) error {
+	err := s.accounts.Revoke(ctx, mapping.Revocation{Kind: mapping.RevokeToken, Account: account, Token: token, Reason: reason}, actor)
+	if errors.Is(err, mapping.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// refresh exchanges a refresh value for the next ones (RFC 6749 section 6). A program cannot change its scopes on the way: what
+// it was given would have to be given anew.
+func (s *Server) refresh(c call) (any, error) {
+	errUnknown := invalidGrant("the refresh token is unknown, has expired, was revoked, or is another client's")
+	if c.form.get("refresh_token") == "" {
+		return nil, invalid("refresh_token is missing")
+	}
+	hash, ok := mapping.ParseTokenValue(mapping.RefreshValue, c.form.get("refresh_token"))
+	if !ok {
+		return nil, errUnknown
+	}
+	if err := s.sameScopes(c, hash); err != nil {
+		return nil, err
+	}
+	issued, err := s.accounts.RefreshTool(c.Request().Context(), hash, c.client.ID)
+	switch {
+	case errors.Is(err, mapping.ErrNotFound):
+		return nil, errUnknown
+	case errors.Is(err, mapping.ErrTokenReused):
+		return nil, invalidGrant("the refresh token was used before, so it may be in two hands: everything that it led to is revoked; sign in again")
+	case err != nil:
+		return nil, err
+	}
+	return s.tokens(issued), nil
+}
+
+// sameScopes refuses a scope parameter that names other scopes than the grant has.
+func (s *Server) sameScopes(c call, hash [32]byte) error {
+	asked, err := scopesOf(c.form.get("scope"), s.scopes)
+	if err != nil || len(asked) == 0 {
+		return err
+	}
+	token, err := s.accounts.TokenOfRefresh(c.Request().Context(), hash)
+	if errors.Is(err, mapping.ErrNotFound) {
+		return nil // refreshing says so
+	}
+	if err == nil && mapping.NewScopes(asked...) != token.Scopes {
+		err = &oidc.Error{ErrorType: oidc.InvalidScope, Description: "a refresh keeps the scopes: leave scope out, or sign in again with other ones"}
+	}
+	return err
+}
+
+// tokens is what a program gets (RFC 6749 section 5.1).
+func (s *Server) tokens(issued mapping.Issued) *oidc.AccessTokenResponse {
+	return &oidc.AccessTokenResponse{
+		AccessToken: issued.Access, TokenType: oidc.BearerToken, ExpiresIn: uint64(max(0, issued.AccessExpires.Sub(s.now())/time.Second)),
+		RefreshToken: issued.Refresh, Scope: issued.Token.Scopes.List(),
+	}
+}
+
+// revoke is the revocation endpoint (RFC 7009): any value of a grant ends the whole of it. A value that is none needs no end.
+func (s *Server) revoke(c call) (any, error) {
+	value := c.form.get("token")
+	if value == "" {
+		return nil, invalid("token is missing")
+	}
+	token, err := s.tokenOf(c.Request().Context(), value)
+	if errors.Is(err, mapping.ErrNotFound) {
+		return struct{}{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if token.Kind != mapping.TokenTool || token.Client != c.client.ID {
+		return nil, invalidGrant("the token was not given to this client")
+	}
+	if err := s.end(c.Request().Context(), token.AccountID, token.ID, "signed out by "+token.Name, token.AccountID); err != nil {
+		return nil, err
+	}
+	return struct{}{}, nil
+}
+
+// tokenOf finds what a value stands for, whatever token_type_hint says: the value itself tells which type it is.
+func (s *Server) tokenOf(ctx context.Context, value string) (mapping.Token, error) {
+	if hash, ok := mapping.ParseTokenValue(mapping.RefreshValue, value); ok {
+		return s.accounts.TokenOfRefresh(ctx, hash)
+	}
+	if hash, ok := mapping.ParseTokenValue(mapping.AccessValue, value); ok {
+		token, _, err := s.accounts.TokenByValue(ctx, hash)
+		return token, err
+	}
+	return mapping.Token{}, mapping.ErrNotFound
+}
