@@ -59,6 +59,13 @@ keyring_file: keyring.json
 `, mortalURL, m.vexa.GatewayURL, m.vexa.AdminURL, vexatest.DefaultAdminToken, m.okta.Issuer(), m.store()))
 	jar, err := cookiejar.New(nil)
 	m.must(err)
+	m.sit(jar)
+	t.Cleanup(m.kill)
+	return m
+}
+
+// sit puts Ada before the process, with the cookies that she has.
+func (m *mortal) sit(jar http.CookieJar) {
 	lead := func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, m.address)
 	}
@@ -66,8 +73,22 @@ keyring_file: keyring.json
 		Jar: jar, Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: lead},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	t.Cleanup(m.kill)
-	return m
+}
+
+// twin is a second process of the same configuration, before which the same Ada sits.
+func (m *mortal) twin() *mortal {
+	other := &mortal{t: m.t, dir: m.dir, okta: m.okta, vexa: m.vexa}
+	other.sit(m.person.Jar)
+	m.t.Cleanup(other.kill)
+	return other
+}
+
+// settings adds lines to the configuration, for the next start.
+func (m *mortal) settings(lines string) {
+	m.t.Helper()
+	text, err := os.ReadFile(filepath.Join(m.dir, "vexa-sso.yaml"))
+	m.must(err)
+	m.write("vexa-sso.yaml", string(text)+lines)
 }
 
 func (m *mortal) must(err error) {
