@@ -81,6 +81,9 @@ func (p *Proxy) homePage(ctx context.Context, c *caller) page.Home {
 		Since: c.session.CreatedAt, Until: c.session.ExpiresAt, Idle: p.cfg.Session.Idle,
 		Notices: p.notices(c, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots, Admin: d.Grant.Admin, Denied: d.Grant.DenyRoutes,
 	}
+	if mayUse(c.account, d) == nil {
+		v.Links = append(v.Links, p.tokensLink(ctx, c.account.ID))
+	}
 	for _, rule := range d.Rules {
 		if !rule.Matched && !d.Grant.Admin {
 			continue // which groups others are in is for admins to know

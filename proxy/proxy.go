@@ -131,6 +131,7 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 	}
 	p.own = http.NewServeMux()
 	p.ownPages()
+	p.tokenPages()
 	return p, nil
 }
 

@@ -84,11 +84,13 @@ func (v *Visit) FreshlySignedIn() (Person, error) {
 	if err != nil {
 		return Person{}, err
 	}
-	if v.Now().Sub(person.AuthTime) >= freshFor {
+	if !v.fresh(person) {
 		return Person{}, &problem{Code: "login_required", Detail: "This needs a sign-in that is less than five minutes old.", Afresh: true}
 	}
 	return person, nil
 }
+
+func (v *Visit) fresh(person Person) bool { return v.Now().Sub(person.AuthTime) < freshFor }
 
 // SameSite refuses a request that another site could have made the browser send. It is for whatever changes something in the name
 // of the cookie, whatever the method (S7).

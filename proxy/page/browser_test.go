@@ -159,6 +159,9 @@ func servePages(t *testing.T) (base string, paths []string) {
 	mux := http.NewServeMux()
 	mux.Handle(AssetsPath, testPages().Assets())
 	for name, h := range everyPage(strings.Repeat("many words ", 20)+strings.Repeat("w", 200), "/sso/") {
+		if name == "continue" {
+			continue // it leads on at once
+		}
 		path := "/" + strings.ReplaceAll(name, " ", "-")
 		mux.Handle(path, h)
 		paths = append(paths, path)

@@ -1,0 +1,295 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
+	"vexa-sso/mapping"
+	"vexa-sso/proxy/page"
+)
+
+// tokenDesk is where people see, make and end what acts for them without a browser: a page for them, and the same as JSON.
+//
+// What a program shows is let in to look at itself and to end itself, and to nothing else: a token that got into wrong hands tells
+// nothing of its owner's other ones, and makes none.
+type tokenDesk struct {
+	p      *Proxy
+	making singleflight.Group
+	sent   *lru.Cache[string, struct{}] // the forms that made a token already
+}
+
+const maxSentForms = 10_000 // that are remembered; the oldest are forgotten first
+
+// tokenPages puts the desk under its address.
+func (p *Proxy) tokenPages() {
+	sent, err := lru.New[string, struct{}](maxSentForms)
+	if err != nil {
+		panic(err) // only for a size that is not positive
+	}
+	d := &tokenDesk{p: p, sent: sent}
+	p.Handle(page.TokensPath, d.tokens)
+	p.Handle(page.TokensPath+"/{id}", d.token)
+	p.Handle(page.TokensPath+"/{id}/revoke", d.revokeForm)
+}
+
+func (d *tokenDesk) tokens(v *Visit) error {
+	switch v.r.Method {
+	case http.MethodGet, http.MethodHead:
+		if isNavigation(v.r) {
+			return d.show(v)
+		}
+		return d.list(v)
+	case http.MethodPost:
+		return d.create(v)
+	}
+	return refuse("method_not_allowed", "")
+}
+
+func (d *tokenDesk) token(v *Visit) error {
+	if v.r.Method != http.MethodDelete {
+		return refuse("method_not_allowed", "")
+	}
+	return d.end(v)
+}
+
+// show is the page. A form that was begun elsewhere, or before a sign-in, is filled in from the query; it is the person who
+// sends it.
+func (d *tokenDesk) show(v *Visit) error {
+	person, err := v.SignedIn()
+	if err != nil {
+		return err
+	}
+	tokens, err := d.p.accounts.TokensOf(v.r.Context(), person.Account.ID)
+	if err != nil {
+		return err
+	}
+	q := v.r.URL.Query()
+	form, err := d.prefilled(person, q)
+	if err != nil {
+		return err
+	}
+	return d.page(v, person, tokens, form, whatHappened(q, tokens)...)
+}
+
+func (d *tokenDesk) page(v *Visit, person Person, tokens []mapping.Token, form *page.TokenForm, notices ...page.Notice) error {
+	view := page.Tokens{Notices: notices, Form: form}
+	form.SignInFirst = !v.fresh(person)
+	if provider := d.p.provider(person.Account.Provider); provider != nil {
+		form.Provider = provider.Title()
+	}
+	for _, t := range tokens {
+		may := t.Scopes.Intersect(person.Decision.Grant.Scopes)
+		line := page.Token{
+			ID: t.ID, Name: t.Name, Scopes: may.List(), Idle: without(t.Scopes, may),
+			Created: t.CreatedAt, Expires: t.ExpiresAt, Used: t.UsedAt, UsedFrom: t.UsedFrom,
+		}
+		if t.Kind == mapping.TokenTool {
+			view.Tools = append(view.Tools, line)
+		} else {
+			view.Personal = append(view.Personal, line)
+		}
+	}
+	v.Pages().Tokens(v.Writer(), v.r, view)
+	return nil
+}
+
+// without returns the scopes of s that are not in t.
+func without(s, t mapping.Scopes) (rest []string) {
+	for _, name := range s.List() {
+		if !t.Has(name) {
+			rest = append(rest, name)
+		}
+	}
+	return rest
+}
+
+const (
+	revokedKey = "revoked" // in the page's query: the token that was just ended
+	sentKey    = "sent"    // in the page's query: a form was sent again
+)
+
+// whatHappened says what the form before did. It says of no token that it is revoked while it is there.
+func whatHappened(q url.Values, tokens []mapping.Token) []page.Notice {
+	switch {
+	case q.Has(sentKey):
+		return []page.Notice{{
+			Level: page.Info, Title: "That form was sent already",
+			Text: "It made one token, whose value was shown then and cannot be shown again. If you don’t have it, revoke the token and make another.",
+		}}
+	case q.Has(revokedKey) && find(tokens, q.Get(revokedKey)) == nil:
+		return []page.Notice{{Level: page.Info, Title: "It is revoked", Text: "Whatever used it is refused from now on."}}
+	}
+	return nil
+}
+
+func find(tokens []mapping.Token, id string) *mapping.Token {
+	for i, t := range tokens {
+		if t.ID == id {
+			return &tokens[i]
+		}
+	}
+	return nil
+}
+
+// tokenJSON is a token as programs read it. The value is there once, in the answer to its making.
+type tokenJSON struct {
+	ID           string            `json:"id"`
+	Kind         mapping.TokenKind `json:"kind"`
+	Client       string            `json:"client,omitempty"`
+	Name         string            `json:"name"`
+	Scopes       []string          `json:"scopes"` // at most; never more than its owner's
+	CreatedAt    time.Time         `json:"created_at"`
+	ExpiresAt    time.Time         `json:"expires_at"`
+	LastUsedAt   *time.Time        `json:"last_used_at"`
+	LastUsedFrom string            `json:"last_used_from,omitempty"`
+	Token        string            `json:"token,omitempty"`
+}
+
+func tokenJSONOf(t mapping.Token) tokenJSON {
+	view := tokenJSON{
+		ID: t.ID, Kind: t.Kind, Client: t.Client, Name: t.Name, Scopes: list(t.Scopes.List()),
+		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), LastUsedFrom: t.UsedFrom,
+	}
+	if !t.UsedAt.IsZero() {
+		at := t.UsedAt.UTC()
+		view.LastUsedAt = &at
+	}
+	return view
+}
+
+// list is the page for programs.
+func (d *tokenDesk) list(v *Visit) error {
+	c, err := d.holder(v)
+	if err != nil {
+		return err
+	}
+	tokens, err := d.p.accounts.TokensOf(v.r.Context(), c.account.ID)
+	if err != nil {
+		return err
+	}
+	views := []tokenJSON{}
+	for _, t := range tokens {
+		if c.credential != "token" || t.ID == c.credentialID {
+			views = append(views, tokenJSONOf(t))
+		}
+	}
+	writeJSON(v.ex, http.StatusOK, struct {
+		Tokens      []tokenJSON `json:"tokens"`
+		MaxLifetime int64       `json:"max_lifetime"` // seconds
+	}{views, int64(d.p.cfg.Tokens.MaxLifetime / time.Second)})
+	return nil
+}
+
+// holder is whoever asks, by cookie or by what a program shows, if they may use Vexa at all.
+func (d *tokenDesk) holder(v *Visit) (*caller, error) {
+	c, err := d.p.identify(v.ex, v.r)
+	if err != nil {
+		return nil, err
+	}
+	return c, mayUse(c.account, d.p.see(c).decision)
+}
+
+// end revokes a token: any of their own for a person at their browser, itself for a token.
+func (d *tokenDesk) end(v *Visit) error {
+	c, err := d.holder(v)
+	if err != nil {
+		return err
+	}
+	id := v.r.PathValue("id")
+	switch c.credential {
+	case bySession:
+		err = v.SameSite()
+	case "token":
+		if id != c.credentialID {
+			err = refuse("not_found", "There is no such token, or it is not the one on this request.")
+		}
+	default:
+		err = refuse("unauthenticated", "Tokens are revoked by a person who is signed in with a browser, or by themselves.")
+	}
+	if err != nil {
+		return err
+	}
+	if err := d.revoke(v, c.account.ID, id); err != nil {
+		return err
+	}
+	v.ex.Header().Set("Cache-Control", "no-store")
+	v.ex.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// revokeForm is end for the page. Taking something away needs no fresh sign-in.
+func (d *tokenDesk) revokeForm(v *Visit) error {
+	if v.r.Method != http.MethodPost {
+		return refuse("method_not_allowed", "")
+	}
+	person, err := v.SignedIn()
+	if err != nil {
+		return err
+	}
+	if err := v.SameSite(); err != nil {
+		return err
+	}
+	id := v.r.PathValue("id")
+	if err := d.revoke(v, person.Account.ID, id); err != nil && !errors.Is(err, mapping.ErrNotFound) {
+		return err // what was revoked meanwhile is as they wanted it
+	}
+	v.Redirect(page.TokensPath + "?" + url.Values{revokedKey: {id}}.Encode())
+	return nil
+}
+
+func (d *tokenDesk) revoke(v *Visit, account, id string) error {
+	r := mapping.Revocation{At: v.Now(), Kind: mapping.RevokeToken, Account: account, Token: id, Reason: "by its owner"}
+	err := d.p.accounts.Revoke(v.r.Context(), r, account)
+	if errors.Is(err, mapping.ErrNotFound) {
+		return refuseBecause("not_found", "There is no such token.", err)
+	}
+	if err != nil {
+		return err
+	}
+	d.p.Apply(r)
+	return nil
+}
+
+// tokensLink leads from the start page to the tokens, and says which there are.
+func (p *Proxy) tokensLink(ctx context.Context, account string) page.Link {
+	link := page.Link{Label: "Tokens and tools", Href: page.TokensPath, Note: "For curl, SDKs, n8n, CI jobs: whatever asks for an API key"}
+	tokens, err := p.accounts.TokensOf(ctx, account)
+	if err != nil {
+		return link // the page itself will say what is wrong
+	}
+	personal, tools := 0, []string{}
+	for _, t := range tokens {
+		if t.Kind == mapping.TokenTool {
+			tools = append(tools, t.Name)
+		} else {
+			personal++
+		}
+	}
+	var has []string
+	if personal > 0 {
+		has = append(has, count(personal, "personal token"))
+	}
+	if len(tools) > 0 {
+		has = append(has, count(len(tools), "signed-in tool")+" ("+strings.Join(tools[:min(3, len(tools))], ", ")+")")
+	}
+	if len(has) > 0 {
+		link.Note = strings.Join(has, ", ")
+	}
+	return link
+}
+
+// count says how many things there are.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
+}
