@@ -89,6 +89,10 @@ func FuzzIdentity(f *testing.F) {
 		`{"sub":"00u1","email":"ada@acme.example","email_verified":true,"groups":["a",""]}`,
 		`{"sub":"x","tid":"7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3","oid":"e4b7d8a1-6c35-4f02-9a8e-71d2c5f0b346","acct":1,"idp":"live.com","xms_edov":"1"}`,
 		`{"sub":5,"groups":{"a":1},"_claim_names":{"groups":7},"hasgroups":"true","name":["x"],"email":null}`,
+		`{"sub":"ada@acme.example","uid":"00u1","cid":"0oa1","scp":["vexa"]}`, `{"sub":"0oa1","cid":"0oa1","scp":["vexa"]}`,
+		`{"ver":"2.0","iss":"https://login.microsoftonline.com/7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3/v2.0","tid":"7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3","azp":"8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432","oid":"e4b7d8a1-6c35-4f02-9a8e-71d2c5f0b346","sub":"q","scp":"a b"}`,
+		`{"ver":"1.0","iss":"https://sts.windows.net/7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3/","tid":"7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3","appid":"8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432","oid":"e4b7d8a1-6c35-4f02-9a8e-71d2c5f0b346","sub":"e4b7d8a1-6c35-4f02-9a8e-71d2c5f0b346","roles":["a"],"upn":"x"}`,
+		`{"sub":"u","client_id":"c","scope":"a b"}`, `{"sub":"c@clients","azp":"c"}`, `{"sub":"c","client_id":"c","email":"ada@acme.example"}`,
 		`{"sub":"a","SUB":"b","sub":"c"}`, `null`, `[]`, `"x"`, `{"exp":1e400}`, `{"groups":[[["a"]]],"roles":[null]}`, `{"email":"a@b@c","name":"\u0000\ud800"}`,
 	} {
 		f.Add([]byte(seed))
@@ -121,6 +125,7 @@ func FuzzIdentity(f *testing.F) {
 			_ = p.dialect.keyFits(doc, publicKey{issuer: "https://x/{tenantid}", cloud: "y"}, c)
 			p.incomplete(c)
 			merged(c, c)
+			checkAccess(t, p, c)
 			who, refusal := p.signedIn(c)
 			if refusal != nil {
 				continue
@@ -140,4 +145,34 @@ func FuzzIdentity(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checkAccess holds what any claims say as an access token's: one person or one program, whose subjects never meet, or a refusal
+// that is fit to be shown.
+func checkAccess(t *testing.T, p *Provider, c claims) {
+	t.Helper()
+	shown, refusal := p.dialect.access(c)
+	if refusal == nil {
+		_, refusal = p.checkAudience(c)
+	}
+	if refusal == nil {
+		refusal = checkTimes(c, p.now())
+	}
+	if refusal != nil {
+		if refusal.Message == "" || refusal.Remedy == "" || len(refusal.Message) > 4<<10 || strings.ContainsFunc(refusal.Error(), unicode.IsControl) {
+			t.Errorf("refused by %q", refusal.Error())
+		}
+	}
+	who := shown.holder
+	if who.subject == "" {
+		return
+	}
+	program := strings.Contains(who.subject, "/client/") && p.cfg.Type != TypeOIDC || strings.HasPrefix(who.subject, "oidc:"+p.Issuer()+"?client=")
+	if program != (who.kind == Service) || who.kind != User && who.kind != Service || shown.client == "" {
+		t.Errorf("%+v of the client %q", who, shown.client)
+	}
+	id := p.identity(shown.claims, who)
+	if id.Subject != who.subject || id.Kind == Service && id.Email != "" {
+		t.Errorf("%+v", id)
+	}
 }

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -97,6 +98,74 @@ func FuzzIDToken(f *testing.F) {
 			t.Errorf("%q gives %v", raw, c)
 		} else if refusal.Code != CodeSignInInvalid || strings.ContainsFunc(refusal.Error(), unicode.IsControl) {
 			t.Errorf("%q: %q", raw, refusal.Error())
+		}
+	})
+}
+
+// tokenSeeds are what strangers show as tokens.
+var tokenSeeds = []string{
+	"", ".", "..", "a.b.c", "a.b.c.d.e", "vsso_0123456789", "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJIUzI1NiJ9.e30.AA", "{}", `{"payload":"e30"}`,
+	"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2FjbWUub2t0YS5jb20vb2F1dGgyL2RlZmF1bHQifQ.AA",                       // Okta's issuer
+	"eyJhbGciOiJSUzI1NiIsIm5vbmNlIjoieCJ9.eyJpc3MiOiJ4IiwiYXVkIjpbIngiXX0.AA",                                      // nonce
+	"eyJhbGciOiJSUzI1NiIsImNyaXQiOltdfQ.eyJpc3MiOiJ4In0.AA",                                                        // crit
+	"eyJhbGciOiJSUzI1NiIsImNyaXQiOm51bGx9.eyJpc3MiOiJ4In0.AA",                                                      // crit: null
+	"eyJhbGciOiJSUzI1NiJ9.eyJJU1MiOiJ4IiwiaXNzIjp7fX0.AA",                                                          // ISS, iss an object
+	"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJcdTAwMDBcbiIsImlzcyI6ImIifQ.AA",                                               // control characters, twice
+	"eyJhbGciOiJSUzI1NiJ9.W1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tb.AA", // nested
+}
+
+// FuzzUnverifiedIssuer feeds anything: what is read is bounded, and of something with three parts, and what it costs does not depend
+// on what is in it.
+func FuzzUnverifiedIssuer(f *testing.F) {
+	for _, seed := range tokenSeeds {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		issuer, ok := UnverifiedIssuer(raw)
+		if ok != (issuer != "") || len(issuer) > maxUnverified {
+			t.Errorf("%q is of %q: %v", raw, issuer, ok)
+		}
+		if ok && (strings.Count(raw, ".") != 2 || len(raw) > maxToken) {
+			t.Errorf("%q is a token", raw)
+		}
+	})
+}
+
+// FuzzAccessToken feeds anything as an access token to every type of provider: nothing that no key of theirs signed gets through, and
+// what is said about it is fit to be shown.
+func FuzzAccessToken(f *testing.F) {
+	for _, seed := range tokenSeeds {
+		f.Add(seed)
+	}
+	var providers []*Provider
+	for _, cfg := range []Config{
+		{Type: TypeOkta, Issuer: "https://acme.okta.com/oauth2/default"}, {Type: TypeEntra, Tenant: tenantA}, {Type: TypeOIDC, Issuer: "https://idp.example"},
+	} {
+		cfg.Name, cfg.ClientID, cfg.RedirectURL, cfg.API.Audiences = "sim", clientID, redirectURL, []string{"api://default"}
+		p, err := New(cfg, Env{Now: newClock().now})
+		if err != nil {
+			f.Fatal(err)
+		}
+		published, err := parseKey(mustJSON(newSigner(0, "").published())) // document and keys are known, so nobody is asked
+		if err != nil {
+			f.Fatal(err)
+		}
+		published.seen = p.now()
+		p.keys.keys[published.id], p.keys.fetched, p.keys.missed = published, p.now(), p.now()
+		p.discovery.doc, p.discovery.fetched = &document{}, p.now()
+		p.discovery.doc.IssuerURL = p.dialect.issuer()
+		providers = append(providers, p)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		for _, p := range providers {
+			got, err := p.VerifyAccessToken(t.Context(), raw)
+			var refusal *Error
+			if !errors.As(err, &refusal) {
+				t.Fatalf("%q gives %+v, %v", raw, got, err)
+			}
+			if refusal.Code != CodeTokenInvalid && refusal.Code != CodeTenantRefused || refusal.Message == "" || strings.ContainsFunc(refusal.Error(), unicode.IsControl) {
+				t.Errorf("%q: %q", raw, refusal.Error())
+			}
 		}
 	})
 }

@@ -14,8 +14,8 @@ import (
 
 const universalEndpoint = "https://vexa.acme.example/sso/logout/universal/sim"
 
-// The list of negative tests that the facts about Okta and Entra end with, by its numbers. 6 to 8 as they concern ID tokens;
-// bearer tokens, SCIM (20, 21) and what a session store has to do (15, 18) are shown where those are.
+// The list of negative tests that the facts about Okta and Entra end with, by its numbers. 6 to 8 for ID tokens and for bearer
+// tokens; SCIM (20, 21) and what a session store has to do (15, 18) are shown where those are.
 func TestNegative(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]func(*testing.T){
@@ -27,6 +27,9 @@ func TestNegative(t *testing.T) {
 		"06 a token for another application, and one for Graph":        negative06,
 		"07 an app-only token":                                         negative07,
 		"08 an access token of Okta's org":                             negative08,
+		"06 as bearer: for another application, and for Graph":         negative06Bearer,
+		"07 as bearer: app-only, without roles and where people go":    negative07Bearer,
+		"08 as bearer: of Okta's org":                                  negative08Bearer,
 		"09 a token of another authorization server with the same kid": negative09,
 		"10 no signature, the public key as a secret, unknown keys":    negative10,
 		"11 a key that flaps":                                          negative11,
@@ -118,6 +121,89 @@ func negative07(t *testing.T) {
 func negative08(t *testing.T) {
 	f, p := oktaOf(t, Config{})
 	f.refuses(t, p, but(f.oktaClaims(), map[string]any{"iss": f.URL, "aud": f.URL, "sub": "ada.byron@acme.example", "uid": adaOkta}), CodeSignInInvalid)
+}
+
+// accessClaims are Ada's in a version 2 access token for us as the API.
+func (f *idp) accessClaims() map[string]any {
+	return but(f.entraClaims(), map[string]any{
+		"aud": bearerAPI, "azp": "8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432", "azpacr": "0", "scp": "Bridge.Read Bridge.Write",
+		"email": nil, "xms_edov": nil, "login_hint": nil, "groups": nil, "roles": nil,
+	})
+}
+
+const bearerAPI = "2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91"
+
+// bears shows claims, signed, as an access token.
+func (f *idp) bears(t *testing.T, p *Provider, claims, header map[string]any) (AccessToken, error) {
+	t.Helper()
+	return p.VerifyAccessToken(t.Context(), f.signer.sign(claims, header))
+}
+
+func negative06Bearer(t *testing.T) {
+	f, p := entraOf(t, Config{API: API{Audiences: []string{bearerAPI}}})
+	if _, err := f.bears(t, p, f.accessClaims(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for aud, words := range map[string]string{
+		"8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432": "8b1e5f77", oidctest.GraphAppID: "Microsoft Graph", "https://graph.microsoft.com": "Microsoft Graph",
+	} {
+		_, err := f.bears(t, p, but(f.accessClaims(), map[string]any{"aud": aud}), nil)
+		if e := refused(t, err, CodeTokenInvalid); !strings.Contains(e.Message, words) {
+			t.Errorf("%s: %s", aud, e.Message)
+		}
+	}
+	_, err := f.bears(t, p, f.accessClaims(), map[string]any{"nonce": "x"})
+	refused(t, err, CodeTokenInvalid)
+}
+
+// That rules about people do not match a service is for the rules to show; here it is that it is one.
+func negative07Bearer(t *testing.T) {
+	f, p := entraOf(t, Config{API: API{Audiences: []string{bearerAPI}}})
+	appOnly := but(f.accessClaims(), map[string]any{"scp": nil, "sub": adaOID, "name": nil, "preferred_username": nil})
+	for _, roles := range []any{nil, []string{}, []string{" "}, "", 7, []any{7}} {
+		_, err := f.bears(t, p, but(appOnly, map[string]any{"roles": roles}), nil)
+		if e := refused(t, err, CodeTokenInvalid); !strings.Contains(e.Message, "no role") {
+			t.Errorf("%v: %s", roles, e.Message)
+		}
+	}
+	person, err := f.bears(t, p, f.accessClaims(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := f.bears(t, p, but(appOnly, map[string]any{"roles": []string{"Bridge.Sync"}}), nil)
+	if err != nil || program.Identity.Kind != Service || program.Identity.Subject == person.Identity.Subject {
+		t.Errorf("%+v beside %+v, %v", program, person, err)
+	}
+	for name, confused := range map[string]map[string]any{
+		"app with scopes":     but(appOnly, map[string]any{"roles": []string{"Bridge.Sync"}, "scp": "Bridge.Read"}),
+		"app that is a user":  but(appOnly, map[string]any{"roles": []string{"Bridge.Sync"}, "idtyp": "user"}),
+		"user that is an app": but(f.accessClaims(), map[string]any{"idtyp": "app"}),
+		"user without scopes": but(f.accessClaims(), map[string]any{"scp": nil, "roles": []string{"Bridge.Sync"}}),
+	} {
+		if _, err := f.bears(t, p, confused, nil); err == nil {
+			t.Errorf("%s: taken", name)
+		} else {
+			refused(t, err, CodeTokenInvalid)
+		}
+	}
+}
+
+func negative08Bearer(t *testing.T) {
+	f, p := oktaOf(t, Config{API: API{Audiences: []string{"api://default", "https://acme.example"}}})
+	good := but(f.oktaClaims(), map[string]any{"aud": "api://default", "cid": clientID, "uid": adaOkta, "sub": "ada.byron@acme.example", "scp": []string{"openid"}, "at_hash": nil})
+	if _, err := f.bears(t, p, good, nil); err != nil {
+		t.Fatal(err)
+	}
+	before := f.count("keys")
+	for _, iss := range []string{f.URL, f.URL + "/"} {
+		_, err := f.bears(t, p, but(good, map[string]any{"iss": iss, "aud": f.URL}), nil)
+		if e := refused(t, err, CodeTokenInvalid); !strings.Contains(e.Message, "Okta org") {
+			t.Errorf("%s: %s", iss, e.Message)
+		}
+	}
+	if n := f.count("keys"); n != before {
+		t.Errorf("%d fetches of the keys", n-before)
+	}
 }
 
 func negative09(t *testing.T) {

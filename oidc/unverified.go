@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"strings"
@@ -9,8 +10,10 @@ import (
 const (
 	// maxTokenHeader bounds a token's header before it is decoded, in bytes; a chain of certificates fits.
 	maxTokenHeader = 8 << 10
-	// maxIssuer bounds an issuer, in bytes.
-	maxIssuer = 1 << 10
+	// maxUnverified bounds a value that is read out of a token before the token is verified, in bytes.
+	maxUnverified = 2 << 10
+	// maxNesting bounds how deep objects and lists of a token are in each other.
+	maxNesting = 32
 )
 
 // unverified is what a token says of itself. Anybody can write that; it serves to find out whose the token would be, and to
@@ -18,17 +21,17 @@ const (
 type unverified struct {
 	header   tokenHeader
 	issuer   string
-	audience json.RawMessage // a text or a list
+	audience shortJSON // a text or a list
 }
 
 // tokenHeader are the parameters of a JOSE header (RFC 7515, section 4) that matter before the signature is looked at.
 type tokenHeader struct {
-	Algorithm string          `json:"alg"`
-	Nonce     json.RawMessage `json:"nonce"` // Microsoft's alone: of tokens that nobody but their API can verify
-	Critical  json.RawMessage `json:"crit"`
-	Zip       json.RawMessage `json:"zip"` // of encrypted tokens, as the next two
-	Enc       json.RawMessage `json:"enc"`
-	PBES2     json.RawMessage `json:"p2c"`
+	Algorithm string    `json:"alg"`
+	Nonce     shortJSON `json:"nonce"` // Microsoft's alone: of tokens that nobody but their API can verify
+	Critical  shortJSON `json:"crit"`
+	Zip       shortJSON `json:"zip"` // of encrypted tokens, as the next two
+	Enc       shortJSON `json:"enc"`
+	PBES2     shortJSON `json:"p2c"`
 }
 
 // UnverifiedIssuer reads iss of something that looks like a JWT, without believing it, in bounded time and memory: ok is false for
@@ -60,18 +63,49 @@ func readUnverified(raw string) (token unverified, problem string) {
 		return unverified{}, "The header of this token asks for what is not done here (crit, zip, enc or p2c)."
 	}
 	var c struct {
-		Issuer   string          `json:"iss"`
-		Audience json.RawMessage `json:"aud"`
+		Issuer   shortJSON `json:"iss"`
+		Audience shortJSON `json:"aud"`
 	}
-	if !decodePart(payload, &c) || c.Issuer == "" || len(c.Issuer) > maxIssuer {
+	if !decodePart(payload, &c) || json.Unmarshal(c.Issuer, &token.issuer) != nil || token.issuer == "" {
 		return unverified{}, none
 	}
-	token.issuer, token.audience = c.Issuer, c.Audience
+	token.audience = c.Audience
 	return token, ""
+}
+
+// shortJSON is a value that is kept as it is, if it is short; empty, not nil, if it is not.
+type shortJSON []byte
+
+func (s *shortJSON) UnmarshalJSON(value []byte) error {
+	*s = shortJSON{}
+	if len(value) <= maxUnverified {
+		*s = bytes.Clone(value)
+	}
+	return nil
 }
 
 // decodePart reads one part of a token.
 func decodePart(part string, into any) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(part)
-	return err == nil && len(raw) > 0 && raw[0] == '{' && json.Unmarshal(raw, into) == nil
+	return err == nil && len(raw) > 0 && raw[0] == '{' && nesting(raw) <= maxNesting && json.Unmarshal(raw, into) == nil
+}
+
+// nesting is how deep objects and lists are in each other, before a parser has to remember.
+func nesting(text []byte) int {
+	depth, deepest, inString := 0, 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
 }
