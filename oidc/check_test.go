@@ -115,6 +115,7 @@ func TestCheck(t *testing.T) {
 		"blank scope":                {base: custom, change: api(func(a *API) { a.RequiredScope = " " }), want: []string{"api.required_scope"}},            // S11 E5
 		"blank role":                 {base: custom, change: api(func(a *API) { a.RequiredRole = " " }), want: []string{"api.required_role"}},              // S11 E5
 		"blank client":               {base: custom, change: api(func(a *API) { a.Clients = []string{"a", ""} }), want: []string{"api.clients[1]"}},        // S11 E5
+		"no client":                  {base: custom, change: api(func(a *API) { a.Clients = []string{} }), want: []string{"api.clients"}},                  // S11 E5
 		"blank issuer":               {base: custom, change: api(func(a *API) { a.Issuers = []string{" "} }), want: []string{"api.issuers[0]"}},            // S11 E5
 		"client of another shape":    {base: entra, change: api(func(a *API) { a.Clients = []string{"Postman"} }), want: []string{"api.clients[0]"}},
 		"the org's tokens":           {base: okta, change: api(func(*API) {}), want: []string{"api.issuers"}}, // S11

@@ -20,6 +20,9 @@ func (c Config) checkAPI(r *problems) {
 	if role := c.API.RequiredRole; role != "" && !isWord(role) {
 		r.add("api.required_role", fmt.Sprintf("%s is not a role", quoted(role)), "Write one role, without spaces.")
 	}
+	if c.API.Clients != nil && len(c.API.Clients) == 0 {
+		r.add("api.clients", "is empty, which would let any program show tokens", "List the programs, or take clients away if any may.")
+	}
 	for i, client := range c.API.Clients {
 		if !isWord(client) || c.Type == TypeEntra && !guid.MatchString(client) {
 			r.add(fmt.Sprintf("api.clients[%d]", i), fmt.Sprintf("%s is not the id of a client", quoted(client)),

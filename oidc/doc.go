@@ -25,6 +25,26 @@
 // request means; that a jti is good once is for the caller to remember. [Provider.EndSession] is the way out that a person
 // chooses.
 //
+// # Access tokens
+//
+// Programs show an access token in place of a browser's sign-in, and we are then the resource server (bearer.go):
+//
+//	iss, ok := oidc.UnverifiedIssuer(raw)                  // whose it would be; nothing is believed
+//	… the provider that AcceptsBearer and Issues(iss) …
+//	token, err := p.VerifyAccessToken(ctx, raw)            // *oidc.Error, or who shows it, and for how long that holds
+//
+// Which tokens are taken is a matter of settings ([API]): audiences of their own, which are not our client id but at Entra, further
+// issuers, a scope, a role, a list of programs. What has to be recognised is recognised: an ID token, a token for Microsoft Graph or
+// of an Okta org, which nobody else can verify, a logout token, one that is bound to a key; each refusal says what was shown and what
+// is wanted. Whatever is longer than 64 KiB, has other than three parts, or a header that asks for work, is refused before it is decoded;
+// whatever is of another issuer, before anything is fetched.
+//
+// The dialects say what the claims mean (accessokta.go, accessentra.go, accessstandard.go): Okta calls the person uid and the login
+// sub, Entra's version 1 has appid where version 2 has azp. They bring the claims into the words of an ID token, so that the one
+// resolver makes the identity: a person is the same whether they sign in or show a token. A program that acts for itself (client
+// credentials, app-only) is of [Kind] Service, has no address, and a subject that is no person's. Entra gives every program of a
+// tenant a token for every API, so one without a role is refused. An access token that lists no groups says nothing about groups.
+//
 // # Who we are to a provider
 //
 // A secret (or two, during a rotation), a signed assertion (private_key_jwt; by certificate at Entra), or a token that the
@@ -45,6 +65,10 @@
 //	okta:<org URL>/<00u id>       the same over all authorization servers of the org
 //	entra:<cloud>/<tid>/<oid>     the same over all applications of the tenant
 //	oidc:<issuer>#<sub>
+//
+// And of programs, which no person's can be:
+//
+//	okta:<org URL>/client/<client id>      entra:<cloud>/<tid>/client/<oid>      oidc:<issuer>?client=<client id>
 //
 // # Proven addresses
 //

@@ -17,6 +17,9 @@ type Identity struct {
 	// Subject is the canonical subject: one string per human, whatever token proved it. It never contains an email address.
 	//
 	//	okta:<org URL>/<00u id>      entra:<cloud>/<tid>/<oid>      oidc:<issuer>#<sub>
+	//
+	// A program's is okta:<org URL>/client/<cid>, entra:<cloud>/<tid>/client/<oid> or oidc:<issuer>?client=<client id>, which no
+	// human's can be.
 	Subject string `json:"subject"`
 
 	Kind Kind `json:"kind"`
