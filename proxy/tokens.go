@@ -156,14 +156,17 @@ type tokenJSON struct {
 func tokenJSONOf(t mapping.Token) tokenJSON {
 	view := tokenJSON{
 		ID: t.ID, Kind: t.Kind, Client: t.Client, Name: t.Name, Scopes: list(t.Scopes.List()),
-		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), LastUsedFrom: t.UsedFrom,
+		CreatedAt: inSeconds(t.CreatedAt), ExpiresAt: inSeconds(t.ExpiresAt), LastUsedFrom: t.UsedFrom,
 	}
 	if !t.UsedAt.IsZero() {
-		at := t.UsedAt.UTC()
+		at := inSeconds(t.UsedAt)
 		view.LastUsedAt = &at
 	}
 	return view
 }
+
+// inSeconds is a time as programs read it: the same before and after it was stored.
+func inSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 // list is the page for programs.
 func (d *tokenDesk) list(v *Visit) error {
