@@ -75,17 +75,24 @@ func sessionsOf(cmd *cobra.Command, a *bridge.Admin, account string) ([]proxy.Se
 func newSessionsEnd() *cobra.Command {
 	var d desk
 	var account string
+	var all bool
 	cmd := &cobra.Command{
-		Use:   "end SESSION | end --account ACCOUNT",
-		Short: "Sign a browser out, or all of an account",
-		Long: `Sign a browser out, or with --account all that an account is signed in with. Within a second the next request of it is 401
+		Use:   "end SESSION | end --account ACCOUNT | end --all",
+		Short: "Sign a browser out, or all of an account, or everybody",
+		Long: `Sign a browser out, or with --account all that an account is signed in with, or with --all everybody. Within a second the next request of it is 401
 on every server, and its open streams end. Who may sign in can do so again at once: to keep somebody out, suspend the
 account.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
-		if (len(args) == 1) == (account != "") {
-			return usageError{errors.New("name one session, or an account with --account")}
+		named := 0
+		for _, is := range []bool{len(args) == 1, account != "", all} {
+			if is {
+				named++
+			}
+		}
+		if named != 1 {
+			return usageError{errors.New("name one session, or an account with --account, or everybody with --all")}
 		}
 		sessions, err := sessionsOf(cmd, a, account)
 		if err != nil {
@@ -93,7 +100,7 @@ account.`,
 		}
 		ended := 0
 		for _, s := range sessions {
-			if account == "" && s.ID != args[0] {
+			if len(args) == 1 && s.ID != args[0] {
 				continue
 			}
 			r := mapping.Revocation{Kind: mapping.RevokeSession, Account: s.AccountID, Session: s.ID, Reason: "ended by an admin"}
@@ -106,7 +113,7 @@ account.`,
 			}
 			ended++
 		}
-		if ended == 0 && account == "" {
+		if ended == 0 && len(args) == 1 {
 			return fmt.Errorf("no session is %q: `vexa-sso sessions list` shows all", args[0])
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "ended %s\n", counted(ended, "session", "sessions"))
@@ -114,5 +121,6 @@ account.`,
 	})
 	d.flags(cmd, false)
 	cmd.Flags().StringVar(&account, "account", "", "all sessions of this `account`: an id, a subject or an email")
+	cmd.Flags().BoolVar(&all, "all", false, "all sessions there are")
 	return cmd
 }
