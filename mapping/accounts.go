@@ -333,10 +333,15 @@ func (acc Account) decide(rules *Rules) Decision {
 		return d
 	}
 	limit := acc.decideBy(rules, *acc.Within)
-	if limit.Allowed {
-		d.Grant = d.Grant.within(limit.Grant)
+	if !limit.Allowed {
+		return limit
+	}
+	d.Grant = d.Grant.within(limit.Grant)
+	if d.Grant.Scopes != "" {
 		return d
 	}
+	limit.Allowed, limit.Grant, limit.Code = false, Grant{}, CodeNotMapped
+	limit.Reason = "What this access token says gives nothing that you still have."
 	return limit
 }
 

@@ -1,0 +1,141 @@
+package mapping_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/oidc"
+)
+
+// withToken signs Ada in with a refresh token, gives her a token of ours, and signs her browser out again.
+func withToken(w *world) (*mapping.Accounts, *directory, mapping.Account, string) {
+	w.t.Helper()
+	a, d, acc := proven(w)
+	_, value := w.token(a, acc, personal("tx"))
+	if err := a.Revoke(w.t.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: acc.ID, Session: "s1"}, acc.ID); err != nil {
+		w.t.Fatal(err)
+	}
+	return a, d, acc, value
+}
+
+// The provider is asked about whoever has a token, whether or not a browser is left, as long as one lives; and what it says reaches
+// the replicas that hold the account.
+func TestProofIsRenewedWhileATokenLives(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, d, acc, value := withToken(w)
+	heard := listen(t, w)
+	for round := 1; round <= 3; round++ {
+		w.clock.advance(15 * time.Minute)
+		renew(t, a)
+		if _, owner, err := a.TokenByValue(t.Context(), access(value)); err != nil || d.times() != round || !owner.ProvenAt.Equal(w.clock.Now()) {
+			t.Fatalf("asked %d times in round %d; proven at %s, %v", d.times(), round, owner.ProvenAt, err)
+		}
+		heard.wait(t, func(r mapping.Revocation) bool {
+			return r.Kind == mapping.RevokeGrant && r.Account == acc.ID && r.At.Equal(w.clock.Now())
+		})
+	}
+	w.clock.advance(30 * 24 * time.Hour)
+	w.due(acc)
+	renew(t, a)
+	if d.times() != 3 {
+		t.Error("asked about somebody who has nothing left")
+	}
+}
+
+// Shown by: a disabled person's tokens stop within 15 minutes of the provider knowing, though no browser is signed in; while the
+// provider cannot be reached, nothing is vouched for.
+func TestTokensStopWithTheirPerson(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, d, acc, value := withToken(w)
+	last := w.account(acc.ID).ProvenAt
+	d.set(func() { d.refuse = &oidc.Error{Code: oidc.CodeProviderUnavailable} })
+	for range 100 {
+		w.clock.advance(10 * time.Minute)
+		renew(t, a)
+	}
+	if _, owner, err := a.TokenByValue(t.Context(), access(value)); err != nil || !owner.ProvenAt.Equal(last) {
+		t.Fatalf("proven at %s, %v; last vouched for at %s", owner.ProvenAt, err, last)
+	}
+	d.set(func() { d.refuse = nil })
+	w.clock.advance(5 * time.Minute)
+	renew(t, a)
+	if !w.account(acc.ID).ProvenAt.Equal(w.clock.Now()) {
+		t.Fatal("not proven when the provider was back")
+	}
+	d.set(func() { d.refuse = &oidc.Error{Code: oidc.CodeAccessEnded} })
+	disabled := w.clock.Now()
+	for w.opens(a, value) {
+		if w.clock.Now().Sub(disabled) > 15*time.Minute {
+			t.Fatal("still good after 15 minutes")
+		}
+		w.clock.advance(10 * time.Second)
+		renew(t, a)
+	}
+}
+
+// An answer that was under way when all somebody had was ended brings nothing back.
+func TestEndIsNotUndoneByARenewalUnderWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, d, acc, _ := withToken(w)
+	d.silent, d.hold, d.arrived = true, make(chan struct{}), make(chan struct{}, 1)
+	w.clock.advance(15 * time.Minute)
+	done := make(chan error)
+	go func() { done <- a.RenewProofs(t.Context()) }()
+	<-d.arrived
+	if err := a.SignOutEverywhere(t.Context(), acc.ID, "lost laptop", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	close(d.hold)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if now := w.account(acc.ID); !now.ProvenAt.IsZero() {
+		t.Errorf("proven again at %s", now.ProvenAt)
+	}
+	if _, err := a.Present(t.Context(), shown(person("ada"), w.clock.Now())); mustCode(err) != mapping.CodeUnauthenticated {
+		t.Errorf("a provider's token: %v", err)
+	}
+}
+
+// A proof stays while anybody needs it, and not longer.
+func TestProofGoesWithTheLastWhoNeedsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, d, acc, value := withToken(w)
+	has := func(want bool) {
+		t.Helper()
+		if _, err := a.PurgeTokens(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, alone, err := a.Proven(t.Context(), acc.ID); err != nil || alone != want {
+			t.Errorf("a proof: %v, %v; want %v", alone, err, want)
+		}
+	}
+	w.clock.advance(24 * time.Hour)
+	has(true) // the token needs it
+	renew(t, a)
+	if d.times() != 1 {
+		t.Fatalf("asked %d times", d.times())
+	}
+	token, _, err := a.TokenByValue(t.Context(), access(value))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: acc.ID, Token: token.ID}, "ada"); err != nil {
+		t.Fatal(err)
+	}
+	has(true) // it may be that of a sign-in that is just being made
+	w.clock.advance(time.Hour)
+	has(false)
+	w.view(func(tx mapping.Tx) error {
+		if _, err := tx.Proof(acc.ID); !errors.Is(err, mapping.ErrNotFound) {
+			t.Errorf("%v", err)
+		}
+		return nil
+	})
+}
