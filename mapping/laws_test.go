@@ -14,7 +14,7 @@ import (
 
 // Whatever two replicas, people, admins and a failing Vexa do, in whatever order, and whoever dies at which step: nobody ever gets
 // a key of somebody else's or with other scopes (D8), the suspended get none, and once all is quiet and one clean-up has run,
-// what is at Vexa is exactly what the store says (S5, S6).
+// what is at Vexa is exactly what the store says, and nothing that neither a grant nor a token needs (S5, S6).
 func TestLawsOfKeys(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -23,6 +23,7 @@ func TestLawsOfKeys(t *testing.T) {
 		s.foreign = s.vexa.AddToken(s.vexa.AddUser("ada@acme.example", "").ID, "terminal-login", 0, "bot").ID
 		rt.Repeat(map[string]func(*rapid.T){
 			"sign in": s.signsIn, "ask for a key": s.asksForKey, "suspend": s.suspends, "resume": s.resumes, "die": s.dies, "fail": s.fails,
+			"make a token": s.makesToken, "use a token": s.usesToken, "revoke a token": s.revokesToken, "show a provider's token": s.shows,
 			"delete a token by hand": s.deletesByHand, "time passes": s.timePasses, "rules change": s.rulesChange, "work": s.works,
 		})
 		s.settles()
@@ -35,6 +36,7 @@ type story struct {
 	rt       *rapid.T
 	replicas []*mapping.Accounts
 	accounts map[string]mapping.Account // as last seen, by name
+	tokens   []string                   // values
 	foreign  int64                      // a token that is not ours
 }
 
@@ -74,6 +76,66 @@ func (s *story) asksForKey(*rapid.T) {
 		if token.Secret == secret && (token.UserID != s.account(acc.ID).VexaUserID || mapping.NewScopes(token.Scopes...) != scopes) {
 			s.rt.Fatalf("%s asked for %s and got %+v", name, scopes, token)
 		}
+	}
+}
+
+func (s *story) makesToken(*rapid.T) {
+	acc, known := s.accounts[s.anyone()]
+	if !known {
+		s.rt.Skip("nobody there")
+	}
+	n := personal(rapid.SampledFrom([]mapping.Scopes{"bot", "tx", "bot,tx"}).Draw(s.rt, "scopes"))
+	n.Lifetime = rapid.SampledFrom([]time.Duration{time.Hour, 20 * time.Hour, 30 * 24 * time.Hour}).Draw(s.rt, "lifetime")
+	_, value, err := s.anywhere().CreateToken(s.t.Context(), acc.ID, n, acc.ID)
+	if err == nil {
+		s.tokens = append(s.tokens, value)
+	}
+}
+
+func (s *story) value() string {
+	if len(s.tokens) == 0 {
+		s.rt.Skip("no token")
+	}
+	return rapid.SampledFrom(s.tokens).Draw(s.rt, "token")
+}
+
+func (s *story) usesToken(*rapid.T) {
+	value, a := s.value(), s.anywhere()
+	token, acc, err := a.TokenByValue(s.t.Context(), access(value))
+	if err != nil {
+		return
+	}
+	if acc.Status == mapping.Suspended || acc.ProvenAt.IsZero() || !token.Live(s.clock.Now()) {
+		s.rt.Fatalf("%+v of %+v lives", token, acc)
+	}
+	g := a.Decide(acc).Grant
+	a.Key(s.t.Context(), acc, g, token.Scopes.Intersect(g.Scopes)) // Vexa may be failing just now
+}
+
+func (s *story) revokesToken(*rapid.T) {
+	token, _, err := s.anywhere().TokenByValue(s.t.Context(), access(s.value()))
+	if err != nil {
+		return
+	}
+	r := mapping.Revocation{Kind: mapping.RevokeToken, Account: token.AccountID, Token: token.ID}
+	if err := s.anywhere().Revoke(s.t.Context(), r, "grace"); err != nil {
+		s.rt.Fatalf("revoke a token: %v", err)
+	}
+	for _, a := range s.replicas {
+		a.Apply(r)
+	}
+}
+
+// shows has a program come with a provider's token of somebody, who may have fewer groups there than at their sign-in.
+func (s *story) shows(*rapid.T) {
+	id, a := person(s.anyone()), s.anywhere()
+	if rapid.Bool().Draw(s.rt, "silent about groups") {
+		id.Groups, id.GroupsComplete = nil, false
+	}
+	acc, err := a.Present(s.t.Context(), shown(id, s.clock.Now().Add(-rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(s.rt, "age"))))
+	if err == nil {
+		g := a.Decide(acc).Grant
+		a.Key(s.t.Context(), acc, g, g.Scopes)
 	}
 }
 
@@ -157,6 +219,9 @@ func (s *story) settles() {
 		if acc := s.account(k.AccountID); acc.Status != mapping.Active || acc.VexaUserID != k.VexaUserID {
 			s.rt.Fatalf("%+v has %+v", acc, k)
 		}
+		if needed := s.needed(k.AccountID); !slices.Contains(needed, k.Scopes) {
+			s.rt.Fatalf("a key of %s, and needed are %v", k.Scopes, needed)
+		}
 	}
 	for _, t := range s.ourTokens() {
 		atVexa = append(atVexa, fmt.Sprintln(t.ID, t.UserID, mapping.NewScopes(t.Scopes...)))
@@ -172,4 +237,19 @@ func (s *story) settles() {
 	if users := s.vexa.Users(); len(users) > 2 {
 		s.rt.Fatalf("users: %+v", users)
 	}
+}
+
+// needed are the scope sets of which an account should have keys, if any.
+func (s *story) needed(accountID string) []mapping.Scopes {
+	a := s.replicas[0]
+	granted := a.Decide(s.account(accountID)).Grant.Scopes
+	sets := []mapping.Scopes{granted}
+	tokens, err := a.TokensOf(s.t.Context(), accountID)
+	if err != nil {
+		s.rt.Fatal(err)
+	}
+	for _, t := range tokens {
+		sets = append(sets, t.Scopes.Intersect(granted))
+	}
+	return sets
 }
