@@ -17,9 +17,15 @@ import (
 // clientAuth is how we prove to the token endpoint that we are this client (OpenID Connect Core 1.0, section 9). Everything
 // that asks the token endpoint goes through redeem, so that a credential is chosen, tried and replaced in one place.
 type clientAuth struct {
-	id          string
+	id     string
+	proofs atomic.Pointer[proofs]
+	works  atomic.Int32 // which of the credentials did last
+}
+
+// proofs are what the client proves itself with.
+type proofs struct {
 	credentials []credential // one; two while a secret is being rotated
-	works       atomic.Int32 // which of them did last
+	before      []string     // the secrets that these took the place of: requests with them may still be under way
 }
 
 // credential is one way to prove it.
@@ -30,34 +36,60 @@ type credential interface {
 
 func newClientAuth(cfg Config, now func() time.Time, rand io.Reader, log *slog.Logger) *clientAuth {
 	auth := &clientAuth{id: cfg.ClientID}
+	var credentials []credential
 	switch {
 	case cfg.PrivateKeyFile != "" || cfg.CertificateFile != "":
-		auth.credentials = []credential{&keyCredential{cfg: cfg, now: now, rand: rand, log: log}}
+		credentials = []credential{&keyCredential{cfg: cfg, now: now, rand: rand, log: log}}
 	case cfg.FederatedTokenFile != "":
-		auth.credentials = []credential{federatedCredential{cfg.FederatedTokenFile}}
+		credentials = []credential{federatedCredential{cfg.FederatedTokenFile}}
 	default:
-		for _, secret := range cfg.secrets() {
-			auth.credentials = append(auth.credentials, secretCredential(secret))
-		}
+		credentials = secretCredentials(cfg.Secrets())
 	}
-	if len(auth.credentials) == 0 {
-		auth.credentials = []credential{publicClient{}}
+	if len(credentials) == 0 {
+		credentials = []credential{publicClient{}}
 	}
+	auth.proofs.Store(&proofs{credentials: credentials})
 	return auth
 }
 
-// secrets are the configured ones, however they were written.
-func (c Config) secrets() []string {
+// Secrets are the configured ones of the client, however they were written; none for a client that proves itself otherwise, or not
+// at all.
+func (c Config) Secrets() []string {
 	if c.ClientSecret != "" {
 		return []string{c.ClientSecret}
 	}
 	return c.ClientSecrets
 }
 
-// secrets are those that no error may show.
-func (c *clientAuth) secrets() []string {
+// SetSecrets brings other secrets of the client into force, at most two, from the next request to the token endpoint on; one that is
+// under way ends with what it began with. It says whether they are other ones. A client that proves itself otherwise stays as it is:
+// that is for a new Provider.
+func (p *Provider) SetSecrets(secrets []string) bool { return p.auth.setSecrets(secrets) }
+
+func (c *clientAuth) setSecrets(secrets []string) bool {
+	was := c.proofs.Load()
+	current := was.secrets()
+	if len(current) == 0 || len(secrets) == 0 || slices.Equal(current, secrets) {
+		return false
+	}
+	if !c.proofs.CompareAndSwap(was, &proofs{credentials: secretCredentials(secrets), before: current}) {
+		return c.setSecrets(secrets) // somebody else set them in between
+	}
+	c.works.Store(0)
+	return true
+}
+
+func secretCredentials(secrets []string) []credential {
+	var credentials []credential
+	for _, secret := range secrets {
+		credentials = append(credentials, secretCredential(secret))
+	}
+	return credentials
+}
+
+func (p *proofs) secrets() []string {
 	var out []string
-	for _, one := range c.credentials {
+	for _, one := range p.credentials {
 		if secret, ok := one.(secretCredential); ok {
 			out = append(out, string(secret))
 		}
@@ -65,16 +97,22 @@ func (c *clientAuth) secrets() []string {
 	return out
 }
 
+// secrets are those that no error may show.
+func (c *clientAuth) secrets() []string {
+	p := c.proofs.Load()
+	return slices.Concat(p.secrets(), p.before)
+}
+
 // redeem puts a grant to a token endpoint (RFC 6749, section 4) with our credential: an authorization code, a refresh token, or
 // the client's own standing. While a secret is being rotated there are two, and the other one is tried if and only if the
 // provider answers invalid_client: nothing has been redeemed then. What worked last is tried first next time.
 func (c *clientAuth) redeem(ctx context.Context, doc *document, endpoint string, grant url.Values) (*oauth2.Token, error) {
-	first := int(c.works.Load())
+	first, credentials := int(c.works.Load()), c.proofs.Load().credentials
 	var token *oauth2.Token
 	var err error
-	for i := range c.credentials {
-		at := (first + i) % len(c.credentials)
-		token, err = c.ask(ctx, doc, endpoint, grant, c.credentials[at])
+	for i := range credentials {
+		at := (first + i) % len(credentials)
+		token, err = c.ask(ctx, doc, endpoint, grant, credentials[at])
 		if err == nil {
 			c.works.Store(int32(at))
 			return token, nil

@@ -2,7 +2,10 @@ package oidc
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -134,5 +137,68 @@ func TestCodeIsNotSentAgain(t *testing.T) {
 				t.Errorf("%d token requests", n)
 			}
 		})
+	}
+}
+
+// Secrets that are replaced while the provider is in use come into force with the next request; S2: neither the new nor the old is
+// in any error.
+func TestSecretsAreReplaced(t *testing.T) {
+	t.Parallel()
+	f := newIDP(t)
+	p := f.okta(t, Config{ClientSecret: "first-canary"})
+	r := &tokenRequests{}
+	f.answer("token", r.serve(f))
+	for _, step := range []struct {
+		set     []string
+		changed bool
+		good    string
+		want    []string
+	}{
+		{[]string{"first-canary"}, false, "first-canary", []string{"basic:first-canary"}},
+		{[]string{"second", "first-canary"}, true, "first-canary", []string{"basic:second", "basic:first-canary"}},
+		{[]string{"second", "first-canary"}, false, "first-canary", []string{"basic:first-canary"}},
+		{[]string{"second"}, true, "second", []string{"basic:second"}},
+		{nil, false, "second", []string{"basic:second"}},
+	} {
+		if changed := p.SetSecrets(step.set); changed != step.changed {
+			t.Errorf("%q are other ones: %v", step.set, changed)
+		}
+		r.take(step.good)
+		f.signedIn(t, p, f.oktaClaims())
+		if got := r.take(""); !slices.Equal(got, step.want) {
+			t.Errorf("%q: shown %q, want %q", step.set, got, step.want)
+		}
+	}
+	p.SetSecrets([]string{"third-canary"})
+	f.answer("token", status(400, `{"error":"invalid_grant","error_description":"third-canary took the place of second"}`))
+	if _, err := f.signIn(t, p, f.oktaClaims()); err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "second") {
+		t.Errorf("%v", err)
+	}
+	public := f.okta(t, Config{})
+	if public.SetSecrets([]string{"x"}) {
+		t.Error("a public client was given a secret")
+	}
+}
+
+// Whoever redeems while secrets are replaced has one of them; run with the race detector.
+func TestSecretsAreReplacedUnderWay(t *testing.T) {
+	t.Parallel()
+	f := newIDP(t)
+	p := f.okta(t, Config{ClientSecret: "0"})
+	if err := p.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for n := range 4 {
+		wg.Go(func() {
+			for i := range 10 {
+				p.SetSecrets([]string{strconv.Itoa(n), strconv.Itoa(i)}[:1+i%2])
+				_, _ = p.redeem(t.Context(), p.discovery.latest(), url.Values{"grant_type": {"refresh_token"}})
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(p.auth.proofs.Load().credentials); n != 1 && n != 2 {
+		t.Errorf("%d credentials", n)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"vexa-sso/config"
 	"vexa-sso/mapping"
+	"vexa-sso/oidc"
 )
 
 // watchFiles reloads when a file that the configuration read changes, or when asked to.
@@ -50,7 +51,8 @@ func (b *bridge) watched() []string {
 	return slices.Compact(files)
 }
 
-// reload brings into force what can change while we serve: the rules and the certificate. Whatever is bad changes nothing.
+// reload brings into force what can change while we serve: the rules, the certificate, and the client secrets at the providers.
+// Whatever is bad changes nothing.
 func (b *bridge) reload(ctx context.Context) {
 	if b.cert != nil {
 		if err := b.cert.reload(); err != nil {
@@ -72,9 +74,29 @@ func (b *bridge) reload(ctx context.Context) {
 		b.log.Info("rules in force", "rules", len(next.Rules))
 		b.review(ctx)
 	}
+	b.setSecrets(next)
 	if restartNeeded(b.cfg, next) {
 		b.log.Warn("the configuration changed in more than its rules: restart to bring the rest into force")
 	}
+}
+
+// setSecrets brings client secrets into force that were read again. Where more of a provider changed, its secrets may be another
+// client's, and wait for the restart with the rest.
+func (b *bridge) setSecrets(next *config.Config) {
+	for i, was := range b.cfg.Providers {
+		same := slices.IndexFunc(next.Providers, func(is oidc.Config) bool { return reflect.DeepEqual(unkeyed(is), unkeyed(was)) })
+		if same >= 0 && b.providers[i].SetSecrets(next.Providers[same].Secrets()) {
+			b.log.Info("client secrets in force", "provider", was.Name)
+		}
+	}
+}
+
+// unkeyed is a provider's configuration without its client secrets, but for whether there are any.
+func unkeyed(c oidc.Config) oidc.Config {
+	if len(c.Secrets()) > 0 {
+		c.ClientSecret, c.ClientSecrets = "", []string{"any"}
+	}
+	return c
 }
 
 // review revokes the keys that are wider than the rules now in force grant. Nobody can use them any more, but they are alive at
@@ -97,6 +119,10 @@ func (b *bridge) review(ctx context.Context) {
 func restartNeeded(was, is *config.Config) bool {
 	settled := func(c config.Config) config.Config {
 		c.Rules, c.RuleSet, c.RulesFile, c.Files, c.Ring = nil, nil, "", nil, nil
+		c.Providers = slices.Clone(c.Providers)
+		for i := range c.Providers {
+			c.Providers[i] = unkeyed(c.Providers[i])
+		}
 		return c
 	}
 	return !reflect.DeepEqual(settled(*was), settled(*is))

@@ -21,6 +21,7 @@ import (
 
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/config"
+	"vexa-sso/oidc/oidctest"
 )
 
 const (
@@ -251,5 +252,46 @@ func TestCertificateChanges(t *testing.T) {
 	if conn, err := tls.Dial("tcp", r.address, old); err == nil {
 		conn.Close()
 		t.Error("it speaks TLS 1.1")
+	}
+}
+
+// A client secret that is rotated in its file comes into force without a restart, nothing else of the provider with it, and nobody
+// who is signed in notices.
+func TestClientSecretChanges(t *testing.T) {
+	t.Parallel()
+	const old, fresh = "okta-secret-canary-77ab", "okta-secret-canary-next"
+	w := newWorld(t, with("okta-secret", old))
+	w.document = strings.Replace(document, "'{okta-secret}'", "${file:{dir}/okta-secret}", 1)
+	w.write("okta-secret", old+"\n")
+	w.configure()
+	r := w.serve()
+	hers := r.signIn("okta", ada)
+	works := func() bool { return r.browser().signIn("okta", tim).status == http.StatusSeeOther }
+	if !works() {
+		t.Fatal("the first secret does not work")
+	}
+	must(t, w.okta.ChangeClient("0oabridge", func(c *oidctest.Client) { c.Secrets = []string{fresh} }))
+	if works() {
+		t.Fatal("the secret that Okta no longer takes works")
+	}
+	w.write("okta-secret", fresh+"\n")
+	r.waitFor("the new secret to be in force", func() bool { return r.heard("client secrets in force") != nil })
+	if !works() {
+		t.Error("the new secret does not work")
+	}
+	good(t, "who was signed in", hers)
+	const restart = "the configuration changed in more than its rules: restart to bring the rest into force"
+	if r.heard(restart) != nil {
+		t.Error("a new secret is said to need a restart")
+	}
+
+	w.document = strings.Replace(w.document, "client_id: 0oabridge", "client_id: 0oaanother", 1)
+	w.configure()
+	r.waitFor("it to say that a restart is needed", func() bool { return r.heard(restart) != nil })
+	w.write("okta-secret", "another client's")
+	w.write("rules.yaml", rules+only)
+	r.waitFor("what was written last to be in force", func() bool { return r.metric("vexa_sso_rules_generation") == 2 })
+	if !works() {
+		t.Error("another client's secret is in force before its id is")
 	}
 }
