@@ -48,6 +48,20 @@
 // everywhere and holds its Vexa user (hold.go): no bots until [Accounts.Resume]. [Accounts.Rekey] moves subjects when an org moves.
 // [Explain] and [CompareRules] say why, and what would be.
 //
-// [Accounts.Run] does what goes on behind the requests. What is stored, and what a transaction is, says [Store]; mapping/store
+// # What programs show
+//
+// A person lets a program act in their stead by a [Token]: one that they make ([Accounts.CreateToken]), or one that they grant to
+// a tool, which renews its values by itself ([Accounts.GrantTool], [Accounts.RefreshTool]). Neither store nor memory has a value,
+// only its SHA-256. A token ends with whatever ends its owner's access, in the same transaction. What it may is decided anew each
+// time: its scopes within the grant of now. It has keys of just that set, which are revoked when nobody needs them any more
+// (needed.go). As long as one lives, the provider is asked about its owner, whether or not a browser is left; how old the
+// provider's word may be is for whoever lets a program in to see, by Account.ProvenAt.
+//
+// A provider's own access token stands for an account too ([Accounts.Present]): a program's is all that there is of the program;
+// a person's is read together with what the provider last said of them, and never gives more by saying less.
+//
+// # Behind the requests
+//
+// [Accounts.Run] does what goes on behind them. What is stored, and what a transaction is, says [Store]; mapping/store
 // implements it. mapping/vexa speaks to Vexa, mapping/keyring seals.
 package mapping

@@ -1,5 +1,5 @@
-// Package store keeps what must survive a restart: accounts, keys, sessions, leases, audit events, and the log of what was
-// revoked. It implements [mapping.Store] and [proxy.SessionStore] over database/sql, on two engines with one schema and the
+// Package store keeps what must survive a restart: accounts, keys, sessions, tokens, leases, audit events, and the log of what
+// was revoked. It implements [mapping.Store] and [proxy.SessionStore] over database/sql, on two engines with one schema and the
 // same SQL: SQLite, one file inside the process, and PostgreSQL, which several replicas share. engine.go lists all that the
 // two do differently.
 //
@@ -35,7 +35,8 @@
 // # What is stored how
 //
 // Times are Unix microseconds. The identity of an account and an audit event are JSON. A session is stored under the hash of
-// what its browser holds, never with that itself. Keys and provider tokens come sealed by the key ring, bound to their place,
+// what its browser holds, never with that itself; so is each value of a token, apart from the token, for a tool's has many in
+// its life. Values that were exchanged for others stay until the token ends: one that comes again has been stolen. Keys and provider tokens come sealed by the key ring, bound to their place,
 // and leave as they came; this package never sees what is inside. Which key ring that was, the program notes with
 // [Store.SetMeta].
 //
