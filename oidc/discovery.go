@@ -18,6 +18,8 @@ import (
 const (
 	// documentFresh is the age after which a discovery document is refreshed, in passing.
 	documentFresh = time.Hour
+	// documentHeard is how long having read it says that the provider answers.
+	documentHeard = time.Minute
 	// documentUsable is the age to which it serves while it can not be refreshed: a weekend.
 	documentUsable = 72 * time.Hour
 )
@@ -118,12 +120,44 @@ func (d *discovery) latest() *document {
 	return d.doc
 }
 
+// answers says whether the provider answers, as of the last minute. It fetches the document when nobody has for so long, however
+// fresh that is.
+func (d *discovery) answers(ctx context.Context) error {
+	if known, err := d.heard(); known {
+		return err
+	}
+	return await(ctx, d.work.once(d.name, func(ctx context.Context) error {
+		if known, err := d.heard(); known {
+			return err // a fetch ended between our caller's look and this one
+		}
+		return d.refetch(ctx)
+	}))
+}
+
+// heard says whether anything was heard of the provider just now, and what.
+func (d *discovery) heard() (known bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.now()
+	switch {
+	case d.backoff.wait(now) > 0:
+		return true, d.backoff.refusal(now)
+	case d.backoff.failures > 0:
+		return false, nil
+	}
+	return d.doc != nil && now.Sub(d.fetched) < documentHeard, nil
+}
+
 func (d *discovery) fetch(ctx context.Context) error {
 	if _, due, refusal := d.look(); refusal != nil {
 		return refusal
 	} else if !due {
 		return nil // a fetch ended between our caller's look and this one
 	}
+	return d.refetch(ctx)
+}
+
+func (d *discovery) refetch(ctx context.Context) error {
 	doc, err := d.download(ctx)
 
 	d.mu.Lock()

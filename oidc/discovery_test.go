@@ -112,6 +112,35 @@ func TestDiscoveryIsFetchedOnceForMany(t *testing.T) {
 	}
 }
 
+// S10: that a provider went down later is told within a minute, though sign-in begins as before; one ask a minute, at the most.
+func TestPingTellsOfNow(t *testing.T) {
+	t.Parallel()
+	f := newIDP(t)
+	p := f.okta(t, Config{})
+	ping := func() error { return p.Ping(t.Context()) }
+	if err := ping(); err != nil {
+		t.Fatal(err)
+	}
+	f.answer(wellKnown, status(500, ""))
+	f.clock.advance(documentHeard - time.Second)
+	if err := ping(); err != nil || f.count(wellKnown) != 1 {
+		t.Errorf("within the minute: %v, %d fetches", err, f.count(wellKnown))
+	}
+	f.clock.advance(time.Second)
+	refused(t, ping(), CodeProviderUnavailable)
+	refused(t, ping(), CodeProviderUnavailable)
+	if n := f.count(wellKnown); n != 2 {
+		t.Errorf("%d fetches", n)
+	}
+	begin(t, p, BeginOptions{})
+	f.answer(wellKnown, nil)
+	refused(t, ping(), CodeProviderUnavailable)
+	f.clock.advance(backoffFirst)
+	if err := ping(); err != nil {
+		t.Errorf("when it is back: %v", err)
+	}
+}
+
 // S10: a provider that goes down later is not noticed for three days.
 func TestDiscoveryServesStale(t *testing.T) {
 	t.Parallel()

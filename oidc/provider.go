@@ -238,12 +238,10 @@ func origin(endpoint string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// Ping says whether sign-in can start: whether there is a usable discovery document, however stale. It may be called as often
-// as one likes: it fetches only what is due, and repeats the last failure, an *Error, until the next attempt is.
-func (p *Provider) Ping(ctx context.Context) error {
-	_, err := p.discovery.get(ctx)
-	return err
-}
+// Ping says whether the provider answers, as of the last minute; sign-in may be possible without, with what was learnt before. It may
+// be called as often as one likes: it asks at most once a minute, and repeats the last failure, an *Error, until the next
+// attempt is due.
+func (p *Provider) Ping(ctx context.Context) error { return p.discovery.answers(ctx) }
 
 // Close ends what runs in the background and waits for it. A closed provider refuses.
 func (p *Provider) Close() {

@@ -32,6 +32,9 @@ func (p *Proxy) passByProvider(ex *exchange, r *http.Request, c *caller) bool {
 	if provider == nil || returnPath(here) != here {
 		return false
 	}
+	if !p.answers(r.Context(), provider) {
+		return false // the person would end up at an error of their browser's (S10)
+	}
 	c.asked.Store(now.Unix())
 	first, err := p.sessions.AskOnce(r.Context(), c.session.ID, now, now.Add(-renew))
 	if err == nil && first {
@@ -45,6 +48,13 @@ func (p *Proxy) passByProvider(ex *exchange, r *http.Request, c *caller) bool {
 		return false
 	}
 	return first
+}
+
+// answers says whether a provider answers, as far as that is known or found out in a moment.
+func (p *Proxy) answers(ctx context.Context, provider *oidc.Provider) bool {
+	ctx, cancel := context.WithTimeout(ctx, providerPatience)
+	defer cancel()
+	return provider.Ping(ctx) == nil
 }
 
 // hintOf tells the provider which of its sessions we mean: in its own words where it gave us some.

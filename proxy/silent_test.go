@@ -193,6 +193,22 @@ func TestSilentRenewalWhileTheProviderIsDown(t *testing.T) {
 	}
 }
 
+// S10: nobody is sent to a provider that is down; when it is back, they are.
+func TestNobodyIsSentToAProviderThatIsDown(t *testing.T) {
+	t.Parallel()
+	w, p := withoutRefresh(t)
+	w.clock.advance(16 * time.Minute)
+	w.okta.Break(oidctest.EndpointAny, oidctest.Down())
+	if res := p.get("/meetings", navigation...); res.status != http.StatusOK {
+		t.Errorf("while it is down: %d to %s", res.status, res.header.Get("Location"))
+	}
+	w.okta.Mend(oidctest.EndpointAny)
+	w.clock.advance(2 * time.Minute)
+	if res := p.get("/meetings", navigation...); p.sentWith(res) != "none" {
+		t.Errorf("when it is back: %d", res.status)
+	}
+}
+
 // A session that ends while its browser is at the provider does not come to life again.
 func TestSilentRenewalOfAnEndedSession(t *testing.T) {
 	t.Parallel()

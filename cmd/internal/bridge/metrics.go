@@ -33,7 +33,7 @@ func newMetrics(b *bridge) *metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "vexa_sso_revocation_pending_seconds", Help: "Age of the oldest revocation that Vexa has not confirmed."}, b.pendingSeconds),
 	)
 	for _, p := range b.providers {
-		b.registry.MustRegister(gauge("vexa_sso_provider_up", "Whether the identity provider can be used to sign in.", prometheus.Labels{"provider": p.Name()},
+		b.registry.MustRegister(gauge("vexa_sso_provider_up", "Whether the identity provider answers, as of the last minute.", prometheus.Labels{"provider": p.Name()},
 			func() bool { return b.ping(p.Ping) }))
 	}
 	return m
