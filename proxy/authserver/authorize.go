@@ -47,10 +47,12 @@ func (s *Server) readWish(ctx context.Context, query string) (wish, error) {
 	if err != nil {
 		return w, err
 	}
+	if len(p["state"]) == 1 && isPlain(p.get("state")) {
+		w.state = p.get("state") // also with errors
+	}
 	if err := p.check(); err != nil {
 		return w, err
 	}
-	w.state = p.get("state")
 	if err := p.checkResources(s.public); err != nil {
 		return w, err
 	}

@@ -31,18 +31,19 @@ func (p parameters) check() error {
 			return invalid("a parameter is there more than once: %s", name)
 		}
 		for _, value := range values {
-			if len(value) > maxParameter {
-				return invalid("a parameter is too long: %s", name)
-			}
-			if !utf8.ValidString(value) || strings.ContainsFunc(value, isControl) {
-				return invalid("a parameter has characters that it may not have: %s", name)
+			if !isPlain(value) {
+				return invalid("a parameter is too long, or has characters that it may not have: %s", name)
 			}
 		}
 	}
 	return nil
 }
 
-func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
+// isPlain says whether a value is text of one line and not too long.
+func isPlain(value string) bool {
+	isControl := func(r rune) bool { return r < 0x20 || r == 0x7f }
+	return len(value) <= maxParameter && utf8.ValidString(value) && !strings.ContainsFunc(value, isControl)
+}
 
 // readForm reads what a program posts: a form, and nothing beside it. What stands in the address may be logged on its way, so no
 // parameter is taken from there; a cookie or an Authorization header says nothing, as the clients have no secrets.

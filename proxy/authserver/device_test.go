@@ -1,0 +1,287 @@
+package authserver_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/proxy/authserver"
+)
+
+const devicePath = "/sso/device"
+
+// device is what a device was told.
+type device struct{ code, user string }
+
+func (w *world) device(changes ...string) device {
+	w.t.Helper()
+	a := w.askDevice(changes...)
+	if a.status != http.StatusOK || a.header.Get("Cache-Control") != "no-store" {
+		w.t.Fatalf("%d %v %s", a.status, a.header, a.body)
+	}
+	said := a.json(w.t)
+	return device{said["device_code"].(string), said["user_code"].(string)}
+}
+
+func (w *world) askDevice(changes ...string) answer {
+	q := url.Values{"client_id": {authserver.CommandLine}}
+	for i := 0; i+1 < len(changes); i += 2 {
+		q.Set(changes[i], changes[i+1])
+	}
+	return w.post("/sso/oauth/device_authorization", q)
+}
+
+// polling is what a device asks over and over.
+func polling(code string) url.Values {
+	return url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {authserver.CommandLine}, "device_code": {code}}
+}
+
+// poll waits as it should and asks, and returns the error or nothing.
+func (w *world) poll(d device) string {
+	w.t.Helper()
+	w.clock.advance(5 * time.Second)
+	a := w.post(tokenPath, polling(d.code))
+	if a.status == http.StatusOK {
+		return ""
+	}
+	_, code := a.refusal(w.t)
+	return code
+}
+
+func TestDeviceAuthorization(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	said := w.askDevice("scope", "tx", "resource", w.public).json(t)
+	if user := said["user_code"].(string); !regexp.MustCompile(`^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}$`).MatchString(user) {
+		t.Errorf("user code %q", user)
+	} else if said["verification_uri"] != w.public+devicePath || said["verification_uri_complete"] != w.public+devicePath+"?user_code="+user || said["expires_in"] != 600.0 || said["interval"] != 5.0 {
+		t.Errorf("%v", said)
+	}
+	for name, c := range map[string]struct {
+		changes []string
+		want    string
+	}{
+		"an unknown client":      {[]string{"client_id", "nobody"}, "invalid_client"},
+		"a client that may not":  {[]string{"client_id", "web"}, "unauthorized_client"},
+		"an unknown scope":       {[]string{"scope", "root"}, "invalid_scope"},
+		"for another's resource": {[]string{"resource", "https://elsewhere.example"}, "invalid_target"},
+		"with a secret":          {[]string{"client_secret", "x"}, "invalid_client"},
+	} {
+		if _, got := w.askDevice(c.changes...).refusal(t); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// All answers to polling (RFC 8628 section 3.5), over two replicas.
+func TestPolling(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, w *world) {
+		other, b := w.replica(), w.browser()
+
+		d := w.device("scope", "tx")
+		for i, replica := range []*world{w, other, w} {
+			if got := replica.poll(d); got != "authorization_pending" {
+				t.Fatalf("poll %d: %s", i, got)
+			}
+		}
+		if status, got := other.post(tokenPath, polling(d.code)).refusal(t); status != 400 || got != "slow_down" {
+			t.Errorf("too soon: %d %s", status, got)
+		}
+		if got := w.poll(d); got != "slow_down" { // five seconds are not enough any more
+			t.Errorf("after slow_down, as before: %s", got)
+		}
+		w.clock.advance(10 * time.Second)
+		if got := w.poll(d); got != "authorization_pending" {
+			t.Errorf("after slow_down, as told: %s", got)
+		}
+		if status, got := w.post(tokenPath, func() url.Values { q := polling(d.code); q.Set("client_id", "web"); return q }()).refusal(t); status != 400 || got != "invalid_grant" {
+			t.Errorf("another client: %d %s", status, got)
+		}
+		b.at(other).allowDevice(ada, devicePath, d.user)
+		a := w.post(tokenPath, polling(d.code)) // at once: it waited long enough
+		if a.status != http.StatusOK || a.json(t)["scope"] != "tx" || !w.works(a.json(t)["access_token"].(string)) {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		if got := other.poll(d); got != "invalid_grant" {
+			t.Errorf("a second time: %s", got)
+		}
+		if !w.works(a.json(t)["access_token"].(string)) {
+			t.Error("a second poll has ended what the first gave")
+		}
+		if events := w.events(mapping.EventToolAuthorized); len(events) != 1 || !strings.Contains(events[0].Reason, authserver.CommandLine) {
+			t.Errorf("%+v", events)
+		}
+
+		d = w.device()
+		ticket := b.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
+		if a := b.submit(devicePath, url.Values{"ticket": {ticket}, "decision": {"deny"}}); a.status != http.StatusOK {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		if got := w.poll(d); got != "access_denied" {
+			t.Errorf("denied: %s", got)
+		}
+		if len(w.events(mapping.EventToolDenied)) != 1 {
+			t.Error("a denial is not in the audit")
+		}
+
+		d = w.device()
+		w.clock.advance(10 * time.Minute)
+		if got := w.poll(d); got != "expired_token" {
+			t.Errorf("expired: %s", got)
+		}
+	})
+}
+
+// S7: who decides about a device signed in a moment ago, sees who asks, and answers in that session, once, from this site. G2
+func TestDevicePage(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, w *world) {
+		b, d := w.browser(), w.device("scope", "tx")
+		if a := b.open(devicePath + "?user_code=" + d.user); a.status != http.StatusSeeOther || !strings.Contains(a.header.Get("Location"), "/sso/login") {
+			t.Fatalf("nobody: %d %v", a.status, a.header)
+		}
+		a := b.openAs(ada, devicePath+"?user_code="+d.user)
+		if a.status != http.StatusOK || !strings.Contains(a.body, d.user) || hiddenTicket.MatchString(a.body) {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		if a.header.Get("X-Frame-Options") != "DENY" || !strings.Contains(a.header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+			t.Errorf("%v", a.header)
+		}
+		for _, typed := range []string{d.user, strings.ToLower(d.user), " " + d.user[:2] + " " + d.user[2:] + ".", strings.ReplaceAll(d.user, "-", "")} {
+			a = b.submit(devicePath, url.Values{"user_code": {typed}})
+			a.ticket(t)
+		}
+		for _, said := range []string{"Vexa command line", "vexa-sso-cli", d.user, "127.0.0.1", ada, "Acme", "Did somebody send you here?"} {
+			if !strings.Contains(a.body, said) {
+				t.Errorf("the page does not say %q", said)
+			}
+		}
+
+		allow := url.Values{"ticket": {a.ticket(t)}, "decision": {"allow"}}
+		other := w.browser()
+		other.openAs(ada, "/sso/")
+		cross := []string{"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "cross-site"}
+		for what, a := range map[string]answer{
+			"another browser":       other.submit(devicePath, allow),
+			"nobody":                w.browser().submit(devicePath, allow),
+			"another site":          b.send("POST", devicePath, allow.Encode(), cross...),
+			"another site's code":   b.send("POST", devicePath, url.Values{"user_code": {d.user}}.Encode(), cross...),
+			"no decision":           b.submit(devicePath, url.Values{"ticket": allow["ticket"]}),
+			"as a consent":          b.submit("/sso/oauth/consent", allow),
+			"a ticket that is none": b.submit(devicePath, url.Values{"ticket": {"x"}, "decision": {"allow"}}),
+		} {
+			if a.status < 400 || a.status >= 500 {
+				t.Errorf("%s: %d %s", what, a.status, a.body)
+			}
+		}
+		if got := w.poll(d); got != "authorization_pending" {
+			t.Fatalf("then: %s", got)
+		}
+		if a := b.submit(devicePath, allow); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		deny := url.Values{"ticket": allow["ticket"], "decision": {"deny"}}
+		for what, a := range map[string]answer{"again": b.submit(devicePath, allow), "changing one's mind": b.submit(devicePath, deny)} {
+			if a.status != http.StatusForbidden {
+				t.Errorf("%s: %d %s", what, a.status, a.body)
+			}
+		}
+		if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.status != http.StatusUnprocessableEntity {
+			t.Errorf("the code again: %d %s", a.status, a.body)
+		}
+		if got := w.poll(d); got != "" {
+			t.Errorf("then: %s", got)
+		}
+	})
+}
+
+// S7: a sign-in of five minutes ago is neither enough to look for a device nor to answer.
+func TestDeviceNeedsAFreshSignIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	b, d := w.browser(), w.device()
+	b.openAs(ada, devicePath)
+	ticket := b.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
+	w.clock.advance(5 * time.Minute)
+	for what, form := range map[string]url.Values{
+		"a code": {"user_code": {d.user}}, "an answer": {"ticket": {ticket}, "decision": {"allow"}},
+	} {
+		a := b.submit(devicePath, form)
+		if again := a.leadsHere(t); again != devicePath+"?user_code="+d.user {
+			t.Errorf("%s leads to %s", what, again)
+		}
+	}
+	if got := w.poll(d); got != "authorization_pending" {
+		t.Errorf("then: %s", got)
+	}
+	b.allowDevice(ada, devicePath+"?user_code="+d.user, d.user)
+	if got := w.poll(d); got != "" {
+		t.Errorf("then: %s", got)
+	}
+}
+
+// RFC 8628 section 5.1: who tries codes may try ten, by session, by account and by address.
+func TestGuessingIsBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	b := w.browser()
+	b.openAs(ada, devicePath)
+	for i := range 10 {
+		if a := b.submit(devicePath, url.Values{"user_code": {"BBBB-BBB" + string("BCDFGHJKLM"[i])}}); a.status != http.StatusUnprocessableEntity {
+			t.Fatalf("guess %d: %d %s", i, a.status, a.body)
+		}
+	}
+	d := w.device()
+	again, other := w.browser(), w.browser()
+	again.openAs(ada, devicePath)
+	other.openAs(tim, devicePath)
+	for what, b := range map[string]*browser{"the session": b, "the account": again, "the address": other} {
+		if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.status != http.StatusTooManyRequests {
+			t.Errorf("%s: %d %s", what, a.status, a.body)
+		}
+	}
+	w.clock.advance(2 * time.Minute)
+	other.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
+
+	// What cannot be a code is no guess.
+	for range 20 {
+		if a := other.submit(devicePath, url.Values{"user_code": {"hello"}}); a.status != http.StatusUnprocessableEntity {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+}
+
+// S12: an address gets ten device codes at a time.
+func TestDeviceCodesAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	for range 10 {
+		w.device()
+	}
+	a := w.askDevice()
+	if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" || a.header.Get("Retry-After") == "" {
+		t.Errorf("%d %s %v", status, got, a.header)
+	}
+	w.clock.advance(time.Minute)
+	w.device()
+}
+
+// What a person has none of they cannot give to a device either.
+func TestDeviceScopes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	b, d := w.browser(), w.device("scope", "bot")
+	b.openAs(tim, devicePath)
+	if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.status != http.StatusUnprocessableEntity || hiddenTicket.MatchString(a.body) {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	d = w.device()
+	b.allowDevice(tim, devicePath, d.user)
+	if scope := w.post(tokenPath, polling(d.code)).json(t)["scope"]; fmt.Sprint(scope) != "tx" {
+		t.Errorf("got %v", scope)
+	}
+}

@@ -1,0 +1,4 @@
+package authserver
+
+// For the tests outside of the package.
+var Purge = (*Server).purge
