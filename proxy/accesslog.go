@@ -33,6 +33,10 @@ func (p *Proxy) finish(ctx context.Context, ex *exchange, method string) {
 	if c := ex.caller; c != nil {
 		attrs[n], attrs[n+1] = slog.String("account", c.account.ID), slog.String("provider", c.account.Provider)
 		n += 2
+		if c.credentialID != "" {
+			attrs[n] = slog.String("credential_id", c.credentialID)
+			n++
+		}
 		if v := c.view.Load(); v != nil {
 			attrs[n] = slog.String("rules", v.matched)
 			n++
@@ -48,6 +52,8 @@ type metrics struct {
 	upstream  prometheus.Histogram
 	signIns   *prometheus.CounterVec
 	decisions *prometheus.CounterVec
+
+	nativeKeys *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer, s *streams) *metrics {
@@ -59,7 +65,8 @@ func newMetrics(reg prometheus.Registerer, s *streams) *metrics {
 		signIns:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_sign_ins_total", Help: "Sign-ins that came back from a provider, by result."}, []string{"provider", "result"}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_decisions_total", Help: "Decisions of the rules, by result."}, []string{"result"}),
 	}
-	reg.MustRegister(m.requests, m.seconds, m.upstream, m.signIns, m.decisions)
+	m.nativeKeys = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_native_key_requests_total", Help: "Requests with a Vexa key instead of a token, by account."}, []string{"account"})
+	reg.MustRegister(m.requests, m.seconds, m.upstream, m.signIns, m.decisions, m.nativeKeys)
 	for _, kind := range []string{"websocket", "events"} {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "vexa_sso_streams", Help: "Streams open now, by kind.", ConstLabels: prometheus.Labels{"kind": kind}},
 			func() float64 { return float64(s.count(kind)) }))

@@ -8,23 +8,33 @@ import (
 	"golang.org/x/time/rate"
 
 	"vexa-sso/mapping"
+	"vexa-sso/oidc"
 )
 
 // What can stand for a caller, as logs and metrics name it.
 const (
-	bySession = "session" // the cookie of a browser that is signed in
-	byNobody  = "none"
+	bySession   = "session" // the cookie of a browser that is signed in
+	byToken     = "token"   // a token of ours: personal, or a tool's
+	byBearer    = "bearer"  // an access token of a provider
+	byNativeKey = "native"  // a Vexa key, while people move over to tokens
+	byNobody    = "none"
 )
 
 // caller is who stands behind a credential that is in use on this replica, with all that a request needs so that a warm one asks
 // nobody.
 type caller struct {
 	credential   string    // by which of the above
-	credentialID string    // of the session
-	expires      time.Time // when the credential ends, whatever else happens
+	credentialID string    // of a session or a token of ours
+	expires      time.Time // when the credential ends, whatever else happens; zero: it doesn't say
+	until        time.Time // when all this has to be looked at afresh; zero: when somebody says so
 
 	account mapping.Account
-	session Session // of a session
+	limited bool             // the credential is good for atMost alone, and for that only where the account is
+	atMost  mapping.Scopes   // …
+	session Session          // of a session
+	token   mapping.Token    // of a token of ours
+	hash    [32]byte         // by which the store knows it
+	access  oidc.AccessToken // of a bearer token
 
 	alone bool         // the provider is asked about the account again without the person
 	asked atomic.Int64 // Unix seconds of when this session was last sent to the provider for that, as far as known here
@@ -49,7 +59,7 @@ func (p *Proxy) see(c *caller) *view {
 	if v := c.view.Load(); v != nil && v.rules == rules {
 		return v
 	}
-	v := p.view(c.account)
+	v := p.viewOf(c)
 	v.rules = rules
 	v.matched = strings.Join(v.decision.Matched(), ",")
 	p.metrics.decisions.WithLabelValues(decisionResult(v.decision)).Inc()
@@ -57,10 +67,13 @@ func (p *Proxy) see(c *caller) *view {
 	return v
 }
 
-// view is what the rules of now say about an account.
-func (p *Proxy) view(account mapping.Account) *view {
-	v := &view{decision: p.accounts.Decide(account)}
+// viewOf is what the rules of now say about a caller: what their account may, and of that what their credential is good for.
+func (p *Proxy) viewOf(c *caller) *view {
+	v := &view{decision: p.accounts.Decide(c.account)}
 	v.scopes = v.decision.Grant.Scopes
+	if c.limited {
+		v.scopes = v.scopes.Intersect(c.atMost)
+	}
 	return v
 }
 

@@ -4,26 +4,44 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
+
+	"vexa-sso/mapping"
+	"vexa-sso/oidc"
 )
 
-const maxCallers = 20_000 // of one kind that are remembered; those who were not seen for the longest are forgotten first
+const (
+	maxCallers = 20_000      // of one kind that are remembered; those who were not seen for the longest are forgotten first
+	refusedFor = time.Second // how long a refusal is remembered
+)
 
 // credentialKey finds a caller by what they showed: never by the credential itself, and so that a warm request pays for neither
-// codec nor database.
+// codec nor signature nor database.
 type credentialKey struct {
 	hash [32]byte // SHA-256 of the credential as it came
+
+	// Of a bearer token: who found it good, and by which rules (D7). A provider is one set of issuers and audiences, which never
+	// changes.
+	provider *oidc.Provider
+	rules    *mapping.Rules
 }
 
-// callers remembers who stands behind credentials of one kind.
+// callers remembers who stands behind credentials of one kind, and for a moment which were refused.
 type callers struct {
 	known   *lru.Cache[credentialKey, *caller]
+	refused *lru.Cache[credentialKey, refusal]
 	loading singleflight.Group
 
 	// epoch counts what was dropped. A load that saw it move may have read what is no longer true, and reads again.
 	epoch atomic.Int64
+}
+
+type refusal struct {
+	err   error
+	until time.Time
 }
 
 func newCallers() *callers {
@@ -31,27 +49,27 @@ func newCallers() *callers {
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
-	return &callers{known: known}
+	refused, err := lru.New[credentialKey, refusal](maxCallers)
+	if err != nil {
+		panic(err)
+	}
+	return &callers{known: known, refused: refused}
 }
 
 // get returns the caller from memory.
-func (s *callers) get(key credentialKey) (*caller, bool) {
+func (s *callers) get(key credentialKey, now time.Time) (*caller, bool) {
 	c, ok := s.known.Get(key)
-	return c, ok && !c.ended.Load()
+	return c, ok && !c.ended.Load() && (c.until.IsZero() || now.Before(c.until))
 }
 
-// find returns the caller, from memory where it can, else by load, once for all who wait for it. What load says is nobody is an
-// error of its own.
-func (s *callers) find(ctx context.Context, key credentialKey, load func(context.Context) (*caller, error)) (*caller, error) {
-	if c, ok := s.get(key); ok {
-		return c, nil
-	}
+// load brings the caller into memory, once for all who wait for it. What read says is nobody is an error of its own.
+func (s *callers) load(ctx context.Context, key credentialKey, read func(context.Context) (*caller, error)) (*caller, error) {
 	for {
 		epoch := s.epoch.Load()
 		// Whoever asks first reads for all; their going away must not fail the others. Nobody joins a read that began before
 		// something was dropped: what it brings may have been true only then.
-		flight := fmt.Sprintf("%x %d", key.hash, epoch)
-		found, err, _ := s.loading.Do(flight, func() (any, error) { return load(context.WithoutCancel(ctx)) })
+		flight := fmt.Sprintf("%x %p %p %d", key.hash, key.provider, key.rules, epoch)
+		found, err, _ := s.loading.Do(flight, func() (any, error) { return read(context.WithoutCancel(ctx)) })
 		if err != nil {
 			return nil, err
 		}
@@ -59,12 +77,28 @@ func (s *callers) find(ctx context.Context, key credentialKey, load func(context
 			continue
 		}
 		c := found.(*caller)
+		if was, ok := s.known.Peek(key); ok {
+			c.limiter = was.limiter // looking afresh gives nobody more requests
+		}
 		s.known.Add(key, c)
 		if s.epoch.Load() == epoch && !c.ended.Load() {
 			return c, nil
 		}
 		s.known.Remove(key)
 	}
+}
+
+// refuse remembers for a moment that a credential is none, so that whoever shows it again and again costs nothing.
+func (s *callers) refuse(key credentialKey, err error, now time.Time) {
+	s.refused.Add(key, refusal{err, now.Add(refusedFor)})
+}
+
+// refusal is why a credential was refused a moment ago; nil if it wasn't.
+func (s *callers) refusal(key credentialKey, now time.Time) error {
+	if r, ok := s.refused.Get(key); ok && now.Before(r.until) {
+		return r.err
+	}
+	return nil
 }
 
 // forget drops one caller from memory.
@@ -82,6 +116,7 @@ func (s *callers) refresh(account string) { s.drop(account, "", func(*caller) {}
 func (s *callers) refreshAll() {
 	s.epoch.Add(1)
 	s.known.Purge()
+	s.refused.Purge()
 }
 
 func (s *callers) drop(account, id string, each func(*caller)) {
@@ -96,13 +131,15 @@ func (s *callers) drop(account, id string, each func(*caller)) {
 	}
 }
 
-// known is who is remembered, by the kind of their credential.
+// known is who is remembered, by the kind of their credential: a flood of one kind drives nobody of another out.
 type known struct {
-	sessions *callers
+	sessions, tokens, bearers, natives *callers
 }
 
-func newKnown() known { return known{sessions: newCallers()} }
+func newKnown() known { return known{newCallers(), newCallers(), newCallers(), newCallers()} }
 
 func (k known) each(do func(*callers)) {
-	do(k.sessions)
+	for _, s := range []*callers{k.sessions, k.tokens, k.bearers, k.natives} {
+		do(s)
+	}
 }

@@ -21,7 +21,7 @@ func TestEndedWhileRead(t *testing.T) {
 		}
 		return nil, mapping.ErrNotFound
 	}
-	if c, err := cache.find(t.Context(), cookieKey("cookie"), load); !errors.Is(err, mapping.ErrNotFound) {
+	if c, err := cache.load(t.Context(), cookieKey("cookie"), load); !errors.Is(err, mapping.ErrNotFound) {
 		t.Errorf("found %v, %v", c, err)
 	}
 	if reads != 2 {
@@ -45,7 +45,7 @@ func TestEndedWhileOthersRead(t *testing.T) {
 	}
 	found := make(chan error, 2)
 	find := func() {
-		_, err := cache.find(t.Context(), cookieKey("cookie"), load)
+		_, err := cache.load(t.Context(), cookieKey("cookie"), load)
 		found <- err
 	}
 	go find()
@@ -58,7 +58,7 @@ func TestEndedWhileOthersRead(t *testing.T) {
 			t.Errorf("found what had ended: %v", err)
 		}
 	}
-	if _, err := cache.find(t.Context(), cookieKey("cookie"), load); !errors.Is(err, mapping.ErrNotFound) {
+	if _, err := cache.load(t.Context(), cookieKey("cookie"), load); !errors.Is(err, mapping.ErrNotFound) {
 		t.Errorf("it is still remembered: %v", err)
 	}
 }
@@ -69,7 +69,10 @@ func TestEndAndRefresh(t *testing.T) {
 	owners := map[string][2]string{"a": {"ada", "ses_1"}, "b": {"ada", "ses_2"}, "c": {"tim", "ses_3"}}
 	cache, reads := newCallers(), 0
 	find := func(name string) *caller {
-		c, err := cache.find(t.Context(), cookieKey(name), func(context.Context) (*caller, error) {
+		if c, ok := cache.get(cookieKey(name), time.Time{}); ok {
+			return c
+		}
+		c, err := cache.load(t.Context(), cookieKey(name), func(context.Context) (*caller, error) {
 			reads++
 			return callerOf(owners[name][0], owners[name][1]), nil
 		})
@@ -117,20 +120,20 @@ func TestTouch(t *testing.T) {
 	start := time.Unix(1_000_000, 0)
 	c.seen.Store(start.Unix())
 	store := &touchStore{fail: errors.New("away")}
-	used.touch(c, start.Add(59*time.Second))
-	if err := used.flush(t.Context(), store); err != nil || store.calls != 0 {
+	used.touch(c, "192.0.2.1", start.Add(59*time.Second))
+	if err := used.flush(t.Context(), store, nil); err != nil || store.calls != 0 {
 		t.Fatalf("written before a minute was over: %v, %d", err, store.calls)
 	}
-	used.touch(c, start.Add(61*time.Second))
-	used.touch(c, start.Add(62*time.Second))
-	if err := used.flush(t.Context(), store); err == nil || store.calls != 1 {
+	used.touch(c, "192.0.2.1", start.Add(61*time.Second))
+	used.touch(c, "192.0.2.1", start.Add(62*time.Second))
+	if err := used.flush(t.Context(), store, nil); err == nil || store.calls != 1 {
 		t.Fatalf("%v, %d", err, store.calls)
 	}
 	store.fail = nil
-	if err := used.flush(t.Context(), store); err != nil || !store.seen["ses_1"].Equal(start.Add(61*time.Second)) {
+	if err := used.flush(t.Context(), store, nil); err != nil || !store.seen["ses_1"].Equal(start.Add(61*time.Second)) {
 		t.Errorf("%v, %v", err, store.seen)
 	}
-	if err := used.flush(t.Context(), store); err != nil || store.calls != 2 {
+	if err := used.flush(t.Context(), store, nil); err != nil || store.calls != 2 {
 		t.Errorf("written twice: %v, %d", err, store.calls)
 	}
 }

@@ -16,9 +16,10 @@ type outcome struct {
 // The table of codes. README's table is generated from it (a test holds them together).
 var outcomes = map[Code]outcome{
 	"unauthenticated":        {http.StatusUnauthorized, "Please sign in", "Sign in to use Vexa.", "Sign in and try again."},
-	"token_invalid":          {http.StatusUnauthorized, "That credential is not valid", "The credential on this request is not one that we issued or accept.", "Sign in with a browser, or use a credential issued here."},
+	"token_invalid":          {http.StatusUnauthorized, "That credential is not valid", "The credential on this request is not one that we issued or accept.", "Make a token at /sso/tokens, or sign in with a browser."},
 	"token_expired":          {http.StatusUnauthorized, "That token has expired", "The token on this request has expired.", "Get a new one and try again."},
-	"native_key_refused":     {http.StatusUnauthorized, "Vexa keys are not accepted here", "Vexa's own API keys are not accepted here: requests carry a single sign-on credential instead.", "Sign in with a browser, or ask your administrator for a credential issued here."},
+	"native_key_refused":     {http.StatusUnauthorized, "Vexa keys are not accepted here", "Vexa's own API keys are not accepted here: make a token at /sso/tokens and send it where the key was.", "Sign in with a browser and make a token."},
+	"proof_stale":            {http.StatusUnauthorized, "This token pauses", "The identity provider has not vouched for the owner of this token for too long.", "Sign in with a browser: the token goes on from then."},
 	"not_mapped":             {http.StatusForbidden, "You don’t have access to Vexa yet", "No rule gives you access to Vexa.", "Ask your administrator for access and name the reference below."},
 	"denied_by_rule":         {http.StatusForbidden, "You don’t have access to Vexa", "A rule of your organisation denies you access to Vexa.", "Ask your administrator if you think that this is wrong."},
 	"conflicting_vexa_users": {http.StatusForbidden, "Your access is not set up properly", "Two rules name different Vexa users for you, so neither is used.", "Ask your administrator: the rules have to be corrected."},

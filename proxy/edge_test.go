@@ -64,6 +64,7 @@ type worldOptions struct {
 	gateway    string // instead of Vexa's
 	okta       oidctest.OktaOptions
 	more       []oidc.Config // providers besides Okta; their redirect URLs are filled in
+	audiences  []string // of Okta's access tokens that are taken
 	pages      func(*proxy.Proxy)
 }
 
@@ -138,6 +139,7 @@ func (w *world) start(on net.Listener) {
 	okta := oidc.Config{
 		Name: "okta", Type: oidc.TypeOkta, Issuer: w.okta.Issuer(), ClientID: "0oa1bridge", ClientSecret: "okta-client-secret-canary",
 		Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"},
+		API: oidc.API{Audiences: o.audiences},
 	}
 	for _, c := range append([]oidc.Config{okta}, o.more...) {
 		c.RedirectURL = w.public + "/sso/callback/" + c.Name
@@ -147,7 +149,7 @@ func (w *world) start(on net.Listener) {
 		directories[c.Name] = provider
 	}
 	w.accounts = mapping.NewAccounts(
-		mapping.Config{Instance: "test", Renew: o.config.Session.Renew, Idle: o.config.Session.Idle},
+		mapping.Config{Instance: "test", Renew: o.config.Session.Renew, Idle: o.config.Session.Idle, MaxOffline: o.config.Tokens.MaxOffline, MaxTokenLifetime: o.config.Tokens.MaxLifetime},
 		mapping.Deps{Store: w.store, Vexa: admin, Ring: w.ring, Rules: w.rules, Directories: directories, Log: log, Now: w.clock.Now},
 	)
 
@@ -159,7 +161,7 @@ func (w *world) start(on net.Listener) {
 	o.config.PublicURL = w.public
 	table := vexa.Routes(o.generation)
 	w.proxy, err = proxy.New(o.config, proxy.Deps{
-		Gateway: gateway, Routes: func() *vexa.Table { return table }, Providers: providers, Accounts: w.accounts, Rules: w.rules,
+		Gateway: gateway, Routes: func() *vexa.Table { return table }, Providers: providers, Accounts: w.accounts, Rules: w.rules, Owners: admin,
 		Sessions: w.store, Store: w, Ring: w.ring, Metrics: w.metrics, Log: log, Now: w.clock.Now,
 	})
 	must(t, err)

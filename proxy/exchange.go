@@ -29,6 +29,7 @@ type exchange struct {
 	label      string // of the route, for metrics and logs: never a path with names in it
 	keyID      string
 	secret     string // the Vexa key; nowhere but X-API-Key (S2)
+	protocol   string // the subprotocol of a WebSocket that is selected if the gateway selects none
 
 	status   int
 	sent     int64

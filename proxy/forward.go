@@ -17,6 +17,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa"
+	"vexa-sso/oidc"
 )
 
 // forward is the road that every request of Vexa's takes: prove who it is, decide what they may, put their key on, pass it on.
@@ -76,14 +77,28 @@ func (p *Proxy) route(ex *exchange, r *http.Request, v *view) error {
 		return refuse("forbidden_route", "Your access to Vexa excludes this address.")
 	}
 	if known && !covers(v.scopes, route) {
-		return refuse("scope_missing", p.missing(route))
+		return &problem{Code: "scope_missing", Detail: p.missing(ex.caller, v, route), Scopes: strings.Join(route.AnyOf, " ")}
 	}
 	return nil
 }
 
-// missing says which scope a route needs, and which rules would give it.
-func (p *Proxy) missing(route vexa.Route) string {
-	said := "This needs the scope " + strings.Join(route.AnyOf, " or ") + ", which you don’t have."
+// missing says which scope a route needs and who lacks it: the credential, or its owner, to whom some rule would give it.
+func (p *Proxy) missing(c *caller, v *view, route vexa.Route) string {
+	said := "This needs the scope " + strings.Join(route.AnyOf, " or ") + ", which "
+	if covers(v.decision.Grant.Scopes, route) {
+		switch {
+		case c.credential == byNativeKey:
+			return said + "this Vexa key does not have. Make a token that has it at " + p.origin + tokensPath + "."
+		case c.token.Kind == mapping.TokenTool:
+			return said + "this tool was not given."
+		}
+		return said + "this token does not have. Make one that has it at " + p.origin + tokensPath + "."
+	}
+	if c.credential == bySession || c.account.Kind == oidc.Service {
+		said += "you don’t have."
+	} else {
+		said += "the owner of this token doesn’t have."
+	}
 	if rules := p.rules.Current().Granting(route.AnyOf...); len(rules) > 0 {
 		said += " The rule " + strings.Join(rules, " or ") + " would give it."
 	}
@@ -130,6 +145,9 @@ func wantsWebSocket(r *http.Request) bool {
 // pass forwards the request.
 func (p *Proxy) pass(ex *exchange, r *http.Request, upgrade bool) error {
 	protocolOffer := r.Header["Upgrade"]
+	if err := ex.dropToken(r.Header, upgrade); err != nil {
+		return err
+	}
 	scrubRequest(r.Header)
 	if upgrade {
 		r.Header["Connection"], r.Header["Upgrade"] = upgradeConnection, protocolOffer
@@ -149,6 +167,16 @@ func (p *Proxy) pass(ex *exchange, r *http.Request, upgrade bool) error {
 	}
 	defer p.unregister(ex)
 	p.reverse.ServeHTTP(ex, r)
+	return nil
+}
+
+// dropToken takes a credential off the subprotocols, so that the gateway never sees it, and notes which one the client hears instead.
+func (ex *exchange) dropToken(h http.Header, upgrade bool) error {
+	next, taken := takeTokenProtocol(h)
+	if taken && upgrade && next == "" {
+		return refuse("bad_request", "Name a subprotocol of your own behind the one with the token: a browser wants to hear one back, and the token is not said back.")
+	}
+	ex.protocol = next
 	return nil
 }
 

@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"vexa-sso/mapping"
@@ -15,52 +13,72 @@ import (
 // identify finds the credential on a request and who it stands for. An explicit one silences the cookie, and an invalid one is
 // refused, never replaced by the cookie.
 func (p *Proxy) identify(ex *exchange, r *http.Request) (*caller, error) {
-	ex.credential = byNobody
-	if err := p.refuseExplicit(ex, r); err != nil {
-		return nil, err
-	}
-	cookie := cookieValue(r.Header["Cookie"], p.names.session)
-	if cookie == "" {
-		return nil, refuse("unauthenticated", "")
-	}
-	if !p.store.Usable() {
-		return nil, fail("store_unavailable", nil)
-	}
-	c, err := p.signedIn(r, cookie, ex.start)
+	ex.credential, ex.explicit = byNobody, showsCredential(r.Header)
+	c, err := p.whoShows(ex, r)
 	if err != nil {
 		return nil, err
 	}
-	p.used.touch(c, ex.start)
+	p.used.touch(c, ex.address, ex.start)
 	if c.limiter != nil && !c.limiter.AllowN(ex.start, 1) {
 		return nil, refuse("rate_limited", "")
 	}
 	ex.credential, ex.caller = c.credential, c
+	if c.credential == byNativeKey {
+		p.deprecate(ex, c)
+	}
 	return c, nil
 }
 
-// refuseExplicit answers the credentials that programs show: there are none yet that we accept.
-func (p *Proxy) refuseExplicit(ex *exchange, r *http.Request) error {
-	keys, bearers := r.Header["X-Api-Key"], r.Header["Authorization"]
-	if len(keys)+len(bearers) == 0 {
-		if offersToken(r.Header["Sec-Websocket-Protocol"]) {
-			return refuse("token_invalid", "")
-		}
-		return nil
-	}
-	if len(keys) > 1 || len(bearers) > 1 {
-		return refuse("bad_request", "The request carries more than one credential.")
-	}
-	for _, shown := range append(keys, bearers...) {
-		if strings.Contains(shown, "vxa_") {
-			return refuse("native_key_refused", "")
+func (p *Proxy) whoShows(ex *exchange, r *http.Request) (*caller, error) {
+	var shown credential
+	var err error
+	if ex.explicit {
+		if shown, err = readCredential(r.Header); err != nil {
+			return nil, err
 		}
 	}
-	return refuse("token_invalid", "")
+	cookie := ""
+	if !ex.explicit {
+		if cookie = cookieValue(r.Header["Cookie"], p.names.session); cookie == "" {
+			return nil, refuse("unauthenticated", "")
+		}
+	}
+	if !p.store.Usable() {
+		return nil, fail("store_unavailable", nil)
+	}
+	switch shown.kind {
+	case byToken:
+		return p.token(ex, r, shown)
+	case byBearer:
+		return p.bearer(ex, r, shown)
+	case byNativeKey:
+		return p.nativeKey(ex, r, shown)
+	}
+	return p.signedIn(r, cookie, ex.start)
 }
 
-// offersToken says whether a WebSocket's subprotocols carry a credential, as a page does that has no other way to show one.
-func offersToken(protocols []string) bool {
-	return slices.ContainsFunc(protocols, func(p string) bool { return strings.Contains(p, "vsso.token.") })
+// lookUp finds who stands behind a credential that is not in memory. Whose are none are remembered for a moment, and an address from
+// which many come waits.
+func (p *Proxy) lookUp(ex *exchange, r *http.Request, in *callers, key credentialKey, read func(context.Context) (*caller, error)) (*caller, error) {
+	if err := in.refusal(key, ex.start); err != nil {
+		return nil, err
+	}
+	if p.failures.tooMany(ex.address, ex.start) {
+		return nil, refuse("rate_limited", "Too many credentials from your address were not valid.")
+	}
+	c, err := in.load(r.Context(), key, read)
+	if err == nil {
+		return c, nil
+	}
+	pr := asProblem(err)
+	switch status := outcomes[pr.Code].Status; {
+	case status >= http.StatusInternalServerError: // we could not look
+		return nil, pr
+	case status == http.StatusUnauthorized:
+		p.failures.note(ex.address, ex.start)
+	}
+	in.refuse(key, pr, ex.start)
+	return nil, pr
 }
 
 // signedIn finds who a cookie stands for, and that it still stands for them.
@@ -90,22 +108,24 @@ func cookieKey(cookie string) credentialKey {
 // sessionOfCookie returns the session of a cookie, whether or not it has expired. mapping.ErrNotFound says that there is none.
 func (p *Proxy) sessionOfCookie(r *http.Request, cookie string) (*caller, error) {
 	key := cookieKey(cookie)
-	if c, ok := p.known.sessions.get(key); ok {
+	if c, ok := p.known.sessions.get(key, time.Time{}); ok {
 		return c, nil
 	}
-	return p.known.sessions.find(r.Context(), key, func(ctx context.Context) (*caller, error) { return p.loadSession(ctx, r) })
+	return p.known.sessions.load(r.Context(), key, func(ctx context.Context) (*caller, error) {
+		session, err := p.cookies.session(r.WithContext(ctx))
+		if err != nil {
+			return nil, err
+		}
+		return p.callerOf(ctx, session)
+	})
 }
 
 func (p *Proxy) expired(c *caller, now time.Time) bool {
 	return !now.Before(c.expires) || now.Sub(time.Unix(c.seen.Load(), 0)) > p.cfg.Session.Idle
 }
 
-// loadSession is how a session comes from the store into memory.
-func (p *Proxy) loadSession(ctx context.Context, r *http.Request) (*caller, error) {
-	session, err := p.cookies.session(r.WithContext(ctx))
-	if err != nil {
-		return nil, err
-	}
+// callerOf is who stands behind a session.
+func (p *Proxy) callerOf(ctx context.Context, session Session) (*caller, error) {
 	account, alone, err := p.accounts.Proven(ctx, session.AccountID)
 	if err != nil {
 		return nil, err
@@ -113,4 +133,35 @@ func (p *Proxy) loadSession(ctx context.Context, r *http.Request) (*caller, erro
 	c := &caller{credential: bySession, credentialID: session.ID, expires: session.ExpiresAt, session: session, account: account, alone: alone, limiter: p.newLimiter()}
 	c.seen.Store(session.LastSeen.Unix())
 	return c, nil
+}
+
+// again looks at a caller afresh, whatever is remembered of them. The error says why they may nothing any more, or that we could not
+// look.
+func (p *Proxy) again(ctx context.Context, c *caller) (fresh *caller, err error) {
+	switch c.credential {
+	case bySession:
+		session, err := p.sessions.SessionByHash(ctx, c.session.Hash)
+		if err != nil {
+			return nil, err
+		}
+		fresh, err = p.callerOf(ctx, session)
+		if err != nil {
+			return nil, err
+		}
+	case byToken:
+		fresh, err = p.readToken(ctx, c.hash)
+	case byBearer:
+		fresh, err = p.present(ctx, c.access)
+	case byNativeKey:
+		fresh, err = p.ownerOf(ctx, c.account.ID, c.atMost)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return fresh, mayUse(fresh.account, p.see(fresh).decision)
+}
+
+// refusesAccess says whether an error is about the caller, as opposed to our not being able to look.
+func refusesAccess(err error) bool {
+	return errors.Is(err, mapping.ErrNotFound) || outcomes[asProblem(err).Code].Status < http.StatusInternalServerError
 }

@@ -2,9 +2,12 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 	"time"
+
+	"vexa-sso/mapping"
 )
 
 const touchEvery = time.Minute // how exact it is when somebody was last seen
@@ -12,40 +15,57 @@ const touchEvery = time.Minute // how exact it is when somebody was last seen
 // lastUse gathers when credentials were last used, to be written many at once.
 type lastUse struct {
 	mu       sync.Mutex
-	sessions map[string]time.Time // by session id
+	sessions map[string]time.Time        // by session id
+	tokens   map[string]mapping.TokenUse // by token id
 }
 
-func newLastUse() *lastUse { return &lastUse{sessions: make(map[string]time.Time)} }
+func newLastUse() *lastUse {
+	return &lastUse{sessions: make(map[string]time.Time), tokens: make(map[string]mapping.TokenUse)}
+}
 
 // touch notes that a credential was used, at most once a minute.
-func (u *lastUse) touch(c *caller, now time.Time) {
+func (u *lastUse) touch(c *caller, address string, now time.Time) {
 	last := c.seen.Load()
 	if now.Unix()-last < int64(touchEvery/time.Second) || !c.seen.CompareAndSwap(last, now.Unix()) {
 		return
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if c.credential == bySession {
+	switch c.credential {
+	case bySession:
 		u.sessions[c.credentialID] = now
+	case byToken:
+		u.tokens[c.credentialID] = mapping.TokenUse{At: now, From: address}
 	}
 }
 
 // flush writes what has gathered. What cannot be written now is kept for the next time.
-func (u *lastUse) flush(ctx context.Context, store SessionStore) error {
+func (u *lastUse) flush(ctx context.Context, sessions SessionStore, tokens tokenUses) error {
 	u.mu.Lock()
-	sessions := u.sessions
-	u.sessions = make(map[string]time.Time)
+	seen, used := u.sessions, u.tokens
+	u.sessions, u.tokens = make(map[string]time.Time), make(map[string]mapping.TokenUse)
 	u.mu.Unlock()
-	if len(sessions) == 0 {
-		return nil
+	var failed [2]error
+	if len(seen) > 0 {
+		failed[0] = sessions.TouchSessions(ctx, seen)
 	}
-	err := store.TouchSessions(ctx, sessions)
-	if err == nil {
-		return nil
+	if len(used) > 0 {
+		failed[1] = tokens.TouchTokens(ctx, used)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	maps.DeleteFunc(sessions, func(id string, at time.Time) bool { return !u.sessions[id].Before(at) })
-	maps.Copy(u.sessions, sessions)
-	return err
+	if failed[0] != nil {
+		maps.DeleteFunc(seen, func(id string, at time.Time) bool { return !u.sessions[id].Before(at) })
+		maps.Copy(u.sessions, seen)
+	}
+	if failed[1] != nil {
+		maps.DeleteFunc(used, func(id string, use mapping.TokenUse) bool { return !u.tokens[id].At.Before(use.At) })
+		maps.Copy(u.tokens, used)
+	}
+	return errors.Join(failed[:]...)
+}
+
+// tokenUses is where it is written when tokens were used. *mapping.Accounts is one.
+type tokenUses interface {
+	TouchTokens(ctx context.Context, used map[string]mapping.TokenUse) error
 }

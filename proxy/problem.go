@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"vexa-sso/mapping"
@@ -20,6 +21,7 @@ type problem struct {
 	Detail  string // for people and programs; the code's own sentence when empty
 	Err     error  // for the log
 	Remedy  string // for the admin, in the log, where Err has none
+	Scopes  string // of which one is missing, in the form of OAuth
 	Afresh  bool   // what is wanted is another sign-in of somebody who is signed in
 	Facts   []page.Fact
 	Actions []page.Link // what a person can do about it; the code's default when empty
@@ -60,7 +62,8 @@ func asProblem(err error) *problem {
 
 // answerProblem tells the client: a page for a person who navigates, JSON in Vexa's shape for everybody else (S8).
 func (p *Proxy) answerProblem(ex *exchange, r *http.Request, err error) {
-	pr := asProblem(err)
+	said := *asProblem(err) // others may be told the same at this moment
+	pr := &said
 	o, known := outcomes[pr.Code]
 	if !known {
 		o = outcomes["internal_error"]
@@ -129,19 +132,43 @@ func (p *Proxy) answerJSON(ex *exchange, status int, pr *problem) {
 	h := ex.Header()
 	if status == http.StatusUnauthorized {
 		body.LoginURL = p.origin + loginPath("", pr.Afresh)
-		h.Set("WWW-Authenticate", challenge(pr.Code))
+		h.Set("WWW-Authenticate", challenge(ex.explicit || pr.Code != "unauthenticated" && pr.Code != "login_required", pr.Detail))
+	} else if ex.explicit && pr.Code == "scope_missing" {
+		h.Set("WWW-Authenticate", insufficient(pr.Scopes))
 	}
 	writeJSON(ex, status, body)
 }
 
+const realm = `Bearer realm="vexa-sso"`
+
 // challenge is the WWW-Authenticate of a 401 (RFC 6750 section 3): without an error where no credential was shown.
-func challenge(code Code) string {
-	const realm = `Bearer realm="vexa-sso"`
-	switch code {
-	case "unauthenticated", "login_required":
+func challenge(shown bool, detail string) string {
+	if !shown {
 		return realm
 	}
-	return realm + `, error="invalid_token", error_description="` + string(code) + `"`
+	return realm + `, error="invalid_token", error_description="` + described(detail) + `"`
+}
+
+// insufficient is the WWW-Authenticate of a 403 to a token without the scope that is needed (RFC 6750 section 3.1).
+func insufficient(scopes string) string {
+	text := realm + `, error="insufficient_scope"`
+	if scopes != "" {
+		text += `, scope="` + scopes + `"`
+	}
+	return text
+}
+
+// described is a sentence in the characters that an error_description may have (RFC 6750 section 3).
+func described(detail string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '’' || c == '“' || c == '”' || c == '"':
+			return '\''
+		case c == '\\' || c < ' ' || c > '~':
+			return '?'
+		}
+		return c
+	}, detail)
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

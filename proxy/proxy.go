@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
@@ -31,6 +32,7 @@ type Deps struct {
 	Providers []*oidc.Provider   // in the order people see them
 	Accounts  *mapping.Accounts
 	Rules     *mapping.Live
+	Owners    KeyOwners // needed for tokens.native_keys: migrate
 	Sessions  SessionStore
 	Store     Health
 	Ring      *keyring.Ring
@@ -66,8 +68,14 @@ type Proxy struct {
 	ring      *keyring.Ring
 	ready     []Check
 
-	known     known
-	used      *lastUse
+	known      known
+	used       *lastUse
+	failures   *failures
+	issuers    []*oidc.Provider // those of the providers whose access tokens are taken
+	owners     KeyOwners        // nil: no Vexa key is looked at
+	nativeAsks *rate.Limiter
+	foreign    map[string]bool // origins whose pages may call with a credential of their own
+
 	cookies   *sessionCookies
 	attempts  *attemptCookies
 	callbacks *callbacks
@@ -120,7 +128,14 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 	}
 	p.metrics = newMetrics(d.Metrics, p.streams)
 	p.callbacks = newCallbacks()
-	p.known, p.used = newKnown(), newLastUse()
+	p.known, p.used, p.failures = newKnown(), newLastUse(), newFailures()
+	p.owners, p.nativeAsks = d.Owners, rate.NewLimiter(nativePerSecond, nativeBurst)
+	p.foreign = set(cfg.CORS.Origins...)
+	for _, provider := range p.providers {
+		if provider.AcceptsBearer() {
+			p.issuers = append(p.issuers, provider)
+		}
+	}
 	p.cookies = &sessionCookies{names: p.names, codec: d.Ring.Codec(keyring.SessionCookie, cfg.Session.Lifetime, p.now), store: d.Sessions, random: p.random, maxAge: cfg.Session.Lifetime}
 	p.attempts = newAttemptCookies(p.names, d.Ring.Codec(keyring.SignInAttempt, attemptLifetime, p.now), p.now)
 	p.pages = page.New(page.Config{Site: public.Host, Now: p.now})
@@ -181,6 +196,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // handle makes the request canonical and gives it to whom it belongs: ours lives under /sso/, everything else is Vexa's.
 func (p *Proxy) handle(ex *exchange, r *http.Request) error {
 	var ok bool
+	if holdsToken(r.URL.Path) || holdsToken(r.URL.RawQuery) {
+		return refuse("bad_request", "A token does not belong into an address. Send it as X-API-Key or as Authorization: Bearer.")
+	}
 	if ex.path, ok = canonicalPath(r.URL); !ok {
 		return refuse("bad_request", "The address is malformed or ambiguous.")
 	}
@@ -193,6 +211,9 @@ func (p *Proxy) handle(ex *exchange, r *http.Request) error {
 	case p.isProbe(ex.path):
 	case !p.isOurHost(r):
 		return refuse("misdirected", "")
+	}
+	if p.answerForeign(ex, r) {
+		return nil
 	}
 	switch {
 	case p.isOurs(ex, r):
@@ -226,6 +247,9 @@ func (p *Proxy) Apply(r mapping.Revocation) {
 	case mapping.RevokeSession:
 		p.known.each(func(s *callers) { s.end(r.Account, r.Session) })
 		p.streams.cut(r.Account, accessEnded, func(st *stream) bool { return st.caller.credentialID == r.Session })
+	case mapping.RevokeToken:
+		p.known.each(func(s *callers) { s.end(r.Account, r.Token) })
+		p.streams.cut(r.Account, accessEnded, func(st *stream) bool { return st.caller.credentialID == r.Token })
 	case mapping.RevokeAccount:
 		p.known.each(func(s *callers) { s.end(r.Account, "") })
 		p.streams.cut(r.Account, accessEnded, func(*stream) bool { return true })
@@ -252,13 +276,13 @@ func (p *Proxy) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 			defer cancel()
-			return p.used.flush(last, p.sessions)
+			return p.used.flush(last, p.sessions, p.accounts)
 		case <-second.C:
 			p.sweep(ctx)
 		case <-p.streams.look:
 			p.sweep(ctx)
 		case <-flush.C:
-			if err := p.used.flush(ctx, p.sessions); err != nil && !errors.Is(err, context.Canceled) {
+			if err := p.used.flush(ctx, p.sessions, p.accounts); err != nil && !errors.Is(err, context.Canceled) {
 				p.log.Warn("last-seen times could not be written; trying again", "error", err)
 			}
 		case <-purge.C:
@@ -278,7 +302,7 @@ func (p *Proxy) sweep(ctx context.Context) {
 		return
 	}
 	now := p.now()
-	p.streams.sweep(now, func(c *caller) { p.used.touch(c, now) })
+	p.streams.sweep(now, func(st *stream) { p.used.touch(st.caller, st.from, now) })
 	for _, account := range p.streams.inDoubt(p.rules.Current()) {
 		p.recheck(ctx, account)
 	}
@@ -288,34 +312,20 @@ func (p *Proxy) sweep(ctx context.Context) {
 // cover them. What cannot be read now stays in doubt.
 func (p *Proxy) recheck(ctx context.Context, id string) {
 	for _, c := range p.streams.callers(id) {
-		now, err := p.again(ctx, c)
-		if err != nil && !refusesAccess(err) {
+		fresh, err := p.again(ctx, c)
+		switch {
+		case err == nil:
+			v := p.see(fresh)
+			p.streams.cut(id, accessEnded, func(st *stream) bool {
+				return st.caller == c && (!covers(v.scopes, st.route) || deniesRoute(v.decision.Grant.DenyRoutes, st.method, st.path))
+			})
+			p.streams.stands(c, fresh)
+		case refusesAccess(err):
+			p.streams.cut(id, accessEnded, func(st *stream) bool { return st.caller == c })
+		default:
 			p.streams.doubt(id)
-			continue
 		}
-		p.streams.cut(id, accessEnded, func(st *stream) bool {
-			return st.caller == c && (err != nil || !covers(now.scopes, st.route) || deniesRoute(now.decision.Grant.DenyRoutes, st.method, st.path))
-		})
 	}
-}
-
-// again looks at a caller afresh, whatever is remembered of them: what they may do now, or why nothing.
-func (p *Proxy) again(ctx context.Context, c *caller) (*view, error) {
-	session, err := p.sessions.SessionByHash(ctx, c.session.Hash)
-	if err != nil {
-		return nil, err
-	}
-	account, err := p.accounts.Account(ctx, session.AccountID)
-	if err != nil {
-		return nil, err
-	}
-	now := p.view(account)
-	return now, mayUse(account, now.decision)
-}
-
-// refusesAccess says whether an error is about the caller, as opposed to our not being able to look.
-func refusesAccess(err error) bool {
-	return errors.Is(err, mapping.ErrNotFound) || outcomes[asProblem(err).Code].Status < http.StatusInternalServerError
 }
 
 // CutStreams ends every open stream and lets no other begin: a program that stops tells its clients so. It returns when the

@@ -32,6 +32,7 @@ type stream struct {
 	route  vexa.Route
 	method string
 	path   string
+	from   string // the client's address
 	kind   string // websocket | events | transfer: much data, which ends by itself and is not counted against the limit
 
 	// cut ends it. It may be called by any goroutine while the stream is registered, any number of times, and does not block.
@@ -60,7 +61,7 @@ func newStreams(limit int) *streams {
 
 // stream describes the stream that an exchange is about to become.
 func (ex *exchange) stream(kind, method string, cut func(*ending)) *stream {
-	return &stream{caller: ex.caller, route: ex.route, method: method, path: ex.path, kind: kind, cut: cut}
+	return &stream{caller: ex.caller, route: ex.route, method: method, path: ex.path, from: ex.address, kind: kind, cut: cut}
 }
 
 // endedBy notes in the log why a stream was ended, if it was.
@@ -161,7 +162,8 @@ func (s *streams) add(st *stream) error {
 	switch {
 	case s.closed:
 		return refuse("store_unavailable", stopping.reason)
-	case st.kind != "transfer" && counted(open) >= s.limit:
+	case st.kind != "transfer" && counted(open, anyStream) >= s.limit,
+		st.kind != "transfer" && isProgram(st) && counted(open, isProgram) >= s.limit-s.limit/4:
 		return refuse("rate_limited", "Too many streams are open at a time.")
 	case open == nil:
 		open = make(map[*stream]struct{})
@@ -175,15 +177,20 @@ func (s *streams) add(st *stream) error {
 	return nil
 }
 
-// counted is how many streams of an account count against its limit.
-func counted(open map[*stream]struct{}) (n int) {
+// counted is how many streams of an account count against its limit, of those that are such.
+func counted(open map[*stream]struct{}, such func(*stream) bool) (n int) {
 	for st := range open {
-		if st.kind != "transfer" {
+		if st.kind != "transfer" && such(st) {
 			n++
 		}
 	}
 	return n
 }
+
+func anyStream(*stream) bool { return true }
+
+// isProgram says whether a stream is a program's. All programs of somebody together leave a quarter of the places to their browser.
+func isProgram(st *stream) bool { return st.caller.credential != bySession }
 
 func (s *streams) remove(st *stream) {
 	s.mu.Lock()
@@ -224,14 +231,18 @@ func (s *streams) close() {
 	s.sockets.Wait()
 }
 
-// sweep ends the streams whose credentials have come to their end, and counts the others as use.
-func (s *streams) sweep(now time.Time, used func(*caller)) {
+// sweep ends the streams whose credentials have come to their end, puts those in doubt that have to be looked at afresh, and counts the
+// others as use.
+func (s *streams) sweep(now time.Time, used func(*stream)) {
 	s.each(func(st *stream) {
-		if !now.Before(st.caller.expires) {
+		switch c := st.caller; {
+		case !c.expires.IsZero() && !now.Before(c.expires):
 			st.cut(accessEnded)
 			return
+		case !c.until.IsZero() && !now.Before(c.until):
+			s.doubtful[c.account.ID] = struct{}{}
 		}
-		used(st.caller)
+		used(st)
 	})
 }
 
@@ -244,6 +255,17 @@ func (s *streams) callers(account string) []*caller {
 		all[st.caller] = true
 	}
 	return slices.Collect(maps.Keys(all))
+}
+
+// stands gives the streams of a caller the same one as they are now.
+func (s *streams) stands(was, now *caller) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for st := range s.byAccount[was.account.ID] {
+		if st.caller == was {
+			st.caller = now
+		}
+	}
 }
 
 // count returns how many streams of a kind are open.

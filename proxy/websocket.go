@@ -127,6 +127,7 @@ func (s *socket) open(res *http.Response) (early []byte, err error) {
 	}
 	early, _ = buffered.Reader.Peek(buffered.Reader.Buffered())
 	res.Body = nil
+	s.ex.dress(res.Header)
 	_ = res.Write(buffered.Writer)
 	_ = buffered.Writer.Flush() // a client that has gone is noticed when it is read from
 
@@ -134,6 +135,18 @@ func (s *socket) open(res *http.Response) (early []byte, err error) {
 	s.ex.status = http.StatusSwitchingProtocols
 	s.ex.ResponseWriter, s.ex.secret = nil, "" // neither is needed any more, and both would live as long as the socket
 	return bytes.Clone(early), nil
+}
+
+// dress adds to the answer that opens a socket what is ours to say.
+func (ex *exchange) dress(h http.Header) {
+	if ex.protocol != "" && len(h["Sec-Websocket-Protocol"]) == 0 {
+		h["Sec-Websocket-Protocol"] = []string{ex.protocol}
+	}
+	for _, name := range []string{"Deprecation", "Link"} {
+		if values := ex.Header()[name]; len(values) > 0 {
+			h[name] = values
+		}
+	}
 }
 
 // run passes on both directions until both have ended.

@@ -30,7 +30,7 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 		mapping.Deps{Store: s, Vexa: b.client, Ring: b.cfg.Ring, Rules: b.rules, Directories: b.directories(), Log: b.log, Minted: b.metrics.minted, Revoked: b.metrics.revoked},
 	)
 	p, err := proxy.New(b.cfg.Config, proxy.Deps{
-		Gateway: gateway, Routes: b.table.routes, Providers: b.providers, Accounts: accounts, Rules: b.rules, Sessions: s, Store: s, Ring: b.cfg.Ring,
+		Gateway: gateway, Routes: b.table.routes, Providers: b.providers, Accounts: accounts, Rules: b.rules, Owners: b.client, Sessions: s, Store: s, Ring: b.cfg.Ring,
 		Ready:     []proxy.Check{{Name: "vexa_admin", Ping: b.admin.ping}, {Name: "revocations", Ping: revocationsConfirmed(accounts)}},
 		Transport: b.transport, Metrics: b.registry, Log: b.log,
 	})

@@ -1,0 +1,109 @@
+package proxy
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/vexa"
+)
+
+const (
+	tokensPath = "/sso/tokens"
+
+	nativeKept = time.Minute // how long it is remembered whose a Vexa key is
+
+	// nativePerSecond and nativeBurst are how many Vexa keys are shown to the gateway. It bans addresses that show many bad ones,
+	// and ours is the address of everybody (V12).
+	nativePerSecond = 10
+	nativeBurst     = 50
+	maxNativeKey    = 128 // characters
+)
+
+// KeyOwners asks the gateway whose a Vexa key is. *vexa.Client does.
+type KeyOwners interface {
+	Whoami(ctx context.Context, key string) (vexa.Owner, error)
+}
+
+// nativeKey answers a Vexa key: with a refusal that says what to do instead, or, for the weeks of moving over, with the account of the
+// user whose key it is.
+func (p *Proxy) nativeKey(ex *exchange, r *http.Request, shown credential) (*caller, error) {
+	if p.cfg.Tokens.NativeKeys != NativeKeysMigrate || p.owners == nil {
+		return nil, p.refuseNative()
+	}
+	key := credentialKey{hash: sha256.Sum256([]byte(shown.value))}
+	c, ok := p.known.natives.get(key, ex.start)
+	if !ok {
+		var err error
+		c, err = p.lookUp(ex, r, p.known.natives, key, func(ctx context.Context) (*caller, error) { return p.readNative(ctx, ex, shown.value) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	p.metrics.nativeKeys.WithLabelValues(c.account.ID).Inc()
+	return c, nil
+}
+
+func (p *Proxy) refuseNative() error {
+	return refuse("native_key_refused", "Vexa's own API keys are not accepted here. Make a token at "+p.origin+tokensPath+" and send it where the key was.")
+}
+
+// readNative finds the one active account whose Vexa user a key belongs to. The key goes to the gateway and nowhere else.
+func (p *Proxy) readNative(ctx context.Context, ex *exchange, key string) (*caller, error) {
+	if len(key) > maxNativeKey || !printable(key) {
+		return nil, p.refuseNative()
+	}
+	if !p.nativeAsks.AllowN(p.now(), 1) {
+		return nil, refuse("rate_limited", "")
+	}
+	owner, err := p.owners.Whoami(ctx, key)
+	switch {
+	case errors.Is(err, vexa.ErrKeyRefused):
+		return nil, p.refuseNative()
+	case err != nil:
+		return nil, refuseBecause("vexa_admin_unavailable", "Vexa cannot say right now whose key this is.", err)
+	}
+	accounts, err := p.accounts.AccountsByVexaUser(ctx, owner.UserID)
+	if err != nil {
+		return nil, err
+	}
+	for _, account := range accounts {
+		if account.Status != mapping.Active || vexa.NormalEmail(account.VexaEmail) != vexa.NormalEmail(owner.Email) {
+			continue
+		}
+		c, err := p.ownerOf(ctx, account.ID, mapping.NewScopes(owner.Scopes...))
+		if err == nil {
+			err = p.accounts.NoteNativeKey(ctx, account, ex.address, ex.traceID)
+		}
+		return c, err
+	}
+	return nil, p.refuseNative()
+}
+
+// ownerOf is who stands behind a Vexa key of an account's user.
+func (p *Proxy) ownerOf(ctx context.Context, id string, scopes mapping.Scopes) (*caller, error) {
+	account, err := p.accounts.Account(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	pauses := account.ProvenAt.Add(p.cfg.Tokens.MaxOffline)
+	if err := p.checkProven(account, pauses); err != nil {
+		return nil, err
+	}
+	return &caller{
+		credential: byNativeKey, until: earlier(p.now().Add(nativeKept), pauses),
+		account: account, limited: true, atMost: scopes, limiter: p.newLimiter(),
+	}, nil
+}
+
+// deprecate tells a program that shows a Vexa key that this will not go on, and where there is something better (RFC 9745). Keys are
+// out of use from when their owner has an account here.
+func (p *Proxy) deprecate(ex *exchange, c *caller) {
+	h := ex.Header()
+	h.Set("Deprecation", fmt.Sprintf("@%d", c.account.CreatedAt.Unix()))
+	h.Set("Link", "<"+p.origin+tokensPath+`>; rel="deprecation"; type="text/html"`)
+}
