@@ -109,6 +109,7 @@ type accountDetails struct {
 	Rules          []string      `json:"rules"`
 	Scopes         []string      `json:"scopes"`
 	Sessions       []sessionView `json:"sessions"`
+	Tokens         []tokenView   `json:"tokens"`
 	Keys           []keyView     `json:"keys"`
 }
 
@@ -116,8 +117,8 @@ func newAccountsShow() *cobra.Command {
 	var d desk
 	cmd := &cobra.Command{
 		Use:   "show ACCOUNT",
-		Short: "Show one account: identity, standing, sessions, keys",
-		Long: `Show one account: who it is, how it stands and why, which Vexa user it has, its sessions and its keys.
+		Short: "Show one account: identity, standing, sessions, tokens, keys",
+		Long: `Show one account: who it is, how it stands and why, which Vexa user it has, its sessions, its tokens and its keys.
 ACCOUNT is an id, a canonical subject, or an email that only one account has.
 
 Why the rules say what they say about it, rule by rule, explains ` + "`vexa-sso explain --account`" + `.`,
@@ -132,11 +133,15 @@ Why the rules say what they say about it, rule by rule, explains ` + "`vexa-sso 
 		if err != nil {
 			return err
 		}
+		tokens, err := a.Accounts.TokensOf(cmd.Context(), acc.ID)
+		if err != nil {
+			return err
+		}
 		keys, err := a.Accounts.KeysOf(cmd.Context(), acc.ID)
 		if err != nil {
 			return err
 		}
-		details := describe(a, acc, sessions, keys)
+		details := describe(a, acc, sessions, tokens, keys)
 		if d.asJSON {
 			return printJSON(cmd.OutOrStdout(), details)
 		}
@@ -146,14 +151,14 @@ Why the rules say what they say about it, rule by rule, explains ` + "`vexa-sso 
 	return cmd
 }
 
-func describe(a *bridge.Admin, acc mapping.Account, sessions []proxy.Session, keys []mapping.Key) accountDetails {
+func describe(a *bridge.Admin, acc mapping.Account, sessions []proxy.Session, tokens []mapping.Token, keys []mapping.Key) accountDetails {
 	decision := a.Accounts.Decide(acc)
 	none := func(list []string) []string { return append([]string{}, list...) }
 	return accountDetails{
 		accountView: viewAccount(acc),
 		Groups:      none(acc.Identity.Groups), GroupsComplete: acc.Identity.GroupsComplete, Roles: none(acc.Identity.Roles),
 		Allowed: decision.Allowed, Refusal: decision.Reason, Rules: none(decision.Matched()), Scopes: none(decision.Grant.Scopes.List()),
-		Sessions: each(sessions, viewSession), Keys: each(keys, viewKey),
+		Sessions: each(sessions, viewSession), Tokens: each(tokens, viewToken), Keys: each(keys, viewKey),
 	}
 }
 
@@ -188,6 +193,12 @@ func (d accountDetails) print(w io.Writer) error {
 	if len(d.Sessions) > 0 {
 		fmt.Fprintln(w)
 		if err := printSessions(w, d.Sessions); err != nil {
+			return err
+		}
+	}
+	if len(d.Tokens) > 0 {
+		fmt.Fprintln(w)
+		if err := printTokens(w, d.Tokens); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "mode": mode,
 			"serve": serve, "halt": halt, "signin": signIn, "request": request, "stream": stream, "vexa": atVexa,
-			"nosecrets": noSecrets, "capture": capture,
+			"nosecrets": noSecrets, "capture": capture, "issue": issue, "show": show,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[worldKey{}] = new(*world)

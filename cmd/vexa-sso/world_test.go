@@ -22,6 +22,7 @@ import (
 
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/config"
+	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
@@ -38,6 +39,7 @@ type world struct {
 	public  string // URL of the bridge
 	address *url.URL
 	people  map[string]*browser
+	tokens  []string // their values
 
 	stop func() // the bridge
 }
@@ -262,6 +264,42 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
+// issue makes a personal token, whose value is then in the variable: issue ada TOKEN backup bot,tx.
+func issue(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 4 {
+		ts.Fatalf("usage: issue <name> <variable> <what for> <scopes>")
+	}
+	w := worldOf(ts)
+	cfg, err := config.Load(ts.MkAbs("vexa-sso.yaml"), nil)
+	ts.Check(err)
+	a, err := bridge.OpenAdmin(context.Background(), cfg)
+	ts.Check(err)
+	defer a.Close()
+	account := w.people[args[0]].account
+	n := mapping.NewToken{Kind: mapping.TokenPersonal, Name: args[2], Scopes: mapping.NewScopes(strings.Split(args[3], ",")...), Address: "192.0.2.7"}
+	_, value, err := a.Accounts.CreateToken(context.Background(), account, n, account)
+	ts.Check(err)
+	w.tokens = append(w.tokens, value)
+	ts.Setenv(args[1], value)
+}
+
+// show waits until a program that shows a token gets an answer with that status: show $TOKEN /meetings 200.
+func show(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: show <token> <path> <status>")
+	}
+	url := worldOf(ts).public + args[1]
+	eventually(ts, soon, args[1], args[2], func() string {
+		req, err := http.NewRequest(http.MethodGet, url, nil)
+		ts.Check(err)
+		req.Header.Set("X-API-Key", args[0])
+		res, err := http.DefaultClient.Do(req)
+		ts.Check(err)
+		res.Body.Close()
+		return strconv.Itoa(res.StatusCode)
+	})
+}
+
 // stream opens an event stream, or waits for its end: stream ada open, stream ada cut.
 func stream(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
@@ -361,7 +399,7 @@ func observe(ts *testscript.TestScript, v *vexatest.Server, u vexatest.User, met
 // noSecrets looks through what the last command printed for anything secret (S2): nosecrets.
 func noSecrets(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
-	secrets := []string{"canary", "vxa_"}
+	secrets := append([]string{"canary", "vxa_"}, w.tokens...)
 	for _, token := range w.vexa.Tokens() {
 		secrets = append(secrets, token.Secret)
 	}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vexa-sso/cmd/internal/bridge"
+	"vexa-sso/mapping"
+)
+
+// tokenView is a token as commands print it: never the value that a program shows.
+type tokenView struct {
+	ID        string   `json:"id"`
+	Account   string   `json:"account"`
+	Kind      string   `json:"kind"`
+	Client    string   `json:"client,omitempty"`
+	Name      string   `json:"name"`
+	Scopes    []string `json:"scopes"`
+	CreatedAt string   `json:"created_at"`
+	ExpiresAt string   `json:"expires_at"`
+	UsedAt    string   `json:"used_at,omitempty"`
+	UsedFrom  string   `json:"used_from,omitempty"`
+}
+
+func viewToken(t mapping.Token) tokenView {
+	return tokenView{
+		t.ID, t.AccountID, string(t.Kind), t.Client, t.Name, t.Scopes.List(), moment(t.CreatedAt), moment(t.ExpiresAt), moment(t.UsedAt), t.UsedFrom,
+	}
+}
+
+func printTokens(w io.Writer, tokens []tokenView) error {
+	t := newTable(w, "TOKEN", "ACCOUNT", "KIND", "NAME", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "FROM")
+	for _, v := range tokens {
+		t.row(v.ID, v.Account, v.Kind, v.Name, strings.Join(v.Scopes, ","), v.CreatedAt, v.ExpiresAt, v.UsedAt, v.UsedFrom)
+	}
+	return t.print()
+}
+
+func newTokensList() *cobra.Command {
+	var d desk
+	var account string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the tokens that programs show",
+		Long: `List the tokens that we issued and that have not expired, the newest first: personal ones, which people made for their
+programs, and what they let tools have, such as the command line. A token is named by an id that opens nothing; its value is
+not stored. Its scopes are at most those that are listed, and never more than its owner has now. When it was last used is exact
+to about a minute.`,
+		Args: cobra.NoArgs,
+	}
+	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
+		tokens, err := tokensOf(cmd, a, account)
+		if err != nil {
+			return err
+		}
+		views := each(tokens, viewToken)
+		if d.asJSON {
+			return printJSON(cmd.OutOrStdout(), views)
+		}
+		return printTokens(cmd.OutOrStdout(), views)
+	})
+	d.flags(cmd, true)
+	cmd.Flags().StringVar(&account, "account", "", "only of this `account`: an id, a subject or an email")
+	return cmd
+}
+
+// tokensOf returns the tokens of an account, or all.
+func tokensOf(cmd *cobra.Command, a *bridge.Admin, account string) ([]mapping.Token, error) {
+	if account == "" {
+		return a.Accounts.TokensOf(cmd.Context(), "")
+	}
+	acc, err := find(cmd.Context(), a, account)
+	if err != nil {
+		return nil, err
+	}
+	return a.Accounts.TokensOf(cmd.Context(), acc.ID)
+}
+
+func newTokensRevoke() *cobra.Command {
+	var d desk
+	var account string
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "revoke TOKEN | revoke --account ACCOUNT | revoke --all",
+		Short: "Revoke a token, or all of an account, or everybody's",
+		Long: `Revoke a token, or with --account all of an account, or with --all everybody's. Within a second the next request with it is 401 on
+every server, and its open streams end; the Vexa keys that only it needed are deleted. It cannot be taken back. Its owner may
+make another at once: to keep somebody out, suspend the account.`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
+		named := 0
+		for _, is := range []bool{len(args) == 1, account != "", all} {
+			if is {
+				named++
+			}
+		}
+		if named != 1 {
+			return usageError{errors.New("name one token, or an account with --account, or everybody with --all")}
+		}
+		tokens, err := tokensOf(cmd, a, account)
+		if err != nil {
+			return err
+		}
+		revoked := 0
+		for _, t := range tokens {
+			if len(args) == 1 && t.ID != args[0] {
+				continue
+			}
+			r := mapping.Revocation{Kind: mapping.RevokeToken, Account: t.AccountID, Token: t.ID, Reason: "revoked by an admin"}
+			err := a.Accounts.Revoke(cmd.Context(), r, actor())
+			if errors.Is(err, mapping.ErrNotFound) {
+				continue // it ended by itself just now
+			}
+			if err != nil {
+				return err
+			}
+			revoked++
+		}
+		if revoked == 0 && len(args) == 1 {
+			return unknownToken(args[0])
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "revoked %s\n", counted(revoked, "token", "tokens"))
+		return err
+	})
+	d.flags(cmd, false)
+	cmd.Flags().StringVar(&account, "account", "", "all tokens of this `account`: an id, a subject or an email")
+	cmd.Flags().BoolVar(&all, "all", false, "all tokens there are")
+	return cmd
+}
+
+// unknownToken says that no token has that id. What may be a token's value is not repeated: it would stand in logs.
+func unknownToken(named string) error {
+	for _, prefix := range []string{mapping.AccessValue, mapping.RefreshValue} {
+		if strings.HasPrefix(named, prefix) {
+			return errors.New("that is the value of a token, not its id: `vexa-sso tokens list` shows the ids")
+		}
+	}
+	return fmt.Errorf("no token is %q: `vexa-sso tokens list` shows all", named)
+}
