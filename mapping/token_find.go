@@ -7,12 +7,17 @@ import (
 	"slices"
 )
 
-// TokenByValue returns the token that an access value stands for, and its owner's account, whatever its status. ErrNotFound: there
+// TokenByValue returns the token that an access value stands for, and its owner's account, whatever its status. Its ExpiresAt is that
+// of the value, where that comes first: a tool's value is renewed many times before what the tool was let have ends. ErrNotFound: there
 // is none, or it has expired, or was revoked.
 func (a *Accounts) TokenByValue(ctx context.Context, hash [32]byte) (token Token, acc Account, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
-		if _, token, err = a.tokenOfValue(tx, hash, false); err != nil {
+		value, found, err := a.tokenOfValue(tx, hash, false)
+		if err != nil {
 			return err
+		}
+		if token = found; value.ExpiresAt.Before(token.ExpiresAt) {
+			token.ExpiresAt = value.ExpiresAt
 		}
 		acc, err = tx.Account(token.AccountID)
 		return err
