@@ -49,7 +49,7 @@ type TokenForm struct {
 
 	Problem string // with the whole
 
-	// SignInFirst says that the sign-in is too old for this: the provider will want to see the person when the form is sent.
+	// SignInFirst says that the sign-in is not fresh enough for this: the provider will want to see the person when the form is sent.
 	SignInFirst bool
 	Provider    string // what people call it
 }

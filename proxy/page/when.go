@@ -35,7 +35,7 @@ func span(d time.Duration) string {
 	hours, minutes := int(d.Hours()), int(d.Minutes())%60
 	switch {
 	case hours >= 48:
-		return fmt.Sprintf("%d days", hours/24)
+		return fmt.Sprintf("%d days", (hours+12)/24) // what began as 7 days is not 6 a minute later
 	case hours >= 24, hours > 0 && minutes == 0:
 		return fmt.Sprintf("%d h", hours)
 	case hours > 0:
