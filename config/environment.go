@@ -14,6 +14,9 @@ const (
 
 	// documentVariable holds a whole document, instead of a file.
 	documentVariable = "VEXA_SSO_CONFIG"
+
+	// serverVariable chooses the server of those who sign in from a terminal, and is no setting of one.
+	serverVariable = "VEXA_SSO_SERVER"
 )
 
 // serviceLink matches what Kubernetes puts into every container of a namespace for a Service named vexa-sso or vexa-sso-…:
@@ -36,7 +39,7 @@ func (l *loader) override(root *node) {
 		switch t, known := types[name]; {
 		case known:
 			l.put(root, paths[name], variable(name, value, t))
-		case !strings.HasPrefix(name, prefix), name == documentVariable, strings.HasPrefix(name, "VEXA_SSO_TEST_"),
+		case !strings.HasPrefix(name, prefix), name == documentVariable, name == serverVariable, strings.HasPrefix(name, "VEXA_SSO_TEST_"),
 			serviceLink.MatchString(name + "=" + value):
 		default:
 			remedy := "the variables are the keys in capitals, like VEXA_SSO_STORE_URL; unset it"

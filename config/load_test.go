@@ -230,7 +230,7 @@ func TestVariableNames(t *testing.T) {
 func TestForeignVariables(t *testing.T) {
 	t.Parallel()
 	load(t, good,
-		"VEXA_SSO_TEST_POSTGRES=x", "VEXA_SSO_CONFIG=",
+		"VEXA_SSO_TEST_POSTGRES=x", "VEXA_SSO_CONFIG=", "VEXA_SSO_SERVER=https://vexa.acme.example",
 		"VEXA_SSO_SERVICE_HOST=10.0.0.1", "VEXA_SSO_SERVICE_PORT=80", "VEXA_SSO_SERVICE_PORT_HTTP=80", "VEXA_SSO_PORT=tcp://10.0.0.1:80",
 		"VEXA_SSO_PORT_80_TCP=tcp://10.0.0.1:80", "VEXA_SSO_PORT_80_TCP_ADDR=10.0.0.1", "VEXA_SSO_METRICS_SERVICE_HOST=10.0.0.2", "VEXA_SSO_METRICS_PORT_4181_TCP_PROTO=tcp",
 	)

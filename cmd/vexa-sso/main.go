@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vexa-sso/cmd/vexa-sso/internal/terminal"
 	"vexa-sso/config"
 )
 
@@ -41,9 +42,12 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 	var misset config.Errors
 	var usage usageError
+	var program terminal.ExitCode // of a program that was run in somebody's name
 	switch {
 	case err == nil:
 		return exitGood
+	case errors.As(err, &program):
+		return int(program)
 	case errors.As(err, &misset):
 		fmt.Fprintln(stderr, misset)
 		return exitWrong
@@ -68,8 +72,10 @@ func newRoot() *cobra.Command {
 		group("accounts", "See and decide who has which Vexa user", newAccountsList(), newAccountsShow(), newAccountsApprove(),
 			newAccountsPin(), newAccountsUnpin(), newAccountsPins(), newAccountsSuspend(), newAccountsResume(), newAccountsRekey()),
 		group("sessions", "See and end what browsers are signed in", newSessionsList(), newSessionsEnd()),
+		group("tokens", "See and revoke the tokens that programs show", newTokensList(), newTokensRevoke()),
 		group("keys", "See and revoke the Vexa keys that the bridge keeps", newKeysList(), newKeysRevoke(), newKeysRotate()),
 		newExplain(), group("rules", "Try rules before they go live", newRulesDiff()), newReconcile(), newAudit(),
+		newLogin(), newToken(), newCurl(), newExec(), newLogout(),
 		newVersion(),
 	)
 	root.SilenceErrors, root.SilenceUsage = true, true

@@ -1,0 +1,56 @@
+package terminal
+
+import (
+	"errors"
+	"time"
+
+	"github.com/zalando/go-keyring"
+)
+
+// service is what the system's keyring knows us by.
+const service = "vexa-sso"
+
+// unlockTime is how long a person has for the question of the system whether a keyring may be opened.
+const unlockTime = time.Minute
+
+// SystemKeyring is the keyring of the system: Secret Service, the macOS Keychain, or the Windows Credential Manager.
+type SystemKeyring struct{}
+
+// Set keeps a secret.
+func (SystemKeyring) Set(server, secret string) error {
+	_, err := inTime(func() (string, error) { return "", keyring.Set(service, server, secret) })
+	return err
+}
+
+// Get returns a secret, or ErrNoSecret.
+func (SystemKeyring) Get(server string) (string, error) {
+	return inTime(func() (string, error) { return keyring.Get(service, server) })
+}
+
+// Delete forgets a secret, or returns ErrNoSecret.
+func (SystemKeyring) Delete(server string) error {
+	_, err := inTime(func() (string, error) { return "", keyring.Delete(service, server) })
+	return err
+}
+
+// inTime gives up on a keyring that asks somebody who isn't there. What it waits for ends with the program.
+func inTime(do func() (string, error)) (string, error) {
+	type result struct {
+		text string
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		text, err := do()
+		done <- result{text, err}
+	}()
+	select {
+	case r := <-done:
+		if errors.Is(r.err, keyring.ErrNotFound) {
+			return "", ErrNoSecret
+		}
+		return r.text, r.err
+	case <-time.After(unlockTime):
+		return "", errors.New("it did not open within a minute")
+	}
+}
