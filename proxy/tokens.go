@@ -81,7 +81,7 @@ func (d *tokenDesk) show(v *Visit) error {
 
 func (d *tokenDesk) page(v *Visit, person Person, tokens []mapping.Token, form *page.TokenForm, notices ...page.Notice) error {
 	view := page.Tokens{Notices: notices, Form: form}
-	form.SignInFirst = !v.fresh(person)
+	form.SignInFirst = !v.Fresh(person)
 	if provider := d.p.provider(person.Account.Provider); provider != nil {
 		form.Provider = provider.Title()
 	}

@@ -152,7 +152,7 @@ func (d *tokenDesk) createByForm(v *Visit, person Person) error {
 	if f := d.faultsOf(w, person, tokens); f.any() != "" {
 		return d.again(v, person, tokens, w, f)
 	}
-	if !v.fresh(person) {
+	if !v.Fresh(person) {
 		d.proveFirst(v, person, w)
 		return nil
 	}

@@ -84,13 +84,14 @@ func (v *Visit) FreshlySignedIn() (Person, error) {
 	if err != nil {
 		return Person{}, err
 	}
-	if !v.fresh(person) {
+	if !v.Fresh(person) {
 		return Person{}, &problem{Code: "login_required", Detail: "This needs a sign-in that is less than five minutes old.", Afresh: true}
 	}
 	return person, nil
 }
 
-func (v *Visit) fresh(person Person) bool { return v.Now().Sub(person.AuthTime) < freshFor }
+// Fresh says whether a person's sign-in is less than five minutes old.
+func (v *Visit) Fresh(person Person) bool { return v.Now().Sub(person.AuthTime) < freshFor }
 
 // SameSite refuses a request that another site could have made the browser send. It is for whatever changes something in the name
 // of the cookie, whatever the method (S7).
