@@ -180,7 +180,7 @@ func (d *tokenDesk) list(v *Visit) error {
 	}
 	views := []tokenJSON{}
 	for _, t := range tokens {
-		if c.credential != "token" || t.ID == c.credentialID {
+		if c.mayTellOf(t) {
 			views = append(views, tokenJSONOf(t))
 		}
 	}
@@ -189,6 +189,11 @@ func (d *tokenDesk) list(v *Visit) error {
 		MaxLifetime int64       `json:"max_lifetime"` // seconds
 	}{views, int64(d.p.cfg.Tokens.MaxLifetime / time.Second)})
 	return nil
+}
+
+// mayTellOf says whether a token may be shown to who asks: to the person, by their browser or by their provider's word, and to itself.
+func (c *caller) mayTellOf(t mapping.Token) bool {
+	return c.credential == bySession || c.credential == byBearer || c.credential == byToken && c.credentialID == t.ID
 }
 
 // holder is whoever asks, by cookie or by what a program shows, if they may use Vexa at all.
@@ -210,7 +215,7 @@ func (d *tokenDesk) end(v *Visit) error {
 	switch c.credential {
 	case bySession:
 		err = v.SameSite()
-	case "token":
+	case byToken:
 		if id != c.credentialID {
 			err = refuse("not_found", "There is no such token, or it is not the one on this request.")
 		}

@@ -66,6 +66,8 @@ func (d *tokenDesk) faultsOf(w tokenWish, person Person, tokens []mapping.Token)
 	switch {
 	case w.Name == "":
 		f.name = "Give the token a name."
+	case holdsToken(w.Name):
+		f.name = "This looks like the value of a token. Choose a name that everybody may read."
 	case utf8.RuneCountInString(w.Name) > maxTokenName:
 		f.name = fmt.Sprintf("Use at most %d characters.", maxTokenName)
 	case strings.ContainsFunc(w.Name, odd):

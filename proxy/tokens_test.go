@@ -232,6 +232,7 @@ func TestTokenFaults(t *testing.T) {
 		{"a long name", name + "x", []string{"tx"}, aWeek, "name-problem", "at most 100 characters"},
 		{"two lines", "a\nb", []string{"tx"}, aWeek, "name-problem", "on one line"},
 		{"a name that changes direction", "a\u202eb", []string{"tx"}, aWeek, "name-problem", "on one line"},
+		{"a secret for a name", "vsso_" + strings.Repeat("a", 49), []string{"tx"}, aWeek, "name-problem", "looks like the value of a token"}, // S2
 		{"a name that is taken", "n8n", []string{"tx"}, aWeek, "name-problem", "of that name already"},
 		{"no scope", "x", nil, aWeek, "scopes-problem", "Choose at least one."},
 		{"a foreign scope", "x", []string{"bot", "tx"}, aWeek, "scopes-problem", "You don’t have bot yourself. Choose from tx."},
@@ -333,6 +334,47 @@ func TestTokensByAPI(t *testing.T) {
 	}
 	if res := ada.sendJSON("DELETE", "/sso/tokens/"+made.ID, ""); res.status != http.StatusNotFound || res.code() != "not_found" {
 		t.Errorf("revoked again: %d %s", res.status, res.body)
+	}
+}
+
+// A token tells of itself and ends itself. It tells nothing of its owner's others, leaves them alone, and makes none (S7).
+func TestTokenAtTheTokens(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.signIn(oidctest.Ada)
+	other := w.makeToken(oidctest.Ada, "tx")
+	res := b.sendJSON("POST", "/sso/tokens", fmt.Sprintf(`{"name":"ci","scopes":["tx"],"expires_in":%d}`, aWeek))
+	var made struct{ ID, Token string }
+	must(t, json.Unmarshal([]byte(res.body), &made))
+
+	program := func(method, path, body string, header ...string) answer {
+		// The cookie comes along and counts for nothing.
+		return b.send(method, path, body, append(header, "X-API-Key", made.Token, "Sec-Fetch-Site", "same-origin")...)
+	}
+	if res := program("GET", "/sso/tokens", ""); res.status != http.StatusOK || !strings.Contains(res.body, made.ID) || strings.Contains(res.body, other.ID) {
+		t.Errorf("what a token sees: %d %s", res.status, res.body)
+	}
+	if res := program("GET", "/sso/tokens", "", navigation...); res.status != http.StatusUnauthorized {
+		t.Errorf("the page: %d %s", res.status, res.body)
+	}
+	good := `{"name":"x","scopes":["tx"],"expires_in":3600}`
+	if res := program("POST", "/sso/tokens", good, "Content-Type", "application/json"); res.status != http.StatusUnauthorized {
+		t.Errorf("a token makes a token: %d %s", res.status, res.body)
+	}
+	if res := program("POST", "/sso/tokens/"+other.ID+"/revoke", ""); res.status != http.StatusUnauthorized {
+		t.Errorf("a token at the page's form: %d %s", res.status, res.body)
+	}
+	if res := program("DELETE", "/sso/tokens/"+other.ID, ""); res.status != http.StatusNotFound {
+		t.Errorf("a token ends another: %d %s", res.status, res.body)
+	}
+	if n := len(w.tokensOf(oidctest.Ada)); n != 2 {
+		t.Fatalf("%d tokens", n)
+	}
+	if res := program("DELETE", "/sso/tokens/"+made.ID, ""); res.status != http.StatusNoContent || w.alive(made.Token) {
+		t.Errorf("a token ends itself: %d %s", res.status, res.body)
+	}
+	if res := program("GET", "/sso/tokens", ""); res.status != http.StatusUnauthorized || res.code() != "token_invalid" {
+		t.Errorf("afterwards: %d %s", res.status, res.body)
 	}
 }
 

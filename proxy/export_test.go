@@ -1,0 +1,7 @@
+package proxy
+
+// For the tests that see the bridge from outside.
+var (
+	BrowserTab = browserTab
+	Photograph = photograph
+)
