@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vexa-sso/oidc"
+	"vexa-sso/proxy/page"
 )
 
 // bearerKept is how long a verified access token is remembered, if it lives that long.
@@ -15,7 +16,7 @@ const bearerKept = time.Minute
 // bearer finds who stands behind an access token of a provider.
 func (p *Proxy) bearer(ex *exchange, r *http.Request, shown credential) (*caller, error) {
 	if len(p.issuers) == 0 {
-		return nil, refuse("token_invalid", "Access tokens of an identity provider are not accepted here. Make a token at "+p.origin+tokensPath+".")
+		return nil, refuse("token_invalid", "Access tokens of an identity provider are not accepted here. Make a token at "+p.origin+page.TokensPath+".")
 	}
 	key := credentialKey{hash: sha256.Sum256([]byte(shown.value)), rules: p.rules.Current()}
 	for _, provider := range p.issuers {
@@ -24,36 +25,42 @@ func (p *Proxy) bearer(ex *exchange, r *http.Request, shown credential) (*caller
 			return c, nil
 		}
 	}
-	key.provider = p.issuerOf(shown.value)
 	return p.newBearer(ex, r, shown, key)
 }
 
-// newBearer verifies an access token that is not in memory.
-func (p *Proxy) newBearer(ex *exchange, r *http.Request, shown credential, key credentialKey) (*caller, error) {
-	return p.lookUp(ex, r, p.known.bearers, key, func(ctx context.Context) (*caller, error) {
-		if key.provider == nil {
-			return nil, refuse("token_invalid", "This is no access token of an identity provider that is known here.")
+// newBearer verifies an access token that is not in memory, at each provider whose it could be: two can be the same organisation, with
+// different audiences.
+func (p *Proxy) newBearer(ex *exchange, r *http.Request, shown credential, key credentialKey) (c *caller, err error) {
+	for _, provider := range p.issuersOf(shown.value) {
+		key := key
+		key.provider = provider
+		c, err = p.lookUp(ex, r, p.known.bearers, key, func(ctx context.Context) (*caller, error) {
+			token, err := provider.VerifyAccessToken(ctx, shown.value)
+			if err != nil {
+				return nil, err
+			}
+			return p.present(ctx, token)
+		})
+		if err == nil {
+			return c, nil
 		}
-		token, err := key.provider.VerifyAccessToken(ctx, shown.value)
-		if err != nil {
-			return nil, err
-		}
-		return p.present(ctx, token)
-	})
+	}
+	return nil, err
 }
 
-// issuerOf is the provider whose token it would be, by what it says of itself; nil if nobody's.
-func (p *Proxy) issuerOf(raw string) *oidc.Provider {
+// issuersOf are the providers whose token it could be, by what it says of itself. Where it is nobody's, the first may say what is wrong.
+func (p *Proxy) issuersOf(raw string) []*oidc.Provider {
+	var found []*oidc.Provider
 	issuer, ok := oidc.UnverifiedIssuer(raw)
 	for _, provider := range p.issuers {
 		if ok && provider.Issues(issuer) {
-			return provider
+			found = append(found, provider)
 		}
 	}
-	if len(p.issuers) == 1 {
-		return p.issuers[0] // it says best what is wrong
+	if len(found) == 0 {
+		return p.issuers[:1]
 	}
-	return nil
+	return found
 }
 
 // present is who stands behind an access token that holds.

@@ -46,6 +46,7 @@ type world struct {
 	logs     *logBook
 	clock    *clock
 	metrics  *prometheus.Registry
+	stop     func()      // ends this replica, and lets it write what it still has to
 	away     atomic.Bool // the store has been out of reach for longer than its grace
 
 	options  worldOptions
@@ -63,8 +64,9 @@ type worldOptions struct {
 	logLevel   slog.Level
 	gateway    string // instead of Vexa's
 	okta       oidctest.OktaOptions
-	more       []oidc.Config // providers besides Okta; their redirect URLs are filled in
-	audiences  []string // of Okta's access tokens that are taken
+	more       []oidc.Config                        // providers besides Okta; their redirect URLs are filled in
+	audiences  []string                             // of Okta's access tokens that are taken
+	also       func(okta oidc.Config) []oidc.Config // more providers at the same Okta
 	pages      func(*proxy.Proxy)
 }
 
@@ -141,6 +143,9 @@ func (w *world) start(on net.Listener) {
 		Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"},
 		API: oidc.API{Audiences: o.audiences},
 	}
+	if o.also != nil {
+		o.more = append(o.more, o.also(okta)...)
+	}
 	for _, c := range append([]oidc.Config{okta}, o.more...) {
 		c.RedirectURL = w.public + "/sso/callback/" + c.Name
 		provider, err := oidc.New(c, oidc.Env{Now: w.clock.Now, Log: log})
@@ -183,11 +188,14 @@ func (w *world) serve(on net.Listener, providers []*oidc.Provider) {
 	})
 	server := &http.Server{Handler: w.proxy, DisableGeneralOptionsHandler: true, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	running.Go(func() { _ = server.Serve(on) })
-	w.t.Cleanup(func() {
+	w.stop = func() {
 		w.proxy.CutStreams()
 		server.Close()
 		cancel()
 		running.Wait()
+	}
+	w.t.Cleanup(func() {
+		w.stop()
 		for _, provider := range providers {
 			provider.Close()
 		}

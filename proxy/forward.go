@@ -18,6 +18,7 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
+	"vexa-sso/proxy/page"
 )
 
 // forward is the road that every request of Vexa's takes: prove who it is, decide what they may, put their key on, pass it on.
@@ -30,8 +31,10 @@ func (p *Proxy) forward(ex *exchange, r *http.Request) error {
 		return nil
 	}
 	upgrade := wantsWebSocket(r)
-	if err := p.checkSameSite(r, upgrade); err != nil {
-		return err
+	if c.credential == bySession {
+		if err := p.checkSameSite(r, upgrade); err != nil {
+			return err
+		}
 	}
 	v := p.see(c)
 	if err := mayUse(c.account, v.decision); err != nil {
@@ -88,11 +91,11 @@ func (p *Proxy) missing(c *caller, v *view, route vexa.Route) string {
 	if covers(v.decision.Grant.Scopes, route) {
 		switch {
 		case c.credential == byNativeKey:
-			return said + "this Vexa key does not have. Make a token that has it at " + p.origin + tokensPath + "."
+			return said + "this Vexa key does not have. Make a token that has it at " + p.origin + page.TokensPath + "."
 		case c.token.Kind == mapping.TokenTool:
 			return said + "this tool was not given."
 		}
-		return said + "this token does not have. Make one that has it at " + p.origin + tokensPath + "."
+		return said + "this token does not have. Make one that has it at " + p.origin + page.TokensPath + "."
 	}
 	if c.credential == bySession || c.account.Kind == oidc.Service {
 		said += "you don’t have."

@@ -10,11 +10,10 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa"
+	"vexa-sso/proxy/page"
 )
 
 const (
-	tokensPath = "/sso/tokens"
-
 	nativeKept = time.Minute // how long it is remembered whose a Vexa key is
 
 	// nativePerSecond and nativeBurst are how many Vexa keys are shown to the gateway. It bans addresses that show many bad ones,
@@ -49,7 +48,7 @@ func (p *Proxy) nativeKey(ex *exchange, r *http.Request, shown credential) (*cal
 }
 
 func (p *Proxy) refuseNative() error {
-	return refuse("native_key_refused", "Vexa's own API keys are not accepted here. Make a token at "+p.origin+tokensPath+" and send it where the key was.")
+	return refuse("native_key_refused", "Vexa's own API keys are not accepted here. Make a token at "+p.origin+page.TokensPath+" and send it where the key was.")
 }
 
 // readNative finds the one active account whose Vexa user a key belongs to. The key goes to the gateway and nowhere else.
@@ -105,5 +104,5 @@ func (p *Proxy) ownerOf(ctx context.Context, id string, scopes mapping.Scopes) (
 func (p *Proxy) deprecate(ex *exchange, c *caller) {
 	h := ex.Header()
 	h.Set("Deprecation", fmt.Sprintf("@%d", c.account.CreatedAt.Unix()))
-	h.Set("Link", "<"+p.origin+tokensPath+`>; rel="deprecation"; type="text/html"`)
+	h.Set("Link", "<"+p.origin+page.TokensPath+`>; rel="deprecation"; type="text/html"`)
 }

@@ -44,17 +44,24 @@ type events struct {
 // open opens an event stream as a page of this site does.
 func (b *browser) open(method, path string) *events {
 	b.w.t.Helper()
-	req, err := http.NewRequestWithContext(b.w.within(20*time.Second), method, b.w.public+path, nil)
-	must(b.w.t, err)
-	req.Header.Set("Cookie", b.cookie())
-	req.Header.Set("Origin", b.w.public)
-	res, err := (&http.Transport{}).RoundTrip(req) // a connection of its own
-	must(b.w.t, err)
-	b.w.t.Cleanup(func() { res.Body.Close() })
-	if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
-		b.w.t.Fatalf("%s %s: %d %v", method, path, res.StatusCode, res.Header)
+	return b.w.eventsAs(method, path, "Cookie", b.cookie(), "Origin", b.w.public)
+}
+
+// eventsAs opens an event stream with these headers.
+func (w *world) eventsAs(method, path string, header ...string) *events {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.within(20*time.Second), method, w.public+path, nil)
+	must(w.t, err)
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
 	}
-	return &events{res, bufio.NewScanner(res.Body), b.w.t}
+	res, err := (&http.Transport{}).RoundTrip(req) // a connection of its own
+	must(w.t, err)
+	w.t.Cleanup(func() { res.Body.Close() })
+	if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+		w.t.Fatalf("%s %s: %d %v", method, path, res.StatusCode, res.Header)
+	}
+	return &events{res, bufio.NewScanner(res.Body), w.t}
 }
 
 // expect reads lines.
