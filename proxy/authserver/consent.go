@@ -37,7 +37,7 @@ func (s *Server) consent(v *proxy.Visit) error {
 		return err
 	}
 	w := wish{client: client, redirectURI: t.RedirectURI, state: t.State, scopes: t.Scopes, challenge: t.Challenge}
-	if !isFresh(v) {
+	if !v.Fresh(person) {
 		s.signInAgain(v, w.location())
 		return nil
 	}
@@ -53,7 +53,7 @@ func (s *Server) consent(v *proxy.Visit) error {
 }
 
 // answered reads the answer to a question of ours: from this site, and from somebody who is signed in (S7). Whether that sign-in
-// is fresh, isFresh tells.
+// is fresh is still to be asked.
 func answered(v *proxy.Visit) (proxy.Person, url.Values, error) {
 	if err := v.SameSite(); err != nil {
 		return proxy.Person{}, nil, err
@@ -77,12 +77,6 @@ func (s *Server) stillRegistered(v *proxy.Visit, t ticket) (Client, error) {
 		err = proxy.Refuse("tool_request_invalid", "The program is not registered any more.")
 	}
 	return client, err
-}
-
-// isFresh says whether the person who is signed in proved who they are a moment ago.
-func isFresh(v *proxy.Visit) bool {
-	_, err := v.FreshlySignedIn()
-	return err == nil
 }
 
 // signInAgain sends somebody who took too long back to the question, which has them sign in again first.

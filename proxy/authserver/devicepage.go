@@ -33,7 +33,7 @@ func (s *Server) devicePage(v *proxy.Visit) error {
 		return err
 	case form.Has("ticket"):
 		return s.decideDevice(v, person, form)
-	case !isFresh(v):
+	case !v.Fresh(person):
 		s.signInAgain(v, deviceLocation(form.Get("user_code")))
 		return nil
 	}
@@ -121,7 +121,7 @@ func (s *Server) decideDevice(v *proxy.Visit, person proxy.Person, form url.Valu
 	if err != nil {
 		return err
 	}
-	if !isFresh(v) {
+	if !v.Fresh(person) {
 		s.signInAgain(v, deviceLocation(t.UserCode))
 		return nil
 	}

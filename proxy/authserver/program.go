@@ -79,10 +79,11 @@ type tooOften struct{ wait time.Duration }
 
 func (e *tooOften) Error() string { return "asked too often" }
 
-// isFailure says whether an error is one that somebody who tries things out would meet. A device that waits is none.
+// isFailure says whether an error is one that somebody meets who tries things out, or does not keep to the pace. That a device has
+// to wait is none.
 func isFailure(err error) bool {
 	var e *oidc.Error
-	return errors.As(err, &e) && e.ErrorType != oidc.AuthorizationPending && e.ErrorType != oidc.SlowDown
+	return errors.As(err, &e) && e.ErrorType != oidc.AuthorizationPending
 }
 
 // refuseProgram answers with an error of RFC 6749 section 5.2.

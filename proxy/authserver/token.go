@@ -200,6 +200,7 @@ func (s *Server) revoke(c call) (any, error) {
 	}
 	token, err := s.tokenOf(c.Request().Context(), value)
 	if errors.Is(err, mapping.ErrNotFound) {
+		s.bounds.failures.take(s.now(), addressKey(c.Address())) // a guess like any other
 		return struct{}{}, nil
 	}
 	if err != nil {

@@ -365,6 +365,24 @@ func TestFailuresAreBounded(t *testing.T) {
 	if status, _ := fail().refusal(t); status != 400 {
 		t.Errorf("two seconds later: %d", status)
 	}
+
+	// What is not called an error, and what is but a device's impatience, is counted too.
+	d := w.device()
+	w.clock.advance(time.Minute)
+	last := answer{}
+	for range 33 {
+		last = w.post(tokenPath, polling(d.code))
+	}
+	if last.status != http.StatusTooManyRequests {
+		t.Errorf("%d %s", last.status, last.body)
+	}
+	w.clock.advance(time.Minute)
+	for range 31 {
+		last = w.post("/sso/oauth/revoke", url.Values{"client_id": {authserver.CommandLine}, "token": {"nonsense"}})
+	}
+	if last.status != http.StatusTooManyRequests {
+		t.Errorf("%d %s", last.status, last.body)
+	}
 }
 
 // With the store away, programs are told to come back, and devices to poll on.
