@@ -109,7 +109,7 @@ func (v *verdict) nameUser(r *rule, s *subject) {
 }
 
 func (v *verdict) computeUser(address *expression, s *subject) {
-	if address.asksGroups && !s.GroupsComplete {
+	if address.groupsInDoubt(s) {
 		v.finding = s.groupsInDoubt()
 		return
 	}

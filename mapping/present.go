@@ -122,7 +122,7 @@ func over(own, said oidc.Identity) oidc.Identity {
 	id := own
 	id.Provider, id.SID = said.Provider, said.SID
 	if said.GroupsComplete || len(said.Groups) > 0 {
-		id.Groups, id.GroupsComplete, id.GroupsProblem = said.Groups, said.GroupsComplete, said.GroupsProblem
+		id.Groups, id.GroupsByID, id.GroupsComplete, id.GroupsProblem = said.Groups, said.GroupsByID, said.GroupsComplete, said.GroupsProblem
 	}
 	if len(said.Roles) > 0 {
 		id.Roles = said.Roles

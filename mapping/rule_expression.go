@@ -61,8 +61,9 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 
 // expression is a compiled CEL expression over an identity. It is safe for concurrent use.
 type expression struct {
-	program    cel.Program
-	asksGroups bool // reads identity.groups somewhere, whether an evaluation gets there or not
+	program        cel.Program
+	asksGroups     bool // reads identity.groups somewhere, whether an evaluation gets there or not
+	asksGroupNames bool // and not to compare it with ids of groups
 }
 
 // compileCondition compiles a `when`: true or false, and not always the same.
@@ -120,7 +121,7 @@ func newExpression(env *cel.Env, checked *cel.Ast, key string) (*expression, []o
 	if err != nil {
 		return nil, []oidc.Problem{{Key: key, Message: err.Error(), Remedy: "write an expression that can be evaluated", Line: 1, Column: 1}}
 	}
-	return &expression{program: program, asksGroups: asksGroups(checked)}, nil
+	return &expression{program: program, asksGroups: asksGroups(checked), asksGroupNames: asksGroupNames(checked)}, nil
 }
 
 // constantCondition finds a condition that comes to the same for everybody, by evaluating it without knowing identity.

@@ -77,9 +77,12 @@ func (s *subject) variables() map[string]any {
 }
 
 // groupsInDoubt is the finding of every question about groups while their list is not complete, even where the group that
-// is asked about is on it: half a list decides nothing.
+// is asked about is on it: half a list decides nothing. And of questions by name where it has ids.
 func (s *subject) groupsInDoubt() finding {
 	why := "the list of groups is not complete"
+	if s.GroupsComplete {
+		why = "the directory lists the groups by their ids alone, and the rule asks by name"
+	}
 	if s.GroupsProblem != "" {
 		why += " (" + brief(s.GroupsProblem) + ")"
 	}
@@ -147,13 +150,6 @@ func (m Match) askKind(s *subject) finding {
 	return found("kind %s", s.Kind)
 }
 
-func (m Match) askGroups(s *subject) finding {
-	if !s.GroupsComplete {
-		return s.groupsInDoubt()
-	}
-	return askMany("group", m.Groups, s.Groups)
-}
-
 func askEmail(what string, wanted []string, have string, s *subject) finding {
 	if have == "" {
 		return missed("%s", s.noEmail())
@@ -178,7 +174,7 @@ func askMany(what string, wanted, have []string) finding {
 }
 
 func (e *expression) ask(s *subject) finding {
-	if e.asksGroups && !s.GroupsComplete {
+	if e.groupsInDoubt(s) {
 		return s.groupsInDoubt()
 	}
 	value, err := e.eval(s)

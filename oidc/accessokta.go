@@ -15,10 +15,6 @@ func (o okta) unverifiable(t unverified) string {
 	return ""
 }
 
-func (o okta) issues(doc *document, iss string) bool {
-	return o.issuer() != o.org && o.standard.issues(doc, iss)
-}
-
 // isForSignIn: jti says what a token is.
 func (o okta) isForSignIn(c claims) bool {
 	return strings.HasPrefix(c.text("jti"), "ID.") || !c.has("cid")

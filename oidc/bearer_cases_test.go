@@ -152,6 +152,14 @@ func TestBearerOkta(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { refuses(t, p, test.raw, oidc.CodeTokenInvalid, test.words) })
 	}
+	// Two servers are two issuers with keys of their own, also once both are known.
+	two := provider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), API: api})
+	first := double.AccessTokenClaims(oidctest.Ada, tool, "vexa")
+	takes(t, two, double.Sign(first))
+	takes(t, two, sign(good))
+	refuses(t, two, double.Sign(good), oidc.CodeTokenInvalid, "No key of its issuer")
+	refuses(t, two, sign(first), oidc.CodeTokenInvalid, "No key of its issuer")
+
 	untaking := provider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer()})
 	refuses(t, untaking, sign(good), oidc.CodeTokenInvalid, "Access tokens of Sim (Okta) are not taken here")
 	takesNone := untaking.Issues(second) || p.Issues(double.Issuer())
@@ -257,11 +265,11 @@ func TestBearerGroups(t *testing.T) {
 	double.AddPerson(oidctest.Person{Email: "busy@acme.example", Groups: names})
 	p := provider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA, API: oidc.API{Audiences: []string{apiID}}})
 	id := takes(t, p, double.Sign(double.AccessTokenClaims(oidctest.Ada, tool, apiID, "Vexa.Use"))).Identity
-	if !id.GroupsComplete || !slices.Equal(id.Groups, []string{oidctest.GroupIDs[oidctest.GroupUsers]}) {
+	if !id.GroupsComplete || id.GroupsByID || !slices.Equal(id.Groups, []string{oidctest.GroupIDs[oidctest.GroupUsers]}) {
 		t.Errorf("%+v", id)
 	}
 	busy := double.Sign(double.AccessTokenClaims("busy@acme.example", tool, apiID, "Vexa.Use"))
-	if id := takes(t, p, busy).Identity; !id.GroupsComplete || len(id.Groups) != 201 {
+	if id := takes(t, p, busy).Identity; !id.GroupsComplete || !id.GroupsByID || len(id.Groups) != 201 {
 		t.Errorf("%d groups, complete: %v, %s", len(id.Groups), id.GroupsComplete, id.GroupsProblem)
 	}
 	double.Break(oidctest.EndpointGraph, oidctest.Status(http.StatusForbidden))
@@ -318,6 +326,9 @@ func TestBearerPlain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { refuses(t, p, test.raw, oidc.CodeTokenInvalid, test.words) })
 	}
+	// The issuer is exactly the provider's, also while nobody has read how it spells itself.
+	cold := provider(t, oidc.Config{Type: oidc.TypeOIDC, Issuer: double.Issuer(), API: oidc.API{Audiences: []string{aud}}})
+	refuses(t, cold, double.Sign(person.With("iss", double.Issuer()+"/")), oidc.CodeTokenInvalid, "whose tokens are not taken here")
 	// A person whose sub is written as a program's subject would be is still that person.
 	if got := takes(t, p, double.Sign(person.With("sub", "?client="+robot))).Identity.Subject; got != "oidc:"+double.Issuer()+"#?client="+robot {
 		t.Errorf("%s", got)

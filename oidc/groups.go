@@ -26,7 +26,7 @@ func (p *Provider) resolveAs(ctx context.Context, doc *document, c claims, who h
 		identity.GroupsProblem = p.groupsProblem(identity.Subject, err)
 		return identity
 	}
-	identity.Groups, identity.GroupsComplete, identity.GroupsProblem = groups, true, ""
+	identity.Groups, identity.GroupsByID, identity.GroupsComplete, identity.GroupsProblem = groups, true, true, ""
 	return identity
 }
 

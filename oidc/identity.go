@@ -43,6 +43,10 @@ type Identity struct {
 	GroupsComplete bool   `json:"groups_complete"`
 	GroupsProblem  string `json:"groups_problem,omitempty"`
 
+	// GroupsByID is true when Groups came from the directory itself, which lists them by id whatever the provider's tokens do
+	// (Entra's can list names). A list of ids does not tell whether somebody is in the group of a name.
+	GroupsByID bool `json:"groups_by_id,omitempty"`
+
 	Roles []string `json:"roles,omitempty"`
 
 	// SID is the provider's session id (sid), where it gave one; front- and back-channel logout name it.
