@@ -73,6 +73,7 @@ func (c Config) Problems() []oidc.Problem {
 
 // VexaAdmin is what accounts need of Vexa's Admin API. *vexa.Client is one.
 type VexaAdmin interface {
+	Generation(ctx context.Context) (string, error)
 	FindUser(ctx context.Context, email string) (vexa.User, error)
 	User(ctx context.Context, id int64) (vexa.User, error)
 	CreateUser(ctx context.Context, email, name string, bots *int) (vexa.User, vexa.Made, error)
@@ -87,6 +88,7 @@ type VexaAdmin interface {
 type Sealer interface {
 	Seal(p keyring.Purpose, plaintext, associatedData []byte) ([]byte, error)
 	Open(p keyring.Purpose, sealed, associatedData []byte) ([]byte, error)
+	Stale(sealed []byte) bool // by another key than it would be now
 }
 
 // Deps are what Accounts works with. The first four are required.
@@ -138,6 +140,7 @@ type Accounts struct {
 
 	directories map[string]Directory
 	quiet       quiet
+	worn        worn
 
 	keys    *keyCache
 	flights singleflight.Group

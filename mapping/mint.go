@@ -138,6 +138,10 @@ func (a *Accounts) stored(ctx context.Context, accountID string, g Grant, scopes
 			continue
 		}
 		a.keys.put(k, epoch)
+		if a.ring.Stale(key.Sealed) {
+			a.worn.add(key.ID)
+			a.wake()
+		}
 		return acc, k, nil
 	}
 	return acc, nil, nil

@@ -104,6 +104,7 @@ func (a *Accounts) deleteKey(ctx context.Context, key Key, down *atomic.Bool) (d
 			"vexa_token_id", key.VexaTokenID, "attempts", key.Attempts+1, "error", unconfirmed)
 		return false, asError(a.change(ctx, "put off a deletion", func(c *change) error { return c.putOff(key.ID) }))
 	}
+	outlives := a.outlives(ctx)
 	return true, asError(a.change(ctx, "forget a deleted key", func(c *change) error {
 		now, err := c.Key(key.ID)
 		if errors.Is(err, ErrNotFound) {
@@ -112,7 +113,7 @@ func (a *Accounts) deleteKey(ctx context.Context, key Key, down *atomic.Bool) (d
 		if err != nil {
 			return err
 		}
-		return c.dropKey(now, "revoked")
+		return c.dropKey(now, "revoked", outlives)
 	}))
 }
 
@@ -138,8 +139,23 @@ func backOff(attempts int) time.Duration {
 	return min(firstRetry<<attempts, longestRetry)
 }
 
-// dropKey forgets a key that Vexa does not have any more.
-func (c *change) dropKey(key Key, why string) error {
+// gatewayCache is how long the gateway of 0.10 goes on taking a key that it has seen, after the key was deleted.
+const gatewayCache = time.Minute
+
+// outlives is how long the gateway may go on taking a deleted key.
+func (a *Accounts) outlives(ctx context.Context) time.Duration {
+	if generation, err := a.vexa.Generation(ctx); err == nil && generation == vexa.Gen010 {
+		return gatewayCache
+	}
+	return 0
+}
+
+// dropKey forgets a key that Vexa does not have any more. Where the gateway outlives it, the audit says until when at most.
+func (c *change) dropKey(key Key, why string, outlives time.Duration) error {
+	if outlives > 0 {
+		dead := c.now.Add(outlives + time.Second - 1).Truncate(time.Second) // never a moment too early
+		why += "; dead at gateway by " + dead.UTC().Format(time.RFC3339)
+	}
 	if err := c.DeleteKey(key.ID); err != nil {
 		return err
 	}

@@ -161,9 +161,13 @@ func (a *Accounts) vouched(ctx context.Context, acc Account, p Proof, id oidc.Id
 	if err != nil {
 		return fmt.Errorf("write what the provider says of account %s: %w", acc.ID, err)
 	}
-	p.RenewAt, p.Attempts = a.renewAt(), 0
+	next, err := a.refreshedSeal(p)
+	if err != nil {
+		return err
+	}
+	next.RenewAt, next.Attempts = a.renewAt(), 0
 	return ignoring(errNewerProof, a.change(ctx, "write when the proof is due", func(c *change) error {
-		if err := c.replaceProof(p, p); err != nil {
+		if err := c.replaceProof(p, next); err != nil {
 			return err
 		}
 		if had, has := grantOf(before).Scopes, grantOf(d).Scopes; had != has {

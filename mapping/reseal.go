@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"vexa-sso/mapping/keyring"
 )
@@ -116,4 +117,56 @@ func (a *Accounts) proofAlone(ctx context.Context, accountID string) (release fu
 		case <-a.after(longestWait):
 		}
 	}
+}
+
+// maxWorn bounds what waits to be sealed again; what finds no room is noticed when it is opened the next time.
+const maxWorn = 1000
+
+// worn are the keys that were opened with an older key of the ring, while they were in use. They are sealed again in the background, so
+// that little is left for Reseal when the older key is to go.
+type worn struct {
+	mu   sync.Mutex
+	keys map[string]bool
+}
+
+func (w *worn) add(keyID string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.keys == nil {
+		w.keys = map[string]bool{}
+	}
+	if len(w.keys) < maxWorn {
+		w.keys[keyID] = true
+	}
+}
+
+func (w *worn) take() map[string]bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	taken := w.keys
+	w.keys = nil
+	return taken
+}
+
+// resealWorn seals again what was opened with an older key. What fails is left: it opens as it is.
+func (a *Accounts) resealWorn(ctx context.Context) error {
+	for keyID := range a.worn.take() {
+		if _, err := a.resealKey(ctx, keyID); err != nil {
+			return fmt.Errorf("seal key %s again: %w", keyID, err)
+		}
+	}
+	return nil
+}
+
+// refreshedSeal is a proof that is sealed by the primary key, whichever had sealed it.
+func (a *Accounts) refreshedSeal(p Proof) (Proof, error) {
+	if !a.ring.Stale(p.Sealed) {
+		return p, nil
+	}
+	token, err := a.openProof(p)
+	if err != nil {
+		return p, err
+	}
+	p.Sealed, err = a.sealProof(p.AccountID, token)
+	return p, err
 }

@@ -1,7 +1,9 @@
 package mapping_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
@@ -66,4 +68,70 @@ func TestReseal(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// What is in use is sealed again by the way: what was opened with an older key of the ring does not need it the next time.
+func TestResealByTheWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	before, err := keyring.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := keyring.Rotate(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older, err := keyring.Load(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest, err := keyring.Load(after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.ring = older
+	a, d, acc := proven(w)
+	secret, _ := w.mustKey(a, acc)
+	d.set(func() { d.silent = true }) // a provider that gives no other token to seal
+
+	w.ring = newest
+	b := w.replica(d.option)
+	if got, _ := w.mustKey(b, acc); got != secret {
+		t.Fatal("another key")
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- b.Run(ctx) }()
+	w.clock.advance(12 * time.Minute)
+	sealed := func() (fresh bool) {
+		w.view(func(tx mapping.Tx) error {
+			p, err := tx.Proof(acc.ID)
+			if err != nil {
+				return err
+			}
+			keys, err := tx.Keys(acc.ID)
+			fresh = len(keys) == 1 && !newest.Stale(keys[0].Sealed) && !newest.Stale(p.Sealed)
+			return err
+		})
+		return fresh
+	}
+	for enough := time.Now().Add(20 * time.Second); !sealed(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(enough) {
+			t.Error("still sealed by the older key")
+			break
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if got, _ := w.mustKey(w.replica(), acc); got != secret {
+		t.Error("the key is another")
+	}
+	w.due(acc)
+	asked := d.times()
+	if renew(t, w.replica(d.option)); d.times() != asked+1 {
+		t.Error("the proof is not the provider's any more")
+	}
 }

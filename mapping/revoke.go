@@ -223,6 +223,7 @@ func (a *Accounts) keyGone(ctx context.Context, keyID string) (bool, error) {
 	if token != nil && (token.ExpiresAt.IsZero() || a.now().Before(token.ExpiresAt)) {
 		return false, nil
 	}
+	outlives := a.outlives(ctx)
 	err = a.change(ctx, "drop a key that is gone", func(c *change) error {
 		now, err := c.Key(keyID)
 		if errors.Is(err, ErrNotFound) {
@@ -234,7 +235,7 @@ func (a *Accounts) keyGone(ctx context.Context, keyID string) (bool, error) {
 		if token != nil { // expired: it still opens some doors until it is deleted (V9)
 			return c.revokeKey(now)
 		}
-		return c.dropKey(now, "gone at Vexa, by another's hand")
+		return c.dropKey(now, "gone at Vexa, by another's hand", outlives)
 	})
 	if err != nil {
 		return false, err

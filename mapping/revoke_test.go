@@ -51,6 +51,11 @@ func TestSuspension(t *testing.T) {
 			if log := w.log.String(); !strings.Contains(log, `"event":"key_revoked"`) || !strings.Contains(log, `"took_ms":1500`) || !strings.Contains(log, `"actor":"grace"`) {
 				t.Error("the audit does not tell")
 			}
+			// The gateway of 0.10 remembers keys for a minute: the audit says when it has forgotten this one.
+			told := map[string]string{vexatest.Generation012: "revoked", vexatest.Generation010: "revoked; dead at gateway by 2026-11-23T09:01:02Z"}
+			if e := w.events(mapping.EventKeyRevoked); len(e) != 1 || e[0].Reason != told[generation] {
+				t.Errorf("the audit: %+v", e)
+			}
 			if acc := w.signIn(a, person("ada")); acc.Status != mapping.Suspended {
 				t.Errorf("signed in again: %+v", acc)
 			}

@@ -56,7 +56,7 @@ func (a *Accounts) outbox(ctx context.Context) error {
 		return ctx.Err()
 	}
 	_, held := a.SettleHolds(ctx)
-	return errors.Join(err, held)
+	return errors.Join(err, held, a.resealWorn(ctx))
 }
 
 func (a *Accounts) purge(ctx context.Context) error {

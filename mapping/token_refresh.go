@@ -8,7 +8,7 @@ import (
 const (
 	refreshGrace = 30 * time.Second // for which the value before the newest is still taken: the answer may have got lost (G5)
 	maxSiblings  = 100              // pairs of one generation
-	remembered   = 1000             // generations whose spent values are known as such
+	remembered   = 250              // generations whose spent values are known as such: of more than a week, where a tool refreshes every hour
 )
 
 // RefreshTool exchanges a tool's refresh value for the next pair of values. The error is ErrNotFound for a value that is unknown, has

@@ -226,7 +226,7 @@ func TestRefreshIsBounded(t *testing.T) {
 	}
 	pair := w.refreshed(a, w.grantTool(a, w.account(first.Token.AccountID), "tx"))
 	early := pair
-	for range 1005 {
+	for range 255 {
 		pair = w.refreshed(a, pair)
 	}
 	if _, err := a.TokenOfRefresh(t.Context(), refresh(early.Refresh)); !errors.Is(err, mapping.ErrNotFound) {

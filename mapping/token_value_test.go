@@ -88,6 +88,12 @@ func TestTokenValueIsRefused(t *testing.T) {
 			t.Errorf("%s: taken", what)
 		}
 	}
+	for _, odd := range []string{"-", " ", "\x00", "\xff", "/", ":", "@", "[", "`", "{"} { // around the digits and letters, and with the right sum
+		body := good[:20] + odd + good[21:48]
+		if _, ok := mapping.ParseTokenValue(mapping.AccessValue, body+sum62(crc32.ChecksumIEEE([]byte(body)))); ok {
+			t.Errorf("%q: taken", odd)
+		}
+	}
 	if _, ok := mapping.ParseTokenValue("", good); ok {
 		t.Error("taken without a prefix")
 	}

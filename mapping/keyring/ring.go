@@ -1,12 +1,15 @@
 package keyring
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/core/cryptofmt"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyderivation"
 	"github.com/tink-crypto/tink-go/v2/keyset"
@@ -21,6 +24,7 @@ var ErrNotSealedByThisRing = errors.New("not sealed by this key ring, for this p
 type Ring struct {
 	seals   map[Purpose]tink.AEAD // of Seal and Open
 	cookies map[Purpose]tink.AEAD // of Codec
+	prefix  []byte                // of all that the primary key seals
 	ids     []string
 	exposed bool
 }
@@ -43,6 +47,7 @@ func newRing(secrets *keyset.Handle) (*Ring, error) {
 	if r.ids, err = fingerprints(deriver); err != nil {
 		return nil, err
 	}
+	r.prefix = binary.BigEndian.AppendUint32([]byte{cryptofmt.TinkStartByte}, secrets.KeysetInfo().GetPrimaryKeyId())
 	return r, nil
 }
 
@@ -89,6 +94,10 @@ func (r *Ring) Seal(p Purpose, plaintext, associatedData []byte) ([]byte, error)
 func (r *Ring) Open(p Purpose, sealed, associatedData []byte) ([]byte, error) {
 	return open(r.seals, p, sealed, associatedData)
 }
+
+// Stale says whether another key than the primary sealed a value: an older one of this ring, or one that it has not got. It does not
+// open the value.
+func (r *Ring) Stale(sealed []byte) bool { return !bytes.HasPrefix(sealed, r.prefix) }
 
 // ID returns the fingerprint of the primary key: 16 hexadecimal digits that are safe to log and to store.
 func (r *Ring) ID() string { return r.ids[0] }

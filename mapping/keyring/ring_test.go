@@ -181,3 +181,33 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// What the newest key sealed is told from what an older one did, for every purpose.
+func TestStale(t *testing.T) {
+	t.Parallel()
+	before, file := newTestRing(t)
+	rotated, err := Rotate(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := Load(rotated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range purposes {
+		old, err := before.Seal(p, []byte("secret"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := after.Seal(p, []byte("secret"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before.Stale(old) || !after.Stale(old) || after.Stale(fresh) || !before.Stale(fresh) {
+			t.Errorf("%s: %v %v %v %v", p, before.Stale(old), after.Stale(old), after.Stale(fresh), before.Stale(fresh))
+		}
+	}
+	if !after.Stale(nil) {
+		t.Error("nothing was sealed by the primary")
+	}
+}
