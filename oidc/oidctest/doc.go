@@ -26,8 +26,9 @@
 //
 // # Tokens that no provider would issue
 //
-// IDTokenClaims, AccessTokenClaims and ServiceTokenClaims give the claims of a good token; change them with [Claims.With]
-// and sign them with the provider's own key, or any other, by Sign and its options:
+// IDTokenClaims, AccessTokenClaims and ServiceTokenClaims (at Entra also …V1) give the claims of a good token; GraphToken and
+// OrgAccessToken are tokens that nobody but their API can verify. Change claims with [Claims.With] and sign them with the provider's
+// own key, or any other, by Sign and its options:
 //
 //	okta.Sign(claims.With("aud", "somebody else"))
 //	okta.Sign(claims, oidctest.Unsigned())
