@@ -246,6 +246,11 @@ func TestConsentNeedsAFreshSignIn(t *testing.T) {
 		t.Errorf("%v", events)
 	}
 
+	// To say no, nobody has to sign in.
+	if q := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"deny"}}).leads(t).Query(); q.Get("error") != "access_denied" {
+		t.Errorf("came back with %v", q)
+	}
+
 	// The way on leads through a sign-in back to the same question.
 	code := b.codeFor(ada, again)
 	if a := w.post("/sso/oauth/token", exchange(code)); a.status != http.StatusOK {

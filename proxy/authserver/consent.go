@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"net/url"
@@ -37,7 +38,7 @@ func (s *Server) consent(v *proxy.Visit) error {
 		return err
 	}
 	w := wish{client: client, redirectURI: t.RedirectURI, state: t.State, scopes: t.Scopes, challenge: t.Challenge}
-	if !v.Fresh(person) {
+	if agreed && !v.Fresh(person) {
 		s.signInAgain(v, w.location())
 		return nil
 	}
@@ -52,8 +53,8 @@ func (s *Server) consent(v *proxy.Visit) error {
 	return nil
 }
 
-// answered reads the answer to a question of ours: from this site, and from somebody who is signed in (S7). Whether that sign-in
-// is fresh is still to be asked.
+// answered reads the answer to a question of ours: from this site, and from somebody who is signed in. To say no, that is enough; to
+// say yes, the sign-in has to be fresh (S7).
 func answered(v *proxy.Visit) (proxy.Person, url.Values, error) {
 	if err := v.SameSite(); err != nil {
 		return proxy.Person{}, nil, err
@@ -100,12 +101,8 @@ func decisionOf(form url.Values) (agreed bool, err error) {
 // note writes down what a person decided about a program that waits for a code. That a code can be noted but once makes its ticket
 // good but once.
 func (s *Server) note(v *proxy.Visit, t ticket, person proxy.Person, agreed bool) error {
-	hash, ok := mapping.ParseTokenValue(codeValue, t.Code)
-	if !ok {
-		return errForeignTicket
-	}
 	a := Authorization{
-		Kind: KindCode, Hash: hash, AccountID: person.Account.ID, Status: StatusDenied, ExpiresAt: t.Expires,
+		Kind: KindCode, Hash: sha256.Sum256([]byte(t.Code)), AccountID: person.Account.ID, Status: StatusDenied, ExpiresAt: t.Expires,
 		Asked: Asked{Client: t.Client, Scopes: t.Scopes, RedirectURI: t.RedirectURI, Challenge: t.Challenge, Address: v.Address(), At: s.now()},
 	}
 	if agreed {

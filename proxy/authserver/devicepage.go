@@ -121,7 +121,7 @@ func (s *Server) decideDevice(v *proxy.Visit, person proxy.Person, form url.Valu
 	if err != nil {
 		return err
 	}
-	if !v.Fresh(person) {
+	if agreed && !v.Fresh(person) {
 		s.signInAgain(v, deviceLocation(t.UserCode))
 		return nil
 	}
