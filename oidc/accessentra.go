@@ -84,6 +84,7 @@ func (e *entra) access(c claims) (access, *Error) {
 	if refusal != nil {
 		return access{}, refusal
 	}
+	c = asVersion2(c)
 	if refusal := e.admit(c); refusal != nil {
 		return access{}, refusal
 	}
@@ -94,7 +95,7 @@ func (e *entra) access(c claims) (access, *Error) {
 	if !guid.MatchString(c.text("oid")) {
 		return access{}, nobody("the access token's oid is not a GUID")
 	}
-	shown := access{claims: asVersion2(c), client: client, scopes: scopes, scopeless: len(scopes) == 0}
+	shown := access{claims: c, client: client, scopes: scopes, scopeless: len(scopes) == 0}
 	shown.holder.untold = untoldByToken
 	idtyp, itself := c.text("idtyp"), c.text("sub") == c.text("oid")
 	switch {

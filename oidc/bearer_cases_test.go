@@ -204,6 +204,8 @@ func TestBearerEntra(t *testing.T) {
 				t.Errorf("%+v beside %+v", stranger, id)
 			}
 			refuses(t, one, double.Sign(guest), oidc.CodeGuestRefused, "Guest")
+			named := guest.With("idp", nil).With("unique_name", "gil_partner.example#EXT#@nwsim.onmicrosoft.com").With("preferred_username", nil)
+			refuses(t, one, double.Sign(named), oidc.CodeGuestRefused, "Guest")
 			if id := takes(t, both, double.Sign(guest.With("email", oidctest.Guest))).Identity; id.Kind != oidc.User || id.Email != "" {
 				t.Errorf("a guest is %+v", id)
 			}
@@ -243,6 +245,10 @@ func TestBearerEntra(t *testing.T) {
 			}
 		})
 	}
+	// A program's own tenant, which version 1 tokens name in idp, makes it no guest.
+	program := double.ServiceTokenClaims(tool, apiID).With("roles", []string{"Vexa.Sync"})
+	takes(t, one, double.Sign(program.With("idp", double.IssuerV1Of(oidctest.TenantA))))
+	refuses(t, one, double.Sign(program.With("idp", double.IssuerV1Of(oidctest.TenantB))), oidc.CodeGuestRefused, "Guest")
 	for _, aud := range []string{"https://graph.microsoft.com", "https://graph.microsoft.us/", "https://graph.windows.net", oidctest.GraphAppID} {
 		refuses(t, one, double.Sign(double.AccessTokenClaims(oidctest.Ada, tool, apiID, "User.Read").With("aud", aud)), oidc.CodeTokenInvalid, "Microsoft Graph")
 	}
