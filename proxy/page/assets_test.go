@@ -83,6 +83,7 @@ func TestContrast(t *testing.T) {
 			{"bad", "card", 4.5},
 			{"bad", "bad-wash", 4.5},
 			{"warn", "warn-wash", 4.5},
+			{"warn", "card", 4.5},
 			{"ink", "accent-wash", 4.5},
 			{"ink", "warn-wash", 4.5},
 			{"ink", "bad-wash", 4.5},

@@ -1,5 +1,5 @@
-// Package page shows people what the proxy has to say to them: where to sign in, who they are and what they may do, that
-// they are signed out, and why something was refused or failed.
+// Package page shows people what the proxy has to say to them: where to sign in, who they are and what they may do, which tokens
+// and tools act for them, whether another one may, that they are signed out, and why something was refused or failed.
 //
 // Pages has one method per page. Each takes plain view data, renders it on the server and writes status, headers and body;
 // whoever calls it has nothing left to do:
@@ -19,6 +19,7 @@
 //
 // What holds for every page:
 //
+//   - No secret, but for the value of a new token, which NewToken shows once.
 //   - No script, no inline style, nothing from another host. The content security policy allows our one stylesheet and our
 //     own forms, and would stop anything else that ever got into a page.
 //   - Every value is text. html/template escapes it, and a link that is neither a path of ours nor an https URL is left out
