@@ -1,0 +1,129 @@
+package proxy_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"vexa-sso/oidc/oidctest"
+)
+
+const foreignPage = "https://app.acme.example"
+
+func withForeign(o *worldOptions) { o.config.CORS.Origins = []string{foreignPage} }
+
+// What a listed page's browser asks in advance is answered here: the upstream hears nothing of it, and nobody is allowed to bring
+// cookies. A page that is not listed is allowed nothing (G6: on /mcp too).
+func TestPreflight(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withForeign)
+	for _, path := range []string{"/bots", "/mcp", "/sso/whoami", "/nowhere"} {
+		ask := func(origin string) answer {
+			return w.program().send("OPTIONS", path, "", "Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "x-api-key,content-type")
+		}
+		res := ask(foreignPage)
+		h := res.header
+		if res.status != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != foreignPage || h.Get("Access-Control-Allow-Credentials") != "" || !strings.Contains(strings.Join(h.Values("Vary"), ","), "Origin") {
+			t.Errorf("%s: %d %v", path, res.status, h)
+		}
+		for _, name := range []string{"X-API-Key", "Authorization", "Content-Type", "Mcp-Session-Id", "Mcp-Protocol-Version", "Last-Event-ID"} {
+			if !strings.Contains(h.Get("Access-Control-Allow-Headers"), name) {
+				t.Errorf("%s: %s is not allowed", path, name)
+			}
+		}
+		for _, origin := range []string{"https://evil.example", "null", "https://app.acme.example.evil.example", "https://APP.acme.example", "http://app.acme.example", foreignPage + ":443"} {
+			res := ask(origin)
+			for name := range res.header {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("%s from %s: %s", path, origin, name)
+				}
+			}
+			if res.status < 400 {
+				t.Errorf("%s from %s: %d", path, origin, res.status)
+			}
+		}
+	}
+	if n := w.vexa.GatewayWire().Bytes(); n != 0 {
+		t.Errorf("%d bytes reached the gateway", n)
+	}
+}
+
+// A listed page reads answers to its own credential, errors too. What a cookie authenticated, it reads never.
+func TestForeignPageReads(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withForeign)
+	cookie := w.signIn(oidctest.Ada).cookie()
+	_, token := w.newToken(oidctest.Ada, "tx")
+	for _, c := range []struct {
+		name   string
+		path   string
+		header []string
+		status int
+		reads  bool
+	}{
+		{"with its token", "/meetings", []string{"X-API-Key", token}, 200, true},
+		{"with its token, beside a cookie", "/meetings", []string{"X-API-Key", token, "Cookie", cookie}, 200, true},
+		{"what its token may not", "/bots", []string{"X-API-Key", token}, 403, true},
+		{"with a token that is none", "/meetings", []string{"X-API-Key", madeUp(t)}, 401, true},
+		{"with nothing", "/meetings", nil, 401, true},
+		{"who am I", "/sso/whoami", []string{"Authorization", "Bearer " + token}, 200, true},
+		{"an address that is none", "/a//b", []string{"X-API-Key", token}, 400, false},
+		{"with our cookie", "/meetings", []string{"Cookie", cookie}, 200, false},
+		{"who am I, with our cookie", "/sso/whoami", []string{"Cookie", cookie}, 200, false},
+	} {
+		res := w.program().get(c.path, append(c.header, "Origin", foreignPage)...)
+		got := res.header.Get("Access-Control-Allow-Origin")
+		if res.status != c.status || (got == foreignPage) != c.reads || !c.reads && got != "" || res.header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: %d %v", c.name, res.status, res.header)
+		}
+		if exposed := res.header.Get("Access-Control-Expose-Headers"); c.reads && (!strings.Contains(exposed, "Mcp-Session-Id") || !strings.Contains(exposed, "WWW-Authenticate")) {
+			t.Errorf("%s: it reads %s", c.name, exposed)
+		}
+		if res := w.program().get(c.path, append(c.header, "Origin", "https://evil.example")...); res.header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s, from another page: %v", c.name, res.header)
+		}
+	}
+	if res := w.program().send("POST", "/bots", "{}", "Cookie", cookie, "Origin", foreignPage); res.code() != "cross_site" {
+		t.Errorf("a write with our cookie: %d %s", res.status, res.body)
+	}
+}
+
+// A page shows its token among the subprotocols of a WebSocket, wherever it is from: the gateway sees the page's own protocol alone, and
+// the page hears that one selected. With our cookie only a page of ours may (S7).
+func TestSocketOfForeignPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, takingBearers, withForeign)
+	b := w.signIn(oidctest.Ada)
+	_, token := w.newToken(oidctest.Ada, "tx")
+	for _, shown := range []string{token, w.bearer(oidctest.Ada)} {
+		w.vexa.GatewayWire().Forget()
+		conn, res, err := w.socketAs([]string{"vsso.token." + shown, "vexa.v1", "other"}, "Origin", foreignPage)
+		must(t, err)
+		if conn.Subprotocol() != "vexa.v1" || strings.Contains(strings.Join(res.Header.Values("Sec-Websocket-Protocol"), ","), "vsso") {
+			t.Errorf("selected: %v", res.Header)
+		}
+		if got := talk(t, conn, `{"action":"ping"}`); !strings.Contains(got, "pong") {
+			t.Error(got)
+		}
+		raw := string(w.vexa.GatewayWire().Requests()[0].Raw)
+		if strings.Contains(raw, "vsso") || strings.Contains(raw, shown) || !strings.Contains(raw, "Sec-Websocket-Protocol: vexa.v1, other\r\n") {
+			t.Errorf("the gateway got\n%s", raw)
+		}
+	}
+	for _, c := range []struct {
+		name      string
+		protocols []string
+		header    []string
+		status    int
+	}{
+		{"our cookie, from a listed page", []string{"vexa.v1"}, []string{"Cookie", b.cookie(), "Origin", foreignPage}, 403},
+		{"our cookie, from nowhere", nil, []string{"Cookie", b.cookie()}, 403},
+		{"a token that is none, with our cookie", []string{"vsso.token." + madeUp(t), "vexa.v1"}, []string{"Cookie", b.cookie(), "Origin", w.public}, 401},
+		{"no protocol but the token", []string{"vsso.token." + token}, []string{"Origin", foreignPage}, 400},
+		{"two tokens", []string{"vsso.token." + token, "vsso.token." + madeUp(t), "vexa.v1"}, nil, 400},
+	} {
+		if _, res, err := w.socketAs(c.protocols, c.header...); err == nil || res == nil || res.StatusCode != c.status {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package proxy_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"vexa-sso/mapping/vexa/vexatest"
+	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy"
+)
+
+func migrating(o *worldOptions) { o.config.Tokens.NativeKeys = proxy.NativeKeysMigrate }
+
+// F1: a Vexa key is refused in words that help, whatever shows it.
+func TestNativeKeyRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.signIn(oidctest.Ada).get("/bots")
+	user, _ := w.vexa.User(oidctest.Ada)
+	own := w.vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
+	w.vexa.GatewayWire().Forget()
+	for _, header := range [][]string{{"X-API-Key", own}, {"Authorization", "Bearer " + own}, {"Authorization", own}} {
+		res := w.program().get("/bots", header...)
+		if res.status != http.StatusUnauthorized || res.code() != "native_key_refused" || !strings.Contains(res.body, w.public+"/sso/tokens") {
+			t.Errorf("%d %s", res.status, res.body)
+		}
+	}
+	if n := w.vexa.GatewayWire().Bytes(); n != 0 {
+		t.Errorf("%d bytes reached the gateway", n)
+	}
+}
+
+// For the weeks of moving over, a Vexa key of somebody who has an account here stands for them: it is shown to the gateway once, the
+// request goes on with our key and no more than both allow, and the answer says that this will not last.
+func TestNativeKeyMigrates(t *testing.T) {
+	t.Parallel()
+	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
+		t.Run(generation, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, migrating, func(o *worldOptions) { o.generation = generation })
+			w.clock.advance(w.clock.Now().Truncate(24 * time.Hour).Add(36 * time.Hour).Sub(w.clock.Now())) // noon, so that hours later is the same day
+			w.signIn(oidctest.Ada).get("/bots")
+			user, _ := w.vexa.User(oidctest.Ada)
+			ours := w.keyOf(oidctest.Ada)
+			own := w.vexa.AddToken(user.ID, "notebook", 0, "tx", "bot").Secret
+			narrow := w.vexa.AddToken(user.ID, "reader", 0, "tx").Secret
+			stranger := w.vexa.AddToken(w.vexa.AddUser("stranger@acme.example", "").ID, "theirs", 0, "bot", "tx").Secret
+			w.vexa.GatewayWire().Forget()
+			for range 3 {
+				res := w.program().get("/bots", "X-API-Key", own)
+				if res.status != http.StatusOK {
+					t.Fatalf("%d %s", res.status, res.body)
+				}
+				if at := res.header.Get("Deprecation"); !strings.HasPrefix(at, "@") || len(at) < 11 || !strings.Contains(res.header.Get("Link"), "<"+w.public+`/sso/tokens>; rel="deprecation"`) {
+					t.Errorf("it does not say that this will not last: %v", res.header)
+				}
+			}
+			shown := 0
+			for _, r := range w.vexa.GatewayWire().Requests() {
+				switch key := r.Get("X-API-Key"); {
+				case len(key) == 1 && key[0] == own && r.Target == "/auth/me":
+					shown++
+				case len(key) == 1 && key[0] == ours:
+				default:
+					t.Errorf("the gateway got\n%s", r.Raw)
+				}
+			}
+			if shown != 1 {
+				t.Errorf("the key was shown to the gateway %d times", shown)
+			}
+			if res := w.program().get("/bots", "X-API-Key", narrow); res.code() != "scope_missing" || !strings.Contains(res.body, "this Vexa key does not have") || res.header.Get("Deprecation") == "" {
+				t.Errorf("more than the key may: %d %s", res.status, res.body)
+			}
+			conn, opened, err := w.socketAs(nil, "X-API-Key", own)
+			must(t, err)
+			if got := talk(t, conn, `{"action":"ping"}`); !strings.Contains(got, "pong") || opened.Header.Get("Deprecation") == "" {
+				t.Errorf("a WebSocket: %s %v", got, opened.Header)
+			}
+			for name, key := range map[string]string{"a stranger's": stranger, "nobody's": "vxa_bot_0123456789012345678901234567"} {
+				if res := w.program().get("/bots", "X-API-Key", key); res.code() != "native_key_refused" {
+					t.Errorf("%s: %d %s", name, res.status, res.body)
+				}
+			}
+			if n := w.metric("vexa_sso_native_key_requests_total", accountOf(t, w, oidctest.Ada)); n != 5 {
+				t.Errorf("%v requests are counted", n)
+			}
+			w.clock.advance(2 * time.Hour)
+			w.program().get("/meetings", "X-API-Key", own)
+			logs := w.logs.String()
+			if n := strings.Count(logs, `"event":"native_key_used"`); n != 1 {
+				t.Errorf("the audit says so %d times a day", n)
+			}
+			w.clock.advance(24 * time.Hour)
+			w.program().get("/meetings", "X-API-Key", own)
+			for _, secret := range []string{own, narrow, stranger, ours} {
+				if strings.Contains(w.logs.String(), secret) {
+					t.Error("the log holds a key")
+				}
+			}
+		})
+	}
+}
+
+// S3: after Vexa was set up anew a user of the same number is somebody else, whose key opens nothing.
+func TestNativeKeyOfAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, migrating)
+	w.signIn(oidctest.Ada).get("/bots")
+	user, _ := w.vexa.User(oidctest.Ada)
+	key := w.vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
+	w.vexa.SetUserEmail(user.ID, "other@acme.example")
+	if res := w.program().get("/bots", "X-API-Key", key); res.code() != "native_key_refused" {
+		t.Errorf("%d %s", res.status, res.body)
+	}
+}
+
+// S10: a gateway that cannot say whose a key is makes nobody a stranger.
+func TestNativeKeyWhileGatewayIsDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, migrating)
+	w.signIn(oidctest.Ada).get("/bots")
+	user, _ := w.vexa.User(oidctest.Ada)
+	key := w.vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
+	w.vexa.Set(vexatest.Gateway, vexatest.Down)
+	if res := w.program().get("/bots", "X-API-Key", key); res.status != http.StatusServiceUnavailable || res.header.Get("Retry-After") == "" {
+		t.Errorf("%d %s", res.status, res.body)
+	}
+	w.vexa.Set(vexatest.Gateway, vexatest.Up)
+	if res := w.program().get("/bots", "X-API-Key", key); res.status != http.StatusOK {
+		t.Errorf("when it is back: %d %s", res.status, res.body)
+	}
+}
