@@ -129,6 +129,10 @@ func TestPolling(t *testing.T) {
 			t.Error("a denial is not in the audit")
 		}
 
+		if logged := w.logs.String(); strings.Contains(logged, "vssd_") || strings.Contains(logged, d.user) || strings.Contains(logged, ticket) {
+			t.Error("a code or a ticket is on the log")
+		}
+
 		d = w.device()
 		w.clock.advance(10 * time.Minute)
 		if got := w.poll(d); got != "expired_token" {
