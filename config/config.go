@@ -37,6 +37,9 @@ type Config struct {
 	// in a trusted domain) or never.
 	AdoptExisting string `yaml:"adopt_existing"`
 
+	// Suspend says how far every suspension reaches, whoever decides it.
+	Suspend mapping.SuspendConfig `yaml:"suspend"`
+
 	Audit       Audit        `yaml:"audit"`
 	Store       store.Config `yaml:"store"`
 	KeyringFile string       `yaml:"keyring_file"`

@@ -34,6 +34,9 @@ type Config struct {
 	// AdoptExisting says who may have a Vexa user that we did not make: trusted (default) or never.
 	AdoptExisting string `yaml:"adopt_existing"`
 
+	// Suspend is what every suspension does beyond the rest.
+	Suspend SuspendConfig `yaml:"-"`
+
 	MaxKeys        int           `yaml:"-"` // opened keys kept in memory; default 10,000
 	ReconcileEvery time.Duration `yaml:"-"` // how long a key that we do not know may live at Vexa; default 15 minutes
 
@@ -117,6 +120,7 @@ type Deps struct {
 type Accounts struct {
 	instance       string
 	adopt          string
+	suspends       SuspendConfig
 	reconcileEvery time.Duration
 	renew          time.Duration
 	idle           time.Duration
@@ -153,6 +157,7 @@ func NewAccounts(cfg Config, deps Deps) *Accounts {
 	a := &Accounts{
 		instance:         cfg.Instance,
 		adopt:            cmp.Or(cfg.AdoptExisting, AdoptTrusted),
+		suspends:         cfg.Suspend,
 		reconcileEvery:   cmp.Or(cfg.ReconcileEvery, 15*time.Minute),
 		renew:            cmp.Or(cfg.Renew, 15*time.Minute),
 		idle:             cmp.Or(cfg.Idle, 8*time.Hour),

@@ -335,6 +335,43 @@ func TestStopBots(t *testing.T) {
 	}
 }
 
+// What the configuration says of every suspension holds for each, whoever decides it and by whichever way.
+func TestSuspensionByConfiguration(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		config  mapping.SuspendConfig
+		foreign int // tokens of others that are left
+		events  int // that tell of bots that were stopped
+	}{
+		{mapping.SuspendConfig{}, 1, 0},
+		{mapping.SuspendConfig{ForeignTokens: true}, 0, 0},
+		{mapping.SuspendConfig{StopBots: true}, 1, 1},
+		{mapping.SuspendConfig{ForeignTokens: true, StopBots: true}, 0, 1},
+	} {
+		w := newWorld(t)
+		a := w.replica(func(cfg *mapping.Config, _ *mapping.Deps) { cfg.Suspend = test.config })
+		acc := w.signIn(a, person("ada"))
+		key, _ := w.mustKey(a, acc)
+		w.vexa.AddToken(acc.VexaUserID, "terminal-login", 0, "bot")
+		if status, body := w.gateway("POST", "/bots", key, `{"platform":"google_meet","native_meeting_id":"abc-defg-hij"}`); status != 201 {
+			t.Fatal(status, body)
+		}
+		if err := a.Revoke(t.Context(), suspend(acc), "provider okta"); err != nil {
+			t.Fatal(err)
+		}
+		w.settle(a)
+		if _, err := a.DeleteRevoked(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if tokens, events := w.vexa.Tokens(acc.VexaUserID), w.events(mapping.EventActivityEnded); len(tokens) != test.foreign || len(events) != test.events {
+			t.Errorf("%+v: %d tokens, %+v", test.config, len(tokens), events)
+		}
+		if now := w.account(acc.ID); now.Status != mapping.Suspended || now.Reason != "left the company" {
+			t.Errorf("%+v", now)
+		}
+	}
+}
+
 // S5: the account is refused before its bots are stopped, and its last key is deleted even if whoever stops them dies.
 func TestStopBotsIsNoReprieve(t *testing.T) {
 	t.Parallel()

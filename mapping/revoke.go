@@ -14,7 +14,7 @@ import (
 //   - RevokeSession ends the session. ErrNotFound: there was none.
 //   - RevokeToken ends the token, and the keys that only it needed. ErrNotFound: the account has none such.
 //   - RevokeAccount suspends the account and ends all it has: sessions, tokens, streams, keys, its Vexa user's bots. Until Resume it is
-//     refused everywhere. Suspend can do more.
+//     refused everywhere. Suspend can be told to do more.
 //   - RevokeGrant looks at the account again by its identity and the rules now in force, and takes the keys that are too wide.
 func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error {
 	switch r.Kind {
@@ -39,9 +39,8 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 			return c.endToken(acc, token, EventTokenRevoked, r.Reason, actor)
 		})
 	case RevokeAccount:
-		return a.revoke(ctx, r, func(c *change, acc Account) error {
-			return c.suspend(acc, Suspension{Reason: r.Reason}, actor, nil)
-		})
+		_, err := a.Suspend(ctx, r.Account, Suspension{Reason: r.Reason}, actor)
+		return err
 	case RevokeGrant:
 		return a.revoke(ctx, r, func(c *change, acc Account) error {
 			return c.shrink(acc.ID, grantOf(a.Decide(acc)).Scopes)

@@ -10,7 +10,13 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-// Suspension says how far a suspension reaches, beyond what each does.
+// SuspendConfig is what every suspension does beyond the rest, whoever decides it.
+type SuspendConfig struct {
+	ForeignTokens bool `yaml:"foreign_tokens"` // as Suspension.ForeignTokens
+	StopBots      bool `yaml:"stop_bots"`      // as Suspension.StopBots
+}
+
+// Suspension says how far a suspension reaches, beyond what each does, and what Config.Suspend says.
 type Suspension struct {
 	Reason string
 
@@ -28,6 +34,8 @@ const windDownTime = 20 * time.Second
 // Suspend refuses an account everywhere, within a second: its sessions, streams and keys end, and its Vexa user may run no bots
 // until Resume, unless an active account has the same Vexa user. What had to be left is returned in words, and is in the audit.
 func (a *Accounts) Suspend(ctx context.Context, accountID string, s Suspension, actor string) (left []string, err error) {
+	s.ForeignTokens = s.ForeignTokens || a.suspends.ForeignTokens
+	s.StopBots = s.StopBots || a.suspends.StopBots
 	var last *openKey
 	if s.StopBots {
 		if last, err = a.lastKey(ctx, accountID); err != nil {

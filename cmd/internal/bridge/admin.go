@@ -49,7 +49,7 @@ func OpenAdmin(ctx context.Context, cfg *config.Config) (*Admin, error) {
 	live := new(mapping.Live)
 	live.Replace(cfg.RuleSet)
 	accounts := mapping.NewAccounts(
-		mapping.Config{Instance: cfg.Instance, AdoptExisting: cfg.AdoptExisting},
+		mapping.Config{Instance: cfg.Instance, AdoptExisting: cfg.AdoptExisting, MaxTokenLifetime: cfg.Tokens.MaxLifetime, Suspend: cfg.Suspend},
 		mapping.Deps{Store: s, Vexa: client, Ring: cfg.Ring, Rules: live, Log: quiet},
 	)
 	return &Admin{Config: cfg, Store: s, Vexa: client, Accounts: accounts, Rules: cfg.RuleSet}, nil

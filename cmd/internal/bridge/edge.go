@@ -25,7 +25,7 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	accounts := mapping.NewAccounts(
 		mapping.Config{
 			Instance: b.cfg.Instance, AdoptExisting: b.cfg.AdoptExisting, Renew: b.cfg.Session.Renew, Idle: b.cfg.Session.Idle,
-			MaxTokenLifetime: b.cfg.Tokens.MaxLifetime, MaxOffline: b.cfg.Tokens.MaxOffline,
+			MaxTokenLifetime: b.cfg.Tokens.MaxLifetime, MaxOffline: b.cfg.Tokens.MaxOffline, Suspend: b.cfg.Suspend,
 		},
 		mapping.Deps{Store: s, Vexa: b.client, Ring: b.cfg.Ring, Rules: b.rules, Directories: b.directories(), Log: b.log, Minted: b.metrics.minted, Revoked: b.metrics.revoked},
 	)
