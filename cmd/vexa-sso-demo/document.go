@@ -21,6 +21,7 @@ providers:
     client_secret: '{okta-secret}'
     scopes: [groups]
     trusted_domains: [acme.example]
+    api: { audiences: ["api://default"] } # this provider's access tokens, as bearer: the nightly job shows one
   - name: entra
     title: Acme (Microsoft Entra ID)
     type: entra
@@ -52,6 +53,10 @@ rules:
   - name: viewers-entra
     match: { providers: [entra], groups: [8c2e4f16-7d3b-4a58-b1c9-60718293a4b5] }
     grant: { scopes: [tx], vexa_email: '= identity.email.replace("@", "+entra@")' }
+  - name: nightly-job
+    match: { providers: [okta], kind: [service] }
+    when: identity.subject.endsWith("/client/{job}")
+    grant: { scopes: [tx], vexa_email: '= "nightly-job@acme.example"' }
   - name: partners
     match: { domains: [partner.example] }
     deny: Partners may not use Vexa. Ask it@acme.example.

@@ -154,7 +154,7 @@ func (s *scene) config() (*config.Config, error) {
 	cfg, err := config.Load("", []string{"VEXA_SSO_CONFIG=" + strings.NewReplacer(
 		"{public}", s.public, "{listen}", s.listen, "{idp}", s.idp,
 		"{gateway}", s.gateway, "{admin}", s.admin, "{token}", s.token,
-		"{okta-secret}", s.oktaSecret, "{entra-secret}", s.entraSecret,
+		"{okta-secret}", s.oktaSecret, "{entra-secret}", s.entraSecret, "{job}", job,
 		"{dir}", s.dir,
 	).Replace(document)})
 	if err != nil {

@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,13 @@ import (
 
 // play runs the demo until the test is over and returns the bridge's address: what the demo's last line says.
 func play(t *testing.T, args ...string) string {
+	t.Helper()
+	bridge, _ := listenTo(t, args...)
+	return bridge
+}
+
+// listenTo is play, and returns all that the demo says, too.
+func listenTo(t *testing.T, args ...string) (bridge, said string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	r, w := io.Pipe()
@@ -40,11 +49,12 @@ func play(t *testing.T, args ...string) string {
 	for lines.Scan() {
 		if address, ok := strings.CutPrefix(lines.Text(), "ready "); ok {
 			go io.Copy(io.Discard, r)
-			return strings.TrimSuffix(address, "/")
+			return strings.TrimSuffix(address, "/"), said
 		}
+		said += lines.Text() + "\n"
 	}
 	t.Fatalf("the demo never was ready: %v", <-done)
-	return ""
+	return "", ""
 }
 
 // script is a client that walks a sign-in as a script would: with demo_auto at the provider instead of the page.
@@ -123,6 +133,64 @@ func TestEverybodyThroughBothProviders(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What the demo says of programs is so: the nightly job gets an access token as it is told to, and reads with it, and no more; and a
+// person makes a token that works where a Vexa key did.
+func TestPrograms(t *testing.T) {
+	t.Parallel()
+	bridge, said := listenTo(t)
+	told := regexp.MustCompile(`curl -s -u (\S+):(\S+) -d (\S+) -d (\S+) (\S+)`).FindStringSubmatch(said)
+	if told == nil {
+		t.Fatal(said)
+	}
+	s := newScript(t, bridge)
+	ask := func(method, address, contentType, body string, header ...string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", contentType)
+		for i := 0; i+1 < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		res, err := s.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(text)
+	}
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(told[1]+":"+told[2]))
+	status, body := ask("POST", told[5], "application/x-www-form-urlencoded", told[3]+"&"+told[4], "Authorization", basic)
+	var given struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(body), &given); err != nil || status != http.StatusOK {
+		t.Fatal(status, body)
+	}
+	bearer := []string{"Authorization", "Bearer " + given.AccessToken}
+	if status, body := ask("GET", bridge+"/meetings", "", "", bearer...); status != http.StatusOK {
+		t.Errorf("the job reads: %d %s", status, body)
+	}
+	if status, body := ask("POST", bridge+"/bots", "application/json", "{}", bearer...); status != http.StatusForbidden || !strings.Contains(body, "scope_missing") {
+		t.Errorf("the job sends a bot: %d %s", status, body)
+	}
+
+	s.signIn("okta", "ada@acme.example")
+	status, body = ask("POST", bridge+"/sso/tokens", "application/json", `{"name":"script","scopes":["tx"],"expires_in":3600}`, "Origin", bridge, "Accept", "application/json")
+	var made struct{ Token string }
+	if err := json.Unmarshal([]byte(body), &made); err != nil || status != http.StatusCreated {
+		t.Fatal(status, body)
+	}
+	s.Jar = nil
+	if status, body := ask("GET", bridge+"/meetings", "", "", "X-API-Key", made.Token); status != http.StatusOK {
+		t.Errorf("her script reads: %d %s", status, body)
 	}
 }
 

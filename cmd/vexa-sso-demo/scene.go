@@ -21,12 +21,15 @@ type scene struct {
 	public string // of the bridge
 	idp    string // base URL of the identity provider
 
-	oktaSecret, entraSecret string
-	provider                *http.Server
+	oktaSecret, entraSecret, jobSecret string
+	provider                           *http.Server
 
 	simulated             *vexatest.Server // nil before a real Vexa
 	gateway, admin, token string
 }
+
+// job is the client id of a program that acts for itself.
+const job = "0oademonightlyjob001"
 
 // startProviders starts the identity provider: Okta and Entra ID on one listener, with the same people.
 func (s *scene) startProviders() error {
@@ -35,7 +38,7 @@ func (s *scene) startProviders() error {
 		return fmt.Errorf("listen for the identity provider: %w", err)
 	}
 	s.idp = "http://" + s.idpListen
-	s.oktaSecret, s.entraSecret = rand.Text(), rand.Text()
+	s.oktaSecret, s.entraSecret, s.jobSecret = rand.Text(), rand.Text(), rand.Text()
 
 	okta, err := oidctest.NewOkta(oidctest.OktaOptions{BaseURL: s.idp + "/okta", AutoSignIn: true, SID: true})
 	if err != nil {
@@ -45,6 +48,10 @@ func (s *scene) startProviders() error {
 	okta.AddClient(oidctest.Client{
 		ID: "0oademovexasso000001", Name: "Vexa", Secrets: []string{s.oktaSecret}, RequirePKCE: true,
 		RedirectURIs: []string{s.public + "/sso/callback/okta"}, PostLogoutURIs: []string{s.public + "/sso/signed-out"},
+	})
+	okta.AddClient(oidctest.Client{
+		ID: job, Name: "Nightly job", Secrets: []string{s.jobSecret},
+		GrantTypes: []string{oidctest.GrantClientCredentials}, ServiceScopes: []string{"vexa"},
 	})
 	entra, err := oidctest.NewEntra(oidctest.EntraOptions{BaseURL: s.idp + "/entra", AutoSignIn: true})
 	if err != nil {
@@ -116,7 +123,18 @@ Or without a browser:
   curl -s -b $jar %[1]s/sso/whoami
   curl -s -b $jar %[1]s/meetings
 
+Programs show a token where they showed a Vexa key. Make one at  %[1]s/sso/tokens , or sign in from a terminal:
+
+  curl -s -H 'X-API-Key: vsso_...' %[1]s/meetings
+  go run ./cmd/vexa-sso login %[1]s
+  go run ./cmd/vexa-sso curl /meetings
+
+A program of its own shows an access token of the provider's:
+
+  token=$(curl -s -u %[4]s:%[5]s -d grant_type=client_credentials -d scope=vexa %[3]s/okta/oauth2/default/v1/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+  curl -s -H "Authorization: Bearer $token" %[1]s/meetings
+
 Ctrl-C stops everything.
 ready %[1]s/
-`, s.public, vexa, s.idp)
+`, s.public, vexa, s.idp, job, s.jobSecret)
 }
