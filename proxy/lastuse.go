@@ -39,6 +39,17 @@ func (u *lastUse) touch(c *caller, address string, now time.Time) {
 	}
 }
 
+// newer puts into tokens what is not written yet of when they were used.
+func (u *lastUse) newer(tokens []mapping.Token) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i, t := range tokens {
+		if use, ok := u.tokens[t.ID]; ok && use.At.After(t.UsedAt) {
+			tokens[i].UsedAt, tokens[i].UsedFrom = use.At, use.From
+		}
+	}
+}
+
 // flush writes what has gathered. What cannot be written now is kept for the next time.
 func (u *lastUse) flush(ctx context.Context, sessions SessionStore, tokens tokenUses) error {
 	u.mu.Lock()

@@ -67,7 +67,7 @@ func (d *tokenDesk) show(v *Visit) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := d.p.accounts.TokensOf(v.r.Context(), person.Account.ID)
+	tokens, err := d.of(v, person.Account)
 	if err != nil {
 		return err
 	}
@@ -77,6 +77,16 @@ func (d *tokenDesk) show(v *Visit) error {
 		return err
 	}
 	return d.page(v, person, tokens, form, whatHappened(q, tokens)...)
+}
+
+// of returns an account's tokens, with when they were used as far as that is known on this replica.
+func (d *tokenDesk) of(v *Visit, account mapping.Account) ([]mapping.Token, error) {
+	tokens, err := d.p.accounts.TokensOf(v.r.Context(), account.ID)
+	if err != nil {
+		return nil, err
+	}
+	d.p.used.newer(tokens)
+	return tokens, nil
 }
 
 func (d *tokenDesk) page(v *Visit, person Person, tokens []mapping.Token, form *page.TokenForm, notices ...page.Notice) error {
@@ -174,7 +184,7 @@ func (d *tokenDesk) list(v *Visit) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := d.p.accounts.TokensOf(v.r.Context(), c.account.ID)
+	tokens, err := d.of(v, c.account)
 	if err != nil {
 		return err
 	}
@@ -254,7 +264,7 @@ func (d *tokenDesk) revokeForm(v *Visit) error {
 }
 
 func (d *tokenDesk) revoke(v *Visit, account, id string) error {
-	r := mapping.Revocation{At: v.Now(), Kind: mapping.RevokeToken, Account: account, Token: id, Reason: "by its owner"}
+	r := mapping.Revocation{At: v.Now(), Kind: mapping.RevokeToken, Account: account, Token: id, Reason: "by its owner", Address: v.Address(), TraceID: v.TraceID()}
 	err := d.p.accounts.Revoke(v.r.Context(), r, account)
 	if errors.Is(err, mapping.ErrNotFound) {
 		return refuseBecause("not_found", "There is no such token.", err)

@@ -66,7 +66,13 @@ func TestTokensInABrowser(t *testing.T) {
 		}
 		tab.photograph("tokens-one")
 
-		tab.open(w.public + "/sso/tokens")
+		tab.open(w.public + "/sso/")
+		tab.photograph("tokens-home")
+		tab.do(chromedp.Click(chromedp.CSS(`nav a[href="/sso/tokens"]`)))
+		tab.waitFor("#make")
+		if got := tab.js(`document.querySelector(".token").innerText`); !strings.Contains(got, "from 127.0.0.1") {
+			t.Errorf("the page doesn't say that the token was used: %s", got)
+		}
 		tab.do(chromedp.Focus(chromedp.CSS(".token summary")))
 		tab.key("\r")
 		tab.key("\t")

@@ -98,7 +98,7 @@ func (d *tokenDesk) createByJSON(v *Visit) error {
 		return refuseBecause("bad_request", `Send {"name": "…", "scopes": ["…"], "expires_in": seconds}.`, err)
 	}
 	w.Name = strings.TrimSpace(w.Name)
-	tokens, err := d.p.accounts.TokensOf(v.r.Context(), person.Account.ID)
+	tokens, err := d.of(v, person.Account)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (d *tokenDesk) createByForm(v *Visit, person Person) error {
 		return d.sentAlready(v)
 	}
 	w := wishOf(sent)
-	tokens, err := d.p.accounts.TokensOf(v.r.Context(), person.Account.ID)
+	tokens, err := d.of(v, person.Account)
 	if err != nil {
 		return err
 	}

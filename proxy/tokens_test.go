@@ -354,6 +354,9 @@ func TestTokenAtTheTokens(t *testing.T) {
 	if res := program("GET", "/sso/tokens", ""); res.status != http.StatusOK || !strings.Contains(res.body, made.ID) || strings.Contains(res.body, other.ID) {
 		t.Errorf("what a token sees: %d %s", res.status, res.body)
 	}
+	if res := b.get("/sso/tokens"); !regexp.MustCompile(`"last_used_at":"[^"]+","last_used_from":"127\.0\.0\.1"`).MatchString(res.body) || strings.Count(res.body, `"last_used_at":null`) != 1 {
+		t.Errorf("the use of one of two tokens: %s", res.body)
+	}
 	if res := program("GET", "/sso/tokens", "", navigation...); res.status != http.StatusUnauthorized {
 		t.Errorf("the page: %d %s", res.status, res.body)
 	}
