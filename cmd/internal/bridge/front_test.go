@@ -14,8 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -30,9 +28,10 @@ const surroundingTimeout = time.Second
 type front struct {
 	tap   *tap
 	log   func() string // all that it logged
-	http1 http.RoundTripper
-	http2 http.RoundTripper
-	plain http.RoundTripper // without TLS
+	http1 *http.Transport
+	http2 *http.Transport
+	plain *http.Transport // without TLS
+	near  *http.Transport // from where the proxy itself is
 
 	// headWaits says that over HTTP/2 the head of an answer comes with the first bytes of its body, as nginx keeps it back until
 	// there is something to send with it.
@@ -80,15 +79,16 @@ func startNginx(t *testing.T, program, bridge string) *front {
 		"/var/log/nginx/vexa-sso.log", dir+"/access.log",
 	)
 	must(t, os.WriteFile(filepath.Join(dir, "site.conf"), []byte(site), 0o600))
-	conf := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log crit;
+	conf := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log error;
 events { worker_connections 256; }
 http {
   client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
   client_max_body_size 1m; large_client_header_buffers 4 8k; underscores_in_headers on;
   proxy_buffering on; proxy_request_buffering on; proxy_read_timeout %[2]ds; proxy_buffer_size 4k;
   proxy_cache_path %[1]s/cache keys_zone=surrounding:1m; proxy_cache surrounding; proxy_cache_valid any 10m; proxy_ignore_headers Cache-Control Expires Set-Cookie Vary;
+  server { listen 127.0.0.1:%[3]s ssl default_server; listen 127.0.0.1:%[4]s default_server; ssl_certificate %[1]s/tls.crt; ssl_certificate_key %[1]s/tls.key; return 410; }
   include %[1]s/site.conf;
-}`, dir, surroundingTimeout/time.Second)
+}`, dir, surroundingTimeout/time.Second, tlsPort, plainPort)
 	must(t, os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600))
 	cmd := exec.Command(program, "-e", dir+"/error.log", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"))
 	log := func() string { return readFile(dir+"/access.log") + readFile(dir+"/error.log") }
@@ -102,9 +102,17 @@ func startCaddy(t *testing.T, program, bridge string) *front {
 	t.Helper()
 	dir, tap := t.TempDir(), startTap(t, bridge)
 	tlsPort, plainPort := freePort(t), freePort(t)
-	global := fmt.Sprintf("{\n\tadmin off\n\thttp_port %s\n\thttps_port %s\n\tdefault_bind 127.0.0.1\n\tlocal_certs\n\tskip_install_trust\n\tstorage file_system %s/storage\n}\n", plainPort, tlsPort, dir)
+	surroundings := fmt.Sprintf(`{
+	admin off
+	http_port %s
+	https_port %s
+	default_bind 127.0.0.1
+	local_certs
+	skip_install_trust
+	storage file_system %s/storage
+`, plainPort, tlsPort, dir)
 	conf := filepath.Join(dir, "Caddyfile")
-	must(t, os.WriteFile(conf, []byte(global+shipped(t, "Caddyfile", "127.0.0.1:4180 {", tap.address+" {")), 0o600))
+	must(t, os.WriteFile(conf, []byte(shipped(t, "Caddyfile", "\n{\n", "\n"+surroundings, "127.0.0.1:4180 {", tap.address+" {")), 0o600))
 	cmd := exec.Command(program, "run", "--config", conf, "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir)
 	logged := &logBook{}
@@ -138,10 +146,12 @@ func run(t *testing.T, cmd *exec.Cmd, tap *tap, tlsPort, plainPort string, roots
 		<-ended
 	})
 	ports := map[string]string{"443": tlsPort, "80": plainPort}
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		_, port, _ := net.SplitHostPort(address)
-		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(clientIP)}}
-		return d.DialContext(ctx, network, "127.0.0.1:"+ports[port])
+	dial := func(from string) func(ctx context.Context, network, address string) (net.Conn, error) {
+		return func(ctx context.Context, network, address string) (net.Conn, error) {
+			_, port, _ := net.SplitHostPort(address)
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+			return d.DialContext(ctx, network, "127.0.0.1:"+ports[port])
+		}
 	}
 	f := &front{tap: tap, log: log}
 	waitFor(t, "the proxy", func() bool {
@@ -154,13 +164,14 @@ func run(t *testing.T, cmd *exec.Cmd, tap *tap, tlsPort, plainPort string, roots
 		if !trusted.AppendCertsFromPEM([]byte(roots())) {
 			return false
 		}
-		transport := func(protocols ...string) *http.Transport {
+		transport := func(from string, protocols ...string) *http.Transport {
 			http2 := len(protocols) > 1
-			tr := &http.Transport{DialContext: dial, TLSClientConfig: &tls.Config{RootCAs: trusted, NextProtos: protocols}, ForceAttemptHTTP2: http2, DisableCompression: true}
+			tr := &http.Transport{DialContext: dial(from), TLSClientConfig: &tls.Config{RootCAs: trusted, NextProtos: protocols}, ForceAttemptHTTP2: http2, DisableCompression: true}
 			t.Cleanup(tr.CloseIdleConnections)
 			return tr
 		}
-		f.http1, f.http2, f.plain = transport("http/1.1"), transport("h2", "http/1.1"), transport("http/1.1")
+		f.http1, f.http2, f.plain = transport(clientIP, "http/1.1"), transport(clientIP, "h2", "http/1.1"), transport(clientIP, "http/1.1")
+		f.near = transport("127.0.0.1", "http/1.1")
 		res, err := (&http.Client{Transport: f.http2}).Get(frontedPublic + "/sso/healthz")
 		if err != nil {
 			return false
@@ -173,12 +184,12 @@ func run(t *testing.T, cmd *exec.Cmd, tap *tap, tlsPort, plainPort string, roots
 
 // raw sends a request as it stands, over TLS and HTTP/1.1.
 func (f *fronted) raw(text string) (answer, error) {
-	conn, err := f.front.http1.(*http.Transport).DialContext(f.t.Context(), "tcp", "vexa.acme.example:443")
+	conn, err := f.front.http1.DialContext(f.t.Context(), "tcp", "vexa.acme.example:443")
 	if err != nil {
 		return answer{}, err
 	}
 	defer conn.Close()
-	secured := tls.Client(conn, &tls.Config{RootCAs: f.front.http1.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "vexa.acme.example", NextProtos: []string{"http/1.1"}})
+	secured := tls.Client(conn, &tls.Config{RootCAs: f.front.http1.TLSClientConfig.RootCAs, ServerName: "vexa.acme.example", NextProtos: []string{"http/1.1"}})
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	if _, err := io.WriteString(secured, text); err != nil {
 		return answer{}, err
@@ -188,76 +199,4 @@ func (f *fronted) raw(text string) (answer, error) {
 		return answer{}, err
 	}
 	return read(f.t, res), nil
-}
-
-// tap stands between a proxy and the bridge and takes down what the proxy sends.
-type tap struct {
-	address  string
-	accepted atomic.Int64
-	mu       sync.Mutex
-	taken    []*bytes.Buffer // one for each connection, only its beginning
-}
-
-const tapped = 1 << 20 // bytes that are taken down of a connection
-
-func startTap(t *testing.T, bridge string) *tap {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	t.Cleanup(func() { l.Close() })
-	p := &tap{address: l.Addr().String()}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			p.accepted.Add(1)
-			go p.pass(conn, bridge)
-		}
-	}()
-	return p
-}
-
-func (p *tap) pass(from net.Conn, bridge string) {
-	defer from.Close()
-	to, err := net.Dial("tcp", bridge)
-	if err != nil {
-		return
-	}
-	defer to.Close()
-	buffer := &bytes.Buffer{}
-	p.mu.Lock()
-	p.taken = append(p.taken, buffer)
-	p.mu.Unlock()
-	var both sync.WaitGroup
-	both.Go(func() {
-		_, _ = io.Copy(to, io.TeeReader(from, writerFunc(func(b []byte) (int, error) {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			buffer.Write(b[:min(len(b), max(0, tapped-buffer.Len()))])
-			return len(b), nil
-		})))
-		_ = to.(*net.TCPConn).CloseWrite()
-	})
-	both.Go(func() {
-		_, _ = io.Copy(from, to)
-		_ = from.(*net.TCPConn).CloseWrite() // and no more: what the proxy still sends is read, as the bridge reads it
-	})
-	both.Wait()
-}
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
-
-// text is what was taken down.
-func (p *tap) text() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var all strings.Builder
-	for _, b := range p.taken {
-		all.Write(b.Bytes())
-	}
-	return all.String()
 }
