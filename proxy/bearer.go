@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/sha256"
 	"net/http"
 	"time"
 
@@ -18,7 +17,7 @@ func (p *Proxy) bearer(ex *exchange, r *http.Request, shown credential) (*caller
 	if len(p.issuers) == 0 {
 		return nil, refuse("token_invalid", "Access tokens of an identity provider are not accepted here. Make a token at "+p.origin+page.TokensPath+".")
 	}
-	key := credentialKey{hash: sha256.Sum256([]byte(shown.value)), rules: p.rules.Current()}
+	key := credentialKey{hash: hashOf(shown.value), rules: p.rules.Current()}
 	for _, provider := range p.issuers {
 		key.provider = provider
 		if c, ok := p.known.bearers.get(key, ex.start); ok {

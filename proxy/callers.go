@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,15 @@ type credentialKey struct {
 	// changes.
 	provider *oidc.Provider
 	rules    *mapping.Rules
+}
+
+// hashOf is the SHA-256 of a credential. What has the usual length is hashed without an allocation.
+func hashOf(shown string) [32]byte {
+	var short [2048]byte
+	if len(shown) > len(short) {
+		return sha256.Sum256([]byte(shown))
+	}
+	return sha256.Sum256(short[:copy(short[:], shown)])
 }
 
 // callers remembers who stands behind credentials of one kind, and for a moment which were refused.

@@ -36,7 +36,9 @@ func readCredential(h http.Header) (credential, error) {
 		shown.add(token, bearer)
 	}
 	for _, line := range h["Sec-Websocket-Protocol"] {
-		for protocol := range strings.SplitSeq(line, ",") {
+		for more := true; more; { // an iterator would have what is found so far live on the heap
+			var protocol string
+			protocol, line, more = strings.Cut(line, ",")
 			if token, ok := strings.CutPrefix(textproto.TrimString(protocol), tokenProtocol); ok {
 				shown.add(token, true)
 			}

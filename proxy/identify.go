@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"net/http"
 	"time"
@@ -102,7 +101,7 @@ func (p *Proxy) signedIn(r *http.Request, cookie string, now time.Time) (*caller
 }
 
 func cookieKey(cookie string) credentialKey {
-	return credentialKey{hash: sha256.Sum256([]byte(cookie))}
+	return credentialKey{hash: hashOf(cookie)}
 }
 
 // sessionOfCookie returns the session of a cookie, whether or not it has expired. mapping.ErrNotFound says that there is none.

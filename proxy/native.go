@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,7 +33,7 @@ func (p *Proxy) nativeKey(ex *exchange, r *http.Request, shown credential) (*cal
 	if p.cfg.Tokens.NativeKeys != NativeKeysMigrate || p.owners == nil {
 		return nil, p.refuseNative()
 	}
-	key := credentialKey{hash: sha256.Sum256([]byte(shown.value))}
+	key := credentialKey{hash: hashOf(shown.value)}
 	c, ok := p.known.natives.get(key, ex.start)
 	if !ok {
 		var err error
