@@ -24,7 +24,7 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 				return err
 			}
 			e := about(acc, EventSessionEnded)
-			e.Actor, e.Reason, e.CredentialID = actor, r.Reason, r.Session
+			e.Actor, e.Reason, e.CredentialID, e.Address, e.TraceID = actor, r.Reason, r.Session, r.Address, r.TraceID
 			return c.record(e)
 		})
 	case RevokeToken:
@@ -36,7 +36,9 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 			if err != nil {
 				return err
 			}
-			return c.endToken(acc, token, EventTokenRevoked, r.Reason, actor)
+			e := ended(acc, token, EventTokenRevoked, r.Reason, actor)
+			e.Address, e.TraceID = r.Address, r.TraceID
+			return c.endToken(acc, token, e)
 		})
 	case RevokeAccount:
 		_, err := a.Suspend(ctx, r.Account, Suspension{Reason: r.Reason}, actor)

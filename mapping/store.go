@@ -94,6 +94,9 @@ type Revocation struct {
 	Session string // of RevokeSession: which
 	Token   string // of RevokeToken: which
 	Reason  string
+
+	// Of the request that asked for it, where there was one: for the audit of what ends by it. They are not in the log.
+	Address, TraceID string
 }
 
 // RevocationKind says how far a revocation reaches.

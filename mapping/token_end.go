@@ -6,25 +6,26 @@ import (
 	"fmt"
 )
 
-// endToken deletes a token and its values, and revokes the keys that only it needed.
-func (c *change) endToken(acc Account, token Token, event, reason, actor string) error {
+// endToken deletes a token and its values, and revokes the keys that only it needed. e says how and why.
+func (c *change) endToken(acc Account, token Token, e Event) error {
 	if err := c.DeleteToken(token.ID); err != nil {
 		return err
 	}
 	if err := c.trim(acc); err != nil {
 		return err
 	}
-	return c.recordEnd(acc, token, event, reason, actor)
-}
-
-func (c *change) recordEnd(acc Account, token Token, event, reason, actor string) error {
-	e := about(acc, event)
-	e.Actor, e.Reason, e.CredentialID = actor, reason, token.ID
 	return c.record(e)
 }
 
+// ended begins the event of a token's end.
+func ended(acc Account, token Token, event, reason, actor string) Event {
+	e := about(acc, event)
+	e.Actor, e.Reason, e.CredentialID = actor, reason, token.ID
+	return e
+}
+
 // endTokens deletes all tokens of an account and says how many were still good.
-func (c *change) endTokens(acc Account, reason, actor string) (ended int, err error) {
+func (c *change) endTokens(acc Account, reason, actor string) (live int, err error) {
 	tokens, err := c.Tokens(acc.ID)
 	if err != nil {
 		return 0, err
@@ -36,12 +37,12 @@ func (c *change) endTokens(acc Account, reason, actor string) (ended int, err er
 		if !t.Live(c.now) {
 			continue
 		}
-		ended++
-		if err := c.recordEnd(acc, t, EventTokenRevoked, reason, actor); err != nil {
+		live++
+		if err := c.record(ended(acc, t, EventTokenRevoked, reason, actor)); err != nil {
 			return 0, err
 		}
 	}
-	return ended, nil
+	return live, nil
 }
 
 // purgeBatch is how many expired tokens are dealt with at a time.
@@ -87,7 +88,7 @@ func (a *Accounts) purgeToken(ctx context.Context, token Token) error {
 		if _, err := c.Token(token.ID); err != nil {
 			return err
 		}
-		if err := c.endToken(acc, token, EventTokenExpired, fmt.Sprintf("%s token %q", token.Kind, token.Name), ""); err != nil {
+		if err := c.endToken(acc, token, ended(acc, token, EventTokenExpired, fmt.Sprintf("%s token %q", token.Kind, token.Name), "")); err != nil {
 			return err
 		}
 		return c.Publish(Revocation{At: c.now, Kind: RevokeToken, Account: acc.ID, Token: token.ID, Reason: "expired"})

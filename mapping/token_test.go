@@ -208,11 +208,10 @@ func TestTokenIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", test.what, err)
 		}
 	}
-	if n := personal("tx"); true { // the longest that there may be
-		n.Lifetime, n.Name = 0, strings.Repeat("ä", 100)
-		if token, _ := w.token(a, acc, n); !token.ExpiresAt.Equal(w.clock.Now().Add(90 * 24 * time.Hour)) {
-			t.Errorf("lives until %s", token.ExpiresAt)
-		}
+	longest := personal("tx")
+	longest.Lifetime, longest.Name = 0, strings.Repeat("ä", 100)
+	if token, _ := w.token(a, acc, longest); !token.ExpiresAt.Equal(w.clock.Now().Add(90 * 24 * time.Hour)) {
+		t.Errorf("lives until %s", token.ExpiresAt)
 	}
 }
 
@@ -294,7 +293,7 @@ func TestRevokeToken(t *testing.T) {
 	heard := listen(t, w)
 	end := func(token mapping.Token) {
 		t.Helper()
-		r := mapping.Revocation{Kind: mapping.RevokeToken, Account: acc.ID, Token: token.ID, Reason: "not needed"}
+		r := mapping.Revocation{Kind: mapping.RevokeToken, Account: acc.ID, Token: token.ID, Reason: "not needed", Address: "192.0.2.9", TraceID: "trace-2"}
 		if err := a.Revoke(t.Context(), r, "ada"); err != nil {
 			t.Fatal(err)
 		}
@@ -325,7 +324,7 @@ func TestRevokeToken(t *testing.T) {
 	if _, err := a.DeleteRevoked(t.Context()); err != nil || len(w.ourTokens()) != 1 {
 		t.Errorf("%d at Vexa, %v", len(w.ourTokens()), err)
 	}
-	if e := w.events(mapping.EventTokenRevoked); len(e) != 3 || e[2].CredentialID != one.ID || e[2].Actor != "ada" || e[2].Reason != "not needed" {
+	if e := w.events(mapping.EventTokenRevoked); len(e) != 3 || e[2].CredentialID != one.ID || e[2].Actor != "ada" || e[2].Reason != "not needed" || e[2].Address != "192.0.2.9" || e[2].TraceID != "trace-2" {
 		t.Errorf("audit: %+v", e)
 	}
 	// Not twice, and not another's.
