@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"vexa-sso/mapping/vexa"
@@ -43,14 +44,14 @@ func (e *Error) Unwrap() error { return e.Err }
 
 const retrySoon = 5 * time.Second
 
-// Objection is why something that an admin asked for is not done, and what to do instead.
+// Objection is why something that somebody asked for is not done, and what to do instead.
 type Objection struct{ Message, Remedy string }
 
 func (o *Objection) Error() string {
 	if o.Remedy == "" {
 		return o.Message
 	}
-	return o.Message + ": " + o.Remedy
+	return strings.TrimSuffix(o.Message, ".") + ": " + o.Remedy
 }
 
 // asError puts an error of the store or of Vexa into words. Errors that are already in words, and ErrNotFound, pass.

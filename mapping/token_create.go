@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -67,26 +68,32 @@ func (a *Accounts) GrantTool(ctx context.Context, accountID string, n NewToken, 
 	return pair, nil
 }
 
+// createToken makes a token and has give store what stands for it.
 func (a *Accounts) createToken(ctx context.Context, accountID string, n NewToken, actor string, give func(*change, Token) error) (token Token, err error) {
 	id := a.newID()
 	err = a.change(ctx, "create a token", func(c *change) error {
-		if token, err = c.token(id, accountID, n); err != nil {
+		acc, granted, err := c.tokenOwner(accountID)
+		if err != nil {
 			return err
+		}
+		asked := n.completed(granted, a.maxTokenLifetime)
+		if err := asked.check(granted, a.maxTokenLifetime); err != nil {
+			return err
+		}
+		token = Token{
+			ID: id, AccountID: accountID, Kind: asked.Kind, Client: asked.Client, Name: asked.Name, Scopes: asked.Scopes,
+			CreatedAt: c.now, ExpiresAt: c.now.Add(asked.Lifetime),
 		}
 		if err := c.PutToken(token); err != nil {
 			return err
 		}
-		acc, err := c.Account(accountID)
-		if err != nil {
+		if err := give(c, token); err != nil {
 			return err
 		}
 		e := about(acc, EventTokenCreated)
 		e.Actor, e.CredentialID, e.Address, e.TraceID = actor, id, n.Address, n.TraceID
 		e.Reason = fmt.Sprintf("%s token %q: scopes %s, until %s", token.Kind, token.Name, token.Scopes, token.ExpiresAt.UTC().Format(time.RFC3339))
-		if err := c.record(e); err != nil {
-			return err
-		}
-		return give(c, token)
+		return c.record(e)
 	})
 	if err != nil {
 		return Token{}, asError(err)
@@ -94,48 +101,52 @@ func (a *Accounts) createToken(ctx context.Context, accountID string, n NewToken
 	return token, nil
 }
 
-// token is the token that n asks for, if the account may have it.
-func (c *change) token(id, accountID string, n NewToken) (Token, error) {
+// tokenOwner returns an account that may have one more token, and what it is granted.
+func (c *change) tokenOwner(accountID string) (Account, Scopes, error) {
 	acc, err := c.Account(accountID)
 	if err != nil {
-		return Token{}, err
+		return acc, "", err
 	}
 	if err := standing(acc); err != nil {
-		return Token{}, err
+		return acc, "", err
 	}
 	d := c.a.Decide(acc)
-	if !d.Allowed {
-		return Token{}, &Error{Code: d.Code, Message: d.Reason}
-	}
-	name, err := tokenNameOf(n.Name)
-	if err != nil {
-		return Token{}, err
-	}
-	if n.Kind == TokenTool && n.Scopes == "" {
-		n.Scopes = d.Grant.Scopes
-	}
-	if n.Lifetime == 0 {
-		n.Lifetime = c.a.maxTokenLifetime
-	}
 	switch {
+	case !d.Allowed:
+		return acc, "", &Error{Code: d.Code, Message: d.Reason}
 	case acc.Kind == oidc.Service:
-		return Token{}, &Objection{"A program has no personal tokens.", "let it show the tokens that its provider gives it"}
+		return acc, "", &Objection{"A program has no personal tokens.", "let it show the tokens that its provider gives it"}
+	}
+	return acc, d.Grant.Scopes, c.roomForToken(accountID)
+}
+
+// completed fills in what was left out, and writes names and scopes as they are stored.
+func (n NewToken) completed(granted Scopes, longest time.Duration) NewToken {
+	n.Name = strings.TrimSpace(n.Name)
+	n.Scopes = NewScopes(n.Scopes.List()...)
+	if n.Kind == TokenTool && n.Scopes == "" {
+		n.Scopes = granted
+	}
+	n.Lifetime = cmp.Or(n.Lifetime, longest)
+	return n
+}
+
+// check refuses what no token may be (S12).
+func (n NewToken) check(granted Scopes, longest time.Duration) error {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
+	switch {
 	case n.Kind != TokenPersonal && n.Kind != TokenTool, (n.Kind == TokenTool) != (n.Client != ""), len(n.Client) > maxTokenClient:
-		return Token{}, fmt.Errorf("there is no token of kind %q for client %q", n.Kind, brief(n.Client))
+		return &Objection{fmt.Sprintf("There is no token of kind %q for the client %q.", n.Kind, brief(n.Client)), ""}
+	case n.Name == "", utf8.RuneCountInString(n.Name) > maxTokenName, strings.ContainsFunc(n.Name, odd):
+		return &Objection{"The token needs a name that says what it is for.", fmt.Sprintf("write one line of at most %d characters", maxTokenName)}
 	case n.Scopes == "":
-		return Token{}, &Objection{"The token would open nothing.", "choose at least one scope"}
-	case !d.Grant.Scopes.Covers(n.Scopes):
-		return Token{}, &Error{Code: CodeScopeMissing, Message: "Your access to Vexa does not include all that the token asks for."}
-	case n.Lifetime < minTokenLife || n.Lifetime > c.a.maxTokenLifetime:
-		return Token{}, &Objection{"A token can live for " + wholeDays(c.a.maxTokenLifetime) + " at most.", "choose an earlier end, at least a minute from now"}
+		return &Objection{"The token would open nothing.", "choose at least one scope"}
+	case !granted.Covers(n.Scopes):
+		return &Error{Code: CodeScopeMissing, Message: "Your access to Vexa does not include all that the token asks for."}
+	case n.Lifetime < minTokenLife || n.Lifetime > longest:
+		return &Objection{"A token can live for " + wholeDays(longest) + " at most.", "choose an earlier end, at least a minute from now"}
 	}
-	if err := c.roomForToken(accountID); err != nil {
-		return Token{}, err
-	}
-	return Token{
-		ID: id, AccountID: accountID, Kind: n.Kind, Client: n.Client, Name: name, Scopes: NewScopes(n.Scopes.List()...),
-		CreatedAt: c.now, ExpiresAt: c.now.Add(n.Lifetime),
-	}, nil
+	return nil
 }
 
 // roomForToken refuses an account that has as many tokens as it may (S12).
@@ -154,16 +165,6 @@ func (c *change) roomForToken(accountID string) error {
 		return &Objection{fmt.Sprintf("There are %d tokens already.", live), "revoke those that are not needed any more"}
 	}
 	return nil
-}
-
-// tokenNameOf is the name of a token: one line that people can tell from others.
-func tokenNameOf(name string) (string, error) {
-	name = strings.TrimSpace(name)
-	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
-	if name == "" || utf8.RuneCountInString(name) > maxTokenName || strings.ContainsFunc(name, odd) {
-		return "", &Objection{"The token needs a name that says what it is for.", fmt.Sprintf("write one line of at most %d characters", maxTokenName)}
-	}
-	return name, nil
 }
 
 // wholeDays is a duration in words for people: in days where it comes to some.
