@@ -17,7 +17,8 @@
 // Everything of ours lives under /sso/ (own.go): signing in (signin.go; loop.go breaks the circles) and out (signout.go), the
 // ways in which a provider ends what somebody has (channels.go), who am I, readiness. Where a provider's word has grown old and it
 // cannot be asked in the background, a page that is opened passes by it (silent.go). Other rooms put pages and endpoints beside
-// these with Handle, and learn from a Visit who is there (visit.go). Pages are in package page. What is refused or fails becomes an answer in one place (problem.go), from one table of codes (codes.go).
+// these with Handle, and learn from a Visit who is there (visit.go). Pages are in package page. What is refused or fails becomes an
+// answer in one place (problem.go), from one table of codes (codes.go).
 //
 // Open WebSockets and event streams are in a register (streams.go): Apply, which is told of every revocation, ends them. WebSockets
 // are passed on by a copying loop of our own (websocket.go), which holds little while they are idle and follows their frames
