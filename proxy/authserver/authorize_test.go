@@ -51,6 +51,7 @@ func TestNoRedirectToStrangers(t *testing.T) {
 		"less of the query":       request("client_id", "web", "redirect_uri", "https://app.example/cb"),
 		"a port on a site":        request("client_id", "web", "redirect_uri", "https://app.example:443/cb?tenant=1"),
 		"another scheme":          request("client_id", "web", "redirect_uri", "http://app.example/cb?tenant=1"),
+		"a port on a name":        request("client_id", "web", "redirect_uri", "http://localhost:54321/cb"),
 		"far too long":            request("state", strings.Repeat("s", 2100)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,6 +145,7 @@ func TestAcceptedRequests(t *testing.T) {
 		"no port":                 request("redirect_uri", "http://127.0.0.1/callback"),
 		"IPv6":                    request("redirect_uri", "http://[::1]:65535/callback"),
 		"a site, as registered":   request("client_id", "web", "redirect_uri", "https://app.example/cb?tenant=1"),
+		"a name, as registered":   request("client_id", "web", "redirect_uri", "http://localhost/cb"),
 		"our resource":            request("resource", w.public),
 		"our resource, and below": request("resource", w.public+"/") + "&resource=" + url.QueryEscape(w.public+"/mcp"),
 		"consent asked for":       request("prompt", "consent"),
@@ -320,6 +322,20 @@ func TestSayingNo(t *testing.T) {
 	}
 	if events := w.events(mapping.EventToolDenied); len(events) != 1 || events[0].Reason != authserver.CommandLine || events[0].Account == "" || events[0].Address != "127.0.0.1" {
 		t.Errorf("%+v", events)
+	}
+}
+
+// A question is open for ten minutes.
+func TestConsentExpires(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	b := w.browser()
+	ticket := b.openAs(ada, request()).ticket(t)
+	w.clock.advance(10 * time.Minute)
+	for _, decision := range []string{"allow", "deny"} {
+		if a := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {decision}}); a.status != http.StatusForbidden {
+			t.Errorf("%s: %d %s", decision, a.status, a.body)
+		}
 	}
 }
 

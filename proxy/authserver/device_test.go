@@ -222,6 +222,9 @@ func TestDeviceNeedsAFreshSignIn(t *testing.T) {
 	if got := w.poll(d); got != "authorization_pending" {
 		t.Errorf("then: %s", got)
 	}
+	if a := b.open(devicePath); a.status != http.StatusSeeOther || !strings.Contains(a.header.Get("Location"), "fresh=1") {
+		t.Errorf("the page: %d %v", a.status, a.header)
+	}
 	b.allowDevice(ada, devicePath+"?user_code="+d.user, d.user)
 	if got := w.poll(d); got != "" {
 		t.Errorf("then: %s", got)

@@ -63,7 +63,7 @@ func newWorld(t testing.TB, database string) *world {
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	w := &world{t: t, public: "http://" + on.Addr().String(), logs: &logBook{}, clock: &clock{}, database: database, clients: authserver.BuiltinClients()}
-	w.clients["web"] = authserver.Client{ID: "web", Name: "Some web app", RedirectURIs: []string{"https://app.example/cb?tenant=1"}}
+	w.clients["web"] = authserver.Client{ID: "web", Name: "Some web app", RedirectURIs: []string{"https://app.example/cb?tenant=1", "http://localhost/cb"}}
 	if database == "" {
 		w.database = "sqlite:" + filepath.Join(t.TempDir(), "bridge.db")
 	}
