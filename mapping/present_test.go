@@ -204,8 +204,10 @@ func TestTokenOverAccount(t *testing.T) {
 	// As their tokens come: Okta's with uid, cid and scp, and groups if the authorization server has such a claim; Entra's with oid,
 	// tid and scp, app roles, and groups if the API's registration asks for them.
 	okta := func(groups ...string) oidc.Identity {
-		id := oidc.Identity{Provider: "okta", Subject: person("ada").Subject, Kind: oidc.User, Groups: groups, GroupsComplete: true,
-			Claims: map[string]any{"uid": "00uada", "cid": "0oaclient", "scp": []any{"vexa"}, "sub": "ada@acme.example"}}
+		id := oidc.Identity{
+			Provider: "okta", Subject: person("ada").Subject, Kind: oidc.User, Groups: groups, GroupsComplete: true,
+			Claims: map[string]any{"uid": "00uada", "cid": "0oaclient", "scp": []any{"vexa"}, "sub": "ada@acme.example"},
+		}
 		if groups == nil {
 			id.GroupsComplete, id.GroupsProblem = false, untold
 		}

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -32,21 +33,13 @@ func (a *Accounts) RefreshTool(ctx context.Context, refreshHash [32]byte, client
 		if err != nil {
 			return err
 		}
-		newest, err := c.LatestGeneration(token.ID)
-		if err != nil {
-			return err
-		}
-		next := newest.Number
-		switch {
-		case value.Generation == newest.Number:
-			next++
-		case value.Generation == newest.Number-1 && c.now.Sub(newest.Began) <= refreshGrace:
-			if newest.Values >= maxSiblings {
-				return &Error{Code: CodeTooManyRefreshes, Message: "This token was refreshed too often just now. Try again in a moment.", RetryAfter: refreshGrace}
-			}
-		default:
+		next, err := c.nextGeneration(value)
+		if errors.Is(err, ErrTokenReused) {
 			stolen = &Revocation{Kind: RevokeToken, Account: token.AccountID, Token: token.ID, At: c.now, Reason: "a refresh value was used again: it is in two hands"}
 			return c.endStolen(token, *stolen)
+		}
+		if err != nil {
+			return err
 		}
 		if err := c.ForgetTokenValues(token.ID, next-remembered); err != nil {
 			return err
@@ -62,6 +55,22 @@ func (a *Accounts) RefreshTool(ctx context.Context, refreshHash [32]byte, client
 		return Issued{}, ErrTokenReused
 	}
 	return pair, nil
+}
+
+// nextGeneration is that of the values that a refresh value is exchanged for.
+func (c *change) nextGeneration(used TokenValue) (int64, error) {
+	newest, err := c.LatestGeneration(used.TokenID)
+	switch {
+	case err != nil:
+		return 0, err
+	case used.Generation == newest.Number:
+		return newest.Number + 1, nil
+	case used.Generation != newest.Number-1 || c.now.Sub(newest.Began) > refreshGrace:
+		return 0, ErrTokenReused
+	case newest.Values >= maxSiblings:
+		return 0, &Error{Code: CodeTooManyRefreshes, Message: "This token was refreshed too often just now. Try again in a moment.", RetryAfter: refreshGrace}
+	}
+	return newest.Number, nil
 }
 
 // refreshable returns what a refresh value of the client stands for.
