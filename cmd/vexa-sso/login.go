@@ -24,8 +24,11 @@ or VEXA_SSO_SERVER names another.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.RunE = s.with(func(cmd *cobra.Command, args []string, t *terminal.Terminal) error {
-		if asJSON && !list {
+		switch {
+		case asJSON && !list:
 			return usageError{errors.New("--json goes with --list")}
+		case r.Device && r.NoBrowser:
+			return usageError{errors.New("--device and --no-browser are two ways to sign in: choose one")}
 		}
 		if list {
 			return listSignIns(cmd, t, asJSON)
@@ -54,7 +57,6 @@ or VEXA_SSO_SERVER names another.`,
 	flags.StringVar(&r.CAFile, "ca-file", "", "trust the certificates in this `file` for the server, besides the system's; SSL_CERT_FILE counts, too")
 	flags.BoolVar(&list, "list", false, "list what you are signed in to, and sign in to nothing")
 	flags.BoolVar(&asJSON, "json", false, "with --list: print JSON")
-	cmd.MarkFlagsMutuallyExclusive("device", "no-browser")
 	return cmd
 }
 

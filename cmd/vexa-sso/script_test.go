@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"vexa-sso": main})
+	testscript.Main(m, map[string]func(){"vexa-sso": atTerminal, "browser": walkPages})
 }
 
 // The transcripts in testdata/script are what an admin types and sees.
@@ -20,7 +21,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "mode": mode,
 			"serve": serve, "halt": halt, "signin": signIn, "request": request, "stream": stream, "vexa": atVexa,
-			"nosecrets": noSecrets, "capture": capture, "issue": issue, "show": show,
+			"nosecrets": noSecrets, "capture": capture, "alongside": alongside, "impostor": impostor, "expire": expire, "issue": issue, "show": show,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[worldKey{}] = new(*world)
@@ -37,7 +38,7 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	err := ts.Exec("vexa-sso", args[1:]...)
 	got := "0"
 	if exit, ok := err.(interface{ ExitCode() int }); ok {
-		got = string(rune('0' + exit.ExitCode()))
+		got = strconv.Itoa(exit.ExitCode())
 	} else if err != nil {
 		ts.Fatalf("%v", err)
 	}

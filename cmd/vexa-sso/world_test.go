@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -42,6 +43,8 @@ type world struct {
 	tokens  []string // their values
 
 	stop func() // the bridge
+
+	strangerAsked atomic.Int32 // how often somebody was asked whom an impostor named
 }
 
 // browser is where somebody is signed in.
@@ -142,6 +145,7 @@ func newWorld(ts *testscript.TestScript) *world {
 	go provider.Serve(idp)
 	ts.Defer(func() { provider.Close() })
 	ts.Setenv("OKTA", base+"/okta")
+	ts.Setenv("BRIDGE", w.public)
 
 	ring, err := keyring.Generate()
 	ts.Check(err)

@@ -166,6 +166,7 @@ func TestGarbageFromTheTokenEndpoint(t *testing.T) {
 					if r.URL.Path != "/sso/oauth/token" {
 						return false
 					}
+					w.Header().Set("Content-Type", "application/json")
 					w.WriteHeader(status)
 					fmt.Fprint(w, answer)
 					return true
