@@ -196,6 +196,9 @@ func (a *Accounts) mintAlone(ctx context.Context, who, acc Account, g Grant, sco
 // up: the intent, whose name the token at Vexa bears, or a key to be revoked (S6).
 func (a *Accounts) mint(ctx context.Context, lease Lease, who, acc Account, g Grant, scopes Scopes) (*openKey, string, error) {
 	start := a.now()
+	if who.Presented {
+		g.MaxConcurrentBots = nil // is the person's, whatever one token of theirs says
+	}
 	if err := a.sameUser(ctx, acc, g); err != nil {
 		return nil, MintFailed, err
 	}

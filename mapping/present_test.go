@@ -327,8 +327,8 @@ func TestKeysOfPresentedTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.rule(
-		mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}},
-		mapping.Rule{Name: "hosts", Match: mapping.Match{Groups: []string{"hosts"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot"}}},
+		mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, MaxConcurrentBots: new(1)}},
+		mapping.Rule{Name: "hosts", Match: mapping.Match{Groups: []string{"hosts"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot"}, MaxConcurrentBots: new(5)}},
 	)
 	a, b := w.replica(), w.replica()
 	both, less, more := person("ada"), person("ada"), person("ada")
@@ -340,6 +340,9 @@ func TestKeysOfPresentedTokens(t *testing.T) {
 	}
 	if again, _ := w.mustKey(w.replica(), acc); again != whole {
 		t.Error("the session lost its key")
+	}
+	if user, _ := w.vexa.User("ada@acme.example"); user.MaxConcurrentBots != 5 {
+		t.Errorf("a token that says less took bots from its person: %d are left", user.MaxConcurrentBots)
 	}
 	if got := w.live(acc); !slices.Equal(got, []mapping.Scopes{"bot,tx", "tx"}) {
 		t.Errorf("keys of %v", got)
