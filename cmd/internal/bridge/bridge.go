@@ -31,6 +31,10 @@ import (
 const (
 	drainTimeout = 10 * time.Second // for requests that are under way when the program stops
 	storeRetry   = time.Second      // between attempts to open the store
+
+	// idleTimeout is longer than balancers keep connections for their next request (Google's for ten minutes), or they would now and
+	// then send one into a connection that we have just closed.
+	idleTimeout = 11 * time.Minute
 )
 
 // Options is what a bridge needs besides its configuration.
@@ -232,7 +236,7 @@ func (b *bridge) publicServer() *http.Server {
 	s := &http.Server{
 		Handler:           http.HandlerFunc(b.serveHTTP),
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
 
