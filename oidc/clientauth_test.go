@@ -157,6 +157,7 @@ func TestSecretsAreReplaced(t *testing.T) {
 		{[]string{"first-canary"}, false, "first-canary", []string{"basic:first-canary"}},
 		{[]string{"second", "first-canary"}, true, "first-canary", []string{"basic:second", "basic:first-canary"}},
 		{[]string{"second", "first-canary"}, false, "first-canary", []string{"basic:first-canary"}},
+		{[]string{"third", "second"}, true, "third", []string{"basic:third"}}, // the first comes first, though the second did last
 		{[]string{"second"}, true, "second", []string{"basic:second"}},
 		{nil, false, "second", []string{"basic:second"}},
 	} {
@@ -169,8 +170,8 @@ func TestSecretsAreReplaced(t *testing.T) {
 			t.Errorf("%q: shown %q, want %q", step.set, got, step.want)
 		}
 	}
-	p.SetSecrets([]string{"third-canary"})
-	f.answer("token", status(400, `{"error":"invalid_grant","error_description":"third-canary took the place of second"}`))
+	p.SetSecrets([]string{"last-canary"})
+	f.answer("token", status(400, `{"error":"invalid_grant","error_description":"last-canary took the place of second"}`))
 	if _, err := f.signIn(t, p, f.oktaClaims()); err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "second") {
 		t.Errorf("%v", err)
 	}

@@ -106,6 +106,7 @@ func FuzzIDToken(f *testing.F) {
 var tokenSeeds = []string{
 	"", ".", "..", "a.b.c", "a.b.c.d.e", "vsso_0123456789", "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJIUzI1NiJ9.e30.AA", "{}", `{"payload":"e30"}`,
 	"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2FjbWUub2t0YS5jb20vb2F1dGgyL2RlZmF1bHQifQ.AA",                       // Okta's issuer
+	"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.AA.AA",                                                                   // a part too many
 	"eyJhbGciOiJSUzI1NiIsIm5vbmNlIjoieCJ9.eyJpc3MiOiJ4IiwiYXVkIjpbIngiXX0.AA",                                      // nonce
 	"eyJhbGciOiJSUzI1NiIsImNyaXQiOltdfQ.eyJpc3MiOiJ4In0.AA",                                                        // crit
 	"eyJhbGciOiJSUzI1NiIsImNyaXQiOm51bGx9.eyJpc3MiOiJ4In0.AA",                                                      // crit: null
