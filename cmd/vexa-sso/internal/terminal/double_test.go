@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -156,14 +157,13 @@ type person struct {
 	t      testing.TB
 	keys   *memoryKeyring
 	out    *shown
-	opened *int32Counter
-	urls   *[]string
+	opened *atomic.Int32
 	clock  *clock
 }
 
 func newPerson(t testing.TB, dir string) *person {
 	t.Helper()
-	p := &person{t: t, keys: &memoryKeyring{secrets: map[string]string{}}, out: new(shown), opened: new(int32Counter), clock: new(clock)}
+	p := &person{t: t, keys: &memoryKeyring{secrets: map[string]string{}}, out: new(shown), opened: new(atomic.Int32), clock: new(clock)}
 	p.Terminal = &Terminal{Err: p.out, Now: p.clock.now}
 	p.Terminal.Browser = p.agree
 	p.open(dir)
@@ -180,7 +180,7 @@ func (p *person) open(dir string) {
 
 // agree goes where a browser goes, to the end.
 func (p *person) agree(url string) error {
-	p.opened.add()
+	p.opened.Add(1)
 	go func() {
 		res, err := http.Get(url)
 		if err == nil {
@@ -198,9 +198,9 @@ func (p *person) signIn(d *double) SignIn {
 	return in
 }
 
-// ignore is the browser of somebody who declines.
+// decline is the browser of somebody who declines.
 func (p *person) decline(address string) error {
-	p.opened.add()
+	p.opened.Add(1)
 	u, _ := url.Parse(address)
 	q := u.Query()
 	back := url.Values{"error": {"access_denied"}, "state": q["state"], "iss": {u.Scheme + "://" + u.Host + "/sso/oauth"}}
@@ -208,34 +208,18 @@ func (p *person) decline(address string) error {
 	return nil
 }
 
-type int32Counter struct {
-	mu sync.Mutex
-	n  int
-}
-
-func (c *int32Counter) add() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n++
-}
-
-func (c *int32Counter) count() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.n
-}
-
 type clock struct {
 	mu   sync.Mutex
 	past time.Duration
 }
 
-var start0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+// aDay is when tests begin.
+var aDay = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return start0.Add(c.past)
+	return aDay.Add(c.past)
 }
 
 func (c *clock) pass(d time.Duration) {

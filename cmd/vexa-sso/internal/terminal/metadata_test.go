@@ -48,8 +48,8 @@ func TestHostileMetadata(t *testing.T) {
 			p.clock.pass(2 * 3600e9)
 			_, err = p.Token(t.Context(), d.origin, Soon)
 			refused(t, err, test.words...)
-			if p.opened.count() != 1 || d.requests("POST") != before {
-				t.Errorf("%d browsers, %d requests: more than before the server turned", p.opened.count(), d.requests("POST")-before)
+			if p.opened.Load() != 1 || d.requests("POST") != before {
+				t.Errorf("%d browsers, %d requests: more than before the server turned", p.opened.Load(), d.requests("POST")-before)
 			}
 			refused(t, p.SignOut(t.Context(), d.origin), append(test.words, "still knows it")...)
 		})

@@ -8,7 +8,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -27,28 +26,6 @@ type Request struct {
 	NoBrowser bool     // only show the address
 	Scopes    []string // at most these; none: all that the person has
 	CAFile    string   // certificates to trust for this server, besides the system's
-}
-
-// How long a token is good at least: for a program that asks for one each time, and for one that has to make do with it.
-const (
-	Soon    = time.Minute
-	Lasting = 30 * time.Minute
-)
-
-const maxUnanswered = 3 // prompts in a row that nobody asked for: a loop must not fill a screen while its person sleeps
-
-// SignInAgain is a sign-in that only a person can make good.
-type SignInAgain struct {
-	Origin Origin // "": any
-	Why    string
-}
-
-func (e *SignInAgain) Error() string {
-	command := "vexa-sso login"
-	if e.Origin != "" {
-		command += " " + string(e.Origin)
-	}
-	return e.Why + ": sign in again: " + command
 }
 
 // Choose returns the server that is meant where none is named: the last that was signed in to.
@@ -138,169 +115,6 @@ func (t *Terminal) keep(ctx context.Context, server *Server, in SignIn) error {
 	return nil
 }
 
-// Token returns an access token for the server that is good for so long at least, if the server gives such, renewing it where needed:
-// once, however many shells want one. A sign-in that has ended is begun anew if a person is there and has a browser; else the error is a *SignInAgain.
-func (t *Terminal) Token(ctx context.Context, origin Origin, atLeast time.Duration) (string, error) {
-	token, err := t.renewed(ctx, origin, atLeast)
-	var again *SignInAgain
-	if !errors.As(err, &again) || !t.Person || t.Browser == nil {
-		return token, err
-	}
-	if err := t.askAgain(ctx, origin, again); err != nil {
-		return "", err
-	}
-	return t.renewed(ctx, origin, atLeast)
-}
-
-// renewed returns a good access token of the sign-in that is kept.
-func (t *Terminal) renewed(ctx context.Context, origin Origin, atLeast time.Duration) (string, error) {
-	in, err := t.live(origin)
-	if err != nil || t.good(in, atLeast) {
-		return access(in), err
-	}
-	unlock, err := t.lock(ctx, origin)
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	in, err = t.live(origin) // another shell was first
-	if err != nil || t.good(in, atLeast) {
-		return access(in), err
-	}
-	if err = t.renew(ctx, &in); Unavailable(err) && t.good(in, 0) {
-		err = nil // it is good for a moment yet
-	}
-	return access(in), err
-}
-
-// renew trades the refresh token of a sign-in for a new pair, and keeps it. It runs under the lock.
-func (t *Terminal) renew(ctx context.Context, in *SignIn) error {
-	server, err := t.server(ctx, in.Origin, in.CAFile)
-	if err != nil {
-		return err
-	}
-	// What was sent is spent. From here to the wallet nobody interrupts, or the answer would be lost; the client's own time limit holds.
-	// If it is lost on its way, a second request soon after has another: the server takes a spent token for half a minute.
-	ctx = context.WithoutCancel(ctx)
-	g, err := server.refresh(ctx, in.Secrets.Refresh, t.Now())
-	if Unavailable(err) {
-		g, err = server.refresh(ctx, in.Secrets.Refresh, t.Now())
-	}
-	if errors.Is(err, errEnded) {
-		in.Ended = true
-		if _, err := t.Wallet.put(*in); err != nil {
-			return err
-		}
-		return ended(in.Origin)
-	}
-	if err != nil {
-		return err
-	}
-	in.Secrets = &g.Secrets
-	if len(g.scopes) > 0 {
-		in.Scopes = g.scopes
-	}
-	noKeyring, err := t.Wallet.put(*in)
-	if noKeyring != nil {
-		t.sayFile(in.Origin, noKeyring)
-	}
-	return err
-}
-
-func (t *Terminal) sayFile(origin Origin, noKeyring error) {
-	t.tell("The system's keyring cannot be used (%s). The sign-in is kept in %s, which only you may read.\n", plain(noKeyring.Error()), t.Wallet.path(origin))
-}
-
-// live returns a sign-in that has not ended, as far as is known here.
-func (t *Terminal) live(origin Origin) (SignIn, error) {
-	in, err := t.Wallet.get(origin)
-	if err == nil && in.Secrets == nil {
-		err = ended(origin)
-	}
-	return in, err
-}
-
-func ended(origin Origin) error {
-	return &SignInAgain{Origin: origin, Why: "your sign-in to " + string(origin) + " has expired or was ended"}
-}
-
-// good says whether the access token lasts for so much longer.
-func (t *Terminal) good(in SignIn, longer time.Duration) bool {
-	return in.Secrets != nil && t.Now().Add(longer).Before(in.Secrets.AccessExpires)
-}
-
-func access(in SignIn) string {
-	if in.Secrets == nil {
-		return ""
-	}
-	return in.Secrets.Access
-}
-
-// askAgain prompts the person for a server that they were signed in to: one shell at a time, and not for ever.
-func (t *Terminal) askAgain(ctx context.Context, origin Origin, why *SignInAgain) error {
-	unlock, err := t.Wallet.lock(ctx, origin, prompting, func() { t.tell("Another shell is signing in to %s. Waiting for it.\n", origin) })
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	in, err := t.count(ctx, origin, why)
-	if err != nil || in.Secrets != nil {
-		return err // answered in the other shell
-	}
-	t.tell("%s.\n", upper(why.Why))
-	_, err = t.prompt(ctx, origin, Request{Scopes: in.Asked, CAFile: in.CAFile})
-	return err
-}
-
-// count writes down that the person is about to be asked, before they are, so that a prompt which is killed counts, too. After a few
-// that nobody answered the person is left alone until they sign in by themselves. It returns the sign-in, which has secrets if there is
-// nothing to ask for.
-func (t *Terminal) count(ctx context.Context, origin Origin, why *SignInAgain) (SignIn, error) {
-	unlock, err := t.lock(ctx, origin)
-	if err != nil {
-		return SignIn{}, err
-	}
-	defer unlock()
-	in, err := t.Wallet.get(origin)
-	if err != nil || in.Secrets != nil {
-		return in, err
-	}
-	if in.Unanswered >= maxUnanswered {
-		return in, &SignInAgain{Origin: origin, Why: fmt.Sprintf("%s, and %d times nobody finished signing in, so your browser is left alone", why.Why, in.Unanswered)}
-	}
-	in.Ended, in.Unanswered = true, in.Unanswered+1
-	return in, t.Wallet.write(in)
-}
-
-// SignOut ends a sign-in at the server, and forgets it here. It is forgotten also when the server could not be told, which the error says.
-func (t *Terminal) SignOut(ctx context.Context, origin Origin) error {
-	unlock, err := t.lock(ctx, origin)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	in, err := t.Wallet.get(origin)
-	if none := new(NotSignedIn); errors.As(err, &none) {
-		return err
-	}
-	if err == nil && in.Secrets != nil {
-		err = t.revoke(ctx, in)
-	}
-	gone := t.Wallet.drop(SignIn{Origin: origin, Kept: in.Kept})
-	if err != nil {
-		err = fmt.Errorf("%w\nThe sign-in is forgotten here, but the server still knows it: end it at %s/sso/tokens", err, origin)
-	}
-	return errors.Join(err, gone)
-}
-
-func (t *Terminal) revoke(ctx context.Context, in SignIn) error {
-	server, err := t.server(ctx, in.Origin, in.CAFile)
-	if err != nil {
-		return err
-	}
-	return server.end(ctx, in.Secrets.Refresh)
-}
-
 // server finds the endpoints of an origin anew: where a server is, is not remembered from an earlier day.
 func (t *Terminal) server(ctx context.Context, origin Origin, caFile string) (*Server, error) {
 	client, err := newClient(caFile)
@@ -318,6 +132,3 @@ func (t *Terminal) lock(ctx context.Context, origin Origin) (func(), error) {
 }
 
 func (t *Terminal) tell(format string, args ...any) { fmt.Fprintf(t.Err, format, args...) }
-
-// upper begins a sentence.
-func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }

@@ -20,8 +20,8 @@ import (
 // that is spent already, which is theft to the server.
 func TestManyShellsRenewOnce(t *testing.T) {
 	t.Parallel()
-	d, p, dir := newDouble(t), (*person)(nil), t.TempDir()
-	p = newPerson(t, dir)
+	d, dir := newDouble(t), t.TempDir()
+	p := newPerson(t, dir)
 	p.signIn(d)
 	p.clock.pass(59*time.Minute + 30*time.Second)
 	tokens := make([]string, 20)
@@ -72,8 +72,8 @@ func TestTokenIsRenewedWhenNeeded(t *testing.T) {
 			t.Errorf("%+v: %q after %d renewals, %v", step, got, d.renewals, err)
 		}
 	}
-	if p.opened.count() != 1 {
-		t.Errorf("a browser was opened %d times", p.opened.count())
+	if p.opened.Load() != 1 {
+		t.Errorf("a browser was opened %d times", p.opened.Load())
 	}
 }
 
@@ -136,7 +136,7 @@ func TestServerGone(t *testing.T) {
 	if token, err := p.Token(t.Context(), d.origin, Soon); err != nil || token != "canary-access-2" {
 		t.Errorf("back again: %q, %v", token, err)
 	}
-	if p.opened.count() != 1 {
+	if p.opened.Load() != 1 {
 		t.Error("an outage opened a browser")
 	}
 }
@@ -201,7 +201,7 @@ func TestEndedForAScript(t *testing.T) {
 	if n := d.requests("POST /sso/oauth/token"); n != 2 { // the sign-in's, and one
 		t.Errorf("the server was asked %d times", n)
 	}
-	if !p.keys.empty() || p.opened.count() != 1 {
+	if !p.keys.empty() || p.opened.Load() != 1 {
 		t.Error("a dead secret is kept, or a browser was opened for a script")
 	}
 	p.signIn(d)
@@ -231,7 +231,7 @@ func TestOneBrowserForManyShells(t *testing.T) {
 		})
 	}
 	shells.Wait()
-	if n := p.opened.count(); n != 2 {
+	if n := p.opened.Load(); n != 2 {
 		t.Errorf("%d browsers were opened, the first of them for the sign-in", n)
 	}
 }
@@ -255,14 +255,14 @@ func TestPromptsEnd(t *testing.T) {
 			refused(t, err, "3 times nobody finished", "sign in again: vexa-sso login "+string(d.origin))
 		}
 	}
-	if n := p.opened.count(); n != 1+3 {
+	if n := p.opened.Load(); n != 1+3 {
 		t.Errorf("%d browsers were opened, the first of them for the sign-in", n)
 	}
 	p.Browser = p.agree
 	p.signIn(d)
 	d.forget()
 	p.clock.pass(2 * time.Hour)
-	if _, err := p.Token(t.Context(), d.origin, Soon); err != nil || p.opened.count() != 6 {
+	if _, err := p.Token(t.Context(), d.origin, Soon); err != nil || p.opened.Load() != 6 {
 		t.Errorf("after a sign-in nobody is asked: %v", err)
 	}
 }
@@ -306,7 +306,7 @@ func TestTwoSignIns(t *testing.T) {
 			close(waiting)
 		}
 		return said.Write(b)
-	}), Now: func() time.Time { return start0 }, Browser: p.agree}
+	}), Now: func() time.Time { return aDay }, Browser: p.agree}
 	other.open(dir)
 	for { // until the first has the lock
 		unlock, err := other.Wallet.lock(t.Context(), d.origin, "never", func() {})
@@ -320,8 +320,8 @@ func TestTwoSignIns(t *testing.T) {
 	in, err := other.SignIn(t.Context(), d.origin, Request{})
 	must(t, err)
 	shells.Wait()
-	if p.opened.count() != 1 || in.Origin != d.origin {
-		t.Errorf("%d browsers were opened", p.opened.count())
+	if p.opened.Load() != 1 || in.Origin != d.origin {
+		t.Errorf("%d browsers were opened", p.opened.Load())
 	}
 }
 
@@ -399,8 +399,8 @@ func TestSeveralServers(t *testing.T) {
 // A secret is nowhere but where it is kept, and in the token that was asked for (S2).
 func TestSecretsStayWhereTheyAre(t *testing.T) {
 	t.Parallel()
-	d, p, dir := newDouble(t), (*person)(nil), t.TempDir()
-	p = newPerson(t, dir)
+	d, dir := newDouble(t), t.TempDir()
+	p := newPerson(t, dir)
 	in := p.signIn(d)
 	p.clock.pass(2 * time.Hour)
 	_, err := p.Token(t.Context(), d.origin, Soon)

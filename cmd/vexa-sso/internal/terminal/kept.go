@@ -1,0 +1,44 @@
+package terminal
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Secrets are what a sign-in is worth: never printed, but for the access token on demand.
+type Secrets struct {
+	Access        string    `json:"access_token"`
+	AccessExpires time.Time `json:"access_expires_at"`
+	Refresh       string    `json:"refresh_token"` // spent at each renewal, which brings the next
+}
+
+// String keeps secrets out of what is printed by mistake.
+func (Secrets) String() string { return "[secrets]" }
+
+// GoString is as String.
+func (s Secrets) GoString() string { return s.String() }
+
+// LogValue is as String.
+func (s Secrets) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Where secrets are kept.
+const (
+	InKeyring = "keyring"
+	InFile    = "file"
+)
+
+// SignIn is what this machine keeps of a sign-in to one server.
+type SignIn struct {
+	Origin     Origin    `json:"origin"`
+	Account    string    `json:"account,omitempty"` // what a person calls it; "" if the server did not say
+	Asked      []string  `json:"asked,omitempty"`   // scopes that were asked for; none: all that the person has
+	Scopes     []string  `json:"scopes"`            // that were granted, in Vexa's names
+	SignedInAt time.Time `json:"signed_in_at"`
+	CAFile     string    `json:"ca_file,omitempty"` // certificates that are trusted for this server besides the system's
+	Kept       string    `json:"kept"`              // InKeyring or InFile
+
+	Ended      bool `json:"ended,omitempty"`      // the server said so: sign in again
+	Unanswered int  `json:"unanswered,omitempty"` // prompts of ours in a row that nobody finished
+
+	Secrets *Secrets `json:"secrets,omitempty"` // in the file, only if they are kept in it
+}
