@@ -26,7 +26,8 @@ const serviceEvery = time.Minute
 //   - Where the provider has vouched for the account since it issued the token, its newer word limits what the older token gives:
 //     both have to allow (Account.Within).
 //   - Where the provider has not vouched for the account within Config.MaxOffline, the token's word alone counts. What it is
-//     silent about, groups above all, is then not known: that grants nothing, and denies where a rule asks.
+//     silent about, groups above all, is then not known: that grants nothing, and denies where a rule asks (rule_silence.go). So it
+//     is where there is no account yet.
 //   - A rule that denies the account denies its tokens, whatever they say: else the silence of a token would be a way around.
 //
 // The error is an *Error: no rule grants it anything and there is no account; the account is pending or suspended; or it is a
@@ -34,6 +35,8 @@ const serviceEvery = time.Minute
 func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, error) {
 	acc, err := a.AccountBySubject(ctx, t.Identity.Subject)
 	switch {
+	case errors.Is(err, ErrNotFound) && t.Identity.Kind == oidc.User && a.rules.Current().deniesSilent(t.Identity):
+		return Account{}, errSilent()
 	case errors.Is(err, ErrNotFound):
 		return a.introduce(ctx, t)
 	case err != nil:
@@ -47,6 +50,11 @@ func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, er
 		return acc, err
 	}
 	return a.overlaid(acc, t)
+}
+
+// errSilent refuses a token that says too little for a rule that denies to be ruled out.
+func errSilent() error {
+	return &Error{Code: CodeDeniedByRule, Message: "This access token does not tell whether a rule that refuses some people is about you. Sign in with a browser once, so that it can be seen."}
 }
 
 // introduce writes the identity of a token to its account, like that of a sign-in.
@@ -107,6 +115,9 @@ func (a *Accounts) overlaid(acc Account, t oidc.AccessToken) (Account, error) {
 	own := acc.Identity
 	acc.Presented = true
 	if a.now().Sub(acc.ProvenAt) > a.maxOffline {
+		if a.rules.Current().deniesSilent(t.Identity) {
+			return acc, errSilent()
+		}
 		acc.Identity = t.Identity
 		return acc, nil
 	}

@@ -294,6 +294,55 @@ func TestTokenOverAccount(t *testing.T) {
 	}
 }
 
+// Nobody gets past a deny because a token does not say what it asks for: where nothing else is known of the person, they have to come
+// by themselves once. What the token does tell, and what a sign-in has told, is enough.
+func TestSilenceIsNoWayAround(t *testing.T) {
+	t.Parallel()
+	silent := oidc.Identity{Provider: "okta", Subject: person("ada").Subject, Kind: oidc.User, GroupsProblem: untold, Claims: map[string]any{"uid": "00uada"}}
+	telling := silent
+	telling.Email, telling.Roles, telling.Groups, telling.GroupsComplete = "ada@acme.example", []string{"Reader"}, []string{"staff"}, true
+	telling.Name, telling.Claims = "Ada", map[string]any{"uid": "00uada", "department": "legal"}
+	for what, rule := range map[string]mapping.Rule{
+		"groups":     {Match: mapping.Match{Groups: []string{"contractors"}}},
+		"domains":    {Match: mapping.Match{Domains: []string{"contractor.example"}}},
+		"emails":     {Match: mapping.Match{Emails: []string{"eve@acme.example"}}},
+		"roles":      {Match: mapping.Match{Roles: []string{"Blocked"}}},
+		"claims":     {Match: mapping.Match{Claims: map[string][]string{"department": {"sales"}}}},
+		"expression": {Match: mapping.Match{Providers: []string{"okta"}}, When: `identity.email.endsWith("@contractor.example")`},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			a := w.replica()
+			rule.Name, rule.Deny = "no", "Not you."
+			w.rule(rule, mapping.Rule{Name: "all", Match: mapping.Match{Providers: []string{"okta"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "ada@acme.example"}})
+			is := func(when string, id oidc.Identity, want string) {
+				t.Helper()
+				acc, err := a.Present(t.Context(), shown(id, w.clock.Now()))
+				got := mustCode(err)
+				if err == nil {
+					got = string(a.Decide(acc).Grant.Scopes)
+				}
+				if got != want {
+					t.Errorf("%s: %s, want %s", when, got, want)
+				}
+			}
+			is("new and silent", silent, mapping.CodeDeniedByRule)
+			is("new and telling", telling, "tx")
+			w.signIn(a, telling)
+			is("silent, beside what is known", silent, "tx")
+			w.clock.advance(25 * time.Hour)
+			is("silent, when that is too long ago", silent, mapping.CodeDeniedByRule)
+			is("telling, when that is too long ago", telling, "tx")
+			other := silent
+			other.Kind, other.Subject = oidc.Service, "okta:https://acme.okta.com/client/0oajob"
+			if _, err := a.Present(t.Context(), shown(other, w.clock.Now())); mustCode(err) != mapping.CodeNotMapped {
+				t.Errorf("a program is all that its token says: %v", err)
+			}
+		})
+	}
+}
+
 // What else a token says goes over what the account has, piece by piece; what it cannot prove does not.
 func TestClaimsOverClaims(t *testing.T) {
 	t.Parallel()

@@ -64,6 +64,8 @@ type expression struct {
 	program        cel.Program
 	asksGroups     bool // reads identity.groups somewhere, whether an evaluation gets there or not
 	asksGroupNames bool // and not to compare it with ids of groups
+
+	fields []string // of identity that it reads
 }
 
 // compileCondition compiles a `when`: true or false, and not always the same.
@@ -121,7 +123,7 @@ func newExpression(env *cel.Env, checked *cel.Ast, key string) (*expression, []o
 	if err != nil {
 		return nil, []oidc.Problem{{Key: key, Message: err.Error(), Remedy: "write an expression that can be evaluated", Line: 1, Column: 1}}
 	}
-	return &expression{program: program, asksGroups: asksGroups(checked), asksGroupNames: asksGroupNames(checked)}, nil
+	return &expression{program: program, asksGroups: asksGroups(checked), asksGroupNames: asksGroupNames(checked), fields: fieldsRead(checked)}, nil
 }
 
 // constantCondition finds a condition that comes to the same for everybody, by evaluating it without knowing identity.

@@ -55,6 +55,7 @@ type subject struct {
 	email  string // proven and canonical, or empty
 	domain string // of email
 	pinned string // the address of the Vexa user that an admin has named for it, or empty
+	silent bool   // what it does not say may be so all the same (rule_silence.go)
 
 	vars map[string]any
 }
@@ -122,7 +123,7 @@ func (m Match) ask(s *subject) finding {
 		f = f.and(m.askGroups(s))
 	}
 	if m.Roles != nil {
-		f = f.and(askMany("role", m.Roles, s.Roles))
+		f = f.and(s.unlessSilent(len(s.Roles) == 0, "roles", askMany("role", m.Roles, s.Roles)))
 	}
 	if m.Emails != nil {
 		f = f.and(askEmail("email", m.Emails, s.email, s))
@@ -131,7 +132,7 @@ func (m Match) ask(s *subject) finding {
 		f = f.and(askEmail("domain", m.Domains, s.domain, s))
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Claims)) {
-		f = f.and(askMany("claim "+name, m.Claims[name], claimTexts(s.Claims[name])))
+		f = f.and(s.unlessSilent(s.Claims[name] == nil, "the claim "+name, askMany("claim "+name, m.Claims[name], claimTexts(s.Claims[name]))))
 	}
 	return f
 }
@@ -152,7 +153,7 @@ func (m Match) askKind(s *subject) finding {
 
 func askEmail(what string, wanted []string, have string, s *subject) finding {
 	if have == "" {
-		return missed("%s", s.noEmail())
+		return s.unlessSilent(true, "an email", missed("%s", s.noEmail()))
 	}
 	return askOne(what, wanted, have)
 }
@@ -185,7 +186,7 @@ func (e *expression) ask(s *subject) finding {
 	case true:
 		return found("when holds")
 	case false:
-		return missed("when does not hold")
+		return s.unlessSilent(e.asksSilent(s), "all that the rule asks about", missed("when does not hold"))
 	}
 	return finding{answer: doubtful, why: []string{"when is neither true nor false"}}
 }

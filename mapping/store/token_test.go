@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -260,7 +261,7 @@ func TestRefreshOnSeveralReplicas(t *testing.T) {
 		var s *Store
 		for i := range replicas {
 			s = db.open(t)
-			replicas[i] = mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: live, Now: db.clock.now})
+			replicas[i] = mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: live, Now: db.clock.now, Log: slog.New(slog.DiscardHandler)})
 		}
 		ada := account("ada", 0)
 		ada.Status = mapping.Active
@@ -311,7 +312,7 @@ func TestTokenValueIsNotStored(t *testing.T) {
 	live := new(mapping.Live)
 	rules, _ := mapping.Compile([]mapping.Rule{{Name: "all", Match: mapping.Match{Providers: []string{"okta"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}}})
 	live.Replace(rules)
-	a := mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: live, Now: db.clock.now})
+	a := mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: live, Now: db.clock.now, Log: slog.New(slog.DiscardHandler)})
 	_, canary, err := a.CreateToken(t.Context(), "ada", mapping.NewToken{Kind: mapping.TokenPersonal, Name: "canary", Scopes: "tx"}, "ada")
 	if err != nil {
 		t.Fatal(err)
