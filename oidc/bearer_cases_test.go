@@ -348,11 +348,15 @@ func TestBearerGranted(t *testing.T) {
 	tenant := entra(t, oidctest.EntraOptions{})
 	grants := []string{oidctest.GrantCode, oidctest.GrantClientCredentials}
 	org.AddClient(oidctest.Client{ID: oktaBot, Secrets: []string{secret}, RedirectURIs: []string{callback}, GrantTypes: grants, ServiceScopes: []string{"vexa"}})
-	tenant.AddClient(oidctest.Client{ID: robot, Secrets: []string{secret}, RedirectURIs: []string{callback}, GrantTypes: grants,
-		AppRoles: map[string][]string{apiID: {"Vexa.Sync"}}, Delegated: map[string][]string{apiID: {"Vexa.Use", "Vexa.Read"}}})
+	tenant.AddClient(oidctest.Client{
+		ID: robot, Secrets: []string{secret}, RedirectURIs: []string{callback}, GrantTypes: grants,
+		AppRoles: map[string][]string{apiID: {"Vexa.Sync"}}, Delegated: map[string][]string{apiID: {"Vexa.Use", "Vexa.Read"}},
+	})
 	atOkta := provider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: org.Issuer(), API: oidc.API{Audiences: []string{"api://default"}, RequiredScope: "vexa"}})
-	atEntra := provider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: tenant.BaseURL(), Tenant: oidctest.TenantA,
-		API: oidc.API{Audiences: []string{"api://" + apiID}, Issuers: []string{tenant.IssuerV1Of(oidctest.TenantA)}, RequiredScope: "Vexa.Use", RequiredRole: "Vexa.Sync"}})
+	atEntra := provider(t, oidc.Config{
+		Type: oidc.TypeEntra, Cloud: tenant.BaseURL(), Tenant: oidctest.TenantA,
+		API: oidc.API{Audiences: []string{"api://" + apiID}, Issuers: []string{tenant.IssuerV1Of(oidctest.TenantA)}, RequiredScope: "Vexa.Use", RequiredRole: "Vexa.Sync"},
+	})
 
 	fromOkta := func(who, scope string) string {
 		return granted(t, org.Double, org.Issuer()+"/v1/authorize", org.Issuer()+"/v1/token", oktaBot, who, scope)

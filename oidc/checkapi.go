@@ -62,8 +62,10 @@ func (c Config) checkAPINeedsAudiences(r *problems) {
 		name string
 		set  bool
 	}{
-		{"issuers", len(c.API.Issuers) > 0}, {"required_scope", c.API.RequiredScope != ""},
-		{"required_role", c.API.RequiredRole != ""}, {"clients", len(c.API.Clients) > 0},
+		{"issuers", len(c.API.Issuers) > 0},
+		{"required_scope", c.API.RequiredScope != ""},
+		{"required_role", c.API.RequiredRole != ""},
+		{"clients", len(c.API.Clients) > 0},
 	} {
 		if beside.set {
 			r.add("api.audiences", "is missing beside "+beside.name, "List what the provider puts into aud, or take "+beside.name+" away.")

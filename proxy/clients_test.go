@@ -61,7 +61,8 @@ func line(t *testing.T, from *bufio.Scanner) (said struct {
 	Tools                            []string
 	Session, Error, Protocol, Answer string
 	Status, Code                     int
-}) {
+},
+) {
 	t.Helper()
 	if !from.Scan() {
 		t.Fatalf("it said nothing more: %v", from.Err())

@@ -42,7 +42,7 @@ func TestRestore(t *testing.T) {
 			m.start()
 			m.served()
 			m.wait("the keys to be compared", func() bool { return m.command("reconcile").Run() == nil }) // the server does so too as it starts
-			m.served() // 0.10 lets a key that is gone in for a minute: it is noticed by now
+			m.served()                                                                                    // 0.10 lets a key that is gone in for a minute: it is noticed by now
 			m.wait("one key to be left", func() bool { return m.unsettled() == "" })
 			if n := len(m.vexa.Users()); n != 1 {
 				t.Errorf("%d users", n)

@@ -171,8 +171,14 @@ func TestScopesOfConsent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	for _, c := range []struct{ who, asked, want string }{
-		{ada, "", "bot tx"}, {ada, "tx", "tx"}, {ada, "tx  bot tx", "bot tx"}, {ada, "browser tx", "tx"},
-		{tim, "", "tx"}, {tim, "bot tx", "tx"}, {tim, "bot", ""}, {tim, "browser", ""},
+		{ada, "", "bot tx"},
+		{ada, "tx", "tx"},
+		{ada, "tx  bot tx", "bot tx"},
+		{ada, "browser tx", "tx"},
+		{tim, "", "tx"},
+		{tim, "bot tx", "tx"},
+		{tim, "bot", ""},
+		{tim, "browser", ""},
 	} {
 		t.Run(c.who+" "+c.asked, func(t *testing.T) {
 			b := w.browser()
