@@ -154,3 +154,20 @@ func (s *touchStore) TouchSessions(_ context.Context, seen map[string]time.Time)
 	s.seen = seen
 	return s.fail
 }
+
+// S5: a token that is revoked takes its own streams with it, at once: those of the account's other tokens and of its browser go on.
+func TestRevokedTokenCutsItsStreams(t *testing.T) {
+	t.Parallel()
+	p := emptyProxy(t)
+	cut := map[string]bool{}
+	for _, id := range []string{"tok_1", "tok_2", "ses_1", ""} {
+		st := &stream{caller: &caller{credentialID: id, account: mapping.Account{ID: "ada"}}, kind: "events", cut: func(*ending) { cut[id] = true }}
+		if err := p.streams.add(st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Apply(mapping.Revocation{Kind: mapping.RevokeToken, Account: "ada", Token: "tok_1"})
+	if len(cut) != 1 || !cut["tok_1"] {
+		t.Errorf("cut: %v", cut)
+	}
+}

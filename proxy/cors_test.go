@@ -13,7 +13,7 @@ const foreignPage = "https://app.acme.example"
 func withForeign(o *worldOptions) { o.config.CORS.Origins = []string{foreignPage} }
 
 // What a listed page's browser asks in advance is answered here: the upstream hears nothing of it, and nobody is allowed to bring
-// cookies. A page that is not listed is allowed nothing (G6: on /mcp too).
+// cookies. A page that is not listed is allowed nothing.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withForeign)
@@ -125,5 +125,31 @@ func TestSocketOfForeignPage(t *testing.T) {
 		if _, res, err := w.socketAs(c.protocols, c.header...); err == nil || res == nil || res.StatusCode != c.status {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// G6: /mcp is no less guarded than the rest. We don't look into what is said there, so nothing of it can be read in two ways; and neither a
+// page elsewhere nor one whose name was made to mean our address gets there by the cookie.
+func TestMCPFromElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withForeign)
+	cookie := w.signIn(oidctest.Ada).cookie()
+	w.vexa.GatewayWire().Forget()
+	const call = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
+	for name, header := range map[string][]string{
+		"a page elsewhere":    {"Cookie", cookie, "Origin", "https://evil.example"},
+		"a listed page":       {"Cookie", cookie, "Origin", foreignPage},
+		"a page of who knows": {"Cookie", cookie},
+	} {
+		if res := w.program().send("POST", "/mcp", call, header...); res.code() != "cross_site" {
+			t.Errorf("%s: %d %s", name, res.status, res.body)
+		}
+	}
+	rebound := w.raw("POST /mcp HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\nSec-Fetch-Site: same-origin\r\nCookie: " + cookie + "\r\nContent-Length: 2\r\n\r\n{}")
+	if rebound.code() != "misdirected" {
+		t.Errorf("a name that was made to mean our address: %d %s", rebound.status, rebound.body)
+	}
+	if n := w.vexa.GatewayWire().Bytes(); n != 0 {
+		t.Errorf("%d bytes reached the gateway", n)
 	}
 }

@@ -73,11 +73,10 @@ func (p *Proxy) readNative(ctx context.Context, ex *exchange, key string) (*call
 		if account.Status != mapping.Active || vexa.NormalEmail(account.VexaEmail) != vexa.NormalEmail(owner.Email) {
 			continue
 		}
-		c, err := p.ownerOf(ctx, account.ID, mapping.NewScopes(owner.Scopes...))
-		if err == nil {
-			err = p.accounts.NoteNativeKey(ctx, account, ex.address, ex.traceID)
+		if err := p.accounts.NoteNativeKey(ctx, account, ex.address, ex.traceID); err != nil {
+			p.log.Warn("that a Vexa key is still shown is not in the audit", "account", account.ID, "error", err)
 		}
-		return c, err
+		return p.ownerOf(ctx, account.ID, mapping.NewScopes(owner.Scopes...))
 	}
 	return nil, p.refuseNative()
 }

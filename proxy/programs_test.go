@@ -449,3 +449,18 @@ func TestTokenLastUsed(t *testing.T) {
 		t.Errorf("%+v", tokens)
 	}
 }
+
+// S8: a program whose owner has to sign in first is told so, and not sent there.
+func TestProgramIsNeverRedirected(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, takingBearers)
+	w.signIn(oidctest.Ada)
+	bearer := w.bearer(oidctest.Ada)
+	must(t, w.accounts.SignOutEverywhere(t.Context(), accountOf(t, w, oidctest.Ada), "test", "test"))
+	for _, path := range []string{"/meetings", "/sso/whoami"} {
+		res := w.program().get(path, append(navigation, "Authorization", "Bearer "+bearer)...)
+		if res.status != http.StatusUnauthorized || res.code() != "unauthenticated" || !strings.Contains(res.header.Get("WWW-Authenticate"), `error="invalid_token"`) || !strings.Contains(res.body, "login_url") {
+			t.Errorf("%s: %d to %q %s", path, res.status, res.header.Get("Location"), res.body)
+		}
+	}
+}
