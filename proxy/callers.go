@@ -79,7 +79,7 @@ func (s *callers) load(ctx context.Context, key credentialKey, read func(context
 		// Whoever asks first reads for all; their going away must not fail the others. Nobody joins a read that began before
 		// something was dropped: what it brings may have been true only then.
 		flight := fmt.Sprintf("%x %p %p %d", key.hash, key.provider, key.rules, epoch)
-		found, err, _ := s.loading.Do(flight, func() (any, error) { return read(context.WithoutCancel(ctx)) })
+		found, err, _ := s.loading.Do(flight, func() (any, error) { return s.anew(context.WithoutCancel(ctx), key, read) })
 		if err != nil {
 			return nil, err
 		}
@@ -87,15 +87,24 @@ func (s *callers) load(ctx context.Context, key credentialKey, read func(context
 			continue
 		}
 		c := found.(*caller)
-		if was, ok := s.known.Peek(key); ok {
-			c.limiter = was.limiter // looking afresh gives nobody more requests
-		}
 		s.known.Add(key, c)
 		if s.epoch.Load() == epoch && !c.ended.Load() {
 			return c, nil
 		}
 		s.known.Remove(key)
 	}
+}
+
+// anew reads a caller, who goes on where they were: looking afresh gives nobody more requests.
+func (s *callers) anew(ctx context.Context, key credentialKey, read func(context.Context) (*caller, error)) (*caller, error) {
+	c, err := read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if was, ok := s.known.Peek(key); ok {
+		c.limiter = was.limiter
+	}
+	return c, nil
 }
 
 // refuse remembers for a moment that a credential is none, so that whoever shows it again and again costs nothing.
