@@ -361,6 +361,10 @@ func TestClaimsOverClaims(t *testing.T) {
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 		t.Errorf("%+v\nwant\n%+v", got, want)
 	}
+	older := w.present(a, shown(token, w.clock.Now().Add(-time.Hour)))
+	if older.Within == nil || older.Within.Claims["locale"] != "de" || older.Within.Claims["scp"] != nil || older.Identity.Claims["locale"] != "en" {
+		t.Errorf("what limits an older token is not what the account has: %+v", older.Within)
+	}
 	token.Email, token.EmailTrusted, token.Name = "ada.l@acme.example", true, "Ada L."
 	if got := w.present(a, shown(token, w.clock.Now())).Identity; got.Email != "ada.l@acme.example" || got.Name != "Ada L." {
 		t.Errorf("%+v", got)
