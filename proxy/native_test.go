@@ -13,7 +13,7 @@ import (
 
 func migrating(o *worldOptions) { o.config.Tokens.NativeKeys = proxy.NativeKeysMigrate }
 
-// F1: a Vexa key is refused in words that help, whatever shows it.
+// V2: a Vexa key is refused in words that help, whatever shows it.
 func TestNativeKeyRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
