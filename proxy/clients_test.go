@@ -19,6 +19,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // lookPath finds a program, or skips the test.
@@ -148,10 +149,7 @@ func TestUnchangedCurl(t *testing.T) {
 // nothing by the cookie. The same page on an origin that is not listed gets nothing but a WebSocket (which shows its token).
 func TestForeignPageInBrowser(t *testing.T) {
 	t.Parallel()
-	chromium := os.Getenv("VEXA_SSO_TEST_CHROMIUM")
-	if chromium == "" {
-		chromium = lookPath(t, "chromium")
-	}
+	chromium := proxytest.Chromium(t)
 	listed, other := httptest.NewServer(http.FileServer(http.Dir("testdata"))), httptest.NewServer(http.FileServer(http.Dir("testdata")))
 	t.Cleanup(listed.Close)
 	t.Cleanup(other.Close)

@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -28,6 +27,7 @@ import (
 	"vexa-sso/oidc"
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy"
+	"vexa-sso/proxy/proxytest"
 )
 
 // world is a whole bridge between an Okta and a Vexa, in one process, on loopback: the provider on localhost and the bridge on
@@ -43,8 +43,8 @@ type world struct {
 	public   string // http://127.0.0.1:port
 	host     string
 	listens  string // where this replica does; host, but for further replicas
-	logs     *logBook
-	clock    *clock
+	logs     *proxytest.LogBook
+	clock    *proxytest.Clock
 	metrics  *prometheus.Registry
 	stop     func()      // ends this replica, and lets it write what it still has to
 	away     atomic.Bool // the store has been out of reach for longer than its grace
@@ -86,7 +86,7 @@ func newWorld(t testing.TB, options ...func(*worldOptions)) *world {
 	for _, option := range options {
 		option(&o)
 	}
-	w := &world{t: t, logs: &logBook{}, clock: &clock{}, rules: &mapping.Live{}, metrics: prometheus.NewRegistry()}
+	w := &world{t: t, logs: &proxytest.LogBook{}, clock: &proxytest.Clock{}, rules: &mapping.Live{}, metrics: prometheus.NewRegistry()}
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	w.public, w.host = "http://"+on.Addr().String(), on.Addr().String()
@@ -328,42 +328,6 @@ func (w *world) waitFor(what string, happened func() bool) {
 			w.t.Fatalf("waited in vain for %s", what)
 		}
 	}
-}
-
-// clock runs like a real one, from whatever it was moved by.
-type clock struct {
-	mu    sync.Mutex
-	ahead time.Duration
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Now().Add(c.ahead)
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ahead += d
-}
-
-// logBook keeps all that was logged.
-type logBook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 func must(t testing.TB, err error) {

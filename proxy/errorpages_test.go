@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 
 	"vexa-sso/oidc"
 	"vexa-sso/proxy/page"
+	"vexa-sso/proxy/proxytest"
 )
 
 // Every code has a page that a person can read: its title, its sentence, what to do about it, and what to pass on. With
@@ -70,16 +70,7 @@ func TestTheLogNamesTheRemedy(t *testing.T) {
 // browserTab is a tab of a Chromium of the test's own, or skips the test where there is none.
 func browserTab(t *testing.T) context.Context {
 	t.Helper()
-	program := os.Getenv("VEXA_SSO_TEST_CHROMIUM")
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil && program == "" {
-			program = found
-		}
-	}
-	if program == "" {
-		t.Skip("no Chromium: install it, or name it in VEXA_SSO_TEST_CHROMIUM")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(proxytest.Chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU)
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewExecAllocator(ctx, options...)

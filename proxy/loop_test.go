@@ -43,7 +43,7 @@ func TestSignInLoop(t *testing.T) {
 			if res := b.get("/sso/login?prompt=select_account&return_to=/meetings", navigation...); res.status != http.StatusSeeOther {
 				t.Errorf("with another account: %d", res.status)
 			}
-			w.clock.advance(61 * time.Second)
+			w.clock.Advance(61 * time.Second)
 			if res := b.get("/sso/login?return_to=/meetings", navigation...); res.status != http.StatusSeeOther {
 				t.Errorf("a minute later: %d", res.status)
 			}

@@ -40,7 +40,7 @@ func TestNativeKeyMigrates(t *testing.T) {
 		t.Run(generation, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, migrating, func(o *worldOptions) { o.generation = generation })
-			w.clock.advance(w.clock.Now().Truncate(24 * time.Hour).Add(36 * time.Hour).Sub(w.clock.Now())) // noon, so that hours later is the same day
+			w.clock.Advance(w.clock.Now().Truncate(24 * time.Hour).Add(36 * time.Hour).Sub(w.clock.Now())) // noon, so that hours later is the same day
 			w.signIn(oidctest.Ada).get("/bots")
 			user, _ := w.vexa.User(oidctest.Ada)
 			ours := w.keyOf(oidctest.Ada)
@@ -86,13 +86,13 @@ func TestNativeKeyMigrates(t *testing.T) {
 			if n := w.metric("vexa_sso_native_key_requests_total", accountOf(t, w, oidctest.Ada)); n != 5 {
 				t.Errorf("%v requests are counted", n)
 			}
-			w.clock.advance(2 * time.Hour)
+			w.clock.Advance(2 * time.Hour)
 			w.program().get("/meetings", "X-API-Key", own)
 			logs := w.logs.String()
 			if n := strings.Count(logs, `"event":"native_key_used"`); n != 1 {
 				t.Errorf("the audit says so %d times a day", n)
 			}
-			w.clock.advance(24 * time.Hour)
+			w.clock.Advance(24 * time.Hour)
 			w.program().get("/meetings", "X-API-Key", own)
 			for _, secret := range []string{own, narrow, stranger, ours} {
 				if strings.Contains(w.logs.String(), secret) {

@@ -146,7 +146,7 @@ func challenge(shown bool, detail string) string {
 	if !shown {
 		return realm
 	}
-	return realm + `, error="invalid_token", error_description="` + described(detail) + `"`
+	return realm + `, error="invalid_token", error_description="` + Describable(detail) + `"`
 }
 
 // insufficient is the WWW-Authenticate of a 403 to a token without the scope that is needed (RFC 6750 section 3.1).
@@ -158,8 +158,9 @@ func insufficient(scopes string) string {
 	return text
 }
 
-// described is a sentence in the characters that an error_description may have (RFC 6750 section 3).
-func described(detail string) string {
+// Describable is a sentence in the characters that an error_description may have (RFC 6749 section 5.2, RFC 6750 section 3): ASCII
+// without quotation marks and backslashes.
+func Describable(detail string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
 		case c == '’' || c == '“' || c == '”' || c == '"':

@@ -115,7 +115,7 @@ func TestStreamEndsWithToken(t *testing.T) {
 		lives  time.Duration
 	}{{[]string{"Authorization", "Bearer " + bearer}, time.Hour + time.Minute}, {[]string{"X-API-Key", token}, 23 * time.Hour}} {
 		socket := w.mustSocketAs(c.header...)
-		w.clock.advance(c.lives)
+		w.clock.Advance(c.lives)
 		if closed := hangsUp(t, socket); closed.Code != 4401 {
 			t.Errorf("the socket was closed with %d", closed.Code)
 		}
@@ -141,11 +141,11 @@ func TestTokenPauses(t *testing.T) {
 	_, token := w.newToken(oidctest.Ada, "tx")
 	get := func() answer { return w.program().get("/meetings", append(navigation, "X-API-Key", token)...) }
 	socket := w.mustSocketAs("X-API-Key", token)
-	w.clock.advance(119 * time.Minute)
+	w.clock.Advance(119 * time.Minute)
 	if res := get(); res.status != http.StatusOK {
 		t.Errorf("before: %d %s", res.status, res.body)
 	}
-	w.clock.advance(2 * time.Minute)
+	w.clock.Advance(2 * time.Minute)
 	if res := get(); res.code() != "proof_stale" || res.status != http.StatusUnauthorized || !strings.Contains(res.body, `"login_url":"`+w.public+`/sso/login`) {
 		t.Errorf("after: %d %s", res.status, res.body)
 	}
@@ -193,7 +193,7 @@ func TestScopesShrinkWithTheGrant(t *testing.T) {
 	}
 	stream := w.eventsAs("GET", "/agent/meeting/stream", "X-API-Key", both)
 	must(t, w.okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
-	w.clock.advance(12 * time.Minute)
+	w.clock.Advance(12 * time.Minute)
 	must(t, w.accounts.RenewProofs(t.Context()))
 	w.waitFor("the grant to shrink", func() bool { return w.program().get("/bots", "X-API-Key", both).code() == "scope_missing" })
 	expect("/bots", both, "scope_missing", "the owner of this token doesn’t have", "The rule staff would give it")
@@ -202,7 +202,7 @@ func TestScopesShrinkWithTheGrant(t *testing.T) {
 	_ = stream // needs bot or tx: it goes on
 
 	must(t, w.okta.SetGroups(oidctest.Ada))
-	w.clock.advance(12 * time.Minute)
+	w.clock.Advance(12 * time.Minute)
 	must(t, w.accounts.RenewProofs(t.Context()))
 	if !stream.ends() {
 		t.Error("the stream stays open")
@@ -296,11 +296,11 @@ func TestWhatIsRememberedOfBearers(t *testing.T) {
 	if res := get(here); res.status != http.StatusOK {
 		t.Errorf("remembered: %d %s", res.status, res.body)
 	}
-	w.clock.advance(time.Minute)
+	w.clock.Advance(time.Minute)
 	if res := get(here); res.status == http.StatusOK {
 		t.Errorf("a minute later it was not looked at again")
 	}
-	w.clock.advance(-time.Minute)
+	w.clock.Advance(-time.Minute)
 	if res := get(here); res.status != http.StatusOK {
 		t.Errorf("remembered: %d %s", res.status, res.body)
 	}
@@ -389,7 +389,7 @@ func TestManyTokensThatAreNone(t *testing.T) {
 		t.Errorf("one that is known: %d %s", res.status, res.body)
 	}
 	_, fresh := w.newToken(oidctest.Ada, "tx")
-	w.clock.advance(time.Second)
+	w.clock.Advance(time.Second)
 	if res := program.get("/meetings", "X-API-Key", fresh); res.status != http.StatusOK {
 		t.Errorf("one that is new, a second later: %d %s", res.status, res.body)
 	}

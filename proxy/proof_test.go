@@ -44,7 +44,7 @@ func TestOneRefreshForACrowd(t *testing.T) {
 	there := b.at(other)
 	b.get("/bots")
 	for round := 1; round <= 2; round++ {
-		w.clock.advance(12 * time.Minute)
+		w.clock.Advance(12 * time.Minute)
 		var crowd errgroup.Group
 		for i := range 200 {
 			crowd.Go(func() error {
@@ -97,7 +97,7 @@ func TestGroupTakenAway(t *testing.T) {
 	there.get("/bots")
 	wide := w.vexa.Tokens()[0]
 	must(t, w.okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
-	w.clock.advance(12 * time.Minute)
+	w.clock.Advance(12 * time.Minute)
 	must(t, w.accounts.RenewProofs(t.Context()))
 	began := proxytest.Start(t)
 	for _, from := range []*browser{b, there} {
@@ -122,7 +122,7 @@ func TestGroupTakenAway(t *testing.T) {
 	})
 	must(t, w.okta.SetGroups(oidctest.Ada))
 	socket := b.mustSocket()
-	w.clock.advance(12 * time.Minute)
+	w.clock.Advance(12 * time.Minute)
 	must(t, w.accounts.RenewProofs(t.Context()))
 	hangsUp(t, socket)
 	w.waitFor("nothing to be left", func() bool { return b.get("/bots").code() == "not_mapped" && len(w.vexa.Tokens()) == 0 })
@@ -140,7 +140,7 @@ func TestDeactivated(t *testing.T) {
 	there.get("/bots")
 	socket := b.mustSocket()
 	must(t, w.okta.Disable(oidctest.Ada))
-	w.clock.advance(12 * time.Minute)
+	w.clock.Advance(12 * time.Minute)
 	must(t, w.accounts.RenewProofs(t.Context()))
 	began := proxytest.Start(t)
 	if closed := hangsUp(t, socket); closed.Code != 4401 {
@@ -169,7 +169,7 @@ func TestProviderDownThroughRenewals(t *testing.T) {
 	b := w.signIn(oidctest.Ada)
 	w.okta.Break(oidctest.EndpointToken, oidctest.Status(http.StatusServiceUnavailable))
 	for range 24 {
-		w.clock.advance(59 * time.Minute)
+		w.clock.Advance(59 * time.Minute)
 		must(t, w.accounts.RenewProofs(t.Context()))
 		for _, header := range [][]string{nil, navigation} {
 			if res := b.get("/bots", header...); res.status != http.StatusOK {
@@ -180,7 +180,7 @@ func TestProviderDownThroughRenewals(t *testing.T) {
 	if len(w.refreshes()) != 0 || w.okta.Requests(oidctest.EndpointToken) < 5 {
 		t.Errorf("the provider was asked %d times", w.okta.Requests(oidctest.EndpointToken))
 	}
-	w.clock.advance(time.Hour)
+	w.clock.Advance(time.Hour)
 	if res := b.get("/bots"); res.status != http.StatusUnauthorized || !strings.Contains(res.body, "login_url") {
 		t.Errorf("after the session's lifetime: %d %s", res.status, res.body)
 	}
@@ -197,7 +197,7 @@ func TestRefreshThatGivesLess(t *testing.T) {
 			w.okta.Break(oidctest.EndpointToken, without(missing))
 			for round := 1; round <= 2; round++ {
 				must(t, w.okta.SetGroups(oidctest.Grace, []string{"", oidctest.GroupViewers, oidctest.GroupUsers}[round]))
-				w.clock.advance(12 * time.Minute)
+				w.clock.Advance(12 * time.Minute)
 				must(t, w.accounts.RenewProofs(t.Context()))
 				want := []string{"", `"scopes":["tx"]`, `"scopes":["bot","tx"]`}[round]
 				w.waitFor("the grant to follow", func() bool { return strings.Contains(b.get("/sso/whoami").body, want) })

@@ -154,7 +154,7 @@ func TestTabs(t *testing.T) {
 	}
 	for range 12 {
 		b.get("/sso/login")
-		w.clock.advance(time.Second)
+		w.clock.Advance(time.Second)
 	}
 	attempts := 0
 	for _, c := range b.Jar.Cookies(mustURL(t, w.public)) {
@@ -303,21 +303,21 @@ func TestSessionEnds(t *testing.T) {
 	w := newWorld(t)
 	b := w.signIn("ada@acme.example")
 	for range 2 {
-		w.clock.advance(7 * time.Hour)
+		w.clock.Advance(7 * time.Hour)
 		if res := b.get("/sso/whoami"); res.status != http.StatusOK {
 			t.Fatalf("in use: %d %s", res.status, res.body)
 		}
 	}
-	w.clock.advance(8*time.Hour + time.Minute)
+	w.clock.Advance(8*time.Hour + time.Minute)
 	if res := b.get("/sso/whoami"); res.status != http.StatusUnauthorized {
 		t.Errorf("idle for more than 8 h: %d", res.status)
 	}
 	c := w.signIn("tim@acme.example")
 	for range 3 {
-		w.clock.advance(7 * time.Hour)
+		w.clock.Advance(7 * time.Hour)
 		c.get("/sso/whoami")
 	}
-	w.clock.advance(3*time.Hour + time.Minute)
+	w.clock.Advance(3*time.Hour + time.Minute)
 	if res := c.get("/sso/whoami"); res.status != http.StatusUnauthorized {
 		t.Errorf("after 24 h: %d", res.status)
 	}

@@ -66,7 +66,7 @@ func TestSilentRenewal(t *testing.T) {
 		t.Fatalf("while the word is fresh: %d %v", res.status, res.header)
 	}
 	for round := range 2 {
-		w.clock.advance(16 * time.Minute)
+		w.clock.Advance(16 * time.Minute)
 		for _, header := range [][]string{{"Accept", "application/json"}, {"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}} {
 			if res := p.get("/meetings?limit=5", header...); res.status != http.StatusOK {
 				t.Fatalf("a fetch was sent away: %d %v", res.status, res.header)
@@ -107,7 +107,7 @@ func TestSilentRenewalNeedsThePerson(t *testing.T) {
 	w, p := withoutRefresh(t)
 	other := w.replica()
 	p.there = w.okta.NewBrowser() // the provider's session is gone
-	w.clock.advance(16 * time.Minute)
+	w.clock.Advance(16 * time.Minute)
 	silent := p.get("/meetings?limit=5", navigation...)
 	if p.sentWith(silent) != "none" {
 		t.Fatalf("%d to %s", silent.status, silent.header.Get("Location"))
@@ -128,7 +128,7 @@ func TestSilentRenewalNeedsThePerson(t *testing.T) {
 	if p.cookie() == before {
 		t.Error("a sign-in kept the session's id") // D2
 	}
-	w.clock.advance(16 * time.Minute)
+	w.clock.Advance(16 * time.Minute)
 	if res := p.get("/meetings?limit=5", navigation...); p.sentWith(res) != "none" {
 		t.Errorf("the next time: %d to %s", res.status, res.header.Get("Location"))
 	}
@@ -141,7 +141,7 @@ func TestSilentRenewalOfSomebodyElse(t *testing.T) {
 	p.there = w.okta.NewBrowser()
 	_, err := p.there.SignIn(t.Context(), w.browser().get("/sso/login").header.Get("Location"), oidctest.Tim)
 	must(t, err)
-	w.clock.advance(16 * time.Minute)
+	w.clock.Advance(16 * time.Minute)
 	silent := p.get("/meetings", navigation...)
 	if back := p.comesBack(silent.header.Get("Location"), ""); p.sentWith(back) != "login" {
 		t.Errorf("%d to %s", back.status, back.header.Get("Location"))
@@ -165,7 +165,7 @@ func TestSilentRenewalRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, p := withoutRefresh(t)
-			w.clock.advance(16 * time.Minute)
+			w.clock.Advance(16 * time.Minute)
 			silent := p.get("/meetings", navigation...)
 			must(t, w.okta.ChangePerson(oidctest.Ada, tc.change))
 			if back := p.comesBack(silent.header.Get("Location"), ""); back.status != http.StatusForbidden || !strings.Contains(back.body, tc.code) {
@@ -182,7 +182,7 @@ func TestSilentRenewalRefused(t *testing.T) {
 func TestSilentRenewalWhileTheProviderIsDown(t *testing.T) {
 	t.Parallel()
 	w, p := withoutRefresh(t)
-	w.clock.advance(16 * time.Minute)
+	w.clock.Advance(16 * time.Minute)
 	silent := p.get("/meetings", navigation...)
 	w.okta.Break(oidctest.EndpointToken, oidctest.Status(http.StatusServiceUnavailable))
 	if back := p.comesBack(silent.header.Get("Location"), ""); back.status != http.StatusSeeOther || back.header.Get("Location") != "/meetings" {
@@ -197,13 +197,13 @@ func TestSilentRenewalWhileTheProviderIsDown(t *testing.T) {
 func TestNobodyIsSentToAProviderThatIsDown(t *testing.T) {
 	t.Parallel()
 	w, p := withoutRefresh(t)
-	w.clock.advance(16 * time.Minute)
+	w.clock.Advance(16 * time.Minute)
 	w.okta.Break(oidctest.EndpointAny, oidctest.Down())
 	if res := p.get("/meetings", navigation...); res.status != http.StatusOK {
 		t.Errorf("while it is down: %d to %s", res.status, res.header.Get("Location"))
 	}
 	w.okta.Mend(oidctest.EndpointAny)
-	w.clock.advance(2 * time.Minute)
+	w.clock.Advance(2 * time.Minute)
 	if res := p.get("/meetings", navigation...); p.sentWith(res) != "none" {
 		t.Errorf("when it is back: %d", res.status)
 	}
@@ -213,7 +213,7 @@ func TestNobodyIsSentToAProviderThatIsDown(t *testing.T) {
 func TestSilentRenewalOfAnEndedSession(t *testing.T) {
 	t.Parallel()
 	w, p := withoutRefresh(t)
-	w.clock.advance(16 * time.Minute)
+	w.clock.Advance(16 * time.Minute)
 	silent := p.get("/meetings", navigation...)
 	must(t, w.accounts.SignOutEverywhere(t.Context(), accountOf(t, w, oidctest.Ada), "test", "admin"))
 	p.comesBack(silent.header.Get("Location"), "")

@@ -153,7 +153,7 @@ func TestEventStreamsEndWithAccess(t *testing.T) {
 			rules[0].Grant.DenyRoutes = []string{"GET /agent/{rest...}"}
 			w.replaceRules(rules)
 		}, time.Second, false, true, true},
-		{"the session is over", func(w *world, _ *browser) { w.clock.advance(25 * time.Hour) }, time.Second, false, false, false},
+		{"the session is over", func(w *world, _ *browser) { w.clock.Advance(25 * time.Hour) }, time.Second, false, false, false},
 		{"the store stays away", func(w *world, _ *browser) { w.away.Store(true) }, time.Second, false, false, false},
 		{"entries of the log were missed, a sign-out among them", func(w *world, b *browser) {
 			sessions, err := w.store.SessionsOf(w.t.Context(), account(w))

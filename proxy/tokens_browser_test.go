@@ -27,7 +27,7 @@ func TestTokensInABrowser(t *testing.T) {
 		tab.waitFor("#make")
 		tab.photograph("tokens-none")
 
-		w.clock.advance(10 * time.Minute)
+		w.clock.Advance(10 * time.Minute)
 		tab.open(w.public + "/sso/tokens")
 		tab.do(
 			chromedp.SendKeys(chromedp.CSS("#name"), "n8n & build-3"),

@@ -146,7 +146,7 @@ func TestTokenNeedsFreshSignIn(t *testing.T) {
 	w := newWorld(t)
 	b := w.signIn(oidctest.Ada)
 	form := b.tokenForm("n8n & more", aWeek, "tx")
-	w.clock.advance(5 * time.Minute)
+	w.clock.Advance(5 * time.Minute)
 
 	if res := b.get("/sso/tokens", navigation...); !strings.Contains(res.body, "Sign in again and continue") {
 		t.Error("the form doesn't say that it needs another sign-in")
@@ -427,7 +427,7 @@ func TestRevokeByForm(t *testing.T) {
 	w := newWorld(t)
 	b := w.signIn(oidctest.Ada)
 	token := w.makeToken(oidctest.Ada, "tx")
-	w.clock.advance(time.Hour - time.Minute) // taking away needs no fresh sign-in
+	w.clock.Advance(time.Hour - time.Minute) // taking away needs no fresh sign-in
 	if res := b.get("/sso/tokens?revoked="+token.ID, navigation...); strings.Contains(res.body, "It is revoked") {
 		t.Error("a token that lives is said to be revoked")
 	}

@@ -54,6 +54,12 @@ func (v *Visit) Pages() *page.Pages { return v.p.pages }
 // Redirect sends a browser on with a GET.
 func (v *Visit) Redirect(location string) { redirect(v.ex, location) }
 
+// WriteJSON answers with JSON that nobody keeps (RFC 6749 section 5.1).
+func (v *Visit) WriteJSON(status int, body any) {
+	v.ex.Header().Set("Pragma", "no-cache") // for caches of HTTP/1.0
+	writeJSON(v.ex, status, body)
+}
+
 // Record writes an audit event with where it came from.
 func (v *Visit) Record(e mapping.Event) { v.p.record(v.ex, v.r, e) }
 

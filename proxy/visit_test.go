@@ -75,7 +75,7 @@ func TestVisitFreshlySignedIn(t *testing.T) {
 	if res := b.get("/sso/test/fresh"); res.status != http.StatusOK {
 		t.Errorf("right after signing in: %d %s", res.status, res.body)
 	}
-	w.clock.advance(5 * time.Minute)
+	w.clock.Advance(5 * time.Minute)
 	if res := b.get("/sso/test/fresh"); res.status != http.StatusUnauthorized || res.code() != "login_required" || !strings.Contains(res.body, `"login_url":"`+w.public+`/sso/login?fresh=1"`) {
 		t.Errorf("five minutes later: %d %s", res.status, res.body)
 	}
@@ -109,7 +109,7 @@ func TestFreshSignInIsChecked(t *testing.T) {
 	b, provider := w.browser(), w.okta.NewBrowser()
 	_, err := provider.SignIn(t.Context(), b.get("/sso/login").header.Get("Location"), oidctest.Ada)
 	must(t, err)
-	w.clock.advance(10 * time.Minute)
+	w.clock.Advance(10 * time.Minute)
 	asked, err := url.Parse(b.get("/sso/login?fresh=1").header.Get("Location"))
 	must(t, err)
 	q := asked.Query()

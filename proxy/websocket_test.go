@@ -153,7 +153,7 @@ func TestWebSocketEndsWithAccess(t *testing.T) {
 			rules[0].Grant.DenyRoutes = []string{"GET /ws"}
 			w.replaceRules(rules)
 		}, time.Second, false},
-		{"the session is over", 4401, func(w *world, _ *browser) { w.clock.advance(24*time.Hour + time.Minute) }, time.Second, false},
+		{"the session is over", 4401, func(w *world, _ *browser) { w.clock.Advance(24*time.Hour + time.Minute) }, time.Second, false},
 		{"the store stays away", 4503, func(w *world, _ *browser) { w.away.Store(true) }, time.Second, false},
 		{"the program stops", 1001, func(w *world, _ *browser) { w.proxy.CutStreams() }, 0, false},
 	} {

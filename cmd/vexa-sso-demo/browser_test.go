@@ -3,30 +3,15 @@ package main
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"vexa-sso/proxy/proxytest"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
-
-// chromium finds a browser, or skips.
-func chromium(t *testing.T) string {
-	t.Helper()
-	if program := os.Getenv("VEXA_SSO_TEST_CHROMIUM"); program != "" {
-		return program
-	}
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if program, err := exec.LookPath(name); err == nil {
-			return program
-		}
-	}
-	t.Skip("no Chromium: install it, or name it in VEXA_SSO_TEST_CHROMIUM")
-	return ""
-}
 
 // window is a browser of its own, with no cookies.
 type window struct {
@@ -37,7 +22,7 @@ type window struct {
 
 func open(t *testing.T, l look) *window {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(proxytest.Chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU)
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(ctx)
@@ -118,7 +103,7 @@ var looks = []look{{"light", 1280, "light"}, {"dark", 1280, "dark"}, {"phone", 3
 // In a real browser, the provider on another site: everybody signs in through both providers, sees who they are, calls Vexa from
 // the page's origin, and signs out, here and there.
 func TestInABrowser(t *testing.T) {
-	chromium(t)
+	proxytest.Chromium(t)
 	for i, l := range looks {
 		t.Run(l.name, func(t *testing.T) {
 			bridge := play(t)

@@ -72,6 +72,20 @@ func sessionsOf(cmd *cobra.Command, a *bridge.Admin, account string) ([]proxy.Se
 	return a.Store.SessionsOf(cmd.Context(), acc.ID)
 }
 
+// oneOf holds a command that ends things to naming one of them, or an account's, or everybody's.
+func oneOf(thing string, args []string, account string, all bool) error {
+	named := 0
+	for _, is := range []bool{len(args) == 1, account != "", all} {
+		if is {
+			named++
+		}
+	}
+	if named != 1 {
+		return usageError{fmt.Errorf("name one %s, or an account with --account, or everybody with --all", thing)}
+	}
+	return nil
+}
+
 func newSessionsEnd() *cobra.Command {
 	var d desk
 	var account string
@@ -85,14 +99,8 @@ account.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
-		named := 0
-		for _, is := range []bool{len(args) == 1, account != "", all} {
-			if is {
-				named++
-			}
-		}
-		if named != 1 {
-			return usageError{errors.New("name one session, or an account with --account, or everybody with --all")}
+		if err := oneOf("session", args, account, all); err != nil {
+			return err
 		}
 		sessions, err := sessionsOf(cmd, a, account)
 		if err != nil {

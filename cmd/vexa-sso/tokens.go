@@ -93,14 +93,8 @@ make another at once: to keep somebody out, suspend the account.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
-		named := 0
-		for _, is := range []bool{len(args) == 1, account != "", all} {
-			if is {
-				named++
-			}
-		}
-		if named != 1 {
-			return usageError{errors.New("name one token, or an account with --account, or everybody with --all")}
+		if err := oneOf("token", args, account, all); err != nil {
+			return err
 		}
 		tokens, err := tokensOf(cmd, a, account)
 		if err != nil {

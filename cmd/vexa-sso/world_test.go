@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,6 +26,7 @@ import (
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 const (
@@ -164,7 +164,7 @@ func (w *world) start(ts *testscript.TestScript) {
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan error, 1)
-	log := new(lockedBuffer)
+	log := new(proxytest.LogBook)
 	go func() {
 		done <- bridge.Run(ctx, cfg, bridge.Options{Log: log, Ready: func(net.Addr, net.Addr) { close(ready) }})
 	}()
@@ -182,23 +182,6 @@ func (w *world) start(ts *testscript.TestScript) {
 	case <-time.After(20 * time.Second):
 		ts.Fatalf("the bridge never was ready:\n%s", log)
 	}
-}
-
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 // signIn signs somebody of the cast in, in a browser of their name, whose account is then in the variable of that name:

@@ -194,7 +194,7 @@ func (s *Server) ask(v *proxy.Visit, person proxy.Person, w wish, scopes []strin
 
 // refusal is where an error leads.
 func (w wish) refusal(issuer string, e *oidc.Error) string {
-	return w.answer(issuer, url.Values{"error": {string(e.ErrorType)}, "error_description": {describable(e.Description)}})
+	return w.answer(issuer, url.Values{"error": {string(e.ErrorType)}, "error_description": {proxy.Describable(e.Description)}})
 }
 
 // answer is where an answer leads: with the state that came, and with who answers, so that a client of several servers cannot be

@@ -239,7 +239,7 @@ func TestConsentNeedsAFreshSignIn(t *testing.T) {
 	w := newWorld(t, "")
 	b := w.browser()
 	ticket := b.openAs(ada, request()).ticket(t)
-	w.clock.advance(5 * time.Minute)
+	w.clock.Advance(5 * time.Minute)
 
 	a := b.open(request())
 	if to := a.header.Get("Location"); a.status != http.StatusSeeOther || !strings.Contains(to, "/sso/login?fresh=1") {
@@ -337,7 +337,7 @@ func TestConsentExpires(t *testing.T) {
 	w := newWorld(t, "")
 	b := w.browser()
 	ticket := b.openAs(ada, request()).ticket(t)
-	w.clock.advance(10 * time.Minute)
+	w.clock.Advance(10 * time.Minute)
 	for _, decision := range []string{"allow", "deny"} {
 		if a := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {decision}}); a.status != http.StatusForbidden {
 			t.Errorf("%s: %d %s", decision, a.status, a.body)
@@ -353,7 +353,7 @@ func TestTicketOutlivesNothing(t *testing.T) {
 	ticket := b.openAs(ada, request()).ticket(t)
 	form := url.Values{"ticket": {ticket}, "decision": {"allow"}}
 	b.submit("/sso/oauth/consent", form).leads(t)
-	w.clock.advance(4 * time.Minute) // the code has expired
+	w.clock.Advance(4 * time.Minute) // the code has expired
 	must(t, authserver.Purge(w.server, t.Context()))
 	if a := b.submit("/sso/oauth/consent", form); a.status != http.StatusForbidden {
 		t.Errorf("%d %s", a.status, a.body)

@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"vexa-sso/proxy/proxytest"
 
 	"github.com/chromedp/chromedp"
 	"golang.org/x/oauth2"
@@ -112,16 +112,7 @@ type tab struct {
 
 func startChromium(t *testing.T) *tab {
 	t.Helper()
-	found := os.Getenv("VEXA_SSO_TEST_CHROMIUM")
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil && found == "" {
-			found = path
-		}
-	}
-	if found == "" {
-		t.Skip("no Chromium: install it, or name it in VEXA_SSO_TEST_CHROMIUM")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(found), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU, chromedp.WindowSize(1000, 1000))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(proxytest.Chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU, chromedp.WindowSize(1000, 1000))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium's sandbox refuses to run as root
 	}

@@ -44,7 +44,7 @@ func polling(code string) url.Values {
 // poll waits as it should and asks, and returns the error or nothing.
 func (w *world) poll(d device) string {
 	w.t.Helper()
-	w.clock.advance(5 * time.Second)
+	w.clock.Advance(5 * time.Second)
 	a := w.post(tokenPath, polling(d.code))
 	if a.status == http.StatusOK {
 		return ""
@@ -95,7 +95,7 @@ func TestPolling(t *testing.T) {
 		if got := w.poll(d); got != "slow_down" { // five seconds are not enough any more
 			t.Errorf("after slow_down, as before: %s", got)
 		}
-		w.clock.advance(10 * time.Second)
+		w.clock.Advance(10 * time.Second)
 		if got := w.poll(d); got != "authorization_pending" {
 			t.Errorf("after slow_down, as told: %s", got)
 		}
@@ -134,7 +134,7 @@ func TestPolling(t *testing.T) {
 		}
 
 		d = w.device()
-		w.clock.advance(10 * time.Minute)
+		w.clock.Advance(10 * time.Minute)
 		if got := w.poll(d); got != "expired_token" {
 			t.Errorf("expired: %s", got)
 		}
@@ -210,7 +210,7 @@ func TestDeviceNeedsAFreshSignIn(t *testing.T) {
 	b, d := w.browser(), w.device()
 	b.openAs(ada, devicePath)
 	ticket := b.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
-	w.clock.advance(5 * time.Minute)
+	w.clock.Advance(5 * time.Minute)
 	for what, form := range map[string]url.Values{
 		"a code": {"user_code": {d.user}}, "an answer": {"ticket": {ticket}, "decision": {"allow"}},
 	} {
@@ -251,7 +251,7 @@ func TestGuessingIsBounded(t *testing.T) {
 			t.Errorf("%s: %d %s", what, a.status, a.body)
 		}
 	}
-	w.clock.advance(2 * time.Minute)
+	w.clock.Advance(2 * time.Minute)
 	other.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
 
 	// What cannot be a code is no guess.
@@ -273,7 +273,7 @@ func TestDeviceCodesAreBounded(t *testing.T) {
 	if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" || a.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s %v", status, got, a.header)
 	}
-	w.clock.advance(time.Minute)
+	w.clock.Advance(time.Minute)
 	w.device()
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"vexa-sso/mapping"
+	"vexa-sso/proxy"
 )
 
 func TestIsBelow(t *testing.T) {
@@ -111,7 +112,7 @@ func TestAllowance(t *testing.T) {
 
 func TestDescribable(t *testing.T) {
 	t.Parallel()
-	if got := describable("Ada’s \"grant\" \\ Łódź\n"); got != "Ada's 'grant' ? ??d??" {
+	if got := proxy.Describable("Ada’s \"grant\" \\ Łódź\n"); got != "Ada's 'grant' ? ??d??" {
 		t.Errorf("%q", got)
 	}
 }

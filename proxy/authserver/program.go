@@ -1,13 +1,11 @@
 package authserver
 
 import (
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
@@ -43,7 +41,7 @@ func (s *Server) program(answer func(call) (any, error)) func(*proxy.Visit) erro
 			}
 			return s.refuseProgram(v, err)
 		}
-		writeJSON(v.Writer(), http.StatusOK, body)
+		v.WriteJSON(http.StatusOK, body)
 		return nil
 	}
 }
@@ -96,8 +94,8 @@ func (s *Server) refuseProgram(v *proxy.Visit, err error) error {
 	if status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Basic realm="vexa-sso"`) // RFC 9110 wants one; section 5.2 the scheme that the client used
 	}
-	e.Description = describable(e.Description)
-	writeJSON(v.Writer(), status, e)
+	e.Description = proxy.Describable(e.Description)
+	v.WriteJSON(status, e)
 	return nil
 }
 
@@ -139,28 +137,4 @@ const retrySoon = 5 * time.Second
 
 func invalidGrant(description string) *oidc.Error {
 	return &oidc.Error{ErrorType: oidc.InvalidGrant, Description: description}
-}
-
-// describable keeps of a sentence what an error_description may have (RFC 6749 section 5.2): ASCII without quotation marks and
-// backslashes.
-func describable(sentence string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '’' || r == '"':
-			return '\''
-		case r == '\\' || r < 0x20 || r > 0x7e:
-			return '?'
-		}
-		return r
-	}, sentence)
-}
-
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Pragma", "no-cache")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the program is gone, or it has its answer
 }

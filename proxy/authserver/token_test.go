@@ -56,7 +56,7 @@ func TestCodeIsBound(t *testing.T) {
 	}
 	t.Run("after a minute", func(t *testing.T) {
 		code := b.codeFor(ada, request())
-		w.clock.advance(time.Minute)
+		w.clock.Advance(time.Minute)
 		if status, got := w.post(tokenPath, exchange(code)).refusal(t); status != 400 || got != "invalid_grant" {
 			t.Errorf("%d %s", status, got)
 		}
@@ -110,7 +110,7 @@ func TestHostileTokenRequests(t *testing.T) {
 		{"an unknown device code", "POST", "", "client_id=vexa-sso-cli&grant_type=urn:ietf:params:oauth:grant-type:device_code&device_code=vssd_x", []string{"Content-Type", form}, 400, "invalid_grant"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w.clock.advance(time.Minute) // what failed before is forgiven
+			w.clock.Advance(time.Minute) // what failed before is forgiven
 			b := &browser{w.client(nil), w}
 			a := b.send(c.method, tokenPath+c.query, c.body, c.header...)
 			if c.want == "" {
@@ -226,12 +226,12 @@ func TestRefreshReuse(t *testing.T) {
 		if a := w.post(tokenPath, renewal(first["refresh_token"])); a.status != http.StatusOK {
 			t.Fatalf("%d %s", a.status, a.body)
 		}
-		w.clock.advance(20 * time.Second)
+		w.clock.Advance(20 * time.Second)
 		second := other.post(tokenPath, renewal(first["refresh_token"]))
 		if second.status != http.StatusOK || second.header.Get("Cache-Control") != "no-store" {
 			t.Fatalf("%d %v %s", second.status, second.header, second.body)
 		}
-		w.clock.advance(20 * time.Second)
+		w.clock.Advance(20 * time.Second)
 		if status, got := w.post(tokenPath, renewal(first["refresh_token"])).refusal(t); status != 400 || got != "invalid_grant" {
 			t.Errorf("%d %s", status, got)
 		}
@@ -365,14 +365,14 @@ func TestFailuresAreBounded(t *testing.T) {
 	if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" || a.header.Get("Retry-After") != "1" {
 		t.Errorf("%d %s %v", status, got, a.header)
 	}
-	w.clock.advance(2 * time.Second)
+	w.clock.Advance(2 * time.Second)
 	if status, _ := fail().refusal(t); status != 400 {
 		t.Errorf("two seconds later: %d", status)
 	}
 
 	// What is not called an error, and what is but a device's impatience, is counted too.
 	d := w.device()
-	w.clock.advance(time.Minute)
+	w.clock.Advance(time.Minute)
 	last := answer{}
 	for range 33 {
 		last = w.post(tokenPath, polling(d.code))
@@ -380,7 +380,7 @@ func TestFailuresAreBounded(t *testing.T) {
 	if last.status != http.StatusTooManyRequests {
 		t.Errorf("%d %s", last.status, last.body)
 	}
-	w.clock.advance(time.Minute)
+	w.clock.Advance(time.Minute)
 	for range 31 {
 		last = w.post("/sso/oauth/revoke", url.Values{"client_id": {authserver.CommandLine}, "token": {"nonsense"}})
 	}

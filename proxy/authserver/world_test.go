@@ -1,7 +1,6 @@
 package authserver_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -30,6 +29,7 @@ import (
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy"
 	"vexa-sso/proxy/authserver"
+	"vexa-sso/proxy/proxytest"
 )
 
 const (
@@ -49,8 +49,8 @@ type world struct {
 	accounts *mapping.Accounts
 	public   string
 	listens  string
-	logs     *logBook
-	clock    *clock
+	logs     *proxytest.LogBook
+	clock    *proxytest.Clock
 	ring     *keyring.Ring
 	database string
 	clients  authserver.Builtin
@@ -62,7 +62,7 @@ func newWorld(t testing.TB, database string) *world {
 	t.Helper()
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	w := &world{t: t, public: "http://" + on.Addr().String(), logs: &logBook{}, clock: &clock{}, database: database, clients: authserver.BuiltinClients()}
+	w := &world{t: t, public: "http://" + on.Addr().String(), logs: &proxytest.LogBook{}, clock: &proxytest.Clock{}, database: database, clients: authserver.BuiltinClients()}
 	w.clients["web"] = authserver.Client{ID: "web", Name: "Some web app", RedirectURIs: []string{"https://app.example/cb?tenant=1", "http://localhost/cb"}}
 	if database == "" {
 		w.database = "sqlite:" + filepath.Join(t.TempDir(), "bridge.db")
@@ -361,42 +361,6 @@ func (w *world) events(kind string) []mapping.Event {
 	events, err := w.store.Events(w.t.Context(), store.EventFilter{Event: kind, Limit: 100})
 	must(w.t, err)
 	return events
-}
-
-// clock runs like a real one, from whatever it was moved by.
-type clock struct {
-	mu    sync.Mutex
-	ahead time.Duration
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Now().Add(c.ahead)
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ahead += d
-}
-
-// logBook keeps all that was logged.
-type logBook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 func must(t testing.TB, err error) {

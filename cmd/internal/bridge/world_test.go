@@ -1,7 +1,6 @@
 package bridge_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +25,7 @@ import (
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 const (
@@ -171,7 +170,7 @@ func (w *world) load() (*config.Config, error) {
 // replica is one running bridge.
 type replica struct {
 	w       *world
-	log     *logBook
+	log     *proxytest.LogBook
 	address string // of the listener that everybody reaches
 	metrics string // of the one for operators
 
@@ -202,7 +201,7 @@ func (w *world) launch(options ...func(*bridge.Options)) *replica {
 	w.t.Helper()
 	cfg, err := w.load()
 	must(w.t, err)
-	r := &replica{w: w, log: &logBook{}, ended: make(chan struct{})}
+	r := &replica{w: w, log: &proxytest.LogBook{}, ended: make(chan struct{})}
 	o := bridge.Options{Reload: w.load, Log: r.log}
 	for _, option := range options {
 		option(&o)
@@ -526,24 +525,6 @@ func waitFor(t testing.TB, what string, happened func() bool) {
 			t.Fatalf("waited in vain for %s", what)
 		}
 	}
-}
-
-// logBook keeps all that was logged.
-type logBook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 func must(t testing.TB, err error) {
