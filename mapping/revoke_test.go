@@ -237,6 +237,34 @@ func TestSuspendedWhileMinting(t *testing.T) {
 	}
 }
 
+// S5: the provider takes away what a key is being minted for: who asked for it as they were gets none.
+func TestShrunkWhileMinting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.rule(
+		mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}},
+		mapping.Rule{Name: "hosts", Match: mapping.Match{Groups: []string{"hosts"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot"}}},
+	)
+	elsewhere := w.replica()
+	a := w.replica(func(_ *mapping.Config, d *mapping.Deps) {
+		d.Vexa = &wires{VexaAdmin: d.Vexa, step: func(at string) error {
+			if at == "after Mint" {
+				w.signIn(elsewhere, person("ada"))
+			}
+			return nil
+		}}
+	})
+	host := person("ada")
+	host.Groups = []string{"hosts", "staff"}
+	acc := w.signIn(a, host)
+	if secret, _, err := w.key(a, acc); code(err) != mapping.CodeScopeMissing || secret != "" {
+		t.Errorf("%v", err)
+	}
+	if _, err := a.DeleteRevoked(t.Context()); err != nil || len(w.vexa.Tokens()) != 0 {
+		t.Errorf("%v, tokens %+v", err, w.vexa.Tokens())
+	}
+}
+
 // S6: a mint that takes longer than its lease cannot make its key usable, even when another has minted meanwhile.
 func TestMintThatLostItsLease(t *testing.T) {
 	t.Parallel()
