@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"vexa-sso/proxy/proxytest"
 
 	"github.com/chromedp/chromedp"

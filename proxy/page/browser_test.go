@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"vexa-sso/proxy/proxytest"
 
 	"github.com/chromedp/cdproto/emulation"

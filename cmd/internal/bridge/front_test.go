@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"vexa-sso/proxy/proxytest"
 )
 
