@@ -131,7 +131,7 @@ func (a *Accounts) Apply(r Revocation) {
 	a.wake()
 }
 
-// endAll ends the sessions and the tokens of an account and revokes all its keys.
+// endAll ends the sessions and the tokens of an account, those too that a program is about to fetch, and revokes all its keys.
 func (c *change) endAll(acc Account, event, reason, actor string) error {
 	sessions, err := c.DeleteSessions(acc.ID)
 	if err != nil {
@@ -139,6 +139,9 @@ func (c *change) endAll(acc Account, event, reason, actor string) error {
 	}
 	tokens, err := c.endTokens(acc, reason, actor)
 	if err != nil {
+		return err
+	}
+	if err := c.DeleteAuthorizations(acc.ID); err != nil {
 		return err
 	}
 	if err := c.shrink(acc.ID, ""); err != nil {

@@ -78,6 +78,9 @@ type Tx interface {
 	DeleteSession(id string) error
 	DeleteSessions(accountID string) (int, error)
 
+	// DeleteAuthorizations ends what somebody has agreed to and a program has not fetched yet.
+	DeleteAuthorizations(accountID string) error
+
 	// Publish appends a revocation to the log that every replica tails.
 	Publish(r Revocation) error
 

@@ -92,6 +92,11 @@ func (s *Store) ChangeAuthorization(ctx context.Context, hash [32]byte, change f
 	})
 }
 
+func (t *tx) DeleteAuthorizations(accountID string) error {
+	_, err := t.exec("deleting the authorizations of an account", `DELETE FROM authorizations WHERE account_id = $1`, accountID)
+	return err
+}
+
 // PurgeAuthorizations implements [authserver.Store].
 func (s *Store) PurgeAuthorizations(ctx context.Context, then time.Time) (purged int, err error) {
 	err = s.write(ctx, func(t *tx) error {

@@ -104,6 +104,9 @@ func (s *Server) give(c call, a Authorization) (any, error) {
 		again, stored.Asked.Token = stored.Status == StatusReused, issued.Token.ID
 		return nil
 	})
+	if errors.Is(err, mapping.ErrNotFound) { // with all else that the person had, just now
+		return nil, errBadCode
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,35 @@
+package authserver_test
+
+import (
+	"net/http"
+	"testing"
+
+	"vexa-sso/mapping"
+)
+
+// S5: what ends all that a person has ends also what they have agreed to and a program has not fetched yet; that they sign in again,
+// or that an admin lets them, brings it back as little as it brings back their tokens.
+func TestAgreementEndsWithAllElse(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, w *world) {
+		for name, end := range map[string]func(account string){
+			"signed out everywhere": func(account string) { must(t, w.accounts.SignOutEverywhere(t.Context(), account, "lost laptop", "admin")) },
+			"suspended and resumed": func(account string) {
+				must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
+				must(t, w.accounts.Resume(t.Context(), account, "admin"))
+			},
+		} {
+			b := w.browser()
+			d := w.device()
+			b.allowDevice(ada, "/sso/device?user_code="+d.user, d.user)
+			code := b.codeFor(ada, request())
+			end(w.events(mapping.EventToolAuthorized)[0].Account)
+			w.browser().openAs(ada, "/sso/device") // she is back
+			if got := w.poll(d); got == "" {
+				t.Errorf("%s: a device code gives tokens", name)
+			}
+			if a := w.post(tokenPath, exchange(code)); a.status == http.StatusOK {
+				t.Errorf("%s: an authorization code gives tokens", name)
+			}
+		}
+	})
+}
