@@ -29,11 +29,12 @@ func (p *Proxy) bearer(ex *exchange, r *http.Request, shown credential) (*caller
 
 // newBearer verifies an access token that is not in memory, at each provider whose it could be: two can be the same organisation, with
 // different audiences.
-func (p *Proxy) newBearer(ex *exchange, r *http.Request, shown credential, key credentialKey) (c *caller, err error) {
+func (p *Proxy) newBearer(ex *exchange, r *http.Request, shown credential, key credentialKey) (*caller, error) {
+	var worst *problem // of what they say: who could not look might have found it good
 	for _, provider := range p.issuersOf(shown.value) {
 		key := key
 		key.provider = provider
-		c, err = p.lookUp(ex, r, p.known.bearers, key, func(ctx context.Context) (*caller, error) {
+		c, err := p.lookUp(ex, r, p.known.bearers, key, func(ctx context.Context) (*caller, error) {
 			token, err := provider.VerifyAccessToken(ctx, shown.value)
 			if err != nil {
 				return nil, err
@@ -43,8 +44,11 @@ func (p *Proxy) newBearer(ex *exchange, r *http.Request, shown credential, key c
 		if err == nil {
 			return c, nil
 		}
+		if pr := asProblem(err); worst == nil || outcomes[pr.Code].Status > outcomes[worst.Code].Status {
+			worst = pr
+		}
 	}
-	return nil, err
+	return nil, worst
 }
 
 // issuersOf are the providers whose token it could be, by what it says of itself. Where it is nobody's, the first may say what is wrong.

@@ -105,7 +105,8 @@ func (s *showing) read() (credential, error) {
 	return c, nil
 }
 
-// showsCredential says whether a request shows a credential by itself, whatever it is worth.
+// showsCredential says whether a request shows a credential by itself, whatever it is worth. Of subprotocols, anything that is like one
+// counts: it must neither go on to the gateway nor leave the cookie to speak.
 func showsCredential(h http.Header) bool {
 	return len(h["X-Api-Key"])+len(h["Authorization"]) > 0 || len(h["Sec-Websocket-Protocol"]) > 0 && offersToken(h["Sec-Websocket-Protocol"])
 }

@@ -119,6 +119,7 @@ func FuzzIdentify(f *testing.F) {
 	}
 	f.Add("", "", "", "")
 	f.Add(token, "Bearer "+token, "vsso.token."+token+", vexa", "vexa_sso=x")
+	f.Add("", "", "xvsso.token.y", "vexa_sso=x")
 	f.Add("vxa_bot_x", "Basic eDp5", "vexa", "__Host-vexa_sso=x")
 	f.Add("vssr_"+token[5:], "bearer a.b.c", "vsso.token.,vsso.token.", "")
 	f.Add("", "Bearer eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2FjbWUub2t0YS5jb20ifQ.c2ln", "", "")

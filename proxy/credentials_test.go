@@ -83,6 +83,7 @@ func TestPrecedence(t *testing.T) {
 		{"a token and another among subprotocols", []string{"X-API-Key", token, "Sec-WebSocket-Protocol", "vsso.token." + other + ", vexa"}, 400, "bad_request"},
 		{"a broken token beside the cookie", []string{"Cookie", cookie, "X-API-Key", broken}, 401, "token_invalid"},
 		{"a token that nobody made", []string{"Cookie", cookie, "X-API-Key", madeUp(t)}, 401, "token_invalid"},
+		{"what is like a token among subprotocols", []string{"Cookie", cookie, "Sec-WebSocket-Protocol", "xvsso.token." + token}, 401, "token_invalid"},
 		{"a refresh token", []string{"Cookie", cookie, "X-API-Key", "vssr_" + token[5:]}, 401, "token_invalid"},
 		{"an access token as key", []string{"Cookie", cookie, "X-API-Key", bearer}, 401, "token_invalid"},
 		{"an access token of another issuer", []string{"Authorization", "Bearer " + w.okta.Sign(w.bearerClaims(oidctest.Tim).With("iss", "https://other.example"))}, 401, "token_invalid"},

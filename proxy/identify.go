@@ -29,20 +29,14 @@ func (p *Proxy) identify(ex *exchange, r *http.Request) (*caller, error) {
 }
 
 func (p *Proxy) whoShows(ex *exchange, r *http.Request) (*caller, error) {
-	var shown credential
-	var err error
-	if ex.explicit {
-		if shown, err = readCredential(r.Header); err != nil {
-			return nil, err
-		}
-	}
-	cookie := ""
 	if !ex.explicit {
-		if cookie = cookieValue(r.Header["Cookie"], p.names.session); cookie == "" {
-			return nil, refuse("unauthenticated", "")
-		}
+		return p.whoIsSignedIn(ex, r)
 	}
-	if !p.store.Usable() {
+	shown, err := readCredential(r.Header)
+	switch {
+	case err != nil:
+		return nil, err
+	case !p.store.Usable():
 		return nil, fail("store_unavailable", nil)
 	}
 	switch shown.kind {
@@ -52,6 +46,17 @@ func (p *Proxy) whoShows(ex *exchange, r *http.Request) (*caller, error) {
 		return p.bearer(ex, r, shown)
 	case byNativeKey:
 		return p.nativeKey(ex, r, shown)
+	}
+	return nil, refuse("token_invalid", "")
+}
+
+func (p *Proxy) whoIsSignedIn(ex *exchange, r *http.Request) (*caller, error) {
+	cookie := cookieValue(r.Header["Cookie"], p.names.session)
+	switch {
+	case cookie == "":
+		return nil, refuse("unauthenticated", "")
+	case !p.store.Usable():
+		return nil, fail("store_unavailable", nil)
 	}
 	return p.signedIn(r, cookie, ex.start)
 }
