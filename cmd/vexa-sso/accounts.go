@@ -122,7 +122,7 @@ func newAccountsShow() *cobra.Command {
 ACCOUNT is an id, a canonical subject, or an email that only one account has.
 
 Why the rules say what they say about it, rule by rule, explains ` + "`vexa-sso explain --account`" + `.`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
 		acc, err := find(cmd.Context(), a, args[0])
@@ -219,7 +219,7 @@ it. From then on the person reads and does whatever that Vexa user may: make sur
 
 ` + "`vexa-sso accounts list --status pending`" + ` shows who waits, and why. To give an account another Vexa user than the
 one that it waits for, use ` + "`vexa-sso accounts pin`" + `.`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
 		acc, err := find(cmd.Context(), a, args[0])
@@ -249,7 +249,7 @@ confirmed is tried again until it has.
 A Vexa user may also have tokens that others minted, the Vexa terminal for example: --foreign-tokens deletes those too. Bots
 that are in meetings go on until they are done, unless --stop-bots stops them; it also takes the webhook and the calendars away,
 which do not come back on resume. What could not be ended is said, and is in the audit as not_ended.`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
 		if s.Reason = strings.TrimSpace(plain(s.Reason)); s.Reason == "" {
@@ -283,7 +283,7 @@ func newAccountsResume() *cobra.Command {
 		Short: "End a suspension",
 		Long: `End a suspension. The account is what it was before, except for what the suspension ended: people sign in again, and keys
 are minted when they are needed.`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
 		acc, err := find(cmd.Context(), a, args[0])

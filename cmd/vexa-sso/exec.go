@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 
@@ -21,7 +22,7 @@ func newExec() *cobra.Command {
 
 Signals and the exit code are the program's own. The key is an access token that expires, as a rule after an hour; for what runs
 longer, make a personal token on the server's page /sso/tokens.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, math.MaxInt),
 	}
 	cmd.RunE = s.with(func(cmd *cobra.Command, args []string, t *terminal.Terminal) error {
 		server, err := s.choose(t)

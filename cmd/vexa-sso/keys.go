@@ -80,7 +80,7 @@ func newKeysRevoke() *cobra.Command {
 		Short: "Delete a key, here and at Vexa",
 		Long: `Delete a key, here and at Vexa. Who may have one gets a new key with the next request: to take somebody's access away,
 suspend the account.`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
 		err := a.Accounts.RevokeKey(cmd.Context(), args[0], "asked for by an admin", actor())

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -80,6 +81,16 @@ func newRoot() *cobra.Command {
 	)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	return root
+}
+
+// arguments takes as many as from least to most; who gives others is shown what the command takes.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return fmt.Errorf("write it as: %s", strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+		}
+		return nil
+	}
 }
 
 // group is a command that only has subcommands.

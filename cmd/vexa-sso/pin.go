@@ -24,7 +24,7 @@ account; it need not have signed in yet. VEXA_USER is the email or the id of a u
 
 From then on the identity reads and does what that user may; its former user, if it had one, stays as it is, without it.
 Whether it may do anything at all, the rules say as before. Whoever else has the user keeps it and is named.`,
-		Args: cobra.ExactArgs(2),
+		Args: arguments(2, 2),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
 		subject, err := subjectOf(cmd, a, args[0])
@@ -62,7 +62,7 @@ func newAccountsUnpin() *cobra.Command {
 		Long: `Take back what ` + "`vexa-sso accounts pin`" + ` said. The identity loses that Vexa user and is looked at afresh, as at a first
 sign-in: rules name the user, and one that exists already is adopted for a proven email in a trusted domain, or waits for
 ` + "`vexa-sso accounts approve`" + `. ` + "`vexa-sso accounts pins`" + ` lists all pins.`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
 		subject, err := subjectOf(cmd, a, args[0])
