@@ -211,7 +211,7 @@ func (l *loader) checkRules(c *Config) {
 		return
 	}
 	rules, problems := mapping.Compile(c.Rules)
-	if rules != nil {
+	if rules != nil && len(c.Providers) > 0 { // without any, that is what is wrong
 		problems = append(problems, rules.CheckProviders(providerNames(c.Providers))...)
 	}
 	for _, p := range problems {
@@ -269,6 +269,9 @@ func (l *loader) checkTimes(c *Config) {
 		if d.value <= 0 {
 			l.failKey(d.key, "is not longer than nothing", "write it like 15m or 24h")
 		}
+	}
+	if d := c.Tokens.MaxLifetime; d > 0 && d < proxy.LeastTokenLifetime {
+		l.failKey("tokens.max_lifetime", fmt.Sprintf("%s is too short for any token", short(d)), "write "+short(proxy.LeastTokenLifetime)+" or more")
 	}
 	if s.Idle > s.Lifetime {
 		l.failKey("session.idle", fmt.Sprintf("%s is longer than session.lifetime, %s", short(s.Idle), short(s.Lifetime)), "shorten it, or lengthen the lifetime")

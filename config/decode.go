@@ -150,7 +150,7 @@ func (l *loader) want(n *node, k kind, key string) bool {
 	message, remedy := "", ""
 	switch k {
 	case scalarKind:
-		message, remedy = "takes one value", "write the value alone"
+		message, remedy = "takes one value", "write the value alone; between [ ] or { }, quote it if it has a colon"
 	case sequenceKind:
 		message, remedy = "takes a list", "write [a, b], or each on a line of its own after a dash"
 	default:

@@ -147,7 +147,7 @@ func (l *loader) parse(source string, text []byte) *node {
 
 // failSyntax reports what the parser says, without the lines of the document that it would show: they may hold secrets.
 func (l *loader) failSyntax(at place, text []byte, err error) {
-	message, remedy := "cannot be read as YAML", ""
+	message, remedy := "cannot be read as YAML", "look at its indentation, brackets and quotes"
 	var syntax yaml.Error
 	if errors.As(err, &syntax) {
 		message = "is not YAML: " + syntax.GetMessage()
@@ -155,7 +155,14 @@ func (l *loader) failSyntax(at place, text []byte, err error) {
 			at.line, at.column = t.Position.Line, max(t.Position.Column, 1)
 		}
 	}
-	if lines := bytes.Split(text, []byte("\n")); at.line <= len(lines) && bytes.Contains(lines[at.line-1], []byte("${")) {
+	var line []byte
+	if lines := bytes.Split(text, []byte("\n")); at.line <= len(lines) {
+		line = lines[at.line-1]
+	}
+	switch indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]; {
+	case bytes.ContainsRune(indent, '\t'):
+		remedy = "indent with spaces: this line begins with a tab"
+	case bytes.Contains(line, []byte("${")):
 		remedy = "quote what has ${…} in it when it stands between braces"
 	}
 	l.fail(at, "", message, remedy)

@@ -34,7 +34,7 @@ var providerName = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
 func (c Config) Check() []Problem {
 	r := &problems{}
 	if !providerName.MatchString(c.Name) {
-		r.add("name", "is not a name of 1 to 64 lower-case letters, digits, - and _", "The name is part of the redirect URI: okta, for example.")
+		r.add("name", "is not a name of 1 to 64 lower-case letters, digits, - and _", "the name is part of the redirect URI: okta, for example")
 	}
 	c.checkClient(r)
 	c.checkRequest(r)
@@ -42,7 +42,7 @@ func (c Config) Check() []Problem {
 	c.checkDomains(r)
 	c.checkNetwork(r)
 	if !slices.Contains([]string{"", ResponseModeQuery, ResponseModeFormPost}, c.ResponseMode) {
-		r.add("response_mode", "is not a response mode that we can receive", "Write query or form_post.")
+		r.add("response_mode", "is not a response mode that we can receive", "write query or form_post")
 	}
 	switch c.Type {
 	case TypeOkta, TypeOIDC:
@@ -51,7 +51,7 @@ func (c Config) Check() []Problem {
 	case TypeEntra:
 		c.checkEntra(r)
 	default:
-		r.add("type", fmt.Sprintf("%s is not a type of provider", quoted(c.Type)), "Write okta, entra or oidc.")
+		r.add("type", fmt.Sprintf("%s is not a type of provider", quoted(c.Type)), "write okta, entra or oidc")
 	}
 	return r.found
 }
@@ -64,12 +64,12 @@ func (r *problems) add(key, message, remedy string) {
 
 func (c Config) checkClient(r *problems) {
 	if strings.TrimSpace(c.ClientID) == "" {
-		r.add("client_id", "is missing", "Copy it from the application's registration at the provider.")
+		r.add("client_id", "is missing", "copy it from the application's registration at the provider")
 	}
 	c.checkCredentials(r)
 	for i, scope := range c.Scopes {
 		if !isScope(scope) {
-			r.add(fmt.Sprintf("scopes[%d]", i), fmt.Sprintf("%s is not a scope", quoted(scope)), "Write one scope an entry, without spaces.")
+			r.add(fmt.Sprintf("scopes[%d]", i), fmt.Sprintf("%s is not a scope", quoted(scope)), "write one scope an entry, without spaces")
 		}
 	}
 }
@@ -82,7 +82,7 @@ func isScope(scope string) bool {
 func (c Config) checkDomains(r *problems) {
 	for i, domain := range c.TrustedDomains {
 		if _, err := trustedDomain(domain); err != nil {
-			r.add(fmt.Sprintf("trusted_domains[%d]", i), fmt.Sprintf("%s is not a domain", quoted(domain)), "Write a whole domain, acme.example, or take the entry away; every subdomain needs an entry of its own.")
+			r.add(fmt.Sprintf("trusted_domains[%d]", i), fmt.Sprintf("%s is not a domain", quoted(domain)), "write a whole domain, acme.example, or take the entry away; every subdomain needs an entry of its own")
 		}
 	}
 }
@@ -94,12 +94,12 @@ func trustedDomain(entry string) (string, error) {
 
 func (c Config) checkNetwork(r *problems) {
 	if _, _, err := readCAFile(c.CAFile); err != nil {
-		r.add("ca_file", err.Error(), "Name a readable file of PEM certificates.")
+		r.add("ca_file", err.Error(), "name a readable file of PEM certificates")
 	}
 	if c.ProxyURL != "" {
 		u, err := url.Parse(c.ProxyURL)
 		if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
-			r.add("proxy_url", "is not the URL of a proxy", "Write http://proxy.example:3128, or https, socks5 or socks5h.")
+			r.add("proxy_url", "is not the URL of a proxy", "write http://proxy.example:3128, or https, socks5 or socks5h")
 		}
 	}
 	if c.Timeout < 0 || c.Timeout > maxTimeout {
@@ -113,31 +113,31 @@ func (c Config) checkIssuer(r *problems) {
 	u, err := url.Parse(issuer)
 	switch {
 	case issuer == "":
-		r.add(key, "is missing", "Write the provider's issuer, https://acme.okta.com for example.")
+		r.add(key, "is missing", "write the provider's issuer, https://acme.okta.com for example")
 		return
 	case err != nil || u.Host == "" || u.User != nil:
-		r.add(key, "is not a URL", "Write the provider's issuer, https://acme.okta.com for example.")
+		r.add(key, "is not a URL", "write the provider's issuer, https://acme.okta.com for example")
 		return
 	case strings.ContainsAny(issuer, "?#"):
-		r.add(key, "has a query or a fragment", "Write it without what follows ? or #.")
+		r.add(key, "has a query or a fragment", "write it without what follows ? or #")
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		r.add(key, "is not an https URL", "Anybody in between could sign in as anybody over http; only on loopback is it allowed.")
+		r.add(key, "is not an https URL", "anybody in between could sign in as anybody over http; only on loopback is it allowed")
 	case strings.Contains(u.Path, "/.well-known/"):
-		r.add(key, "is the address of the discovery document", "Write it without /.well-known and what follows.")
+		r.add(key, "is the address of the discovery document", "write it without /.well-known and what follows")
 	}
 	if c.Type != TypeOkta || loopback(u.Hostname()) {
 		return
 	}
 	if org, _, _ := strings.Cut(u.Hostname(), "."); strings.HasSuffix(org, "-admin") {
-		r.add(key, "is the address of Okta's admin console", "Write it without -admin.")
+		r.add(key, "is the address of Okta's admin console", "write it without -admin")
 	}
 	if path := strings.TrimRight(u.Path, "/"); path != "" && oktaServer.ReplaceAllString(path, "") != "" {
-		r.add(key, "is not the issuer of an Okta authorization server", "Write https://acme.okta.com, or https://acme.okta.com/oauth2/default.")
+		r.add(key, "is not the issuer of an Okta authorization server", "write https://acme.okta.com, or https://acme.okta.com/oauth2/default")
 	}
 }
 
 func (c Config) refuseEntraSettings(r *problems) {
-	const message, remedy = "is a setting of type entra", "Take it away."
+	const message, remedy = "is a setting of type entra", "take it away"
 	if c.Tenant != "" {
 		r.add("tenant", message, remedy)
 	}
@@ -151,16 +151,16 @@ func (c Config) refuseEntraSettings(r *problems) {
 		r.add("guests", message, remedy)
 	}
 	if c.DomainHint != "" {
-		r.add("domain_hint", message, "Take it away; what another provider understands (Google's hd, Okta's idp) goes into extra_parameters.")
+		r.add("domain_hint", message, "take it away; what another provider understands (Google's hd, Okta's idp) goes into extra_parameters")
 	}
 }
 
 func (c Config) checkEntra(r *problems) {
 	if c.Issuer != "" {
-		r.add("issuer", "is made from tenant and cloud for type entra", "Take it away.")
+		r.add("issuer", "is made from tenant and cloud for type entra", "take it away")
 	}
 	if _, err := cloudOf(c.Cloud); err != nil {
-		r.add("cloud", err.Error(), "Write public, usgov, china, or the login host alone.")
+		r.add("cloud", err.Error(), "write public, usgov, china, or the login host alone")
 	}
 	if !slices.Contains([]string{"", GuestsDeny, GuestsAllow}, c.Guests) {
 		r.add("guests", fmt.Sprintf("%s is not deny or allow", quoted(c.Guests)), "deny is the default.")
@@ -173,17 +173,17 @@ func (c Config) checkTenant(r *problems) {
 	const key = "tenant"
 	switch tenant := strings.ToLower(strings.TrimSpace(c.Tenant)); {
 	case tenant == "":
-		r.add(key, "is missing", "Write the tenant's id (a GUID) from its overview page in Entra ID.")
+		r.add(key, "is missing", "write the tenant's id (a GUID) from its overview page in Entra ID")
 	case tenant == "common" || tenant == "consumers" || tenant == consumerTenant:
-		r.add(key, "would let personal accounts in", "Write the tenant's id (a GUID), or organizations with allowed_tenants.")
+		r.add(key, "would let personal accounts in", "write the tenant's id (a GUID), or organizations with allowed_tenants")
 	case tenant == anyOrganization:
 		if len(c.AllowedTenants) == 0 {
-			r.add("allowed_tenants", "is missing: with tenant organizations, anybody with a work account anywhere could sign in", "List the ids of the tenants whose people may.")
+			r.add("allowed_tenants", "is missing: with tenant organizations, anybody with a work account anywhere could sign in", "list the ids of the tenants whose people may")
 		}
 	case !guid.MatchString(tenant):
-		r.add(key, fmt.Sprintf("%s is not a GUID", quoted(tenant)), "Domain names can move between tenants: write the tenant's id from its overview page in Entra ID.")
+		r.add(key, fmt.Sprintf("%s is not a GUID", quoted(tenant)), "domain names can move between tenants: write the tenant's id from its overview page in Entra ID")
 	case len(c.AllowedTenants) > 0 && !slices.Equal(lowered(c.AllowedTenants), []string{tenant}):
-		r.add("allowed_tenants", "is set beside a single tenant", "Take it away, or write tenant: organizations.")
+		r.add("allowed_tenants", "is set beside a single tenant", "take it away, or write tenant: organizations")
 	}
 }
 
@@ -192,14 +192,14 @@ func (c Config) checkAllowedTenants(r *problems) {
 		key := fmt.Sprintf("allowed_tenants[%d]", i)
 		switch tenant = strings.ToLower(strings.TrimSpace(tenant)); {
 		case !guid.MatchString(tenant):
-			r.add(key, fmt.Sprintf("%s is not a GUID", quoted(tenant)), "Write the tenant's id, or take the entry away.")
+			r.add(key, fmt.Sprintf("%s is not a GUID", quoted(tenant)), "write the tenant's id, or take the entry away")
 		case tenant == consumerTenant:
-			r.add(key, "would let personal accounts in", "Take the entry away.")
+			r.add(key, "would let personal accounts in", "take the entry away")
 		}
 	}
 	if len(lowered(c.AllowedTenants)) > 1 && len(c.TrustedDomains) > 0 {
 		r.add("trusted_domains", "is set with more than one allowed tenant, where an administrator of one tenant could claim addresses of another",
-			"Take it away, or configure one provider for each tenant.")
+			"take it away, or configure one provider for each tenant")
 	}
 }
 

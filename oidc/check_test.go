@@ -111,6 +111,7 @@ func TestCheck(t *testing.T) {
 		"role without audience":      {base: custom, change: func(c *Config) { c.API.RequiredRole = "a" }, want: []string{"api.audiences"}},
 		"clients without audience":   {base: custom, change: func(c *Config) { c.API.Clients = []string{"a"} }, want: []string{"api.audiences"}},
 		"blank audience":             {base: custom, change: func(c *Config) { c.API.Audiences = []string{""} }, want: []string{"api.audiences[0]"}},       // S11 E5
+		"any audience":               {base: custom, change: func(c *Config) { c.API.Audiences = []string{"*"} }, want: []string{"api.audiences[0]"}},      // S11
 		"audience of white space":    {base: custom, change: func(c *Config) { c.API.Audiences = []string{"a", " "} }, want: []string{"api.audiences[1]"}}, // S11 E5
 		"blank scope":                {base: custom, change: api(func(a *API) { a.RequiredScope = " " }), want: []string{"api.required_scope"}},            // S11 E5
 		"blank role":                 {base: custom, change: api(func(a *API) { a.RequiredRole = " " }), want: []string{"api.required_role"}},              // S11 E5

@@ -22,12 +22,14 @@ import (
 )
 
 const (
-	maxTokenName  = 100 // characters
-	maxTokenBody  = 16 << 10
-	maxOnce       = 64          // characters
-	leastLifetime = time.Minute // of a token
-	day           = 24 * time.Hour
+	maxTokenName = 100 // characters
+	maxTokenBody = 16 << 10
+	maxOnce      = 64 // characters
+	day          = 24 * time.Hour
 )
+
+// LeastTokenLifetime is the shortest time that a token can be made for.
+const LeastTokenLifetime = time.Minute
 
 // create makes a personal token, for the person at their browser alone, and only while their sign-in is fresh (S7).
 func (d *tokenDesk) create(v *Visit) error {
@@ -81,8 +83,8 @@ func (d *tokenDesk) faultsOf(w tokenWish, person Person, tokens []mapping.Token)
 	} else if foreign := without(mapping.NewScopes(w.Scopes...), grant); len(foreign) > 0 {
 		f.scopes = "You don’t have " + strings.Join(foreign, ", ") + " yourself. Choose from " + strings.Join(grant.List(), ", ") + "."
 	}
-	if most := int64(d.p.cfg.Tokens.MaxLifetime / time.Second); w.Seconds < int64(leastLifetime/time.Second) || w.Seconds > most {
-		f.lifetime = fmt.Sprintf("expires_in must be from %d to %d seconds.", leastLifetime/time.Second, most)
+	if most := int64(d.p.cfg.Tokens.MaxLifetime / time.Second); w.Seconds < int64(LeastTokenLifetime/time.Second) || w.Seconds > most {
+		f.lifetime = fmt.Sprintf("expires_in must be from %d to %d seconds.", LeastTokenLifetime/time.Second, most)
 	}
 	return f
 }
