@@ -15,7 +15,7 @@ type outcome struct {
 
 // The table of codes. README's table is generated from it (a test holds them together).
 var outcomes = map[Code]outcome{
-	"unauthenticated":        {http.StatusUnauthorized, "Please sign in", "Sign in to use Vexa.", "Sign in and try again."},
+	"unauthenticated":        {http.StatusUnauthorized, "Please sign in", "Sign in to use Vexa, or make a token at /sso/tokens and send it as X-API-Key.", "Sign in and try again."},
 	"token_invalid":          {http.StatusUnauthorized, "That credential is not valid", "The credential on this request is not one that we issued or accept.", "Make a token at /sso/tokens, or sign in with a browser."},
 	"token_expired":          {http.StatusUnauthorized, "That token has expired", "The token on this request has expired.", "Get a new one and try again."},
 	"native_key_refused":     {http.StatusUnauthorized, "Vexa keys are not accepted here", "Vexa's own API keys are not accepted here: make a token at /sso/tokens and send it where the key was.", "Sign in with a browser and make a token."},

@@ -302,6 +302,9 @@ func (p *Proxy) admit(ex *exchange, r *http.Request, provider *oidc.Provider, a 
 func (p *Proxy) prove(ex *exchange, r *http.Request, provider *oidc.Provider, signIn *oidc.SignIn) (mapping.Event, error) {
 	account, decision, err := p.accounts.SignIn(r.Context(), signIn.Identity)
 	event := mapping.Event{Event: mapping.EventSignInRefused, Provider: provider.Name(), Account: account.ID, Rules: decision.Matched()}
+	if account.ID == "" {
+		event.Actor = signIn.Identity.Subject // nobody else knows who it was
+	}
 	p.metrics.decisions.WithLabelValues(decisionResult(decision)).Inc()
 	switch {
 	case err != nil:

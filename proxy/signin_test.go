@@ -217,6 +217,9 @@ func TestRefusedPeople(t *testing.T) {
 			t.Errorf("%s has touched Vexa: %v", tc.who, users)
 		}
 	}
+	if log := w.logs.String(); strings.Count(log, `"event":"sign_in_refused","actor":"okta:`) != 2 {
+		t.Error("the audit does not tell who was refused")
+	}
 }
 
 // V15: what the scopes do not cover is refused here, with the reason, and never reaches Vexa.
