@@ -120,6 +120,9 @@ func (s *callers) refusal(key credentialKey, now time.Time) error {
 	return nil
 }
 
+// met says whether a credential was good when it was last looked at, however long ago, and nothing has ended it since.
+func (s *callers) met(key credentialKey) bool { return s.known.Contains(key) }
+
 // forget drops one caller from memory.
 func (s *callers) forget(key credentialKey) { s.known.Remove(key) }
 

@@ -194,7 +194,7 @@ func TestTokenInAddress(t *testing.T) {
 	b := w.signIn(oidctest.Ada)
 	_, token := w.newToken(oidctest.Ada, "tx")
 	w.vexa.GatewayWire().Forget()
-	for _, path := range []string{"/meetings?token=" + token, "/meetings?api_key=" + token, "/meetings/" + token, "/sso/login?return_to=%2Fx%3Fk%3D" + token, "/meetings?k=vssr_" + token[5:]} {
+	for _, path := range []string{"/meetings?token=" + token, "/meetings?api_key=" + token, "/meetings/" + token, "/sso/login?return_to=%2Fx%3Fk%3D" + token, "/meetings?k=vssr_" + token[5:], "/meetings?k=vsso%5F" + token[5:]} {
 		if res := b.get(path); res.code() != "bad_request" || strings.Contains(res.body, token) {
 			t.Errorf("%s: %d %s", path, res.status, res.body)
 		}

@@ -62,12 +62,13 @@ func (p *Proxy) whoIsSignedIn(ex *exchange, r *http.Request) (*caller, error) {
 }
 
 // lookUp finds who stands behind a credential that is not in memory. Whose are none are remembered for a moment, and an address from
-// which many come waits.
+// which many come waits. That does not hit what was good a while ago and is looked at afresh: whoever shares an address with somebody
+// who makes credentials up could otherwise be locked out by them (S12).
 func (p *Proxy) lookUp(ex *exchange, r *http.Request, in *callers, key credentialKey, read func(context.Context) (*caller, error)) (*caller, error) {
 	if err := in.refusal(key, ex.start); err != nil {
 		return nil, err
 	}
-	if p.failures.tooMany(ex.address, ex.start) {
+	if !in.met(key) && p.failures.tooMany(ex.address, ex.start) {
 		return nil, refuse("rate_limited", "Too many credentials from your address were not valid.")
 	}
 	c, err := in.load(r.Context(), key, read)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"vexa-sso/mapping"
@@ -50,7 +51,7 @@ func (p *Proxy) refuseNative() error {
 	return refuse("native_key_refused", "Vexa's own API keys are not accepted here. Make a token at "+p.origin+page.TokensPath+" and send it where the key was.")
 }
 
-// readNative finds the one active account whose Vexa user a key belongs to. The key goes to the gateway and nowhere else.
+// readNative finds the account whose Vexa user a key belongs to: an active one, and the only one that has the user. The key goes to the gateway and nowhere else.
 func (p *Proxy) readNative(ctx context.Context, ex *exchange, key string) (*caller, error) {
 	if len(key) > maxNativeKey || !printable(key) {
 		return nil, p.refuseNative()
@@ -69,16 +70,18 @@ func (p *Proxy) readNative(ctx context.Context, ex *exchange, key string) (*call
 	if err != nil {
 		return nil, err
 	}
-	for _, account := range accounts {
-		if account.Status != mapping.Active || vexa.NormalEmail(account.VexaEmail) != vexa.NormalEmail(owner.Email) {
-			continue
-		}
-		if err := p.accounts.NoteNativeKey(ctx, account, ex.address, ex.traceID); err != nil {
-			p.log.Warn("that a Vexa key is still shown is not in the audit", "account", account.ID, "error", err)
-		}
-		return p.ownerOf(ctx, account.ID, mapping.NewScopes(owner.Scopes...))
+	accounts = slices.DeleteFunc(accounts, func(a mapping.Account) bool { return a.Status == mapping.Pending })
+	if len(accounts) != 1 { // of several who share the user, nobody knows whose key it is: perhaps of one who was suspended (E7)
+		return nil, p.refuseNative()
 	}
-	return nil, p.refuseNative()
+	account := accounts[0]
+	if account.Status != mapping.Active || vexa.NormalEmail(account.VexaEmail) != vexa.NormalEmail(owner.Email) {
+		return nil, p.refuseNative()
+	}
+	if err := p.accounts.NoteNativeKey(ctx, account, ex.address, ex.traceID); err != nil {
+		p.log.Warn("that a Vexa key is still shown is not in the audit", "account", account.ID, "error", err)
+	}
+	return p.ownerOf(ctx, account.ID, mapping.NewScopes(owner.Scopes...))
 }
 
 // ownerOf is who stands behind a Vexa key of an account's user.

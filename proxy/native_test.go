@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy"
@@ -112,6 +113,26 @@ func TestNativeKeyOfAnother(t *testing.T) {
 	key := w.vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
 	w.vexa.SetUserEmail(user.ID, "other@acme.example")
 	if res := w.program().get("/bots", "X-API-Key", key); res.code() != "native_key_refused" {
+		t.Errorf("%d %s", res.status, res.body)
+	}
+}
+
+// E7: a key of a user whom two people share is nobody's: it may be that of the one who was suspended.
+func TestNativeKeyOfASharedUser(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, migrating)
+	w.signIn(oidctest.Ada).get("/bots")
+	grace := w.signIn(oidctest.Grace)
+	grace.get("/bots")
+	user, _ := w.vexa.User(oidctest.Ada)
+	account, err := w.accounts.Account(t.Context(), accountOf(t, w, oidctest.Grace))
+	must(t, err)
+	_, _, err = w.accounts.Pin(t.Context(), account.Subject, oidctest.Ada, "admin")
+	must(t, err)
+	grace.get("/bots")
+	key := w.vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
+	must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: accountOf(t, w, oidctest.Ada), Reason: "left"}, "admin"))
+	if res := w.program().get("/sso/whoami", "X-API-Key", key); res.code() != "native_key_refused" {
 		t.Errorf("%d %s", res.status, res.body)
 	}
 }

@@ -395,6 +395,25 @@ func TestManyTokensThatAreNone(t *testing.T) {
 	}
 }
 
+// S12: whoever makes credentials up locks out nobody at the same address whose own was good.
+func TestNobodyIsLockedOutByANeighbour(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, takingBearers)
+	w.signIn(oidctest.Ada)
+	program, bearer := w.program(), w.bearer(oidctest.Ada)
+	if res := program.get("/meetings", "Authorization", "Bearer "+bearer); res.status != http.StatusOK {
+		t.Fatalf("%d %s", res.status, res.body)
+	}
+	w.clock.Advance(2 * time.Minute) // it is to be looked at afresh
+	limited := false
+	for range 200 {
+		limited = limited || program.get("/meetings", "X-API-Key", madeUp(t)).code() == "rate_limited"
+	}
+	if res := program.get("/meetings", "Authorization", "Bearer "+bearer); res.status != http.StatusOK || !limited {
+		t.Errorf("%d %s, limited: %v", res.status, res.body, limited)
+	}
+}
+
 // Whoami says with what it was asked; so do the log and the metrics.
 func TestWhoamiForPrograms(t *testing.T) {
 	t.Parallel()

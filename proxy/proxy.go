@@ -197,13 +197,16 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *Proxy) handle(ex *exchange, r *http.Request) error {
 	var ok bool
 	if holdsToken(r.URL.Path) || holdsToken(r.URL.RawQuery) {
-		return refuse("bad_request", "A token does not belong into an address. Send it as X-API-Key or as Authorization: Bearer.")
+		return tokenInAddress()
 	}
 	if ex.path, ok = canonicalPath(r.URL); !ok {
 		return refuse("bad_request", "The address is malformed or ambiguous.")
 	}
 	if ex.query, ok = canonicalQuery(r.URL.RawQuery); !ok {
 		return refuse("bad_request", "The query is malformed or ambiguous.")
+	}
+	if holdsToken(ex.query) { // in another spelling, which Vexa would not get to see
+		return tokenInAddress()
 	}
 	switch {
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
@@ -226,6 +229,10 @@ func (p *Proxy) handle(ex *exchange, r *http.Request) error {
 		return nil
 	}
 	return p.forward(ex, r)
+}
+
+func tokenInAddress() error {
+	return refuse("bad_request", "A token does not belong into an address. Send it as X-API-Key or as Authorization: Bearer.")
 }
 
 // isOurHost says whether the request was meant for us: by the Host it names, or, where a trusted proxy stands in front, by the

@@ -12,7 +12,9 @@ import (
 func TestAgreementEndsWithAllElse(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, w *world) {
 		for name, end := range map[string]func(account string){
-			"signed out everywhere": func(account string) { must(t, w.accounts.SignOutEverywhere(t.Context(), account, "lost laptop", "admin")) },
+			"signed out everywhere": func(account string) {
+				must(t, w.accounts.SignOutEverywhere(t.Context(), account, "lost laptop", "admin"))
+			},
 			"suspended and resumed": func(account string) {
 				must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
 				must(t, w.accounts.Resume(t.Context(), account, "admin"))
