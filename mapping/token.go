@@ -74,6 +74,9 @@ type TokenTx interface {
 	// it has.
 	LatestGeneration(tokenID string) (Generation, error)
 
+	// Generation returns that generation of a token's refresh values, if it is still known.
+	Generation(tokenID string, number int64) (Generation, error)
+
 	// ForgetTokenValues deletes a token's values of the generations before that one.
 	ForgetTokenValues(tokenID string, before int64) error
 

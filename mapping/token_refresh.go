@@ -9,7 +9,11 @@ import (
 const (
 	refreshGrace = 30 * time.Second // for which the value before the newest is still taken: the answer may have got lost (G5)
 	maxSiblings  = 100              // pairs of one generation
-	remembered   = 250              // generations whose spent values are known as such: of more than a week, where a tool refreshes every hour
+	remembered   = 500              // generations whose spent values are known as such; no more than those begin …
+
+	// … within rememberedFor. So whoever has stolen a value cannot refresh so often that the owner's is forgotten, and would no
+	// longer be taken for a second hand, before the owner comes to use it.
+	rememberedFor = 7 * 24 * time.Hour
 )
 
 // RefreshTool exchanges a tool's refresh value for the next pair of values. The error is ErrNotFound for a value that is unknown, has
@@ -41,7 +45,7 @@ func (a *Accounts) RefreshTool(ctx context.Context, refreshHash [32]byte, client
 		if err != nil {
 			return err
 		}
-		if err := c.ForgetTokenValues(token.ID, next-remembered); err != nil {
+		if err := c.makeRoom(token, next); err != nil {
 			return err
 		}
 		pair.Token = token
@@ -71,6 +75,22 @@ func (c *change) nextGeneration(used TokenValue) (int64, error) {
 		return 0, &Error{Code: CodeTooManyRefreshes, Message: "This token was refreshed too often just now. Try again in a moment.", RetryAfter: refreshGrace}
 	}
 	return newest.Number, nil
+}
+
+// makeRoom forgets the generation before the oldest that is still needed when the next one begins, once that was spent for long
+// enough (S12).
+func (c *change) makeRoom(token Token, next int64) error {
+	oldest, err := c.Generation(token.ID, next-remembered)
+	if errors.Is(err, ErrNotFound) { // there have not been so many
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if wait := oldest.Began.Add(rememberedFor).Sub(c.now); wait > 0 {
+		return &Error{Code: CodeTooManyRefreshes, Message: "This token is refreshed too often: let the program use what it gets for the hour that it is good.", RetryAfter: wait}
+	}
+	return c.ForgetTokenValues(token.ID, oldest.Number)
 }
 
 // refreshable returns what a refresh value of the client stands for.

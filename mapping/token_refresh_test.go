@@ -226,7 +226,8 @@ func TestRefreshIsBounded(t *testing.T) {
 	}
 	pair := w.refreshed(a, w.grantTool(a, w.account(first.Token.AccountID), "tx"))
 	early := pair
-	for range 255 {
+	for range 505 {
+		w.clock.advance(21 * time.Minute)
 		pair = w.refreshed(a, pair)
 	}
 	if _, err := a.TokenOfRefresh(t.Context(), refresh(early.Refresh)); !errors.Is(err, mapping.ErrNotFound) {
@@ -234,6 +235,32 @@ func TestRefreshIsBounded(t *testing.T) {
 	}
 	if _, err := a.TokenOfRefresh(t.Context(), refresh(pair.Refresh)); err != nil {
 		t.Error(err)
+	}
+}
+
+// G5: a thief who refreshes as fast as he can does not make us forget what the owner holds. The owner's value ends the grant.
+func TestThiefCannotMakeUsForget(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.replica()
+	owner := w.grantTool(a, w.signIn(a, person("ada")), "tx")
+	thief, err := owner, error(nil)
+	for range 600 {
+		var next mapping.Issued
+		if next, err = a.RefreshTool(t.Context(), refresh(thief.Refresh), "cli"); err != nil {
+			break
+		}
+		thief = next
+	}
+	if mustCode(err) != mapping.CodeTooManyRefreshes {
+		t.Errorf("600 times within seconds: %v", err)
+	}
+	w.clock.advance(6 * 24 * time.Hour)
+	if _, err := a.RefreshTool(t.Context(), refresh(owner.Refresh), "cli"); !errors.Is(err, mapping.ErrTokenReused) {
+		t.Errorf("the owner's: %v", err)
+	}
+	if _, err := a.RefreshTool(t.Context(), refresh(thief.Refresh), "cli"); !errors.Is(err, mapping.ErrNotFound) {
+		t.Errorf("the thief goes on: %v", err)
 	}
 }
 

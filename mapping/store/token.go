@@ -91,13 +91,21 @@ func (t *tx) PutTokenValue(v mapping.TokenValue) error {
 	return err
 }
 
+func scanGeneration(row scanner) (g mapping.Generation, err error) {
+	err = row.Scan(&g.Number, moment{&g.Began}, &g.Values)
+	return g, err
+}
+
 func (t *tx) LatestGeneration(tokenID string) (mapping.Generation, error) {
-	return one(t, "reading the newest values of a token", func(row scanner) (g mapping.Generation, err error) {
-		err = row.Scan(&g.Number, moment{&g.Began}, &g.Values)
-		return g, err
-	}, `
+	return one(t, "reading the newest values of a token", scanGeneration, `
 		SELECT generation, min(created_at), count(*) FROM token_values WHERE token_id = $1 AND refresh = $2
 		GROUP BY generation ORDER BY generation DESC LIMIT 1`, tokenID, true)
+}
+
+func (t *tx) Generation(tokenID string, number int64) (mapping.Generation, error) {
+	return one(t, "reading earlier values of a token", scanGeneration, `
+		SELECT generation, min(created_at), count(*) FROM token_values WHERE token_id = $1 AND refresh = $2 AND generation = $3
+		GROUP BY generation`, tokenID, true, number)
 }
 
 func (t *tx) ForgetTokenValues(tokenID string, before int64) error {

@@ -139,6 +139,13 @@ func TestTokenValues(t *testing.T) {
 			if want := (mapping.Generation{Number: 2, Began: at(5), Values: 2}); err != nil || g != want {
 				t.Errorf("%+v, %v", g, err)
 			}
+			g, err = tx.Generation("t1", 2)
+			if want := (mapping.Generation{Number: 2, Began: at(5), Values: 2}); err != nil || g != want {
+				t.Errorf("%+v, %v", g, err)
+			}
+			if _, err := tx.Generation("t1", 3); !errors.Is(err, mapping.ErrNotFound) {
+				t.Errorf("one that there is not: %v", err)
+			}
 			if _, err := tx.LatestGeneration("unknown"); !errors.Is(err, mapping.ErrNotFound) {
 				t.Errorf("of no token: %v", err)
 			}
