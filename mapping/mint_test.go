@@ -151,7 +151,7 @@ func TestMintedKey(t *testing.T) {
 			if user, _ := w.vexa.User("ada@acme.example"); user.MaxConcurrentBots != 5 {
 				t.Errorf("bots: %d", user.MaxConcurrentBots)
 			}
-			owner, err := w.client().Whoami(t.Context(), secret)
+			owner, err := w.client().Whoami(t.Context(), secret, "")
 			if err != nil || owner.UserID != acc.VexaUserID {
 				t.Errorf("%+v, %v", owner, err)
 			}
@@ -360,12 +360,12 @@ func TestRenewal(t *testing.T) {
 		if _, err := a.Reconcile(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
-		_, err := w.client().Whoami(t.Context(), first)
+		_, err := w.client().Whoami(t.Context(), first, "")
 		if lives := err == nil; lives != step.lives {
 			t.Errorf("after %v the old key lives: %v", step.after, lives)
 		}
 	}
-	if _, err := w.client().Whoami(t.Context(), second); err != nil {
+	if _, err := w.client().Whoami(t.Context(), second, ""); err != nil {
 		t.Errorf("the new key: %v", err)
 	}
 

@@ -59,7 +59,7 @@ func (nobody) SessionByHash(context.Context, [32]byte) (Session, error) {
 	return Session{}, mapping.ErrNotFound
 }
 
-func (nobody) Whoami(context.Context, string) (vexa.Owner, error) {
+func (nobody) Whoami(context.Context, string, string) (vexa.Owner, error) {
 	return vexa.Owner{}, &vexa.Error{Kind: vexa.ErrKeyRefused}
 }
 

@@ -25,7 +25,7 @@ const (
 
 // KeyOwners asks the gateway whose a Vexa key is. *vexa.Client does.
 type KeyOwners interface {
-	Whoami(ctx context.Context, key string) (vexa.Owner, error)
+	Whoami(ctx context.Context, key, from string) (vexa.Owner, error)
 }
 
 // nativeKey answers a Vexa key: with a refusal that says what to do instead, or, for the weeks of moving over, with the account of the
@@ -59,7 +59,7 @@ func (p *Proxy) readNative(ctx context.Context, ex *exchange, key string) (*call
 	if !p.nativeAsks.AllowN(p.now(), 1) {
 		return nil, refuse("rate_limited", "")
 	}
-	owner, err := p.owners.Whoami(ctx, key)
+	owner, err := p.owners.Whoami(ctx, key, ex.address)
 	switch {
 	case errors.Is(err, vexa.ErrKeyRefused):
 		return nil, p.refuseNative()

@@ -63,6 +63,9 @@ func TestNativeKeyMigrates(t *testing.T) {
 				switch key := r.Get("X-API-Key"); {
 				case len(key) == 1 && key[0] == own && r.Target == "/auth/me":
 					shown++
+					if from := r.Get("X-Forwarded-For"); len(from) != 1 || from[0] != "127.0.0.1" { // V12: or a ban for bad keys would be ours
+						t.Errorf("the key is shown on behalf of %q", from)
+					}
 				case len(key) == 1 && key[0] == ours:
 				default:
 					t.Errorf("the gateway got\n%s", r.Raw)

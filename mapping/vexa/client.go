@@ -120,6 +120,7 @@ type call struct {
 	body   any    // nil: none
 	header string // the one header of ours that carries a secret …
 	secret string // … and its value
+	from   string // address of the client on whose behalf it is; empty: none
 }
 
 // answer is what came back: a status below 500 and at most maxBody bytes.
@@ -196,6 +197,9 @@ func (what call) request(ctx context.Context) (*http.Request, error) {
 	req.Header.Set("User-Agent", "vexa-sso")
 	if what.header != "" {
 		req.Header.Set(what.header, what.secret)
+	}
+	if what.from != "" {
+		req.Header.Set("X-Forwarded-For", what.from)
 	}
 	return req, nil
 }

@@ -388,7 +388,7 @@ func TestCallsCarryOnlyOurHeaders(t *testing.T) {
 	w := newWire(t, with(is012, map[string][]string{"GET /gateway/auth/me": {`200 {"user_id":7,"email":"a@example.com","scopes":["bot"],"max_concurrent":3}`}}))
 	c := w.client()
 	c.FindUser(t.Context(), "a@example.com")
-	if owner, err := c.Whoami(t.Context(), "vxa_bot_canary"); err != nil || owner.UserID != 7 {
+	if owner, err := c.Whoami(t.Context(), "vxa_bot_canary", ""); err != nil || owner.UserID != 7 {
 		t.Fatalf("%+v, %v", owner, err)
 	}
 	headers, _ := w.sent()
@@ -408,7 +408,7 @@ func TestCallsCarryOnlyOurHeaders(t *testing.T) {
 			t.Errorf("%s: also carries %v", at, h)
 		}
 	}
-	if _, err := w.client().Whoami(t.Context(), "vxa_bot_canary"); err != nil {
+	if _, err := w.client().Whoami(t.Context(), "vxa_bot_canary", ""); err != nil {
 		t.Error(err)
 	}
 }
