@@ -76,7 +76,7 @@ func (b *bridge) reload(ctx context.Context) {
 	}
 	b.setSecrets(next)
 	if restartNeeded(b.cfg, next) {
-		b.log.Warn("the configuration changed in more than its rules: restart to bring the rest into force")
+		b.log.Warn("the configuration changed in more than rules and client secrets: restart to bring the rest into force")
 	}
 }
 

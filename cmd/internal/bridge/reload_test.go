@@ -175,7 +175,7 @@ func TestChangeThatNeedsARestart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r := w.serve()
-	const message = "the configuration changed in more than its rules: restart to bring the rest into force"
+	const message = "the configuration changed in more than rules and client secrets: restart to bring the rest into force"
 	w.write("rules.yaml", only)
 	r.waitFor("the rules to be in force", func() bool { return r.metric("vexa_sso_rules_generation") == 2 })
 	if r.heard(message) != nil {
@@ -280,7 +280,7 @@ func TestClientSecretChanges(t *testing.T) {
 		t.Error("the new secret does not work")
 	}
 	good(t, "who was signed in", hers)
-	const restart = "the configuration changed in more than its rules: restart to bring the rest into force"
+	const restart = "the configuration changed in more than rules and client secrets: restart to bring the rest into force"
 	if r.heard(restart) != nil {
 		t.Error("a new secret is said to need a restart")
 	}
