@@ -45,7 +45,7 @@ func TestProofIsRenewedWhileATokenLives(t *testing.T) {
 	}
 }
 
-// Shown by: a disabled person's tokens stop within 15 minutes of the provider knowing, though no browser is signed in; while the
+// E7: a disabled person's tokens stop within 15 minutes of the provider knowing, though no browser is signed in; while the
 // provider cannot be reached, nothing is vouched for.
 func TestTokensStopWithTheirPerson(t *testing.T) {
 	t.Parallel()
