@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -94,6 +95,16 @@ func (v *Visit) FreshlySignedIn() (Person, error) {
 		return Person{}, &problem{Code: "login_required", Detail: "This needs a sign-in that is less than five minutes old.", Afresh: true}
 	}
 	return person, nil
+}
+
+// StillSignedIn looks afresh whether whoever SignedIn has returned is signed in and may use Vexa, whatever this replica remembers. Asked
+// after something was written in their name that lasts, it lets nothing slip in between a revocation and our hearing of it (S5).
+func (v *Visit) StillSignedIn() error {
+	_, err := v.p.again(v.r.Context(), v.ex.caller)
+	if errors.Is(err, mapping.ErrNotFound) {
+		return refuse("unauthenticated", "Your sign-in has ended. Please sign in again.")
+	}
+	return err
 }
 
 // Fresh says whether a person's sign-in is less than five minutes old.

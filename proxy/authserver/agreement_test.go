@@ -2,6 +2,7 @@ package authserver_test
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 
 	"vexa-sso/mapping"
@@ -34,4 +35,28 @@ func TestAgreementEndsWithAllElse(t *testing.T) {
 			}
 		}
 	})
+}
+
+// S5: nor does anybody agree to anything on a replica that has not heard yet that all of theirs was ended.
+func TestNobodyAgreesAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	there := w.browser().at(w.replica())
+	ticket := there.openAs(ada, request()).ticket(t)
+	d := w.device()
+	device := there.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
+	must(t, w.accounts.SignOutEverywhere(t.Context(), w.events(mapping.EventSignIn)[0].Account, "lost laptop", "admin"))
+
+	consent := there.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}})
+	allowed := there.submit(devicePath, url.Values{"ticket": {device}, "decision": {"allow"}})
+	if consent.status != http.StatusUnauthorized || allowed.status != http.StatusUnauthorized {
+		t.Errorf("%d %s, %d %s", consent.status, consent.body, allowed.status, allowed.body)
+	}
+	w.browser().openAs(ada, devicePath) // she is back
+	if w.poll(d) == "" {
+		t.Error("the device has tokens")
+	}
+	if events := w.events(mapping.EventToolAuthorized); len(events) > 0 {
+		t.Errorf("the audit has %v", events)
+	}
 }

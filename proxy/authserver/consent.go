@@ -117,8 +117,30 @@ func (s *Server) note(v *proxy.Visit, t ticket, person proxy.Person, agreed bool
 	case err != nil:
 		return err
 	}
+	if agreed {
+		if err := s.stillAgreed(v, a.Hash); err != nil {
+			return err
+		}
+	}
 	recordDecision(v, person, t, agreed)
 	return nil
+}
+
+// stillAgreed takes back an agreement that was written down in the name of somebody whose sign-in had ended on another replica: what ends
+// all that they have would not have found it, and it would come to life when they are back.
+func (s *Server) stillAgreed(v *proxy.Visit, hash [32]byte) error {
+	ended := v.StillSignedIn()
+	if ended == nil {
+		return nil
+	}
+	err := s.store.ChangeAuthorization(v.Request().Context(), hash, func(stored *Authorization) error {
+		stored.Status = StatusDenied
+		return nil
+	})
+	if err != nil && !errors.Is(err, mapping.ErrNotFound) {
+		return err
+	}
+	return ended
 }
 
 func recordDecision(v *proxy.Visit, person proxy.Person, t ticket, agreed bool) {
