@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Check asks a dependency how it is. The error's text is shown to load balancers: it carries no secrets.
+// Check asks a dependency how it is. The error's text is shown to operators: it carries no secrets, but names of hosts.
 type Check struct {
 	Name     string
 	Required bool // without it nobody can be served: not ready. Otherwise it only says so.
@@ -24,7 +24,8 @@ func (p *Proxy) healthz(ex *exchange, _ *http.Request) error {
 const probePatience = 800 * time.Millisecond
 
 // readyz says whether requests can be served, with a reason per dependency. Who is signed in is served without the provider
-// and the Admin API (S10), so those being down is told but does not take the replica out of service.
+// and the Admin API (S10), so those being down is told but does not take the replica out of service. The reasons are for
+// operators: from elsewhere anybody may ask.
 func (p *Proxy) readyz(ex *exchange, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), probePatience)
 	defer cancel()
@@ -33,8 +34,19 @@ func (p *Proxy) readyz(ex *exchange, r *http.Request) error {
 		checks = append(checks, Check{Name: "provider:" + provider.Name(), Ping: provider.Ping})
 	}
 	status, body := ask(ctx, checks)
+	if r.Context().Value(fromOperator{}) == nil {
+		body.withoutReasons()
+	}
 	writeJSON(ex, status, body)
 	return nil
+}
+
+// fromOperator is the key in the context of a request that came in where only operators reach us.
+type fromOperator struct{}
+
+// FromOperator marks a request as one that came in where only operators reach us: readyz tells it the reasons.
+func FromOperator(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), fromOperator{}, true))
 }
 
 func (p *Proxy) pingStore(context.Context) error {
@@ -72,4 +84,13 @@ func ask(ctx context.Context, checks []Check) (int, readiness) {
 		body.Dependencies[c.Name] = said[i].Error()
 	}
 	return status, body
+}
+
+// withoutReasons leaves of each dependency whether it is there.
+func (r readiness) withoutReasons() {
+	for name, said := range r.Dependencies {
+		if said != "ok" {
+			r.Dependencies[name] = "unavailable"
+		}
+	}
 }

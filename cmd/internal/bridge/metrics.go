@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"vexa-sso/mapping"
+	"vexa-sso/proxy"
 )
 
 // metrics are those that are neither of one request nor of one room.
@@ -81,7 +82,7 @@ func (b *bridge) operatorServer() *http.Server {
 	probe := func(path string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			r.URL.Path, r.URL.RawPath, r.URL.RawQuery = path, "", ""
-			b.serveHTTP(w, r)
+			b.serveHTTP(w, proxy.FromOperator(r))
 		}
 	}
 	mux.HandleFunc("GET /healthz", probe("/sso/healthz"))

@@ -548,8 +548,11 @@ func TestEverythingIsAwayAtStart(t *testing.T) {
 	}
 	ready := r.operator("/readyz")
 	for _, name := range []string{"provider:okta", "provider:entra", "vexa_admin"} {
-		if ready.status != http.StatusOK || !strings.Contains(ready.body, "degraded") || strings.Contains(ready.body, `"`+name+`":"ok"`) {
+		if ready.status != http.StatusOK || !strings.Contains(ready.body, "degraded") || strings.Contains(ready.body, `"`+name+`":"ok"`) || strings.Contains(ready.body, `"`+name+`":"unavailable"`) {
 			t.Errorf("readyz: %v", ready)
+		}
+		if public := b.get("/sso/readyz"); !strings.Contains(public.body, `"`+name+`":"unavailable"`) { // and no reason, which names hosts
+			t.Errorf("readyz to anybody: %v", public)
 		}
 	}
 	w.okta.Mend(oidctest.EndpointAny)
