@@ -13,7 +13,7 @@ import (
 type bounds struct {
 	failures *allowance // of programs, by address
 	devices  *allowance // device codes asked for, by address
-	guesses  *allowance // user codes that were none, by session, account and address
+	guesses  *allowance // user codes that were none, by session and account: who guesses is signed in, and shares an address with colleagues
 }
 
 func newBounds() bounds {

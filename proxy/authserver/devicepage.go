@@ -61,7 +61,7 @@ func (s *Server) showDevice(v *proxy.Visit, typed, problem string) {
 // findDevice asks about the device that shows a code. Codes are short, so how many wrong ones anybody may try is bounded (section
 // 5.1).
 func (s *Server) findDevice(v *proxy.Visit, person proxy.Person, typed string) error {
-	guesser := []string{"session " + person.SessionID, "account " + person.Account.ID, "address " + addressKey(v.Address())}
+	guesser := []string{"session " + person.SessionID, "account " + person.Account.ID}
 	if s.bounds.guesses.wait(s.now(), guesser...) > 0 {
 		return proxy.Refuse("rate_limited", "Too many codes were wrong. Wait a few minutes, then ask the program for a new one.")
 	}
