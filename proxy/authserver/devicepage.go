@@ -67,7 +67,7 @@ func (s *Server) findDevice(v *proxy.Visit, person proxy.Person, typed string) e
 	}
 	code, ok := parseUserCode(typed)
 	if !ok {
-		s.showDevice(v, typed, "That is not a code that a program shows. It has eight letters.")
+		s.showDevice(v, typed, "That is not a code that a program shows. It has eight consonants and no digits; compare them one by one.")
 		return nil
 	}
 	a, err := s.store.AuthorizationByUserCode(v.Request().Context(), code)
