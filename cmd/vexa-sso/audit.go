@@ -30,11 +30,18 @@ func newAudit() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Show what happened, who did it and why",
-		Long: `Show what happened, the latest last: sign-ins and refusals, accounts, keys, sessions, and what admins did. No event carries a
-secret. --json prints one JSON object a line, for other programs; --follow goes on with what happens from now on.
+		Long: `Show what happened, the latest last: sign-ins and refusals, accounts, keys, sessions, and what admins did. Who
+was refused without an account is named by subject. No event carries a secret. --json prints one JSON object a line, for other programs; --follow goes on
+with what happens from now on.
 
   vexa-sso audit --account ada@acme.example --since 24h
-  vexa-sso audit --event sign_in_refused --json | jq -r .reason`,
+  vexa-sso audit --event sign_in_refused --json | jq -r .reason
+
+What happens is one of: sign_in, sign_in_refused, sign_out, account_bound, account_pending, account_approved, account_suspended,
+account_resumed, key_minted, key_revoke_asked, key_revoked, key_rotate_asked, session_ended, token_created,
+token_revoked, token_expired, token_reused, tool_authorized, tool_denied, code_reused, grant_changed, access_ended,
+provider_logout, account_pinned, account_unpinned, account_rekeyed, bots_blocked, bots_restored,
+foreign_token_deleted, activity_ended, not_ended, native_key_used.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) (err error) {
