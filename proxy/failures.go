@@ -34,15 +34,17 @@ func (f *failures) tooMany(address string, now time.Time) bool {
 	return ok && limiter.TokensAt(now) < 1
 }
 
-// note counts one that was none.
-func (f *failures) note(address string, now time.Time) {
+// note counts so many that were none.
+func (f *failures) note(address string, now time.Time, many int) {
 	at := neighbourhood(address)
 	limiter, ok := f.byAddress.Get(at)
 	if !ok {
 		limiter = rate.NewLimiter(failuresPerSecond, failuresBurst)
 		f.byAddress.Add(at, limiter)
 	}
-	limiter.AllowN(now, 1)
+	for range many { // one by one, or too many at once would count for none
+		limiter.AllowN(now, 1)
+	}
 }
 
 // neighbourhood is an address with all that its owner has: of IPv6 a whole /64.

@@ -80,7 +80,7 @@ func (p *Proxy) lookUp(ex *exchange, r *http.Request, in *callers, key credentia
 	case status >= http.StatusInternalServerError: // we could not look
 		return nil, pr
 	case status == http.StatusUnauthorized:
-		p.failures.note(ex.address, ex.start)
+		p.failures.note(ex.address, ex.start, 1)
 	}
 	in.refuse(key, pr, ex.start)
 	return nil, pr

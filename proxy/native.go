@@ -21,6 +21,10 @@ const (
 	nativePerSecond = 10
 	nativeBurst     = 50
 	maxNativeKey    = 128 // characters
+	nativeFailures  = 5   // that a key counts for which the gateway does not know: one address must not use up everybody's asks
+
+	// nativeStreams is how long a stream goes on before its key has to be shown again: nobody tells us when Vexa deletes one.
+	nativeStreams = 15 * time.Minute
 )
 
 // KeyOwners asks the gateway whose a Vexa key is. *vexa.Client does.
@@ -51,7 +55,8 @@ func (p *Proxy) refuseNative() error {
 	return refuse("native_key_refused", "Vexa's own API keys are not accepted here. Make a token at "+p.origin+page.TokensPath+" and send it where the key was.")
 }
 
-// readNative finds the account whose Vexa user a key belongs to: an active one, and the only one that has the user. The key goes to the gateway and nowhere else.
+// readNative finds the account whose Vexa user a key belongs to: an active one, and the only one that has the user. The key goes to
+// the gateway and nowhere else.
 func (p *Proxy) readNative(ctx context.Context, ex *exchange, key string) (*caller, error) {
 	if len(key) > maxNativeKey || !printable(key) {
 		return nil, p.refuseNative()
@@ -62,6 +67,7 @@ func (p *Proxy) readNative(ctx context.Context, ex *exchange, key string) (*call
 	owner, err := p.owners.Whoami(ctx, key, ex.address)
 	switch {
 	case errors.Is(err, vexa.ErrKeyRefused):
+		p.failures.note(ex.address, ex.start, nativeFailures-1)
 		return nil, p.refuseNative()
 	case err != nil:
 		return nil, refuseBecause("vexa_admin_unavailable", "Vexa cannot say right now whose key this is.", err)
@@ -94,8 +100,9 @@ func (p *Proxy) ownerOf(ctx context.Context, id string, scopes mapping.Scopes) (
 	if err := p.checkProven(account, pauses); err != nil {
 		return nil, err
 	}
+	now := p.now()
 	return &caller{
-		credential: byNativeKey, until: earlier(p.now().Add(nativeKept), pauses),
+		credential: byNativeKey, expires: now.Add(nativeStreams), until: earlier(now.Add(nativeKept), pauses),
 		account: account, limited: true, atMost: scopes, limiter: p.newLimiter(),
 	}, nil
 }

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -137,6 +138,47 @@ func TestNativeKeyOfASharedUser(t *testing.T) {
 	must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: accountOf(t, w, oidctest.Ada), Reason: "left"}, "admin"))
 	if res := w.program().get("/sso/whoami", "X-API-Key", key); res.code() != "native_key_refused" {
 		t.Errorf("%d %s", res.status, res.body)
+	}
+}
+
+// S5: nobody tells us that Vexa has deleted somebody's key, so a stream that was opened with one has an end of its own.
+func TestStreamOfANativeKeyEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, migrating)
+	w.signIn(oidctest.Ada).get("/bots")
+	user, _ := w.vexa.User(oidctest.Ada)
+	key := w.vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
+	conn, _, err := w.socketAs(nil, "X-API-Key", key)
+	must(t, err)
+	talk(t, conn, `{"action":"ping"}`)
+	w.clock.Advance(16 * time.Minute)
+	if closed := hangsUp(t, conn); closed.Code != 4401 {
+		t.Errorf("closed with %d", closed.Code)
+	}
+	if _, _, err := w.socketAs(nil, "X-API-Key", key); err != nil {
+		t.Errorf("with the key again: %v", err)
+	}
+}
+
+// S12: who makes Vexa keys up is made to wait before they have used up what everybody may ask the gateway.
+func TestMadeUpNativeKeysWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, migrating)
+	w.signIn(oidctest.Ada).get("/bots")
+	user, _ := w.vexa.User(oidctest.Ada)
+	key := w.vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
+	refused := 0
+	for i := range 40 {
+		if res := w.program().get("/bots", "X-API-Key", fmt.Sprintf("vxa_bot_%028d", i)); res.code() == "native_key_refused" {
+			refused++
+		}
+	}
+	if refused > 25 {
+		t.Errorf("%d made-up keys were shown to the gateway", refused)
+	}
+	w.clock.Advance(time.Minute)
+	if res := w.program().get("/bots", "X-API-Key", key); res.status != http.StatusOK {
+		t.Errorf("a good one afterwards: %d %s", res.status, res.body)
 	}
 }
 
