@@ -11,16 +11,18 @@ import (
 
 // bounds are what keeps anybody from asking too much of this replica (S12).
 type bounds struct {
-	failures *allowance // of programs, by address
-	devices  *allowance // device codes asked for, by address
-	guesses  *allowance // user codes that were none, by session and account: who guesses is signed in, and shares an address with colleagues
+	unknown *allowance // values that programs showed and the store does not know, by address
+	devices *allowance // device codes asked for, by address
+	hurry   *allowance // polls that came too soon, by device code
+	guesses *allowance // user codes that were none, by session and account: who guesses is signed in, and shares an address with colleagues
 }
 
 func newBounds() bounds {
 	return bounds{
-		failures: newAllowance(time.Second, 30),
-		devices:  newAllowance(6*time.Second, 10),
-		guesses:  newAllowance(time.Minute, 10),
+		unknown: newAllowance(time.Second/10, 100),
+		devices: newAllowance(6*time.Second, 10),
+		hurry:   newAllowance(deviceInterval, 5),
+		guesses: newAllowance(time.Minute, 10),
 	}
 }
 

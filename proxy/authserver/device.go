@@ -111,7 +111,10 @@ func parseUserCode(typed string) (code string, ok bool) {
 // pollLeeway is how much sooner than agreed a poll may come: the network brings some faster than the one before.
 const pollLeeway = time.Second
 
-var errNoDevice = invalidGrant("the device code is unknown, was used, or is another client's")
+var (
+	errNoDevice = invalidGrant("the device code is unknown, was used, or is another client's")
+	errTooSoon  = oidc.ErrSlowDown().WithDescription("wait five seconds longer between two polls than before")
+)
 
 // poll answers a device that asks whether somebody has decided (RFC 8628 sections 3.4 and 3.5).
 func (s *Server) poll(c call) (any, error) {
@@ -122,6 +125,14 @@ func (s *Server) poll(c call) (any, error) {
 	if !ok {
 		return nil, errNoDevice
 	}
+	if s.bounds.hurry.wait(s.now(), string(hash[:])) > 0 {
+		return nil, errTooSoon
+	}
+	return s.lookUp(c, hash, func() (any, error) { return s.notePoll(c, hash) })
+}
+
+// notePoll writes a poll down, and gives a device what it is for once somebody has agreed.
+func (s *Server) notePoll(c call, hash [32]byte) (any, error) {
 	var a Authorization
 	var verdict error
 	err := s.store.ChangeAuthorization(c.Request().Context(), hash, func(stored *Authorization) error {
@@ -131,9 +142,12 @@ func (s *Server) poll(c call) (any, error) {
 	})
 	switch {
 	case errors.Is(err, mapping.ErrNotFound):
-		return nil, errNoDevice
+		return nil, &dead{answer: errNoDevice, unknown: true}
 	case err != nil:
 		return nil, err
+	case errors.Is(verdict, errTooSoon):
+		s.bounds.hurry.take(s.now(), string(hash[:])) // each is a write
+		return nil, verdict
 	case verdict != nil:
 		return nil, verdict
 	}
@@ -144,11 +158,11 @@ func (s *Server) poll(c call) (any, error) {
 func (a *Authorization) polled(now time.Time, client Client) error {
 	switch {
 	case a.Kind != KindDevice || a.Asked.Client != client.ID || a.Status == StatusSpent:
-		return errNoDevice
+		return &dead{answer: errNoDevice}
 	case a.Status == StatusDenied:
-		return oidc.ErrAccessDenied().WithDescription("the person said no")
+		return &dead{answer: oidc.ErrAccessDenied().WithDescription("the person said no")}
 	case !now.Before(a.ExpiresAt):
-		return oidc.ErrExpiredDeviceCode().WithDescription("nobody has decided in time; ask for another code")
+		return &dead{answer: oidc.ErrExpiredDeviceCode().WithDescription("nobody has decided in time; ask for another code")}
 	case a.Status == StatusApproved:
 		a.Status = StatusSpent
 		return nil
@@ -157,7 +171,7 @@ func (a *Authorization) polled(now time.Time, client Client) error {
 	a.Asked.PolledAt = now
 	if !last.IsZero() && now.Sub(last) < a.Asked.Interval-pollLeeway {
 		a.Asked.Interval += deviceInterval
-		return oidc.ErrSlowDown().WithDescription("wait five seconds longer between two polls than before")
+		return errTooSoon
 	}
 	return oidc.ErrAuthorizationPending().WithDescription("nobody has decided yet")
 }

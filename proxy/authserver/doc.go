@@ -25,8 +25,9 @@
 // An [Authorization] is what is under way; the [Store] has them all, so any replica may take the next step. It changes one at a
 // time: of many who show a code at one moment, one gets something. Who may ask is for [Clients] to say; the one built in is the
 // program vexa-sso itself. Scopes are Vexa's, none asked for means all that the person has, and nobody gives more than they have.
-// Programs talk to endpoints (program.go) that take forms by POST and nothing else, know no cookie and speak no CORS. Who fails
-// over and over waits (bounds.go). metadata.go describes all this to clients (RFC 8414).
+// Programs talk to endpoints (program.go) that take forms by POST and nothing else, know no cookie and speak no CORS. A value
+// that turned out to be dead is answered from memory, and who makes values up waits (lookup.go, bounds.go). metadata.go describes
+// all this to clients (RFC 8414).
 //
 // # Which library, and how much of it
 //

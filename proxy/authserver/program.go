@@ -29,16 +29,9 @@ func (s *Server) program(answer func(call) (any, error)) func(*proxy.Visit) erro
 		if err := only(v, http.MethodPost); err != nil {
 			return err
 		}
-		address := addressKey(v.Address())
-		if wait := s.bounds.failures.wait(s.now(), address); wait > 0 {
-			return s.refuseProgram(v, &tooOften{wait})
-		}
 		c := call{Visit: v}
 		body, err := s.answer(&c, answer)
 		if err != nil {
-			if isFailure(err) {
-				s.bounds.failures.take(s.now(), address)
-			}
 			return s.refuseProgram(v, err)
 		}
 		v.WriteJSON(http.StatusOK, body)
@@ -76,13 +69,6 @@ var errNotSecret = &oidc.Error{ErrorType: oidc.InvalidClient, Description: "clie
 type tooOften struct{ wait time.Duration }
 
 func (e *tooOften) Error() string { return "asked too often" }
-
-// isFailure says whether an error is one that somebody meets who tries things out, or does not keep to the pace. That a device has
-// to wait is none.
-func isFailure(err error) bool {
-	var e *oidc.Error
-	return errors.As(err, &e) && e.ErrorType != oidc.AuthorizationPending
-}
 
 // refuseProgram answers with an error of RFC 6749 section 5.2.
 func (s *Server) refuseProgram(v *proxy.Visit, err error) error {

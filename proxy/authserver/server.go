@@ -85,6 +85,7 @@ type Server struct {
 	ring     mapping.Sealer
 	titles   map[string]string
 	bounds   bounds
+	dead     graveyard
 
 	log    *slog.Logger
 	now    func() time.Time
@@ -100,7 +101,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 	origin := public.Scheme + "://" + public.Host
 	s := &Server{
 		public: public, origin: origin, issuer: origin + issuerPath, scopes: mapping.ScopeNames(), lifetime: cmp.Or(cfg.Lifetime, 2160*time.Hour),
-		accounts: d.Accounts, clients: d.Clients, store: d.Store, ring: d.Ring, titles: d.Titles, bounds: newBounds(),
+		accounts: d.Accounts, clients: d.Clients, store: d.Store, ring: d.Ring, titles: d.Titles, bounds: newBounds(), dead: newGraveyard(),
 		log: cmp.Or(d.Log, slog.Default()), now: d.Now, random: d.Random,
 	}
 	if s.now == nil {

@@ -51,7 +51,11 @@ func (s *Server) redeem(c call) (any, error) {
 	if !ok {
 		return nil, errBadCode
 	}
+	return s.lookUp(c, hash, func() (any, error) { return s.spend(c, hash, redirectURI, verifier) })
+}
 
+// spend takes a code, which is good once, and gives what it is for.
+func (s *Server) spend(c call, hash [32]byte, redirectURI, verifier string) (any, error) {
 	var a Authorization
 	var good, again bool
 	err := s.store.ChangeAuthorization(c.Request().Context(), hash, func(stored *Authorization) error {
@@ -71,13 +75,13 @@ func (s *Server) redeem(c call) (any, error) {
 	})
 	switch {
 	case errors.Is(err, mapping.ErrNotFound):
-		return nil, errBadCode
+		return nil, &dead{answer: errBadCode, unknown: true}
 	case err != nil:
 		return nil, err
 	case again:
 		return nil, s.codeReused(c, a)
 	case !good:
-		return nil, errBadCode
+		return nil, &dead{answer: errBadCode}
 	}
 	return s.give(c, a)
 }
@@ -145,24 +149,30 @@ func (s *Server) end(ctx context.Context, account, token, reason, actor string) 
 	return err
 }
 
+var errBadRefresh = invalidGrant("the refresh token is unknown, has expired, was revoked, or is another client's")
+
 // refresh exchanges a refresh value for the next ones (RFC 6749 section 6). A program cannot change its scopes on the way: what
 // it was given would have to be given anew.
 func (s *Server) refresh(c call) (any, error) {
-	errUnknown := invalidGrant("the refresh token is unknown, has expired, was revoked, or is another client's")
 	if c.form.get("refresh_token") == "" {
 		return nil, invalid("refresh_token is missing")
 	}
 	hash, ok := mapping.ParseTokenValue(mapping.RefreshValue, c.form.get("refresh_token"))
 	if !ok {
-		return nil, errUnknown
+		return nil, errBadRefresh
 	}
+	return s.lookUp(c, hash, func() (any, error) { return s.renew(c, hash) })
+}
+
+// renew takes a refresh value and gives the next ones.
+func (s *Server) renew(c call, hash [32]byte) (any, error) {
 	if err := s.sameScopes(c, hash); err != nil {
 		return nil, err
 	}
 	issued, err := s.accounts.RefreshTool(c.Request().Context(), hash, c.client.ID)
 	switch {
 	case errors.Is(err, mapping.ErrNotFound):
-		return nil, errUnknown
+		return nil, &dead{answer: errBadRefresh, unknown: true}
 	case errors.Is(err, mapping.ErrTokenReused):
 		return nil, invalidGrant("the refresh token was used before, so it may be in two hands: everything that it led to is revoked; sign in again")
 	case err != nil:
@@ -201,10 +211,22 @@ func (s *Server) revoke(c call) (any, error) {
 	if value == "" {
 		return nil, invalid("token is missing")
 	}
-	token, err := s.tokenOf(c.Request().Context(), value)
-	if errors.Is(err, mapping.ErrNotFound) {
-		s.bounds.failures.take(s.now(), addressKey(c.Address())) // a guess like any other
+	find, hash := s.finder(value)
+	if find == nil {
 		return struct{}{}, nil
+	}
+	body, err := s.lookUp(c, hash, func() (any, error) { return s.endGrantOf(c, hash, find) })
+	if _, ok := errors.AsType[*dead](err); ok {
+		return struct{}{}, nil
+	}
+	return body, err
+}
+
+// endGrantOf ends the grant that a value of this client's belongs to.
+func (s *Server) endGrantOf(c call, hash [32]byte, find finder) (any, error) {
+	token, err := find(c.Request().Context(), hash)
+	if errors.Is(err, mapping.ErrNotFound) {
+		return nil, &dead{answer: errBadRefresh, unknown: true}
 	}
 	if err != nil {
 		return nil, err
@@ -218,14 +240,20 @@ func (s *Server) revoke(c call) (any, error) {
 	return struct{}{}, nil
 }
 
-// tokenOf finds what a value stands for, whatever token_type_hint says: the value itself tells which type it is.
-func (s *Server) tokenOf(ctx context.Context, value string) (mapping.Token, error) {
+// finder finds what the value of a hash stands for.
+type finder func(ctx context.Context, hash [32]byte) (mapping.Token, error)
+
+// finder is how to find what a value stands for, whatever token_type_hint says: the value itself tells which type it is. It is nil
+// for what has the shape of none.
+func (s *Server) finder(value string) (find finder, hash [32]byte) {
 	if hash, ok := mapping.ParseTokenValue(mapping.RefreshValue, value); ok {
-		return s.accounts.TokenOfRefresh(ctx, hash)
+		return s.accounts.TokenOfRefresh, hash
 	}
 	if hash, ok := mapping.ParseTokenValue(mapping.AccessValue, value); ok {
-		token, _, err := s.accounts.TokenByValue(ctx, hash)
-		return token, err
+		return func(ctx context.Context, hash [32]byte) (mapping.Token, error) {
+			token, _, err := s.accounts.TokenByValue(ctx, hash)
+			return token, err
+		}, hash
 	}
-	return mapping.Token{}, mapping.ErrNotFound
+	return nil, hash
 }

@@ -351,44 +351,6 @@ func TestTokenIsNotPassedOn(t *testing.T) {
 	}
 }
 
-// S12: an address that fails over and over waits; others don't, and neither does who does things right for long.
-func TestFailuresAreBounded(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, "")
-	fail := func() answer { return w.post(tokenPath, exchange("nonsense")) }
-	for range 30 {
-		if status, got := fail().refusal(t); status != 400 || got != "invalid_grant" {
-			t.Fatalf("%d %s", status, got)
-		}
-	}
-	a := fail()
-	if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" || a.header.Get("Retry-After") != "1" {
-		t.Errorf("%d %s %v", status, got, a.header)
-	}
-	w.clock.Advance(2 * time.Second)
-	if status, _ := fail().refusal(t); status != 400 {
-		t.Errorf("two seconds later: %d", status)
-	}
-
-	// What is not called an error, and what is but a device's impatience, is counted too.
-	d := w.device()
-	w.clock.Advance(time.Minute)
-	last := answer{}
-	for range 33 {
-		last = w.post(tokenPath, polling(d.code))
-	}
-	if last.status != http.StatusTooManyRequests {
-		t.Errorf("%d %s", last.status, last.body)
-	}
-	w.clock.Advance(time.Minute)
-	for range 31 {
-		last = w.post("/sso/oauth/revoke", url.Values{"client_id": {authserver.CommandLine}, "token": {"nonsense"}})
-	}
-	if last.status != http.StatusTooManyRequests {
-		t.Errorf("%d %s", last.status, last.body)
-	}
-}
-
 // With the store away, programs are told to come back, and devices to poll on.
 func TestStoreAway(t *testing.T) {
 	t.Parallel()

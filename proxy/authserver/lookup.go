@@ -1,0 +1,78 @@
+package authserver
+
+import (
+	"errors"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+)
+
+// shown is a value that a program shows, by its hash, and what for. Another client's value is dead for who shows it, and good for
+// whose it is.
+type shown struct {
+	path, grant, client string
+	hash                [32]byte
+}
+
+// dead is the answer to a value that will never be good again for who shows it.
+type dead struct {
+	answer  *oidc.Error
+	unknown bool // to the store too: so it was made up, or ended long ago
+}
+
+func (d *dead) Error() string { return d.answer.Error() }
+func (d *dead) Unwrap() error { return d.answer }
+
+const (
+	deadFor = time.Minute // for which a dead value is answered without a look into the store
+	maxDead = 10_000      // dead values that are remembered; the one that was shown least lately is forgotten first
+)
+
+// graveyard remembers dead values: a program with one may show it over and over, and takes nothing from its neighbours.
+type graveyard struct {
+	found *lru.Cache[shown, grave]
+}
+
+type grave struct {
+	answer *oidc.Error
+	until  time.Time
+}
+
+func newGraveyard() graveyard {
+	found, err := lru.New[shown, grave](maxDead)
+	if err != nil {
+		panic(err) // only for a size below one
+	}
+	return graveyard{found}
+}
+
+// answer is that of a value which was found dead a moment ago, else nil.
+func (g graveyard) answer(value shown, now time.Time) *oidc.Error {
+	if found, ok := g.found.Get(value); ok && now.Before(found.until) {
+		return found.answer
+	}
+	return nil
+}
+
+// lookUp answers a value that has the shape of one of ours, with what look finds in the store. Only values that the store does not know
+// are counted, by address: their checksum is right, so they come from somebody who makes them up, or few at a time from programs
+// whose values ended (S12).
+func (s *Server) lookUp(c call, hash [32]byte, look func() (any, error)) (any, error) {
+	value := shown{c.Request().URL.Path, c.form.get("grant_type"), c.client.ID, hash}
+	if known := s.dead.answer(value, s.now()); known != nil {
+		return nil, &dead{answer: known}
+	}
+	address := addressKey(c.Address())
+	if wait := s.bounds.unknown.wait(s.now(), address); wait > 0 {
+		return nil, &tooOften{wait}
+	}
+	body, err := look()
+	if found, ok := errors.AsType[*dead](err); ok {
+		s.dead.found.Add(value, grave{found.answer, s.now().Add(deadFor)})
+		if found.unknown {
+			s.bounds.unknown.take(s.now(), address)
+		}
+	}
+	return body, err
+}
