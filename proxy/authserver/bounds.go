@@ -12,7 +12,7 @@ import (
 // bounds are what keeps anybody from asking too much of this replica (S12).
 type bounds struct {
 	unknown *allowance // values that programs showed and the store does not know, by address
-	devices *allowance // device codes asked for, by address
+	devices *allowance // device codes asked for, by network
 	hurry   *allowance // polls that came too soon, by device code
 	guesses *allowance // user codes that were none, by session and account: who guesses is signed in, and shares an address with colleagues
 }
@@ -20,7 +20,7 @@ type bounds struct {
 func newBounds() bounds {
 	return bounds{
 		unknown: newAllowance(time.Second/10, 100),
-		devices: newAllowance(6*time.Second, 10),
+		devices: newAllowance(deviceLifetime/30, 20), // so at most 50 are open: 20, and 30 more until those expire
 		hurry:   newAllowance(deviceInterval, 5),
 		guesses: newAllowance(time.Minute, 10),
 	}
@@ -74,11 +74,17 @@ func (a *allowance) take(now time.Time, keys ...string) {
 }
 
 // addressKey is who counts as one by address: an IPv6 network of 64 bits is one customer's.
-func addressKey(address string) string {
+func addressKey(address string) string { return network(address, 64) }
+
+// siteKey is who counts as one where somebody could have very many networks of 64 bits: a customer may be given 48.
+func siteKey(address string) string { return network(address, 48) }
+
+// network is the IPv6 network of so many bits that an address is in, or the IPv4 address itself.
+func network(address string, bits int) string {
 	addr, err := netip.ParseAddr(address)
 	if err != nil || addr.Unmap().Is4() {
 		return address
 	}
-	network, _ := addr.WithZone("").Prefix(64) // fails only for more bits than there are
+	network, _ := addr.WithZone("").Prefix(bits) // fails only for more bits than there are
 	return network.String()
 }

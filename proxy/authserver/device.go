@@ -30,11 +30,11 @@ func (s *Server) authorizeDevice(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	address := addressKey(c.Address())
-	if wait := s.bounds.devices.wait(s.now(), address); wait > 0 {
+	site := siteKey(c.Address())
+	if wait := s.bounds.devices.wait(s.now(), site); wait > 0 {
 		return nil, &tooOften{wait}
 	}
-	s.bounds.devices.take(s.now(), address)
+	s.bounds.devices.take(s.now(), site)
 
 	device, err := mapping.NewTokenValue(s.random, deviceValue)
 	if err != nil {

@@ -1,6 +1,7 @@
 package authserver_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -263,19 +264,60 @@ func TestGuessingIsBounded(t *testing.T) {
 	}
 }
 
-// S12: an address gets ten device codes at a time.
+// S12: an address gets twenty device codes at once, and never has more than fifty open, however long it goes on asking.
 func TestDeviceCodesAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
-	for range 10 {
+	for range 20 {
 		w.device()
 	}
 	a := w.askDevice()
 	if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" || a.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s %v", status, got, a.header)
 	}
-	w.clock.Advance(time.Minute)
+	open := 20
+	for range 99 { // the first twenty are still open then
+		w.clock.Advance(6 * time.Second)
+		if w.askDevice().status == http.StatusOK {
+			open++
+		}
+	}
+	if open > 50 || open < 40 {
+		t.Errorf("%d codes are open", open)
+	}
+}
+
+// S12: a flood of device codes that several networks keep up leaves room for everybody else's.
+func TestDeviceFlood(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	for i := range 1000 {
+		a := authserver.Authorization{
+			Kind: authserver.KindDevice, Hash: sha256.Sum256(fmt.Append(nil, i)), UserCode: fmt.Sprint("flood ", i), Status: authserver.StatusPending,
+			ExpiresAt: w.clock.Now().Add(10 * time.Minute),
+		}
+		must(t, w.store.AddAuthorization(t.Context(), a, 1000))
+	}
 	w.device()
+}
+
+// S12: who asks for device codes counts by what one customer has: of IPv6 that may be 48 bits.
+func TestDeviceNetworks(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"2001:db8:1::1", "2001:db8:1:ffff::2", true},
+		{"2001:db8:1::1", "2001:db8:2::1", false},
+		{"192.0.2.1", "192.0.2.1", true},
+		{"192.0.2.1", "192.0.2.2", false},
+		{"::ffff:192.0.2.1", "::ffff:192.0.2.2", false},
+	} {
+		if same := authserver.DeviceNetwork(c.a) == authserver.DeviceNetwork(c.b); same != c.same {
+			t.Errorf("%s and %s are one: %t", c.a, c.b, same)
+		}
+	}
 }
 
 // What a person has none of they cannot give to a device either.

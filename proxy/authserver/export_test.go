@@ -1,4 +1,7 @@
 package authserver
 
 // For the tests outside of the package.
-var Purge = (*Server).purge
+var (
+	Purge         = (*Server).purge
+	DeviceNetwork = siteKey
+)

@@ -36,7 +36,7 @@ const (
 	deviceInterval = 5 * time.Second  // between two polls of a device
 
 	maxCodes   = 10_000 // authorization codes that wait to be redeemed, over all replicas
-	maxDevices = 1_000  // device codes that wait for an answer, over all replicas: few enough that guessing one is hopeless
+	maxDevices = 10_000 // device codes that wait for an answer, over all replicas: even then one guess in two million hits
 
 	purgeEvery = time.Minute
 )
