@@ -133,11 +133,11 @@ func (s *Server) poll(c call) (any, error) {
 
 // notePoll writes a poll down, and gives a device what it is for once somebody has agreed.
 func (s *Server) notePoll(c call, hash [32]byte) (any, error) {
-	var a Authorization
+	var a Authorization // as it was
 	var verdict error
 	err := s.store.ChangeAuthorization(c.Request().Context(), hash, func(stored *Authorization) error {
-		verdict = stored.polled(s.now(), c.client)
 		a = *stored
+		verdict = stored.polled(s.now(), c.client)
 		return nil
 	})
 	switch {

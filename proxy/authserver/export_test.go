@@ -5,3 +5,5 @@ var (
 	Purge         = (*Server).purge
 	DeviceNetwork = siteKey
 )
+
+const CodeLifetime = codeLifetime

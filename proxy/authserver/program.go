@@ -105,21 +105,31 @@ func (s *Server) refusal(v *proxy.Visit, err error) (status int, e *oidc.Error, 
 		return http.StatusBadRequest, invalidGrant(objection.Error()), 0
 	case errors.As(err, &m) && m.Code == mapping.CodeTooManyRefreshes:
 		return http.StatusTooManyRequests, &oidc.Error{ErrorType: oidc.SlowDown, Description: m.Message}, m.RetryAfter
+	case errors.As(err, &m) && m.Code == mapping.CodePendingApproval:
+		return http.StatusServiceUnavailable, unavailable(v, m.Message), retryPending
 	case errors.As(err, &m) && m.RetryAfter == 0:
 		return http.StatusBadRequest, invalidGrant(m.Message), 0 // the person may not, or not any more
 	}
 	s.log.LogAttrs(v.Request().Context(), slog.LevelWarn, "a program could not be answered", slog.String("path", v.Request().URL.Path), slog.String("trace_id", v.TraceID()), slog.Any("error", err))
 	if errors.As(err, &m) || errors.Is(err, mapping.ErrStoreUnavailable) {
-		e = &oidc.Error{ErrorType: "temporarily_unavailable", Description: "we cannot look that up right now; try again in a moment"}
-		if oidc.GrantType(v.Request().PostForm.Get("grant_type")) == oidc.GrantTypeDeviceCode {
-			e.ErrorType = oidc.SlowDown // a device that polls gives up at any other error
-		}
-		return http.StatusServiceUnavailable, e, retrySoon
+		return http.StatusServiceUnavailable, unavailable(v, "we cannot look that up right now; try again in a moment"), retrySoon
 	}
 	return http.StatusInternalServerError, &oidc.Error{ErrorType: oidc.ServerError, Description: "something went wrong on our side"}, 0
 }
 
-const retrySoon = 5 * time.Second
+const (
+	retrySoon    = 5 * time.Second
+	retryPending = time.Minute // an administrator has to decide; until then the person loses nothing
+)
+
+// unavailable tells a program to come back with what it has.
+func unavailable(v *proxy.Visit, description string) *oidc.Error {
+	e := &oidc.Error{ErrorType: "temporarily_unavailable", Description: description}
+	if oidc.GrantType(v.Request().PostForm.Get("grant_type")) == oidc.GrantTypeDeviceCode {
+		e.ErrorType = oidc.SlowDown // a device that polls gives up at any other error
+	}
+	return e
+}
 
 func invalidGrant(description string) *oidc.Error {
 	return &oidc.Error{ErrorType: oidc.InvalidGrant, Description: description}

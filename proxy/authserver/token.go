@@ -56,10 +56,10 @@ func (s *Server) redeem(c call) (any, error) {
 
 // spend takes a code, which is good once, and gives what it is for.
 func (s *Server) spend(c call, hash [32]byte, redirectURI, verifier string) (any, error) {
-	var a Authorization
+	var a Authorization // as it was
 	var good, again bool
 	err := s.store.ChangeAuthorization(c.Request().Context(), hash, func(stored *Authorization) error {
-		good, again = false, false
+		a, good, again = *stored, false, false
 		switch {
 		case stored.Kind != KindCode:
 		case stored.Status == StatusSpent:
@@ -70,7 +70,6 @@ func (s *Server) spend(c call, hash [32]byte, redirectURI, verifier string) (any
 		default:
 			good, stored.Status, stored.ExpiresAt = true, StatusSpent, s.now().Add(spentLifetime)
 		}
-		a = *stored
 		return nil
 	})
 	switch {
@@ -92,13 +91,17 @@ func (a Authorization) isFor(client Client, redirectURI, verifier string) bool {
 	return a.Asked.Client == client.ID && a.Asked.RedirectURI == redirectURI && oidc.VerifyCodeChallenge(challenge, verifier)
 }
 
-// give makes what a person has agreed to, and notes it with the code, so that a second use of the code can revoke it.
+// give makes what a person has agreed to, and notes it with the code, so that a second use of the code can revoke it. The
+// authorization is as it was before it was spent.
 func (s *Server) give(c call, a Authorization) (any, error) {
 	ctx := c.Request().Context()
 	issued, err := s.accounts.GrantTool(ctx, a.AccountID, mapping.NewToken{
 		Kind: mapping.TokenTool, Client: c.client.ID, Name: c.client.Name, Scopes: mapping.NewScopes(a.Asked.Scopes...), Lifetime: s.lifetime,
 		Address: c.Address(), TraceID: c.TraceID(),
 	}, a.AccountID)
+	if m, ok := errors.AsType[*mapping.Error](err); ok && m.Code == mapping.CodePendingApproval {
+		return nil, s.putBack(ctx, a, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +121,21 @@ func (s *Server) give(c call, a Authorization) (any, error) {
 		return nil, s.revokeReused(c, a)
 	}
 	return s.tokens(issued), nil
+}
+
+// putBack makes a code good again that was spent in vain, because an administrator has to decide about the person first. Then the
+// program may come back with it, for as long as it would have been good.
+func (s *Server) putBack(ctx context.Context, a Authorization, why error) error {
+	err := s.store.ChangeAuthorization(ctx, a.Hash, func(stored *Authorization) error {
+		if stored.Status == StatusSpent {
+			stored.Status, stored.ExpiresAt = a.Status, a.ExpiresAt
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, mapping.ErrNotFound) {
+		return err
+	}
+	return why
 }
 
 // codeReused ends what a code gave that is shown a second time: it is in two hands (RFC 6749 section 4.1.2).
