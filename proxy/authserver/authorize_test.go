@@ -331,6 +331,40 @@ func TestSayingNo(t *testing.T) {
 	}
 }
 
+// S12: an account answers twenty questions at once, yes and no alike and in however many sessions; each is kept for a while. That
+// keeps nobody else from answering.
+func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	b, again, other := w.browser(), w.browser(), w.browser()
+	again.openAs(ada, "/sso/")
+	decide := func(b *browser, who, decision string) answer {
+		return b.submit("/sso/oauth/consent", url.Values{"ticket": {b.openAs(who, request()).ticket(t)}, "decision": {decision}})
+	}
+	for i := range 20 {
+		if a := decide(b, ada, []string{"deny", "allow"}[i%2]); a.status != http.StatusOK {
+			t.Fatalf("answer %d: %d %s", i, a.status, a.body)
+		}
+	}
+	for what, a := range map[string]answer{
+		"no": decide(b, ada, "deny"), "yes": decide(b, ada, "allow"), "another session": decide(again, ada, "deny"),
+	} {
+		if a.status != http.StatusTooManyRequests {
+			t.Errorf("%s: %d %s", what, a.status, a.body)
+		}
+	}
+	if n := len(w.events(mapping.EventToolDenied)); n != 10 {
+		t.Errorf("%d denials are in the audit", n)
+	}
+	if a := decide(other, tim, "deny"); a.status != http.StatusOK {
+		t.Errorf("somebody else: %d %s", a.status, a.body)
+	}
+	w.clock.Advance(time.Minute)
+	if a := decide(b, ada, "deny"); a.status != http.StatusOK {
+		t.Errorf("a minute later: %d %s", a.status, a.body)
+	}
+}
+
 // A question is open for ten minutes.
 func TestConsentExpires(t *testing.T) {
 	t.Parallel()

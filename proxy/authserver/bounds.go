@@ -14,6 +14,7 @@ type bounds struct {
 	unknown *allowance // values that programs showed and the store does not know, by address
 	devices *allowance // device codes asked for, by network
 	hurry   *allowance // polls that came too soon, by device code
+	answers *allowance // to consent pages, by account: each is kept for a while
 	guesses *allowance // user codes that were none, by session and account: who guesses is signed in, and shares an address with colleagues
 }
 
@@ -22,6 +23,7 @@ func newBounds() bounds {
 		unknown: newAllowance(time.Second/10, 100),
 		devices: newAllowance(deviceLifetime/30, 20), // so at most 50 are open: 20, and 30 more until those expire
 		hurry:   newAllowance(deviceInterval, 5),
+		answers: newAllowance(6*time.Second, 20),
 		guesses: newAllowance(time.Minute, 10),
 	}
 }

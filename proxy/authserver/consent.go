@@ -101,6 +101,10 @@ func decisionOf(form url.Values) (agreed bool, err error) {
 // note writes down what a person decided about a program that waits for a code. That a code can be noted but once makes its ticket
 // good but once.
 func (s *Server) note(v *proxy.Visit, t ticket, person proxy.Person, agreed bool) error {
+	if s.bounds.answers.wait(s.now(), person.Account.ID) > 0 {
+		return proxy.Refuse("rate_limited", "")
+	}
+	s.bounds.answers.take(s.now(), person.Account.ID)
 	a := Authorization{
 		Kind: KindCode, Hash: sha256.Sum256([]byte(t.Code)), AccountID: person.Account.ID, Status: StatusDenied, ExpiresAt: t.Expires,
 		Asked: Asked{Client: t.Client, Scopes: t.Scopes, RedirectURI: t.RedirectURI, Challenge: t.Challenge, Address: v.Address(), At: s.now()},
