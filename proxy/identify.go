@@ -158,7 +158,9 @@ func (p *Proxy) again(ctx context.Context, c *caller) (fresh *caller, err error)
 	case byBearer:
 		fresh, err = p.present(ctx, c.access)
 	case byNativeKey:
-		fresh, err = p.ownerOf(ctx, c.account.ID, c.atMost)
+		if fresh, err = p.ownerOf(ctx, c.account.ID, c.atMost); err == nil {
+			fresh.expires = c.expires // the key itself was not shown again
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -74,10 +74,11 @@ func (ex *exchange) endedBy(ctx context.Context) {
 
 // register puts a stream into the register, so that it ends when access does.
 func (p *Proxy) register(st *stream) error {
+	c := st.caller // once it is in the register, its caller is looked at afresh from time to time
 	if err := p.streams.add(st); err != nil {
 		return err
 	}
-	if st.caller.ended.Load() { // between the request's proof and now
+	if c.ended.Load() { // between the request's proof and now
 		p.streams.remove(st)
 		return refuse("unauthenticated", "")
 	}
