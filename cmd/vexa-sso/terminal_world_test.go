@@ -142,8 +142,8 @@ func impostor(ts *testscript.TestScript, neg bool, args []string) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	ts.Defer(other.Close)
 	stranger := other.URL
-	var self string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		self := "http://" + r.Host
 		at := self + "/sso/oauth/"
 		m := map[string]any{
 			"issuer": self + "/sso/oauth", "authorization_endpoint": at + "authorize", "token_endpoint": at + "token", "revocation_endpoint": at + "revoke",
@@ -163,7 +163,6 @@ func impostor(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		json.NewEncoder(w).Encode(m)
 	}))
-	self = server.URL
 	ts.Defer(server.Close)
-	ts.Setenv("IMPOSTOR", self)
+	ts.Setenv("IMPOSTOR", server.URL)
 }
