@@ -15,7 +15,7 @@ import (
 const universalEndpoint = "https://vexa.acme.example/sso/logout/universal/sim"
 
 // The list of negative tests that the facts about Okta and Entra end with, by its numbers. 6 to 8 for ID tokens and for bearer
-// tokens; SCIM (20, 21) and what a session store has to do (15, 18) are shown where those are.
+// tokens; provisioning (20, 21) and what a session store has to do (15, 18) are shown where those are.
 func TestNegative(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]func(*testing.T){
