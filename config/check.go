@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
 	"vexa-sso/proxy"
@@ -210,7 +210,7 @@ func (l *loader) checkRules(c *Config) {
 		l.failKey("rules", "there are none, so nobody could use Vexa", "write at least one rule with a grant, here or in a rules_file")
 		return
 	}
-	rules, problems := mapping.Compile(c.Rules)
+	rules, problems := rule.Compile(c.Rules)
 	if rules != nil && len(c.Providers) > 0 { // without any, that is what is wrong
 		problems = append(problems, rules.CheckProviders(providerNames(c.Providers))...)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/store"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
@@ -30,8 +31,8 @@ type Config struct {
 	Providers []oidc.Config `yaml:"providers"`
 
 	// Rules are those of the document or, where RulesFile names one, of that file.
-	Rules     []mapping.Rule `yaml:"rules"`
-	RulesFile string         `yaml:"rules_file"`
+	Rules     []rule.Rule `yaml:"rules"`
+	RulesFile string      `yaml:"rules_file"`
 
 	// AdoptExisting says when an identity may take over a Vexa user that was there before: trusted (its email is proven and
 	// in a trusted domain) or never.
@@ -45,8 +46,8 @@ type Config struct {
 	KeyringFile string       `yaml:"keyring_file"`
 
 	// Ring is the key ring of KeyringFile, RuleSet the compiled Rules.
-	Ring    *keyring.Ring  `yaml:"-"`
-	RuleSet *mapping.Rules `yaml:"-"`
+	Ring    *keyring.Ring `yaml:"-"`
+	RuleSet *rule.Rules   `yaml:"-"`
 
 	// Files are the paths of all files that were read, sorted: when one of them changes, it is time to Load again.
 	Files []string `yaml:"-"`

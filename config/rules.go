@@ -6,14 +6,14 @@ import (
 	"slices"
 	"strings"
 
-	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
 // LoadRules reads rules from a file and compiles them against the providers of a configuration: a rules_file, which is a list of
 // rules or the key rules with that list, or a whole configuration, of which only the rules are taken. The error is of type
 // [Errors], as with [Load].
-func LoadRules(path string, environ []string, providers []oidc.Config) (*mapping.Rules, error) {
+func LoadRules(path string, environ []string, providers []oidc.Config) (*rule.Rules, error) {
 	l := &loader{env: variables(environ), dir: filepath.Dir(path), document: path, files: map[string]bool{}, nodes: map[string]*node{}, blamed: map[string]bool{}}
 	text, err := readBounded(path, maxFile)
 	if err != nil {
@@ -38,7 +38,7 @@ func LoadRules(path string, environ []string, providers []oidc.Config) (*mapping
 }
 
 // rulesOf takes the rules of a whole configuration. The document in the environment is another one, and does not count.
-func rulesOf(path string, environ []string) (*mapping.Rules, error) {
+func rulesOf(path string, environ []string) (*rule.Rules, error) {
 	environ = slices.DeleteFunc(slices.Clone(environ), func(v string) bool { return strings.HasPrefix(v, documentVariable+"=") })
 	whole, err := Load(path, environ)
 	if err != nil {
@@ -54,7 +54,7 @@ func (l *loader) decodeRules(root *node, c *Config) {
 	}
 	l.expand(root, "")
 	var file struct {
-		Rules []mapping.Rule `yaml:"rules"`
+		Rules []rule.Rule `yaml:"rules"`
 	}
 	l.decode(root, reflect.ValueOf(&file).Elem(), "")
 	c.Rules = file.Rules

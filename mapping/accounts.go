@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
 )
@@ -74,6 +75,13 @@ func (c Config) Problems() []oidc.Problem {
 	return p
 }
 
+// problems collects what is wrong with the settings.
+type problems []oidc.Problem
+
+func (p *problems) refuse(key, remedy, format string, args ...any) {
+	*p = append(*p, oidc.Problem{Key: key, Message: fmt.Sprintf(format, args...), Remedy: remedy})
+}
+
 // VexaAdmin is what accounts need of Vexa's Admin API. *vexa.Client is one.
 type VexaAdmin interface {
 	Generation(ctx context.Context) (string, error)
@@ -99,7 +107,7 @@ type Deps struct {
 	Store Store
 	Vexa  VexaAdmin
 	Ring  Sealer
-	Rules *Live
+	Rules *rule.Live
 
 	// Directories are the identity providers, by name, that can be asked again about people. Without one, nobody is.
 	Directories map[string]Directory
@@ -131,7 +139,7 @@ type Accounts struct {
 	store Store
 	vexa  VexaAdmin
 	ring  Sealer
-	rules *Live
+	rules *rule.Live
 	log   *slog.Logger
 	now   func() time.Time
 	after func(time.Duration) <-chan time.Time
@@ -203,7 +211,7 @@ const signInBinding = 6 * time.Second
 //
 // When the decision refuses, the account is the one that there was, or zero: it keeps its place, with the newest identity and
 // without keys. The caller must look at the account's Status too: it may be pending or suspended.
-func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, Decision, error) {
+func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, rule.Decision, error) {
 	acc, d, err := a.prove(ctx, id, nil)
 	if errors.Is(err, ErrConflict) {
 		acc, d, err = a.prove(ctx, id, nil) // another replica made the account at this moment: now it is there
@@ -229,7 +237,7 @@ func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, Decis
 
 // prove decides about the newest identity and writes it to its account. A refused identity gets no account, but an account that
 // it has learns of it. Nothing is written unless what holds, which may be nil, says nil in the same transaction.
-func (a *Accounts) prove(ctx context.Context, id oidc.Identity, holds func(*change) error) (acc Account, d Decision, err error) {
+func (a *Accounts) prove(ctx context.Context, id oidc.Identity, holds func(*change) error) (acc Account, d rule.Decision, err error) {
 	fresh := a.newID()
 	rules := a.rules.Current()
 	d = rules.Decide(id) // what the caller reads if the store is away
@@ -300,16 +308,16 @@ func (c *change) beginPinned(acc *Account, id oidc.Identity, pin Pin) error {
 }
 
 // grantOf is what a decision gives: nothing when it refuses.
-func grantOf(d Decision) Grant {
+func grantOf(d rule.Decision) rule.Grant {
 	if !d.Allowed {
-		return Grant{}
+		return rule.Grant{}
 	}
 	return d.Grant
 }
 
 // aim sets which Vexa user the account is to be bound to. One that is bound stays where it is, whatever becomes of the address:
 // the identity is the subject (S3). An account that waits for an admin because of another address is looked at afresh.
-func (acc *Account) aim(g Grant) {
+func (acc *Account) aim(g rule.Grant) {
 	if acc.Bound() || g.VexaEmail == "" || acc.VexaEmail == g.VexaEmail {
 		return
 	}
@@ -333,9 +341,9 @@ func (a *Accounts) Account(ctx context.Context, id string) (acc Account, err err
 
 // Decide says what the rules now in force give the account, by the identity that was last proven and the Vexa user that an
 // admin may have named for it.
-func (a *Accounts) Decide(acc Account) Decision { return acc.decide(a.rules.Current()) }
+func (a *Accounts) Decide(acc Account) rule.Decision { return acc.decide(a.rules.Current()) }
 
-func (acc Account) decide(rules *Rules) Decision {
+func (acc Account) decide(rules *rule.Rules) rule.Decision {
 	d := acc.decideBy(rules, acc.Identity)
 	if !d.Allowed || acc.Within == nil {
 		return d
@@ -344,16 +352,16 @@ func (acc Account) decide(rules *Rules) Decision {
 	if !limit.Allowed {
 		return limit
 	}
-	d.Grant = d.Grant.within(limit.Grant)
+	d.Grant = d.Grant.Within(limit.Grant)
 	if d.Grant.Scopes != "" {
 		return d
 	}
-	limit.Allowed, limit.Grant, limit.Code = false, Grant{}, CodeNotMapped
+	limit.Allowed, limit.Grant, limit.Code = false, rule.Grant{}, rule.CodeNotMapped
 	limit.Reason = "What this access token says gives nothing that you still have."
 	return limit
 }
 
-func (acc Account) decideBy(rules *Rules, id oidc.Identity) Decision {
+func (acc Account) decideBy(rules *rule.Rules, id oidc.Identity) rule.Decision {
 	if acc.Pinned {
 		return rules.DecidePinned(id, acc.VexaEmail)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 )
 
@@ -21,13 +22,13 @@ const bindLease = 45 * time.Second
 // else was quicker by milliseconds: not ours. An answer of "exists" after an attempt whose outcome we never learnt (a crash, a
 // 500, a lost answer) is ours in all likelihood; but somebody else might have been quicker then, so it is only taken as
 // ours while nobody else holds a token of it. A user without tokens is one whom nobody has ever used.
-func (a *Accounts) bind(ctx context.Context, accountID string, g Grant) (Account, error) {
+func (a *Accounts) bind(ctx context.Context, accountID string, g rule.Grant) (Account, error) {
 	return a.bindAs(ctx, accountID, g, false)
 }
 
 // bindAs is bind, with an admin's approval or without. With approval the account gets the user whoever made it and whoever else
 // has it.
-func (a *Accounts) bindAs(ctx context.Context, accountID string, g Grant, approved bool) (Account, error) {
+func (a *Accounts) bindAs(ctx context.Context, accountID string, g rule.Grant, approved bool) (Account, error) {
 	lease, release, err := a.lease(ctx, "bind:"+accountID, bindLease)
 	if err != nil {
 		return Account{}, err
@@ -47,7 +48,7 @@ func (a *Accounts) bindAs(ctx context.Context, accountID string, g Grant, approv
 type binding struct {
 	*Accounts
 	lease    Lease
-	grant    Grant
+	grant    rule.Grant
 	approved bool
 	acc      Account // as last written
 }
@@ -62,7 +63,7 @@ func (b *binding) begin(ctx context.Context, accountID string) error {
 	return b.write(ctx, accountID, func(c *change, acc *Account) error {
 		acc.aim(b.grant)
 		if acc.VexaEmail == "" {
-			return &Error{Code: CodeEmailUnproven, Message: "Access to Vexa needs a proven email, and your provider gave none."}
+			return &Error{Code: rule.CodeEmailUnproven, Message: "Access to Vexa needs a proven email, and your provider gave none."}
 		}
 		if b.approved {
 			return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc"
@@ -43,7 +44,7 @@ func TestRefusedSignIn(t *testing.T) {
 	stranger := person("mallory")
 	stranger.Groups = nil
 	acc, d, err := a.SignIn(t.Context(), stranger)
-	if err != nil || d.Allowed || d.Code != mapping.CodeNotMapped || acc.ID != "" {
+	if err != nil || d.Allowed || d.Code != rule.CodeNotMapped || acc.ID != "" {
 		t.Errorf("a stranger: %+v, %+v, %v", acc, d, err)
 	}
 	// Who had access and lost it keeps the account, learns why, and holds no key any more (D9).
@@ -89,9 +90,9 @@ func TestAdoption(t *testing.T) {
 			w := newWorld(t)
 			existing := w.vexa.AddUser("ada@acme.example", "Ada")
 			if tt.rule != "" {
-				w.rule(mapping.Rule{
-					Name: "staff", Match: mapping.Match{Groups: []string{"staff"}},
-					Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}, VexaEmail: tt.rule},
+				w.rule(rule.Rule{
+					Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
+					Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, VexaEmail: tt.rule},
 				})
 			}
 			a := w.replica(func(c *mapping.Config, _ *mapping.Deps) { c.AdoptExisting = tt.adopt })

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/mapping/vexa/vexatest"
 )
@@ -153,9 +154,9 @@ func TestDeathAtEveryStep(t *testing.T) {
 func dieAndRecover(t *testing.T, generation string, p *process) {
 	w := newWorld(t, vexatest.Generation(generation))
 	bots := 2
-	w.rule(mapping.Rule{
-		Name: "staff", Match: mapping.Match{Groups: []string{"staff"}},
-		Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}, MaxConcurrentBots: &bots},
+	w.rule(rule.Rule{
+		Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
+		Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, MaxConcurrentBots: &bots},
 	})
 	id := person("ada")
 	id.EmailTrusted = false // may not adopt: only the written intent makes the user ours

@@ -1,11 +1,7 @@
 // Package mapping turns who somebody is into what they may do at Vexa, and keeps the Vexa keys with which they do it. It knows
 // nothing of HTTP requests, and is the only place that knows of Vexa's users and tokens.
 //
-// # From an identity to a decision
-//
-// [Rules], compiled from the configuration and exchanged while the program runs ([Live]), decide about an [oidc.Identity]: the
-// [Decision] either carries a [Grant] or says why not, and lists every rule with its part in it. Nobody is granted anything
-// that no rule gives.
+// What an identity may do is decided in package rule; here is what follows from it.
 //
 // # From an identity to an account
 //

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -19,11 +20,11 @@ type Explanation struct {
 	Status  Status `json:"status,omitempty"`
 	Waits   string `json:"status_reason,omitempty"` // why it is pending or suspended
 
-	Allowed bool         `json:"allowed"`
-	Code    string       `json:"code,omitempty"`   // why not, for programs
-	Reason  string       `json:"reason,omitempty"` // and for people
-	Rules   []RuleResult `json:"rules"`
-	Grant   *GrantView   `json:"grant,omitempty"`
+	Allowed bool          `json:"allowed"`
+	Code    string        `json:"code,omitempty"`   // why not, for programs
+	Reason  string        `json:"reason,omitempty"` // and for people
+	Rules   []rule.Result `json:"rules"`
+	Grant   *GrantView    `json:"grant,omitempty"`
 
 	VexaEmail  string `json:"vexa_email,omitempty"`
 	VexaUserID int64  `json:"vexa_user_id,omitempty"`  // 0 until the account is bound
@@ -39,15 +40,15 @@ type GrantView struct {
 	DenyRoutes        []string `json:"deny_routes"`
 }
 
-func viewGrant(g Grant) *GrantView {
+func viewGrant(g rule.Grant) *GrantView {
 	return &GrantView{
 		Scopes: append([]string{}, g.Scopes.List()...), MaxConcurrentBots: g.MaxConcurrentBots, Admin: g.Admin,
-		KeyLifetime: shortDuration(g.KeyLifetime), DenyRoutes: append([]string{}, g.DenyRoutes...),
+		KeyLifetime: rule.FormatDuration(g.KeyLifetime), DenyRoutes: append([]string{}, g.DenyRoutes...),
 	}
 }
 
 // Explain says what an identity may do and why: by the rules alone. [Accounts.Explain] knows its account and its pin besides.
-func Explain(rules *Rules, id oidc.Identity) Explanation {
+func Explain(rules *rule.Rules, id oidc.Identity) Explanation {
 	return explain(rules, id, Account{}, Pin{})
 }
 
@@ -70,7 +71,7 @@ func (a *Accounts) Explain(ctx context.Context, id oidc.Identity) (Explanation, 
 	return explain(a.rules.Current(), id, acc, pin), nil
 }
 
-func explain(rules *Rules, id oidc.Identity, acc Account, pin Pin) Explanation {
+func explain(rules *rule.Rules, id oidc.Identity, acc Account, pin Pin) Explanation {
 	d := rules.DecidePinned(id, pin.VexaEmail)
 	e := Explanation{Identity: id, Account: acc.ID, Status: acc.Status, Waits: acc.Reason, Allowed: d.Allowed, Code: d.Code, Reason: d.Reason, Rules: d.Rules}
 	if d.Allowed {
@@ -109,7 +110,7 @@ type GrantChange struct {
 
 // CompareRules says for which accounts other rules give something else, by the identity that each proved last. Accounts for
 // which nothing changes are left out.
-func CompareRules(accounts []Account, was, is *Rules) []GrantChange {
+func CompareRules(accounts []Account, was, is *rule.Rules) []GrantChange {
 	changes := []GrantChange{}
 	for _, acc := range accounts {
 		before, after := acc.decide(was), acc.decide(is)
@@ -132,7 +133,7 @@ func CompareRules(accounts []Account, was, is *Rules) []GrantChange {
 	return changes
 }
 
-func describeGrant(g Grant) string {
+func describeGrant(g rule.Grant) string {
 	text := string(g.Scopes)
 	if g.Admin {
 		text += ", admin"
@@ -141,7 +142,7 @@ func describeGrant(g Grant) string {
 }
 
 // compareGrants says in words what is different.
-func compareGrants(acc Account, was, is Grant) (what []string) {
+func compareGrants(acc Account, was, is rule.Grant) (what []string) {
 	differ := func(name, before, after string) {
 		if before != after {
 			what = append(what, fmt.Sprintf("%s %s -> %s", name, before, after))
@@ -150,7 +151,7 @@ func compareGrants(acc Account, was, is Grant) (what []string) {
 	differ("scopes", string(was.Scopes), string(is.Scopes))
 	differ("max_concurrent_bots", describeBots(was), describeBots(is))
 	differ("admin", strconv.FormatBool(was.Admin), strconv.FormatBool(is.Admin))
-	differ("key_lifetime", shortDuration(was.KeyLifetime), shortDuration(is.KeyLifetime))
+	differ("key_lifetime", rule.FormatDuration(was.KeyLifetime), rule.FormatDuration(is.KeyLifetime))
 	for _, route := range is.DenyRoutes {
 		if !slices.Contains(was.DenyRoutes, route) {
 			what = append(what, "closes "+route)
@@ -167,7 +168,7 @@ func compareGrants(acc Account, was, is Grant) (what []string) {
 	return what
 }
 
-func describeBots(g Grant) string {
+func describeBots(g rule.Grant) string {
 	if g.MaxConcurrentBots == nil {
 		return "Vexa's own"
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 )
 
 func TestExplain(t *testing.T) {
@@ -16,7 +17,7 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	acc := w.signIn(a, person("ada"))
-	w.rule(mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "other@acme.example"}})
+	w.rule(rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "other@acme.example"}})
 	for name, want := range map[string]struct {
 		email, why string
 		user       int64
@@ -32,7 +33,7 @@ func TestExplain(t *testing.T) {
 	}
 	stranger := person("mallory")
 	stranger.Groups = nil
-	if e, err := a.Explain(t.Context(), stranger); err != nil || e.Allowed || e.Code != mapping.CodeNotMapped || e.Grant != nil || e.VexaEmail != "" {
+	if e, err := a.Explain(t.Context(), stranger); err != nil || e.Allowed || e.Code != rule.CodeNotMapped || e.Grant != nil || e.VexaEmail != "" {
 		t.Errorf("%+v, %v", e, err)
 	}
 	if len(w.vexa.Users()) != 2 {
@@ -42,37 +43,37 @@ func TestExplain(t *testing.T) {
 
 func TestCompareRules(t *testing.T) {
 	t.Parallel()
-	compile := func(rules ...mapping.Rule) *mapping.Rules {
-		compiled, problems := mapping.Compile(rules)
+	compile := func(rules ...rule.Rule) *rule.Rules {
+		compiled, problems := rule.Compile(rules)
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
 		return compiled
 	}
-	staff := func(change func(*mapping.GrantSpec)) *mapping.Rules {
-		g := mapping.GrantSpec{Scopes: []string{"bot", "tx"}}
+	staff := func(change func(*rule.GrantSpec)) *rule.Rules {
+		g := rule.GrantSpec{Scopes: []string{"bot", "tx"}}
 		change(&g)
-		return compile(mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &g})
+		return compile(rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &g})
 	}
-	plain := staff(func(*mapping.GrantSpec) {})
-	nobody := compile(mapping.Rule{Name: "none", Match: mapping.Match{Groups: []string{"staff"}}, Deny: "Closed."})
+	plain := staff(func(*rule.GrantSpec) {})
+	nobody := compile(rule.Rule{Name: "none", Match: rule.Match{Groups: []string{"staff"}}, Deny: "Closed."})
 	three := 3
 	for _, test := range []struct {
 		name    string
-		is      *mapping.Rules
+		is      *rule.Rules
 		account mapping.Account
 		change  string
 		what    []string
 	}{
 		{"the same", plain, mapping.Account{}, "", nil},
 		{"denied", nobody, mapping.Account{}, mapping.Loses, []string{"bot,tx", "Closed."}},
-		{"fewer scopes", staff(func(g *mapping.GrantSpec) { g.Scopes = []string{"tx"} }), mapping.Account{}, mapping.Changes, []string{"scopes bot,tx -> tx"}},
-		{"bots", staff(func(g *mapping.GrantSpec) { g.MaxConcurrentBots = &three }), mapping.Account{}, mapping.Changes, []string{"max_concurrent_bots Vexa's own -> 3"}},
-		{"admin", staff(func(g *mapping.GrantSpec) { g.Admin = true }), mapping.Account{}, mapping.Changes, []string{"admin false -> true"}},
-		{"a route", staff(func(g *mapping.GrantSpec) { g.DenyRoutes = []string{"PUT /user/webhook"} }), mapping.Account{}, mapping.Changes, []string{"closes PUT /user/webhook"}},
-		{"another user", staff(func(g *mapping.GrantSpec) { g.VexaEmail = "x@acme.example" }), mapping.Account{}, mapping.Changes, []string{"vexa_email ada@acme.example -> x@acme.example"}},
-		{"another user of one that is bound", staff(func(g *mapping.GrantSpec) { g.VexaEmail = "x@acme.example" }), mapping.Account{VexaUserID: 7}, "", nil},
-		{"another user of one that is pinned", staff(func(g *mapping.GrantSpec) { g.VexaEmail = "x@acme.example" }), mapping.Account{Pinned: true, VexaEmail: "team@acme.example"}, "", nil},
+		{"fewer scopes", staff(func(g *rule.GrantSpec) { g.Scopes = []string{"tx"} }), mapping.Account{}, mapping.Changes, []string{"scopes bot,tx -> tx"}},
+		{"bots", staff(func(g *rule.GrantSpec) { g.MaxConcurrentBots = &three }), mapping.Account{}, mapping.Changes, []string{"max_concurrent_bots Vexa's own -> 3"}},
+		{"admin", staff(func(g *rule.GrantSpec) { g.Admin = true }), mapping.Account{}, mapping.Changes, []string{"admin false -> true"}},
+		{"a route", staff(func(g *rule.GrantSpec) { g.DenyRoutes = []string{"PUT /user/webhook"} }), mapping.Account{}, mapping.Changes, []string{"closes PUT /user/webhook"}},
+		{"another user", staff(func(g *rule.GrantSpec) { g.VexaEmail = "x@acme.example" }), mapping.Account{}, mapping.Changes, []string{"vexa_email ada@acme.example -> x@acme.example"}},
+		{"another user of one that is bound", staff(func(g *rule.GrantSpec) { g.VexaEmail = "x@acme.example" }), mapping.Account{VexaUserID: 7}, "", nil},
+		{"another user of one that is pinned", staff(func(g *rule.GrantSpec) { g.VexaEmail = "x@acme.example" }), mapping.Account{Pinned: true, VexaEmail: "team@acme.example"}, "", nil},
 	} {
 		test.account.Identity = person("ada")
 		changes := mapping.CompareRules([]mapping.Account{test.account}, plain, test.is)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"vexa-sso/mapping/rule"
 )
 
 // Find returns the account that an admin means: by its id, its canonical subject or the email of its identity, proven or not.
@@ -32,7 +34,7 @@ func (a *Accounts) Find(ctx context.Context, who string) (found Account, err err
 }
 
 func findByEmail(tx Tx, email string) (Account, error) {
-	wanted, err := canonicalEmail(email)
+	wanted, err := rule.CanonicalEmail(email)
 	if err != nil {
 		return Account{}, ErrNotFound
 	}
@@ -43,7 +45,7 @@ func findByEmail(tx Tx, email string) (Account, error) {
 	var ids []string
 	var found Account
 	for _, acc := range all {
-		have, err := canonicalEmail(emailOf(acc))
+		have, err := rule.CanonicalEmail(emailOf(acc))
 		if err == nil && have == wanted {
 			found = acc
 			ids = append(ids, acc.ID)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa/vexatest"
 )
 
@@ -187,7 +188,7 @@ func TestRulesAfterAHold(t *testing.T) {
 	w.suspend(a, acc, mapping.Suspension{Reason: "left"})
 	w.settle(a)
 	five := 5
-	w.rule(mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot"}, MaxConcurrentBots: &five}})
+	w.rule(rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}, MaxConcurrentBots: &five}})
 	w.resume(a, acc)
 
 	until, minted, waits := make(chan struct{}), make(chan error, 1), make(chan struct{}, 100)

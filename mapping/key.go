@@ -1,6 +1,10 @@
 package mapping
 
-import "time"
+import (
+	"time"
+
+	"vexa-sso/mapping/rule"
+)
 
 // KeyState is where a key is in its life: intended, then active, then revoking, then gone.
 type KeyState string
@@ -17,7 +21,7 @@ type Key struct {
 	ID          string
 	AccountID   string
 	VexaUserID  int64
-	Scopes      Scopes
+	Scopes      rule.Scopes
 	State       KeyState
 	VexaTokenID int64  // 0 until minted
 	Sealed      []byte // the secret, sealed for (account, key id); nil unless active

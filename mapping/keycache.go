@@ -4,6 +4,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vexa-sso/mapping/rule"
+
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
@@ -11,7 +13,7 @@ import (
 type openKey struct {
 	id      string
 	account string
-	scopes  Scopes
+	scopes  rule.Scopes
 	secret  string
 	renew   time.Time // from here on it is replaced in the background
 	expires time.Time // it is not used any more
@@ -27,7 +29,7 @@ type keyCache struct {
 
 type keyCacheKey struct {
 	account string
-	scopes  Scopes
+	scopes  rule.Scopes
 }
 
 func newKeyCache(size int) *keyCache {
@@ -39,7 +41,7 @@ func newKeyCache(size int) *keyCache {
 }
 
 // get returns the key of the account with exactly these scopes, if it still holds.
-func (c *keyCache) get(account string, scopes Scopes, now time.Time) (*openKey, bool) {
+func (c *keyCache) get(account string, scopes rule.Scopes, now time.Time) (*openKey, bool) {
 	k, ok := c.keys.Get(keyCacheKey{account, scopes})
 	if !ok || !now.Before(k.expires) {
 		return nil, false

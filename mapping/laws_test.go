@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa/vexatest"
 )
 
@@ -63,7 +64,7 @@ func (s *story) asksForKey(*rapid.T) {
 	if !known {
 		s.rt.Skip("nobody there")
 	}
-	scopes := rapid.SampledFrom([]mapping.Scopes{"bot", "tx", "bot,tx"}).Draw(s.rt, "scopes")
+	scopes := rapid.SampledFrom([]rule.Scopes{"bot", "tx", "bot,tx"}).Draw(s.rt, "scopes")
 	now := s.account(acc.ID)
 	secret, _, _, err := a.Key(s.t.Context(), now, a.Decide(now).Grant, scopes)
 	if err != nil {
@@ -73,7 +74,7 @@ func (s *story) asksForKey(*rapid.T) {
 		s.rt.Fatalf("%s is %s and got a key", name, now.Status)
 	}
 	for _, token := range s.vexa.Tokens() {
-		if token.Secret == secret && (token.UserID != s.account(acc.ID).VexaUserID || mapping.NewScopes(token.Scopes...) != scopes) {
+		if token.Secret == secret && (token.UserID != s.account(acc.ID).VexaUserID || rule.NewScopes(token.Scopes...) != scopes) {
 			s.rt.Fatalf("%s asked for %s and got %+v", name, scopes, token)
 		}
 	}
@@ -84,7 +85,7 @@ func (s *story) makesToken(*rapid.T) {
 	if !known {
 		s.rt.Skip("nobody there")
 	}
-	n := personal(rapid.SampledFrom([]mapping.Scopes{"bot", "tx", "bot,tx"}).Draw(s.rt, "scopes"))
+	n := personal(rapid.SampledFrom([]rule.Scopes{"bot", "tx", "bot,tx"}).Draw(s.rt, "scopes"))
 	n.Lifetime = rapid.SampledFrom([]time.Duration{time.Hour, 20 * time.Hour, 30 * 24 * time.Hour}).Draw(s.rt, "lifetime")
 	_, value, err := s.anywhere().CreateToken(s.t.Context(), acc.ID, n, acc.ID)
 	if err == nil {
@@ -224,7 +225,7 @@ func (s *story) settles() {
 		}
 	}
 	for _, t := range s.ourTokens() {
-		atVexa = append(atVexa, fmt.Sprintln(t.ID, t.UserID, mapping.NewScopes(t.Scopes...)))
+		atVexa = append(atVexa, fmt.Sprintln(t.ID, t.UserID, rule.NewScopes(t.Scopes...)))
 	}
 	slices.Sort(stored)
 	slices.Sort(atVexa)
@@ -240,10 +241,10 @@ func (s *story) settles() {
 }
 
 // needed are the scope sets of which an account should have keys, if any.
-func (s *story) needed(accountID string) []mapping.Scopes {
+func (s *story) needed(accountID string) []rule.Scopes {
 	a := s.replicas[0]
 	granted := a.Decide(s.account(accountID)).Grant.Scopes
-	sets := []mapping.Scopes{granted}
+	sets := []rule.Scopes{granted}
 	tokens, err := a.TokensOf(s.t.Context(), accountID)
 	if err != nil {
 		s.rt.Fatal(err)

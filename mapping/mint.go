@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 )
 
@@ -35,7 +36,7 @@ const (
 // must not be used any more. It comes from memory, else from the store, else it is minted, once however many callers on
 // however many replicas wait for it (S6); the account is bound to its Vexa user before. The error is an *Error, or ErrNotFound for
 // an account that there is not.
-func (a *Accounts) Key(ctx context.Context, acc Account, g Grant, scopes Scopes) (secret, keyID string, expires time.Time, err error) {
+func (a *Accounts) Key(ctx context.Context, acc Account, g rule.Grant, scopes rule.Scopes) (secret, keyID string, expires time.Time, err error) {
 	if err := standing(acc); err != nil {
 		return "", "", time.Time{}, err
 	}
@@ -52,7 +53,7 @@ func (a *Accounts) Key(ctx context.Context, acc Account, g Grant, scopes Scopes)
 }
 
 // obtainOnce obtains a key on behalf of all who wait for the same one here. It goes on when one of them gives up.
-func (a *Accounts) obtainOnce(ctx context.Context, who Account, g Grant, scopes Scopes) (*openKey, error) {
+func (a *Accounts) obtainOnce(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes) (*openKey, error) {
 	flight := a.flights.DoChan(lengthPrefixed(who.ID, string(scopes)), func() (any, error) {
 		a.flying.RLock()
 		defer a.flying.RUnlock()
@@ -76,7 +77,7 @@ func (a *Accounts) obtainOnce(ctx context.Context, who Account, g Grant, scopes 
 }
 
 // obtain gets a key from the store or mints one. who is the account as its caller was let in; until says to which point in its life a stored key is good enough.
-func (a *Accounts) obtain(ctx context.Context, who Account, g Grant, scopes Scopes, until func(Key) time.Time) (*openKey, error) {
+func (a *Accounts) obtain(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (*openKey, error) {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		acc, k, err := a.stored(ctx, who.ID, g, scopes, until)
 		if err != nil || k != nil {
@@ -101,7 +102,7 @@ func (a *Accounts) obtain(ctx context.Context, who Account, g Grant, scopes Scop
 
 // stored returns the account and its newest usable key with these scopes, opened and kept in memory; nil when it has none. Keys
 // with more than anybody is granted are revoked on the way.
-func (a *Accounts) stored(ctx context.Context, accountID string, g Grant, scopes Scopes, until func(Key) time.Time) (Account, *openKey, error) {
+func (a *Accounts) stored(ctx context.Context, accountID string, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (Account, *openKey, error) {
 	epoch := a.keys.epoch.Load()
 	var acc Account
 	var keys []Key
@@ -153,7 +154,7 @@ func expiry(k Key) time.Time  { return k.ExpiresAt }
 func renewal(k Key) time.Time { return k.CreatedAt.Add(k.ExpiresAt.Sub(k.CreatedAt) * 2 / 3) }
 
 // wider says whether a usable key has more than scopes.
-func wider(k Key, scopes Scopes) bool { return k.State == KeyActive && !scopes.Covers(k.Scopes) }
+func wider(k Key, scopes rule.Scopes) bool { return k.State == KeyActive && !scopes.Covers(k.Scopes) }
 
 // open opens a stored key.
 func (a *Accounts) open(key Key) (*openKey, error) {
@@ -172,7 +173,7 @@ func opened(key Key, secret string) *openKey {
 func sealedFor(key Key) []byte { return []byte(lengthPrefixed(key.AccountID, key.ID)) }
 
 // mintAlone mints a key if, with the lease in hand, there still is none. ErrLeaseHeld: somebody else is at it.
-func (a *Accounts) mintAlone(ctx context.Context, who, acc Account, g Grant, scopes Scopes, until func(Key) time.Time) (*openKey, error) {
+func (a *Accounts) mintAlone(ctx context.Context, who, acc Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (*openKey, error) {
 	lease, release, err := a.lease(ctx, "mint:"+acc.ID+":"+string(scopes), mintLease)
 	if err != nil {
 		return nil, err
@@ -194,7 +195,7 @@ func (a *Accounts) mintAlone(ctx context.Context, who, acc Account, g Grant, sco
 
 // mint makes one key. Whatever happens on the way, either the key is active in the end, or the store knows what is to be cleaned
 // up: the intent, whose name the token at Vexa bears, or a key to be revoked (S6).
-func (a *Accounts) mint(ctx context.Context, lease Lease, who, acc Account, g Grant, scopes Scopes) (*openKey, string, error) {
+func (a *Accounts) mint(ctx context.Context, lease Lease, who, acc Account, g rule.Grant, scopes rule.Scopes) (*openKey, string, error) {
 	start := a.now()
 	if who.Presented {
 		g.MaxConcurrentBots = nil // is the person's, whatever one token of theirs says
@@ -218,7 +219,7 @@ func (a *Accounts) mint(ctx context.Context, lease Lease, who, acc Account, g Gr
 		return nil, MintFailed, err
 	}
 	key.VexaTokenID = minted.ID
-	if got := NewScopes(minted.Scopes...); got != scopes { // V8
+	if got := rule.NewScopes(minted.Scopes...); got != scopes { // V8
 		a.abandon(ctx, key, "minted with other scopes than asked")
 		return nil, MintWrongScopes, &vexa.Error{
 			Op: "mint token", Kind: vexa.ErrNotAdminAPI,
@@ -240,7 +241,7 @@ func (a *Accounts) mint(ctx context.Context, lease Lease, who, acc Account, g Gr
 
 // sameUser makes sure that the Vexa user is still who it was when the account was bound, and may run as many bots as the grant
 // says. Ids start again at 1 when a Vexa is set up anew: a key for the same id would then open a stranger's data (S3).
-func (a *Accounts) sameUser(ctx context.Context, acc Account, g Grant) error {
+func (a *Accounts) sameUser(ctx context.Context, acc Account, g rule.Grant) error {
 	if err := a.settleHoldOf(ctx, acc.VexaUserID); err != nil { // first what it had before a suspension, then what the grant says
 		return err
 	}
@@ -294,8 +295,8 @@ func (a *Accounts) lostUser(ctx context.Context, acc Account, why string) error 
 }
 
 // intendKey writes down that a key is about to be minted, and returns it with the lifetime to ask for.
-func (a *Accounts) intendKey(ctx context.Context, lease Lease, acc Account, g Grant, scopes Scopes) (Key, time.Duration, error) {
-	lifetime := max(cmp.Or(g.KeyLifetime, DefaultKeyLifetime), minLifetime).Round(time.Second)
+func (a *Accounts) intendKey(ctx context.Context, lease Lease, acc Account, g rule.Grant, scopes rule.Scopes) (Key, time.Duration, error) {
+	lifetime := max(cmp.Or(g.KeyLifetime, rule.DefaultKeyLifetime), minLifetime).Round(time.Second)
 	key := Key{ID: a.newID(), AccountID: acc.ID, VexaUserID: acc.VexaUserID, Scopes: scopes, State: KeyMinting}
 	err := a.change(ctx, "write the intent to mint", func(c *change) error {
 		if err := c.CheckLease(lease); err != nil {
@@ -342,7 +343,7 @@ func (a *Accounts) activate(ctx context.Context, lease Lease, who, acc Account, 
 
 // stillGranted makes sure that the rules of now give who asks for a key what the key has: they, or the account, may have changed
 // while Vexa was asked. What a bearer token proved does not change.
-func (c *change) stillGranted(who Account, scopes Scopes) error {
+func (c *change) stillGranted(who Account, scopes rule.Scopes) error {
 	now, err := c.Account(who.ID)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/mapping/vexa/vexatest"
 )
@@ -83,7 +84,7 @@ func TestEverybodyGetsTheirOwnKey(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica()
 	people := []string{"ada", "grace", "tim", "edsger"}
-	sets := []mapping.Scopes{"bot", "tx", "bot,tx"}
+	sets := []rule.Scopes{"bot", "tx", "bot,tx"}
 	accounts := map[string]mapping.Account{}
 	for _, name := range people {
 		accounts[name] = w.signIn(a, person(name))
@@ -113,7 +114,7 @@ func TestEverybodyGetsTheirOwnKey(t *testing.T) {
 	}
 	for _, token := range w.vexa.Tokens() {
 		name, scopes, _ := strings.Cut(secrets[token.Secret], ":")
-		if accounts[name].VexaUserID != token.UserID || mapping.NewScopes(token.Scopes...) != mapping.Scopes(scopes) {
+		if accounts[name].VexaUserID != token.UserID || rule.NewScopes(token.Scopes...) != rule.Scopes(scopes) {
 			t.Errorf("token %+v was given to %s for %s", token, name, scopes)
 		}
 	}
@@ -129,9 +130,9 @@ func TestMintedKey(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, vexatest.Generation(generation))
 			bots := 5
-			w.rule(mapping.Rule{
-				Name: "staff", Match: mapping.Match{Groups: []string{"staff"}},
-				Grant: &mapping.GrantSpec{Scopes: []string{"tx", "bot"}, MaxConcurrentBots: &bots, KeyLifetime: time.Hour},
+			w.rule(rule.Rule{
+				Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
+				Grant: &rule.GrantSpec{Scopes: []string{"tx", "bot"}, MaxConcurrentBots: &bots, KeyLifetime: time.Hour},
 			})
 			w.vexa.AddUser("ada@acme.example", "Ada") // with the default of bots
 			a := w.replica()
@@ -172,7 +173,7 @@ func TestKeyOfMoreThanTheGrant(t *testing.T) {
 	a := w.replica()
 	acc := w.signIn(a, person("ada"))
 	g := a.Decide(acc).Grant
-	for _, scopes := range []mapping.Scopes{"bot", "bot,tx", ""} {
+	for _, scopes := range []rule.Scopes{"bot", "bot,tx", ""} {
 		if _, _, _, err := a.Key(t.Context(), acc, g, scopes); code(err) != mapping.CodeScopeMissing {
 			t.Errorf("%q: %v", scopes, err)
 		}

@@ -1,11 +1,15 @@
 package mapping
 
-import "time"
+import (
+	"time"
+
+	"vexa-sso/mapping/rule"
+)
 
 // neededSets are the scope sets of which an account may have keys: that of its grant, and what each of its tokens comes to within
 // the grant. None when it is granted nothing.
-func neededSets(granted Scopes, tokens []Token, now time.Time) map[Scopes]bool {
-	needed := map[Scopes]bool{}
+func neededSets(granted rule.Scopes, tokens []Token, now time.Time) map[rule.Scopes]bool {
+	needed := map[rule.Scopes]bool{}
 	if granted == "" {
 		return needed
 	}
@@ -19,7 +23,7 @@ func neededSets(granted Scopes, tokens []Token, now time.Time) map[Scopes]bool {
 }
 
 // needed is neededSets of an account as it is now.
-func (c *change) needed(acc Account) (map[Scopes]bool, error) {
+func (c *change) needed(acc Account) (map[rule.Scopes]bool, error) {
 	if standing(acc) != nil {
 		return nil, nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 )
 
@@ -195,7 +196,7 @@ func (a *Accounts) tokenOf(ctx context.Context, key Key) (*vexa.Token, error) {
 
 // settleIntents clears up after earlier attempts to mint this very key: we hold their lease, so they are over. One that left a
 // token at Vexa left one that nobody can use, since its secret was never stored.
-func (a *Accounts) settleIntents(ctx context.Context, acc Account, scopes Scopes) error {
+func (a *Accounts) settleIntents(ctx context.Context, acc Account, scopes rule.Scopes) error {
 	var keys []Key
 	err := a.store.View(ctx, func(tx Tx) (err error) {
 		keys, err = tx.Keys(acc.ID)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/store"
 )
 
@@ -51,7 +52,7 @@ func TestPinGrantsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	acc, d, err := a.SignIn(t.Context(), id)
-	if err != nil || d.Allowed || d.Code != mapping.CodeNotMapped || acc.ID != "" {
+	if err != nil || d.Allowed || d.Code != rule.CodeNotMapped || acc.ID != "" {
 		t.Errorf("%+v %+v %v", acc, d, err)
 	}
 }
@@ -67,8 +68,8 @@ func TestPinMovesAnAccount(t *testing.T) {
 	heard := listen(t, w)
 	w.store.Watch(t.Context(), elsewhere.Apply)
 	team := w.vexa.AddUser("team@acme.example", "Team")
-	w.rule(mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot"}, VexaEmail: "other@acme.example"}},
-		mapping.Rule{Name: "more", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "another@acme.example"}})
+	w.rule(rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}, VexaEmail: "other@acme.example"}},
+		rule.Rule{Name: "more", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "another@acme.example"}})
 
 	if _, others, err := a.Pin(t.Context(), acc.Subject, "2", "grace"); err != nil || len(others) != 0 {
 		t.Fatal(others, err)

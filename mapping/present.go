@@ -5,9 +5,9 @@ import (
 	"errors"
 	"maps"
 	"reflect"
-	"slices"
 	"time"
 
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -35,7 +35,7 @@ const serviceEvery = time.Minute
 func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, error) {
 	acc, err := a.AccountBySubject(ctx, t.Identity.Subject)
 	switch {
-	case errors.Is(err, ErrNotFound) && t.Identity.Kind == oidc.User && a.rules.Current().deniesSilent(t.Identity):
+	case errors.Is(err, ErrNotFound) && t.Identity.Kind == oidc.User && a.rules.Current().DeniesSilent(t.Identity):
 		return Account{}, errSilent()
 	case errors.Is(err, ErrNotFound):
 		return a.introduce(ctx, t)
@@ -54,7 +54,7 @@ func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, er
 
 // errSilent refuses a token that says too little for a rule that denies to be ruled out.
 func errSilent() error {
-	return &Error{Code: CodeDeniedByRule, Message: "This access token does not tell whether a rule that refuses some people is about you. Sign in with a browser once, so that it can be seen."}
+	return &Error{Code: rule.CodeDeniedByRule, Message: "This access token does not tell whether a rule that refuses some people is about you. Sign in with a browser once, so that it can be seen."}
 }
 
 // introduce writes the identity of a token to its account, like that of a sign-in.
@@ -109,13 +109,13 @@ func lasting(id oidc.Identity) oidc.Identity {
 
 // overlaid reads a person's account and their token together.
 func (a *Accounts) overlaid(acc Account, t oidc.AccessToken) (Account, error) {
-	if d := a.Decide(acc); d.Code == CodeDeniedByRule {
+	if d := a.Decide(acc); d.Code == rule.CodeDeniedByRule {
 		return acc, &Error{Code: d.Code, Message: d.Reason}
 	}
 	own := acc.Identity
 	acc.Presented = true
 	if a.now().Sub(acc.ProvenAt) > a.maxOffline {
-		if a.rules.Current().deniesSilent(t.Identity) {
+		if a.rules.Current().DeniesSilent(t.Identity) {
 			return acc, errSilent()
 		}
 		acc.Identity = t.Identity
@@ -150,18 +150,4 @@ func over(own, said oidc.Identity) oidc.Identity {
 	}
 	maps.Copy(id.Claims, said.Claims)
 	return id
-}
-
-// within is what both grants give.
-func (g Grant) within(limit Grant) Grant {
-	g.Scopes = g.Scopes.Intersect(limit.Scopes)
-	g.Admin = g.Admin && limit.Admin
-	g.KeyLifetime = shorter(g.KeyLifetime, limit.KeyLifetime)
-	if limit.MaxConcurrentBots != nil && (g.MaxConcurrentBots == nil || *limit.MaxConcurrentBots < *g.MaxConcurrentBots) {
-		g.MaxConcurrentBots = limit.MaxConcurrentBots
-	}
-	routes := append(slices.Clone(g.DenyRoutes), limit.DenyRoutes...)
-	slices.Sort(routes)
-	g.DenyRoutes = slices.Compact(routes)
-	return g
 }

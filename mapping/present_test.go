@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -54,12 +55,12 @@ func TestPresentMakesTheAccount(t *testing.T) {
 	w.mustKey(a, acc)
 	mallory := person("mallory")
 	mallory.Groups = nil
-	if acc, err := a.Present(t.Context(), shown(mallory, w.clock.Now())); mustCode(err) != mapping.CodeNotMapped || acc.ID != "" {
+	if acc, err := a.Present(t.Context(), shown(mallory, w.clock.Now())); mustCode(err) != rule.CodeNotMapped || acc.ID != "" {
 		t.Errorf("%+v, %v", acc, err)
 	}
 	silent := mallory
 	silent.GroupsComplete, silent.GroupsProblem = false, "The access token does not list groups."
-	if _, err := a.Present(t.Context(), shown(silent, w.clock.Now())); mustCode(err) != mapping.CodeGroupsIncomplete {
+	if _, err := a.Present(t.Context(), shown(silent, w.clock.Now())); mustCode(err) != rule.CodeGroupsIncomplete {
 		t.Errorf("%v", err)
 	}
 	if all, err := a.List(t.Context()); err != nil || len(all) != 1 {
@@ -72,7 +73,7 @@ func TestPresentRace(t *testing.T) {
 	t.Parallel()
 	for _, id := range []oidc.Identity{person("ada"), program("nightly")} {
 		w := newWorld(t)
-		w.rule(mapping.Rule{Name: "okta", Match: mapping.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.User, oidc.Service}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "x@acme.example"}})
+		w.rule(rule.Rule{Name: "okta", Match: rule.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.User, oidc.Service}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "x@acme.example"}})
 		replicas := []*mapping.Accounts{w.replica(), w.replica()}
 		ids := make([]string, 10)
 		var asking errgroup.Group
@@ -97,8 +98,8 @@ func TestPresentService(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.rule(
-		mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot"}}},
-		mapping.Rule{Name: "jobs", Match: mapping.Match{Kind: []oidc.Kind{oidc.Service}, Roles: []string{"Transcripts.Read"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "jobs@acme.example"}},
+		rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}}},
+		rule.Rule{Name: "jobs", Match: rule.Match{Kind: []oidc.Kind{oidc.Service}, Roles: []string{"Transcripts.Read"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "jobs@acme.example"}},
 	)
 	writes := 0
 	a := w.replica(func(_ *mapping.Config, deps *mapping.Deps) {
@@ -149,14 +150,14 @@ func TestPresentService(t *testing.T) {
 func TestPresentWithoutStanding(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.rule(mapping.Rule{Name: "okta", Match: mapping.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.User, oidc.Service}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "x@acme.example"}})
+	w.rule(rule.Rule{Name: "okta", Match: rule.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.User, oidc.Service}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "x@acme.example"}})
 	a := w.replica()
 	for _, id := range []oidc.Identity{person("ada"), program("nightly")} {
 		acc := w.present(a, shown(id, w.clock.Now()))
 		if acc.Status == mapping.Pending { // the second one has no user of its own
 			t.Fatal(acc.Reason)
 		}
-		w.rule(mapping.Rule{Name: "okta", Match: mapping.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.User, oidc.Service}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "y@acme.example"}})
+		w.rule(rule.Rule{Name: "okta", Match: rule.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.User, oidc.Service}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "y@acme.example"}})
 		if err := a.Revoke(t.Context(), suspend(acc), "grace"); err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +223,7 @@ func TestTokenOverAccount(t *testing.T) {
 	overage := okta()
 	overage.Groups, overage.GroupsProblem = []string{"staff"}, "There are too many."
 
-	const denied, unmapped = mapping.CodeDeniedByRule, mapping.CodeNotMapped
+	const denied, unmapped = rule.CodeDeniedByRule, rule.CodeNotMapped
 	const doubt = denied // there is a rule that denies a group, and nobody knows
 	for _, test := range []struct {
 		what  string
@@ -253,13 +254,13 @@ func TestTokenOverAccount(t *testing.T) {
 			for age, want := range map[string]string{"newer": test.newer, "older": test.older, "alone": test.alone} {
 				w := newWorld(t)
 				a := w.replica(func(cfg *mapping.Config, _ *mapping.Deps) { cfg.MaxOffline = 6 * time.Hour })
-				w.rule(mapping.Rule{Name: "all", Match: mapping.Match{Providers: []string{"okta"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}})
+				w.rule(rule.Rule{Name: "all", Match: rule.Match{Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}})
 				acc := w.signIn(a, person("ada")) // while anybody might
 				w.rule(
-					mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "ada@acme.example"}},
-					mapping.Rule{Name: "hosts", Match: mapping.Match{Groups: []string{"hosts"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot"}, VexaEmail: "ada@acme.example"}},
-					mapping.Rule{Name: "browse", Match: mapping.Match{Roles: []string{"Vexa.Browse"}}, Grant: &mapping.GrantSpec{Scopes: []string{"browser"}, VexaEmail: "ada@acme.example"}},
-					mapping.Rule{Name: "contractors", Match: mapping.Match{Groups: []string{"contractors"}}, Deny: "Contractors may not."},
+					rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "ada@acme.example"}},
+					rule.Rule{Name: "hosts", Match: rule.Match{Groups: []string{"hosts"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}, VexaEmail: "ada@acme.example"}},
+					rule.Rule{Name: "browse", Match: rule.Match{Roles: []string{"Vexa.Browse"}}, Grant: &rule.GrantSpec{Scopes: []string{"browser"}, VexaEmail: "ada@acme.example"}},
+					rule.Rule{Name: "contractors", Match: rule.Match{Groups: []string{"contractors"}}, Deny: "Contractors may not."},
 				)
 				id := person("ada")
 				id.Groups = test.was
@@ -302,20 +303,20 @@ func TestSilenceIsNoWayAround(t *testing.T) {
 	telling := silent
 	telling.Email, telling.Roles, telling.Groups, telling.GroupsComplete = "ada@acme.example", []string{"Reader"}, []string{"staff"}, true
 	telling.Name, telling.Claims = "Ada", map[string]any{"uid": "00uada", "department": "legal"}
-	for what, rule := range map[string]mapping.Rule{
-		"groups":     {Match: mapping.Match{Groups: []string{"contractors"}}},
-		"domains":    {Match: mapping.Match{Domains: []string{"contractor.example"}}},
-		"emails":     {Match: mapping.Match{Emails: []string{"eve@acme.example"}}},
-		"roles":      {Match: mapping.Match{Roles: []string{"Blocked"}}},
-		"claims":     {Match: mapping.Match{Claims: map[string][]string{"department": {"sales"}}}},
-		"expression": {Match: mapping.Match{Providers: []string{"okta"}}, When: `identity.email.endsWith("@contractor.example")`},
+	for what, denial := range map[string]rule.Rule{
+		"groups":     {Match: rule.Match{Groups: []string{"contractors"}}},
+		"domains":    {Match: rule.Match{Domains: []string{"contractor.example"}}},
+		"emails":     {Match: rule.Match{Emails: []string{"eve@acme.example"}}},
+		"roles":      {Match: rule.Match{Roles: []string{"Blocked"}}},
+		"claims":     {Match: rule.Match{Claims: map[string][]string{"department": {"sales"}}}},
+		"expression": {Match: rule.Match{Providers: []string{"okta"}}, When: `identity.email.endsWith("@contractor.example")`},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			a := w.replica()
-			rule.Name, rule.Deny = "no", "Not you."
-			w.rule(rule, mapping.Rule{Name: "all", Match: mapping.Match{Providers: []string{"okta"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "ada@acme.example"}})
+			denial.Name, denial.Deny = "no", "Not you."
+			w.rule(denial, rule.Rule{Name: "all", Match: rule.Match{Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "ada@acme.example"}})
 			is := func(when string, id oidc.Identity, want string) {
 				t.Helper()
 				acc, err := a.Present(t.Context(), shown(id, w.clock.Now()))
@@ -327,16 +328,16 @@ func TestSilenceIsNoWayAround(t *testing.T) {
 					t.Errorf("%s: %s, want %s", when, got, want)
 				}
 			}
-			is("new and silent", silent, mapping.CodeDeniedByRule)
+			is("new and silent", silent, rule.CodeDeniedByRule)
 			is("new and telling", telling, "tx")
 			w.signIn(a, telling)
 			is("silent, beside what is known", silent, "tx")
 			w.clock.advance(25 * time.Hour)
-			is("silent, when that is too long ago", silent, mapping.CodeDeniedByRule)
+			is("silent, when that is too long ago", silent, rule.CodeDeniedByRule)
 			is("telling, when that is too long ago", telling, "tx")
 			other := silent
 			other.Kind, other.Subject = oidc.Service, "okta:https://acme.okta.com/client/0oajob"
-			if _, err := a.Present(t.Context(), shown(other, w.clock.Now())); mustCode(err) != mapping.CodeNotMapped {
+			if _, err := a.Present(t.Context(), shown(other, w.clock.Now())); mustCode(err) != rule.CodeNotMapped {
 				t.Errorf("a program is all that its token says: %v", err)
 			}
 		})
@@ -380,8 +381,8 @@ func TestKeysOfPresentedTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.rule(
-		mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, MaxConcurrentBots: new(1)}},
-		mapping.Rule{Name: "hosts", Match: mapping.Match{Groups: []string{"hosts"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot"}, MaxConcurrentBots: new(5)}},
+		rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, MaxConcurrentBots: new(1)}},
+		rule.Rule{Name: "hosts", Match: rule.Match{Groups: []string{"hosts"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}, MaxConcurrentBots: new(5)}},
 	)
 	a, b := w.replica(), w.replica()
 	both, less, more := person("ada"), person("ada"), person("ada")
@@ -397,7 +398,7 @@ func TestKeysOfPresentedTokens(t *testing.T) {
 	if user, _ := w.vexa.User("ada@acme.example"); user.MaxConcurrentBots != 5 {
 		t.Errorf("a token that says less took bots from its person: %d are left", user.MaxConcurrentBots)
 	}
-	if got := w.live(acc); !slices.Equal(got, []mapping.Scopes{"bot,tx", "tx"}) {
+	if got := w.live(acc); !slices.Equal(got, []rule.Scopes{"bot,tx", "tx"}) {
 		t.Errorf("keys of %v", got)
 	}
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -90,7 +91,7 @@ func (a *Accounts) Proven(ctx context.Context, id string) (acc Account, alone bo
 // noteEmails keeps what addresses the account bears now, proven or not.
 func (c *change) noteEmails(acc Account) error {
 	for _, text := range []string{acc.Identity.Email, acc.Identity.UnprovenEmail} {
-		email, err := canonicalEmail(text)
+		email, err := rule.CanonicalEmail(text)
 		if err != nil {
 			continue // none
 		}

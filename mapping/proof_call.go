@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"vexa-sso/mapping/rule"
 )
 
 // AccountBySubject returns the account of a canonical subject, for a provider that calls about somebody. ErrNotFound: there is
@@ -22,7 +24,7 @@ func (a *Accounts) AccountBySubject(ctx context.Context, subject string) (acc Ac
 // AccountsByEmail returns the accounts of a provider that bear an address, or ever did: a provider that calls to end
 // somebody's access may know them by one that we have seen replaced. None for what is no address.
 func (a *Accounts) AccountsByEmail(ctx context.Context, provider, email string) (found []Account, err error) {
-	email, err = canonicalEmail(email)
+	email, err = rule.CanonicalEmail(email)
 	if err != nil {
 		return nil, nil
 	}

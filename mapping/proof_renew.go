@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -173,19 +172,11 @@ func (a *Accounts) vouched(ctx context.Context, acc Account, p Proof, id oidc.Id
 		if had, has := grantOf(before).Scopes, grantOf(d).Scopes; had != has {
 			e := about(acc, EventGrantChanged)
 			e.Actor, e.Rules = "provider "+p.Provider, d.Matched()
-			e.Reason = fmt.Sprintf("the provider's word changed what they may do: from %s to %s", had.words(), has.words())
+			e.Reason = fmt.Sprintf("the provider's word changed what they may do: from %s to %s", had.Words(), has.Words())
 			return c.record(e)
 		}
 		return nil
 	}))
-}
-
-// words are the scopes for a sentence.
-func (s Scopes) words() string {
-	if s == "" {
-		return "nothing"
-	}
-	return strings.Join(s.List(), ", ")
 }
 
 // endAccess takes everything from somebody whom their provider does not vouch for any more. The account stays active: whoever the

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 	"vexa-sso/proxy"
 )
@@ -186,8 +187,8 @@ func TestGrantFollowsTheProvider(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.rule(
-		mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot"}}},
-		mapping.Rule{Name: "all", Match: mapping.Match{Providers: []string{"okta"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}},
+		rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}}},
+		rule.Rule{Name: "all", Match: rule.Match{Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}},
 	)
 	a, d, acc := proven(w)
 	wide, _ := w.mustKey(a, acc)

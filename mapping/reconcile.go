@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 )
 
@@ -103,7 +104,7 @@ func (r *reconciliation) retire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	needed := map[string]map[Scopes]bool{}
+	needed := map[string]map[rule.Scopes]bool{}
 	for id, acc := range accounts {
 		if standing(acc) == nil {
 			needed[id] = neededSets(grantOf(r.Decide(acc)).Scopes, tokens[id], r.now())

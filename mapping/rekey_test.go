@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/store"
 	"vexa-sso/oidc"
 )
@@ -31,7 +32,7 @@ func TestRekeyKeepsOneAccountPerPerson(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		a := mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: new(mapping.Live), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		a := mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: new(rule.Live), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		subject := rapid.Custom(func(t *rapid.T) string {
 			return rapid.SampledFrom([]string{from, to, "okta:https://old.okta.company/", "oidc:https://old.okta.com#"}).Draw(t, "prefix") +
 				rapid.StringMatching(`00u[a-c]{1,2}`).Draw(t, "id")

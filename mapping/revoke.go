@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"vexa-sso/mapping/rule"
 )
 
 // Revoke takes away what r names. Everything that ends access goes through it. The decision is written down in one transaction,
@@ -160,7 +162,7 @@ func (c *change) endAll(acc Account, event, reason, actor string) error {
 
 // shrink revokes the account's keys that have more than scopes. Intents are left to whoever mints, who will see the account as it
 // is now, and to the reconciler.
-func (c *change) shrink(accountID string, scopes Scopes) error {
+func (c *change) shrink(accountID string, scopes rule.Scopes) error {
 	keys, err := c.Keys(accountID)
 	if err != nil {
 		return err

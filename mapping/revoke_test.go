@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/proxy"
@@ -242,8 +243,8 @@ func TestShrunkWhileMinting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.rule(
-		mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}},
-		mapping.Rule{Name: "hosts", Match: mapping.Match{Groups: []string{"hosts"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot"}}},
+		rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}},
+		rule.Rule{Name: "hosts", Match: rule.Match{Groups: []string{"hosts"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}}},
 	)
 	elsewhere := w.replica()
 	a := w.replica(func(_ *mapping.Config, d *mapping.Deps) {

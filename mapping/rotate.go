@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"vexa-sso/mapping/rule"
 )
 
 // RotateKeys mints a new key for each scope set that the account has an active key of, or only for that of the key with this id,
@@ -50,7 +52,7 @@ func (a *Accounts) RotateKeys(ctx context.Context, accountID, keyID, actor strin
 }
 
 // scopeSets returns those of an account's active keys, or that of one key.
-func (a *Accounts) scopeSets(ctx context.Context, accountID, keyID string) (sets []Scopes, err error) {
+func (a *Accounts) scopeSets(ctx context.Context, accountID, keyID string) (sets []rule.Scopes, err error) {
 	keys, err := a.KeysOf(ctx, accountID)
 	if err != nil {
 		return nil, err
@@ -75,7 +77,7 @@ func (a *Accounts) scopeSets(ctx context.Context, accountID, keyID string) (sets
 }
 
 // mintAnew mints a key whatever there is.
-func (a *Accounts) mintAnew(ctx context.Context, acc Account, g Grant, scopes Scopes) (*openKey, error) {
+func (a *Accounts) mintAnew(ctx context.Context, acc Account, g rule.Grant, scopes rule.Scopes) (*openKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, obtainTimeout)
 	defer cancel()
 	return a.obtain(ctx, acc, g, scopes, func(Key) time.Time { return time.Time{} })

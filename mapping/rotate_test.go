@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 )
 
 // A rotated key is replaced everywhere at once, also by one that lives shorter; the old one is good for a moment longer and then
@@ -19,7 +20,7 @@ func TestRotateKeys(t *testing.T) {
 	acc := w.signIn(a, person("ada"))
 	old, oldID := w.mustKey(elsewhere, acc)
 	w.clock.advance(time.Minute)
-	w.rule(mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}, KeyLifetime: time.Hour}})
+	w.rule(rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, KeyLifetime: time.Hour}})
 	minted, err := a.RotateKeys(t.Context(), acc.ID, oldID, "grace")
 	if err != nil || len(minted) != 1 || minted[0] == oldID {
 		t.Fatal(minted, err)

@@ -3,6 +3,8 @@ package mapping
 import (
 	"errors"
 	"time"
+
+	"vexa-sso/mapping/rule"
 )
 
 // TokenKind says how a token came to be.
@@ -19,9 +21,9 @@ type Token struct {
 	ID        string // for people and audit; no way to the value
 	AccountID string
 	Kind      TokenKind
-	Client    string // of a tool: its client_id
-	Name      string // what its owner calls it; of a tool: the tool's name
-	Scopes    Scopes // at most; what it may now is the intersection with its owner's grant of now
+	Client    string      // of a tool: its client_id
+	Name      string      // what its owner calls it; of a tool: the tool's name
+	Scopes    rule.Scopes // at most; what it may now is the intersection with its owner's grant of now
 
 	CreatedAt time.Time
 	ExpiresAt time.Time

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -25,7 +26,7 @@ type NewToken struct {
 	Kind     TokenKind
 	Client   string // of a tool: its client_id
 	Name     string
-	Scopes   Scopes        // within the owner's grant; of a tool, none means all that the owner has now
+	Scopes   rule.Scopes   // within the owner's grant; of a tool, none means all that the owner has now
 	Lifetime time.Duration // 0: as long as Config.MaxTokenLifetime allows
 
 	Address, TraceID string // of the request, for the audit
@@ -102,7 +103,7 @@ func (a *Accounts) createToken(ctx context.Context, accountID string, n NewToken
 }
 
 // tokenOwner returns an account that may have one more token, and what it is granted.
-func (c *change) tokenOwner(accountID string) (Account, Scopes, error) {
+func (c *change) tokenOwner(accountID string) (Account, rule.Scopes, error) {
 	acc, err := c.Account(accountID)
 	if err != nil {
 		return acc, "", err
@@ -121,9 +122,9 @@ func (c *change) tokenOwner(accountID string) (Account, Scopes, error) {
 }
 
 // completed fills in what was left out, and writes names and scopes as they are stored.
-func (n NewToken) completed(granted Scopes, longest time.Duration) NewToken {
+func (n NewToken) completed(granted rule.Scopes, longest time.Duration) NewToken {
 	n.Name = strings.TrimSpace(n.Name)
-	n.Scopes = NewScopes(n.Scopes.List()...)
+	n.Scopes = rule.NewScopes(n.Scopes.List()...)
 	if n.Kind == TokenTool && n.Scopes == "" {
 		n.Scopes = granted
 	}
@@ -132,7 +133,7 @@ func (n NewToken) completed(granted Scopes, longest time.Duration) NewToken {
 }
 
 // check refuses what no token may be (S12).
-func (n NewToken) check(granted Scopes, longest time.Duration) error {
+func (n NewToken) check(granted rule.Scopes, longest time.Duration) error {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 	switch {
 	case n.Kind != TokenPersonal && n.Kind != TokenTool, (n.Kind == TokenTool) != (n.Client != ""), len(n.Client) > maxTokenClient:

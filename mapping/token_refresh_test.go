@@ -11,14 +11,15 @@ import (
 	"pgregory.net/rapid"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 )
 
 // tool is what a person lets the command line have.
-func tool(scopes mapping.Scopes) mapping.NewToken {
+func tool(scopes rule.Scopes) mapping.NewToken {
 	return mapping.NewToken{Kind: mapping.TokenTool, Client: "cli", Name: "Vexa command line", Scopes: scopes, Lifetime: 30 * 24 * time.Hour}
 }
 
-func (w *world) grantTool(a *mapping.Accounts, acc mapping.Account, scopes mapping.Scopes) mapping.Issued {
+func (w *world) grantTool(a *mapping.Accounts, acc mapping.Account, scopes rule.Scopes) mapping.Issued {
 	w.t.Helper()
 	issued, err := a.GrantTool(w.t.Context(), acc.ID, tool(scopes), acc.ID)
 	if err != nil {

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
 // personal is a token of a person for all that they have.
-func personal(scopes mapping.Scopes) mapping.NewToken {
+func personal(scopes rule.Scopes) mapping.NewToken {
 	return mapping.NewToken{Kind: mapping.TokenPersonal, Name: "backup script", Scopes: scopes, Lifetime: 30 * 24 * time.Hour, Address: "192.0.2.7", TraceID: "trace-1"}
 }
 
@@ -56,7 +57,7 @@ func (w *world) opens(a *mapping.Accounts, value string) bool {
 }
 
 // live are the scope sets that an account has active keys of.
-func (w *world) live(acc mapping.Account) (sets []mapping.Scopes) {
+func (w *world) live(acc mapping.Account) (sets []rule.Scopes) {
 	w.t.Helper()
 	for _, k := range w.keys(mapping.KeyActive) {
 		if k.AccountID == acc.ID {
@@ -68,7 +69,7 @@ func (w *world) live(acc mapping.Account) (sets []mapping.Scopes) {
 }
 
 // useToken asks for the key that a token is good for.
-func (w *world) useToken(a *mapping.Accounts, value string) (mapping.Scopes, error) {
+func (w *world) useToken(a *mapping.Accounts, value string) (rule.Scopes, error) {
 	w.t.Helper()
 	token, acc, err := a.TokenByValue(w.t.Context(), access(value))
 	if err != nil {
@@ -174,8 +175,8 @@ func TestTokenIsRefused(t *testing.T) {
 	service := program("0oanightly")
 	service.Groups = []string{"staff"}
 	w.rule(
-		mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}, Kind: []oidc.Kind{oidc.User}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}}},
-		mapping.Rule{Name: "jobs", Match: mapping.Match{Kind: []oidc.Kind{oidc.Service}, Providers: []string{"okta"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "jobs@acme.example"}},
+		rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}, Kind: []oidc.Kind{oidc.User}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}}},
+		rule.Rule{Name: "jobs", Match: rule.Match{Kind: []oidc.Kind{oidc.Service}, Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "jobs@acme.example"}},
 	)
 	job, err := a.Present(t.Context(), shown(service, w.clock.Now()))
 	if err != nil {
@@ -231,8 +232,8 @@ func TestTokenNeedsAStanding(t *testing.T) {
 				return tx.PutAccount(acc)
 			})
 		},
-		mapping.CodeNotMapped: func(w *world, _ *mapping.Accounts, _ mapping.Account) error {
-			w.rule(mapping.Rule{Name: "others", Match: mapping.Match{Groups: []string{"others"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}})
+		rule.CodeNotMapped: func(w *world, _ *mapping.Accounts, _ mapping.Account) error {
+			w.rule(rule.Rule{Name: "others", Match: rule.Match{Groups: []string{"others"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}})
 			return nil
 		},
 	} {
@@ -306,11 +307,11 @@ func TestRevokeToken(t *testing.T) {
 	if w.opens(other, value) || !w.opens(other, twin) || !w.opens(other, whole) {
 		t.Error("the wrong one ended")
 	}
-	if got := w.live(acc); !slices.Equal(got, []mapping.Scopes{"bot,tx", "tx"}) {
+	if got := w.live(acc); !slices.Equal(got, []rule.Scopes{"bot,tx", "tx"}) {
 		t.Errorf("keys of %v; the twin still needs tx", got)
 	}
 	end(wide)
-	if got := w.live(acc); !slices.Equal(got, []mapping.Scopes{"bot,tx", "tx"}) {
+	if got := w.live(acc); !slices.Equal(got, []rule.Scopes{"bot,tx", "tx"}) {
 		t.Errorf("keys of %v; sessions still need bot,tx", got)
 	}
 	tokens, err := a.TokensOf(t.Context(), acc.ID)
@@ -318,7 +319,7 @@ func TestRevokeToken(t *testing.T) {
 		t.Fatalf("%v, %v", tokens, err)
 	}
 	end(tokens[0])
-	if got := w.live(acc); !slices.Equal(got, []mapping.Scopes{"bot,tx"}) {
+	if got := w.live(acc); !slices.Equal(got, []rule.Scopes{"bot,tx"}) {
 		t.Errorf("keys of %v", got)
 	}
 	if _, err := a.DeleteRevoked(t.Context()); err != nil || len(w.ourTokens()) != 1 {
@@ -412,7 +413,7 @@ func TestTokenFollowsTheGrant(t *testing.T) {
 	acc := w.signIn(a, person("ada"))
 	_, narrow := w.token(a, acc, personal("tx"))
 	_, whole := w.token(a, acc, personal("bot,tx"))
-	use := func(value string, want mapping.Scopes) {
+	use := func(value string, want rule.Scopes) {
 		t.Helper()
 		got, err := w.useToken(a, value)
 		if got != want || (err == nil) != (want != "") {
@@ -436,7 +437,7 @@ func TestTokenFollowsTheGrant(t *testing.T) {
 	if _, err := a.Reconcile(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.live(acc); !slices.Equal(got, []mapping.Scopes{"bot,tx", "tx"}) {
+	if got := w.live(acc); !slices.Equal(got, []rule.Scopes{"bot,tx", "tx"}) {
 		t.Errorf("keys of %v", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/store"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/mapping/vexa/vexatest"
@@ -26,14 +27,14 @@ type world struct {
 	store *store.Store
 	db    string
 	ring  *keyring.Ring
-	rules *mapping.Live
+	rules *rule.Live
 	clock *clock
 	log   *logBook
 }
 
 func newWorld(t *testing.T, options ...func(*vexatest.Config)) *world {
 	t.Helper()
-	w := &world{t: t, clock: newClock(), rules: new(mapping.Live), log: new(logBook)}
+	w := &world{t: t, clock: newClock(), rules: new(rule.Live), log: new(logBook)}
 	w.vexa = vexatest.Start(t, append(options, vexatest.Clock(w.clock.Now))...)
 	w.db = filepath.Join(t.TempDir(), "vexa-sso.db")
 	var err error
@@ -55,12 +56,12 @@ func newWorld(t *testing.T, options ...func(*vexatest.Config)) *world {
 
 // allow gives everybody of the group staff these scopes.
 func (w *world) allow(scopes ...string) {
-	w.rule(mapping.Rule{Name: "staff", Match: mapping.Match{Groups: []string{"staff"}}, Grant: &mapping.GrantSpec{Scopes: scopes}})
+	w.rule(rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: scopes}})
 }
 
-func (w *world) rule(rules ...mapping.Rule) {
+func (w *world) rule(rules ...rule.Rule) {
 	w.t.Helper()
-	compiled, problems := mapping.Compile(rules)
+	compiled, problems := rule.Compile(rules)
 	if len(problems) > 0 {
 		w.t.Fatalf("rules: %v", problems)
 	}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -30,7 +31,7 @@ type caller struct {
 
 	account mapping.Account
 	limited bool             // the credential is good for atMost alone, and for that only where the account is
-	atMost  mapping.Scopes   // …
+	atMost  rule.Scopes      // …
 	session Session          // of a session
 	token   mapping.Token    // of a token of ours
 	hash    [32]byte         // by which the store knows it
@@ -47,10 +48,10 @@ type caller struct {
 
 // view is what the rules said about a caller. It holds as long as the rules are the same.
 type view struct {
-	rules    *mapping.Rules
-	decision mapping.Decision
-	scopes   mapping.Scopes // what the caller may use of what the decision grants
-	matched  string         // the names of the rules that matched, for the log
+	rules    *rule.Rules
+	decision rule.Decision
+	scopes   rule.Scopes // what the caller may use of what the decision grants
+	matched  string      // the names of the rules that matched, for the log
 }
 
 // see returns what the rules of now say about a caller.
@@ -77,7 +78,7 @@ func (p *Proxy) viewOf(c *caller) *view {
 	return v
 }
 
-func decisionResult(d mapping.Decision) string {
+func decisionResult(d rule.Decision) string {
 	if d.Allowed {
 		return "allowed"
 	}

@@ -10,7 +10,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
-	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -27,7 +27,7 @@ type credentialKey struct {
 	// Of a bearer token: who found it good, and by which rules (D7). A provider is one set of issuers and audiences, which never
 	// changes.
 	provider *oidc.Provider
-	rules    *mapping.Rules
+	rules    *rule.Rules
 }
 
 // hashOf is the SHA-256 of a credential. What has the usual length is hashed without an allocation.

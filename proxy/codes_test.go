@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -64,7 +65,7 @@ func codesTable() string {
 func TestEveryCodeIsInTheTable(t *testing.T) {
 	t.Parallel()
 	codes := []string{
-		mapping.CodeNotMapped, mapping.CodeDeniedByRule, mapping.CodeEmailUnproven, mapping.CodeGroupsIncomplete, mapping.CodeConflictingUsers,
+		rule.CodeNotMapped, rule.CodeDeniedByRule, rule.CodeEmailUnproven, rule.CodeGroupsIncomplete, rule.CodeConflictingUsers,
 		mapping.CodePendingApproval, mapping.CodeSuspended, mapping.CodeScopeMissing, mapping.CodeVexaUnavailable, mapping.CodeStoreUnavailable,
 		oidc.CodeProviderUnavailable,
 	}

@@ -12,6 +12,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
 )
@@ -35,7 +36,7 @@ func emptyProxy(t testing.TB) *Proxy {
 	}, oidc.Env{})
 	fatal(err)
 	t.Cleanup(provider.Close)
-	rules := &mapping.Live{}
+	rules := &rule.Live{}
 	p, err := New(Config{PublicURL: "https://vexa.acme.example", Tokens: Tokens{NativeKeys: NativeKeysMigrate}}, Deps{
 		Gateway: &url.URL{Scheme: "http", Host: "gateway"}, Routes: func() *vexa.Table { return vexa.Routes(vexa.Gen012) }, Providers: []*oidc.Provider{provider},
 		Accounts: mapping.NewAccounts(mapping.Config{Instance: "test"}, mapping.Deps{Store: nobody{}, Ring: ring, Rules: rules}),

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc/oidctest"
 )
 
@@ -34,7 +35,7 @@ func (w *world) bearerClaims(who string) oidctest.Claims {
 func (w *world) newToken(email string, scopes ...string) (mapping.Token, string) {
 	w.t.Helper()
 	token, value, err := w.accounts.CreateToken(w.t.Context(), accountOf(w.t, w, email), mapping.NewToken{
-		Kind: mapping.TokenPersonal, Name: "CI", Scopes: mapping.NewScopes(scopes...), Lifetime: 24 * time.Hour,
+		Kind: mapping.TokenPersonal, Name: "CI", Scopes: rule.NewScopes(scopes...), Lifetime: 24 * time.Hour,
 	}, "test")
 	must(w.t, err)
 	return token, value

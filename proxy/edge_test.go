@@ -21,6 +21,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/store"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/mapping/vexa/vexatest"
@@ -38,7 +39,7 @@ type world struct {
 	vexa     *vexatest.Server
 	store    *store.Store
 	accounts *mapping.Accounts
-	rules    *mapping.Live
+	rules    *rule.Live
 	proxy    *proxy.Proxy
 	public   string // http://127.0.0.1:port
 	host     string
@@ -59,7 +60,7 @@ func (w *world) Usable() bool { return !w.away.Load() && w.store.Usable() }
 
 type worldOptions struct {
 	generation string
-	rules      []mapping.Rule
+	rules      []rule.Rule
 	config     proxy.Config
 	logLevel   slog.Level
 	gateway    string // instead of Vexa's
@@ -71,12 +72,12 @@ type worldOptions struct {
 }
 
 // staffRules lets the demo cast's vexa-users do everything, and its vexa-viewers read.
-func staffRules() []mapping.Rule {
+func staffRules() []rule.Rule {
 	two := 2
-	return []mapping.Rule{
-		{Name: "staff", Match: mapping.Match{Groups: []string{"vexa-users"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}, MaxConcurrentBots: &two}},
-		{Name: "viewers", Match: mapping.Match{Groups: []string{"vexa-viewers"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}},
-		{Name: "partners", Match: mapping.Match{Domains: []string{"partner.example"}}, Deny: "Partners may not use Vexa. Ask it@acme.example."},
+	return []rule.Rule{
+		{Name: "staff", Match: rule.Match{Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, MaxConcurrentBots: &two}},
+		{Name: "viewers", Match: rule.Match{Groups: []string{"vexa-viewers"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}},
+		{Name: "partners", Match: rule.Match{Domains: []string{"partner.example"}}, Deny: "Partners may not use Vexa. Ask it@acme.example."},
 	}
 }
 
@@ -86,7 +87,7 @@ func newWorld(t testing.TB, options ...func(*worldOptions)) *world {
 	for _, option := range options {
 		option(&o)
 	}
-	w := &world{t: t, logs: &proxytest.LogBook{}, clock: &proxytest.Clock{}, rules: &mapping.Live{}, metrics: prometheus.NewRegistry()}
+	w := &world{t: t, logs: &proxytest.LogBook{}, clock: &proxytest.Clock{}, rules: &rule.Live{}, metrics: prometheus.NewRegistry()}
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	w.public, w.host = "http://"+on.Addr().String(), on.Addr().String()
@@ -97,7 +98,7 @@ func newWorld(t testing.TB, options ...func(*worldOptions)) *world {
 	w.okta.AddClient(oidctest.Client{ID: "0oa1bridge", Secrets: []string{"okta-client-secret-canary"}, RedirectURIs: []string{w.public + "/sso/callback/okta"}, PostLogoutURIs: []string{w.public + "/sso/signed-out"}})
 	w.vexa = vexatest.Start(t, vexatest.Generation(o.generation), vexatest.Clock(w.clock.Now))
 
-	rules, problems := mapping.Compile(o.rules)
+	rules, problems := rule.Compile(o.rules)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

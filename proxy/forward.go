@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
 	"vexa-sso/proxy/page"
@@ -51,7 +52,7 @@ func (p *Proxy) forward(ex *exchange, r *http.Request) error {
 }
 
 // mayUse says whether an account may use Vexa at all.
-func mayUse(a mapping.Account, d mapping.Decision) error {
+func mayUse(a mapping.Account, d rule.Decision) error {
 	switch a.Status {
 	case mapping.Suspended:
 		return refuse("suspended", "")
@@ -109,7 +110,7 @@ func (p *Proxy) missing(c *caller, v *view, route vexa.Route) string {
 }
 
 // covers says whether a scope set is enough for a route.
-func covers(s mapping.Scopes, route vexa.Route) bool {
+func covers(s rule.Scopes, route vexa.Route) bool {
 	return route.NoScope || slices.ContainsFunc(route.AnyOf, s.Has)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/proxy/page"
 )
@@ -87,11 +88,11 @@ func (p *Proxy) readNative(ctx context.Context, ex *exchange, key string) (*call
 	if err := p.accounts.NoteNativeKey(ctx, account, ex.address, ex.traceID); err != nil {
 		p.log.Warn("that a Vexa key is still shown is not in the audit", "account", account.ID, "error", err)
 	}
-	return p.ownerOf(ctx, account.ID, mapping.NewScopes(owner.Scopes...))
+	return p.ownerOf(ctx, account.ID, rule.NewScopes(owner.Scopes...))
 }
 
 // ownerOf is who stands behind a Vexa key of an account's user.
-func (p *Proxy) ownerOf(ctx context.Context, id string, scopes mapping.Scopes) (*caller, error) {
+func (p *Proxy) ownerOf(ctx context.Context, id string, scopes rule.Scopes) (*caller, error) {
 	account, err := p.accounts.Account(ctx, id)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 	"vexa-sso/proxy/page"
 )
@@ -111,7 +112,7 @@ func (p *Proxy) endsAtProvider(ctx context.Context, provider *oidc.Provider, s S
 }
 
 // notices are what a person needs to know before all else.
-func (p *Proxy) notices(c *caller, d mapping.Decision) []page.Notice {
+func (p *Proxy) notices(c *caller, d rule.Decision) []page.Notice {
 	if err := mayUse(c.account, d); err != nil {
 		pr := asProblem(err)
 		o := outcomes[pr.Code]

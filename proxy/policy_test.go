@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
 )
@@ -72,9 +72,9 @@ var routePolicy = []struct {
 func TestEachRouteUnderEachGrant(t *testing.T) {
 	t.Parallel()
 	grants := map[string][]string{"bots": {"bot"}, "readers": {"tx"}, "browsers": {"browser"}, "everything": {"bot", "tx"}}
-	var rules []mapping.Rule
+	var rules []rule.Rule
 	for group, scopes := range grants {
-		rules = append(rules, mapping.Rule{Name: group + "-rule", Match: mapping.Match{Groups: []string{group}}, Grant: &mapping.GrantSpec{Scopes: scopes}})
+		rules = append(rules, rule.Rule{Name: group + "-rule", Match: rule.Match{Groups: []string{group}}, Grant: &rule.GrantSpec{Scopes: scopes}})
 	}
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
 		t.Run(generation, func(t *testing.T) {

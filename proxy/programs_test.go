@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/proxytest"
@@ -214,7 +215,7 @@ func TestScopesShrinkWithTheGrant(t *testing.T) {
 func TestDeniedRoutesHoldForTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, takingBearers, func(o *worldOptions) {
-		o.rules = []mapping.Rule{{Name: "staff", Match: mapping.Match{Groups: []string{"vexa-users"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}, DenyRoutes: []string{"PUT /user/webhook"}}}}
+		o.rules = []rule.Rule{{Name: "staff", Match: rule.Match{Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, DenyRoutes: []string{"PUT /user/webhook"}}}}
 	})
 	w.signIn(oidctest.Ada)
 	_, token := w.newToken(oidctest.Ada, "bot", "tx")
@@ -265,8 +266,8 @@ func TestWhatIsRememberedOfBearers(t *testing.T) {
 			first.Name, first.API.Audiences = "okta2", []string{"api://second"}
 			return []oidc.Config{first}
 		}
-		o.rules = []mapping.Rule{
-			{Name: "first", Match: mapping.Match{Providers: []string{"okta"}, Groups: []string{"vexa-users"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}},
+		o.rules = []rule.Rule{
+			{Name: "first", Match: rule.Match{Providers: []string{"okta"}, Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}},
 		}
 	}
 	w := newWorld(t, second)
@@ -278,8 +279,8 @@ func TestWhatIsRememberedOfBearers(t *testing.T) {
 	if res := w.program().get("/meetings", "Authorization", "Bearer "+there); res.code() != "not_mapped" {
 		t.Errorf("for the second, whom no rule knows: %d %s", res.status, res.body)
 	}
-	grown, problems := mapping.Compile(append(w.options.rules, mapping.Rule{
-		Name: "second", Match: mapping.Match{Providers: []string{"okta2"}, Groups: []string{"vexa-users"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot"}},
+	grown, problems := rule.Compile(append(w.options.rules, rule.Rule{
+		Name: "second", Match: rule.Match{Providers: []string{"okta2"}, Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}},
 	}))
 	if len(problems) > 0 {
 		t.Fatal(problems)
@@ -310,9 +311,9 @@ func TestWhatIsRememberedOfBearers(t *testing.T) {
 	}
 }
 
-func grownAgain(t *testing.T, w *world) *mapping.Rules {
+func grownAgain(t *testing.T, w *world) *rule.Rules {
 	t.Helper()
-	rules, problems := mapping.Compile(w.options.rules)
+	rules, problems := rule.Compile(w.options.rules)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -489,9 +490,9 @@ func TestProgramIsNeverRedirected(t *testing.T) {
 func TestServiceOfItsOwn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, takingBearers, func(o *worldOptions) {
-		o.rules = append(staffRules(), mapping.Rule{
-			Name: "robots", Match: mapping.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.Service}},
-			Grant: &mapping.GrantSpec{Scopes: []string{"tx"}, VexaEmail: `= "robot-" + identity.claims.cid.lowerAscii() + "@robots.example"`},
+		o.rules = append(staffRules(), rule.Rule{
+			Name: "robots", Match: rule.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.Service}},
+			Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: `= "robot-" + identity.claims.cid.lowerAscii() + "@robots.example"`},
 		})
 	})
 	robot := w.okta.Sign(w.okta.ServiceTokenClaims("0oa3robot", "vexa"))
@@ -508,7 +509,7 @@ func TestServiceOfItsOwn(t *testing.T) {
 	if res := w.program().get("/bots", "Authorization", "Bearer "+robot); res.code() != "scope_missing" || !strings.Contains(res.body, "which you don’t have") {
 		t.Errorf("%d %s", res.status, res.body)
 	}
-	without, problems := mapping.Compile(staffRules())
+	without, problems := rule.Compile(staffRules())
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
 	"vexa-sso/proxy/page"
@@ -31,7 +32,7 @@ type Deps struct {
 	Routes    func() *vexa.Table // which routes it has and what they need
 	Providers []*oidc.Provider   // in the order people see them
 	Accounts  *mapping.Accounts
-	Rules     *mapping.Live
+	Rules     *rule.Live
 	Owners    KeyOwners // needed for tokens.native_keys: migrate
 	Sessions  SessionStore
 	Store     Health
@@ -62,7 +63,7 @@ type Proxy struct {
 	routes    func() *vexa.Table
 	providers []*oidc.Provider
 	accounts  *mapping.Accounts
-	rules     *mapping.Live
+	rules     *rule.Live
 	sessions  SessionStore
 	store     Health
 	ring      *keyring.Ring

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc/oidctest"
 )
 
@@ -336,7 +336,7 @@ func TestRulesTakeEffectAtOnce(t *testing.T) {
 	}
 	rules := staffRules()
 	rules[0].Grant.Scopes = []string{"tx"}
-	compiled, problems := mapping.Compile(rules)
+	compiled, problems := rule.Compile(rules)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -378,12 +378,12 @@ func TestLetInNoMore(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		code  string
-		rules []mapping.Rule
+		rules []rule.Rule
 	}{
 		{"not_mapped", staffRules()[1:]},
-		{"denied_by_rule", append(staffRules(), mapping.Rule{Name: "audit", Match: mapping.Match{Emails: []string{"ada@acme.example"}}, Deny: "Under investigation."})},
+		{"denied_by_rule", append(staffRules(), rule.Rule{Name: "audit", Match: rule.Match{Emails: []string{"ada@acme.example"}}, Deny: "Under investigation."})},
 	} {
-		compiled, problems := mapping.Compile(tc.rules)
+		compiled, problems := rule.Compile(tc.rules)
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 )
 
@@ -19,7 +19,7 @@ type streams struct {
 	mu        sync.Mutex
 	byAccount map[string]map[*stream]struct{}
 	doubtful  map[string]struct{} // accounts of which something may be gone that their streams need
-	rules     *mapping.Rules      // under which nothing is in doubt
+	rules     *rule.Rules         // under which nothing is in doubt
 	limit     int                 // per account
 	closed    bool                // the program stops
 
@@ -318,7 +318,7 @@ func (s *streams) doubtAll() {
 
 // inDoubt returns the accounts whose streams must be looked at again, each once: those noted, and all when the rules are not
 // those of last time.
-func (s *streams) inDoubt(rules *mapping.Rules) []string {
+func (s *streams) inDoubt(rules *rule.Rules) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	accounts := slices.Collect(maps.Keys(s.doubtful))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 )
 
 // token finds who stands behind a token that we issued.
@@ -45,7 +46,7 @@ func (p *Proxy) readToken(ctx context.Context, hash [32]byte) (*caller, error) {
 func (p *Proxy) checkProven(account mapping.Account, pauses time.Time) error {
 	switch {
 	case account.Status != mapping.Active:
-		return mayUse(account, mapping.Decision{})
+		return mayUse(account, rule.Decision{})
 	case p.now().Before(pauses):
 		return nil
 	}

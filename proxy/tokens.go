@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/proxy/page"
 )
 
@@ -112,7 +113,7 @@ func (d *tokenDesk) page(v *Visit, person Person, tokens []mapping.Token, form *
 }
 
 // without returns the scopes of s that are not in t.
-func without(s, t mapping.Scopes) (rest []string) {
+func without(s, t rule.Scopes) (rest []string) {
 	for _, name := range s.List() {
 		if !t.Has(name) {
 			rest = append(rest, name)

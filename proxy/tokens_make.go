@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/proxy/page"
 )
 
@@ -80,7 +81,7 @@ func (d *tokenDesk) faultsOf(w tokenWish, person Person, tokens []mapping.Token)
 	grant := person.Decision.Grant.Scopes
 	if len(w.Scopes) == 0 {
 		f.scopes = "Choose at least one."
-	} else if foreign := without(mapping.NewScopes(w.Scopes...), grant); len(foreign) > 0 {
+	} else if foreign := without(rule.NewScopes(w.Scopes...), grant); len(foreign) > 0 {
 		f.scopes = "You don’t have " + strings.Join(foreign, ", ") + " yourself. Choose from " + strings.Join(grant.List(), ", ") + "."
 	}
 	if most := int64(d.p.cfg.Tokens.MaxLifetime / time.Second); w.Seconds < int64(LeastTokenLifetime/time.Second) || w.Seconds > most {
@@ -243,7 +244,7 @@ func (d *tokenDesk) makeOnce(v *Visit, person Person, w tokenWish, once string) 
 // make makes the token, also when who asked for it has gone: what is on its way cannot be asked back.
 func (d *tokenDesk) make(v *Visit, person Person, w tokenWish) (mapping.Token, string, error) {
 	return d.p.accounts.CreateToken(context.WithoutCancel(v.r.Context()), person.Account.ID, mapping.NewToken{
-		Kind: mapping.TokenPersonal, Name: w.Name, Scopes: mapping.NewScopes(w.Scopes...), Lifetime: time.Duration(w.Seconds) * time.Second,
+		Kind: mapping.TokenPersonal, Name: w.Name, Scopes: rule.NewScopes(w.Scopes...), Lifetime: time.Duration(w.Seconds) * time.Second,
 		Address: v.Address(), TraceID: v.TraceID(),
 	}, person.Account.ID)
 }

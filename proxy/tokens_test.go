@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc/oidctest"
 )
 
@@ -209,7 +210,7 @@ func TestTokensAndOtherSites(t *testing.T) {
 func (w *world) makeToken(email string, scopes ...string) mapping.Token {
 	w.t.Helper()
 	token, _, err := w.accounts.CreateToken(w.t.Context(), accountOf(w.t, w, email), mapping.NewToken{
-		Kind: mapping.TokenPersonal, Name: "n8n", Scopes: mapping.NewScopes(scopes...), Lifetime: time.Hour,
+		Kind: mapping.TokenPersonal, Name: "n8n", Scopes: rule.NewScopes(scopes...), Lifetime: time.Hour,
 	}, "test")
 	must(w.t, err)
 	return token
@@ -451,7 +452,7 @@ func TestTokensOfTheRefused(t *testing.T) {
 	w := newWorld(t)
 	b := w.signIn(oidctest.Ada)
 	form := b.tokenForm("x", aWeek, "tx")
-	rules, problems := mapping.Compile([]mapping.Rule{{Name: "nobody", Match: mapping.Match{Groups: []string{"vexa-users"}}, Deny: "Closed for the winter."}})
+	rules, problems := rule.Compile([]rule.Rule{{Name: "nobody", Match: rule.Match{Groups: []string{"vexa-users"}}, Deny: "Closed for the winter."}})
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -484,7 +485,7 @@ func TestTokenSaysWhatItMayNow(t *testing.T) {
 	if res := b.get("/sso/tokens", navigation...); strings.Contains(res.body, without) {
 		t.Error(res.body)
 	}
-	rules, problems := mapping.Compile([]mapping.Rule{{Name: "readers", Match: mapping.Match{Groups: []string{"vexa-users"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}}})
+	rules, problems := rule.Compile([]rule.Rule{{Name: "readers", Match: rule.Match{Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}}})
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

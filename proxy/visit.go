@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/proxy/page"
 )
 
@@ -20,7 +21,7 @@ type Visit struct {
 // Person is somebody who is signed in with their browser.
 type Person struct {
 	Account   mapping.Account
-	Decision  mapping.Decision // of the rules now in force; allowing
+	Decision  rule.Decision // of the rules now in force; allowing
 	SessionID string
 
 	// AuthTime is when they last proved to their provider who they are, by our clock; zero when that is not known.

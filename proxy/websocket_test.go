@@ -19,6 +19,7 @@ import (
 	"github.com/coder/websocket"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/proxy/proxytest"
 )
@@ -189,9 +190,9 @@ func TestWebSocketEndsWithAccess(t *testing.T) {
 }
 
 // replaceRules puts other rules in force.
-func (w *world) replaceRules(rules []mapping.Rule) {
+func (w *world) replaceRules(rules []rule.Rule) {
 	w.t.Helper()
-	compiled, problems := mapping.Compile(rules)
+	compiled, problems := rule.Compile(rules)
 	if len(problems) > 0 {
 		w.t.Fatal(problems)
 	}

@@ -16,6 +16,7 @@ import (
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/config"
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
 )
@@ -164,10 +165,10 @@ func claimed(cmd *cobra.Command, cfg *config.Config, name, file string) (id oidc
 
 // routesOf is the table of routes for a grant; nil grants none.
 func routesOf(generation string, grant *mapping.GrantView) []routeView {
-	var have mapping.Scopes
+	var have rule.Scopes
 	var closed []string
 	if grant != nil {
-		have, closed = mapping.NewScopes(grant.Scopes...), grant.DenyRoutes
+		have, closed = rule.NewScopes(grant.Scopes...), grant.DenyRoutes
 	}
 	routes := []routeView{}
 	for _, line := range vexa.Routes(generation).Lines() {

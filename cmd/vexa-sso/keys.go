@@ -9,6 +9,7 @@ import (
 
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 )
 
 // keyView is a key as commands print it: never its secret (S2).
@@ -32,7 +33,7 @@ func viewKey(k mapping.Key) keyView {
 func printKeys(w io.Writer, keys []keyView) error {
 	t := newTable(w, "KEY", "ACCOUNT", "STATE", "SCOPES", "VEXA USER", "VEXA TOKEN", "CREATED", "EXPIRES", "REVOKED")
 	for _, k := range keys {
-		t.row(k.ID, k.Account, string(k.State), string(mapping.NewScopes(k.Scopes...)), number(k.VexaUserID), number(k.VexaTokenID), k.CreatedAt, k.ExpiresAt, k.RevokedAt)
+		t.row(k.ID, k.Account, string(k.State), string(rule.NewScopes(k.Scopes...)), number(k.VexaUserID), number(k.VexaTokenID), k.CreatedAt, k.ExpiresAt, k.RevokedAt)
 	}
 	return t.print()
 }

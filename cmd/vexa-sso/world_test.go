@@ -24,6 +24,7 @@ import (
 	"vexa-sso/config"
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/proxytest"
@@ -263,7 +264,7 @@ func issue(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer a.Close()
 	account := w.people[args[0]].account
-	n := mapping.NewToken{Kind: mapping.TokenPersonal, Name: args[2], Scopes: mapping.NewScopes(strings.Split(args[3], ",")...), Address: "192.0.2.7"}
+	n := mapping.NewToken{Kind: mapping.TokenPersonal, Name: args[2], Scopes: rule.NewScopes(strings.Split(args[3], ",")...), Address: "192.0.2.7"}
 	_, value, err := a.Accounts.CreateToken(context.Background(), account, n, account)
 	ts.Check(err)
 	w.tokens = append(w.tokens, value)

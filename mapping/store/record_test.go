@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -122,7 +123,7 @@ func TestKeys(t *testing.T) {
 		put(t, s, account("ada", 0), account("bob", 0))
 		key := func(id, accountID string, state mapping.KeyState, minutes int) mapping.Key {
 			return mapping.Key{
-				ID: id, AccountID: accountID, VexaUserID: 1 << 40, Scopes: mapping.NewScopes("tx", "bot"), State: state, VexaTokenID: 9,
+				ID: id, AccountID: accountID, VexaUserID: 1 << 40, Scopes: rule.NewScopes("tx", "bot"), State: state, VexaTokenID: 9,
 				Sealed: []byte{0, 1, 255}, CreatedAt: at(minutes), ExpiresAt: at(99), Attempts: 3, RetryAt: at(98), RevokedAt: at(97),
 			}
 		}

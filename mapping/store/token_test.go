@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 )
 
 func token(id, accountID string, minutes int) mapping.Token {
@@ -258,11 +259,11 @@ func TestRevokedTokenIsPublished(t *testing.T) {
 // However many processes refresh with one value at a time: each gets a pair that works, and all are of one generation.
 func TestRefreshOnSeveralReplicas(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
-		rules, problems := mapping.Compile([]mapping.Rule{{Name: "all", Match: mapping.Match{Providers: []string{"okta"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}}}})
+		rules, problems := rule.Compile([]rule.Rule{{Name: "all", Match: rule.Match{Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}}}})
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
-		live := new(mapping.Live)
+		live := new(rule.Live)
 		live.Replace(rules)
 		replicas := make([]*mapping.Accounts, 3)
 		var s *Store
@@ -316,8 +317,8 @@ func TestTokenValueIsNotStored(t *testing.T) {
 	ada := account("ada", 0)
 	ada.Status = mapping.Active
 	put(t, s, ada)
-	live := new(mapping.Live)
-	rules, _ := mapping.Compile([]mapping.Rule{{Name: "all", Match: mapping.Match{Providers: []string{"okta"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}}})
+	live := new(rule.Live)
+	rules, _ := rule.Compile([]rule.Rule{{Name: "all", Match: rule.Match{Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}}})
 	live.Replace(rules)
 	a := mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: live, Now: db.clock.now, Log: slog.New(slog.DiscardHandler)})
 	_, canary, err := a.CreateToken(t.Context(), "ada", mapping.NewToken{Kind: mapping.TokenPersonal, Name: "canary", Scopes: "tx"}, "ada")

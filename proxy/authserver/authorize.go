@@ -10,6 +10,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/proxy"
 	"vexa-sso/proxy/page"
 )
@@ -160,7 +161,7 @@ func (s *Server) authorize(v *proxy.Visit) error {
 func mayHave(person proxy.Person, asked []string) ([]string, *oidc.Error) {
 	theirs := person.Decision.Grant.Scopes
 	if len(asked) > 0 {
-		theirs = theirs.Intersect(mapping.NewScopes(asked...))
+		theirs = theirs.Intersect(rule.NewScopes(asked...))
 	}
 	if theirs == "" {
 		return nil, &oidc.Error{ErrorType: oidc.AccessDenied, Description: "the person who signed in has none of the scopes that were asked for"}

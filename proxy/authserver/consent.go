@@ -9,6 +9,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/proxy"
 	"vexa-sso/proxy/page"
 )
@@ -150,7 +151,7 @@ func (s *Server) stillAgreed(v *proxy.Visit, hash [32]byte) error {
 func recordDecision(v *proxy.Visit, person proxy.Person, t ticket, agreed bool) {
 	e := mapping.Event{Event: mapping.EventToolDenied, Reason: t.Client}
 	if agreed {
-		e.Event, e.Reason = mapping.EventToolAuthorized, t.Client+": scopes "+string(mapping.NewScopes(t.Scopes...))
+		e.Event, e.Reason = mapping.EventToolAuthorized, t.Client+": scopes "+string(rule.NewScopes(t.Scopes...))
 	}
 	e.Actor, e.Account, e.Provider, e.CredentialID = person.Account.ID, person.Account.ID, person.Account.Provider, person.SessionID
 	v.Record(e)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/proxy"
 )
 
@@ -147,7 +147,7 @@ func FuzzAuthorizationRequest(f *testing.F) {
 		var refused *oidc.Error
 		switch {
 		case err == nil:
-			if len(w.challenge) != 43 || !mapping.NewScopes(s.scopes...).Covers(mapping.NewScopes(w.scopes...)) {
+			if len(w.challenge) != 43 || !rule.NewScopes(s.scopes...).Covers(rule.NewScopes(w.scopes...)) {
 				t.Errorf("let through: %+v", w)
 			}
 			if again, err := s.readWish(t.Context(), strings.TrimPrefix(w.location(), authorizePath+"?")); err != nil || again.answer(s.issuer, url.Values{}) != w.answer(s.issuer, url.Values{}) || again.challenge != w.challenge {

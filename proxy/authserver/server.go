@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/proxy"
 )
 
@@ -100,7 +101,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 	}
 	origin := public.Scheme + "://" + public.Host
 	s := &Server{
-		public: public, origin: origin, issuer: origin + issuerPath, scopes: mapping.ScopeNames(), lifetime: cmp.Or(cfg.Lifetime, 2160*time.Hour),
+		public: public, origin: origin, issuer: origin + issuerPath, scopes: rule.ScopeNames(), lifetime: cmp.Or(cfg.Lifetime, 2160*time.Hour),
 		accounts: d.Accounts, clients: d.Clients, store: d.Store, ring: d.Ring, titles: d.Titles, bounds: newBounds(), dead: newGraveyard(),
 		log: cmp.Or(d.Log, slog.Default()), now: d.Now, random: d.Random,
 	}

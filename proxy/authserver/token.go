@@ -9,6 +9,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 )
 
 // token is the token endpoint (RFC 6749 section 3.2).
@@ -96,7 +97,7 @@ func (a Authorization) isFor(client Client, redirectURI, verifier string) bool {
 func (s *Server) give(c call, a Authorization) (any, error) {
 	ctx := c.Request().Context()
 	issued, err := s.accounts.GrantTool(ctx, a.AccountID, mapping.NewToken{
-		Kind: mapping.TokenTool, Client: c.client.ID, Name: c.client.Name, Scopes: mapping.NewScopes(a.Asked.Scopes...), Lifetime: s.lifetime,
+		Kind: mapping.TokenTool, Client: c.client.ID, Name: c.client.Name, Scopes: rule.NewScopes(a.Asked.Scopes...), Lifetime: s.lifetime,
 		Address: c.Address(), TraceID: c.TraceID(),
 	}, a.AccountID)
 	if m, ok := errors.AsType[*mapping.Error](err); ok && m.Code == mapping.CodePendingApproval {
@@ -209,7 +210,7 @@ func (s *Server) sameScopes(c call, hash [32]byte) error {
 	if errors.Is(err, mapping.ErrNotFound) {
 		return nil // refreshing says so
 	}
-	if err == nil && mapping.NewScopes(asked...) != token.Scopes {
+	if err == nil && rule.NewScopes(asked...) != token.Scopes {
 		err = &oidc.Error{ErrorType: oidc.InvalidScope, Description: "a refresh keeps the scopes: leave scope out, or sign in again with other ones"}
 	}
 	return err

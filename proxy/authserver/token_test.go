@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/proxy/authserver"
 )
 
@@ -316,7 +317,7 @@ func TestRevocation(t *testing.T) {
 		t.Errorf("%+v", events)
 	}
 	account := w.events(mapping.EventToolAuthorized)[0].Account
-	_, personal, err := w.accounts.CreateToken(t.Context(), account, mapping.NewToken{Kind: mapping.TokenPersonal, Name: "mine", Scopes: mapping.NewScopes("tx")}, account)
+	_, personal, err := w.accounts.CreateToken(t.Context(), account, mapping.NewToken{Kind: mapping.TokenPersonal, Name: "mine", Scopes: rule.NewScopes("tx")}, account)
 	must(t, err)
 	if status, got := revoke(personal).refusal(t); status != 400 || got != "invalid_grant" || !w.works(personal) {
 		t.Errorf("a personal token: %d %s", status, got)

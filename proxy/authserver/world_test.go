@@ -21,6 +21,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/store"
 	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/mapping/vexa"
@@ -104,14 +105,14 @@ func (w *world) start(on net.Listener) {
 		Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"}, RedirectURL: w.public + "/sso/callback/okta",
 	}, oidc.Env{Now: w.clock.Now, Log: log})
 	must(t, err)
-	compiled, problems := mapping.Compile([]mapping.Rule{
-		{Name: "staff", Match: mapping.Match{Groups: []string{"vexa-users"}}, Grant: &mapping.GrantSpec{Scopes: []string{"bot", "tx"}}},
-		{Name: "viewers", Match: mapping.Match{Groups: []string{"vexa-viewers"}}, Grant: &mapping.GrantSpec{Scopes: []string{"tx"}}},
+	compiled, problems := rule.Compile([]rule.Rule{
+		{Name: "staff", Match: rule.Match{Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}}},
+		{Name: "viewers", Match: rule.Match{Groups: []string{"vexa-viewers"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}},
 	})
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	rules := &mapping.Live{}
+	rules := &rule.Live{}
 	rules.Replace(compiled)
 	w.accounts = mapping.NewAccounts(mapping.Config{Instance: "test"}, mapping.Deps{
 		Store: w.store, Vexa: admin, Ring: w.ring, Rules: rules, Directories: map[string]mapping.Directory{"okta": okta}, Log: log, Now: w.clock.Now,

@@ -11,6 +11,7 @@ import (
 
 	"vexa-sso/config"
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/store"
 	"vexa-sso/mapping/vexa"
 )
@@ -22,7 +23,7 @@ type Admin struct {
 	Store    *store.Store
 	Vexa     *vexa.Client
 	Accounts *mapping.Accounts
-	Rules    *mapping.Rules // those of the configuration
+	Rules    *rule.Rules // those of the configuration
 }
 
 // OpenAdmin opens the store of a configuration. It makes no SQLite file: where there is none, a wrong path is more likely
@@ -46,7 +47,7 @@ func OpenAdmin(ctx context.Context, cfg *config.Config) (*Admin, error) {
 		s.Close()
 		return nil, err
 	}
-	live := new(mapping.Live)
+	live := new(rule.Live)
 	live.Replace(cfg.RuleSet)
 	accounts := mapping.NewAccounts(
 		mapping.Config{Instance: cfg.Instance, AdoptExisting: cfg.AdoptExisting, MaxTokenLifetime: cfg.Tokens.MaxLifetime, Suspend: cfg.Suspend},

@@ -21,6 +21,7 @@ import (
 
 	"vexa-sso/config"
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/store"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
@@ -71,7 +72,7 @@ type bridge struct {
 
 	registry  *prometheus.Registry
 	metrics   *metrics
-	rules     *mapping.Live
+	rules     *rule.Live
 	client    *vexa.Client
 	table     *tables
 	admin     *adminAPI
@@ -94,7 +95,7 @@ type edge struct {
 
 // build makes everything that needs neither network nor store. What is wrong here is wrong with the configuration.
 func build(cfg *config.Config, o Options) (*bridge, error) {
-	b := &bridge{cfg: cfg, options: o, log: newLogger(cfg.Log, o.Log), registry: prometheus.NewRegistry(), rules: &mapping.Live{}, starting: proxy.Starting(cfg.PublicURL)}
+	b := &bridge{cfg: cfg, options: o, log: newLogger(cfg.Log, o.Log), registry: prometheus.NewRegistry(), rules: &rule.Live{}, starting: proxy.Starting(cfg.PublicURL)}
 	b.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	b.rules.Replace(cfg.RuleSet)
 	var err error

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"vexa-sso/config"
-	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -25,7 +25,7 @@ func (b *bridge) watchFiles(ctx context.Context) error {
 	defer stop()
 	for _, file := range b.watched() {
 		watchers.start(func(ctx context.Context) error {
-			if err := mapping.WatchFile(ctx, file, notify); err != nil {
+			if err := rule.WatchFile(ctx, file, notify); err != nil {
 				b.log.Warn("a file cannot be watched; send SIGHUP after changing it", "file", file, "error", err)
 			}
 			return nil

@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 import (
 	"fmt"
@@ -160,8 +160,8 @@ func TestDecisionLaws(t *testing.T) { // S1 S3 E13
 		rules, id := genRules(t), genIdentity(t)
 		a := decide(t, rules, id)
 		b := decide(t, rapid.Permutation(slices.Clone(rules)).Draw(t, "order"), id)
-		byName := func(d Decision) []RuleResult {
-			return slices.SortedFunc(slices.Values(d.Rules), func(a, b RuleResult) int { return strings.Compare(a.Rule, b.Rule) })
+		byName := func(d Decision) []Result {
+			return slices.SortedFunc(slices.Values(d.Rules), func(a, b Result) int { return strings.Compare(a.Rule, b.Rule) })
 		}
 		a.Rules, b.Rules = byName(a), byName(b)
 		if diff := cmp.Diff(a, b); diff != "" {

@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 import (
 	"fmt"
@@ -26,14 +26,14 @@ const (
 
 var grantable = []string{"bot", "tx", "browser"}
 
-// RuleProblem is one thing wrong with one rule, and what to write instead. Rule counts from 0; the Key of the Problem is
+// Problem is one thing wrong with one rule, and what to write instead. Rule counts from 0; the Key of the Problem is
 // relative to the rule: "match.groups[0]", "when", "grant.scopes[1]".
-type RuleProblem struct {
+type Problem struct {
 	Rule int
 	oidc.Problem
 }
 
-func (p RuleProblem) Error() string { return fmt.Sprintf("rules[%d].%s", p.Rule, p.Problem.Error()) }
+func (p Problem) Error() string { return fmt.Sprintf("rules[%d].%s", p.Rule, p.Problem.Error()) }
 
 // problems collects what is wrong with one rule.
 type problems []oidc.Problem
@@ -119,7 +119,7 @@ func (p *problems) lintEmails(m Match) {
 	p.lintValues("match.emails", m.Emails)
 	p.lintValues("match.domains", m.Domains)
 	for i, email := range m.Emails {
-		if _, err := canonicalEmail(email); err != nil && email != "" {
+		if _, err := CanonicalEmail(email); err != nil && email != "" {
 			p.refuse(fmt.Sprintf("match.emails[%d]", i), "write one address, for example ada@acme.example", "%q is not an email address: %v", email, err)
 		}
 	}
@@ -180,7 +180,7 @@ func (p *problems) lintGrant(g GrantSpec) {
 		p.refuse("grant.max_concurrent_bots", "write 0 for none, or leave it out to keep what Vexa has", "%d is not a number of bots", *n)
 	}
 	if l := g.KeyLifetime; l != 0 && (l < minKeyLifetime || l > maxKeyLifetime) {
-		p.refuse("grant.key_lifetime", fmt.Sprintf("choose one between %v and %v", shortDuration(minKeyLifetime), shortDuration(maxKeyLifetime)), "keys cannot live for %v", shortDuration(l))
+		p.refuse("grant.key_lifetime", fmt.Sprintf("choose one between %v and %v", FormatDuration(minKeyLifetime), FormatDuration(maxKeyLifetime)), "keys cannot live for %v", FormatDuration(l))
 	}
 	p.lintAddress(g.VexaEmail)
 	for i, route := range g.DenyRoutes {
@@ -198,7 +198,7 @@ func (p *problems) lintAddress(vexaEmail string) {
 	if computed || vexaEmail == "" {
 		return
 	}
-	if _, err := canonicalEmail(vexaEmail); err != nil {
+	if _, err := CanonicalEmail(vexaEmail); err != nil {
 		p.refuse("grant.vexa_email", "write one address, or = and a CEL expression that computes one", "%q is not an email address: %v", vexaEmail, err)
 	}
 }
@@ -228,8 +228,8 @@ func isRoute(text string) bool {
 	return true
 }
 
-// shortDuration writes a duration without its zeros: 8760h.
-func shortDuration(d time.Duration) string {
+// FormatDuration writes a duration without its zeros: 8760h.
+func FormatDuration(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")

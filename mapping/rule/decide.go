@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 import (
 	"fmt"
@@ -45,12 +45,12 @@ func (r *Rules) Decide(id oidc.Identity) Decision { return r.DecidePinned(id, ""
 func (r *Rules) DecidePinned(id oidc.Identity, vexaEmail string) Decision {
 	s := newSubject(id)
 	s.pinned = vexaEmail
-	results := make([]RuleResult, 0, len(r.rules))
+	results := make([]Result, 0, len(r.rules))
 	var sum tally
 	for i := range r.rules {
 		one := &r.rules[i]
 		v := one.judge(s)
-		results = append(results, RuleResult{Rule: one.Name, Deny: one.denies(), Shadow: one.Shadow, Matched: v.matched, Why: v.words()})
+		results = append(results, Result{Rule: one.Name, Deny: one.denies(), Shadow: one.Shadow, Matched: v.matched, Why: v.words()})
 		if !one.Shadow {
 			sum.add(one, v)
 		}
@@ -123,7 +123,7 @@ func (v *verdict) computeUser(address *expression, s *subject) {
 		v.why = append(v.why, "but vexa_email did not come to a text")
 		return
 	}
-	email, err := canonicalEmail(text)
+	email, err := CanonicalEmail(text)
 	if err != nil {
 		v.why = append(v.why, fmt.Sprintf("but vexa_email came to %q: %v", brief(text), err))
 		return
@@ -174,14 +174,14 @@ func (t *tally) give(r *rule, v verdict) {
 	if n := r.Grant.MaxConcurrentBots; n != nil && (g.MaxConcurrentBots == nil || *n > *g.MaxConcurrentBots) {
 		g.MaxConcurrentBots = new(*n)
 	}
-	g.KeyLifetime = shorter(g.KeyLifetime, r.Grant.KeyLifetime)
+	g.KeyLifetime = ShorterLifetime(g.KeyLifetime, r.Grant.KeyLifetime)
 }
 
 // restrictInDoubt lets a grant that might match take away, though it gives nothing: not even a lifetime longer than the one
 // that the others come to.
 func (t *tally) restrictInDoubt(r *rule) {
 	t.closeRoutes(r)
-	t.mostLifetime = shorter(t.mostLifetime, r.Grant.KeyLifetime)
+	t.mostLifetime = ShorterLifetime(t.mostLifetime, r.Grant.KeyLifetime)
 }
 
 func (t *tally) closeRoutes(r *rule) {
@@ -192,8 +192,8 @@ func (t *tally) closeRoutes(r *rule) {
 	}
 }
 
-// shorter returns the shorter of two lifetimes, of which either may be zero and say nothing.
-func shorter(a, b time.Duration) time.Duration {
+// ShorterLifetime returns the shorter of two lifetimes, of which either may be zero and say nothing.
+func ShorterLifetime(a, b time.Duration) time.Duration {
 	if a == 0 || b != 0 && b < a {
 		return b
 	}
@@ -224,7 +224,7 @@ func (t *tally) granted(s *subject) Grant {
 	if g.KeyLifetime == 0 {
 		g.KeyLifetime = DefaultKeyLifetime
 	}
-	g.KeyLifetime = shorter(g.KeyLifetime, t.mostLifetime)
+	g.KeyLifetime = ShorterLifetime(g.KeyLifetime, t.mostLifetime)
 	return g
 }
 

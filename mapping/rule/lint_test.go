@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 import (
 	"fmt"
@@ -45,7 +45,7 @@ func TestCompileRefuses(t *testing.T) { // S11 E3 E4 E5
 	}
 }
 
-func located(p RuleProblem) string {
+func located(p Problem) string {
 	at := ""
 	if p.Line > 0 {
 		at = fmt.Sprintf(" %d:%d", p.Line, p.Column)

@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 import (
 	"errors"
@@ -28,7 +28,7 @@ type Reloader struct {
 	Load func() ([]Rule, error) // reads the rules, wherever they are
 
 	// Check adds to what Compile checks, for example that the providers exist. Optional.
-	Check func(*Rules) []RuleProblem
+	Check func(*Rules) []Problem
 
 	// Swapped is called after other rules came into force, Failed after an attempt that changed nothing because of an error.
 	// Both count, one call after the other: metrics are made from them, and grants compared again. Optional.

@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 import (
 	"fmt"
@@ -62,7 +62,7 @@ type subject struct {
 
 func newSubject(id oidc.Identity) *subject {
 	s := &subject{Identity: id}
-	if email, err := canonicalEmail(id.Email); err == nil {
+	if email, err := CanonicalEmail(id.Email); err == nil {
 		s.email = email
 		_, s.domain, _ = strings.Cut(email, "@")
 	}

@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 import (
 	"crypto/sha256"
@@ -125,9 +125,9 @@ type rule struct {
 
 // Compile checks the rules and makes them ready. It reports everything that is wrong with them at once, and returns no
 // rules then.
-func Compile(rules []Rule) (*Rules, []RuleProblem) {
+func Compile(rules []Rule) (*Rules, []Problem) {
 	compiled := &Rules{}
-	var problems []RuleProblem
+	var problems []Problem
 	first := map[string]int{}
 	for i, given := range rules {
 		r, found := compileRule(given)
@@ -140,7 +140,7 @@ func Compile(rules []Rule) (*Rules, []RuleProblem) {
 			first[r.Name] = i
 		}
 		for _, p := range found {
-			problems = append(problems, RuleProblem{Rule: i, Problem: p})
+			problems = append(problems, Problem{Rule: i, Problem: p})
 		}
 		compiled.rules = append(compiled.rules, r)
 	}
@@ -222,14 +222,14 @@ func fingerprint(rules []rule) uint64 {
 
 // CheckProviders reports every rule that names a provider which is not among the configured names: such a rule would never
 // match, and a deny that never matches is a hole.
-func (r *Rules) CheckProviders(names []string) []RuleProblem {
-	var problems []RuleProblem
+func (r *Rules) CheckProviders(names []string) []Problem {
+	var problems []Problem
 	for i, one := range r.rules {
 		for j, name := range one.Match.Providers {
 			if slices.Contains(names, name) {
 				continue
 			}
-			problems = append(problems, RuleProblem{Rule: i, Problem: oidc.Problem{
+			problems = append(problems, Problem{Rule: i, Problem: oidc.Problem{
 				Key:     fmt.Sprintf("match.providers[%d]", j),
 				Message: fmt.Sprintf("no provider is named %q", name),
 				Remedy:  "write the name of a configured provider: " + strings.Join(names, ", "),

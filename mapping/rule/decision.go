@@ -1,6 +1,9 @@
-package mapping
+package rule
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Decision is what the rules say about an identity, and why. Rules lists every rule, in order, matched or not.
 type Decision struct {
@@ -12,7 +15,7 @@ type Decision struct {
 	Code   string
 	Reason string
 
-	Rules []RuleResult
+	Rules []Result
 }
 
 // Matched returns the names of the rules that matched, in order; rules on trial are not among them.
@@ -26,8 +29,8 @@ func (d Decision) Matched() []string {
 	return names
 }
 
-// RuleResult is one rule's part in a decision.
-type RuleResult struct {
+// Result is one rule's part in a decision.
+type Result struct {
 	Rule    string `json:"rule"`
 	Deny    bool   `json:"deny,omitempty"`
 	Shadow  bool   `json:"shadow,omitempty"` // on trial: reported, but neither grants nor denies
@@ -45,4 +48,18 @@ type Grant struct {
 	Admin             bool
 	KeyLifetime       time.Duration
 	DenyRoutes        []string // "PUT /user/webhook"
+}
+
+// Within is what both grants give.
+func (g Grant) Within(limit Grant) Grant {
+	g.Scopes = g.Scopes.Intersect(limit.Scopes)
+	g.Admin = g.Admin && limit.Admin
+	g.KeyLifetime = ShorterLifetime(g.KeyLifetime, limit.KeyLifetime)
+	if limit.MaxConcurrentBots != nil && (g.MaxConcurrentBots == nil || *limit.MaxConcurrentBots < *g.MaxConcurrentBots) {
+		g.MaxConcurrentBots = limit.MaxConcurrentBots
+	}
+	routes := append(slices.Clone(g.DenyRoutes), limit.DenyRoutes...)
+	slices.Sort(routes)
+	g.DenyRoutes = slices.Compact(routes)
+	return g
 }

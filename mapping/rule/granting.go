@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 // Granting returns the names of the rules that give at least one of the scopes, in order. A person who lacks them is told, so
 // that they know what to ask for; shadow rules give nothing and are left out.

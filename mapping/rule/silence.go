@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 import (
 	"slices"
@@ -11,8 +11,8 @@ import (
 // An access token says less than a sign-in. Where it is all that is known of a person, nobody can tell whether what it does not say
 // is not so, or is only not said. A grant that asks for it is not given either way; a deny must not be got past by it.
 
-// deniesSilent says whether a deny might be about the person of an identity that may be silent about things.
-func (r *Rules) deniesSilent(id oidc.Identity) bool {
+// DeniesSilent says whether a deny might be about the person of an identity that may be silent about things.
+func (r *Rules) DeniesSilent(id oidc.Identity) bool {
 	s := newSubject(id)
 	s.silent = true
 	for i := range r.rules {

@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 import (
 	"errors"
@@ -17,10 +17,10 @@ const (
 
 var domainProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckJoiners(true), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
 
-// canonicalEmail returns the one spelling of an address that is compared and sent to Vexa, which keeps two users for two
+// CanonicalEmail returns the one spelling of an address that is compared and sent to Vexa, which keeps two users for two
 // spellings: trimmed, NFC, lower case, the domain in ASCII. What could be read in two ways (a second @, quotes, comments,
 // invisible characters) is not an address here.
-func canonicalEmail(text string) (string, error) {
+func CanonicalEmail(text string) (string, error) {
 	text = strings.ToLower(norm.NFC.String(strings.TrimSpace(text)))
 	local, domain, found := strings.Cut(text, "@")
 	switch {
@@ -54,7 +54,7 @@ func canonicalDomain(text string) (string, error) {
 
 // tidyEmail and tidyDomain return the canonical spelling, or, of what has none, the text that the problem report quotes.
 func tidyEmail(text string) string {
-	if email, err := canonicalEmail(text); err == nil {
+	if email, err := CanonicalEmail(text); err == nil {
 		return email
 	}
 	return strings.TrimSpace(text)

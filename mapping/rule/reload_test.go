@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ func newReloading() *reloading {
 	r.Reloader = Reloader{
 		Live:    &Live{},
 		Load:    func() ([]Rule, error) { return r.rules, r.err },
-		Check:   func(rules *Rules) []RuleProblem { return rules.CheckProviders([]string{"okta"}) },
+		Check:   func(rules *Rules) []Problem { return rules.CheckProviders([]string{"okta"}) },
 		Swapped: func(rules *Rules) { r.swapped = append(r.swapped, rules.Generation()) },
 		Failed:  func(err error) { r.failed = append(r.failed, err) },
 		Log:     slog.New(slog.NewTextHandler(&r.log, nil)),
@@ -103,7 +103,7 @@ func TestReloadChangesNothingWhenTheRulesAreBad(t *testing.T) { // A13 S11
 			if bad.err != nil && !errors.Is(err, bad.err) {
 				t.Error("the cause is lost")
 			}
-			if p := (RuleProblem{}); name == "wrong" && (!errors.As(err, &p) || p.Line != 1) {
+			if p := (Problem{}); name == "wrong" && (!errors.As(err, &p) || p.Line != 1) {
 				t.Errorf("no problem in it: %+v", p)
 			}
 			if !strings.Contains(r.log.String(), "the old ones stay in force") {

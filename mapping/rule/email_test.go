@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 import (
 	"strings"
@@ -45,7 +45,7 @@ func TestCanonicalEmail(t *testing.T) { // E2 E6
 		"a@" + strings.Repeat("a", 64) + ".example": "",
 		strings.Repeat("a", 64) + "@" + strings.Repeat(label, 3) + "example": "",
 	} {
-		got, err := canonicalEmail(text)
+		got, err := CanonicalEmail(text)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v; want %q", text, got, err, want)
 		}
@@ -57,7 +57,7 @@ func FuzzCanonicalEmail(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		email, err := canonicalEmail(text)
+		email, err := CanonicalEmail(text)
 		if err != nil {
 			return
 		}
@@ -65,7 +65,7 @@ func FuzzCanonicalEmail(f *testing.F) {
 		if local == "" || domain == "" || strings.Contains(domain, "@") || len(email) > maxEmail || !utf8.ValidString(email) || strings.ContainsFunc(email, ambiguousInEmail) {
 			t.Errorf("%q became %q", text, email)
 		}
-		if again, err := canonicalEmail(email); again != email || err != nil {
+		if again, err := CanonicalEmail(email); again != email || err != nil {
 			t.Errorf("%q became %q, and that %q, %v", text, email, again, err)
 		}
 	})

@@ -1,4 +1,4 @@
-package mapping
+package rule
 
 import (
 	"slices"
@@ -53,3 +53,11 @@ func (s Scopes) Intersect(t Scopes) Scopes {
 
 // Covers says whether every scope of t is in s.
 func (s Scopes) Covers(t Scopes) bool { return s.Intersect(t) == NewScopes(t.List()...) }
+
+// Words are the scopes for a sentence.
+func (s Scopes) Words() string {
+	if s == "" {
+		return "nothing"
+	}
+	return strings.Join(s.List(), ", ")
+}
