@@ -3,10 +3,6 @@ package proxy
 import (
 	"context"
 	"log/slog"
-	"strconv"
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // finish says what happened, once, when a request is over: one line in the log, one count in the metrics. Neither ever holds a
@@ -44,57 +40,3 @@ func (p *Proxy) finish(ctx context.Context, ex *exchange, method string) {
 	}
 	p.log.LogAttrs(ctx, slog.LevelInfo, "request", attrs[:n]...)
 }
-
-// metrics are the edge's part of what INTERFACE names.
-type metrics struct {
-	requests  *prometheus.CounterVec
-	seconds   prometheus.Histogram
-	upstream  prometheus.Histogram
-	signIns   *prometheus.CounterVec
-	decisions *prometheus.CounterVec
-
-	nativeKeys *prometheus.CounterVec
-}
-
-func newMetrics(reg prometheus.Registerer, s *streams) *metrics {
-	buckets := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
-	m := &metrics{
-		requests:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_requests_total", Help: "Requests answered, by route, status code and kind of credential."}, []string{"route", "code", "credential"}),
-		seconds:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vexa_sso_request_seconds", Help: "Time to answer a request, streams left out.", Buckets: buckets}),
-		upstream:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vexa_sso_upstream_seconds", Help: "Time until the gateway began to answer.", Buckets: buckets}),
-		signIns:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_sign_ins_total", Help: "Sign-ins that came back from a provider, by result."}, []string{"provider", "result"}),
-		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_decisions_total", Help: "Decisions of the rules, by result."}, []string{"result"}),
-	}
-	m.nativeKeys = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_native_key_requests_total", Help: "Requests with a Vexa key instead of a token, by account."}, []string{"account"})
-	reg.MustRegister(m.requests, m.seconds, m.upstream, m.signIns, m.decisions, m.nativeKeys)
-	for _, kind := range []string{"websocket", "events"} {
-		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "vexa_sso_streams", Help: "Streams open now, by kind.", ConstLabels: prometheus.Labels{"kind": kind}},
-			func() float64 { return float64(s.count(kind)) }))
-	}
-	return m
-}
-
-func (m *metrics) observe(ex *exchange, took time.Duration) {
-	m.requests.WithLabelValues(ex.label, statusText(ex.status), ex.credential).Inc()
-	if !ex.route.Stream && !ex.route.WebSocket {
-		m.seconds.Observe(took.Seconds())
-	}
-	if ex.upstream > 0 {
-		m.upstream.Observe(ex.upstream.Seconds())
-	}
-}
-
-// statusText is strconv.Itoa without an allocation for what a status can be.
-func statusText(status int) string {
-	if status >= 0 && status < len(statusTexts) {
-		return statusTexts[status]
-	}
-	return strconv.Itoa(status)
-}
-
-var statusTexts = func() (texts [600]string) {
-	for i := range texts {
-		texts[i] = strconv.Itoa(i)
-	}
-	return
-}()

@@ -85,11 +85,16 @@ func decisionResult(d rule.Decision) string {
 	return d.Code
 }
 
-// newLimiter bounds how often one credential may ask; nil where there is no limit.
-func (p *Proxy) newLimiter() *rate.Limiter {
-	perSecond := p.cfg.Limits.RequestsPerSecond
-	if perSecond <= 0 {
-		return nil
+// mayUse says whether an account may use Vexa at all.
+func mayUse(a mapping.Account, d rule.Decision) error {
+	switch a.Status {
+	case mapping.Suspended:
+		return refuse("suspended", "")
+	case mapping.Pending:
+		return refuse("pending_approval", "")
 	}
-	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond)))
+	if !d.Allowed {
+		return refuse(Code(d.Code), d.Reason)
+	}
+	return nil
 }

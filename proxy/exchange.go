@@ -3,6 +3,7 @@ package proxy
 import (
 	"encoding/hex"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -86,4 +87,14 @@ func (ex *exchange) newTraceID(random io.Reader) string {
 	_, _ = io.ReadFull(random, raw) // crypto/rand does not fail; a trace id of zeros would still be harmless
 	hex.Encode(text, raw)
 	return string(text)
+}
+
+var discard = slog.New(slog.DiscardHandler)
+
+// redirect sends a browser on with a GET. Redirects of ours are answers to one person's moment: never cached.
+func redirect(w http.ResponseWriter, location string) {
+	h := w.Header()
+	h.Set("Location", location)
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusSeeOther)
 }

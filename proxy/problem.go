@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -179,4 +180,57 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the client is gone, or it has its answer
+}
+
+// list is s as JSON wants it: never null.
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+func (p *Proxy) problemPage(ex *exchange, pr *problem, o outcome) page.Problem {
+	v := page.Problem{
+		Status: o.Status, Title: o.Title, Sentence: pr.Detail, Next: o.Next, Facts: pr.Facts, Actions: pr.Actions,
+		Code: string(pr.Code), TraceID: ex.traceID,
+	}
+	if pr.Code == "denied_by_rule" { // an admin's own words stand apart from ours
+		v.Sentence, v.Reason = o.Detail, pr.Detail
+	}
+	if len(v.Actions) == 0 {
+		v.Actions = []page.Link{{Label: "Go to the start page", Href: "/sso/"}}
+		if o.Status == http.StatusUnauthorized {
+			v.Actions = []page.Link{{Label: "Sign in", Href: loginPath(returnPath(ex.here()), pr.Afresh)}}
+		}
+	}
+	return v
+}
+
+// signInInstead sends a person who opens a page to sign in; everybody else is told to (S8). Who shows a credential of a program is
+// never sent anywhere.
+func (p *Proxy) signInInstead(ex *exchange, r *http.Request, err error) error {
+	pr := asProblem(err)
+	wants := pr.Code == "unauthenticated" || pr.Afresh
+	if !wants || ex.explicit || !isNavigation(r) || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
+		return err
+	}
+	ex.code = pr.Code
+	redirect(ex, loginPath(ex.here(), pr.Afresh))
+	return nil
+}
+
+// loginPath is where a person signs in to come back to returnTo; afresh: also one who is signed in.
+func loginPath(returnTo string, afresh bool) string {
+	q := url.Values{}
+	if afresh {
+		q.Set("fresh", "1")
+	}
+	if returnTo != "" && returnTo != "/" {
+		q.Set("return_to", returnTo)
+	}
+	if len(q) == 0 {
+		return "/sso/login"
+	}
+	return "/sso/login?" + q.Encode()
 }

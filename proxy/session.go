@@ -46,3 +46,6 @@ type SessionStore interface {
 	// PurgeSessions deletes those that expired before the first, or were last seen before the second.
 	PurgeSessions(ctx context.Context, expiredBefore, idleBefore time.Time) (int, error)
 }
+
+// Health says whether what was cached may still be served: the store answered within its grace (S5).
+type Health interface{ Usable() bool }

@@ -112,3 +112,12 @@ func (p *Proxy) signedOut(ex *exchange, r *http.Request) error {
 	p.pages.SignedOut(ex, r, v)
 	return nil
 }
+
+// providerPatience is how long somebody who is signed in, or signs out, waits to hear from a provider that they can do without (S10).
+const providerPatience = 500 * time.Millisecond
+
+func (p *Proxy) endsAtProvider(ctx context.Context, provider *oidc.Provider, s Session) bool {
+	idToken, _ := p.openIDToken(s) // an unreadable one is reported at sign-out
+	_, ok := provider.EndSession(ctx, idToken, s.LogoutHint, p.origin+signedOutPath)
+	return ok
+}

@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"vexa-sso/mapping"
@@ -117,31 +116,3 @@ func (v *Visit) SameSite() error { return v.p.checkOrigin(v.r) }
 
 // Refuse is a refusal by its code, in words; the code's own sentence when detail is empty.
 func Refuse(code Code, detail string) error { return refuse(code, detail) }
-
-// signInInstead sends a person who opens a page to sign in; everybody else is told to (S8). Who shows a credential of a program is
-// never sent anywhere.
-func (p *Proxy) signInInstead(ex *exchange, r *http.Request, err error) error {
-	pr := asProblem(err)
-	wants := pr.Code == "unauthenticated" || pr.Afresh
-	if !wants || ex.explicit || !isNavigation(r) || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
-		return err
-	}
-	ex.code = pr.Code
-	redirect(ex, loginPath(ex.here(), pr.Afresh))
-	return nil
-}
-
-// loginPath is where a person signs in to come back to returnTo; afresh: also one who is signed in.
-func loginPath(returnTo string, afresh bool) string {
-	q := url.Values{}
-	if afresh {
-		q.Set("fresh", "1")
-	}
-	if returnTo != "" && returnTo != "/" {
-		q.Set("return_to", returnTo)
-	}
-	if len(q) == 0 {
-		return "/sso/login"
-	}
-	return "/sso/login?" + q.Encode()
-}

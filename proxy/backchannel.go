@@ -1,0 +1,82 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"vexa-sso/mapping"
+	"vexa-sso/oidc"
+)
+
+// backChannelLogout ends what a signed logout token names: a session by sid, or by sub all sessions of a person (OpenID Connect
+// Back-Channel Logout 1.0). Whatever is wrong, or fails, is 400 with an error in JSON (section 2.8).
+func (p *Proxy) backChannelLogout(ex *exchange, r *http.Request) error {
+	provider := p.provider(r.PathValue("provider"))
+	if provider == nil {
+		return refuse("not_found", "")
+	}
+	if _, err := channelParameters(ex, r, http.MethodPost); err != nil {
+		return p.refuseLogout(ex, r, provider, err)
+	}
+	token, err := provider.VerifyLogoutToken(r.Context(), r.PostForm.Get("logout_token"))
+	if err != nil {
+		return p.refuseLogout(ex, r, provider, err)
+	}
+	err = p.once(r.Context(), provider, "logout:"+token.JTI, token.ExpiresAt, func() error {
+		sessions, err := p.namedBy(r.Context(), provider, token)
+		if err != nil {
+			return err
+		}
+		return p.endNamed(ex, r, provider, sessions, "signed out at the provider (back channel)")
+	})
+	if err != nil {
+		return p.refuseLogout(ex, r, provider, err)
+	}
+	ex.Header().Set("Cache-Control", "no-store")
+	ex.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// namedBy finds the sessions that a logout token means. A sid and a sub must both fit.
+func (p *Proxy) namedBy(ctx context.Context, provider *oidc.Provider, token oidc.LogoutToken) ([]Session, error) {
+	var account string
+	if token.Subject != "" {
+		found, err := p.accounts.AccountBySubject(ctx, token.Subject)
+		if errors.Is(err, mapping.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		account = found.ID
+	}
+	if token.SID == "" {
+		return p.sessions.SessionsOf(ctx, account)
+	}
+	sessions, err := p.sessions.SessionsBySID(ctx, provider.Name(), token.SID)
+	if err != nil || account == "" {
+		return sessions, err
+	}
+	var both []Session
+	for _, s := range sessions {
+		if s.AccountID == account {
+			both = append(both, s)
+		}
+	}
+	return both, nil
+}
+
+// refuseLogout answers a back-channel logout that changed nothing, or not all.
+func (p *Proxy) refuseLogout(ex *exchange, r *http.Request, provider *oidc.Provider, err error) error {
+	pr := asProblem(err)
+	said, description := "invalid_request", "The logout token does not hold."
+	switch pr.Code {
+	case "provider_unavailable", "store_unavailable", "internal_error":
+		said, description = "temporarily_unavailable", "The logout could not be completed."
+	}
+	ex.code = pr.Code
+	p.log.WarnContext(r.Context(), "back-channel logout refused", "provider", provider.Name(), "code", pr.Code, "trace_id", ex.traceID, "error", err, remedy(pr))
+	writeJSON(ex, http.StatusBadRequest, map[string]string{"error": said, "error_description": description})
+	return nil
+}

@@ -1,0 +1,78 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+)
+
+// healing is the transport that notices when the gateway no longer knows a key that we believe good.
+type healing struct {
+	next http.RoundTripper
+	p    *Proxy
+}
+
+func (t *healing) RoundTrip(r *http.Request) (*http.Response, error) {
+	ex := exchangeOf(r.Context())
+	began := t.p.now()
+	res, err := t.next.RoundTrip(r)
+	ex.upstream = t.p.now().Sub(began)
+	if err != nil || res.StatusCode != http.StatusUnauthorized || !saysInvalidKey(res) {
+		return res, err
+	}
+	res.Body.Close()
+	return t.again(ex, r)
+}
+
+// again finds out whether the key is gone, and only then asks for another and sends the request once more (design section 5).
+// 0.10 says the same when its own authentication is down.
+func (t *healing) again(ex *exchange, r *http.Request) (*http.Response, error) {
+	ctx, c := r.Context(), ex.caller
+	gone, err := t.p.accounts.KeyGone(ctx, ex.keyID)
+	if err != nil {
+		return nil, refuseBecause("vexa_key_refused", "", err)
+	}
+	if !gone {
+		return nil, refuse("vexa_key_refused", "Vexa could not check the key just now.")
+	}
+	v := t.p.see(c)
+	secret, keyID, _, err := t.p.accounts.Key(ctx, c.account, v.decision.Grant, v.scopes)
+	if err != nil {
+		return nil, asProblem(err)
+	}
+	replay := r.Clone(ctx)
+	switch {
+	case r.GetBody != nil:
+		if replay.Body, err = r.GetBody(); err != nil {
+			return nil, err
+		}
+	case r.Body != nil && r.Body != http.NoBody:
+		return nil, refuse("vexa_key_refused", "Vexa no longer knew the key for this request. There is a new one: please send the request again.")
+	}
+	ex.secret, ex.keyID = secret, keyID
+	replay.Header["X-Api-Key"] = []string{secret}
+	res, err := t.next.RoundTrip(replay)
+	if err == nil && res.StatusCode == http.StatusUnauthorized && saysInvalidKey(res) {
+		res.Body.Close()
+		return nil, refuse("vexa_key_refused", "")
+	}
+	return res, err
+}
+
+// saysInvalidKey reads as much of a 401 as is needed to know what it is about, and puts it back.
+func saysInvalidKey(res *http.Response) bool {
+	const most = 1 << 10
+	if res.Body == nil {
+		return false
+	}
+	head, err := io.ReadAll(io.LimitReader(res.Body, most))
+	res.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), res.Body), res.Body}
+	var said struct {
+		Detail string `json:"detail"`
+	}
+	return err == nil && json.Unmarshal(head, &said) == nil && said.Detail == "Invalid API key"
+}
