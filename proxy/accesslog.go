@@ -5,38 +5,36 @@ import (
 	"log/slog"
 )
 
-// finish says what happened, once, when a request is over: one line in the log, one count in the metrics. Neither ever holds a
+// Finish says what happened, once, when a request is over: one line in the log, one count in the metrics. Neither ever holds a
 // query, a header or a body (S2).
-func (p *Proxy) finish(ctx context.Context, ex *exchange, method string) {
-	took := p.now().Sub(ex.start)
-	if ex.label == "" {
-		ex.label = "none"
+func (e *Edge) Finish(ctx context.Context, ex *Exchange, method string) {
+	took := e.Now().Sub(ex.Start)
+	if ex.Label == "" {
+		ex.Label = "none"
 	}
-	p.metrics.observe(ex, took)
-	if !p.log.Enabled(ctx, slog.LevelInfo) {
+	e.Metrics.observe(ex, took)
+	if !e.Log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
 	var attrs [16]slog.Attr
 	n := copy(attrs[:], []slog.Attr{
-		slog.String("method", method), slog.String("path", ex.path), slog.String("route", ex.label), slog.Int("status", ex.status),
-		slog.Int64("bytes", ex.sent), slog.Int64("took_us", took.Microseconds()), slog.Int64("upstream_us", ex.upstream.Microseconds()),
-		slog.String("address", ex.address), slog.String("credential", ex.credential), slog.String("trace_id", ex.traceID),
+		slog.String("method", method), slog.String("path", ex.Path), slog.String("route", ex.Label), slog.Int("status", ex.Status),
+		slog.Int64("bytes", ex.Sent), slog.Int64("took_us", took.Microseconds()), slog.Int64("upstream_us", ex.Upstream.Microseconds()),
+		slog.String("address", ex.Address), slog.String("credential", ex.Credential), slog.String("trace_id", ex.TraceID),
 	})
-	if ex.code != "" {
-		attrs[n] = slog.String("code", string(ex.code))
+	if ex.Code != "" {
+		attrs[n] = slog.String("code", string(ex.Code))
 		n++
 	}
-	if c := ex.caller; c != nil {
-		attrs[n], attrs[n+1] = slog.String("account", c.account.ID), slog.String("provider", c.account.Provider)
+	if who := ex.Who; who.Account != "" {
+		attrs[n], attrs[n+1] = slog.String("account", who.Account), slog.String("provider", who.Provider)
 		n += 2
-		if c.credentialID != "" {
-			attrs[n] = slog.String("credential_id", c.credentialID)
+		if who.CredentialID != "" {
+			attrs[n] = slog.String("credential_id", who.CredentialID)
 			n++
 		}
-		if v := c.view.Load(); v != nil {
-			attrs[n] = slog.String("rules", v.matched)
-			n++
-		}
+		attrs[n] = slog.String("rules", who.Rules)
+		n++
 	}
-	p.log.LogAttrs(ctx, slog.LevelInfo, "request", attrs[:n]...)
+	e.Log.LogAttrs(ctx, slog.LevelInfo, "request", attrs[:n]...)
 }

@@ -9,13 +9,13 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-// covers says whether a scope set is enough for a route.
-func covers(s rule.Scopes, route vexa.Route) bool {
+// Covers says whether a scope set is enough for a route.
+func Covers(s rule.Scopes, route vexa.Route) bool {
 	return route.NoScope || slices.ContainsFunc(route.AnyOf, s.Has)
 }
 
-// deniesRoute says whether a grant's deny_routes name this request. HEAD is a GET, and a trailing slash changes nothing.
-func deniesRoute(denied []string, method, path string) bool {
+// DeniesRoute says whether a grant's deny_routes name this request. HEAD is a GET, and a trailing slash changes nothing.
+func DeniesRoute(denied []string, method, path string) bool {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}

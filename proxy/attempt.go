@@ -16,11 +16,8 @@ import (
 )
 
 const (
-	maxCookieValue    = 4096 // bytes
-	maxAttempts       = 5    // sign-ins that one browser may have in flight
-	attemptLifetime   = 15 * time.Minute
-	sessionKey        = "session" // under which a gorilla session holds ours
-	sessionCookieName = "vexa_sso"
+	maxAttempts     = 5 // sign-ins that one browser may have in flight
+	attemptLifetime = 15 * time.Minute
 )
 
 // attempt is a sign-in in flight, sealed in a cookie of its own so that several tabs do not get into each other's way.
@@ -41,7 +38,6 @@ type attempt struct {
 // attemptCookies keep sign-ins in flight in the browser that started them, and nowhere else: what binds an answer to a browser
 // is that it comes with the cookie.
 type attemptCookies struct {
-	names cookieNames
 	codec securecookie.Codec
 	now   func() time.Time
 
@@ -52,44 +48,44 @@ type attemptCookies struct {
 
 const maxSpent = 50_000 // attempts that are remembered as spent; the oldest are forgotten first
 
-func newAttemptCookies(names cookieNames, codec securecookie.Codec, now func() time.Time) *attemptCookies {
+func newAttemptCookies(codec securecookie.Codec, now func() time.Time) *attemptCookies {
 	spent, err := lru.New[string, struct{}](maxSpent)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
-	return &attemptCookies{names: names, codec: codec, now: now, spent: spent}
+	return &attemptCookies{codec: codec, now: now, spent: spent}
 }
 
 // attemptName is the cookie of the attempt with that state.
-func (c *attemptCookies) attemptName(state string) string {
+func attemptName(site *Site, state string) string {
 	sum := sha256.Sum256([]byte(state))
-	return c.names.attempt + base64.RawURLEncoding.EncodeToString(sum[:9])
+	return site.Cookies.Attempt + base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
 // keep gives the browser an attempt, and takes the oldest ones back beyond maxAttempts.
-func (c *attemptCookies) keep(w http.ResponseWriter, r *http.Request, a attempt, crossSitePost bool) error {
-	name := c.attemptName(a.State)
+func (c *attemptCookies) keep(ex *Exchange, r *http.Request, a attempt, crossSitePost bool) error {
+	name := attemptName(ex.Site, a.State)
 	value, err := c.codec.Encode(name, a)
 	if err != nil {
 		return fmt.Errorf("sealing the sign-in attempt: %w", err)
 	}
-	open := c.open(r)
+	open := c.open(ex.Site, r)
 	for len(open) >= maxAttempts {
-		http.SetCookie(w, c.cookie(open[0].name, "", -1, crossSitePost))
+		http.SetCookie(ex, attemptCookie(open[0].name, "", -1, crossSitePost))
 		open = open[1:]
 	}
-	http.SetCookie(w, c.cookie(name, value, int(attemptLifetime/time.Second), crossSitePost))
+	http.SetCookie(ex, attemptCookie(name, value, int(attemptLifetime/time.Second), crossSitePost))
 	return nil
 }
 
 // take returns the attempt of a state and takes its cookie back: an attempt can be finished once.
-func (c *attemptCookies) take(w http.ResponseWriter, r *http.Request, state string, crossSitePost bool) (attempt, bool) {
-	name := c.attemptName(state)
-	value := cookieValue(r.Header["Cookie"], name)
+func (c *attemptCookies) take(ex *Exchange, r *http.Request, state string, crossSitePost bool) (attempt, bool) {
+	name := attemptName(ex.Site, state)
+	value := CookieValue(r.Header["Cookie"], name)
 	if value == "" {
 		return attempt{}, false
 	}
-	http.SetCookie(w, c.cookie(name, "", -1, crossSitePost))
+	http.SetCookie(ex, attemptCookie(name, "", -1, crossSitePost))
 	a, ok := c.decode(name, value)
 	if !ok {
 		return attempt{}, false
@@ -115,9 +111,9 @@ type openAttempt struct {
 }
 
 // open lists the attempts that the browser holds, oldest first; what does not hold any more counts as oldest of all.
-func (c *attemptCookies) open(r *http.Request) []openAttempt {
+func (c *attemptCookies) open(site *Site, r *http.Request) []openAttempt {
 	var open []openAttempt
-	for name, value := range cookiesWithPrefix(r.Header["Cookie"], c.names.attempt) {
+	for name, value := range cookiesWithPrefix(r.Header["Cookie"], site.Cookies.Attempt) {
 		a, ok := c.decode(name, value)
 		if !ok {
 			a.IssuedAt = time.Time{}
@@ -128,9 +124,9 @@ func (c *attemptCookies) open(r *http.Request) []openAttempt {
 	return open
 }
 
-func (c *attemptCookies) cookie(name, value string, maxAge int, crossSitePost bool) *http.Cookie {
-	cookie := &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, Secure: c.names.secure, SameSite: http.SameSiteLaxMode}
-	if crossSitePost && c.names.secure {
+func attemptCookie(name, value string, maxAge int, crossSitePost bool) *http.Cookie {
+	cookie := NewCookie(name, value, maxAge)
+	if crossSitePost && cookie.Secure {
 		cookie.SameSite = http.SameSiteNoneMode // a form_post answer is a cross-site POST, with which Lax cookies do not come
 	}
 	return cookie
@@ -145,7 +141,7 @@ func cookiesWithPrefix(headers []string, prefix string) map[string]string {
 			var pair string
 			pair, line, more = strings.Cut(line, ";")
 			name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
-			if ok && strings.HasPrefix(name, prefix) && len(value) <= maxCookieValue {
+			if ok && strings.HasPrefix(name, prefix) && len(value) <= MaxCookieValue {
 				found[name] = value
 			}
 		}

@@ -9,29 +9,29 @@ import (
 	"vexa-sso/oidc"
 )
 
-// backChannelLogout ends what a signed logout token names: a session by sid, or by sub all sessions of a person (OpenID Connect
+// BackChannelLogout ends what a signed logout token names: a session by sid, or by sub all sessions of a person (OpenID Connect
 // Back-Channel Logout 1.0). Whatever is wrong, or fails, is 400 with an error in JSON (section 2.8).
-func (p *Proxy) backChannelLogout(ex *exchange, r *http.Request) error {
-	provider := p.provider(r.PathValue("provider"))
+func (n *Endpoints) BackChannelLogout(ex *Exchange, r *http.Request) error {
+	provider := n.providers.ByName(r.PathValue("provider"))
 	if provider == nil {
-		return refuse("not_found", "")
+		return Refuse("not_found", "")
 	}
 	if _, err := channelParameters(ex, r, http.MethodPost); err != nil {
-		return p.refuseLogout(ex, r, provider, err)
+		return n.refuseLogout(ex, r, provider, err)
 	}
 	token, err := provider.VerifyLogoutToken(r.Context(), r.PostForm.Get("logout_token"))
 	if err != nil {
-		return p.refuseLogout(ex, r, provider, err)
+		return n.refuseLogout(ex, r, provider, err)
 	}
-	err = p.once(r.Context(), provider, "logout:"+token.JTI, token.ExpiresAt, func() error {
-		sessions, err := p.namedBy(r.Context(), provider, token)
+	err = n.consumeOnce(r.Context(), provider, "logout:"+token.JTI, token.ExpiresAt, func() error {
+		sessions, err := n.namedBy(r.Context(), provider, token)
 		if err != nil {
 			return err
 		}
-		return p.endNamed(ex, r, provider, sessions, "signed out at the provider (back channel)")
+		return n.endNamed(ex, r, provider, sessions, "signed out at the provider (back channel)")
 	})
 	if err != nil {
-		return p.refuseLogout(ex, r, provider, err)
+		return n.refuseLogout(ex, r, provider, err)
 	}
 	ex.Header().Set("Cache-Control", "no-store")
 	ex.WriteHeader(http.StatusOK)
@@ -39,10 +39,10 @@ func (p *Proxy) backChannelLogout(ex *exchange, r *http.Request) error {
 }
 
 // namedBy finds the sessions that a logout token means. A sid and a sub must both fit.
-func (p *Proxy) namedBy(ctx context.Context, provider *oidc.Provider, token oidc.LogoutToken) ([]Session, error) {
+func (n *Endpoints) namedBy(ctx context.Context, provider *oidc.Provider, token oidc.LogoutToken) ([]Session, error) {
 	var account string
 	if token.Subject != "" {
-		found, err := p.accounts.AccountBySubject(ctx, token.Subject)
+		found, err := n.accounts.AccountBySubject(ctx, token.Subject)
 		if errors.Is(err, mapping.ErrNotFound) {
 			return nil, nil
 		}
@@ -52,9 +52,9 @@ func (p *Proxy) namedBy(ctx context.Context, provider *oidc.Provider, token oidc
 		account = found.ID
 	}
 	if token.SID == "" {
-		return p.sessions.SessionsOf(ctx, account)
+		return n.sessions.SessionsOf(ctx, account)
 	}
-	sessions, err := p.sessions.SessionsBySID(ctx, provider.Name(), token.SID)
+	sessions, err := n.sessions.SessionsBySID(ctx, provider.Name(), token.SID)
 	if err != nil || account == "" {
 		return sessions, err
 	}
@@ -68,15 +68,15 @@ func (p *Proxy) namedBy(ctx context.Context, provider *oidc.Provider, token oidc
 }
 
 // refuseLogout answers a back-channel logout that changed nothing, or not all.
-func (p *Proxy) refuseLogout(ex *exchange, r *http.Request, provider *oidc.Provider, err error) error {
-	pr := asProblem(err)
+func (n *Endpoints) refuseLogout(ex *Exchange, r *http.Request, provider *oidc.Provider, err error) error {
+	pr := AsProblem(err)
 	said, description := "invalid_request", "The logout token does not hold."
 	switch pr.Code {
 	case "provider_unavailable", "store_unavailable", "internal_error":
 		said, description = "temporarily_unavailable", "The logout could not be completed."
 	}
-	ex.code = pr.Code
-	p.log.WarnContext(r.Context(), "back-channel logout refused", "provider", provider.Name(), "code", pr.Code, "trace_id", ex.traceID, "error", err, remedy(pr))
-	writeJSON(ex, http.StatusBadRequest, map[string]string{"error": said, "error_description": description})
+	ex.Code = pr.Code
+	n.edge.Log.WarnContext(r.Context(), "back-channel logout refused", "provider", provider.Name(), "code", pr.Code, "trace_id", ex.TraceID, "error", err, pr.RemedyAttr())
+	WriteJSON(ex, http.StatusBadRequest, map[string]string{"error": said, "error_description": description})
 	return nil
 }

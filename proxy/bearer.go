@@ -13,38 +13,38 @@ import (
 const bearerKept = time.Minute
 
 // bearer finds who stands behind an access token of a provider.
-func (p *Proxy) bearer(ex *exchange, r *http.Request, shown credential) (*caller, error) {
-	if len(p.issuers) == 0 {
-		return nil, refuse("token_invalid", "Access tokens of an identity provider are not accepted here. Make a token at "+p.origin+page.TokensPath+".")
+func (i *Identifier) bearer(ex *Exchange, r *http.Request, shown credential) (*Caller, error) {
+	if len(i.issuers) == 0 {
+		return nil, Refuse("token_invalid", "Access tokens of an identity provider are not accepted here. Make a token at "+ex.Site.Origin+page.TokensPath+".")
 	}
-	key := credentialKey{hash: hashOf(shown.value), rules: p.rules.Current()}
-	for _, provider := range p.issuers {
+	key := credentialKey{hash: hashOf(shown.value), rules: i.rules.Current()}
+	for _, provider := range i.issuers {
 		key.provider = provider
-		if c, ok := p.known.bearers.get(key, ex.start); ok {
+		if c, ok := i.memory.bearers.get(key, ex.Start); ok {
 			return c, nil
 		}
 	}
-	return p.newBearer(ex, r, shown, key)
+	return i.newBearer(ex, r, shown, key)
 }
 
 // newBearer verifies an access token that is not in memory, at each provider whose it could be: two can be the same organisation, with
 // different audiences.
-func (p *Proxy) newBearer(ex *exchange, r *http.Request, shown credential, key credentialKey) (*caller, error) {
-	var worst *problem // of what they say: who could not look might have found it good
-	for _, provider := range p.issuersOf(shown.value) {
+func (i *Identifier) newBearer(ex *Exchange, r *http.Request, shown credential, key credentialKey) (*Caller, error) {
+	var worst *Problem // of what they say: who could not look might have found it good
+	for _, provider := range i.issuersOf(shown.value) {
 		key := key
 		key.provider = provider
-		c, err := p.lookUp(ex, r, p.known.bearers, key, func(ctx context.Context) (*caller, error) {
+		c, err := i.lookUp(ex, r, i.memory.bearers, key, func(ctx context.Context) (*Caller, error) {
 			token, err := provider.VerifyAccessToken(ctx, shown.value)
 			if err != nil {
 				return nil, err
 			}
-			return p.present(ctx, token)
+			return i.present(ctx, token)
 		})
 		if err == nil {
 			return c, nil
 		}
-		if pr := asProblem(err); worst == nil || outcomes[pr.Code].Status > outcomes[worst.Code].Status {
+		if pr := AsProblem(err); worst == nil || pr.Code.Status() > worst.Code.Status() {
 			worst = pr
 		}
 	}
@@ -52,32 +52,32 @@ func (p *Proxy) newBearer(ex *exchange, r *http.Request, shown credential, key c
 }
 
 // issuersOf are the providers whose token it could be, by what it says of itself. Where it is nobody's, the first may say what is wrong.
-func (p *Proxy) issuersOf(raw string) []*oidc.Provider {
+func (i *Identifier) issuersOf(raw string) []*oidc.Provider {
 	var found []*oidc.Provider
 	issuer, ok := oidc.UnverifiedIssuer(raw)
-	for _, provider := range p.issuers {
+	for _, provider := range i.issuers {
 		if ok && provider.Issues(issuer) {
 			found = append(found, provider)
 		}
 	}
 	if len(found) == 0 {
-		return p.issuers[:1]
+		return i.issuers[:1]
 	}
 	return found
 }
 
 // present is who stands behind an access token that holds.
-func (p *Proxy) present(ctx context.Context, token oidc.AccessToken) (*caller, error) {
-	now := p.now()
+func (i *Identifier) present(ctx context.Context, token oidc.AccessToken) (*Caller, error) {
+	now := i.edge.Now()
 	if !now.Before(token.ExpiresAt) {
-		return nil, refuse("token_expired", "")
+		return nil, Refuse("token_expired", "")
 	}
-	account, err := p.accounts.Present(ctx, token)
+	account, err := i.accounts.Present(ctx, token)
 	if err != nil {
 		return nil, err
 	}
-	return &caller{
-		credential: byBearer, expires: token.ExpiresAt, until: earlier(token.ExpiresAt, now.Add(bearerKept)),
-		account: account, access: token, limiter: p.newLimiter(),
+	return &Caller{
+		Credential: ByBearer, Expires: token.ExpiresAt, Until: earlier(token.ExpiresAt, now.Add(bearerKept)),
+		Account: account, Access: token, limiter: i.newLimiter(),
 	}, nil
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -12,10 +13,10 @@ import (
 // and what nobody looked at must not be forwarded.
 const maxQueryParameters = 1000
 
-// canonicalPath returns the one form of the request's path that decides, is logged and is forwarded (S4). It is the decoded
+// CanonicalPath returns the one form of the request's path that decides, is logged and is forwarded (S4). It is the decoded
 // path: encoding it again the standard way gives exactly one spelling. Whatever two readers could take for two things is
 // refused: ok is false.
-func canonicalPath(u *url.URL) (path string, ok bool) {
+func CanonicalPath(u *url.URL) (path string, ok bool) {
 	if u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || u.Fragment != "" {
 		return "", false // absolute-form and authority-form are for proxies that the client chose
 	}
@@ -62,9 +63,9 @@ func hidesSeparator(raw string) bool {
 	}
 }
 
-// canonicalQuery returns the query as it is forwarded: each parameter decoded and encoded again, in the order given, without
+// CanonicalQuery returns the query as it is forwarded: each parameter decoded and encoded again, in the order given, without
 // api_key, which Vexa's WebSocket would take for a key.
-func canonicalQuery(raw string) (query string, ok bool) {
+func CanonicalQuery(raw string) (query string, ok bool) {
 	if raw == "" {
 		return "", true
 	}
@@ -81,7 +82,7 @@ func canonicalQuery(raw string) (query string, ok bool) {
 		}
 		rawName, rawValue, hasValue := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(rawName)
-		if err != nil || !printable(name) {
+		if err != nil || !Printable(name) {
 			return "", false
 		}
 		value, err := url.QueryUnescape(rawValue)
@@ -103,7 +104,8 @@ func canonicalQuery(raw string) (query string, ok bool) {
 	return b.String(), true
 }
 
-func printable(s string) bool {
+// Printable reports whether a text is UTF-8 without control characters.
+func Printable(s string) bool {
 	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f }) < 0
 }
 
@@ -127,8 +129,8 @@ func isKeyParameter(name string) bool {
 	return i == len(key)
 }
 
-// canonicalHost folds a Host header for comparison: lower case, without a trailing dot, without the scheme's default port.
-func canonicalHost(host, scheme string) string {
+// CanonicalHost folds a Host header for comparison: lower case, without a trailing dot, without the scheme's default port.
+func CanonicalHost(host, scheme string) string {
 	host = strings.ToLower(host)
 	if scheme == "https" {
 		host = strings.TrimSuffix(host, ":443")
@@ -145,9 +147,9 @@ func canonicalHost(host, scheme string) string {
 	return host
 }
 
-// clientAddress finds who is asking: the peer, or, where the peer is a trusted proxy, the nearest address in X-Forwarded-For
+// ClientAddress finds who is asking: the peer, or, where the peer is a trusted proxy, the nearest address in X-Forwarded-For
 // that is not one. Junk in the header ends the walk: what stands left of it could have been written by anybody.
-func clientAddress(r *http.Request, trusted []netip.Prefix) string {
+func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 	peer, _, err := splitHostPort(r.RemoteAddr)
 	if err != nil || len(trusted) == 0 {
 		return peer
@@ -179,8 +181,8 @@ func parseHop(text string) (addr netip.Addr, ok bool) {
 	return withPort.Addr(), err == nil
 }
 
-// fromTrustedProxy says whether the peer itself is a trusted proxy.
-func fromTrustedProxy(r *http.Request, trusted []netip.Prefix) bool {
+// FromTrustedProxy says whether the peer itself is a trusted proxy.
+func FromTrustedProxy(r *http.Request, trusted []netip.Prefix) bool {
 	if len(trusted) == 0 {
 		return false
 	}
@@ -213,4 +215,21 @@ func splitHostPort(addr string) (host, port string, err error) {
 		return addr, "", err
 	}
 	return ap.Addr().Unmap().String(), addr[strings.LastIndexByte(addr, ':')+1:], nil
+}
+
+// ParsePrefixes reads the networks and addresses of proxies that are trusted.
+func ParsePrefixes(texts []string) ([]netip.Prefix, error) {
+	var prefixes []netip.Prefix
+	for _, text := range texts {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			addr, addrErr := netip.ParseAddr(text)
+			if addrErr != nil {
+				return nil, fmt.Errorf("trusted_proxies: %q is neither a network nor an address", text)
+			}
+			prefix = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		prefixes = append(prefixes, prefix.Masked())
+	}
+	return prefixes, nil
 }

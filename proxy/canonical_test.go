@@ -53,9 +53,9 @@ func TestCanonicalPath(t *testing.T) {
 			}
 			continue // net/http answers 400 itself
 		}
-		got, ok := canonicalPath(u)
+		got, ok := CanonicalPath(u)
 		if ok != (tc.want != "") || (ok && got != tc.want) {
-			t.Errorf("canonicalPath(%s) = %q, %v; want %q", tc.target, got, ok, tc.want)
+			t.Errorf("CanonicalPath(%s) = %q, %v; want %q", tc.target, got, ok, tc.want)
 		}
 	}
 }
@@ -71,8 +71,8 @@ func TestCanonicalPathRefusesDisagreement(t *testing.T) {
 		{Path: "/bots", Host: "evil"},
 		{Path: "/bots", Fragment: "x"},
 	} {
-		if got, ok := canonicalPath(u); ok {
-			t.Errorf("canonicalPath(%#v) = %q, want it refused", u, got)
+		if got, ok := CanonicalPath(u); ok {
+			t.Errorf("CanonicalPath(%#v) = %q, want it refused", u, got)
 		}
 	}
 }
@@ -102,9 +102,9 @@ func TestCanonicalQuery(t *testing.T) {
 		{"%0a=1", "", false},
 		{many, "", false}, // A10
 	} {
-		got, ok := canonicalQuery(tc.raw)
+		got, ok := CanonicalQuery(tc.raw)
 		if ok != tc.ok || (ok && got != tc.want) {
-			t.Errorf("canonicalQuery(%.60s) = %q, %v; want %q, %v", tc.raw, got, ok, tc.want, tc.ok)
+			t.Errorf("CanonicalQuery(%.60s) = %q, %v; want %q, %v", tc.raw, got, ok, tc.want, tc.ok)
 		}
 	}
 }
@@ -119,11 +119,11 @@ func FuzzCanonical(f *testing.F) {
 		if err != nil {
 			return
 		}
-		path, ok := canonicalPath(u)
+		path, ok := CanonicalPath(u)
 		if !ok {
 			return
 		}
-		query, ok := canonicalQuery(u.RawQuery)
+		query, ok := CanonicalQuery(u.RawQuery)
 		if !ok {
 			return
 		}
@@ -131,10 +131,10 @@ func FuzzCanonical(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q became %q?%q, which does not parse: %v", target, path, query, err)
 		}
-		if p, ok := canonicalPath(again); !ok || p != path {
+		if p, ok := CanonicalPath(again); !ok || p != path {
 			t.Fatalf("%q: path %q became %q, %v on a second reading", target, path, p, ok)
 		}
-		if q, ok := canonicalQuery(again.RawQuery); !ok || q != query {
+		if q, ok := CanonicalQuery(again.RawQuery); !ok || q != query {
 			t.Fatalf("%q: query %q became %q, %v on a second reading", target, query, q, ok)
 		}
 		for name := range again.Query() {
@@ -157,8 +157,8 @@ func TestCanonicalHost(t *testing.T) { // A9
 		{"127.0.0.1:4180", "http", "127.0.0.1:4180"},
 		{"vexa.example.com:80", "https", "vexa.example.com:80"},
 	} {
-		if got := canonicalHost(tc.host, tc.scheme); got != tc.want {
-			t.Errorf("canonicalHost(%q, %q) = %q, want %q", tc.host, tc.scheme, got, tc.want)
+		if got := CanonicalHost(tc.host, tc.scheme); got != tc.want {
+			t.Errorf("CanonicalHost(%q, %q) = %q, want %q", tc.host, tc.scheme, got, tc.want)
 		}
 	}
 }
@@ -188,11 +188,11 @@ func TestClientAddress(t *testing.T) { // B8, B9
 		{"[::ffff:10.0.0.1]:5000", []string{"1.2.3.4"}, "1.2.3.4"},
 	} {
 		r := &http.Request{RemoteAddr: tc.peer, Header: http.Header{"X-Forwarded-For": tc.xff}}
-		if got := clientAddress(r, trusted); got != tc.want {
+		if got := ClientAddress(r, trusted); got != tc.want {
 			t.Errorf("peer %s, X-Forwarded-For %q: %s, want %s", tc.peer, tc.xff, got, tc.want)
 		}
 	}
-	if got := clientAddress(&http.Request{RemoteAddr: "10.0.0.1:1", Header: http.Header{"X-Forwarded-For": {"1.2.3.4"}}}, nil); got != "10.0.0.1" {
+	if got := ClientAddress(&http.Request{RemoteAddr: "10.0.0.1:1", Header: http.Header{"X-Forwarded-For": {"1.2.3.4"}}}, nil); got != "10.0.0.1" {
 		t.Errorf("without trusted proxies: %s", got)
 	}
 }

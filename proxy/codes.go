@@ -13,6 +13,9 @@ type outcome struct {
 	Next   string // what to do about it, for people
 }
 
+// Status is the HTTP status that a code is answered with; 0 for one that is not in the table.
+func (c Code) Status() int { return outcomes[c].Status }
+
 // The table of codes. README's table is generated from it (a test holds them together).
 var outcomes = map[Code]outcome{
 	"unauthenticated":        {http.StatusUnauthorized, "Please sign in", "Sign in to use Vexa, or make a token at /sso/tokens and send it as X-API-Key.", "Sign in and try again."},

@@ -123,7 +123,7 @@ func codesNamedHere(t *testing.T) []string {
 				return true
 			}
 			name, ok := call.Fun.(*ast.Ident)
-			if !ok || !slices.Contains([]string{"refuse", "fail", "refuseBecause"}, name.Name) {
+			if !ok || !slices.Contains([]string{"Refuse", "Fail", "RefuseBecause"}, name.Name) {
 				return true
 			}
 			if lit, ok := call.Args[0].(*ast.BasicLit); ok {

@@ -20,14 +20,14 @@ var (
 
 // answerForeign lets pages of the listed origins read what we answer, errors too, and answers what their browsers ask in advance; it
 // says whether it did. A request that comes with our cookie and no other credential is not one of theirs.
-func (p *Proxy) answerForeign(ex *exchange, r *http.Request) bool {
+func (p *Proxy) answerForeign(ex *Exchange, r *http.Request) bool {
 	if len(p.foreign) == 0 {
 		return false
 	}
 	h := ex.Header()
 	h["Vary"] = varyOrigin
 	origin := r.Header["Origin"]
-	if len(origin) != 1 || !p.foreign[origin[0]] || !showsCredential(r.Header) && cookieValue(r.Header["Cookie"], p.names.session) != "" {
+	if len(origin) != 1 || !p.foreign[origin[0]] || !ShowsCredential(r.Header) && CookieValue(r.Header["Cookie"], ex.Site.Cookies.Session) != "" {
 		return false
 	}
 	h["Access-Control-Allow-Origin"] = origin
@@ -35,8 +35,16 @@ func (p *Proxy) answerForeign(ex *exchange, r *http.Request) bool {
 		h["Access-Control-Expose-Headers"] = corsExposed
 		return false
 	}
-	ex.label = "preflight"
+	ex.Label = "preflight"
 	h["Access-Control-Allow-Methods"], h["Access-Control-Allow-Headers"], h["Access-Control-Max-Age"] = corsMethods, corsHeaders, corsMaxAge
 	ex.WriteHeader(http.StatusNoContent)
 	return true
+}
+
+func set(names []string) map[string]bool {
+	m := make(map[string]bool, len(names))
+	for _, name := range names {
+		m[name] = true
+	}
+	return m
 }

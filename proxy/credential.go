@@ -10,7 +10,7 @@ import (
 
 // credential is what a request shows by itself, as a program does: a token of ours, an access token of a provider, or a Vexa key.
 type credential struct {
-	kind  string // one of the kinds of caller.go; byNobody where the request shows none
+	kind  string // one of the kinds of caller.go; ByNobody where the request shows none
 	value string
 	hash  [32]byte // of a token of ours: by what the store knows it
 }
@@ -46,9 +46,9 @@ func readCredential(h http.Header) (credential, error) {
 	}
 	switch {
 	case shown.times == 0:
-		return credential{kind: byNobody}, nil
+		return credential{kind: ByNobody}, nil
 	case shown.differ:
-		return credential{}, refuse("bad_request", "The request carries more than one credential.")
+		return credential{}, Refuse("bad_request", "The request carries more than one credential.")
 	}
 	return shown.read()
 }
@@ -82,32 +82,32 @@ func (s *showing) read() (credential, error) {
 	c := credential{value: s.value}
 	switch {
 	case s.value == "":
-		return c, refuse("token_invalid", "The request names a credential and shows none.")
+		return c, Refuse("token_invalid", "The request names a credential and shows none.")
 	case len(s.value) > maxCredential:
-		return c, refuse("token_invalid", "The token on this request is longer than 16 KiB.")
+		return c, Refuse("token_invalid", "The token on this request is longer than 16 KiB.")
 	case strings.HasPrefix(s.value, mapping.AccessValue):
 		var ok bool
 		if c.hash, ok = mapping.ParseTokenValue(mapping.AccessValue, s.value); !ok {
-			return c, refuse("token_invalid", "This token is not whole: its checksum does not fit. Copy it again, from its first to its last character.")
+			return c, Refuse("token_invalid", "This token is not whole: its checksum does not fit. Copy it again, from its first to its last character.")
 		}
-		c.kind = byToken
+		c.kind = ByToken
 	case strings.HasPrefix(s.value, mapping.RefreshValue):
-		return c, refuse("token_invalid", "This is a refresh token: it is exchanged for an access token at the token endpoint, and good for nothing else.")
+		return c, Refuse("token_invalid", "This is a refresh token: it is exchanged for an access token at the token endpoint, and good for nothing else.")
 	case strings.HasPrefix(s.value, nativePrefix):
-		c.kind = byNativeKey
+		c.kind = ByNativeKey
 	case s.bearer:
-		c.kind = byBearer
+		c.kind = ByBearer
 	case strings.Count(s.value, ".") == 2:
-		return c, refuse("token_invalid", "An access token of an identity provider is sent as Authorization: Bearer.")
+		return c, Refuse("token_invalid", "An access token of an identity provider is sent as Authorization: Bearer.")
 	default:
-		return c, refuse("token_invalid", "")
+		return c, Refuse("token_invalid", "")
 	}
 	return c, nil
 }
 
 // showsCredential says whether a request shows a credential by itself, whatever it is worth. Of subprotocols, anything that is like one
 // counts: it must neither go on to the gateway nor leave the cookie to speak.
-func showsCredential(h http.Header) bool {
+func ShowsCredential(h http.Header) bool {
 	return len(h["X-Api-Key"])+len(h["Authorization"]) > 0 || len(h["Sec-Websocket-Protocol"]) > 0 && offersToken(h["Sec-Websocket-Protocol"])
 }
 
@@ -122,7 +122,7 @@ func offersToken(protocols []string) bool {
 
 // takeTokenProtocol takes the credential off a WebSocket's subprotocols, and returns the first of those that are left. taken says
 // whether there was one.
-func takeTokenProtocol(h http.Header) (next string, taken bool) {
+func TakeTokenProtocol(h http.Header) (next string, taken bool) {
 	offered := h["Sec-Websocket-Protocol"]
 	if len(offered) == 0 || !offersToken(offered) {
 		return "", false
@@ -144,7 +144,7 @@ func takeTokenProtocol(h http.Header) (next string, taken bool) {
 
 // holdsToken says whether a text has something in it that looks like the value of a token of ours, of which no address may have any:
 // addresses get into logs and histories, and on to Vexa.
-func holdsToken(text string) bool {
+func HoldsToken(text string) bool {
 	for {
 		_, rest, found := strings.Cut(text, "vss")
 		if !found {

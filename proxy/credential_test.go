@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,8 +18,8 @@ import (
 	"vexa-sso/oidc"
 )
 
-// emptyProxy takes credentials of every kind, and nobody has any.
-func emptyProxy(t testing.TB) *Proxy {
+// emptyIdentifier takes credentials of every kind, and nobody has any.
+func emptyIdentifier(t testing.TB) *Identifier {
 	t.Helper()
 	fatal := func(err error) {
 		if err != nil {
@@ -37,13 +38,22 @@ func emptyProxy(t testing.TB) *Proxy {
 	fatal(err)
 	t.Cleanup(provider.Close)
 	rules := &rule.Live{}
-	p, err := New(Config{PublicURL: "https://vexa.acme.example", Tokens: Tokens{NativeKeys: NativeKeysMigrate}}, Deps{
-		Gateway: &url.URL{Scheme: "http", Host: "gateway"}, Routes: func() *vexa.Table { return vexa.Routes(vexa.Gen012) }, Providers: []*oidc.Provider{provider},
-		Accounts: mapping.NewAccounts(mapping.Config{Instance: "test"}, mapping.Deps{Store: nobody{}, Ring: ring, Rules: rules}),
-		Rules:    rules, Owners: nobody{}, Sessions: nobody{}, Store: nobody{}, Ring: ring,
+	accounts := mapping.NewAccounts(mapping.Config{Instance: "test"}, mapping.Deps{Store: nobody{}, Ring: ring, Rules: rules})
+	edge := &Edge{Log: Discard, Now: time.Now, Random: rand.Reader}
+	return NewIdentifier(CallerConfig{Tokens: Tokens{NativeKeys: NativeKeysMigrate}}, CallerDeps{
+		Edge: edge, Accounts: accounts, Rules: rules, Owners: nobody{}, Sessions: nobody{}, Store: nobody{}, Ring: ring,
+		Providers: []*oidc.Provider{provider},
 	})
-	fatal(err)
-	return p
+}
+
+// atHome is a site for requests that came nowhere.
+func atHome(t testing.TB) *Site {
+	t.Helper()
+	site, err := NewSite("https://vexa.acme.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return site
 }
 
 // nobody is a store without anybody in it, and a Vexa without users.
@@ -81,7 +91,7 @@ func bombs() map[string]string {
 
 // F7, S12: whatever is shown as a credential costs less than a millisecond and 64 KB.
 func TestCostOfBombs(t *testing.T) {
-	bare := emptyProxy(t)
+	bare, site := emptyIdentifier(t), atHome(t)
 	for name, bomb := range bombs() {
 		for _, header := range []string{"X-Api-Key", "Authorization", "Sec-Websocket-Protocol"} {
 			value := map[string]string{"X-Api-Key": "", "Authorization": "Bearer ", "Sec-Websocket-Protocol": tokenProtocol}[header] + bomb
@@ -90,12 +100,12 @@ func TestCostOfBombs(t *testing.T) {
 			const times = 20
 			best, bytes := time.Hour, ^uint64(0)
 			for range times { // the best: others use this machine too
-				bare.known.each((*callers).refreshAll) // what was refused a moment ago would be for nothing
+				bare.memory.each((*callers).refreshAll) // what was refused a moment ago would be for nothing
 				bare.failures = newFailures()
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				began := time.Now()
-				_, err := bare.identify(&exchange{ResponseWriter: httptest.NewRecorder(), start: began}, r)
+				_, err := bare.Identify(&Exchange{ResponseWriter: httptest.NewRecorder(), Site: site, Start: began}, r)
 				took := time.Since(began)
 				runtime.ReadMemStats(&after)
 				if err == nil {
@@ -124,9 +134,9 @@ func FuzzIdentify(f *testing.F) {
 	f.Add("vxa_bot_x", "Basic eDp5", "vexa", "__Host-vexa_sso=x")
 	f.Add("vssr_"+token[5:], "bearer a.b.c", "vsso.token.,vsso.token.", "")
 	f.Add("", "Bearer eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2FjbWUub2t0YS5jb20ifQ.c2ln", "", "")
-	p := emptyProxy(f)
+	p, site := emptyIdentifier(f), atHome(f)
 	f.Fuzz(func(t *testing.T, key, authorization, protocols, cookie string) {
-		p.known.each((*callers).refreshAll)
+		p.memory.each((*callers).refreshAll)
 		p.failures = newFailures()
 		h := http.Header{}
 		for name, value := range map[string]string{"X-Api-Key": key, "Authorization": authorization, "Sec-Websocket-Protocol": protocols, "Cookie": cookie} {
@@ -134,15 +144,15 @@ func FuzzIdentify(f *testing.F) {
 				h[name] = []string{value}
 			}
 		}
-		ex := &exchange{ResponseWriter: httptest.NewRecorder(), start: time.Now(), address: "192.0.2.1"}
+		ex := &Exchange{ResponseWriter: httptest.NewRecorder(), Site: site, Start: time.Now(), Address: "192.0.2.1"}
 		r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/bots"}, Header: h}
-		c, err := p.identify(ex, r)
+		c, err := p.Identify(ex, r)
 		if err == nil {
 			t.Fatalf("%v is let in as %+v", h, c)
 		}
-		pr := asProblem(err)
+		pr := AsProblem(err)
 		shows := key != "" || authorization != "" || strings.Contains(protocols, tokenProtocol)
-		if shows != ex.explicit || shows == (pr.Code == "unauthenticated") {
+		if shows != ex.Explicit || shows == (pr.Code == "unauthenticated") {
 			t.Errorf("%v is refused with %s", h, pr.Code)
 		}
 		for _, value := range []string{key, authorization, protocols} {
@@ -150,10 +160,10 @@ func FuzzIdentify(f *testing.F) {
 				t.Errorf("what is said repeats %q: %v, %s", value, err, pr.Detail)
 			}
 		}
-		if said := challenge(true, pr.Detail); strings.ContainsFunc(said, func(c rune) bool { return c < ' ' || c > '~' }) {
+		if said := Describable(pr.Detail); strings.ContainsFunc(said, func(c rune) bool { return c < ' ' || c > '~' }) {
 			t.Errorf("WWW-Authenticate: %q", said)
 		}
-		if _, taken := takeTokenProtocol(h); taken && strings.Contains(strings.Join(h["Sec-Websocket-Protocol"], ","), tokenProtocol) {
+		if _, taken := TakeTokenProtocol(h); taken && strings.Contains(strings.Join(h["Sec-Websocket-Protocol"], ","), tokenProtocol) {
 			t.Errorf("the gateway would get %q", h["Sec-Websocket-Protocol"])
 		}
 	})

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -17,53 +18,83 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// tokenDesk is where people see, make and end what acts for them without a browser: a page for them, and the same as JSON.
+// Desk is where people see, make and end what acts for them without a browser: a page for them, and the same as JSON.
 //
 // What a program shows is let in to look at itself and to end itself, and to nothing else: a token that got into wrong hands tells
 // nothing of its owner's other ones, and makes none.
-type tokenDesk struct {
-	p      *Proxy
+type Desk struct {
+	accounts    TokensAccounts
+	ender       TokensEnder
+	titles      map[string]string
+	maxLifetime time.Duration
+
 	making singleflight.Group
 	sent   *lru.Cache[string, struct{}] // the forms that made a token already
 }
 
+// TokensDeps is what a Desk works with.
+type TokensDeps struct {
+	Accounts    TokensAccounts
+	Ender       TokensEnder
+	Titles      map[string]string // of the providers, as people know them, by name
+	MaxLifetime time.Duration     // of a token; default 90 days
+}
+
+// TokensAccounts is what is asked of accounts. *mapping.Accounts is one.
+type TokensAccounts interface {
+	CreateToken(ctx context.Context, accountID string, n mapping.NewToken, actor string) (mapping.Token, string, error)
+	TokensOf(ctx context.Context, accountID string) ([]mapping.Token, error)
+}
+
+// TokensEnder ends what a revocation names: for good, on this replica at once and on the others within a second. *Proxy is one.
+type TokensEnder interface {
+	End(ctx context.Context, r mapping.Revocation, actor string) error
+}
+
 const maxSentForms = 10_000 // that are remembered; the oldest are forgotten first
 
-// tokenPages puts the desk under its address.
-func (p *Proxy) tokenPages() {
+// NewDesk makes one.
+func NewDesk(d TokensDeps) *Desk {
 	sent, err := lru.New[string, struct{}](maxSentForms)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
-	d := &tokenDesk{p: p, sent: sent}
+	return &Desk{
+		accounts: d.Accounts, ender: d.Ender, titles: d.Titles, maxLifetime: cmp.Or(d.MaxLifetime, 90*day), sent: sent,
+	}
+}
+
+// Register puts the desk under its address, and a link to it on the start page.
+func (d *Desk) Register(p *Proxy) {
 	p.Handle(page.TokensPath, d.tokens)
 	p.Handle(page.TokensPath+"/{id}", d.token)
 	p.Handle(page.TokensPath+"/{id}/revoke", d.revokeForm)
+	p.Link(d.link)
 }
 
-func (d *tokenDesk) tokens(v *Visit) error {
-	switch v.r.Method {
+func (d *Desk) tokens(v *Visit) error {
+	switch v.Request().Method {
 	case http.MethodGet, http.MethodHead:
-		if isNavigation(v.r) {
+		if v.Navigates() {
 			return d.show(v)
 		}
-		return d.list(v)
+		return d.List(v)
 	case http.MethodPost:
 		return d.create(v)
 	}
-	return refuse("method_not_allowed", "")
+	return Refuse("method_not_allowed", "")
 }
 
-func (d *tokenDesk) token(v *Visit) error {
-	if v.r.Method != http.MethodDelete {
-		return refuse("method_not_allowed", "")
+func (d *Desk) token(v *Visit) error {
+	if v.Request().Method != http.MethodDelete {
+		return Refuse("method_not_allowed", "")
 	}
 	return d.end(v)
 }
 
 // show is the page. A form that was begun elsewhere, or before a sign-in, is filled in from the query; it is the person who
 // sends it.
-func (d *tokenDesk) show(v *Visit) error {
+func (d *Desk) show(v *Visit) error {
 	person, err := v.SignedIn()
 	if err != nil {
 		return err
@@ -72,8 +103,8 @@ func (d *tokenDesk) show(v *Visit) error {
 	if err != nil {
 		return err
 	}
-	q := v.r.URL.Query()
-	form, err := d.prefilled(person, q)
+	q := v.Request().URL.Query()
+	form, err := d.prefilled(v, person, q)
 	if err != nil {
 		return err
 	}
@@ -81,21 +112,19 @@ func (d *tokenDesk) show(v *Visit) error {
 }
 
 // of returns an account's tokens, with when they were used as far as that is known on this replica.
-func (d *tokenDesk) of(v *Visit, account mapping.Account) ([]mapping.Token, error) {
-	tokens, err := d.p.accounts.TokensOf(v.r.Context(), account.ID)
+func (d *Desk) of(v *Visit, account mapping.Account) ([]mapping.Token, error) {
+	tokens, err := d.accounts.TokensOf(v.Request().Context(), account.ID)
 	if err != nil {
 		return nil, err
 	}
-	d.p.used.newer(tokens)
+	v.LatestUse(tokens)
 	return tokens, nil
 }
 
-func (d *tokenDesk) page(v *Visit, person Person, tokens []mapping.Token, form *page.TokenForm, notices ...page.Notice) error {
+func (d *Desk) page(v *Visit, person Person, tokens []mapping.Token, form *page.TokenForm, notices ...page.Notice) error {
 	view := page.Tokens{Notices: notices, Form: form}
 	form.SignInFirst = !v.Fresh(person)
-	if provider := d.p.provider(person.Account.Provider); provider != nil {
-		form.Provider = provider.Title()
-	}
+	form.Provider = d.titles[person.Account.Provider]
 	for _, t := range tokens {
 		may := t.Scopes.Intersect(person.Decision.Grant.Scopes)
 		line := page.Token{
@@ -108,7 +137,7 @@ func (d *tokenDesk) page(v *Visit, person Person, tokens []mapping.Token, form *
 			view.Personal = append(view.Personal, line)
 		}
 	}
-	v.Pages().Tokens(v.Writer(), v.r, view)
+	v.Pages().Tokens(v.Writer(), v.Request(), view)
 	return nil
 }
 
@@ -166,7 +195,7 @@ type tokenJSON struct {
 
 func tokenJSONOf(t mapping.Token) tokenJSON {
 	view := tokenJSON{
-		ID: t.ID, Kind: t.Kind, Client: t.Client, Name: t.Name, Scopes: list(t.Scopes.List()),
+		ID: t.ID, Kind: t.Kind, Client: t.Client, Name: t.Name, Scopes: List(t.Scopes.List()),
 		CreatedAt: inSeconds(t.CreatedAt), ExpiresAt: inSeconds(t.ExpiresAt), LastUsedFrom: t.UsedFrom,
 	}
 	if !t.UsedAt.IsZero() {
@@ -180,83 +209,83 @@ func tokenJSONOf(t mapping.Token) tokenJSON {
 func inSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 // list is the page for programs.
-func (d *tokenDesk) list(v *Visit) error {
-	c, err := d.holder(v)
+func (d *Desk) List(v *Visit) error {
+	c, err := caller(v)
 	if err != nil {
 		return err
 	}
-	tokens, err := d.of(v, c.account)
+	tokens, err := d.of(v, c.Account)
 	if err != nil {
 		return err
 	}
 	views := []tokenJSON{}
 	for _, t := range tokens {
-		if c.mayTellOf(t) {
+		if mayTellOf(c, t) {
 			views = append(views, tokenJSONOf(t))
 		}
 	}
-	writeJSON(v.ex, http.StatusOK, struct {
+	v.WriteJSON(http.StatusOK, struct {
 		Tokens      []tokenJSON `json:"tokens"`
 		MaxLifetime int64       `json:"max_lifetime"` // seconds
-	}{views, int64(d.p.cfg.Tokens.MaxLifetime / time.Second)})
+	}{views, int64(d.maxLifetime / time.Second)})
 	return nil
 }
 
 // mayTellOf says whether a token may be shown to who asks: to the person, by their browser or by their provider's word, and to itself.
-func (c *caller) mayTellOf(t mapping.Token) bool {
-	return c.credential == bySession || c.credential == byBearer || c.credential == byToken && c.credentialID == t.ID
+func mayTellOf(c VisitCaller, t mapping.Token) bool {
+	return c.Credential == BySession || c.Credential == ByBearer || c.Credential == ByToken && c.CredentialID == t.ID
 }
 
-// holder is whoever asks, by cookie or by what a program shows, if they may use Vexa at all.
-func (d *tokenDesk) holder(v *Visit) (*caller, error) {
-	c, err := d.p.identify(v.ex, v.r)
+// caller is whoever asks, by cookie or by what a program shows, if they may use Vexa at all.
+func caller(v *Visit) (VisitCaller, error) {
+	c, err := v.Caller()
 	if err != nil {
-		return nil, err
+		return VisitCaller{}, err
 	}
-	return c, mayUse(c.account, d.p.see(c).decision)
+	return c, c.MayUse()
 }
 
 // end revokes a token: any of their own for a person at their browser, itself for a token.
-func (d *tokenDesk) end(v *Visit) error {
-	c, err := d.holder(v)
+func (d *Desk) end(v *Visit) error {
+	c, err := caller(v)
 	if err != nil {
 		return err
 	}
-	id := v.r.PathValue("id")
-	switch c.credential {
-	case bySession:
-		err = v.SameSite()
-	case byToken:
-		if id != c.credentialID {
-			err = refuse("not_found", "There is no such token, or it is not the one on this request.")
+	id := v.Request().PathValue("id")
+	switch c.Credential {
+	case BySession:
+		err = v.SameOrigin()
+	case ByToken:
+		if id != c.CredentialID {
+			err = Refuse("not_found", "There is no such token, or it is not the one on this request.")
 		}
 	default:
-		err = refuse("unauthenticated", "Tokens are revoked by a person who is signed in with a browser, or by themselves.")
+		err = Refuse("unauthenticated", "Tokens are revoked by a person who is signed in with a browser, or by themselves.")
 	}
 	if err != nil {
 		return err
 	}
-	if err := d.revoke(v, c.account.ID, id); err != nil {
+	if err := d.revoke(v, c.Account.ID, id); err != nil {
 		return err
 	}
-	v.ex.Header().Set("Cache-Control", "no-store")
-	v.ex.WriteHeader(http.StatusNoContent)
+	v.Writer().Header().Set("Cache-Control", "no-store")
+	v.Writer().WriteHeader(http.StatusNoContent)
 	return nil
 }
 
 // revokeForm is end for the page. Taking something away needs no fresh sign-in.
-func (d *tokenDesk) revokeForm(v *Visit) error {
-	if v.r.Method != http.MethodPost {
-		return refuse("method_not_allowed", "")
+func (d *Desk) revokeForm(v *Visit) error {
+	if v.Request().Method != http.MethodPost {
+		return Refuse("method_not_allowed", "")
 	}
 	person, err := v.SignedIn()
 	if err != nil {
 		return err
 	}
-	if err := v.SameSite(); err != nil {
+	if err := v.SameOrigin(); err != nil {
 		return err
 	}
-	id := v.r.PathValue("id")
+	id := v.Request().PathValue("id")
 	if err := d.revoke(v, person.Account.ID, id); err != nil && !errors.Is(err, mapping.ErrNotFound) {
 		return err // what was revoked meanwhile is as they wanted it
 	}
@@ -264,23 +293,19 @@ func (d *tokenDesk) revokeForm(v *Visit) error {
 	return nil
 }
 
-func (d *tokenDesk) revoke(v *Visit, account, id string) error {
+func (d *Desk) revoke(v *Visit, account, id string) error {
 	r := mapping.Revocation{At: v.Now(), Kind: mapping.RevokeToken, Account: account, Token: id, Reason: "by its owner", Address: v.Address(), TraceID: v.TraceID()}
-	err := d.p.accounts.Revoke(v.r.Context(), r, account)
+	err := d.ender.End(v.Request().Context(), r, account)
 	if errors.Is(err, mapping.ErrNotFound) {
-		return refuseBecause("not_found", "There is no such token.", err)
+		return RefuseBecause("not_found", "There is no such token.", err)
 	}
-	if err != nil {
-		return err
-	}
-	d.p.Apply(r)
-	return nil
+	return err
 }
 
-// tokensLink leads from the start page to the tokens, and says which there are.
-func (p *Proxy) tokensLink(ctx context.Context, account string) page.Link {
+// link leads from the start page to the tokens, and says which there are.
+func (d *Desk) link(ctx context.Context, account string) page.Link {
 	link := page.Link{Label: "Tokens and tools", Href: page.TokensPath, Note: "For curl, SDKs, n8n, CI jobs: whatever asks for an API key"}
-	tokens, err := p.accounts.TokensOf(ctx, account)
+	tokens, err := d.accounts.TokensOf(ctx, account)
 	if err != nil {
 		return link // the page itself will say what is wrong
 	}

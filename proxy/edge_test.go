@@ -171,6 +171,11 @@ func (w *world) start(on net.Listener) {
 		Sessions: w.store, Store: w, Ring: w.ring, Metrics: w.metrics, Log: log, Now: w.clock.Now,
 	})
 	must(t, err)
+	titles := map[string]string{}
+	for _, provider := range providers {
+		titles[provider.Name()] = provider.Title()
+	}
+	proxy.NewDesk(proxy.TokensDeps{Accounts: w.accounts, Ender: w.proxy, Titles: titles, MaxLifetime: o.config.Tokens.MaxLifetime}).Register(w.proxy)
 	if o.pages != nil {
 		o.pages(w.proxy)
 	}

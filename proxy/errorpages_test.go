@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,12 +26,12 @@ import (
 func TestEachErrorPage(t *testing.T) {
 	t.Parallel()
 	tab := browserTab(t)
-	p := &Proxy{public: &url.URL{Scheme: "http", Host: "127.0.0.1"}, pages: page.New(page.Config{Site: "vexa.acme.example"}), log: slog.New(slog.DiscardHandler)}
+	edge := &Edge{Pages: page.New(page.Config{Site: "vexa.acme.example"}), Log: Discard}
 	mux := http.NewServeMux()
-	mux.Handle(page.AssetsPath, p.pages.Assets())
+	mux.Handle(page.AssetsPath, edge.Pages.Assets())
 	mux.HandleFunc("/{code}", func(w http.ResponseWriter, r *http.Request) {
-		ex := &exchange{ResponseWriter: w, path: r.URL.Path, traceID: "0123456789abcdef0123456789abcdef"}
-		p.answerProblem(ex, r, refuse(Code(r.PathValue("code")), ""))
+		ex := &Exchange{ResponseWriter: w, Site: &Site{}, Path: r.URL.Path, TraceID: "0123456789abcdef0123456789abcdef"}
+		edge.Answer(ex, r, Refuse(Code(r.PathValue("code")), ""))
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -59,9 +58,9 @@ func TestEachErrorPage(t *testing.T) {
 func TestTheLogNamesTheRemedy(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	p := &Proxy{public: &url.URL{Scheme: "https", Host: "vexa.acme.example"}, log: slog.New(slog.NewTextHandler(&log, nil))}
+	edge := &Edge{Log: slog.New(slog.NewTextHandler(&log, nil))}
 	r := httptest.NewRequest("GET", "/sso/callback/entra", nil)
-	p.answerProblem(&exchange{ResponseWriter: httptest.NewRecorder()}, r, &oidc.Error{Code: oidc.CodeProviderMisset, Message: "not set up", Remedy: "register https://vexa.acme.example/sso/callback/entra", Err: errors.New("AADSTS50011")})
+	edge.Answer(&Exchange{ResponseWriter: httptest.NewRecorder(), Site: &Site{}}, r, &oidc.Error{Code: oidc.CodeProviderMisset, Message: "not set up", Remedy: "register https://vexa.acme.example/sso/callback/entra", Err: errors.New("AADSTS50011")})
 	if !strings.Contains(log.String(), `remedy="register https://vexa.acme.example/sso/callback/entra"`) || !strings.Contains(log.String(), "AADSTS50011") {
 		t.Error(log.String())
 	}

@@ -5,30 +5,27 @@ import (
 )
 
 // forward is the road that every request of Vexa's takes: prove who it is, decide what they may, put their key on, pass it on.
-func (p *Proxy) forward(ex *exchange, r *http.Request) error {
-	c, err := p.identify(ex, r)
+func (p *Proxy) forward(rq *request, at host, r *http.Request) error {
+	ex := &rq.Exchange
+	c, err := p.callers.Identify(ex, r)
 	if err != nil {
-		return p.signInInstead(ex, r, err)
+		return p.edge.SignInInstead(ex, r, err)
 	}
-	if p.passByProvider(ex, r, c) {
+	if p.signIn.PassByProvider(ex, r, c) {
 		return nil
 	}
-	upgrade := wantsWebSocket(r)
-	if c.credential == bySession {
-		if err := p.checkSameSite(r, upgrade); err != nil {
+	if c.Credential == BySession {
+		if err := ex.Site.CheckSameOrigin(r, WantsWebSocket(r)); err != nil {
 			return err
 		}
 	}
-	v := p.see(c)
-	if err := mayUse(c.account, v.decision); err != nil {
+	v := p.callers.View(ex, c)
+	if err := MayUse(c.Account, v.Decision); err != nil {
 		return err
 	}
-	if err := p.route(ex, r, v); err != nil {
-		return err
-	}
-	ex.secret, ex.keyID, _, err = p.accounts.Key(r.Context(), c.account, v.decision.Grant, v.scopes)
+	route, err := p.route(ex, r, at.passer.Routes(), c, v)
 	if err != nil {
-		return asProblem(err)
+		return err
 	}
-	return p.pass(ex, r, upgrade && ex.route.WebSocket)
+	return at.passer.Pass(ex, &rq.passage, r, c, v, route)
 }

@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc"
@@ -19,15 +21,58 @@ const (
 	maxSID         = 255 // bytes
 )
 
-// frontChannelLogout ends a session that the provider names by sid, in a frame of its own page (OpenID Connect Front-Channel
+// Endpoints is what providers call.
+type Endpoints struct {
+	edge      *Edge
+	accounts  ChannelAccounts
+	ender     ChannelEnder
+	sessions  Sessions
+	providers oidc.Providers
+}
+
+// ChannelDeps is what Endpoints work with.
+type ChannelDeps struct {
+	Edge      *Edge
+	Accounts  ChannelAccounts
+	Ender     ChannelEnder
+	Sessions  Sessions
+	Providers oidc.Providers
+}
+
+// ChannelAccounts is what is asked of accounts. *mapping.Accounts is one.
+type ChannelAccounts interface {
+	AccountBySubject(ctx context.Context, subject string) (mapping.Account, error)
+	AccountsByEmail(ctx context.Context, provider, email string) ([]mapping.Account, error)
+	Spent(ctx context.Context, provider, jti string) (bool, error)
+	Spend(ctx context.Context, provider, jti string, until time.Time) error
+}
+
+// ChannelEnder ends what somebody has: for good, on this replica at once and on the others within a second.
+type ChannelEnder interface {
+	End(ctx context.Context, r mapping.Revocation, actor string) error
+	SignOutEverywhere(ctx context.Context, account, reason, actor string) error
+}
+
+// Sessions finds the sessions that a provider means. The session store does.
+type Sessions interface {
+	SessionsBySID(ctx context.Context, provider, sid string) ([]Session, error)
+	SessionsOf(ctx context.Context, accountID string) ([]Session, error)
+}
+
+// NewEndpoints makes them.
+func NewEndpoints(d ChannelDeps) *Endpoints {
+	return &Endpoints{edge: d.Edge, accounts: d.Accounts, ender: d.Ender, sessions: d.Sessions, providers: d.Providers}
+}
+
+// FrontChannelLogout ends a session that the provider names by sid, in a frame of its own page (OpenID Connect Front-Channel
 // Logout 1.0). It comes without our cookies, unauthenticated: whoever knows a sid can end that session, and nothing else. Okta's
 // documents post it; Entra sends the sid alone.
-func (p *Proxy) frontChannelLogout(ex *exchange, r *http.Request) error {
-	provider := p.provider(r.PathValue("provider"))
+func (n *Endpoints) FrontChannelLogout(ex *Exchange, r *http.Request) error {
+	provider := n.providers.ByName(r.PathValue("provider"))
 	if provider == nil {
-		return refuse("not_found", "")
+		return Refuse("not_found", "")
 	}
-	p.mayFrame(ex, r, provider)
+	n.mayFrame(ex, r, provider)
 	params, err := channelParameters(ex, r, http.MethodGet, http.MethodPost)
 	if err != nil {
 		return err
@@ -35,21 +80,21 @@ func (p *Proxy) frontChannelLogout(ex *exchange, r *http.Request) error {
 	iss, sid := params.Get("iss"), params.Get("sid")
 	switch {
 	case iss != "" && !provider.MatchesIssuer(iss):
-		return refuse("bad_request", "That issuer is not this provider’s.")
+		return Refuse("bad_request", "That issuer is not this provider’s.")
 	case sid == "":
-		return &problem{
+		return &Problem{
 			Code: "bad_request", Detail: "A sign-out in the front channel must name a session (sid).", Err: errors.New("a front-channel logout came without sid"),
 			Remedy: "register the front-channel logout URI with \"session required\" (frontchannel_logout_session_required) at the provider",
 		}
 	case len(sid) > maxSID:
-		return refuse("bad_request", "The session’s name is too long.")
+		return Refuse("bad_request", "The session’s name is too long.")
 	}
-	sessions, err := p.sessions.SessionsBySID(r.Context(), provider.Name(), sid)
+	sessions, err := n.sessions.SessionsBySID(r.Context(), provider.Name(), sid)
 	if err != nil {
-		return asProblem(err)
+		return AsProblem(err)
 	}
-	if err := p.endNamed(ex, r, provider, sessions, "signed out at the provider (front channel)"); err != nil {
-		return asProblem(err)
+	if err := n.endNamed(ex, r, provider, sessions, "signed out at the provider (front channel)"); err != nil {
+		return AsProblem(err)
 	}
 	ex.Header().Set("Content-Type", "text/html; charset=utf-8")
 	ex.WriteHeader(http.StatusOK)
@@ -58,7 +103,7 @@ func (p *Proxy) frontChannelLogout(ex *exchange, r *http.Request) error {
 }
 
 // mayFrame lets the provider's own pages, and nobody else's, show the answer in a frame. It says the same whoever was signed in.
-func (p *Proxy) mayFrame(w http.ResponseWriter, r *http.Request, provider *oidc.Provider) {
+func (n *Endpoints) mayFrame(w http.ResponseWriter, r *http.Request, provider *oidc.Provider) {
 	origins := "'none'"
 	if found := provider.Origins(r.Context()); len(found) > 0 {
 		origins = strings.Join(found, " ")
@@ -72,18 +117,17 @@ func (p *Proxy) mayFrame(w http.ResponseWriter, r *http.Request, provider *oidc.
 }
 
 // endNamed ends sessions, here at once. One that has ended meanwhile has ended.
-func (p *Proxy) endNamed(ex *exchange, r *http.Request, provider *oidc.Provider, sessions []Session, reason string) error {
+func (n *Endpoints) endNamed(ex *Exchange, r *http.Request, provider *oidc.Provider, sessions []Session, reason string) error {
 	for _, s := range sessions {
-		revocation := mapping.Revocation{At: p.now(), Kind: mapping.RevokeSession, Account: s.AccountID, Session: s.ID, Reason: reason}
-		err := p.accounts.Revoke(r.Context(), revocation, "provider "+provider.Name())
+		revocation := mapping.Revocation{At: n.edge.Now(), Kind: mapping.RevokeSession, Account: s.AccountID, Session: s.ID, Reason: reason}
+		err := n.ender.End(r.Context(), revocation, "provider "+provider.Name())
 		if errors.Is(err, mapping.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		p.Apply(revocation)
-		p.record(ex, r, mapping.Event{Event: mapping.EventProviderLogout, Actor: "provider " + provider.Name(), Account: s.AccountID, Provider: provider.Name(), Reason: reason, CredentialID: s.ID})
+		n.edge.Record(ex, r, mapping.Event{Event: mapping.EventProviderLogout, Actor: "provider " + provider.Name(), Account: s.AccountID, Provider: provider.Name(), Reason: reason, CredentialID: s.ID})
 	}
 	return nil
 }
@@ -95,17 +139,17 @@ func channelParameters(w http.ResponseWriter, r *http.Request, methods ...string
 		allowed = allowed || r.Method == m
 	}
 	if !allowed {
-		return nil, refuse("method_not_allowed", "")
+		return nil, Refuse("method_not_allowed", "")
 	}
 	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(w, r.Body, maxChannelBody)
 	}
 	if err := r.ParseForm(); err != nil {
-		return nil, refuseBecause("bad_request", "The parameters cannot be read.", err)
+		return nil, RefuseBecause("bad_request", "The parameters cannot be read.", err)
 	}
 	for _, values := range r.Form {
 		if len(values) > 1 {
-			return nil, refuse("bad_request", "A parameter comes twice.")
+			return nil, Refuse("bad_request", "A parameter comes twice.")
 		}
 	}
 	return r.Form, nil

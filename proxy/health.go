@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"vexa-sso/oidc"
 )
 
 // Check asks a dependency how it is. The error's text is shown to operators: it carries no secrets, but names of hosts.
@@ -14,9 +16,16 @@ type Check struct {
 	Ping     func(ctx context.Context) error
 }
 
+// health is what the probes ask.
+type health struct {
+	store     Health
+	ready     []Check
+	providers oidc.Providers
+}
+
 // healthz says that the process answers.
-func (p *Proxy) healthz(ex *exchange, _ *http.Request) error {
-	writeJSON(ex, http.StatusOK, map[string]string{"status": "ok"})
+func healthz(ex *Exchange, _ *http.Request) error {
+	WriteJSON(ex, http.StatusOK, map[string]string{"status": "ok"})
 	return nil
 }
 
@@ -26,18 +35,18 @@ const probePatience = 800 * time.Millisecond
 // readyz says whether requests can be served, with a reason per dependency. Who is signed in is served without the provider
 // and the Admin API (S10), so those being down is told but does not take the replica out of service. The reasons are for
 // operators: from elsewhere anybody may ask.
-func (p *Proxy) readyz(ex *exchange, r *http.Request) error {
+func (h health) readyz(ex *Exchange, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), probePatience)
 	defer cancel()
-	checks := append([]Check{{Name: "store", Required: true, Ping: p.pingStore}}, p.ready...)
-	for _, provider := range p.providers {
+	checks := append([]Check{{Name: "store", Required: true, Ping: h.pingStore}}, h.ready...)
+	for _, provider := range h.providers {
 		checks = append(checks, Check{Name: "provider:" + provider.Name(), Ping: provider.Ping})
 	}
 	status, body := ask(ctx, checks)
 	if r.Context().Value(fromOperator{}) == nil {
 		body.withoutReasons()
 	}
-	writeJSON(ex, status, body)
+	WriteJSON(ex, status, body)
 	return nil
 }
 
@@ -49,9 +58,9 @@ func FromOperator(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), fromOperator{}, true))
 }
 
-func (p *Proxy) pingStore(context.Context) error {
-	if !p.store.Usable() {
-		return refuse("store_unavailable", "")
+func (h health) pingStore(context.Context) error {
+	if !h.store.Usable() {
+		return Refuse("store_unavailable", "")
 	}
 	return nil
 }

@@ -3,36 +3,52 @@ package proxy
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"vexa-sso/mapping/rule"
+	"vexa-sso/oidc"
 	"vexa-sso/proxy/page"
 )
 
-// home says who the person is, what they may do, and why.
-func (p *Proxy) home(ex *exchange, r *http.Request) error {
+// home is what the start page knows beside its caller.
+type home struct {
+	idle      time.Duration // after which a session that nobody uses ends
+	providers oidc.Providers
+	links     []func(ctx context.Context, account string) page.Link
+}
+
+// Link puts a link on the start page of everybody who may use Vexa. All are put there before the first request is served.
+func (p *Proxy) Link(to func(ctx context.Context, account string) page.Link) {
+	p.home.links = append(p.home.links, to)
+}
+
+// showHome says who the person is, what they may do, and why.
+func (p *Proxy) showHome(ex *Exchange, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return refuse("method_not_allowed", "")
+		return Refuse("method_not_allowed", "")
 	}
-	c, err := p.identify(ex, r)
+	c, err := p.callers.Identify(ex, r)
 	if err != nil {
 		return err
 	}
-	if p.passByProvider(ex, r, c) {
+	if p.signIn.PassByProvider(ex, r, c) {
 		return nil
 	}
-	p.pages.Home(ex, r, p.homePage(r.Context(), c))
+	p.edge.Pages.Home(ex, r, p.homePage(r.Context(), ex, c))
 	return nil
 }
 
-func (p *Proxy) homePage(ctx context.Context, c *caller) page.Home {
-	d := p.see(c).decision
+func (p *Proxy) homePage(ctx context.Context, ex *Exchange, c *Caller) page.Home {
+	d := p.callers.View(ex, c).Decision
 	v := page.Home{
-		Name: c.account.Identity.Name, Email: c.account.Identity.Email, Account: c.account.ID, Subject: c.account.Subject, Provider: c.session.Provider,
-		Since: c.session.CreatedAt, Until: c.session.ExpiresAt, Idle: p.cfg.Session.Idle,
-		Notices: p.notices(c, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots, Admin: d.Grant.Admin, Denied: d.Grant.DenyRoutes,
+		Name: c.Account.Identity.Name, Email: c.Account.Identity.Email, Account: c.Account.ID, Subject: c.Account.Subject, Provider: c.Session.Provider,
+		Since: c.Session.CreatedAt, Until: c.Session.ExpiresAt, Idle: p.home.idle,
+		Notices: notices(c, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots, Admin: d.Grant.Admin, Denied: d.Grant.DenyRoutes,
 	}
-	if mayUse(c.account, d) == nil {
-		v.Links = append(v.Links, p.tokensLink(ctx, c.account.ID))
+	if MayUse(c.Account, d) == nil {
+		for _, link := range p.home.links {
+			v.Links = append(v.Links, link(ctx, c.Account.ID))
+		}
 	}
 	for _, rule := range d.Rules {
 		if !rule.Matched && !d.Grant.Admin {
@@ -40,26 +56,21 @@ func (p *Proxy) homePage(ctx context.Context, c *caller) page.Home {
 		}
 		v.Rules = append(v.Rules, page.Rule{Name: rule.Rule, Deny: rule.Deny, Matched: rule.Matched, Why: rule.Why})
 	}
-	if provider := p.provider(c.session.Provider); provider != nil {
+	if provider := p.home.providers.ByName(c.Session.Provider); provider != nil {
 		v.Provider = provider.Title()
-		ctx, cancel := context.WithTimeout(ctx, providerPatience)
+		ctx, cancel := context.WithTimeout(ctx, ProviderPatience)
 		defer cancel()
-		v.EndsProviderSession = p.endsAtProvider(ctx, provider, c.session)
+		v.EndsProviderSession = p.signIn.EndsAtProvider(ctx, ex.Site, provider, c.Session)
 		v.FormActionOrigins = provider.Origins(ctx)
 	}
 	return v
 }
 
 // notices are what a person needs to know before all else.
-func (p *Proxy) notices(c *caller, d rule.Decision) []page.Notice {
-	if err := mayUse(c.account, d); err != nil {
-		pr := asProblem(err)
-		o := outcomes[pr.Code]
-		detail := pr.Detail
-		if detail == "" {
-			detail = o.Detail
-		}
-		return []page.Notice{{Level: page.Refusal, Title: o.Title, Text: detail}}
+func notices(c *Caller, d rule.Decision) []page.Notice {
+	if err := MayUse(c.Account, d); err != nil {
+		pr := AsProblem(err)
+		return []page.Notice{{Level: page.Refusal, Title: pr.Title(), Text: pr.Sentence()}}
 	}
 	return nil
 }

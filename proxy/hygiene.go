@@ -37,7 +37,7 @@ func mayReachUpstream(name string) bool {
 	return true
 }
 
-var refusedRequestHeaders = set(
+var refusedRequestHeaders = setOf(
 	// credentials
 	"Authorization", "Proxy-Authorization", "Cookie", "Cookie2", "X-Api-Key", "Api-Key", "Apikey",
 	"X-Auth-Token", "X-Access-Token", "X-Id-Token", "Www-Authenticate", "Proxy-Authenticate",
@@ -56,7 +56,7 @@ var refusedRequestPrefixes = []string{
 
 // allowedResponseHeaders is all that comes back from the upstream (S1). No Set-Cookie: both gateways share one cookie jar for
 // all users. No CORS: an answer of 0.10's "*" would undo ours.
-var allowedResponseHeaders = set(
+var allowedResponseHeaders = setOf(
 	"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Range", "Content-Disposition", "Accept-Ranges",
 	"Cache-Control", "Expires", "Last-Modified", "Etag", "Vary", "Date", "Age", "Pragma",
 	"Retry-After", "Allow", "Location", "Mcp-Session-Id", "Mcp-Protocol-Version",
@@ -64,12 +64,12 @@ var allowedResponseHeaders = set(
 )
 
 // upgradeResponseHeaders come back besides with a 101.
-var upgradeResponseHeaders = set(
+var upgradeResponseHeaders = setOf(
 	"Connection", "Upgrade", "Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions",
 )
 
 // scrubResponse leaves what a client may learn from the upstream and adds what keeps its content from acting as ours (S7).
-func scrubResponse(res *http.Response, ex *exchange) {
+func scrubResponse(res *http.Response, g *Passage) {
 	h := res.Header
 	upgraded := res.StatusCode == http.StatusSwitchingProtocols
 	for name := range h {
@@ -81,7 +81,7 @@ func scrubResponse(res *http.Response, ex *exchange) {
 	if res.ContentLength < 0 && !upgraded {
 		res.Body = &withoutTrailer{res.Body, res}
 	}
-	h["X-Trace-Id"] = ex.one(ex.traceID)
+	h["X-Trace-Id"] = g.one(g.ex.TraceID)
 	if upgraded {
 		return
 	}
@@ -120,7 +120,7 @@ func inert(contentType string) bool {
 	return inertTypes[mediaType] || strings.HasPrefix(mediaType, "audio/") || strings.HasPrefix(mediaType, "video/")
 }
 
-var inertTypes = set("application/json", "text/event-stream", "text/plain", "text/csv", "text/vtt", "application/x-ndjson", "application/octet-stream", "application/zip",
+var inertTypes = setOf("application/json", "text/event-stream", "text/plain", "text/csv", "text/vtt", "application/x-ndjson", "application/octet-stream", "application/zip",
 	"image/png", "image/jpeg", "image/webp", "image/gif")
 
 // keptPrivate says whether a Cache-Control keeps an answer out of shared caches (RFC 9111 section 5.2.2).
@@ -143,7 +143,7 @@ var (
 	sandboxed = []string{"sandbox"}
 )
 
-func set(names ...string) map[string]bool {
+func setOf(names ...string) map[string]bool {
 	m := make(map[string]bool, len(names))
 	for _, n := range names {
 		m[n] = true

@@ -6,102 +6,172 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
+	"vexa-sso/oidc"
 )
 
-// identify finds the credential on a request and who it stands for. An explicit one silences the cookie, and an invalid one is
+// Identifier finds out who a request is from, and remembers it, so that a warm request asks nobody.
+type Identifier struct {
+	edge     *Edge
+	cfg      CallerConfig
+	accounts CallerAccounts
+	rules    *rule.Live
+	sessions SessionStore
+	store    Health
+	cookies  *sessionCookies
+	issuers  []*oidc.Provider // those of the providers whose access tokens are taken
+
+	memory     memory
+	used       *lastUse
+	failures   *failures
+	owners     KeyOwners // nil: no Vexa key is looked at
+	nativeAsks *rate.Limiter
+}
+
+// CallerDeps is what an Identifier works with.
+type CallerDeps struct {
+	Edge      *Edge
+	Accounts  CallerAccounts
+	Rules     *rule.Live
+	Sessions  SessionStore
+	Store     Health
+	Ring      *keyring.Ring
+	Providers []*oidc.Provider
+	Owners    KeyOwners // needed for tokens.native_keys: migrate
+}
+
+// CallerAccounts is what is asked of accounts. *mapping.Accounts is one.
+type CallerAccounts interface {
+	Account(ctx context.Context, id string) (mapping.Account, error)
+	AccountsByVexaUser(ctx context.Context, vexaUserID int64) ([]mapping.Account, error)
+	Decide(a mapping.Account) rule.Decision
+	NoteNativeKey(ctx context.Context, a mapping.Account, address, traceID string) error
+	Present(ctx context.Context, t oidc.AccessToken) (mapping.Account, error)
+	Proven(ctx context.Context, id string) (a mapping.Account, renewsInBackground bool, err error)
+	TokenByValue(ctx context.Context, hash [32]byte) (mapping.Token, mapping.Account, error)
+	TouchTokens(ctx context.Context, used map[string]mapping.TokenUse) error
+}
+
+// NewIdentifier makes one that remembers nobody yet.
+func NewIdentifier(cfg CallerConfig, d CallerDeps) *Identifier {
+	i := &Identifier{
+		edge: d.Edge, cfg: cfg, accounts: d.Accounts, rules: d.Rules, sessions: d.Sessions, store: d.Store,
+		cookies: &sessionCookies{
+			codec: d.Ring.Codec(keyring.SessionCookie, cfg.Session.Lifetime, d.Edge.Now), store: d.Sessions,
+			random: d.Edge.Random, maxAge: cfg.Session.Lifetime,
+		},
+		memory: newMemory(), used: newLastUse(), failures: newFailures(),
+		owners: d.Owners, nativeAsks: rate.NewLimiter(nativePerSecond, nativeBurst),
+	}
+	for _, provider := range d.Providers {
+		if provider.AcceptsBearer() {
+			i.issuers = append(i.issuers, provider)
+		}
+	}
+	return i
+}
+
+// Identify finds the credential on a request and who it stands for. An explicit one silences the cookie, and an invalid one is
 // refused, never replaced by the cookie.
-func (p *Proxy) identify(ex *exchange, r *http.Request) (*caller, error) {
-	ex.credential, ex.explicit = byNobody, showsCredential(r.Header)
-	c, err := p.whoShows(ex, r)
+func (i *Identifier) Identify(ex *Exchange, r *http.Request) (*Caller, error) {
+	ex.Credential, ex.Explicit = ByNobody, ShowsCredential(r.Header)
+	c, err := i.whoShows(ex, r)
 	if err != nil {
 		return nil, err
 	}
-	p.used.touch(c, ex.address, ex.start)
-	if c.limiter != nil && !c.limiter.AllowN(ex.start, 1) {
-		return nil, refuse("rate_limited", "")
+	i.used.touch(c, ex.Address, ex.Start)
+	if c.limiter != nil && !c.limiter.AllowN(ex.Start, 1) {
+		return nil, Refuse("rate_limited", "")
 	}
-	ex.credential, ex.caller = c.credential, c
-	if c.credential == byNativeKey {
-		p.deprecate(ex, c)
+	i.Note(ex, c)
+	if c.Credential == ByNativeKey {
+		i.deprecate(ex, c)
 	}
 	return c, nil
 }
 
-func (p *Proxy) whoShows(ex *exchange, r *http.Request) (*caller, error) {
-	if !ex.explicit {
-		return p.whoIsSignedIn(ex, r)
+// Note says on an exchange who stands behind it.
+func (i *Identifier) Note(ex *Exchange, c *Caller) { ex.Credential, ex.Who = c.Credential, c.who() }
+
+func (i *Identifier) whoShows(ex *Exchange, r *http.Request) (*Caller, error) {
+	if !ex.Explicit {
+		return i.whoIsSignedIn(ex, r)
 	}
 	shown, err := readCredential(r.Header)
 	switch {
 	case err != nil:
 		return nil, err
-	case !p.store.Usable():
-		return nil, fail("store_unavailable", nil)
+	case !i.store.Usable():
+		return nil, Fail("store_unavailable", nil)
 	}
 	switch shown.kind {
-	case byToken:
-		return p.token(ex, r, shown)
-	case byBearer:
-		return p.bearer(ex, r, shown)
-	case byNativeKey:
-		return p.nativeKey(ex, r, shown)
+	case ByToken:
+		return i.token(ex, r, shown)
+	case ByBearer:
+		return i.bearer(ex, r, shown)
+	case ByNativeKey:
+		return i.nativeKey(ex, r, shown)
 	}
-	return nil, refuse("token_invalid", "")
+	return nil, Refuse("token_invalid", "")
 }
 
-func (p *Proxy) whoIsSignedIn(ex *exchange, r *http.Request) (*caller, error) {
-	cookie := cookieValue(r.Header["Cookie"], p.names.session)
+func (i *Identifier) whoIsSignedIn(ex *Exchange, r *http.Request) (*Caller, error) {
+	cookie := CookieValue(r.Header["Cookie"], ex.Site.Cookies.Session)
 	switch {
 	case cookie == "":
-		return nil, refuse("unauthenticated", "")
-	case !p.store.Usable():
-		return nil, fail("store_unavailable", nil)
+		return nil, Refuse("unauthenticated", "")
+	case !i.store.Usable():
+		return nil, Fail("store_unavailable", nil)
 	}
-	return p.signedIn(r, cookie, ex.start)
+	return i.signedIn(ex, r, cookie)
 }
 
 // lookUp finds who stands behind a credential that is not in memory. Whose are none are remembered for a moment, and an address from
 // which many come waits. That does not hit what was good a while ago and is looked at afresh: whoever shares an address with somebody
 // who makes credentials up could otherwise be locked out by them (S12).
-func (p *Proxy) lookUp(ex *exchange, r *http.Request, in *callers, key credentialKey, read func(context.Context) (*caller, error)) (*caller, error) {
-	if err := in.refusal(key, ex.start); err != nil {
+func (i *Identifier) lookUp(ex *Exchange, r *http.Request, in *callers, key credentialKey, read func(context.Context) (*Caller, error)) (*Caller, error) {
+	if err := in.refusal(key, ex.Start); err != nil {
 		return nil, err
 	}
-	if !in.met(key) && p.failures.tooMany(ex.address, ex.start) {
-		return nil, refuse("rate_limited", "Too many credentials from your address were not valid.")
+	if !in.wasValid(key) && i.failures.tooMany(ex.Address, ex.Start) {
+		return nil, Refuse("rate_limited", "Too many credentials from your address were not valid.")
 	}
 	c, err := in.load(r.Context(), key, read)
 	if err == nil {
 		return c, nil
 	}
-	pr := asProblem(err)
-	switch status := outcomes[pr.Code].Status; {
+	pr := AsProblem(err)
+	switch status := pr.Code.Status(); {
 	case status >= http.StatusInternalServerError: // we could not look
 		return nil, pr
 	case status == http.StatusUnauthorized:
-		p.failures.note(ex.address, ex.start, 1)
+		i.failures.note(ex.Address, ex.Start, 1)
 	}
-	in.refuse(key, pr, ex.start)
+	in.refuse(key, pr, ex.Start)
 	return nil, pr
 }
 
 // signedIn finds who a cookie stands for, and that it still stands for them.
-func (p *Proxy) signedIn(r *http.Request, cookie string, now time.Time) (*caller, error) {
-	c, err := p.sessionOfCookie(r, cookie)
-	if err == nil && p.expired(c, now) {
+func (i *Identifier) signedIn(ex *Exchange, r *http.Request, cookie string) (*Caller, error) {
+	name := ex.Site.Cookies.Session
+	c, err := i.ofCookie(r, name, cookie)
+	if err == nil && i.Expired(c, ex.Start) {
 		// Another replica may have seen it since: the store knows.
-		p.known.sessions.forget(cookieKey(cookie))
-		c, err = p.sessionOfCookie(r, cookie)
+		i.memory.sessions.forget(cookieKey(cookie))
+		c, err = i.ofCookie(r, name, cookie)
 	}
 	switch {
 	case errors.Is(err, mapping.ErrNotFound):
-		return nil, refuse("unauthenticated", "Your sign-in has ended. Please sign in again.")
+		return nil, Refuse("unauthenticated", "Your sign-in has ended. Please sign in again.")
 	case err != nil:
-		return nil, asProblem(err)
-	case p.expired(c, now):
-		p.known.sessions.forget(cookieKey(cookie))
-		return nil, refuse("unauthenticated", "Your sign-in has ended. Please sign in again.")
+		return nil, AsProblem(err)
+	case i.Expired(c, ex.Start):
+		i.memory.sessions.forget(cookieKey(cookie))
+		return nil, Refuse("unauthenticated", "Your sign-in has ended. Please sign in again.")
 	}
 	return c, nil
 }
@@ -110,65 +180,78 @@ func cookieKey(cookie string) credentialKey {
 	return credentialKey{hash: hashOf(cookie)}
 }
 
-// sessionOfCookie returns the session of a cookie, whether or not it has expired. mapping.ErrNotFound says that there is none.
-func (p *Proxy) sessionOfCookie(r *http.Request, cookie string) (*caller, error) {
+// OfCookie returns the caller that the session cookie of a site stands for, whether or not the session has expired.
+// mapping.ErrNotFound says that there is none.
+func (i *Identifier) OfCookie(site *Site, r *http.Request) (*Caller, error) {
+	cookie := CookieValue(r.Header["Cookie"], site.Cookies.Session)
+	if cookie == "" {
+		return nil, mapping.ErrNotFound
+	}
+	return i.ofCookie(r, site.Cookies.Session, cookie)
+}
+
+func (i *Identifier) ofCookie(r *http.Request, name, cookie string) (*Caller, error) {
 	key := cookieKey(cookie)
-	if c, ok := p.known.sessions.get(key, time.Time{}); ok {
+	if c, ok := i.memory.sessions.get(key, time.Time{}); ok {
 		return c, nil
 	}
-	return p.known.sessions.load(r.Context(), key, func(ctx context.Context) (*caller, error) {
-		session, err := p.cookies.session(r.WithContext(ctx))
+	return i.memory.sessions.load(r.Context(), key, func(ctx context.Context) (*Caller, error) {
+		session, err := i.cookies.session(r.WithContext(ctx), name)
 		if err != nil {
 			return nil, err
 		}
-		return p.callerOf(ctx, session)
+		return i.callerOf(ctx, session)
 	})
 }
 
-func (p *Proxy) expired(c *caller, now time.Time) bool {
-	return !now.Before(c.expires) || now.Sub(time.Unix(c.seen.Load(), 0)) > p.cfg.Session.Idle
+// Expired reports whether a session is over, by its lifetime or because nobody used it.
+func (i *Identifier) Expired(c *Caller, now time.Time) bool {
+	return !now.Before(c.Expires) || now.Sub(c.Seen()) > i.cfg.Session.Idle
 }
 
 // callerOf is who stands behind a session.
-func (p *Proxy) callerOf(ctx context.Context, session Session) (*caller, error) {
-	account, alone, err := p.accounts.Proven(ctx, session.AccountID)
+func (i *Identifier) callerOf(ctx context.Context, session Session) (*Caller, error) {
+	account, renewed, err := i.accounts.Proven(ctx, session.AccountID)
 	if err != nil {
 		return nil, err
 	}
-	c := &caller{credential: bySession, credentialID: session.ID, expires: session.ExpiresAt, session: session, account: account, alone: alone, limiter: p.newLimiter()}
+	c := &Caller{
+		Credential: BySession, CredentialID: session.ID, Expires: session.ExpiresAt, Session: session,
+		Account: account, RenewsInBackground: renewed, limiter: i.newLimiter(),
+	}
 	c.seen.Store(session.LastSeen.Unix())
 	return c, nil
 }
 
-// again looks at a caller afresh, whatever is remembered of them. The error says why they may nothing any more, or that we could not
+// Again looks at a caller afresh, whatever is remembered of them. The error says why they may nothing any more, or that we could not
 // look.
-func (p *Proxy) again(ctx context.Context, c *caller) (fresh *caller, err error) {
-	switch c.credential {
-	case bySession:
-		session, err := p.sessions.SessionByHash(ctx, c.session.Hash)
+func (i *Identifier) Again(ctx context.Context, c *Caller) (fresh *Caller, err error) {
+	switch c.Credential {
+	case BySession:
+		session, err := i.sessions.SessionByHash(ctx, c.Session.Hash)
 		if err != nil {
 			return nil, err
 		}
-		fresh, err = p.callerOf(ctx, session)
+		fresh, err = i.callerOf(ctx, session)
 		if err != nil {
 			return nil, err
 		}
-	case byToken:
-		fresh, err = p.readToken(ctx, c.hash)
-	case byBearer:
-		fresh, err = p.present(ctx, c.access)
-	case byNativeKey:
-		if fresh, err = p.ownerOf(ctx, c.account.ID, c.atMost); err == nil {
-			fresh.expires = c.expires // the key itself was not shown again
+	case ByToken:
+		fresh, err = i.readToken(ctx, c.hash)
+	case ByBearer:
+		fresh, err = i.present(ctx, c.Access)
+	case ByNativeKey:
+		if fresh, err = i.ownerOf(ctx, c.Account.ID, c.AtMost); err == nil {
+			fresh.Expires = c.Expires // the key itself was not shown again
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return fresh, mayUse(fresh.account, p.see(fresh).decision)
+	return fresh, MayUse(fresh.Account, i.See(fresh).Decision)
 }
 
-// refusesAccess says whether an error is about the caller, as opposed to our not being able to look.
-func refusesAccess(err error) bool {
-	return errors.Is(err, mapping.ErrNotFound) || outcomes[asProblem(err).Code].Status < http.StatusInternalServerError
+// RefusesAccess says whether an error is about the caller, as opposed to our not being able to look.
+func RefusesAccess(err error) bool {
+	return errors.Is(err, mapping.ErrNotFound) || AsProblem(err).Code.Status() < http.StatusInternalServerError
 }

@@ -24,18 +24,18 @@ func newLastUse() *lastUse {
 }
 
 // touch notes that a credential was used, at most once a minute.
-func (u *lastUse) touch(c *caller, address string, now time.Time) {
+func (u *lastUse) touch(c *Caller, address string, now time.Time) {
 	last := c.seen.Load()
 	if now.Unix()-last < int64(touchEvery/time.Second) || !c.seen.CompareAndSwap(last, now.Unix()) {
 		return
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	switch c.credential {
-	case bySession:
-		u.sessions[c.credentialID] = now
-	case byToken:
-		u.tokens[c.credentialID] = mapping.TokenUse{At: now, From: address}
+	switch c.Credential {
+	case BySession:
+		u.sessions[c.CredentialID] = now
+	case ByToken:
+		u.tokens[c.CredentialID] = mapping.TokenUse{At: now, From: address}
 	}
 }
 
@@ -48,6 +48,24 @@ func (u *lastUse) newer(tokens []mapping.Token) {
 			tokens[i].UsedAt, tokens[i].UsedFrom = use.At, use.From
 		}
 	}
+}
+
+// Touch notes that a caller is here, at most once a minute.
+func (i *Identifier) Touch(c *Caller, address string, now time.Time) { i.used.touch(c, address, now) }
+
+// LatestUse puts into tokens what is not written yet of when they were used.
+func (i *Identifier) LatestUse(tokens []mapping.Token) { i.used.newer(tokens) }
+
+// Flush writes when credentials were last used. What cannot be written now is kept for the next time.
+func (i *Identifier) Flush(ctx context.Context) error {
+	return i.used.flush(ctx, i.sessions, i.accounts)
+}
+
+// PurgeSessions deletes the sessions that are over.
+func (i *Identifier) PurgeSessions(ctx context.Context) error {
+	now := i.edge.Now()
+	_, err := i.sessions.PurgeSessions(ctx, now, now.Add(-i.cfg.Session.Idle))
+	return err
 }
 
 // flush writes what has gathered. What cannot be written now is kept for the next time.

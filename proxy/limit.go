@@ -5,8 +5,8 @@ import (
 )
 
 // newLimiter bounds how often one credential may ask; nil where there is no limit.
-func (p *Proxy) newLimiter() *rate.Limiter {
-	perSecond := p.cfg.Limits.RequestsPerSecond
+func (i *Identifier) newLimiter() *rate.Limiter {
+	perSecond := i.cfg.RequestsPerSecond
 	if perSecond <= 0 {
 		return nil
 	}

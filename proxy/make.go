@@ -33,22 +33,22 @@ const (
 const LeastTokenLifetime = time.Minute
 
 // create makes a personal token, for the person at their browser alone, and only while their sign-in is fresh (S7).
-func (d *tokenDesk) create(v *Visit) error {
+func (d *Desk) create(v *Visit) error {
 	person, err := v.SignedIn()
 	if err != nil {
 		return err
 	}
-	if err := v.SameSite(); err != nil {
+	if err := v.SameOrigin(); err != nil {
 		return err
 	}
-	v.r.Body = http.MaxBytesReader(v.ex, v.r.Body, maxTokenBody)
-	switch kind, _, _ := mime.ParseMediaType(v.r.Header.Get("Content-Type")); kind {
+	v.Request().Body = http.MaxBytesReader(v.Writer(), v.Request().Body, maxTokenBody)
+	switch kind, _, _ := mime.ParseMediaType(v.Request().Header.Get("Content-Type")); kind {
 	case "application/json":
 		return d.createByJSON(v)
 	case "application/x-www-form-urlencoded":
 		return d.createByForm(v, person)
 	}
-	return refuse("unsupported_media_type", "Send a form, or application/json.")
+	return Refuse("unsupported_media_type", "Send a form, or application/json.")
 }
 
 // tokenWish is what a token is to be.
@@ -64,12 +64,12 @@ type faults struct{ name, scopes, lifetime, all string }
 func (f faults) any() string { return cmp.Or(f.name, f.scopes, f.lifetime, f.all) }
 
 // faultsOf looks at a wish as far as that can be done before the token is made.
-func (d *tokenDesk) faultsOf(w tokenWish, person Person, tokens []mapping.Token) (f faults) {
+func (d *Desk) faultsOf(w tokenWish, person Person, tokens []mapping.Token) (f faults) {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 	switch {
 	case w.Name == "":
 		f.name = "Give the token a name."
-	case holdsToken(w.Name):
+	case HoldsToken(w.Name):
 		f.name = "This looks like the value of a token. Choose a name that everybody may read."
 	case utf8.RuneCountInString(w.Name) > maxTokenName:
 		f.name = fmt.Sprintf("Use at most %d characters.", maxTokenName)
@@ -84,21 +84,21 @@ func (d *tokenDesk) faultsOf(w tokenWish, person Person, tokens []mapping.Token)
 	} else if foreign := without(rule.NewScopes(w.Scopes...), grant); len(foreign) > 0 {
 		f.scopes = "You don’t have " + strings.Join(foreign, ", ") + " yourself. Choose from " + strings.Join(grant.List(), ", ") + "."
 	}
-	if most := int64(d.p.cfg.Tokens.MaxLifetime / time.Second); w.Seconds < int64(LeastTokenLifetime/time.Second) || w.Seconds > most {
+	if most := int64(d.maxLifetime / time.Second); w.Seconds < int64(LeastTokenLifetime/time.Second) || w.Seconds > most {
 		f.lifetime = fmt.Sprintf("expires_in must be from %d to %d seconds.", LeastTokenLifetime/time.Second, most)
 	}
 	return f
 }
 
 // createByJSON is for scripts of a page of ours and for who drives a browser.
-func (d *tokenDesk) createByJSON(v *Visit) error {
+func (d *Desk) createByJSON(v *Visit) error {
 	person, err := v.FreshlySignedIn()
 	if err != nil {
 		return err
 	}
 	var w tokenWish
-	if err := readJSON(v.r.Body, &w); err != nil {
-		return refuseBecause("bad_request", `Send {"name": "…", "scopes": ["…"], "expires_in": seconds}.`, err)
+	if err := readJSON(v.Request().Body, &w); err != nil {
+		return RefuseBecause("bad_request", `Send {"name": "…", "scopes": ["…"], "expires_in": seconds}.`, err)
 	}
 	w.Name = strings.TrimSpace(w.Name)
 	tokens, err := d.of(v, person.Account)
@@ -106,18 +106,18 @@ func (d *tokenDesk) createByJSON(v *Visit) error {
 		return err
 	}
 	if fault := d.faultsOf(w, person, tokens).any(); fault != "" {
-		return refuse("token_not_made", fault)
+		return Refuse("token_not_made", fault)
 	}
 	token, value, err := d.make(v, person, w)
 	if fault := objection(err); fault != "" {
-		return refuse("token_not_made", fault)
+		return Refuse("token_not_made", fault)
 	}
 	if err != nil {
 		return err
 	}
 	view := tokenJSONOf(token)
 	view.Token = value
-	writeJSON(v.ex, http.StatusCreated, view)
+	v.WriteJSON(http.StatusCreated, view)
 	return nil
 }
 
@@ -136,14 +136,14 @@ func readJSON(from io.Reader, into any) error {
 
 // createByForm answers the form itself with the new token: the value goes into no address and no cookie on the way. Sent again, as
 // by reloading that answer, the form makes no other token and shows nothing.
-func (d *tokenDesk) createByForm(v *Visit, person Person) error {
-	if err := v.r.ParseForm(); err != nil {
-		return refuseBecause("bad_request", "", err)
+func (d *Desk) createByForm(v *Visit, person Person) error {
+	if err := v.Request().ParseForm(); err != nil {
+		return RefuseBecause("bad_request", "", err)
 	}
-	sent := v.r.PostForm
+	sent := v.Request().PostForm
 	once := sent.Get("once")
 	if once == "" || len(once) > maxOnce {
-		return refuse("bad_request", "This is not the form of that page.")
+		return Refuse("bad_request", "This is not the form of that page.")
 	}
 	once = person.SessionID + " " + once
 	if d.sent.Contains(once) {
@@ -171,9 +171,9 @@ func (d *tokenDesk) createByForm(v *Visit, person Person) error {
 	if err != nil {
 		return err
 	}
-	v.Pages().NewToken(v.Writer(), v.r, page.NewToken{
+	v.Pages().NewToken(v.Writer(), v.Request(), page.NewToken{
 		Name: token.Name, Value: value, Scopes: token.Scopes.List(), Expires: token.ExpiresAt,
-		Base: d.p.origin, Example: d.example(token, person),
+		Base: v.Origin(), Example: example(v, token, person),
 	})
 	return nil
 }
@@ -184,8 +184,8 @@ func wishOf(sent url.Values) tokenWish {
 }
 
 // again shows the form as it was sent, with what is wrong beside its fields.
-func (d *tokenDesk) again(v *Visit, person Person, tokens []mapping.Token, w tokenWish, f faults) error {
-	form, err := d.form(person, w)
+func (d *Desk) again(v *Visit, person Person, tokens []mapping.Token, w tokenWish, f faults) error {
+	form, err := d.form(v, person, w)
 	if err != nil {
 		return err
 	}
@@ -198,19 +198,14 @@ func (d *tokenDesk) again(v *Visit, person Person, tokens []mapping.Token, w tok
 
 // proveFirst sends a person to sign in afresh and back to the form, with what they typed. It answers a form, whose page holds
 // redirects to its form-action; so it is a page that leads on.
-func (d *tokenDesk) proveFirst(v *Visit, person Person, w tokenWish) {
+func (d *Desk) proveFirst(v *Visit, person Person, w tokenWish) {
 	q := url.Values{"name": {w.Name}, "scope": w.Scopes, "expires_in": {strconv.FormatInt(w.Seconds, 10)}}
-	where := "your identity provider"
-	if provider := d.p.provider(person.Account.Provider); provider != nil {
-		where = provider.Title()
-	}
-	v.ex.code = "login_required"
-	v.Pages().Continue(v.Writer(), v.r, page.Continue{To: loginPath(page.TokensPath+"?"+q.Encode(), true), Where: where})
+	v.SignInAgain(page.TokensPath+"?"+q.Encode(), cmp.Or(d.titles[person.Account.Provider], "your identity provider"))
 }
 
 var errSent = errors.New("the form made its token already")
 
-func (d *tokenDesk) sentAlready(v *Visit) error {
+func (d *Desk) sentAlready(v *Visit) error {
 	v.Redirect(page.TokensPath + "?" + sentKey)
 	return nil
 }
@@ -223,7 +218,7 @@ type made struct {
 
 // makeOnce makes the token of a form once. Of a form that is sent twice at the same time, as by a double click, both answers show
 // the one token: the browser drops one of them.
-func (d *tokenDesk) makeOnce(v *Visit, person Person, w tokenWish, once string) (mapping.Token, string, error) {
+func (d *Desk) makeOnce(v *Visit, person Person, w tokenWish, once string) (mapping.Token, string, error) {
 	result, err, _ := d.making.Do(once, func() (any, error) {
 		if d.sent.Contains(once) {
 			return nil, errSent
@@ -242,8 +237,8 @@ func (d *tokenDesk) makeOnce(v *Visit, person Person, w tokenWish, once string) 
 }
 
 // make makes the token, also when who asked for it has gone: what is on its way cannot be asked back.
-func (d *tokenDesk) make(v *Visit, person Person, w tokenWish) (mapping.Token, string, error) {
-	return d.p.accounts.CreateToken(context.WithoutCancel(v.r.Context()), person.Account.ID, mapping.NewToken{
+func (d *Desk) make(v *Visit, person Person, w tokenWish) (mapping.Token, string, error) {
+	return d.accounts.CreateToken(context.WithoutCancel(v.Request().Context()), person.Account.ID, mapping.NewToken{
 		Kind: mapping.TokenPersonal, Name: w.Name, Scopes: rule.NewScopes(w.Scopes...), Lifetime: time.Duration(w.Seconds) * time.Second,
 		Address: v.Address(), TraceID: v.TraceID(),
 	}, person.Account.ID)
@@ -263,7 +258,7 @@ func objection(err error) string {
 }
 
 // prefilled is the form as the query begins it. A lone scope is chosen: there is no lesser token. Of several none is.
-func (d *tokenDesk) prefilled(person Person, q url.Values) (*page.TokenForm, error) {
+func (d *Desk) prefilled(v *Visit, person Person, q url.Values) (*page.TokenForm, error) {
 	w := wishOf(q)
 	if utf8.RuneCountInString(w.Name) > maxTokenName {
 		w.Name = ""
@@ -271,16 +266,16 @@ func (d *tokenDesk) prefilled(person Person, q url.Values) (*page.TokenForm, err
 	if mine := person.Decision.Grant.Scopes.List(); len(mine) == 1 {
 		w.Scopes = mine
 	}
-	lifetimes := lifetimesUpTo(d.p.cfg.Tokens.MaxLifetime)
+	lifetimes := lifetimesUpTo(d.maxLifetime)
 	if !slices.Contains(lifetimes, time.Duration(w.Seconds)*time.Second) {
 		w.Seconds = int64(lifetimes[min(1, len(lifetimes)-1)] / time.Second)
 	}
-	return d.form(person, w)
+	return d.form(v, person, w)
 }
 
 // form is the form with a wish filled in.
-func (d *tokenDesk) form(person Person, w tokenWish) (*page.TokenForm, error) {
-	once, err := randomID(d.p.random)
+func (d *Desk) form(v *Visit, person Person, w tokenWish) (*page.TokenForm, error) {
+	once, err := v.RandomID()
 	if err != nil {
 		return nil, err
 	}
@@ -288,7 +283,7 @@ func (d *tokenDesk) form(person Person, w tokenWish) (*page.TokenForm, error) {
 	for _, scope := range person.Decision.Grant.Scopes.List() {
 		form.Scopes = append(form.Scopes, page.ScopeChoice{Name: scope, Chosen: slices.Contains(w.Scopes, scope)})
 	}
-	for _, lifetime := range lifetimesUpTo(d.p.cfg.Tokens.MaxLifetime) {
+	for _, lifetime := range lifetimesUpTo(d.maxLifetime) {
 		form.Lifetimes = append(form.Lifetimes, page.LifetimeChoice{Lifetime: lifetime, Chosen: w.Seconds == int64(lifetime/time.Second)})
 	}
 	return form, nil
@@ -301,10 +296,9 @@ func lifetimesUpTo(most time.Duration) []time.Duration {
 }
 
 // example is an address that the token may get.
-func (d *tokenDesk) example(token mapping.Token, person Person) string {
+func example(v *Visit, token mapping.Token, person Person) string {
 	for _, path := range []string{"/meetings", "/bots/status"} {
-		route, ok := d.p.routes().Lookup(http.MethodGet, path)
-		if ok && covers(token.Scopes, route) && !deniesRoute(person.Decision.Grant.DenyRoutes, http.MethodGet, path) {
+		if v.MayRequest(person.Decision.Grant, token.Scopes, http.MethodGet, path) {
 			return path
 		}
 	}

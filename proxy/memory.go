@@ -41,7 +41,7 @@ func hashOf(shown string) [32]byte {
 
 // callers remembers who stands behind credentials of one kind, and for a moment which were refused.
 type callers struct {
-	known   *lru.Cache[credentialKey, *caller]
+	known   *lru.Cache[credentialKey, *Caller]
 	refused *lru.Cache[credentialKey, refusal]
 	loading singleflight.Group
 
@@ -55,7 +55,7 @@ type refusal struct {
 }
 
 func newCallers() *callers {
-	known, err := lru.New[credentialKey, *caller](maxCallers)
+	known, err := lru.New[credentialKey, *Caller](maxCallers)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
@@ -67,13 +67,13 @@ func newCallers() *callers {
 }
 
 // get returns the caller from memory.
-func (s *callers) get(key credentialKey, now time.Time) (*caller, bool) {
+func (s *callers) get(key credentialKey, now time.Time) (*Caller, bool) {
 	c, ok := s.known.Get(key)
-	return c, ok && !c.ended.Load() && (c.until.IsZero() || now.Before(c.until))
+	return c, ok && !c.ended.Load() && (c.Until.IsZero() || now.Before(c.Until))
 }
 
 // load brings the caller into memory, once for all who wait for it. What read says is nobody is an error of its own.
-func (s *callers) load(ctx context.Context, key credentialKey, read func(context.Context) (*caller, error)) (*caller, error) {
+func (s *callers) load(ctx context.Context, key credentialKey, read func(context.Context) (*Caller, error)) (*Caller, error) {
 	for {
 		epoch := s.epoch.Load()
 		// Whoever asks first reads for all; their going away must not fail the others. Nobody joins a read that began before
@@ -86,7 +86,7 @@ func (s *callers) load(ctx context.Context, key credentialKey, read func(context
 		if s.epoch.Load() != epoch {
 			continue
 		}
-		c := found.(*caller)
+		c := found.(*Caller)
 		s.known.Add(key, c)
 		if s.epoch.Load() == epoch && !c.ended.Load() {
 			return c, nil
@@ -96,7 +96,7 @@ func (s *callers) load(ctx context.Context, key credentialKey, read func(context
 }
 
 // anew reads a caller, who goes on where they were: looking afresh gives nobody more requests.
-func (s *callers) anew(ctx context.Context, key credentialKey, read func(context.Context) (*caller, error)) (*caller, error) {
+func (s *callers) anew(ctx context.Context, key credentialKey, read func(context.Context) (*Caller, error)) (*Caller, error) {
 	c, err := read(ctx)
 	if err != nil {
 		return nil, err
@@ -120,19 +120,19 @@ func (s *callers) refusal(key credentialKey, now time.Time) error {
 	return nil
 }
 
-// met says whether a credential was good when it was last looked at, however long ago, and nothing has ended it since.
-func (s *callers) met(key credentialKey) bool { return s.known.Contains(key) }
+// wasValid reports whether the credential is in memory, even if it is due for another look.
+func (s *callers) wasValid(key credentialKey) bool { return s.known.Contains(key) }
 
 // forget drops one caller from memory.
 func (s *callers) forget(key credentialKey) { s.known.Remove(key) }
 
 // end ends credentials of an account: one of them, or all when id is empty.
 func (s *callers) end(account, id string) {
-	s.drop(account, id, func(c *caller) { c.ended.Store(true) })
+	s.drop(account, id, func(c *Caller) { c.ended.Store(true) })
 }
 
 // refresh forgets what was remembered of an account, so that the next request looks again.
-func (s *callers) refresh(account string) { s.drop(account, "", func(*caller) {}) }
+func (s *callers) refresh(account string) { s.drop(account, "", func(*Caller) {}) }
 
 // refreshAll forgets everything.
 func (s *callers) refreshAll() {
@@ -141,11 +141,11 @@ func (s *callers) refreshAll() {
 	s.refused.Purge()
 }
 
-func (s *callers) drop(account, id string, each func(*caller)) {
+func (s *callers) drop(account, id string, each func(*Caller)) {
 	s.epoch.Add(1)
 	for _, key := range s.known.Keys() {
 		c, ok := s.known.Peek(key)
-		if !ok || c.account.ID != account || (id != "" && c.credentialID != id) {
+		if !ok || c.Account.ID != account || (id != "" && c.CredentialID != id) {
 			continue
 		}
 		each(c)
@@ -153,15 +153,25 @@ func (s *callers) drop(account, id string, each func(*caller)) {
 	}
 }
 
-// known is who is remembered, by the kind of their credential: a flood of one kind drives nobody of another out.
-type known struct {
+// memory is who is remembered, by the kind of their credential: a flood of one kind drives nobody of another out.
+type memory struct {
 	sessions, tokens, bearers, natives *callers
 }
 
-func newKnown() known { return known{newCallers(), newCallers(), newCallers(), newCallers()} }
+func newMemory() memory { return memory{newCallers(), newCallers(), newCallers(), newCallers()} }
 
-func (k known) each(do func(*callers)) {
-	for _, s := range []*callers{k.sessions, k.tokens, k.bearers, k.natives} {
+func (m memory) each(do func(*callers)) {
+	for _, s := range []*callers{m.sessions, m.tokens, m.bearers, m.natives} {
 		do(s)
 	}
 }
+
+// End forgets what has ended: one credential of an account, or all when id is empty. Who is being served with it is told by
+// Caller.Ended.
+func (i *Identifier) End(account, id string) { i.memory.each(func(s *callers) { s.end(account, id) }) }
+
+// Reload has the next request of an account look at it afresh.
+func (i *Identifier) Reload(account string) { i.memory.each(func(s *callers) { s.refresh(account) }) }
+
+// ReloadAll has the next request of everybody look at them afresh.
+func (i *Identifier) ReloadAll() { i.memory.each((*callers).refreshAll) }

@@ -4,72 +4,166 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
+	"vexa-sso/mapping/vexa"
 )
 
-// wantsWebSocket says whether the request asks for an upgrade to the one protocol that we pass on.
-func wantsWebSocket(r *http.Request) bool {
+// Upstream is one server behind us.
+type Upstream struct {
+	URL    *url.URL           // scheme and host: its routes begin at the root
+	Routes func() *vexa.Table // which routes it has and what they need
+}
+
+// Keys are the Vexa keys of accounts. *mapping.Accounts has them.
+type Keys interface {
+	Key(ctx context.Context, a mapping.Account, g rule.Grant, scopes rule.Scopes) (secret, keyID string, expires time.Time, err error)
+	KeyGone(ctx context.Context, keyID string) (bool, error)
+}
+
+// Passer passes requests on to an upstream, with the caller's key, and their answers back.
+type Passer struct {
+	Upstream
+	edge    *Edge
+	keys    Keys
+	callers *Identifier
+	streams *Streams
+	reverse *httputil.ReverseProxy
+
+	bodyReplay int64 // bytes of a body that are kept so that the request can be sent again
+}
+
+// PasserDeps is what a Passer works with.
+type PasserDeps struct {
+	Edge       *Edge
+	Keys       Keys
+	Callers    *Identifier
+	Streams    *Streams
+	BodyReplay int64             // bytes of a body that are kept so that the request can be sent again
+	Transport  http.RoundTripper // default NewTransport
+}
+
+// NewPasser makes one. It needs no network.
+func NewPasser(to Upstream, d PasserDeps) (*Passer, error) {
+	if strings.Trim(to.URL.Path, "/") != "" {
+		return nil, fmt.Errorf("the gateway's address %s has a path: its routes begin at the root", to.URL.Redacted())
+	}
+	if d.Transport == nil {
+		d.Transport = NewTransport()
+	}
+	p := &Passer{Upstream: to, edge: d.Edge, keys: d.Keys, callers: d.Callers, streams: d.Streams, bodyReplay: d.BodyReplay}
+	p.reverse = &httputil.ReverseProxy{
+		Rewrite: p.rewrite, ModifyResponse: p.answered, ErrorHandler: p.broken,
+		Transport: &keyRetryTransport{next: d.Transport, p: p}, BufferPool: newBufferPool(),
+		ErrorLog: slog.NewLogLogger(p.edge.Log.Handler(), slog.LevelDebug),
+	}
+	return p, nil
+}
+
+// Passage is what there is to know of a request that is passed on, beside its exchange: room for it is made with the exchange's, so
+// that a request costs one allocation.
+type Passage struct {
+	ex       *Exchange
+	caller   *Caller
+	route    vexa.Route
+	keyID    string
+	secret   string // the Vexa key; nowhere but X-API-Key (S2)
+	protocol string // the subprotocol of a WebSocket that is selected if the gateway selects none
+
+	lasting *stream                // what its answer was registered as
+	cutFor  atomic.Pointer[ending] // why the answer was cut short
+
+	oneValue [8][1]string
+	oneTaken int
+}
+
+// one returns v as a header value without an allocation of its own.
+func (g *Passage) one(v string) []string {
+	if g.oneTaken == len(g.oneValue) {
+		return []string{v}
+	}
+	slot := &g.oneValue[g.oneTaken]
+	g.oneTaken++
+	slot[0] = v
+	return slot[:]
+}
+
+// WantsWebSocket reports whether a request asks for an upgrade to the one protocol that we pass on.
+func WantsWebSocket(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.ProtoMajor == 1 && len(r.Header["Upgrade"]) == 1 && strings.EqualFold(r.Header["Upgrade"][0], "websocket")
 }
 
-// pass forwards the request.
-func (p *Proxy) pass(ex *exchange, r *http.Request, upgrade bool) error {
+// Pass gets the caller's key and passes the request on. The caller may take the route: that was decided.
+func (p *Passer) Pass(ex *Exchange, g *Passage, r *http.Request, c *Caller, v *View, route vexa.Route) error {
+	g.ex, g.caller, g.route = ex, c, route
+	ex.Lasts = route.Stream || route.WebSocket
+	var err error
+	if g.secret, g.keyID, _, err = p.keys.Key(r.Context(), c.Account, v.Decision.Grant, v.Scopes); err != nil {
+		return AsProblem(err)
+	}
+	upgrade := route.WebSocket && WantsWebSocket(r)
 	protocolOffer := r.Header["Upgrade"]
-	if err := ex.dropToken(r.Header, upgrade); err != nil {
+	if err := g.dropToken(r.Header, upgrade); err != nil {
 		return err
 	}
 	scrubRequest(r.Header)
 	if upgrade {
 		r.Header["Connection"], r.Header["Upgrade"] = upgradeConnection, protocolOffer
 	}
-	r.URL.Path, r.URL.RawPath, r.URL.RawQuery, r.URL.ForceQuery = ex.path, "", ex.query, false
+	r.URL.Path, r.URL.RawPath, r.URL.RawQuery, r.URL.ForceQuery = ex.Path, "", ex.Query, false
 
 	if upgrade {
-		return p.passSocket(ex, r)
+		return p.passSocket(g, r)
 	}
 	letBodyFlow(ex.ResponseWriter, r)
 	if err := p.keepBody(r); err != nil {
 		return err
 	}
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex))
-	if ex.route.Stream {
-		return p.passEvents(ex, r)
+	r = r.WithContext(context.WithValue(r.Context(), passageKey{}, g))
+	if route.Stream {
+		return p.passEvents(g, r)
 	}
-	defer p.unregister(ex)
+	defer p.unregister(g)
 	p.reverse.ServeHTTP(ex, r)
 	return nil
 }
 
 // dropToken takes a credential off the subprotocols, so that the gateway never sees it, and notes which one the client hears instead.
-func (ex *exchange) dropToken(h http.Header, upgrade bool) error {
-	next, taken := takeTokenProtocol(h)
+func (g *Passage) dropToken(h http.Header, upgrade bool) error {
+	next, taken := TakeTokenProtocol(h)
 	if taken && upgrade && next == "" {
-		return refuse("bad_request", "Name a subprotocol of your own behind the one with the token: a browser wants to hear one back, and the token is not said back.")
+		return Refuse("bad_request", "Name a subprotocol of your own behind the one with the token: a browser wants to hear one back, and the token is not said back.")
 	}
-	ex.protocol = next
+	g.protocol = next
 	return nil
 }
 
 var upgradeConnection = []string{"Upgrade"}
 
-type exchangeKey struct{}
+type passageKey struct{}
 
-func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
+func passageOf(ctx context.Context) *Passage { return ctx.Value(passageKey{}).(*Passage) }
 
 // keepBody holds on to a small body, so that the request can be sent again when its key turns out to be gone (or the upstream
 // had just closed an idle connection). What does not fit is streamed and sent once.
-func (p *Proxy) keepBody(r *http.Request) error {
-	if r.ContentLength <= 0 || r.ContentLength > int64(p.cfg.Limits.BodyReplay) {
+func (p *Passer) keepBody(r *http.Request) error {
+	if r.ContentLength <= 0 || r.ContentLength > p.bodyReplay {
 		return nil
 	}
 	body := make([]byte, r.ContentLength)
 	if _, err := io.ReadFull(r.Body, body); err != nil {
-		return refuseBecause("bad_request", "The request’s body is shorter than it says.", err)
+		return RefuseBecause("bad_request", "The request’s body is shorter than it says.", err)
 	}
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	r.Body, _ = r.GetBody()
@@ -78,65 +172,65 @@ func (p *Proxy) keepBody(r *http.Request) error {
 
 // rewrite is the last hand on the outgoing request: from here on it is ours. ReverseProxy has taken the hop-by-hop headers off
 // before, so a Connection header can't take off what is put on here (S1).
-func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
-	ex := exchangeOf(pr.In.Context())
-	out := pr.Out
-	out.URL.Scheme, out.URL.Host = p.gateway.Scheme, p.gateway.Host
-	out.Host = p.gateway.Host
+func (p *Passer) rewrite(pr *httputil.ProxyRequest) {
+	g := passageOf(pr.In.Context())
+	ex, out := g.ex, pr.Out
+	out.URL.Scheme, out.URL.Host = p.URL.Scheme, p.URL.Host
+	out.Host = p.URL.Host
 	out.Trailer = nil // what is announced behind the body is not looked at, so it is not passed on
 	out.GetBody = pr.In.GetBody
 
 	h := out.Header
-	h["X-Api-Key"] = ex.one(ex.secret)
-	h["X-Forwarded-For"] = ex.one(ex.address)
-	h["X-Forwarded-Host"] = ex.one(p.public.Host)
-	h["X-Forwarded-Proto"] = ex.one(p.public.Scheme)
-	h["X-Trace-Id"] = ex.one(ex.traceID)
+	h["X-Api-Key"] = g.one(g.secret)
+	h["X-Forwarded-For"] = g.one(ex.Address)
+	h["X-Forwarded-Host"] = g.one(ex.Site.Host)
+	h["X-Forwarded-Proto"] = g.one(ex.Site.Scheme)
+	h["X-Trace-Id"] = g.one(ex.TraceID)
 }
 
 // answered is the first hand on the upstream's answer.
-func (p *Proxy) answered(res *http.Response) error {
-	ex := exchangeOf(res.Request.Context())
+func (p *Passer) answered(res *http.Response) error {
+	g := passageOf(res.Request.Context())
 	if location := res.Header["Location"]; len(location) > 0 {
-		if path, ok := p.ownLocation(location[0]); ok {
+		if path, ok := p.ownLocation(g.ex.Site, location[0]); ok {
 			res.Header["Location"] = []string{path}
 		} else {
 			delete(res.Header, "Location")
 		}
 	}
-	scrubResponse(res, ex)
-	return p.registerAnswer(ex, res)
+	scrubResponse(res, g)
+	return p.registerAnswer(g, res)
 }
 
 // ownLocation cuts a Location down to a path of ours; one that leads elsewhere is dropped (V16).
-func (p *Proxy) ownLocation(location string) (string, bool) {
+func (p *Passer) ownLocation(site *Site, location string) (string, bool) {
 	u, err := url.Parse(location)
 	if err != nil || u.User != nil || u.Opaque != "" {
 		return "", false
 	}
-	if u.Host != "" && !strings.EqualFold(u.Host, p.gateway.Host) && !strings.EqualFold(u.Host, p.public.Host) {
+	if u.Host != "" && !strings.EqualFold(u.Host, p.URL.Host) && !strings.EqualFold(u.Host, site.Host) {
 		return "", false
 	}
 	u.Scheme, u.Host = "", ""
-	if _, ok := canonicalPath(u); !ok {
+	if _, ok := CanonicalPath(u); !ok {
 		return "", false
 	}
 	return u.RequestURI(), true
 }
 
 // broken answers for an upstream that did not.
-func (p *Proxy) broken(w http.ResponseWriter, r *http.Request, err error) {
-	ex := exchangeOf(r.Context())
+func (p *Passer) broken(w http.ResponseWriter, r *http.Request, err error) {
+	ex := passageOf(r.Context()).ex
 	var timeout net.Error
 	switch {
-	case errors.As(err, new(*problem)):
+	case errors.As(err, new(*Problem)):
 	case r.Context().Err() != nil:
-		ex.status = 499 // the client went away, or its access did
+		ex.Status = 499 // the client went away, or its access did
 		panic(http.ErrAbortHandler)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		err = fail("vexa_timeout", err)
+		err = Fail("vexa_timeout", err)
 	default:
-		err = fail("vexa_unavailable", err)
+		err = Fail("vexa_unavailable", err)
 	}
-	p.answerProblem(ex, r, err)
+	p.edge.Answer(ex, r, err)
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -16,8 +17,8 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// problem is a refusal or failure on its way to the client: the one place where errors become HTTP.
-type problem struct {
+// Problem is a refusal or failure on its way to the client: the one place where errors become HTTP.
+type Problem struct {
 	Code    Code
 	Detail  string // for people and programs; the code's own sentence when empty
 	Err     error  // for the log
@@ -28,54 +29,65 @@ type problem struct {
 	Actions []page.Link // what a person can do about it; the code's default when empty
 }
 
-func (e *problem) Error() string {
+func (e *Problem) Error() string {
 	if e.Err != nil {
 		return string(e.Code) + ": " + e.Err.Error()
 	}
 	return string(e.Code)
 }
 
-func (e *problem) Unwrap() error { return e.Err }
+func (e *Problem) Unwrap() error { return e.Err }
 
-func refuse(code Code, detail string) *problem { return &problem{Code: code, Detail: detail} }
-func fail(code Code, err error) *problem       { return &problem{Code: code, Err: err} }
-func refuseBecause(code Code, detail string, err error) *problem {
-	return &problem{Code: code, Detail: detail, Err: err}
+// Title is the heading of the page that tells a person.
+func (e *Problem) Title() string { return outcomes[e.Code].Title }
+
+// Sentence is what people and programs are told.
+func (e *Problem) Sentence() string { return cmp.Or(e.Detail, outcomes[e.Code].Detail) }
+
+// Refuse is a refusal by its code, in words; the code's own sentence when detail is empty.
+func Refuse(code Code, detail string) *Problem { return &Problem{Code: code, Detail: detail} }
+
+// Fail is a failure of ours or of what we depend on.
+func Fail(code Code, err error) *Problem { return &Problem{Code: code, Err: err} }
+
+// RefuseBecause is Refuse with the reason that the log is told.
+func RefuseBecause(code Code, detail string, err error) *Problem {
+	return &Problem{Code: code, Detail: detail, Err: err}
 }
 
-// asProblem maps what other rooms report to what the client is told.
-func asProblem(err error) *problem {
-	var p *problem
+// AsProblem maps what other rooms report to what the client is told.
+func AsProblem(err error) *Problem {
+	var p *Problem
 	var o *oidc.Error
 	var m *mapping.Error
 	switch {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &o):
-		return &problem{Code: Code(o.Code), Detail: o.Message, Err: err}
+		return &Problem{Code: Code(o.Code), Detail: o.Message, Err: err}
 	case errors.As(err, &m):
-		return &problem{Code: Code(m.Code), Detail: m.Message, Err: err}
+		return &Problem{Code: Code(m.Code), Detail: m.Message, Err: err}
 	case errors.Is(err, mapping.ErrStoreUnavailable):
-		return fail("store_unavailable", err)
+		return Fail("store_unavailable", err)
 	}
-	return fail("internal_error", err)
+	return Fail("internal_error", err)
 }
 
-// answerProblem tells the client: a page for a person who navigates, JSON in Vexa's shape for everybody else (S8).
-func (p *Proxy) answerProblem(ex *exchange, r *http.Request, err error) {
-	said := *asProblem(err) // others may be told the same at this moment
+// Answer tells the client: a page for a person who navigates, JSON in Vexa's shape for everybody else (S8).
+func (e *Edge) Answer(ex *Exchange, r *http.Request, err error) {
+	said := *AsProblem(err) // others may be told the same at this moment
 	pr := &said
 	o, known := outcomes[pr.Code]
 	if !known {
 		o = outcomes["internal_error"]
 	}
-	ex.code = pr.Code
+	ex.Code = pr.Code
 	if pr.Err != nil {
 		level := slog.LevelInfo
 		if o.Status >= 500 {
 			level = slog.LevelWarn
 		}
-		p.log.LogAttrs(r.Context(), level, "request refused", slog.String("code", string(pr.Code)), slog.String("trace_id", ex.traceID), slog.Any("error", pr.Err), remedy(pr))
+		e.Log.LogAttrs(r.Context(), level, "request refused", slog.String("code", string(pr.Code)), slog.String("trace_id", ex.TraceID), slog.Any("error", pr.Err), pr.RemedyAttr())
 	}
 	if pr.Detail == "" {
 		pr.Detail = o.Detail
@@ -83,15 +95,15 @@ func (p *Proxy) answerProblem(ex *exchange, r *http.Request, err error) {
 	if seconds := retryAfterSeconds(pr); seconds != "" {
 		ex.Header().Set("Retry-After", seconds)
 	}
-	if isNavigation(r) && !ex.explicit {
-		p.pages.Problem(ex, r, p.problemPage(ex, pr, o))
+	if IsNavigation(r) && !ex.Explicit {
+		e.Pages.Problem(ex, r, problemPage(ex, pr, o))
 		return
 	}
-	p.answerJSON(ex, o.Status, pr)
+	answerJSON(ex, o.Status, pr)
 }
 
-// remedy is what the admin should do, where the error knows.
-func remedy(pr *problem) slog.Attr {
+// RemedyAttr is what the admin should change, for the log, where the error knows.
+func (pr *Problem) RemedyAttr() slog.Attr {
 	err := pr.Err
 	var o *oidc.Error
 	var m *mapping.Error
@@ -107,7 +119,7 @@ func remedy(pr *problem) slog.Attr {
 }
 
 // retryAfterSeconds is the Retry-After of a refusal that is only for now (RFC 9110 section 10.2.3); empty for the others.
-func retryAfterSeconds(pr *problem) string {
+func retryAfterSeconds(pr *Problem) string {
 	var wait time.Duration
 	var m *mapping.Error
 	var o *oidc.Error
@@ -123,21 +135,21 @@ func retryAfterSeconds(pr *problem) string {
 	return retryAfter[pr.Code]
 }
 
-func (p *Proxy) answerJSON(ex *exchange, status int, pr *problem) {
+func answerJSON(ex *Exchange, status int, pr *Problem) {
 	body := struct {
 		Detail   string `json:"detail"`
 		Code     Code   `json:"code"`
 		TraceID  string `json:"trace_id"`
 		LoginURL string `json:"login_url,omitempty"`
-	}{pr.Detail, pr.Code, ex.traceID, ""}
+	}{pr.Detail, pr.Code, ex.TraceID, ""}
 	h := ex.Header()
 	if status == http.StatusUnauthorized {
-		body.LoginURL = p.origin + loginPath("", pr.Afresh)
-		h.Set("WWW-Authenticate", challenge(ex.explicit || pr.Code != "unauthenticated" && pr.Code != "login_required", pr.Detail))
-	} else if ex.explicit && pr.Code == "scope_missing" {
+		body.LoginURL = ex.Site.Origin + LoginPath("", pr.Afresh)
+		h.Set("WWW-Authenticate", challenge(ex.Explicit || pr.Code != "unauthenticated" && pr.Code != "login_required", pr.Detail))
+	} else if ex.Explicit && pr.Code == "scope_missing" {
 		h.Set("WWW-Authenticate", insufficient(pr.Scopes))
 	}
-	writeJSON(ex, status, body)
+	WriteJSON(ex, status, body)
 }
 
 const realm = `Bearer realm="vexa-sso"`
@@ -173,7 +185,7 @@ func Describable(detail string) string {
 	}, detail)
 }
 
-func writeJSON(w http.ResponseWriter, status int, body any) {
+func WriteJSON(w http.ResponseWriter, status int, body any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
@@ -182,18 +194,18 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the client is gone, or it has its answer
 }
 
-// list is s as JSON wants it: never null.
-func list(s []string) []string {
+// List is s as JSON wants it: never null.
+func List(s []string) []string {
 	if s == nil {
 		return []string{}
 	}
 	return s
 }
 
-func (p *Proxy) problemPage(ex *exchange, pr *problem, o outcome) page.Problem {
+func problemPage(ex *Exchange, pr *Problem, o outcome) page.Problem {
 	v := page.Problem{
 		Status: o.Status, Title: o.Title, Sentence: pr.Detail, Next: o.Next, Facts: pr.Facts, Actions: pr.Actions,
-		Code: string(pr.Code), TraceID: ex.traceID,
+		Code: string(pr.Code), TraceID: ex.TraceID,
 	}
 	if pr.Code == "denied_by_rule" { // an admin's own words stand apart from ours
 		v.Sentence, v.Reason = o.Detail, pr.Detail
@@ -201,27 +213,27 @@ func (p *Proxy) problemPage(ex *exchange, pr *problem, o outcome) page.Problem {
 	if len(v.Actions) == 0 {
 		v.Actions = []page.Link{{Label: "Go to the start page", Href: "/sso/"}}
 		if o.Status == http.StatusUnauthorized {
-			v.Actions = []page.Link{{Label: "Sign in", Href: loginPath(returnPath(ex.here()), pr.Afresh)}}
+			v.Actions = []page.Link{{Label: "Sign in", Href: LoginPath(ReturnPath(ex.Here()), pr.Afresh)}}
 		}
 	}
 	return v
 }
 
-// signInInstead sends a person who opens a page to sign in; everybody else is told to (S8). Who shows a credential of a program is
+// SignInInstead sends a person who opens a page to sign in; everybody else is told to (S8). Who shows a credential of a program is
 // never sent anywhere.
-func (p *Proxy) signInInstead(ex *exchange, r *http.Request, err error) error {
-	pr := asProblem(err)
+func (e *Edge) SignInInstead(ex *Exchange, r *http.Request, err error) error {
+	pr := AsProblem(err)
 	wants := pr.Code == "unauthenticated" || pr.Afresh
-	if !wants || ex.explicit || !isNavigation(r) || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
+	if !wants || ex.Explicit || !IsNavigation(r) || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
 		return err
 	}
-	ex.code = pr.Code
-	redirect(ex, loginPath(ex.here(), pr.Afresh))
+	ex.Code = pr.Code
+	Redirect(ex, LoginPath(ex.Here(), pr.Afresh))
 	return nil
 }
 
-// loginPath is where a person signs in to come back to returnTo; afresh: also one who is signed in.
-func loginPath(returnTo string, afresh bool) string {
+// LoginPath is where a person signs in to come back to returnTo; afresh: also one who is signed in.
+func LoginPath(returnTo string, afresh bool) string {
 	q := url.Values{}
 	if afresh {
 		q.Set("fresh", "1")

@@ -7,16 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httputil"
 	"net/netip"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 
-	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
@@ -28,8 +24,8 @@ import (
 type Deps struct {
 	Gateway   *url.URL           // the Vexa gateway
 	Routes    func() *vexa.Table // which routes it has and what they need
-	Providers []*oidc.Provider   // in the order people see them
-	Accounts  *mapping.Accounts
+	Providers oidc.Providers     // in the order people see them
+	Accounts  Accounts
 	Rules     *rule.Live
 	Owners    KeyOwners // needed for tokens.native_keys: migrate
 	Sessions  SessionStore
@@ -44,103 +40,80 @@ type Deps struct {
 	Random    io.Reader
 }
 
-// Proxy is the HTTP edge: the http.Handler of the bridge.
+// Accounts is all that the rooms ask of accounts, each by a port of its own. *mapping.Accounts is one.
+type Accounts interface {
+	CallerAccounts
+	SignInAccounts
+	ChannelAccounts
+	Keys
+	Auditor
+	Revoker
+}
+
+// Proxy is the HTTP edge: the http.Handler of the bridge. It joins the rooms and owns nothing of theirs.
 type Proxy struct {
-	cfg       Config
-	public    *url.URL
-	origin    string // scheme://host of public
-	host      string // canonical
-	trusted   []netip.Prefix
-	names     cookieNames
-	gateway   *url.URL
-	routes    func() *vexa.Table
-	providers []*oidc.Provider
-	accounts  *mapping.Accounts
-	rules     *rule.Live
-	sessions  SessionStore
-	store     Health
-	ring      *keyring.Ring
-	ready     []Check
+	*revocations // what a revocation does here
 
-	known      known
-	used       *lastUse
-	failures   *failures
-	issuers    []*oidc.Provider // those of the providers whose access tokens are taken
-	owners     KeyOwners        // nil: no Vexa key is looked at
-	nativeAsks *rate.Limiter
-	foreign    map[string]bool // origins whose pages may call with a credential of their own
+	edge    *Edge
+	hosts   []host // ours; the first is the public one
+	trusted []netip.Prefix
+	rules   *rule.Live
+	signIn  *Flow
+	health  health
+	home    home
+	foreign map[string]bool // origins whose pages may call with a credential of their own
+	mux     *http.ServeMux  // all that is not Vexa's
+}
 
-	cookies   *sessionCookies
-	attempts  *attemptCookies
-	callbacks *callbacks
-	streams   *streams
-	reverse   *httputil.ReverseProxy
-	pages     *page.Pages
-	own       *http.ServeMux
-	metrics   *metrics
-
-	log    *slog.Logger
-	now    func() time.Time
-	random io.Reader
+// host is one public host and what stands behind it.
+type host struct {
+	site   *Site
+	passer *Passer
 }
 
 // New makes the edge. It needs no network.
 func New(cfg Config, d Deps) (*Proxy, error) {
-	public, err := url.Parse(cfg.PublicURL)
-	if err != nil || public.Host == "" {
-		return nil, fmt.Errorf("public_url %q is not a URL", cfg.PublicURL)
+	site, err := NewSite(cfg.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("public_url: %w", err)
 	}
-	if strings.Trim(d.Gateway.Path, "/") != "" {
-		return nil, fmt.Errorf("the gateway's address %s has a path: its routes begin at the root", d.Gateway.Redacted())
+	trusted, err := ParsePrefixes(cfg.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("trusted_proxies: %w", err)
 	}
-	trusted, err := parsePrefixes(cfg.TrustedProxies)
+	cfg, d = withDefaults(cfg), d.withDefaults()
+	streams := NewStreams(cfg.Limits.StreamsPerAccount)
+	edge := &Edge{
+		Pages: page.New(page.Config{Site: site.Host, Now: d.Now}), Metrics: NewMetrics(d.Metrics, streams.Count),
+		Audit: d.Accounts, Log: d.Log, Now: d.Now, Random: d.Random,
+	}
+	callers := NewIdentifier(
+		CallerConfig{Session: cfg.Session, Tokens: cfg.Tokens, RequestsPerSecond: cfg.Limits.RequestsPerSecond},
+		CallerDeps{
+			Edge: edge, Accounts: d.Accounts, Rules: d.Rules, Sessions: d.Sessions, Store: d.Store, Ring: d.Ring,
+			Providers: d.Providers, Owners: d.Owners,
+		},
+	)
+	passer, err := NewPasser(Upstream{URL: d.Gateway, Routes: d.Routes}, PasserDeps{
+		Edge: edge, Keys: d.Accounts, Callers: callers, Streams: streams, BodyReplay: int64(cfg.Limits.BodyReplay), Transport: d.Transport,
+	})
 	if err != nil {
 		return nil, err
 	}
-	cfg = withDefaults(cfg)
+	ends := &revocations{accounts: d.Accounts, callers: callers, streams: streams, now: d.Now}
 	p := &Proxy{
-		cfg: cfg, public: public, origin: public.Scheme + "://" + canonicalHost(public.Host, public.Scheme), host: canonicalHost(public.Host, public.Scheme), trusted: trusted,
-		names: namesFor(public.Scheme), gateway: d.Gateway, routes: d.Routes, providers: d.Providers, accounts: d.Accounts, rules: d.Rules,
-		sessions: d.Sessions, store: d.Store, ring: d.Ring, ready: d.Ready,
-		streams: newStreams(cfg.Limits.StreamsPerAccount),
-		log:     d.Log, now: d.Now, random: d.Random,
+		revocations: ends, edge: edge, hosts: []host{{site, passer}}, trusted: trusted, rules: d.Rules,
+		signIn: NewFlow(cfg.Session, SignInDeps{
+			Edge: edge, Callers: callers, Accounts: d.Accounts, Ender: ends, Sessions: d.Sessions, Providers: d.Providers, Ring: d.Ring,
+		}),
+		health:  health{store: d.Store, ready: d.Ready, providers: d.Providers},
+		home:    home{idle: cfg.Session.Idle, providers: d.Providers},
+		foreign: set(cfg.CORS.Origins),
+		mux:     http.NewServeMux(),
 	}
-	if p.log == nil {
-		p.log = discard
-	}
-	if p.now == nil {
-		p.now = time.Now
-	}
-	if p.random == nil {
-		p.random = rand.Reader
-	}
-	if d.Metrics == nil {
-		d.Metrics = prometheus.NewRegistry()
-	}
-	if d.Transport == nil {
-		d.Transport = NewTransport()
-	}
-	p.metrics = newMetrics(d.Metrics, p.streams)
-	p.callbacks = newCallbacks()
-	p.known, p.used, p.failures = newKnown(), newLastUse(), newFailures()
-	p.owners, p.nativeAsks = d.Owners, rate.NewLimiter(nativePerSecond, nativeBurst)
-	p.foreign = set(cfg.CORS.Origins...)
-	for _, provider := range p.providers {
-		if provider.AcceptsBearer() {
-			p.issuers = append(p.issuers, provider)
-		}
-	}
-	p.cookies = &sessionCookies{names: p.names, codec: d.Ring.Codec(keyring.SessionCookie, cfg.Session.Lifetime, p.now), store: d.Sessions, random: p.random, maxAge: cfg.Session.Lifetime}
-	p.attempts = newAttemptCookies(p.names, d.Ring.Codec(keyring.SignInAttempt, attemptLifetime, p.now), p.now)
-	p.pages = page.New(page.Config{Site: public.Host, Now: p.now})
-	p.reverse = &httputil.ReverseProxy{
-		Rewrite: p.rewrite, ModifyResponse: p.answered, ErrorHandler: p.broken,
-		Transport: &healing{next: d.Transport, p: p}, BufferPool: newBufferPool(),
-		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
-	}
-	p.own = http.NewServeMux()
-	p.ownPages()
-	p.tokenPages()
+	p.ownPages(NewEndpoints(ChannelDeps{
+		Edge: edge, Accounts: d.Accounts, Ender: ends, Sessions: d.Sessions, Providers: d.Providers,
+	}))
 	return p, nil
 }
 
@@ -156,88 +129,110 @@ func withDefaults(cfg Config) Config {
 	return cfg
 }
 
-func parsePrefixes(texts []string) ([]netip.Prefix, error) {
-	var prefixes []netip.Prefix
-	for _, text := range texts {
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			addr, addrErr := netip.ParseAddr(text)
-			if addrErr != nil {
-				return nil, fmt.Errorf("trusted_proxies: %q is neither a network nor an address", text)
-			}
-			prefix = netip.PrefixFrom(addr, addr.BitLen())
-		}
-		prefixes = append(prefixes, prefix.Masked())
+func (d Deps) withDefaults() Deps {
+	if d.Log == nil {
+		d.Log = Discard
 	}
-	return prefixes, nil
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Random == nil {
+		d.Random = rand.Reader
+	}
+	if d.Metrics == nil {
+		d.Metrics = prometheus.NewRegistry()
+	}
+	return d
+}
+
+// request is what a request needs of memory while it is here, in one piece.
+type request struct {
+	Exchange
+	passage Passage
 }
 
 // ServeHTTP answers one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ex := &exchange{ResponseWriter: w, start: p.now(), address: clientAddress(r, p.trusted), credential: "none"}
-	ex.traceID = ex.newTraceID(p.random)
+	rq := &request{}
+	ex := &rq.Exchange
+	at := p.hostOf(r)
+	ex.Begin(w, at.site, ClientAddress(r, p.trusted), p.edge.Now(), p.edge.Random)
 	defer func() {
-		if !ex.goesOn {
-			p.finish(r.Context(), ex, r.Method)
+		if !ex.GoesOn {
+			p.edge.Finish(r.Context(), ex, r.Method)
 		}
 	}()
-	limitBody(w, r)
-	if err := p.handle(ex, r); err != nil {
-		p.answerProblem(ex, r, err)
+	LimitBody(w, r)
+	if err := p.handle(rq, at, r); err != nil {
+		p.edge.Answer(ex, r, err)
 	}
 }
 
+// hostOf is the host of ours that a request was meant for: by the Host it names, or, where a trusted proxy stands in front, by the
+// one that the proxy was asked for. Its passer is nil where that is none of ours; then the public host answers for it.
+func (p *Proxy) hostOf(r *http.Request) host {
+	name := r.Host
+	if forwarded := r.Header["X-Forwarded-Host"]; len(forwarded) == 1 && FromTrustedProxy(r, p.trusted) {
+		name = forwarded[0]
+	}
+	for _, h := range p.hosts {
+		if h.site.Is(name) {
+			return h
+		}
+	}
+	return host{site: p.hosts[0].site}
+}
+
 // handle makes the request canonical and gives it to whom it belongs: ours lives under /sso/, everything else is Vexa's.
-func (p *Proxy) handle(ex *exchange, r *http.Request) error {
-	var ok bool
-	if holdsToken(r.URL.Path) || holdsToken(r.URL.RawQuery) {
-		return tokenInAddress()
-	}
-	if ex.path, ok = canonicalPath(r.URL); !ok {
-		return refuse("bad_request", "The address is malformed or ambiguous.")
-	}
-	if ex.query, ok = canonicalQuery(r.URL.RawQuery); !ok {
-		return refuse("bad_request", "The query is malformed or ambiguous.")
-	}
-	if holdsToken(ex.query) { // in another spelling, which Vexa would not get to see
-		return tokenInAddress()
+func (p *Proxy) handle(rq *request, at host, r *http.Request) error {
+	ex := &rq.Exchange
+	if err := makeCanonical(ex, r); err != nil {
+		return err
 	}
 	switch {
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
-		return refuse("method_not_allowed", "")
-	case p.isProbe(ex.path):
-	case !p.isOurHost(r):
-		return refuse("misdirected", "")
+		return Refuse("method_not_allowed", "")
+	case isProbe(ex.Path):
+	case at.passer == nil:
+		return Refuse("misdirected", "")
 	}
 	if p.answerForeign(ex, r) {
 		return nil
 	}
 	switch {
 	case p.isOurs(ex, r):
-		ex.label = "sso"
-		p.own.ServeHTTP(ex, r)
+		ex.Label = "sso"
+		p.mux.ServeHTTP(ex, r)
 		return nil
-	case ex.path == "/":
-		ex.label = "sso"
-		redirect(ex, "/sso/")
+	case ex.Path == "/":
+		ex.Label = "sso"
+		Redirect(ex, "/sso/")
 		return nil
 	}
-	return p.forward(ex, r)
+	return p.forward(rq, at, r)
+}
+
+// makeCanonical parses the address, once for all who decide by it (S4).
+func makeCanonical(ex *Exchange, r *http.Request) error {
+	var ok bool
+	if HoldsToken(r.URL.Path) || HoldsToken(r.URL.RawQuery) {
+		return tokenInAddress()
+	}
+	if ex.Path, ok = CanonicalPath(r.URL); !ok {
+		return Refuse("bad_request", "The address is malformed or ambiguous.")
+	}
+	if ex.Query, ok = CanonicalQuery(r.URL.RawQuery); !ok {
+		return Refuse("bad_request", "The query is malformed or ambiguous.")
+	}
+	if HoldsToken(ex.Query) { // in another spelling, which Vexa would not get to see
+		return tokenInAddress()
+	}
+	return nil
 }
 
 func tokenInAddress() error {
-	return refuse("bad_request", "A token does not belong into an address. Send it as X-API-Key or as Authorization: Bearer.")
-}
-
-// isOurHost says whether the request was meant for us: by the Host it names, or, where a trusted proxy stands in front, by the
-// one that the proxy was asked for.
-func (p *Proxy) isOurHost(r *http.Request) bool {
-	host := r.Host
-	if forwarded := r.Header["X-Forwarded-Host"]; len(forwarded) == 1 && fromTrustedProxy(r, p.trusted) {
-		host = forwarded[0]
-	}
-	return host == p.public.Host || canonicalHost(host, p.public.Scheme) == p.host
+	return Refuse("bad_request", "A token does not belong into an address. Send it as X-API-Key or as Authorization: Bearer.")
 }
 
 // isProbe says whether a path is for load balancers, which may ask by address.
-func (p *Proxy) isProbe(path string) bool { return path == "/sso/healthz" || path == "/sso/readyz" }
+func isProbe(path string) bool { return path == "/sso/healthz" || path == "/sso/readyz" }

@@ -7,39 +7,39 @@ import (
 	"net/http"
 )
 
-// healing is the transport that notices when the gateway no longer knows a key that we believe good.
-type healing struct {
+// keyRetryTransport is the transport that notices when the gateway no longer knows a key that we believe good.
+type keyRetryTransport struct {
 	next http.RoundTripper
-	p    *Proxy
+	p    *Passer
 }
 
-func (t *healing) RoundTrip(r *http.Request) (*http.Response, error) {
-	ex := exchangeOf(r.Context())
-	began := t.p.now()
+func (t *keyRetryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	g := passageOf(r.Context())
+	began := t.p.edge.Now()
 	res, err := t.next.RoundTrip(r)
-	ex.upstream = t.p.now().Sub(began)
+	g.ex.Upstream = t.p.edge.Now().Sub(began)
 	if err != nil || res.StatusCode != http.StatusUnauthorized || !saysInvalidKey(res) {
 		return res, err
 	}
 	res.Body.Close()
-	return t.again(ex, r)
+	return t.again(g, r)
 }
 
 // again finds out whether the key is gone, and only then asks for another and sends the request once more (design section 5).
 // 0.10 says the same when its own authentication is down.
-func (t *healing) again(ex *exchange, r *http.Request) (*http.Response, error) {
-	ctx, c := r.Context(), ex.caller
-	gone, err := t.p.accounts.KeyGone(ctx, ex.keyID)
+func (t *keyRetryTransport) again(g *Passage, r *http.Request) (*http.Response, error) {
+	ctx, c := r.Context(), g.caller
+	gone, err := t.p.keys.KeyGone(ctx, g.keyID)
 	if err != nil {
-		return nil, refuseBecause("vexa_key_refused", "", err)
+		return nil, RefuseBecause("vexa_key_refused", "", err)
 	}
 	if !gone {
-		return nil, refuse("vexa_key_refused", "Vexa could not check the key just now.")
+		return nil, Refuse("vexa_key_refused", "Vexa could not check the key just now.")
 	}
-	v := t.p.see(c)
-	secret, keyID, _, err := t.p.accounts.Key(ctx, c.account, v.decision.Grant, v.scopes)
+	v := t.p.callers.See(c)
+	secret, keyID, _, err := t.p.keys.Key(ctx, c.Account, v.Decision.Grant, v.Scopes)
 	if err != nil {
-		return nil, asProblem(err)
+		return nil, AsProblem(err)
 	}
 	replay := r.Clone(ctx)
 	switch {
@@ -48,14 +48,14 @@ func (t *healing) again(ex *exchange, r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	case r.Body != nil && r.Body != http.NoBody:
-		return nil, refuse("vexa_key_refused", "Vexa no longer knew the key for this request. There is a new one: please send the request again.")
+		return nil, Refuse("vexa_key_refused", "Vexa no longer knew the key for this request. There is a new one: please send the request again.")
 	}
-	ex.secret, ex.keyID = secret, keyID
+	g.secret, g.keyID = secret, keyID
 	replay.Header["X-Api-Key"] = []string{secret}
 	res, err := t.next.RoundTrip(replay)
 	if err == nil && res.StatusCode == http.StatusUnauthorized && saysInvalidKey(res) {
 		res.Body.Close()
-		return nil, refuse("vexa_key_refused", "")
+		return nil, Refuse("vexa_key_refused", "")
 	}
 	return res, err
 }

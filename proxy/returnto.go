@@ -7,9 +7,9 @@ import (
 
 const maxReturnTo = 2048 // bytes; it travels in a cookie
 
-// returnPath returns the path of ours (with query) that a sign-in may come back to, or "/sso/" for everything else (S9). The
+// ReturnPath returns the path of ours (with query) that a sign-in may come back to, or "/sso/" for everything else (S9). The
 // answer is put together again from what was understood, so that no browser can read it differently.
-func returnPath(raw string) string {
+func ReturnPath(raw string) string {
 	const home = "/sso/"
 	if raw == "" || len(raw) > maxReturnTo || raw[0] != '/' || strings.ContainsAny(raw, "\\\t\r\n") {
 		return home
@@ -18,11 +18,11 @@ func returnPath(raw string) string {
 	if err != nil {
 		return home
 	}
-	path, ok := canonicalPath(u)
+	path, ok := CanonicalPath(u)
 	if !ok || strings.HasPrefix(path, "/sso/login") || strings.HasPrefix(path, "/sso/callback/") || strings.HasPrefix(path, "/sso/logout") {
 		return home
 	}
-	query, ok := canonicalQuery(u.RawQuery)
+	query, ok := CanonicalQuery(u.RawQuery)
 	if !ok {
 		return home
 	}
@@ -31,12 +31,4 @@ func returnPath(raw string) string {
 		return home // written out it is longer than it came
 	}
 	return back
-}
-
-// returnTarget is returnPath for a target_link_uri (OpenID Connect Core section 4): a whole URL of ours, or a path.
-func (p *Proxy) returnTarget(raw string) string {
-	if rest, ok := strings.CutPrefix(raw, p.origin); ok && (rest == "" || rest[0] == '/') {
-		raw = rest
-	}
-	return returnPath(raw)
 }

@@ -37,15 +37,18 @@ func TestReturnPath(t *testing.T) { // S9
 		{"/" + strings.Repeat("a", maxReturnTo), home},
 		{"/x?a=" + strings.Repeat("é", 1000), home},
 	} {
-		if got := returnPath(tc.raw); got != tc.want {
-			t.Errorf("returnPath(%q) = %q, want %q", tc.raw, got, tc.want)
+		if got := ReturnPath(tc.raw); got != tc.want {
+			t.Errorf("ReturnPath(%q) = %q, want %q", tc.raw, got, tc.want)
 		}
 	}
 }
 
 func TestReturnTarget(t *testing.T) { // C7
 	t.Parallel()
-	p := &Proxy{origin: "https://vexa.example.com"}
+	p, err := NewSite("https://vexa.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct{ raw, want string }{
 		{"https://vexa.example.com/meetings", "/meetings"},
 		{"https://vexa.example.com", "/sso/"},
@@ -54,8 +57,8 @@ func TestReturnTarget(t *testing.T) { // C7
 		{"https://evil.example/meetings", "/sso/"},
 		{"/bots", "/bots"},
 	} {
-		if got := p.returnTarget(tc.raw); got != tc.want {
-			t.Errorf("returnTarget(%q) = %q, want %q", tc.raw, got, tc.want)
+		if got := p.ReturnTarget(tc.raw); got != tc.want {
+			t.Errorf("ReturnTarget(%q) = %q, want %q", tc.raw, got, tc.want)
 		}
 	}
 }
@@ -66,10 +69,10 @@ func FuzzReturnPath(f *testing.F) {
 	}
 	base, _ := url.Parse("https://vexa.example.com/sso/callback/okta")
 	f.Fuzz(func(t *testing.T, raw string) {
-		got := returnPath(raw)
+		got := ReturnPath(raw)
 		ref, err := base.Parse(got)
 		if err != nil || ref.Host != base.Host || ref.Scheme != base.Scheme || strings.ContainsAny(got, "\\\r\n\t") || strings.HasPrefix(got, "//") {
-			t.Fatalf("returnPath(%q) = %q leads away", raw, got)
+			t.Fatalf("ReturnPath(%q) = %q leads away", raw, got)
 		}
 	})
 }

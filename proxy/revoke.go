@@ -8,28 +8,67 @@ import (
 	"vexa-sso/mapping"
 )
 
+// Revoker ends things for good. *mapping.Accounts does.
+type Revoker interface {
+	Revoke(ctx context.Context, r mapping.Revocation, actor string) error
+	SignOutEverywhere(ctx context.Context, account, reason, actor string) error
+}
+
+// revocations is what a revocation does on this replica: who is remembered is forgotten, and open streams end.
+type revocations struct {
+	accounts Revoker
+	callers  *Identifier
+	streams  *Streams
+	now      func() time.Time
+}
+
+// End revokes, and does here at once what every replica is about to hear of.
+func (v *revocations) End(ctx context.Context, r mapping.Revocation, actor string) error {
+	if err := v.accounts.Revoke(ctx, r, actor); err != nil {
+		return err
+	}
+	v.Apply(r)
+	return nil
+}
+
+// SignOutEverywhere ends all that an account has, as [mapping.Accounts.SignOutEverywhere] does, and here at once.
+func (v *revocations) SignOutEverywhere(ctx context.Context, account, reason, actor string) error {
+	if err := v.accounts.SignOutEverywhere(ctx, account, reason, actor); err != nil {
+		return err
+	}
+	v.Apply(mapping.Revocation{At: v.now(), Kind: mapping.RevokeAccount, Account: account, Reason: reason})
+	return nil
+}
+
 // Apply does what a revocation means on this replica. It is idempotent.
-func (p *Proxy) Apply(r mapping.Revocation) {
+func (v *revocations) Apply(r mapping.Revocation) {
 	switch r.Kind {
 	case mapping.RevokeSession:
-		p.known.each(func(s *callers) { s.end(r.Account, r.Session) })
-		p.streams.cut(r.Account, accessEnded, func(st *stream) bool { return st.caller.credentialID == r.Session })
+		v.end(r.Account, r.Session)
 	case mapping.RevokeToken:
-		p.known.each(func(s *callers) { s.end(r.Account, r.Token) })
-		p.streams.cut(r.Account, accessEnded, func(st *stream) bool { return st.caller.credentialID == r.Token })
+		v.end(r.Account, r.Token)
 	case mapping.RevokeAccount:
-		p.known.each(func(s *callers) { s.end(r.Account, "") })
-		p.streams.cut(r.Account, accessEnded, func(*stream) bool { return true })
+		v.end(r.Account, "")
 	case mapping.RevokeGrant:
-		p.known.each(func(s *callers) { s.refresh(r.Account) })
-		p.streams.doubt(r.Account)
-		p.streams.lookNow()
+		v.callers.Reload(r.Account)
+		v.streams.Doubt(r.Account)
+		v.streams.LookNow()
 	case mapping.RevokeEverything:
-		p.known.each((*callers).refreshAll)
-		p.streams.doubtAll()
-		p.streams.lookNow()
+		v.callers.ReloadAll()
+		v.streams.DoubtAll()
+		v.streams.LookNow()
 	}
 }
+
+// end ends one credential of an account, or all when id is empty.
+func (v *revocations) end(account, id string) {
+	v.callers.End(account, id)
+	v.streams.End(account, id)
+}
+
+// CutStreams ends every open stream and lets no other begin: a program that stops tells its clients so. It returns when the
+// WebSockets, of which the http.Server does not know, have ended.
+func (v *revocations) CutStreams() { v.streams.Close() }
 
 // Run does what happens besides requests, until ctx ends: last-seen times are written, sessions that are over are deleted,
 // streams end with their sessions or when the store stays away beyond its grace.
@@ -43,19 +82,18 @@ func (p *Proxy) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 			defer cancel()
-			return p.used.flush(last, p.sessions, p.accounts)
+			return p.callers.Flush(last)
 		case <-second.C:
 			p.sweep(ctx)
-		case <-p.streams.look:
+		case <-p.streams.Look():
 			p.sweep(ctx)
 		case <-flush.C:
-			if err := p.used.flush(ctx, p.sessions, p.accounts); err != nil && !errors.Is(err, context.Canceled) {
-				p.log.Warn("last-seen times could not be written; trying again", "error", err)
+			if err := p.callers.Flush(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				p.edge.Log.Warn("last-seen times could not be written; will be retried", "error", err)
 			}
 		case <-purge.C:
-			now := p.now()
-			if _, err := p.sessions.PurgeSessions(ctx, now, now.Add(-p.cfg.Session.Idle)); err != nil && !errors.Is(err, context.Canceled) {
-				p.log.Warn("sessions that are over could not be deleted; trying again", "error", err)
+			if err := p.callers.PurgeSessions(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				p.edge.Log.Warn("expired sessions could not be deleted; will be retried", "error", err)
 			}
 		}
 	}
@@ -64,13 +102,13 @@ func (p *Proxy) Run(ctx context.Context) error {
 // sweep ends the streams that may not go on: their session is over, the store has been away too long (S5), or what their
 // account may do has shrunk.
 func (p *Proxy) sweep(ctx context.Context) {
-	if !p.store.Usable() {
-		p.streams.cutAll(storeAway)
+	if !p.health.store.Usable() {
+		p.streams.EndAll()
 		return
 	}
-	now := p.now()
-	p.streams.sweep(now, func(st *stream) { p.used.touch(st.caller, st.from, now) })
-	for _, account := range p.streams.inDoubt(p.rules.Current()) {
+	now := p.edge.Now()
+	p.streams.Sweep(now, func(c *Caller, address string) { p.callers.Touch(c, address, now) })
+	for _, account := range p.streams.InDoubt(p.rules.Current()) {
 		p.recheck(ctx, account)
 	}
 }
@@ -78,23 +116,15 @@ func (p *Proxy) sweep(ctx context.Context) {
 // recheck ends the streams of an account that it may no longer have: their credential is gone, or what it may do now does not
 // cover them. What cannot be read now stays in doubt.
 func (p *Proxy) recheck(ctx context.Context, id string) {
-	for _, c := range p.streams.callers(id) {
-		fresh, err := p.again(ctx, c)
+	for _, c := range p.streams.Callers(id) {
+		fresh, err := p.callers.Again(ctx, c)
 		switch {
 		case err == nil:
-			v := p.see(fresh)
-			p.streams.cut(id, accessEnded, func(st *stream) bool {
-				return st.caller == c && (!covers(v.scopes, st.route) || deniesRoute(v.decision.Grant.DenyRoutes, st.method, st.path))
-			})
-			p.streams.stands(c, fresh)
-		case refusesAccess(err):
-			p.streams.cut(id, accessEnded, func(st *stream) bool { return st.caller == c })
+			p.streams.Keep(c, fresh, p.callers.See(fresh))
+		case RefusesAccess(err):
+			p.streams.EndOf(c)
 		default:
-			p.streams.doubt(id)
+			p.streams.Doubt(id)
 		}
 	}
 }
-
-// CutStreams ends every open stream and lets no other begin: a program that stops tells its clients so. It returns when the
-// WebSockets, of which the http.Server does not know, have ended.
-func (p *Proxy) CutStreams() { p.streams.close() }

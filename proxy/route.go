@@ -11,39 +11,38 @@ import (
 )
 
 // route finds the route that a request takes and whether what the caller may use covers it.
-func (p *Proxy) route(ex *exchange, r *http.Request, v *view) error {
-	ex.label = "unknown"
-	table := p.routes()
-	route, known := table.Lookup(r.Method, ex.path)
+func (p *Proxy) route(ex *Exchange, r *http.Request, table *vexa.Table, c *Caller, v *View) (vexa.Route, error) {
+	ex.Label = "unknown"
+	route, known := table.Lookup(r.Method, ex.Path)
 	switch {
 	case known:
-		ex.route, ex.label = route, route.Pattern
-	case vexa.Hidden(ex.path), table == vexa.Routes(vexa.Gen010):
+		ex.Label, ex.Lasts = route.Pattern, route.Stream || route.WebSocket
+	case vexa.Hidden(ex.Path), table == vexa.Routes(vexa.Gen010):
 		// 0.12 refuses by itself what it doesn't know; 0.10 forwards it with no questions asked.
-		return refuse("forbidden_route", "")
+		return vexa.Route{}, Refuse("forbidden_route", "")
 	}
-	if deniesRoute(v.decision.Grant.DenyRoutes, r.Method, ex.path) {
-		return refuse("forbidden_route", "Your access to Vexa excludes this address.")
+	if DeniesRoute(v.Decision.Grant.DenyRoutes, r.Method, ex.Path) {
+		return vexa.Route{}, Refuse("forbidden_route", "Your access to Vexa excludes this address.")
 	}
-	if known && !covers(v.scopes, route) {
-		return &problem{Code: "scope_missing", Detail: p.missing(ex.caller, v, route), Scopes: strings.Join(route.AnyOf, " ")}
+	if known && !Covers(v.Scopes, route) {
+		return vexa.Route{}, &Problem{Code: "scope_missing", Detail: p.missing(ex.Site, c, v, route), Scopes: strings.Join(route.AnyOf, " ")}
 	}
-	return nil
+	return route, nil
 }
 
 // missing says which scope a route needs and who lacks it: the credential, or its owner, to whom some rule would give it.
-func (p *Proxy) missing(c *caller, v *view, route vexa.Route) string {
+func (p *Proxy) missing(site *Site, c *Caller, v *View, route vexa.Route) string {
 	said := "This needs the scope " + strings.Join(route.AnyOf, " or ") + ", which "
-	if covers(v.decision.Grant.Scopes, route) {
+	if Covers(v.Decision.Grant.Scopes, route) {
 		switch {
-		case c.credential == byNativeKey:
-			return said + "this Vexa key does not have. Make a token that has it at " + p.origin + page.TokensPath + "."
-		case c.token.Kind == mapping.TokenTool:
+		case c.Credential == ByNativeKey:
+			return said + "this Vexa key does not have. Make a token that has it at " + site.Origin + page.TokensPath + "."
+		case c.Token.Kind == mapping.TokenTool:
 			return said + "this tool was not given."
 		}
-		return said + "this token does not have. Make one that has it at " + p.origin + page.TokensPath + "."
+		return said + "this token does not have. Make one that has it at " + site.Origin + page.TokensPath + "."
 	}
-	if c.credential == bySession || c.account.Kind == oidc.Service {
+	if c.Credential == BySession || c.Account.Kind == oidc.Service {
 		said += "you don’t have."
 	} else {
 		said += "the owner of this token doesn’t have."

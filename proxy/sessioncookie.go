@@ -17,12 +17,13 @@ import (
 // sessionCookies is a sessions.Store of gorilla/sessions over our server-side store. The cookie holds nothing but an opaque
 // random id, authenticated so that garbage never reaches the database.
 type sessionCookies struct {
-	names  cookieNames
 	codec  securecookie.Codec
 	store  SessionStore
 	random io.Reader
 	maxAge time.Duration
 }
+
+const sessionKey = "session" // under which a gorilla session holds ours
 
 var _ sessions.Store = (*sessionCookies)(nil)
 
@@ -36,7 +37,7 @@ func (c *sessionCookies) New(r *http.Request, name string) (*sessions.Session, e
 	s := sessions.NewSession(c, name)
 	s.Options = c.options()
 	s.IsNew = true
-	cookie := cookieValue(r.Header["Cookie"], name)
+	cookie := CookieValue(r.Header["Cookie"], name)
 	if cookie == "" || c.codec.Decode(name, cookie, &s.ID) != nil {
 		return s, nil
 	}
@@ -54,14 +55,14 @@ func (c *sessionCookies) New(r *http.Request, name string) (*sessions.Session, e
 // session itself is ended by mapping's Revoke, never here.
 func (c *sessionCookies) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
 	if s.Options.MaxAge < 0 {
-		http.SetCookie(w, sessions.NewCookie(s.Name(), "", s.Options))
+		http.SetCookie(w, NewCookie(s.Name(), "", -1))
 		return nil
 	}
 	ours, ok := s.Values[sessionKey].(Session)
 	if !ok {
 		return fmt.Errorf("saving a session: it has no %q", sessionKey)
 	}
-	id, err := randomID(c.random)
+	id, err := RandomID(c.random)
 	if err != nil {
 		return err
 	}
@@ -73,17 +74,17 @@ func (c *sessionCookies) Save(r *http.Request, w http.ResponseWriter, s *session
 	if err := c.store.CreateSession(r.Context(), ours); err != nil {
 		return fmt.Errorf("saving the session: %w", err)
 	}
-	http.SetCookie(w, sessions.NewCookie(s.Name(), value, s.Options))
+	http.SetCookie(w, NewCookie(s.Name(), value, s.Options.MaxAge))
 	return nil
 }
 
 func (c *sessionCookies) options() *sessions.Options {
-	return &sessions.Options{Path: "/", MaxAge: int(c.maxAge / time.Second), Secure: c.names.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	return &sessions.Options{MaxAge: int(c.maxAge / time.Second)} // the rest is for NewCookie to say
 }
 
-// session is the session of the request's cookie, from the store.
-func (c *sessionCookies) session(r *http.Request) (Session, error) {
-	s, err := c.New(r, c.names.session)
+// session is the session of the request's cookie of that name, from the store.
+func (c *sessionCookies) session(r *http.Request, name string) (Session, error) {
+	s, err := c.New(r, name)
 	if err != nil {
 		return Session{}, err
 	}
@@ -94,24 +95,27 @@ func (c *sessionCookies) session(r *http.Request) (Session, error) {
 	return found, nil
 }
 
-// start makes a session and gives its cookie to the browser: always a new id, whatever cookie came.
-func (c *sessionCookies) start(w http.ResponseWriter, r *http.Request, session Session) error {
-	s := sessions.NewSession(c, c.names.session)
-	s.Options = c.options()
+// StartSession keeps a session and gives its cookie to the browser: always a new id, whatever cookie came (D2).
+func (i *Identifier) StartSession(ex *Exchange, r *http.Request, session Session) error {
+	s := sessions.NewSession(i.cookies, ex.Site.Cookies.Session)
+	s.Options = i.cookies.options()
 	s.Values[sessionKey] = session
-	return s.Save(r, w)
+	return s.Save(r, ex)
 }
 
-// clear takes the session cookie back.
-func (c *sessionCookies) clear(w http.ResponseWriter, r *http.Request) {
-	s := sessions.NewSession(c, c.names.session)
-	s.Options = c.options()
-	s.Options.MaxAge = -1
-	_ = s.Save(r, w) // a negative MaxAge writes a header and nothing else
+// TakeCookieBack has the browser forget its session cookie. It ends no session.
+func (i *Identifier) TakeCookieBack(ex *Exchange) {
+	http.SetCookie(ex, NewCookie(ex.Site.Cookies.Session, "", -1))
 }
 
-// randomID returns 256 random bits in base64url (D4).
-func randomID(random io.Reader) (string, error) {
+// Readable reports whether a session cookie was signed with a key that we have and is not too old.
+func (i *Identifier) Readable(site *Site, cookie string) bool {
+	var id string
+	return i.cookies.codec.Decode(site.Cookies.Session, cookie, &id) == nil
+}
+
+// RandomID returns 256 random bits in base64url (D4).
+func RandomID(random io.Reader) (string, error) {
 	var raw [32]byte
 	if _, err := io.ReadFull(random, raw[:]); err != nil {
 		return "", fmt.Errorf("reading randomness: %w", err)

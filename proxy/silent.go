@@ -12,113 +12,113 @@ import (
 	"vexa-sso/oidc"
 )
 
-// passByProvider sends a person who opens a page past their provider and straight back, and says whether it did: when the
+// PassByProvider starts a silent renewal (prompt=none) when a person opens a page, and reports whether it did: when the
 // provider's word about them has grown old and it cannot be asked without them. A session goes at most once per session.renew,
 // so that a provider that does not know the person any more makes no circle; programs are never sent and go on until the
 // session ends.
-func (p *Proxy) passByProvider(ex *exchange, r *http.Request, c *caller) bool {
-	now := p.now()
-	renew := p.cfg.Session.Renew
+func (f *Flow) PassByProvider(ex *Exchange, r *http.Request, c *Caller) bool {
+	now := f.edge.Now()
+	renew := f.cfg.Renew
 	switch {
-	case c.credential != bySession || c.alone || now.Sub(c.account.ProvenAt) < renew:
+	case c.Credential != BySession || c.RenewsInBackground || now.Sub(c.Account.ProvenAt) < renew:
 		return false
-	case r.Method != http.MethodGet || !isNavigation(r):
+	case r.Method != http.MethodGet || !IsNavigation(r):
 		return false
-	case now.Sub(time.Unix(c.asked.Load(), 0)) < renew:
-		return false
-	}
-	provider := p.provider(c.session.Provider)
-	here := ex.here()
-	if provider == nil || returnPath(here) != here {
+	case now.Sub(time.Unix(c.Asked.Load(), 0)) < renew:
 		return false
 	}
-	if !p.answers(r.Context(), provider) {
+	provider := f.providers.ByName(c.Session.Provider)
+	here := ex.Here()
+	if provider == nil || ReturnPath(here) != here {
+		return false
+	}
+	if !f.answers(r.Context(), provider) {
 		return false // the person would end up at an error of their browser's (S10)
 	}
-	c.asked.Store(now.Unix())
-	first, err := p.sessions.AskOnce(r.Context(), c.session.ID, now, now.Add(-renew))
+	c.Asked.Store(now.Unix())
+	first, err := f.sessions.AskOnce(r.Context(), c.Session.ID, now, now.Add(-renew))
 	if err == nil && first {
-		a := attempt{ReturnTo: here, Renews: c.session.ID, Account: c.account.ID}
-		ctx, cancel := context.WithTimeout(r.Context(), providerPatience)
+		a := attempt{ReturnTo: here, Renews: c.Session.ID, Account: c.Account.ID}
+		ctx, cancel := context.WithTimeout(r.Context(), ProviderPatience)
 		defer cancel()
-		err = p.begin(ex, r.WithContext(ctx), provider, a, oidc.BeginOptions{Prompt: "none", LoginHint: hintOf(c)})
+		err = f.begin(ex, r.WithContext(ctx), provider, a, oidc.BeginOptions{Prompt: "none", LoginHint: hintOf(c)})
 	}
 	if err != nil {
-		p.log.Warn("a session is not renewed now and goes on as it is", "session", c.session.ID, "provider", provider.Name(), "error", err)
+		f.edge.Log.Warn("a session is not renewed now and goes on as it is", "session", c.Session.ID, "provider", provider.Name(), "error", err)
 		return false
 	}
 	return first
 }
 
 // answers says whether a provider answers, as far as that is known or found out in a moment.
-func (p *Proxy) answers(ctx context.Context, provider *oidc.Provider) bool {
-	ctx, cancel := context.WithTimeout(ctx, providerPatience)
+func (f *Flow) answers(ctx context.Context, provider *oidc.Provider) bool {
+	ctx, cancel := context.WithTimeout(ctx, ProviderPatience)
 	defer cancel()
 	return provider.Ping(ctx) == nil
 }
 
 // hintOf tells the provider which of its sessions we mean: in its own words where it gave us some.
-func hintOf(c *caller) string {
-	if c.session.LogoutHint != "" {
-		return c.session.LogoutHint
+func hintOf(c *Caller) string {
+	if c.Session.LogoutHint != "" {
+		return c.Session.LogoutHint
 	}
-	return c.account.Identity.Email
+	return c.Account.Identity.Email
 }
 
 // passedBy continues when the provider has sent the person back: with its word, or without.
-func (p *Proxy) passedBy(ex *exchange, r *http.Request, provider *oidc.Provider, a attempt, params url.Values) error {
-	session, err := p.sessionOf(r.Context(), a)
+func (f *Flow) passedBy(ex *Exchange, r *http.Request, provider *oidc.Provider, a attempt, params url.Values) error {
+	session, err := f.sessionOf(r.Context(), a)
 	if err != nil {
-		return asProblem(err)
+		return AsProblem(err)
 	}
 	if session.ID == "" { // it has ended meanwhile
-		redirect(ex, a.ReturnTo)
+		Redirect(ex, a.ReturnTo)
 		return nil
 	}
 	signIn, err := provider.Finish(r.Context(), a.Attempt, params)
 	if err != nil {
-		return p.notRenewed(ex, r, provider, a, session, asProblem(err))
+		return f.notRenewed(ex, r, provider, a, session, AsProblem(err))
 	}
-	account, err := p.accounts.Account(r.Context(), a.Account)
+	account, err := f.accounts.Account(r.Context(), a.Account)
 	if err != nil {
-		return asProblem(err)
+		return AsProblem(err)
 	}
 	if signIn.Identity.Subject != account.Subject { // they are somebody else there by now: let them choose
-		return p.begin(ex, r, provider, attempt{ReturnTo: a.ReturnTo}, oidc.BeginOptions{Prompt: promptFor(provider, "select_account")})
+		return f.begin(ex, r, provider, attempt{ReturnTo: a.ReturnTo}, oidc.BeginOptions{Prompt: promptFor(provider, "select_account")})
 	}
-	if _, err := p.prove(ex, r, provider, signIn); err != nil {
-		return p.withRetry(asProblem(err), provider, a.ReturnTo)
+	if _, err := f.prove(ex, r, provider, signIn); err != nil {
+		return withRetry(AsProblem(err), provider, a.ReturnTo)
 	}
-	if err := p.renewSession(r.Context(), session, signIn); err != nil {
-		p.log.Warn("what the provider said anew about a session could not be written", "session", session.ID, "error", err)
+	if err := f.renewSession(r.Context(), session, signIn); err != nil {
+		f.edge.Log.Warn("what the provider said anew about a session could not be written", "session", session.ID, "error", err)
 	}
-	p.metrics.signIns.WithLabelValues(provider.Name(), "renewed").Inc()
-	redirect(ex, a.ReturnTo)
+	f.edge.Metrics.SignIns.WithLabelValues(provider.Name(), "renewed").Inc()
+	Redirect(ex, a.ReturnTo)
 	return nil
 }
 
 // notRenewed: the provider wants to see the person, or refuses them, or could not say.
-func (p *Proxy) notRenewed(ex *exchange, r *http.Request, provider *oidc.Provider, a attempt, session Session, pr *problem) error {
-	p.metrics.signIns.WithLabelValues(provider.Name(), string(pr.Code)).Inc()
+func (f *Flow) notRenewed(ex *Exchange, r *http.Request, provider *oidc.Provider, a attempt, session Session, pr *Problem) error {
+	f.edge.Metrics.SignIns.WithLabelValues(provider.Name(), string(pr.Code)).Inc()
 	switch pr.Code {
 	case oidc.CodeLoginRequired:
-		return p.begin(ex, r, provider, attempt{ReturnTo: a.ReturnTo}, oidc.BeginOptions{})
+		return f.begin(ex, r, provider, attempt{ReturnTo: a.ReturnTo}, oidc.BeginOptions{})
 	case oidc.CodeSignInRefused, oidc.CodeAccessEnded, oidc.CodeTenantRefused, oidc.CodeGuestRefused:
-		p.record(ex, r, mapping.Event{Event: mapping.EventSignInRefused, Account: a.Account, Provider: provider.Name(), Reason: string(pr.Code), CredentialID: session.ID})
-		if err := p.endSession(r.Context(), session, "the provider refused to renew it"); err != nil {
-			return asProblem(err)
+		f.edge.Record(ex, r, mapping.Event{Event: mapping.EventSignInRefused, Account: a.Account, Provider: provider.Name(), Reason: string(pr.Code), CredentialID: session.ID})
+		if err := f.endSession(r.Context(), session, "the provider refused to renew it"); err != nil {
+			return AsProblem(err)
 		}
-		return p.withRetry(pr, provider, a.ReturnTo)
+		return withRetry(pr, provider, a.ReturnTo)
 	}
-	p.log.Warn("a session is not renewed now and goes on as it is", "session", session.ID, "provider", provider.Name(), "error", pr.Err)
-	redirect(ex, a.ReturnTo)
+	f.edge.Log.Warn("a session is not renewed now and goes on as it is", "session", session.ID, "provider", provider.Name(), "error", pr.Err)
+	Redirect(ex, a.ReturnTo)
 	return nil
 }
 
 // sessionOf is the session that an attempt renews; without an ID when it is no more. It is not looked for by its cookie, which
 // does not come with an answer that is posted from another site.
-func (p *Proxy) sessionOf(ctx context.Context, a attempt) (Session, error) {
-	sessions, err := p.sessions.SessionsOf(ctx, a.Account)
+func (f *Flow) sessionOf(ctx context.Context, a attempt) (Session, error) {
+	sessions, err := f.sessions.SessionsOf(ctx, a.Account)
 	if err != nil {
 		return Session{}, err
 	}
@@ -132,13 +132,13 @@ func (p *Proxy) sessionOf(ctx context.Context, a attempt) (Session, error) {
 
 // renewSession keeps what the provider needs to hear or may say when the session ends. When the person signed in, and when the
 // session ends at the latest, stay what they were.
-func (p *Proxy) renewSession(ctx context.Context, s Session, signIn *oidc.SignIn) error {
+func (f *Flow) renewSession(ctx context.Context, s Session, signIn *oidc.SignIn) error {
 	s.SID = cmp.Or(signIn.Identity.SID, s.SID)
 	s.LogoutHint = cmp.Or(signIn.LogoutHint, s.LogoutHint)
-	sealed, err := p.ring.Seal(keyring.ProviderToken, []byte(signIn.IDToken), []byte(s.ID))
+	sealed, err := f.ring.Seal(keyring.ProviderToken, []byte(signIn.IDToken), []byte(s.ID))
 	if err != nil {
 		return err
 	}
 	s.SealedIDToken = sealed
-	return p.sessions.RenewSession(ctx, s)
+	return f.sessions.RenewSession(ctx, s)
 }

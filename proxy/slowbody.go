@@ -15,8 +15,8 @@ const (
 	bodyStalls = time.Minute
 )
 
-// limitBody puts a deadline on a request's body, until somebody forwards it.
-func limitBody(w http.ResponseWriter, r *http.Request) {
+// LimitBody puts a deadline on a request's body, until somebody forwards it.
+func LimitBody(w http.ResponseWriter, r *http.Request) {
 	if r.Body != nil && r.Body != http.NoBody {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyDue)) // not every writer in a test can
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
-	"net/url"
 	"time"
 
 	"vexa-sso/proxy/page"
@@ -12,22 +11,24 @@ import (
 
 // Starting answers in place of a Proxy while the store has never been reachable: nobody can be known yet (S10).
 func Starting(publicURL string) http.Handler {
-	public, err := url.Parse(publicURL)
+	site, err := NewSite(publicURL)
 	if err != nil {
-		public = &url.URL{}
+		site = &Site{}
 	}
-	p := &Proxy{public: public, pages: page.New(page.Config{Site: public.Host}), log: discard, now: time.Now}
+	edge := &Edge{Pages: page.New(page.Config{Site: site.Host}), Log: Discard}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ex := &exchange{ResponseWriter: w, start: p.now()}
-		ex.traceID = ex.newTraceID(rand.Reader)
+		var ex Exchange
+		ex.Begin(w, site, "", time.Now(), rand.Reader)
 		switch r.URL.Path {
 		case "/sso/healthz":
-			_ = p.healthz(ex, r)
+			_ = healthz(&ex, r)
 		case "/sso/readyz":
-			status, body := ask(r.Context(), []Check{{Name: "store", Required: true, Ping: func(context.Context) error { return refuse("store_unavailable", "") }}})
-			writeJSON(ex, status, body)
+			status, body := ask(r.Context(), []Check{{Name: "store", Required: true, Ping: noStoreYet}})
+			WriteJSON(&ex, status, body)
 		default:
-			p.answerProblem(ex, r, refuse("store_unavailable", ""))
+			edge.Answer(&ex, r, Refuse("store_unavailable", ""))
 		}
 	})
 }
+
+func noStoreYet(context.Context) error { return Refuse("store_unavailable", "") }

@@ -12,8 +12,8 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-// streams is the register of WebSockets and event streams that are open: those that must end when access does (S5).
-type streams struct {
+// Streams is the register of WebSockets and event streams that are open: those that must end when access does (S5).
+type Streams struct {
 	mu        sync.Mutex
 	byAccount map[string]map[*stream]struct{}
 	doubtful  map[string]struct{} // accounts of which something may be gone that their streams need
@@ -26,7 +26,7 @@ type streams struct {
 }
 
 type stream struct {
-	caller *caller
+	caller *Caller
 	route  vexa.Route
 	method string
 	path   string
@@ -53,49 +53,51 @@ var (
 	stopping    = &ending{"", 1001, "The service is restarting. Please connect again."}
 )
 
-func newStreams(limit int) *streams {
-	return &streams{byAccount: make(map[string]map[*stream]struct{}), doubtful: make(map[string]struct{}), limit: limit, look: make(chan struct{}, 1)}
+// NewStreams makes an empty one; limit is how many streams an account may have.
+func NewStreams(limit int) *Streams {
+	return &Streams{byAccount: make(map[string]map[*stream]struct{}), doubtful: make(map[string]struct{}), limit: limit, look: make(chan struct{}, 1)}
 }
 
 // stream describes the stream that an exchange is about to become.
-func (ex *exchange) stream(kind, method string, cut func(*ending)) *stream {
-	return &stream{caller: ex.caller, route: ex.route, method: method, path: ex.path, from: ex.address, kind: kind, cut: cut}
+func (g *Passage) stream(kind, method string, cut func(*ending)) *stream {
+	return &stream{caller: g.caller, route: g.route, method: method, path: g.ex.Path, from: g.ex.Address, kind: kind, cut: cut}
 }
 
-// endedBy notes in the log why a stream was ended, if it was.
-func (ex *exchange) endedBy(ctx context.Context) {
+// endedBy is the code of why a stream was ended; otherwise if it was not.
+func endedBy(ctx context.Context, otherwise Code) Code {
 	var why *ending
 	if errors.As(context.Cause(ctx), &why) {
-		ex.code = why.code
+		return why.code
 	}
+	return otherwise
 }
 
 // register puts a stream into the register, so that it ends when access does.
-func (p *Proxy) register(st *stream) error {
+func (s *Streams) register(st *stream) error {
 	c := st.caller // once it is in the register, its caller is looked at afresh from time to time
-	if err := p.streams.add(st); err != nil {
+	if err := s.add(st); err != nil {
 		return err
 	}
-	if c.ended.Load() { // between the request's proof and now
-		p.streams.remove(st)
-		return refuse("unauthenticated", "")
+	if c.Ended() { // between the request's proof and now
+		s.remove(st)
+		return Refuse("unauthenticated", "")
 	}
 	return nil
 }
 
 // add registers a stream; it is refused beyond the account's limit (S12). What was found out about its caller before may no longer
 // be so, and no revocation in between knew of the stream: it begins in doubt.
-func (s *streams) add(st *stream) error {
+func (s *Streams) add(st *stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	account := st.caller.account.ID
+	account := st.caller.Account.ID
 	open := s.byAccount[account]
 	switch {
 	case s.closed:
-		return refuse("store_unavailable", stopping.reason)
+		return Refuse("store_unavailable", stopping.reason)
 	case st.kind != "transfer" && counted(open, anyStream) >= s.limit,
 		st.kind != "transfer" && isProgram(st) && counted(open, isProgram) >= s.limit-s.limit/4:
-		return refuse("rate_limited", "Too many streams are open at a time.")
+		return Refuse("rate_limited", "Too many streams are open at a time.")
 	case open == nil:
 		open = make(map[*stream]struct{})
 		s.byAccount[account] = open
@@ -121,12 +123,12 @@ func counted(open map[*stream]struct{}, such func(*stream) bool) (n int) {
 func anyStream(*stream) bool { return true }
 
 // isProgram says whether a stream is a program's. All programs of somebody together leave a quarter of the places to their browser.
-func isProgram(st *stream) bool { return st.caller.credential != bySession }
+func isProgram(st *stream) bool { return st.caller.Credential != BySession }
 
-func (s *streams) remove(st *stream) {
+func (s *Streams) remove(st *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	account := st.caller.account.ID
+	account := st.caller.Account.ID
 	delete(s.byAccount[account], st)
 	if len(s.byAccount[account]) == 0 {
 		delete(s.byAccount, account)
@@ -137,24 +139,45 @@ func (s *streams) remove(st *stream) {
 	}
 }
 
+// End ends the streams of an account: those of one credential, or all when id is empty.
+func (s *Streams) End(account, id string) {
+	s.cut(account, func(st *stream) bool { return id == "" || st.caller.CredentialID == id })
+}
+
+// EndOf ends the streams of a caller, who may nothing any more.
+func (s *Streams) EndOf(c *Caller) {
+	s.cut(c.Account.ID, func(st *stream) bool { return st.caller == c })
+}
+
+// Keep ends those streams of a caller that they may no longer have, by what was found when looking afresh, and leaves them the others.
+func (s *Streams) Keep(was, now *Caller, v *View) {
+	s.cut(was.Account.ID, func(st *stream) bool {
+		return st.caller == was && (!Covers(v.Scopes, st.route) || DeniesRoute(v.Decision.Grant.DenyRoutes, st.method, st.path))
+	})
+	s.stands(was, now)
+}
+
 // cut ends those of an account's streams that ends says.
-func (s *streams) cut(account string, why *ending, ends func(*stream) bool) {
+func (s *Streams) cut(account string, ends func(*stream) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for st := range s.byAccount[account] {
 		if ends(st) {
-			st.cut(why)
+			st.cut(accessEnded)
 		}
 	}
 }
 
+// EndAll ends every stream because the store has been away too long to know who may go on (S5).
+func (s *Streams) EndAll() { s.cutAll(storeAway) }
+
 // cutAll ends every stream.
-func (s *streams) cutAll(why *ending) {
+func (s *Streams) cutAll(why *ending) {
 	s.each(func(st *stream) { st.cut(why) })
 }
 
-// close ends every stream, lets no other in, and waits until the WebSockets have ended: at most partingTime.
-func (s *streams) close() {
+// Close ends every stream, lets no other in, and waits until the WebSockets have ended: at most partingTime.
+func (s *Streams) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
@@ -162,26 +185,27 @@ func (s *streams) close() {
 	s.sockets.Wait()
 }
 
-// sweep ends the streams whose credentials have come to their end, puts those in doubt that have to be looked at afresh, and counts the
+// Sweep ends the streams whose credentials have come to their end, puts those in doubt that have to be looked at afresh, and counts the
 // others as use.
-func (s *streams) sweep(now time.Time, used func(*stream)) {
+func (s *Streams) Sweep(now time.Time, used func(c *Caller, address string)) {
 	s.each(func(st *stream) {
-		switch c := st.caller; {
-		case !c.expires.IsZero() && !now.Before(c.expires):
+		c := st.caller
+		switch {
+		case !c.Expires.IsZero() && !now.Before(c.Expires):
 			st.cut(accessEnded)
 			return
-		case !c.until.IsZero() && !now.Before(c.until):
-			s.doubtful[c.account.ID] = struct{}{}
+		case !c.Until.IsZero() && !now.Before(c.Until):
+			s.doubtful[c.Account.ID] = struct{}{}
 		}
-		used(st)
+		used(c, st.from)
 	})
 }
 
-// callers returns those of an account who have streams, each once.
-func (s *streams) callers(account string) []*caller {
+// Callers returns those of an account who have streams, each once.
+func (s *Streams) Callers(account string) []*Caller {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make(map[*caller]bool)
+	all := make(map[*Caller]bool)
 	for st := range s.byAccount[account] {
 		all[st.caller] = true
 	}
@@ -189,18 +213,18 @@ func (s *streams) callers(account string) []*caller {
 }
 
 // stands gives the streams of a caller the same one as they are now.
-func (s *streams) stands(was, now *caller) {
+func (s *Streams) stands(was, now *Caller) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for st := range s.byAccount[was.account.ID] {
+	for st := range s.byAccount[was.Account.ID] {
 		if st.caller == was {
 			st.caller = now
 		}
 	}
 }
 
-// count returns how many streams of a kind are open.
-func (s *streams) count(kind string) int {
+// Count returns how many streams of a kind are open.
+func (s *Streams) Count(kind string) int {
 	n := 0
 	s.each(func(st *stream) {
 		if st.kind == kind {
@@ -210,7 +234,7 @@ func (s *streams) count(kind string) int {
 	return n
 }
 
-func (s *streams) each(do func(*stream)) {
+func (s *Streams) each(do func(*stream)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, open := range s.byAccount {
@@ -220,16 +244,19 @@ func (s *streams) each(do func(*stream)) {
 	}
 }
 
-// lookNow asks for the accounts in doubt to be looked at without waiting for the next round.
-func (s *streams) lookNow() {
+// Look is ready to be received from when accounts are in doubt that should not wait for the next round.
+func (s *Streams) Look() <-chan struct{} { return s.look }
+
+// LookNow asks for the accounts in doubt to be looked at without waiting for the next round.
+func (s *Streams) LookNow() {
 	select {
 	case s.look <- struct{}{}:
 	default:
 	}
 }
 
-// doubt notes that something may be gone that an account's streams need.
-func (s *streams) doubt(account string) {
+// Doubt notes that something may be gone that an account's streams need.
+func (s *Streams) Doubt(account string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.byAccount[account]) > 0 {
@@ -237,8 +264,8 @@ func (s *streams) doubt(account string) {
 	}
 }
 
-// doubtAll notes it of all accounts.
-func (s *streams) doubtAll() {
+// DoubtAll notes it of all accounts.
+func (s *Streams) DoubtAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for account := range s.byAccount {
@@ -246,9 +273,9 @@ func (s *streams) doubtAll() {
 	}
 }
 
-// inDoubt returns the accounts whose streams must be looked at again, each once: those noted, and all when the rules are not
+// InDoubt returns the accounts whose streams must be looked at again, each once: those noted, and all when the rules are not
 // those of last time.
-func (s *streams) inDoubt(rules *rule.Rules) []string {
+func (s *Streams) InDoubt(rules *rule.Rules) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	accounts := slices.Collect(maps.Keys(s.doubtful))

@@ -12,21 +12,21 @@ import (
 	"vexa-sso/oidc"
 )
 
-// universalLogout ends everything of a person at Okta's word (global token revocation, draft-parecki-oauth-global-token-revocation;
+// UniversalLogout ends everything of a person at Okta's word (global token revocation, draft-parecki-oauth-global-token-revocation;
 // Okta calls it Universal Logout): sessions, streams and Vexa keys. They may sign in again if Okta lets them.
-func (p *Proxy) universalLogout(ex *exchange, r *http.Request) error {
-	provider := p.provider(r.PathValue("provider"))
+func (n *Endpoints) UniversalLogout(ex *Exchange, r *http.Request) error {
+	provider := n.providers.ByName(r.PathValue("provider"))
 	switch {
 	case provider == nil || provider.Type() != oidc.TypeOkta:
-		return refuse("not_found", "")
+		return Refuse("not_found", "")
 	case r.Method != http.MethodPost:
-		return refuse("method_not_allowed", "")
+		return Refuse("method_not_allowed", "")
 	}
 	bearer, ok := bearerToken(r)
 	if !ok {
-		return refuse("token_invalid", "Universal Logout must show one bearer token.")
+		return Refuse("token_invalid", "Universal Logout must show one bearer token.")
 	}
-	endpoint := p.origin + "/sso/logout/universal/" + provider.Name()
+	endpoint := ex.Site.Origin + "/sso/logout/universal/" + provider.Name()
 	jti, until, err := provider.VerifyUniversalLogout(r.Context(), bearer, endpoint)
 	if err != nil {
 		return asCaller(err)
@@ -36,17 +36,17 @@ func (p *Proxy) universalLogout(ex *exchange, r *http.Request) error {
 		return err
 	}
 	var found []mapping.Account
-	err = p.once(r.Context(), provider, "universal:"+jti, until, func() (err error) {
-		if found, err = p.meant(r.Context(), provider, who); err != nil {
+	err = n.consumeOnce(r.Context(), provider, "universal:"+jti, until, func() (err error) {
+		if found, err = n.meant(r.Context(), provider, who); err != nil {
 			return err
 		}
-		return p.endEverything(ex, r, provider, found)
+		return n.endEverything(ex, r, provider, found)
 	})
 	switch {
 	case err != nil:
-		return asProblem(err)
+		return AsProblem(err)
 	case len(found) == 0:
-		return refuse("not_found", "Nobody here is known by that name.")
+		return Refuse("not_found", "Nobody here is known by that name.")
 	}
 	ex.Header().Set("Cache-Control", "no-store")
 	ex.WriteHeader(http.StatusNoContent)
@@ -64,12 +64,12 @@ func bearerToken(r *http.Request) (string, bool) {
 }
 
 // asCaller is an error of verifying a caller: 401, unless the provider's keys could not be read.
-func asCaller(err error) *problem {
-	pr := asProblem(err)
+func asCaller(err error) *Problem {
+	pr := AsProblem(err)
 	if pr.Code == oidc.CodeProviderUnavailable || pr.Code == "internal_error" {
 		return pr
 	}
-	return &problem{Code: "token_invalid", Detail: "That token is not one that this provider calls us with.", Err: err}
+	return &Problem{Code: "token_invalid", Detail: "That token is not one that this provider calls us with.", Err: err}
 }
 
 // subjectID names a person (RFC 9493).
@@ -88,19 +88,19 @@ func readSubject(w http.ResponseWriter, r *http.Request) (subjectID, error) {
 		inner, err = members(json.NewDecoder(strings.NewReader(string(outer["sub_id"]))))
 	}
 	if err != nil {
-		return subjectID{}, refuseBecause("bad_request", "The body must be a JSON object with a sub_id.", err)
+		return subjectID{}, RefuseBecause("bad_request", "The body must be a JSON object with a sub_id.", err)
 	}
 	var id subjectID
 	for name, into := range map[string]*string{"format": &id.format, "email": &id.email, "iss": &id.iss, "sub": &id.sub} {
 		if raw, ok := inner[name]; ok && json.Unmarshal(raw, into) != nil {
-			return subjectID{}, refuse("bad_request", "A member of sub_id is not a string.")
+			return subjectID{}, Refuse("bad_request", "A member of sub_id is not a string.")
 		}
 	}
 	switch {
 	case id.format == "email" && id.email != "", id.format == "iss_sub" && id.iss != "" && id.sub != "":
 		return id, nil
 	}
-	return subjectID{}, refuse("bad_request", "sub_id must have the format email, or iss_sub, and what belongs to it.")
+	return subjectID{}, Refuse("bad_request", "sub_id must have the format email, or iss_sub, and what belongs to it.")
 }
 
 // members reads one JSON object, with its names as they are and each once.
@@ -128,15 +128,15 @@ func members(from *json.Decoder) (map[string]json.RawMessage, error) {
 }
 
 // meant finds the accounts of the provider that a subject identifier names.
-func (p *Proxy) meant(ctx context.Context, provider *oidc.Provider, who subjectID) ([]mapping.Account, error) {
+func (n *Endpoints) meant(ctx context.Context, provider *oidc.Provider, who subjectID) ([]mapping.Account, error) {
 	if who.format == "email" {
-		return p.accounts.AccountsByEmail(ctx, provider.Name(), who.email)
+		return n.accounts.AccountsByEmail(ctx, provider.Name(), who.email)
 	}
 	subject, ok := provider.SubjectOf(who.iss, who.sub)
 	if !ok {
 		return nil, nil
 	}
-	account, err := p.accounts.AccountBySubject(ctx, subject)
+	account, err := n.accounts.AccountBySubject(ctx, subject)
 	if errors.Is(err, mapping.ErrNotFound) || err == nil && account.Provider != provider.Name() {
 		return nil, nil
 	}
@@ -144,14 +144,13 @@ func (p *Proxy) meant(ctx context.Context, provider *oidc.Provider, who subjectI
 }
 
 // endEverything ends all that accounts have, here at once.
-func (p *Proxy) endEverything(ex *exchange, r *http.Request, provider *oidc.Provider, accounts []mapping.Account) error {
+func (n *Endpoints) endEverything(ex *Exchange, r *http.Request, provider *oidc.Provider, accounts []mapping.Account) error {
 	const reason = "the provider ended everything of theirs (Universal Logout)"
 	for _, account := range accounts {
-		if err := p.accounts.SignOutEverywhere(r.Context(), account.ID, reason, "provider "+provider.Name()); err != nil {
+		if err := n.ender.SignOutEverywhere(r.Context(), account.ID, reason, "provider "+provider.Name()); err != nil {
 			return err
 		}
-		p.Apply(mapping.Revocation{At: p.now(), Kind: mapping.RevokeAccount, Account: account.ID, Reason: reason})
-		p.record(ex, r, mapping.Event{Event: mapping.EventProviderLogout, Actor: "provider " + provider.Name(), Account: account.ID, Provider: provider.Name(), Reason: reason})
+		n.edge.Record(ex, r, mapping.Event{Event: mapping.EventProviderLogout, Actor: "provider " + provider.Name(), Account: account.ID, Provider: provider.Name(), Reason: reason})
 	}
 	return nil
 }

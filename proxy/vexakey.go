@@ -35,83 +35,83 @@ type KeyOwners interface {
 
 // nativeKey answers a Vexa key: with a refusal that says what to do instead, or, for the weeks of moving over, with the account of the
 // user whose key it is.
-func (p *Proxy) nativeKey(ex *exchange, r *http.Request, shown credential) (*caller, error) {
-	if p.cfg.Tokens.NativeKeys != NativeKeysMigrate || p.owners == nil {
-		return nil, p.refuseNative()
+func (i *Identifier) nativeKey(ex *Exchange, r *http.Request, shown credential) (*Caller, error) {
+	if i.cfg.Tokens.NativeKeys != NativeKeysMigrate || i.owners == nil {
+		return nil, refuseNative(ex.Site)
 	}
 	key := credentialKey{hash: hashOf(shown.value)}
-	c, ok := p.known.natives.get(key, ex.start)
+	c, ok := i.memory.natives.get(key, ex.Start)
 	if !ok {
 		var err error
-		c, err = p.lookUp(ex, r, p.known.natives, key, func(ctx context.Context) (*caller, error) { return p.readNative(ctx, ex, shown.value) })
+		c, err = i.lookUp(ex, r, i.memory.natives, key, func(ctx context.Context) (*Caller, error) { return i.readNative(ctx, ex, shown.value) })
 		if err != nil {
 			return nil, err
 		}
 	}
-	p.metrics.nativeKeys.WithLabelValues(c.account.ID).Inc()
+	i.edge.Metrics.NativeKeys.WithLabelValues(c.Account.ID).Inc()
 	return c, nil
 }
 
-func (p *Proxy) refuseNative() error {
-	return refuse("native_key_refused", "Vexa's own API keys are not accepted here. Make a token at "+p.origin+page.TokensPath+" and send it where the key was.")
+func refuseNative(site *Site) error {
+	return Refuse("native_key_refused", "Vexa's own API keys are not accepted here. Make a token at "+site.Origin+page.TokensPath+" and send it where the key was.")
 }
 
 // readNative finds the account whose Vexa user a key belongs to: an active one, and the only one that has the user. The key goes to
 // the gateway and nowhere else.
-func (p *Proxy) readNative(ctx context.Context, ex *exchange, key string) (*caller, error) {
-	if len(key) > maxNativeKey || !printable(key) {
-		return nil, p.refuseNative()
+func (i *Identifier) readNative(ctx context.Context, ex *Exchange, key string) (*Caller, error) {
+	if len(key) > maxNativeKey || !Printable(key) {
+		return nil, refuseNative(ex.Site)
 	}
-	if !p.nativeAsks.AllowN(p.now(), 1) {
-		return nil, refuse("rate_limited", "")
+	if !i.nativeAsks.AllowN(i.edge.Now(), 1) {
+		return nil, Refuse("rate_limited", "")
 	}
-	owner, err := p.owners.Whoami(ctx, key, ex.address)
+	owner, err := i.owners.Whoami(ctx, key, ex.Address)
 	switch {
 	case errors.Is(err, vexa.ErrKeyRefused):
-		p.failures.note(ex.address, ex.start, nativeFailures-1)
-		return nil, p.refuseNative()
+		i.failures.note(ex.Address, ex.Start, nativeFailures-1)
+		return nil, refuseNative(ex.Site)
 	case err != nil:
-		return nil, refuseBecause("vexa_admin_unavailable", "Vexa cannot say right now whose key this is.", err)
+		return nil, RefuseBecause("vexa_admin_unavailable", "Vexa cannot say right now whose key this is.", err)
 	}
-	accounts, err := p.accounts.AccountsByVexaUser(ctx, owner.UserID)
+	accounts, err := i.accounts.AccountsByVexaUser(ctx, owner.UserID)
 	if err != nil {
 		return nil, err
 	}
 	accounts = slices.DeleteFunc(accounts, func(a mapping.Account) bool { return a.Status == mapping.Pending })
 	if len(accounts) != 1 { // of several who share the user, nobody knows whose key it is: perhaps of one who was suspended (E7)
-		return nil, p.refuseNative()
+		return nil, refuseNative(ex.Site)
 	}
 	account := accounts[0]
 	if account.Status != mapping.Active || vexa.NormalEmail(account.VexaEmail) != vexa.NormalEmail(owner.Email) {
-		return nil, p.refuseNative()
+		return nil, refuseNative(ex.Site)
 	}
-	if err := p.accounts.NoteNativeKey(ctx, account, ex.address, ex.traceID); err != nil {
-		p.log.Warn("that a Vexa key is still shown is not in the audit", "account", account.ID, "error", err)
+	if err := i.accounts.NoteNativeKey(ctx, account, ex.Address, ex.TraceID); err != nil {
+		i.edge.Log.Warn("that a Vexa key is still shown is not in the audit", "account", account.ID, "error", err)
 	}
-	return p.ownerOf(ctx, account.ID, rule.NewScopes(owner.Scopes...))
+	return i.ownerOf(ctx, account.ID, rule.NewScopes(owner.Scopes...))
 }
 
 // ownerOf is who stands behind a Vexa key of an account's user.
-func (p *Proxy) ownerOf(ctx context.Context, id string, scopes rule.Scopes) (*caller, error) {
-	account, err := p.accounts.Account(ctx, id)
+func (i *Identifier) ownerOf(ctx context.Context, id string, scopes rule.Scopes) (*Caller, error) {
+	account, err := i.accounts.Account(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	pauses := account.ProvenAt.Add(p.cfg.Tokens.MaxOffline)
-	if err := p.checkProven(account, pauses); err != nil {
+	pauses := account.ProvenAt.Add(i.cfg.Tokens.MaxOffline)
+	if err := i.checkProven(account, pauses); err != nil {
 		return nil, err
 	}
-	now := p.now()
-	return &caller{
-		credential: byNativeKey, expires: now.Add(nativeStreams), until: earlier(now.Add(nativeKept), pauses),
-		account: account, limited: true, atMost: scopes, limiter: p.newLimiter(),
+	now := i.edge.Now()
+	return &Caller{
+		Credential: ByNativeKey, Expires: now.Add(nativeStreams), Until: earlier(now.Add(nativeKept), pauses),
+		Account: account, limited: true, AtMost: scopes, limiter: i.newLimiter(),
 	}, nil
 }
 
 // deprecate tells a program that shows a Vexa key that this will not go on, and where there is something better (RFC 9745). Keys are
 // out of use from when their owner has an account here.
-func (p *Proxy) deprecate(ex *exchange, c *caller) {
+func (i *Identifier) deprecate(ex *Exchange, c *Caller) {
 	h := ex.Header()
-	h.Set("Deprecation", fmt.Sprintf("@%d", c.account.CreatedAt.Unix()))
-	h.Set("Link", "<"+p.origin+page.TokensPath+`>; rel="deprecation"; type="text/html"`)
+	h.Set("Deprecation", fmt.Sprintf("@%d", c.Account.CreatedAt.Unix()))
+	h.Set("Link", "<"+ex.Site.Origin+page.TokensPath+`>; rel="deprecation"; type="text/html"`)
 }

@@ -12,9 +12,10 @@ import (
 
 // Visit is one request to a page or endpoint that was put under the bridge's own address with [Proxy.Handle].
 type Visit struct {
-	p  *Proxy
-	ex *exchange
-	r  *http.Request
+	p      *Proxy
+	ex     *Exchange
+	r      *http.Request
+	caller *Caller // once somebody asked who it is
 }
 
 // Person is somebody who is signed in with their browser.
@@ -31,7 +32,7 @@ type Person struct {
 // /.well-known/. What h returns as an error becomes the answer; then it must not have written any. All handlers are put there before
 // the first request is served.
 func (p *Proxy) Handle(pattern string, h func(*Visit) error) {
-	p.put(pattern, func(ex *exchange, r *http.Request) error { return h(&Visit{p, ex, r}) })
+	p.put(pattern, func(ex *Exchange, r *http.Request) error { return h(&Visit{p: p, ex: ex, r: r}) })
 }
 
 // Writer is where the answer goes.
@@ -41,44 +42,64 @@ func (v *Visit) Writer() http.ResponseWriter { return v.ex }
 func (v *Visit) Request() *http.Request { return v.r }
 
 // TraceID names the request in the log and in every answer that is an error.
-func (v *Visit) TraceID() string { return v.ex.traceID }
+func (v *Visit) TraceID() string { return v.ex.TraceID }
 
 // Address is the client's.
-func (v *Visit) Address() string { return v.ex.address }
+func (v *Visit) Address() string { return v.ex.Address }
 
 // Now is what time it is.
-func (v *Visit) Now() time.Time { return v.p.now() }
+func (v *Visit) Now() time.Time { return v.p.edge.Now() }
 
 // Pages renders pages.
-func (v *Visit) Pages() *page.Pages { return v.p.pages }
+func (v *Visit) Pages() *page.Pages { return v.p.edge.Pages }
 
 // Redirect sends a browser on with a GET.
-func (v *Visit) Redirect(location string) { redirect(v.ex, location) }
+func (v *Visit) Redirect(location string) { Redirect(v.ex, location) }
 
 // WriteJSON answers with JSON that nobody keeps (RFC 6749 section 5.1).
 func (v *Visit) WriteJSON(status int, body any) {
 	v.ex.Header().Set("Pragma", "no-cache") // for caches of HTTP/1.0
-	writeJSON(v.ex, status, body)
+	WriteJSON(v.ex, status, body)
 }
 
 // Record writes an audit event with where it came from.
-func (v *Visit) Record(e mapping.Event) { v.p.record(v.ex, v.r, e) }
+func (v *Visit) Record(e mapping.Event) { v.p.edge.Record(v.ex, v.r, e) }
 
 // SignedIn returns who is signed in by the browser's cookie and may use Vexa. The error, returned by the handler, sends a person who
 // opens the page to sign in and back here; everybody else is told to sign in. What a program shows is no sign-in.
 func (v *Visit) SignedIn() (Person, error) {
-	c, err := v.p.identify(v.ex, v.r)
+	c, err := v.Caller()
 	if err != nil {
 		return Person{}, err
 	}
-	if c.credential != bySession {
-		return Person{}, refuse("unauthenticated", "This is for a person who is signed in with a browser, and not for a token.")
+	if c.Credential != BySession {
+		return Person{}, Refuse("unauthenticated", "This is for a person who is signed in with a browser, and not for a token.")
 	}
-	d := v.p.see(c).decision
-	if err := mayUse(c.account, d); err != nil {
+	if err := MayUse(c.Account, c.Decision); err != nil {
 		return Person{}, err
 	}
-	return Person{Account: c.account, Decision: d, SessionID: c.credentialID, AuthTime: c.session.AuthTime}, nil
+	return Person{Account: c.Account, Decision: c.Decision, SessionID: c.CredentialID, AuthTime: v.caller.Session.AuthTime}, nil
+}
+
+// VisitCaller is who asks, by cookie or by what a program shows.
+type VisitCaller struct {
+	Account      mapping.Account
+	Decision     rule.Decision // of the rules now in force; not necessarily allowing
+	Credential   string        // BySession, ByToken …
+	CredentialID string        // of a session or a token of ours
+}
+
+// MayUse refuses who may not use Vexa at all.
+func (c VisitCaller) MayUse() error { return MayUse(c.Account, c.Decision) }
+
+// Caller is whoever asks, with whatever credential.
+func (v *Visit) Caller() (VisitCaller, error) {
+	c, err := v.p.callers.Identify(v.ex, v.r)
+	if err != nil {
+		return VisitCaller{}, err
+	}
+	v.caller = c
+	return VisitCaller{c.Account, v.p.callers.View(v.ex, c).Decision, c.Credential, c.CredentialID}, nil
 }
 
 // freshFor is how long a sign-in is good for what only the person themselves may do (S7).
@@ -92,7 +113,7 @@ func (v *Visit) FreshlySignedIn() (Person, error) {
 		return Person{}, err
 	}
 	if !v.Fresh(person) {
-		return Person{}, &problem{Code: "login_required", Detail: "This needs a sign-in that is less than five minutes old.", Afresh: true}
+		return Person{}, &Problem{Code: "login_required", Detail: "This needs a sign-in that is less than five minutes old.", Afresh: true}
 	}
 	return person, nil
 }
@@ -100,9 +121,9 @@ func (v *Visit) FreshlySignedIn() (Person, error) {
 // StillSignedIn looks afresh whether whoever SignedIn has returned is signed in and may use Vexa, whatever this replica remembers. Asked
 // after something was written in their name that lasts, it lets nothing slip in between a revocation and our hearing of it (S5).
 func (v *Visit) StillSignedIn() error {
-	_, err := v.p.again(v.r.Context(), v.ex.caller)
+	_, err := v.p.callers.Again(v.r.Context(), v.caller)
 	if errors.Is(err, mapping.ErrNotFound) {
-		return refuse("unauthenticated", "Your sign-in has ended. Please sign in again.")
+		return Refuse("unauthenticated", "Your sign-in has ended. Please sign in again.")
 	}
 	return err
 }
@@ -110,9 +131,31 @@ func (v *Visit) StillSignedIn() error {
 // Fresh says whether a person's sign-in is less than five minutes old.
 func (v *Visit) Fresh(person Person) bool { return v.Now().Sub(person.AuthTime) < freshFor }
 
-// SameSite refuses a request that another site could have made the browser send. It is for whatever changes something in the name
+// SameOrigin refuses a request that another origin could have made the browser send. It is for whatever changes something in the name
 // of the cookie, whatever the method (S7).
-func (v *Visit) SameSite() error { return v.p.checkOrigin(v.r) }
+func (v *Visit) SameOrigin() error { return v.ex.Site.CheckOrigin(v.r) }
 
-// Refuse is a refusal by its code, in words; the code's own sentence when detail is empty.
-func Refuse(code Code, detail string) error { return refuse(code, detail) }
+// Navigates reports whether a person's browser is opening a page, as opposed to a program that asks for data.
+func (v *Visit) Navigates() bool { return IsNavigation(v.r) }
+
+// Origin is where we are, scheme://host.
+func (v *Visit) Origin() string { return v.ex.Site.Origin }
+
+// SignInAgain answers a form with a page that leads to sign in afresh and back to returnTo. A redirect would be held to the
+// form-action of the page that the form is on.
+func (v *Visit) SignInAgain(returnTo, where string) {
+	v.ex.Code = "login_required"
+	v.Pages().Continue(v.ex, v.r, page.Continue{To: LoginPath(returnTo, true), Where: where})
+}
+
+// LatestUse puts into tokens what is not written yet of when they were used.
+func (v *Visit) LatestUse(tokens []mapping.Token) { v.p.callers.LatestUse(tokens) }
+
+// MayRequest reports whether scopes within a grant cover a request.
+func (v *Visit) MayRequest(g rule.Grant, scopes rule.Scopes, method, path string) bool {
+	route, known := v.p.hosts[0].passer.Routes().Lookup(method, path)
+	return known && Covers(scopes, route) && !DeniesRoute(g.DenyRoutes, method, path)
+}
+
+// RandomID is 256 random bits in base64url.
+func (v *Visit) RandomID() (string, error) { return RandomID(v.p.edge.Random) }

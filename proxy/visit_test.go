@@ -29,7 +29,7 @@ func guarded(p *proxy.Proxy) {
 		return tell(v, who, err)
 	})
 	p.Handle("POST /sso/test/change", func(v *proxy.Visit) error {
-		if err := v.SameSite(); err != nil {
+		if err := v.SameOrigin(); err != nil {
 			return err
 		}
 		v.Redirect("/sso/")

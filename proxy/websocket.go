@@ -32,8 +32,8 @@ const closeUnauthorized = 4401
 
 // socket is one open WebSocket: the client's connection, the gateway's, and what is known of both.
 type socket struct {
-	p        *Proxy
-	ex       *exchange
+	p        *Passer
+	g        *Passage
 	client   net.Conn
 	upstream io.ReadWriteCloser
 
@@ -41,29 +41,29 @@ type socket struct {
 	end   context.CancelCauseFunc
 	timer sync.Once
 
-	writing sync.Mutex // held by who writes to the client
-	frames  frames     // of what was written to it
-	told    bool       // a close frame was: nothing may follow
-	held    []byte     // the gateway's close frame, as far as it has come
+	writing      sync.Mutex // held by who writes to the client
+	frames       frames     // of what was written to it
+	told         bool       // a close frame was: nothing may follow
+	pendingClose []byte     // the gateway's close frame, as far as it has come
 
 	buffers [2][idleBuffer]byte
 }
 
 // passSocket opens a WebSocket at the gateway and passes it on until either side ends it or access does. It returns once the
 // socket is open; from then on the socket's own goroutines have the exchange.
-func (p *Proxy) passSocket(ex *exchange, r *http.Request) error {
+func (p *Passer) passSocket(g *Passage, r *http.Request) error {
 	if r.ContentLength != 0 {
-		return refuse("bad_request", "A WebSocket is opened without a body.")
+		return Refuse("bad_request", "A WebSocket is opened without a body.")
 	}
 	// The request's own context ends when the handler returns, which is long before the socket does.
-	ctx, end := context.WithCancelCause(context.WithValue(context.WithoutCancel(r.Context()), exchangeKey{}, ex))
-	s := &socket{p: p, ex: ex, ctx: ctx, end: end}
-	st := ex.stream("websocket", r.Method, func(why *ending) { end(why) })
-	if err := p.register(st); err != nil {
+	ctx, end := context.WithCancelCause(context.WithValue(context.WithoutCancel(r.Context()), passageKey{}, g))
+	s := &socket{p: p, g: g, ctx: ctx, end: end}
+	st := g.stream("websocket", r.Method, func(why *ending) { end(why) })
+	if err := p.streams.register(st); err != nil {
 		return err
 	}
 	defer func() {
-		if !ex.goesOn {
+		if !g.ex.GoesOn {
 			p.streams.remove(st)
 			end(nil)
 		}
@@ -73,27 +73,27 @@ func (p *Proxy) passSocket(ex *exchange, r *http.Request) error {
 
 	res, err := p.reverse.Transport.RoundTrip(p.opening(r.WithContext(ctx)))
 	if err != nil {
-		p.broken(ex, r.WithContext(ctx), err)
+		p.broken(g.ex, r.WithContext(ctx), err)
 		return nil
 	}
 	if err := p.answered(res); err != nil {
 		return err
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		return ex.relay(res)
+		return relay(g.ex, res)
 	}
 	early, err := s.open(res)
 	if err != nil {
 		return err
 	}
 	clientLeft()
-	ex.goesOn = true
+	g.ex.GoesOn = true
 	go s.run(st, early)
 	return nil
 }
 
 // opening is the request that opens the socket at the gateway.
-func (p *Proxy) opening(r *http.Request) *http.Request {
+func (p *Passer) opening(r *http.Request) *http.Request {
 	out := r.Clone(r.Context())
 	if len(out.Header["User-Agent"]) == 0 {
 		out.Header["User-Agent"] = []string{""} // or net/http would put its own
@@ -103,7 +103,7 @@ func (p *Proxy) opening(r *http.Request) *http.Request {
 }
 
 // relay passes on an answer that opens no socket.
-func (ex *exchange) relay(res *http.Response) error {
+func relay(ex *Exchange, res *http.Response) error {
 	defer res.Body.Close()
 	maps.Copy(ex.Header(), res.Header)
 	ex.WriteHeader(res.StatusCode)
@@ -118,32 +118,33 @@ func (s *socket) open(res *http.Response) (early []byte, err error) {
 	upstream, ok := res.Body.(io.ReadWriteCloser)
 	if !ok || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket") {
 		res.Body.Close()
-		return nil, fail("vexa_unavailable", errors.New("the gateway switched to a protocol that nobody asked for"))
+		return nil, Fail("vexa_unavailable", errors.New("the gateway switched to a protocol that nobody asked for"))
 	}
-	client, buffered, err := http.NewResponseController(s.ex.ResponseWriter).Hijack()
+	client, buffered, err := http.NewResponseController(s.g.ex.ResponseWriter).Hijack()
 	if err != nil {
 		upstream.Close()
-		return nil, fail("internal_error", err)
+		return nil, Fail("internal_error", err)
 	}
 	early, _ = buffered.Reader.Peek(buffered.Reader.Buffered())
 	res.Body = nil
-	s.ex.dress(res.Header)
+	s.g.dress(res.Header)
 	_ = res.Write(buffered.Writer)
 	_ = buffered.Writer.Flush() // a client that has gone is noticed when it is read from
 
 	s.client, s.upstream = client, upstream
-	s.ex.status = http.StatusSwitchingProtocols
-	s.ex.ResponseWriter, s.ex.secret = nil, "" // neither is needed any more, and both would live as long as the socket
+	ex := s.g.ex
+	ex.Status = http.StatusSwitchingProtocols
+	ex.ResponseWriter, s.g.secret = nil, "" // neither is needed any more, and both would live as long as the socket
 	return bytes.Clone(early), nil
 }
 
 // dress adds to the answer that opens a socket what is ours to say.
-func (ex *exchange) dress(h http.Header) {
-	if ex.protocol != "" && len(h["Sec-Websocket-Protocol"]) == 0 {
-		h["Sec-Websocket-Protocol"] = []string{ex.protocol}
+func (g *Passage) dress(h http.Header) {
+	if g.protocol != "" && len(h["Sec-Websocket-Protocol"]) == 0 {
+		h["Sec-Websocket-Protocol"] = []string{g.protocol}
 	}
 	for _, name := range []string{"Deprecation", "Link"} {
-		if values := ex.Header()[name]; len(values) > 0 {
+		if values := g.ex.Header()[name]; len(values) > 0 {
 			h[name] = values
 		}
 	}
@@ -159,9 +160,10 @@ func (s *socket) run(st *stream, early []byte) {
 
 	cancelParting()
 	s.close()
-	s.ex.endedBy(s.ctx)
+	ex := s.g.ex
+	ex.Code = endedBy(s.ctx, ex.Code)
 	s.end(nil)
-	s.p.finish(s.ctx, s.ex, http.MethodGet)
+	s.p.edge.Finish(s.ctx, ex, http.MethodGet)
 	s.p.streams.remove(st)
 }
 
@@ -214,8 +216,8 @@ func (s *socket) deliver(b []byte) error {
 	if err != nil || len(b) == 0 {
 		return err
 	}
-	s.held = append(s.held, b...)
-	frame, whole := shortFrame(s.held)
+	s.pendingClose = append(s.pendingClose, b...)
+	frame, whole := shortFrame(s.pendingClose)
 	switch {
 	case !whole:
 		return nil
@@ -238,7 +240,7 @@ func (s *socket) write(b []byte) (closing []byte, err error) {
 		switch atStart := s.frames.between(); {
 		case atStart && s.ctx.Err() != nil:
 			over = true
-		case s.held != nil, atStart && b[n]&0x0f == opClose:
+		case s.pendingClose != nil, atStart && b[n]&0x0f == opClose:
 			closing = b[n:]
 		default:
 			n += s.frames.take(b[n:])
@@ -246,7 +248,7 @@ func (s *socket) write(b []byte) (closing []byte, err error) {
 	}
 	if n > 0 {
 		sent, err := s.client.Write(b[:n])
-		s.ex.sent += int64(sent)
+		s.g.ex.Sent += int64(sent)
 		if err != nil {
 			return nil, err
 		}
@@ -272,8 +274,8 @@ func (s *socket) tell(frame []byte) error {
 // keyRefused finds out what became of the key, as the gateway closes a socket in this way for no other reason. The client has done
 // nothing wrong and is told to come back, when it will find another key (design section 5).
 func (s *socket) keyRefused() {
-	gone, err := s.p.accounts.KeyGone(s.ctx, s.ex.keyID)
-	s.p.log.Warn("the gateway closed a WebSocket because of its key", "gone", gone, "error", err, "trace_id", s.ex.traceID)
+	gone, err := s.p.keys.KeyGone(s.ctx, s.g.keyID)
+	s.p.edge.Log.Warn("the gateway closed a WebSocket because of its key", "gone", gone, "error", err, "trace_id", s.g.ex.TraceID)
 	s.end(keyRefused)
 }
 

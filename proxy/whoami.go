@@ -10,17 +10,17 @@ import (
 )
 
 // whoami is home for programs.
-func (p *Proxy) whoami(ex *exchange, r *http.Request) error {
+func (p *Proxy) whoami(ex *Exchange, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return refuse("method_not_allowed", "")
+		return Refuse("method_not_allowed", "")
 	}
-	c, err := p.identify(ex, r)
+	c, err := p.callers.Identify(ex, r)
 	if err != nil {
 		return err
 	}
-	v := p.see(c)
-	d, id := v.decision, c.account.Identity
-	writeJSON(ex, http.StatusOK, struct {
+	v := p.callers.View(ex, c)
+	d, id := v.Decision, c.Account.Identity
+	WriteJSON(ex, http.StatusOK, struct {
 		Account    string         `json:"account"`
 		Status     mapping.Status `json:"status"`
 		Provider   string         `json:"provider"`
@@ -35,8 +35,8 @@ func (p *Proxy) whoami(ex *exchange, r *http.Request) error {
 		Credential saidCredential `json:"credential"`
 		Session    *saidSession   `json:"session,omitempty"`
 	}{
-		c.account.ID, c.account.Status, c.account.Provider, c.account.Subject, id.Email, id.Name, id.Kind,
-		list(d.Matched()), list(v.scopes.List()), d.Grant.MaxConcurrentBots, d.Grant.Admin, sayCredential(c), saySession(c),
+		c.Account.ID, c.Account.Status, c.Account.Provider, c.Account.Subject, id.Email, id.Name, id.Kind,
+		List(d.Matched()), List(v.Scopes.List()), d.Grant.MaxConcurrentBots, d.Grant.Admin, sayCredential(c), saySession(c),
 	})
 	return nil
 }
@@ -49,11 +49,11 @@ type saidSession struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-func saySession(c *caller) *saidSession {
-	if c.credential != bySession {
+func saySession(c *Caller) *saidSession {
+	if c.Credential != BySession {
 		return nil
 	}
-	return &saidSession{c.session.ID, c.session.CreatedAt.UTC(), time.Unix(c.seen.Load(), 0).UTC(), c.session.ExpiresAt.UTC()}
+	return &saidSession{c.Session.ID, c.Session.CreatedAt.UTC(), c.Seen().UTC(), c.Session.ExpiresAt.UTC()}
 }
 
 // saidCredential is what whoami says of the credential that it was asked with.
@@ -67,13 +67,13 @@ type saidCredential struct {
 	ExpiresAt *time.Time        `json:"expires_at,omitempty"`
 }
 
-func sayCredential(c *caller) saidCredential {
+func sayCredential(c *Caller) saidCredential {
 	said := saidCredential{
-		Kind: c.credential, ID: c.credentialID, Type: c.token.Kind, Name: c.token.Name,
-		Client: cmp.Or(c.token.Client, c.access.ClientID), Scopes: c.atMost.List(),
+		Kind: c.Credential, ID: c.CredentialID, Type: c.Token.Kind, Name: c.Token.Name,
+		Client: cmp.Or(c.Token.Client, c.Access.ClientID), Scopes: c.AtMost.List(),
 	}
-	if !c.expires.IsZero() {
-		at := c.expires.UTC()
+	if !c.Expires.IsZero() {
+		at := c.Expires.UTC()
 		said.ExpiresAt = &at
 	}
 	return said

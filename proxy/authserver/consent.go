@@ -57,7 +57,7 @@ func (s *Server) consent(v *proxy.Visit) error {
 // answered reads the answer to a question of ours: from this site, and from somebody who is signed in. To say no, that is enough; to
 // say yes, the sign-in has to be fresh (S7).
 func answered(v *proxy.Visit) (proxy.Person, url.Values, error) {
-	if err := v.SameSite(); err != nil {
+	if err := v.SameOrigin(); err != nil {
 		return proxy.Person{}, nil, err
 	}
 	person, err := v.SignedIn()

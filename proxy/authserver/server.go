@@ -58,9 +58,23 @@ type Config struct {
 	Lifetime time.Duration
 }
 
+// Accounts is what is asked of accounts. *mapping.Accounts is one.
+type Accounts interface {
+	GrantTool(ctx context.Context, accountID string, n mapping.NewToken, actor string) (mapping.Issued, error)
+	RefreshTool(ctx context.Context, refreshHash [32]byte, client string) (mapping.Issued, error)
+	TokenByValue(ctx context.Context, hash [32]byte) (mapping.Token, mapping.Account, error)
+	TokenOfRefresh(ctx context.Context, refreshHash [32]byte) (mapping.Token, error)
+}
+
+// Ender ends what a revocation names: for good, on this replica at once and on the others within a second. *proxy.Proxy is one.
+type Ender interface {
+	End(ctx context.Context, r mapping.Revocation, actor string) error
+}
+
 // Deps are what the server works with. All but the last three are required.
 type Deps struct {
-	Accounts *mapping.Accounts
+	Accounts Accounts
+	Ender    Ender
 	Clients  Clients
 	Store    Store
 	Ring     mapping.Sealer
@@ -80,7 +94,8 @@ type Server struct {
 	scopes   []string
 	lifetime time.Duration
 
-	accounts *mapping.Accounts
+	accounts Accounts
+	ender    Ender
 	clients  Clients
 	store    Store
 	ring     mapping.Sealer
@@ -102,7 +117,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 	origin := public.Scheme + "://" + public.Host
 	s := &Server{
 		public: public, origin: origin, issuer: origin + issuerPath, scopes: rule.ScopeNames(), lifetime: cmp.Or(cfg.Lifetime, 2160*time.Hour),
-		accounts: d.Accounts, clients: d.Clients, store: d.Store, ring: d.Ring, titles: d.Titles, bounds: newBounds(), dead: newGraveyard(),
+		accounts: d.Accounts, ender: d.Ender, clients: d.Clients, store: d.Store, ring: d.Ring, titles: d.Titles, bounds: newBounds(), dead: newGraveyard(),
 		log: cmp.Or(d.Log, slog.Default()), now: d.Now, random: d.Random,
 	}
 	if s.now == nil {

@@ -161,7 +161,7 @@ func (s *Server) revokeReused(c call, a Authorization) error {
 
 // end revokes a program's grant. One that is gone already is no error.
 func (s *Server) end(ctx context.Context, account, token, reason, actor string) error {
-	err := s.accounts.Revoke(ctx, mapping.Revocation{Kind: mapping.RevokeToken, Account: account, Token: token, Reason: reason}, actor)
+	err := s.ender.End(ctx, mapping.Revocation{At: s.now(), Kind: mapping.RevokeToken, Account: account, Token: token, Reason: reason}, actor)
 	if errors.Is(err, mapping.ErrNotFound) {
 		return nil
 	}

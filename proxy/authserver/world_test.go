@@ -126,7 +126,7 @@ func (w *world) start(on net.Listener) {
 	})
 	must(t, err)
 	w.server, err = authserver.New(authserver.Config{PublicURL: w.public}, authserver.Deps{
-		Accounts: w.accounts, Clients: w.clients, Store: w.store, Ring: w.ring, Titles: map[string]string{"okta": "Acme"}, Log: log, Now: w.clock.Now,
+		Accounts: w.accounts, Ender: edge, Clients: w.clients, Store: w.store, Ring: w.ring, Titles: map[string]string{"okta": "Acme"}, Log: log, Now: w.clock.Now,
 	})
 	must(t, err)
 	w.server.Register(edge)

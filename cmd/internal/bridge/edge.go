@@ -39,12 +39,13 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	}
 	tools, err := authserver.New(
 		authserver.Config{PublicURL: b.cfg.PublicURL, Lifetime: b.cfg.Tokens.MaxLifetime},
-		authserver.Deps{Accounts: accounts, Clients: authserver.BuiltinClients(), Store: s, Ring: b.cfg.Ring, Titles: b.titles(), Log: b.log},
+		authserver.Deps{Accounts: accounts, Ender: p, Clients: authserver.BuiltinClients(), Store: s, Ring: b.cfg.Ring, Titles: b.titles(), Log: b.log},
 	)
 	if err != nil {
 		return nil, err
 	}
 	tools.Register(p)
+	proxy.NewDesk(proxy.TokensDeps{Accounts: accounts, Ender: p, Titles: b.titles(), MaxLifetime: b.cfg.Tokens.MaxLifetime}).Register(p)
 	return &edge{store: s, accounts: accounts, proxy: p, tools: tools}, nil
 }
 
