@@ -17,7 +17,8 @@ import (
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/tokens"
 )
 
 // check reports every setting that would not work or would not be safe, and completes what follows from others: redirect
@@ -39,7 +40,7 @@ func (l *loader) check(c *Config) {
 
 	l.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	l.oneOf("log.format", c.Log.Format, "json", "text")
-	l.oneOf("tokens.native_keys", c.Tokens.NativeKeys, proxy.NativeKeysDeny, proxy.NativeKeysMigrate)
+	l.oneOf("tokens.native_keys", c.Tokens.NativeKeys, caller.NativeKeysDeny, caller.NativeKeysMigrate)
 	l.oneOf("adopt_existing", c.AdoptExisting, "trusted", "never")
 }
 
@@ -270,8 +271,8 @@ func (l *loader) checkTimes(c *Config) {
 			l.failKey(d.key, "is not longer than nothing", "write it like 15m or 24h")
 		}
 	}
-	if d := c.Tokens.MaxLifetime; d > 0 && d < proxy.LeastTokenLifetime {
-		l.failKey("tokens.max_lifetime", fmt.Sprintf("%s is too short for any token", short(d)), "write "+short(proxy.LeastTokenLifetime)+" or more")
+	if d := c.Tokens.MaxLifetime; d > 0 && d < tokens.LeastTokenLifetime {
+		l.failKey("tokens.max_lifetime", fmt.Sprintf("%s is too short for any token", short(d)), "write "+short(tokens.LeastTokenLifetime)+" or more")
 	}
 	if s.Idle > s.Lifetime {
 		l.failKey("session.idle", fmt.Sprintf("%s is longer than session.lifetime, %s", short(s.Idle), short(s.Lifetime)), "shorten it, or lengthen the lifetime")

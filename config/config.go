@@ -10,6 +10,7 @@ import (
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
 	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
 )
 
 // Config is one validated configuration: what [Load] returns can be served as it is. The settings of each part are declared
@@ -83,8 +84,8 @@ func Default() *Config {
 		Log:     Log{Level: "info", Format: "json"},
 		Vexa:    vexa.Config{Generation: "auto"},
 		Config: proxy.Config{
-			Session: proxy.SessionConfig{Idle: 8 * time.Hour, Lifetime: 24 * time.Hour, Renew: 15 * time.Minute},
-			Tokens:  proxy.Tokens{MaxLifetime: 90 * 24 * time.Hour, MaxOffline: 24 * time.Hour, NativeKeys: proxy.NativeKeysDeny},
+			Session: caller.SessionConfig{Idle: 8 * time.Hour, Lifetime: 24 * time.Hour, Renew: 15 * time.Minute},
+			Tokens:  caller.Tokens{MaxLifetime: 90 * 24 * time.Hour, MaxOffline: 24 * time.Hour, NativeKeys: caller.NativeKeysDeny},
 			Limits:  proxy.Limits{BodyReplay: 64 << 10, StreamsPerAccount: 20},
 		},
 		AdoptExisting: "trusted",

@@ -16,7 +16,7 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
 )
 
 // directory is an identity provider whose refresh tokens rotate without any leeway: rt-1 gives rt-2, and to use rt-1 again
@@ -91,7 +91,7 @@ func proven(w *world) (*mapping.Accounts, *directory, mapping.Account) {
 
 func (w *world) session(acc mapping.Account, id string) {
 	w.t.Helper()
-	s := proxy.Session{ID: id, Hash: [32]byte{byte(len(id)), id[len(id)-1]}, AccountID: acc.ID, Provider: "okta", LastSeen: w.clock.Now(), ExpiresAt: w.clock.Now().Add(24 * time.Hour)}
+	s := caller.Session{ID: id, Hash: [32]byte{byte(len(id)), id[len(id)-1]}, AccountID: acc.ID, Provider: "okta", LastSeen: w.clock.Now(), ExpiresAt: w.clock.Now().Add(24 * time.Hour)}
 	if err := w.store.CreateSession(w.t.Context(), s); err != nil {
 		w.t.Fatal(err)
 	}

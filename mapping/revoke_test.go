@@ -11,7 +11,7 @@ import (
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/mapping/vexa/vexatest"
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
 )
 
 func suspend(acc mapping.Account) mapping.Revocation {
@@ -28,7 +28,7 @@ func TestSuspension(t *testing.T) {
 			acc := w.signIn(a, person("ada"))
 			w.mustKey(a, acc)
 			foreign := w.vexa.AddToken(acc.VexaUserID, "terminal-login", 0, "bot")
-			session := proxy.Session{ID: "s1", Hash: [32]byte{1}, AccountID: acc.ID, Provider: "okta", ExpiresAt: w.clock.Now().Add(time.Hour)}
+			session := caller.Session{ID: "s1", Hash: [32]byte{1}, AccountID: acc.ID, Provider: "okta", ExpiresAt: w.clock.Now().Add(time.Hour)}
 			if err := w.store.CreateSession(t.Context(), session); err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +92,7 @@ func TestRevokeSession(t *testing.T) {
 	a := w.replica()
 	acc := w.signIn(a, person("ada"))
 	secret, _ := w.mustKey(a, acc)
-	session := proxy.Session{ID: "s1", Hash: [32]byte{1}, AccountID: acc.ID, ExpiresAt: w.clock.Now().Add(time.Hour)}
+	session := caller.Session{ID: "s1", Hash: [32]byte{1}, AccountID: acc.ID, ExpiresAt: w.clock.Now().Add(time.Hour)}
 	if err := w.store.CreateSession(t.Context(), session); err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,7 @@
 package proxy
 
+import "vexa-sso/proxy/caller"
+
 // Config is what the HTTP edge needs to know.
 type Config struct {
 	// PublicURL is where browsers and programs reach the bridge. Every URL of ours is built from it, never from a request.
@@ -8,10 +10,10 @@ type Config struct {
 	// TrustedProxies are the networks (CIDR) whose X-Forwarded-* count.
 	TrustedProxies []string `yaml:"trusted_proxies"`
 
-	Session SessionConfig `yaml:"session"`
-	Tokens  Tokens        `yaml:"tokens"`
-	CORS    CORS          `yaml:"cors"`
-	Limits  Limits        `yaml:"limits"`
+	Session caller.SessionConfig `yaml:"session"`
+	Tokens  caller.Tokens        `yaml:"tokens"`
+	CORS    CORS                 `yaml:"cors"`
+	Limits  Limits               `yaml:"limits"`
 }
 
 // CORS lists the pages of others that may call with a credential of their own, never with our cookie.

@@ -3,6 +3,9 @@ package proxy
 import (
 	"net/http"
 	"strings"
+
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/exchange"
 )
 
 // What the pages of listed origins may send and read (Fetch Standard, section 3.2.3). There is no Access-Control-Allow-Credentials:
@@ -20,14 +23,14 @@ var (
 
 // answerForeign lets pages of the listed origins read what we answer, errors too, and answers what their browsers ask in advance; it
 // says whether it did. A request that comes with our cookie and no other credential is not one of theirs.
-func (p *Proxy) answerForeign(ex *Exchange, r *http.Request) bool {
+func (p *Proxy) answerForeign(ex *exchange.Exchange, r *http.Request) bool {
 	if len(p.foreign) == 0 {
 		return false
 	}
 	h := ex.Header()
 	h["Vary"] = varyOrigin
 	origin := r.Header["Origin"]
-	if len(origin) != 1 || !p.foreign[origin[0]] || !ShowsCredential(r.Header) && CookieValue(r.Header["Cookie"], ex.Site.Cookies.Session) != "" {
+	if len(origin) != 1 || !p.foreign[origin[0]] || !caller.ShowsCredential(r.Header) && exchange.CookieValue(r.Header["Cookie"], ex.Site.Cookies.Session) != "" {
 		return false
 	}
 	h["Access-Control-Allow-Origin"] = origin

@@ -29,6 +29,7 @@ import (
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy"
 	"vexa-sso/proxy/proxytest"
+	"vexa-sso/proxy/tokens"
 )
 
 // world is a whole bridge between an Okta and a Vexa, in one process, on loopback: the provider on localhost and the bridge on
@@ -175,7 +176,7 @@ func (w *world) start(on net.Listener) {
 	for _, provider := range providers {
 		titles[provider.Name()] = provider.Title()
 	}
-	proxy.NewDesk(proxy.TokensDeps{Accounts: w.accounts, Ender: w.proxy, Titles: titles, MaxLifetime: o.config.Tokens.MaxLifetime}).Register(w.proxy)
+	tokens.New(tokens.Deps{Accounts: w.accounts, Ender: w.proxy, Titles: titles, MaxLifetime: o.config.Tokens.MaxLifetime}).Register(w.proxy)
 	if o.pages != nil {
 		o.pages(w.proxy)
 	}

@@ -2,6 +2,9 @@ package proxy
 
 import (
 	"net/http"
+
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/upstream"
 )
 
 // forward is the road that every request of Vexa's takes: prove who it is, decide what they may, put their key on, pass it on.
@@ -14,13 +17,13 @@ func (p *Proxy) forward(rq *request, at host, r *http.Request) error {
 	if p.signIn.PassByProvider(ex, r, c) {
 		return nil
 	}
-	if c.Credential == BySession {
-		if err := ex.Site.CheckSameOrigin(r, WantsWebSocket(r)); err != nil {
+	if c.Credential == caller.BySession {
+		if err := ex.Site.CheckSameOrigin(r, upstream.WantsWebSocket(r)); err != nil {
 			return err
 		}
 	}
 	v := p.callers.View(ex, c)
-	if err := MayUse(c.Account, v.Decision); err != nil {
+	if err := caller.MayUse(c.Account, v.Decision); err != nil {
 		return err
 	}
 	route, err := p.route(ex, r, at.passer.Routes(), c, v)

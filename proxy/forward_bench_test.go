@@ -24,18 +24,18 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/upstream"
 )
 
 // BenchmarkForward measures the road that every request takes: through the bridge with each kind of credential that it knows already
 // (cookie, token, bearer), and with an access token that nobody has seen (bearer-cold), through a bare httputil.ReverseProxy with the
 // same transport, and, where it is installed, through nginx. They take turns in one run, so that they can be compared with each
-// other, and with nothing else. CPU time is that of the whole process (and of nginx), less what client and upstream take without any
+// other, and with nothing else. CPU time is that of the whole process (and of nginx), less what client and gateway take without any
 // proxy between them. The target for what is warm is at most 1.10 times the bare proxy's CPU time and 12 allocations more, and at most
 // 1.10 times each other's.
 func BenchmarkForward(b *testing.B) {
-	upstream := startUpstream(b)
-	w := newWorld(b, takingBearers, func(o *worldOptions) { o.logLevel, o.gateway = slog.LevelInfo, "http://"+upstream })
+	gateway := startUpstream(b)
+	w := newWorld(b, takingBearers, func(o *worldOptions) { o.logLevel, o.gateway = slog.LevelInfo, "http://"+gateway })
 	cookie := "Cookie: " + w.signIn(oidctest.Ada).cookie()
 	_, token := w.newToken(oidctest.Ada, "bot", "tx")
 	unseen := make([]string, 50)
@@ -44,22 +44,22 @@ func BenchmarkForward(b *testing.B) {
 	}
 	forget := func() { w.proxy.Apply(mapping.Revocation{Kind: mapping.RevokeEverything}) }
 
-	target, err := url.Parse("http://" + upstream)
+	target, err := url.Parse("http://" + gateway)
 	must(b, err)
-	bare := httptest.NewServer(&httputil.ReverseProxy{Transport: proxy.NewTransport(), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
+	bare := httptest.NewServer(&httputil.ReverseProxy{Transport: upstream.NewTransport(), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
 	b.Cleanup(bare.Close)
 
 	roads := map[string]*road{
-		"direct":      newRoad(b, upstream, upstream, cookie),
-		"bare":        newRoad(b, strings.TrimPrefix(bare.URL, "http://"), upstream, cookie),
+		"direct":      newRoad(b, gateway, gateway, cookie),
+		"bare":        newRoad(b, strings.TrimPrefix(bare.URL, "http://"), gateway, cookie),
 		"cookie":      newRoad(b, w.host, w.host, cookie),
 		"token":       newRoad(b, w.host, w.host, "X-API-Key: "+token),
 		"bearer":      newRoad(b, w.host, w.host, "Authorization: Bearer "+w.bearer(oidctest.Ada)),
 		"bearer-cold": newRoad(b, w.host, w.host, unseen...),
 	}
 	roads["bearer-cold"].begins = forget
-	if nginx := startNginx(b, upstream); nginx != nil {
-		roads["nginx"] = newRoad(b, nginx.address, upstream, cookie)
+	if nginx := startNginx(b, gateway); nginx != nil {
+		roads["nginx"] = newRoad(b, nginx.address, gateway, cookie)
 		roads["nginx"].other = nginx.cpu
 	}
 	for _, r := range roads {
@@ -97,7 +97,7 @@ func BenchmarkForward(b *testing.B) {
 	}
 }
 
-// upstreamAnswer is what the upstream says to everything.
+// upstreamAnswer is what the gateway says to everything.
 var upstreamAnswer = func() []byte {
 	body := `{"meetings":[` + strings.Repeat(`{"id":1,"platform":"google_meet"},`, 30) + `{}],"end":true}`
 	return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s", len(body), body)
@@ -137,7 +137,7 @@ func startUpstream(b *testing.B) string {
 	return on.Addr().String()
 }
 
-// road is a way from a client to the upstream, and what it has cost.
+// road is a way from a client to the gateway, and what it has cost.
 type road struct {
 	b        *testing.B
 	conn     net.Conn
@@ -211,7 +211,7 @@ func (r *road) spent() (time.Duration, uint64) {
 func (r *road) cpuPerRequest() float64     { return float64(r.cpu.Nanoseconds()) / float64(r.done) }
 func (r *road) mallocsPerRequest() float64 { return float64(r.mallocs) / float64(r.done) }
 
-// nginx is an nginx that passes everything to the upstream.
+// nginx is an nginx that passes everything to the gateway.
 type nginx struct {
 	address string
 	pid     int
@@ -229,7 +229,7 @@ func (n *nginx) cpu() time.Duration {
 }
 
 // startNginx starts an nginx, or returns nil where there is none.
-func startNginx(b *testing.B, upstream string) *nginx {
+func startNginx(b *testing.B, gateway string) *nginx {
 	program := os.Getenv("VEXA_SSO_TEST_NGINX")
 	if program == "" {
 		program = "/usr/sbin/nginx"
@@ -250,7 +250,7 @@ http {
   keepalive_requests 1000000000;
   upstream vexa { server %[2]s; keepalive 8; keepalive_requests 1000000000; }
   server { listen %[3]s; location / { proxy_pass http://vexa; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header X-API-Key secret; proxy_set_header Cookie ""; } }
-}`, dir, upstream, address)
+}`, dir, gateway, address)
 	must(b, os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600))
 	cmd := exec.Command(program, "-c", filepath.Join(dir, "nginx.conf"))
 	must(b, cmd.Start())

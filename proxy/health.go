@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"vexa-sso/oidc"
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/exchange"
 )
 
 // Check asks a dependency how it is. The error's text is shown to operators: it carries no secrets, but names of hosts.
@@ -18,14 +20,14 @@ type Check struct {
 
 // health is what the probes ask.
 type health struct {
-	store     Health
+	store     caller.Health
 	ready     []Check
 	providers oidc.Providers
 }
 
 // healthz says that the process answers.
-func healthz(ex *Exchange, _ *http.Request) error {
-	WriteJSON(ex, http.StatusOK, map[string]string{"status": "ok"})
+func healthz(ex *exchange.Exchange, _ *http.Request) error {
+	exchange.WriteJSON(ex, http.StatusOK, map[string]string{"status": "ok"})
 	return nil
 }
 
@@ -35,7 +37,7 @@ const probePatience = 800 * time.Millisecond
 // readyz says whether requests can be served, with a reason per dependency. Who is signed in is served without the provider
 // and the Admin API (S10), so those being down is told but does not take the replica out of service. The reasons are for
 // operators: from elsewhere anybody may ask.
-func (h health) readyz(ex *Exchange, r *http.Request) error {
+func (h health) readyz(ex *exchange.Exchange, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), probePatience)
 	defer cancel()
 	checks := append([]Check{{Name: "store", Required: true, Ping: h.pingStore}}, h.ready...)
@@ -46,7 +48,7 @@ func (h health) readyz(ex *Exchange, r *http.Request) error {
 	if r.Context().Value(fromOperator{}) == nil {
 		body.withoutReasons()
 	}
-	WriteJSON(ex, status, body)
+	exchange.WriteJSON(ex, status, body)
 	return nil
 }
 
@@ -60,7 +62,7 @@ func FromOperator(r *http.Request) *http.Request {
 
 func (h health) pingStore(context.Context) error {
 	if !h.store.Usable() {
-		return Refuse("store_unavailable", "")
+		return exchange.Refuse("store_unavailable", "")
 	}
 	return nil
 }

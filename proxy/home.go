@@ -7,7 +7,10 @@ import (
 
 	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/exchange"
 	"vexa-sso/proxy/page"
+	"vexa-sso/proxy/signin"
 )
 
 // home is what the start page knows beside its caller.
@@ -23,9 +26,9 @@ func (p *Proxy) Link(to func(ctx context.Context, account string) page.Link) {
 }
 
 // showHome says who the person is, what they may do, and why.
-func (p *Proxy) showHome(ex *Exchange, r *http.Request) error {
+func (p *Proxy) showHome(ex *exchange.Exchange, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return Refuse("method_not_allowed", "")
+		return exchange.Refuse("method_not_allowed", "")
 	}
 	c, err := p.callers.Identify(ex, r)
 	if err != nil {
@@ -38,14 +41,14 @@ func (p *Proxy) showHome(ex *Exchange, r *http.Request) error {
 	return nil
 }
 
-func (p *Proxy) homePage(ctx context.Context, ex *Exchange, c *Caller) page.Home {
+func (p *Proxy) homePage(ctx context.Context, ex *exchange.Exchange, c *caller.Caller) page.Home {
 	d := p.callers.View(ex, c).Decision
 	v := page.Home{
 		Name: c.Account.Identity.Name, Email: c.Account.Identity.Email, Account: c.Account.ID, Subject: c.Account.Subject, Provider: c.Session.Provider,
 		Since: c.Session.CreatedAt, Until: c.Session.ExpiresAt, Idle: p.home.idle,
 		Notices: notices(c, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots, Admin: d.Grant.Admin, Denied: d.Grant.DenyRoutes,
 	}
-	if MayUse(c.Account, d) == nil {
+	if caller.MayUse(c.Account, d) == nil {
 		for _, link := range p.home.links {
 			v.Links = append(v.Links, link(ctx, c.Account.ID))
 		}
@@ -58,7 +61,7 @@ func (p *Proxy) homePage(ctx context.Context, ex *Exchange, c *Caller) page.Home
 	}
 	if provider := p.home.providers.ByName(c.Session.Provider); provider != nil {
 		v.Provider = provider.Title()
-		ctx, cancel := context.WithTimeout(ctx, ProviderPatience)
+		ctx, cancel := context.WithTimeout(ctx, signin.ProviderPatience)
 		defer cancel()
 		v.EndsProviderSession = p.signIn.EndsAtProvider(ctx, ex.Site, provider, c.Session)
 		v.FormActionOrigins = provider.Origins(ctx)
@@ -67,9 +70,9 @@ func (p *Proxy) homePage(ctx context.Context, ex *Exchange, c *Caller) page.Home
 }
 
 // notices are what a person needs to know before all else.
-func notices(c *Caller, d rule.Decision) []page.Notice {
-	if err := MayUse(c.Account, d); err != nil {
-		pr := AsProblem(err)
+func notices(c *caller.Caller, d rule.Decision) []page.Notice {
+	if err := caller.MayUse(c.Account, d); err != nil {
+		pr := exchange.AsProblem(err)
 		return []page.Notice{{Level: page.Refusal, Title: pr.Title(), Text: pr.Sentence()}}
 	}
 	return nil

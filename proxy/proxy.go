@@ -17,7 +17,12 @@ import (
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/channel"
+	"vexa-sso/proxy/exchange"
 	"vexa-sso/proxy/page"
+	"vexa-sso/proxy/signin"
+	"vexa-sso/proxy/upstream"
 )
 
 // Deps is what the edge works with.
@@ -27,9 +32,9 @@ type Deps struct {
 	Providers oidc.Providers     // in the order people see them
 	Accounts  Accounts
 	Rules     *rule.Live
-	Owners    KeyOwners // needed for tokens.native_keys: migrate
-	Sessions  SessionStore
-	Store     Health
+	Owners    caller.KeyOwners // needed for tokens.native_keys: migrate
+	Sessions  caller.SessionStore
+	Store     caller.Health
 	Ring      *keyring.Ring
 	Ready     []Check // what readyz asks, besides the store and the providers
 
@@ -42,11 +47,11 @@ type Deps struct {
 
 // Accounts is all that the rooms ask of accounts, each by a port of its own. *mapping.Accounts is one.
 type Accounts interface {
-	CallerAccounts
-	SignInAccounts
-	ChannelAccounts
-	Keys
-	Auditor
+	caller.Accounts
+	signin.Accounts
+	channel.Accounts
+	upstream.Keys
+	exchange.Auditor
 	Revoker
 }
 
@@ -54,11 +59,11 @@ type Accounts interface {
 type Proxy struct {
 	*revocations // what a revocation does here
 
-	edge    *Edge
+	edge    *exchange.Edge
 	hosts   []host // ours; the first is the public one
 	trusted []netip.Prefix
 	rules   *rule.Live
-	signIn  *Flow
+	signIn  *signin.Flow
 	health  health
 	home    home
 	foreign map[string]bool // origins whose pages may call with a credential of their own
@@ -67,34 +72,34 @@ type Proxy struct {
 
 // host is one public host and what stands behind it.
 type host struct {
-	site   *Site
-	passer *Passer
+	site   *exchange.Site
+	passer *upstream.Passer
 }
 
 // New makes the edge. It needs no network.
 func New(cfg Config, d Deps) (*Proxy, error) {
-	site, err := NewSite(cfg.PublicURL)
+	site, err := exchange.NewSite(cfg.PublicURL)
 	if err != nil {
 		return nil, fmt.Errorf("public_url: %w", err)
 	}
-	trusted, err := ParsePrefixes(cfg.TrustedProxies)
+	trusted, err := exchange.ParsePrefixes(cfg.TrustedProxies)
 	if err != nil {
 		return nil, fmt.Errorf("trusted_proxies: %w", err)
 	}
 	cfg, d = withDefaults(cfg), d.withDefaults()
-	streams := NewStreams(cfg.Limits.StreamsPerAccount)
-	edge := &Edge{
-		Pages: page.New(page.Config{Site: site.Host, Now: d.Now}), Metrics: NewMetrics(d.Metrics, streams.Count),
+	streams := upstream.NewStreams(cfg.Limits.StreamsPerAccount)
+	edge := &exchange.Edge{
+		Pages: page.New(page.Config{Site: site.Host, Now: d.Now}), Metrics: exchange.NewMetrics(d.Metrics, streams.Count),
 		Audit: d.Accounts, Log: d.Log, Now: d.Now, Random: d.Random,
 	}
-	callers := NewIdentifier(
-		CallerConfig{Session: cfg.Session, Tokens: cfg.Tokens, RequestsPerSecond: cfg.Limits.RequestsPerSecond},
-		CallerDeps{
+	callers := caller.New(
+		caller.Config{Session: cfg.Session, Tokens: cfg.Tokens, RequestsPerSecond: cfg.Limits.RequestsPerSecond},
+		caller.Deps{
 			Edge: edge, Accounts: d.Accounts, Rules: d.Rules, Sessions: d.Sessions, Store: d.Store, Ring: d.Ring,
 			Providers: d.Providers, Owners: d.Owners,
 		},
 	)
-	passer, err := NewPasser(Upstream{URL: d.Gateway, Routes: d.Routes}, PasserDeps{
+	passer, err := upstream.New(upstream.Upstream{URL: d.Gateway, Routes: d.Routes}, upstream.Deps{
 		Edge: edge, Keys: d.Accounts, Callers: callers, Streams: streams, BodyReplay: int64(cfg.Limits.BodyReplay), Transport: d.Transport,
 	})
 	if err != nil {
@@ -103,7 +108,7 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 	ends := &revocations{accounts: d.Accounts, callers: callers, streams: streams, now: d.Now}
 	p := &Proxy{
 		revocations: ends, edge: edge, hosts: []host{{site, passer}}, trusted: trusted, rules: d.Rules,
-		signIn: NewFlow(cfg.Session, SignInDeps{
+		signIn: signin.New(cfg.Session, signin.Deps{
 			Edge: edge, Callers: callers, Accounts: d.Accounts, Ender: ends, Sessions: d.Sessions, Providers: d.Providers, Ring: d.Ring,
 		}),
 		health:  health{store: d.Store, ready: d.Ready, providers: d.Providers},
@@ -111,7 +116,7 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 		foreign: set(cfg.CORS.Origins),
 		mux:     http.NewServeMux(),
 	}
-	p.ownPages(NewEndpoints(ChannelDeps{
+	p.ownPages(channel.New(channel.Deps{
 		Edge: edge, Accounts: d.Accounts, Ender: ends, Sessions: d.Sessions, Providers: d.Providers,
 	}))
 	return p, nil
@@ -123,7 +128,7 @@ func withDefaults(cfg Config) Config {
 	cfg.Session.Renew = cmp.Or(cfg.Session.Renew, 15*time.Minute)
 	cfg.Tokens.MaxLifetime = cmp.Or(cfg.Tokens.MaxLifetime, 90*24*time.Hour)
 	cfg.Tokens.MaxOffline = cmp.Or(cfg.Tokens.MaxOffline, 24*time.Hour)
-	cfg.Tokens.NativeKeys = cmp.Or(cfg.Tokens.NativeKeys, NativeKeysDeny)
+	cfg.Tokens.NativeKeys = cmp.Or(cfg.Tokens.NativeKeys, caller.NativeKeysDeny)
 	cfg.Limits.BodyReplay = cmp.Or(cfg.Limits.BodyReplay, 64<<10)
 	cfg.Limits.StreamsPerAccount = cmp.Or(cfg.Limits.StreamsPerAccount, 20)
 	return cfg
@@ -131,7 +136,7 @@ func withDefaults(cfg Config) Config {
 
 func (d Deps) withDefaults() Deps {
 	if d.Log == nil {
-		d.Log = Discard
+		d.Log = exchange.Discard
 	}
 	if d.Now == nil {
 		d.Now = time.Now
@@ -147,8 +152,8 @@ func (d Deps) withDefaults() Deps {
 
 // request is what a request needs of memory while it is here, in one piece.
 type request struct {
-	Exchange
-	passage Passage
+	exchange.Exchange
+	passage upstream.Passage
 }
 
 // ServeHTTP answers one request.
@@ -156,13 +161,13 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rq := &request{}
 	ex := &rq.Exchange
 	at := p.hostOf(r)
-	ex.Begin(w, at.site, ClientAddress(r, p.trusted), p.edge.Now(), p.edge.Random)
+	ex.Begin(w, at.site, exchange.ClientAddress(r, p.trusted), p.edge.Now(), p.edge.Random)
 	defer func() {
 		if !ex.GoesOn {
 			p.edge.Finish(r.Context(), ex, r.Method)
 		}
 	}()
-	LimitBody(w, r)
+	upstream.LimitBody(w, r)
 	if err := p.handle(rq, at, r); err != nil {
 		p.edge.Answer(ex, r, err)
 	}
@@ -172,7 +177,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // one that the proxy was asked for. Its passer is nil where that is none of ours; then the public host answers for it.
 func (p *Proxy) hostOf(r *http.Request) host {
 	name := r.Host
-	if forwarded := r.Header["X-Forwarded-Host"]; len(forwarded) == 1 && FromTrustedProxy(r, p.trusted) {
+	if forwarded := r.Header["X-Forwarded-Host"]; len(forwarded) == 1 && exchange.FromTrustedProxy(r, p.trusted) {
 		name = forwarded[0]
 	}
 	for _, h := range p.hosts {
@@ -191,10 +196,10 @@ func (p *Proxy) handle(rq *request, at host, r *http.Request) error {
 	}
 	switch {
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
-		return Refuse("method_not_allowed", "")
+		return exchange.Refuse("method_not_allowed", "")
 	case isProbe(ex.Path):
 	case at.passer == nil:
-		return Refuse("misdirected", "")
+		return exchange.Refuse("misdirected", "")
 	}
 	if p.answerForeign(ex, r) {
 		return nil
@@ -206,32 +211,32 @@ func (p *Proxy) handle(rq *request, at host, r *http.Request) error {
 		return nil
 	case ex.Path == "/":
 		ex.Label = "sso"
-		Redirect(ex, "/sso/")
+		exchange.Redirect(ex, "/sso/")
 		return nil
 	}
 	return p.forward(rq, at, r)
 }
 
 // makeCanonical parses the address, once for all who decide by it (S4).
-func makeCanonical(ex *Exchange, r *http.Request) error {
+func makeCanonical(ex *exchange.Exchange, r *http.Request) error {
 	var ok bool
-	if HoldsToken(r.URL.Path) || HoldsToken(r.URL.RawQuery) {
+	if caller.HoldsToken(r.URL.Path) || caller.HoldsToken(r.URL.RawQuery) {
 		return tokenInAddress()
 	}
-	if ex.Path, ok = CanonicalPath(r.URL); !ok {
-		return Refuse("bad_request", "The address is malformed or ambiguous.")
+	if ex.Path, ok = exchange.CanonicalPath(r.URL); !ok {
+		return exchange.Refuse("bad_request", "The address is malformed or ambiguous.")
 	}
-	if ex.Query, ok = CanonicalQuery(r.URL.RawQuery); !ok {
-		return Refuse("bad_request", "The query is malformed or ambiguous.")
+	if ex.Query, ok = exchange.CanonicalQuery(r.URL.RawQuery); !ok {
+		return exchange.Refuse("bad_request", "The query is malformed or ambiguous.")
 	}
-	if HoldsToken(ex.Query) { // in another spelling, which Vexa would not get to see
+	if caller.HoldsToken(ex.Query) { // in another spelling, which Vexa would not get to see
 		return tokenInAddress()
 	}
 	return nil
 }
 
 func tokenInAddress() error {
-	return Refuse("bad_request", "A token does not belong into an address. Send it as X-API-Key or as Authorization: Bearer.")
+	return exchange.Refuse("bad_request", "A token does not belong into an address. Send it as X-API-Key or as Authorization: Bearer.")
 }
 
 // isProbe says whether a path is for load balancers, which may ask by address.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/upstream"
 )
 
 // Revoker ends things for good. *mapping.Accounts does.
@@ -17,8 +19,8 @@ type Revoker interface {
 // revocations is what a revocation does on this replica: who is remembered is forgotten, and open streams end.
 type revocations struct {
 	accounts Revoker
-	callers  *Identifier
-	streams  *Streams
+	callers  *caller.Identifier
+	streams  *upstream.Streams
 	now      func() time.Time
 }
 
@@ -107,7 +109,7 @@ func (p *Proxy) sweep(ctx context.Context) {
 		return
 	}
 	now := p.edge.Now()
-	p.streams.Sweep(now, func(c *Caller, address string) { p.callers.Touch(c, address, now) })
+	p.streams.Sweep(now, func(c *caller.Caller, address string) { p.callers.Touch(c, address, now) })
 	for _, account := range p.streams.InDoubt(p.rules.Current()) {
 		p.recheck(ctx, account)
 	}
@@ -121,7 +123,7 @@ func (p *Proxy) recheck(ctx context.Context, id string) {
 		switch {
 		case err == nil:
 			p.streams.Keep(c, fresh, p.callers.See(fresh))
-		case RefusesAccess(err):
+		case caller.RefusesAccess(err):
 			p.streams.EndOf(c)
 		default:
 			p.streams.Doubt(id)

@@ -7,11 +7,13 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/exchange"
 	"vexa-sso/proxy/page"
 )
 
 // route finds the route that a request takes and whether what the caller may use covers it.
-func (p *Proxy) route(ex *Exchange, r *http.Request, table *vexa.Table, c *Caller, v *View) (vexa.Route, error) {
+func (p *Proxy) route(ex *exchange.Exchange, r *http.Request, table *vexa.Table, c *caller.Caller, v *caller.View) (vexa.Route, error) {
 	ex.Label = "unknown"
 	route, known := table.Lookup(r.Method, ex.Path)
 	switch {
@@ -19,30 +21,30 @@ func (p *Proxy) route(ex *Exchange, r *http.Request, table *vexa.Table, c *Calle
 		ex.Label, ex.Lasts = route.Pattern, route.Stream || route.WebSocket
 	case vexa.Hidden(ex.Path), table == vexa.Routes(vexa.Gen010):
 		// 0.12 refuses by itself what it doesn't know; 0.10 forwards it with no questions asked.
-		return vexa.Route{}, Refuse("forbidden_route", "")
+		return vexa.Route{}, exchange.Refuse("forbidden_route", "")
 	}
-	if DeniesRoute(v.Decision.Grant.DenyRoutes, r.Method, ex.Path) {
-		return vexa.Route{}, Refuse("forbidden_route", "Your access to Vexa excludes this address.")
+	if caller.DeniesRoute(v.Decision.Grant.DenyRoutes, r.Method, ex.Path) {
+		return vexa.Route{}, exchange.Refuse("forbidden_route", "Your access to Vexa excludes this address.")
 	}
-	if known && !Covers(v.Scopes, route) {
-		return vexa.Route{}, &Problem{Code: "scope_missing", Detail: p.missing(ex.Site, c, v, route), Scopes: strings.Join(route.AnyOf, " ")}
+	if known && !caller.Covers(v.Scopes, route) {
+		return vexa.Route{}, &exchange.Problem{Code: "scope_missing", Detail: p.missing(ex.Site, c, v, route), Scopes: strings.Join(route.AnyOf, " ")}
 	}
 	return route, nil
 }
 
 // missing says which scope a route needs and who lacks it: the credential, or its owner, to whom some rule would give it.
-func (p *Proxy) missing(site *Site, c *Caller, v *View, route vexa.Route) string {
+func (p *Proxy) missing(site *exchange.Site, c *caller.Caller, v *caller.View, route vexa.Route) string {
 	said := "This needs the scope " + strings.Join(route.AnyOf, " or ") + ", which "
-	if Covers(v.Decision.Grant.Scopes, route) {
+	if caller.Covers(v.Decision.Grant.Scopes, route) {
 		switch {
-		case c.Credential == ByNativeKey:
+		case c.Credential == caller.ByNativeKey:
 			return said + "this Vexa key does not have. Make a token that has it at " + site.Origin + page.TokensPath + "."
 		case c.Token.Kind == mapping.TokenTool:
 			return said + "this tool was not given."
 		}
 		return said + "this token does not have. Make one that has it at " + site.Origin + page.TokensPath + "."
 	}
-	if c.Credential == BySession || c.Account.Kind == oidc.Service {
+	if c.Credential == caller.BySession || c.Account.Kind == oidc.Service {
 		said += "you don’t have."
 	} else {
 		said += "the owner of this token doesn’t have."

@@ -6,29 +6,30 @@ import (
 	"net/http"
 	"time"
 
+	"vexa-sso/proxy/exchange"
 	"vexa-sso/proxy/page"
 )
 
 // Starting answers in place of a Proxy while the store has never been reachable: nobody can be known yet (S10).
 func Starting(publicURL string) http.Handler {
-	site, err := NewSite(publicURL)
+	site, err := exchange.NewSite(publicURL)
 	if err != nil {
-		site = &Site{}
+		site = &exchange.Site{}
 	}
-	edge := &Edge{Pages: page.New(page.Config{Site: site.Host}), Log: Discard}
+	edge := &exchange.Edge{Pages: page.New(page.Config{Site: site.Host}), Log: exchange.Discard}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var ex Exchange
+		var ex exchange.Exchange
 		ex.Begin(w, site, "", time.Now(), rand.Reader)
 		switch r.URL.Path {
 		case "/sso/healthz":
 			_ = healthz(&ex, r)
 		case "/sso/readyz":
 			status, body := ask(r.Context(), []Check{{Name: "store", Required: true, Ping: noStoreYet}})
-			WriteJSON(&ex, status, body)
+			exchange.WriteJSON(&ex, status, body)
 		default:
-			edge.Answer(&ex, r, Refuse("store_unavailable", ""))
+			edge.Answer(&ex, r, exchange.Refuse("store_unavailable", ""))
 		}
 	})
 }
 
-func noStoreYet(context.Context) error { return Refuse("store_unavailable", "") }
+func noStoreYet(context.Context) error { return exchange.Refuse("store_unavailable", "") }

@@ -10,10 +10,10 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
 )
 
-func migrating(o *worldOptions) { o.config.Tokens.NativeKeys = proxy.NativeKeysMigrate }
+func migrating(o *worldOptions) { o.config.Tokens.NativeKeys = caller.NativeKeysMigrate }
 
 // V2: a Vexa key is refused in words that help, whatever shows it.
 func TestNativeKeyRefused(t *testing.T) {

@@ -7,15 +7,17 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/exchange"
 	"vexa-sso/proxy/page"
 )
 
 // Visit is one request to a page or endpoint that was put under the bridge's own address with [Proxy.Handle].
 type Visit struct {
 	p      *Proxy
-	ex     *Exchange
+	ex     *exchange.Exchange
 	r      *http.Request
-	caller *Caller // once somebody asked who it is
+	caller *caller.Caller // once somebody asked who it is
 }
 
 // Person is somebody who is signed in with their browser.
@@ -32,7 +34,7 @@ type Person struct {
 // /.well-known/. What h returns as an error becomes the answer; then it must not have written any. All handlers are put there before
 // the first request is served.
 func (p *Proxy) Handle(pattern string, h func(*Visit) error) {
-	p.put(pattern, func(ex *Exchange, r *http.Request) error { return h(&Visit{p: p, ex: ex, r: r}) })
+	p.put(pattern, func(ex *exchange.Exchange, r *http.Request) error { return h(&Visit{p: p, ex: ex, r: r}) })
 }
 
 // Writer is where the answer goes.
@@ -54,12 +56,12 @@ func (v *Visit) Now() time.Time { return v.p.edge.Now() }
 func (v *Visit) Pages() *page.Pages { return v.p.edge.Pages }
 
 // Redirect sends a browser on with a GET.
-func (v *Visit) Redirect(location string) { Redirect(v.ex, location) }
+func (v *Visit) Redirect(location string) { exchange.Redirect(v.ex, location) }
 
 // WriteJSON answers with JSON that nobody keeps (RFC 6749 section 5.1).
 func (v *Visit) WriteJSON(status int, body any) {
 	v.ex.Header().Set("Pragma", "no-cache") // for caches of HTTP/1.0
-	WriteJSON(v.ex, status, body)
+	exchange.WriteJSON(v.ex, status, body)
 }
 
 // Record writes an audit event with where it came from.
@@ -72,17 +74,17 @@ func (v *Visit) SignedIn() (Person, error) {
 	if err != nil {
 		return Person{}, err
 	}
-	if c.Credential != BySession {
-		return Person{}, Refuse("unauthenticated", "This is for a person who is signed in with a browser, and not for a token.")
+	if c.Credential != caller.BySession {
+		return Person{}, exchange.Refuse("unauthenticated", "This is for a person who is signed in with a browser, and not for a token.")
 	}
-	if err := MayUse(c.Account, c.Decision); err != nil {
+	if err := caller.MayUse(c.Account, c.Decision); err != nil {
 		return Person{}, err
 	}
 	return Person{Account: c.Account, Decision: c.Decision, SessionID: c.CredentialID, AuthTime: v.caller.Session.AuthTime}, nil
 }
 
-// VisitCaller is who asks, by cookie or by what a program shows.
-type VisitCaller struct {
+// Caller is who asks, by cookie or by what a program shows.
+type Caller struct {
 	Account      mapping.Account
 	Decision     rule.Decision // of the rules now in force; not necessarily allowing
 	Credential   string        // BySession, ByToken …
@@ -90,16 +92,16 @@ type VisitCaller struct {
 }
 
 // MayUse refuses who may not use Vexa at all.
-func (c VisitCaller) MayUse() error { return MayUse(c.Account, c.Decision) }
+func (c Caller) MayUse() error { return caller.MayUse(c.Account, c.Decision) }
 
 // Caller is whoever asks, with whatever credential.
-func (v *Visit) Caller() (VisitCaller, error) {
+func (v *Visit) Caller() (Caller, error) {
 	c, err := v.p.callers.Identify(v.ex, v.r)
 	if err != nil {
-		return VisitCaller{}, err
+		return Caller{}, err
 	}
 	v.caller = c
-	return VisitCaller{c.Account, v.p.callers.View(v.ex, c).Decision, c.Credential, c.CredentialID}, nil
+	return Caller{c.Account, v.p.callers.View(v.ex, c).Decision, c.Credential, c.CredentialID}, nil
 }
 
 // freshFor is how long a sign-in is good for what only the person themselves may do (S7).
@@ -113,7 +115,7 @@ func (v *Visit) FreshlySignedIn() (Person, error) {
 		return Person{}, err
 	}
 	if !v.Fresh(person) {
-		return Person{}, &Problem{Code: "login_required", Detail: "This needs a sign-in that is less than five minutes old.", Afresh: true}
+		return Person{}, &exchange.Problem{Code: "login_required", Detail: "This needs a sign-in that is less than five minutes old.", Afresh: true}
 	}
 	return person, nil
 }
@@ -123,7 +125,7 @@ func (v *Visit) FreshlySignedIn() (Person, error) {
 func (v *Visit) StillSignedIn() error {
 	_, err := v.p.callers.Again(v.r.Context(), v.caller)
 	if errors.Is(err, mapping.ErrNotFound) {
-		return Refuse("unauthenticated", "Your sign-in has ended. Please sign in again.")
+		return exchange.Refuse("unauthenticated", "Your sign-in has ended. Please sign in again.")
 	}
 	return err
 }
@@ -136,7 +138,7 @@ func (v *Visit) Fresh(person Person) bool { return v.Now().Sub(person.AuthTime) 
 func (v *Visit) SameOrigin() error { return v.ex.Site.CheckOrigin(v.r) }
 
 // Navigates reports whether a person's browser is opening a page, as opposed to a program that asks for data.
-func (v *Visit) Navigates() bool { return IsNavigation(v.r) }
+func (v *Visit) Navigates() bool { return exchange.IsNavigation(v.r) }
 
 // Origin is where we are, scheme://host.
 func (v *Visit) Origin() string { return v.ex.Site.Origin }
@@ -145,7 +147,7 @@ func (v *Visit) Origin() string { return v.ex.Site.Origin }
 // form-action of the page that the form is on.
 func (v *Visit) SignInAgain(returnTo, where string) {
 	v.ex.Code = "login_required"
-	v.Pages().Continue(v.ex, v.r, page.Continue{To: LoginPath(returnTo, true), Where: where})
+	v.Pages().Continue(v.ex, v.r, page.Continue{To: exchange.LoginPath(returnTo, true), Where: where})
 }
 
 // LatestUse puts into tokens what is not written yet of when they were used.
@@ -154,8 +156,8 @@ func (v *Visit) LatestUse(tokens []mapping.Token) { v.p.callers.LatestUse(tokens
 // MayRequest reports whether scopes within a grant cover a request.
 func (v *Visit) MayRequest(g rule.Grant, scopes rule.Scopes, method, path string) bool {
 	route, known := v.p.hosts[0].passer.Routes().Lookup(method, path)
-	return known && Covers(scopes, route) && !DeniesRoute(g.DenyRoutes, method, path)
+	return known && caller.Covers(scopes, route) && !caller.DeniesRoute(g.DenyRoutes, method, path)
 }
 
 // RandomID is 256 random bits in base64url.
-func (v *Visit) RandomID() (string, error) { return RandomID(v.p.edge.Random) }
+func (v *Visit) RandomID() (string, error) { return caller.RandomID(v.p.edge.Random) }

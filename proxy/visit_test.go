@@ -10,6 +10,7 @@ import (
 
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy"
+	"vexa-sso/proxy/exchange"
 )
 
 // guarded puts two pages on the bridge: one for who is signed in, one for who has just signed in. Both tell who that is.
@@ -35,7 +36,7 @@ func guarded(p *proxy.Proxy) {
 		v.Redirect("/sso/")
 		return nil
 	})
-	p.Handle("GET /.well-known/test", func(*proxy.Visit) error { return proxy.Refuse("not_found", "Nothing but a test.") })
+	p.Handle("GET /.well-known/test", func(*proxy.Visit) error { return exchange.Refuse("not_found", "Nothing but a test.") })
 }
 
 // S8: a page for who is signed in sends a person to sign in and back; a program is told.

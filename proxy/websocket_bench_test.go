@@ -13,29 +13,29 @@ import (
 	"testing"
 	"time"
 
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/upstream"
 )
 
 // BenchmarkIdleWebSocket measures what an idle WebSocket costs in memory, heap and goroutine stacks: through the bridge and
-// through a bare httputil.ReverseProxy, each less what client and upstream take when they talk to each other directly. The
+// through a bare httputil.ReverseProxy, each less what client and gateway take when they talk to each other directly. The
 // target is at most 20 KiB for the bridge.
 func BenchmarkIdleWebSocket(b *testing.B) {
 	const sockets = 1000
-	upstream := startSocketUpstream(b)
+	gateway := startSocketUpstream(b)
 	w := newWorld(b, func(o *worldOptions) {
-		o.gateway, o.config.Limits.StreamsPerAccount = "http://"+upstream, sockets
+		o.gateway, o.config.Limits.StreamsPerAccount = "http://"+gateway, sockets
 	})
 	cookie := w.signIn("ada@acme.example").cookie()
 	w.raw(w.fill("GET /bots HTTP/1.1\r\n"+signedIn+"\r\n", cookie, "")) // there is a key from here on
 
-	target, err := url.Parse("http://" + upstream)
+	target, err := url.Parse("http://" + gateway)
 	must(b, err)
-	bare := httptest.NewServer(&httputil.ReverseProxy{Transport: proxy.NewTransport(), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
+	bare := httptest.NewServer(&httputil.ReverseProxy{Transport: upstream.NewTransport(), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
 	b.Cleanup(bare.Close)
 
 	ways := []struct{ name, address, host, cookie string }{
-		{"direct", upstream, upstream, ""},
-		{"bare", strings.TrimPrefix(bare.URL, "http://"), upstream, ""},
+		{"direct", gateway, gateway, ""},
+		{"bare", strings.TrimPrefix(bare.URL, "http://"), gateway, ""},
 		{"bridge", w.host, w.host, cookie},
 	}
 	perSocket := map[string]float64{}
@@ -89,7 +89,7 @@ func openIdle(b *testing.B, address, host, cookie string) net.Conn {
 	if err != nil || !strings.HasPrefix(string(got[:n]), "HTTP/1.1 101") {
 		b.Fatalf("answered %q, %v", got[:n], err)
 	}
-	frame := "\x81\x05hello" // the upstream is none that minds the mask
+	frame := "\x81\x05hello" // the gateway is none that minds the mask
 	_, err = io.WriteString(conn, frame)
 	must(b, err)
 	_, err = io.ReadFull(conn, got[:len(frame)])

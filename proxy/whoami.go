@@ -7,12 +7,14 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc"
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/exchange"
 )
 
 // whoami is home for programs.
-func (p *Proxy) whoami(ex *Exchange, r *http.Request) error {
+func (p *Proxy) whoami(ex *exchange.Exchange, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return Refuse("method_not_allowed", "")
+		return exchange.Refuse("method_not_allowed", "")
 	}
 	c, err := p.callers.Identify(ex, r)
 	if err != nil {
@@ -20,7 +22,7 @@ func (p *Proxy) whoami(ex *Exchange, r *http.Request) error {
 	}
 	v := p.callers.View(ex, c)
 	d, id := v.Decision, c.Account.Identity
-	WriteJSON(ex, http.StatusOK, struct {
+	exchange.WriteJSON(ex, http.StatusOK, struct {
 		Account    string         `json:"account"`
 		Status     mapping.Status `json:"status"`
 		Provider   string         `json:"provider"`
@@ -36,7 +38,7 @@ func (p *Proxy) whoami(ex *Exchange, r *http.Request) error {
 		Session    *saidSession   `json:"session,omitempty"`
 	}{
 		c.Account.ID, c.Account.Status, c.Account.Provider, c.Account.Subject, id.Email, id.Name, id.Kind,
-		List(d.Matched()), List(v.Scopes.List()), d.Grant.MaxConcurrentBots, d.Grant.Admin, sayCredential(c), saySession(c),
+		exchange.List(d.Matched()), exchange.List(v.Scopes.List()), d.Grant.MaxConcurrentBots, d.Grant.Admin, sayCredential(c), saySession(c),
 	})
 	return nil
 }
@@ -49,8 +51,8 @@ type saidSession struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-func saySession(c *Caller) *saidSession {
-	if c.Credential != BySession {
+func saySession(c *caller.Caller) *saidSession {
+	if c.Credential != caller.BySession {
 		return nil
 	}
 	return &saidSession{c.Session.ID, c.Session.CreatedAt.UTC(), c.Seen().UTC(), c.Session.ExpiresAt.UTC()}
@@ -67,7 +69,7 @@ type saidCredential struct {
 	ExpiresAt *time.Time        `json:"expires_at,omitempty"`
 }
 
-func sayCredential(c *Caller) saidCredential {
+func sayCredential(c *caller.Caller) saidCredential {
 	said := saidCredential{
 		Kind: c.Credential, ID: c.CredentialID, Type: c.Token.Kind, Name: c.Token.Name,
 		Client: cmp.Or(c.Token.Client, c.Access.ClientID), Scopes: c.AtMost.List(),

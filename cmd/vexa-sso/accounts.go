@@ -12,7 +12,7 @@ import (
 
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/mapping"
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
 )
 
 // accountView is an account as commands print it.
@@ -151,7 +151,7 @@ Why the rules say what they say about it, rule by rule, explains ` + "`vexa-sso 
 	return cmd
 }
 
-func describe(a *bridge.Admin, acc mapping.Account, sessions []proxy.Session, tokens []mapping.Token, keys []mapping.Key) accountDetails {
+func describe(a *bridge.Admin, acc mapping.Account, sessions []caller.Session, tokens []mapping.Token, keys []mapping.Key) accountDetails {
 	decision := a.Accounts.Decide(acc)
 	none := func(list []string) []string { return append([]string{}, list...) }
 	return accountDetails{

@@ -9,7 +9,7 @@ import (
 
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/mapping"
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
 )
 
 // sessionView is a session as commands print it: never what its browser holds.
@@ -22,7 +22,7 @@ type sessionView struct {
 	ExpiresAt string `json:"expires_at"`
 }
 
-func viewSession(s proxy.Session) sessionView {
+func viewSession(s caller.Session) sessionView {
 	return sessionView{s.ID, s.AccountID, s.Provider, moment(s.CreatedAt), moment(s.LastSeen), moment(s.ExpiresAt)}
 }
 
@@ -61,7 +61,7 @@ holds is not stored. When it was last seen is exact to about a minute.`,
 }
 
 // sessionsOf returns the sessions of an account, or all.
-func sessionsOf(cmd *cobra.Command, a *bridge.Admin, account string) ([]proxy.Session, error) {
+func sessionsOf(cmd *cobra.Command, a *bridge.Admin, account string) ([]caller.Session, error) {
 	if account == "" {
 		return a.Store.Sessions(cmd.Context())
 	}

@@ -10,7 +10,7 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/oidc"
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
 )
 
 // database is an empty database of a test. Each Store that the test opens on it stands for a process.
@@ -115,8 +115,8 @@ func account(id string, minutes int) mapping.Account {
 	}
 }
 
-func session(id, accountID string, minutes int) proxy.Session {
-	s := proxy.Session{
+func session(id, accountID string, minutes int) caller.Session {
+	s := caller.Session{
 		ID: id, AccountID: accountID, Provider: "okta", SID: "sid-" + id, AuthTime: at(minutes), CreatedAt: at(minutes),
 		LastSeen: at(minutes), ExpiresAt: at(minutes + 60), SealedIDToken: []byte{1, 0, 255}, LogoutHint: "hint",
 	}
@@ -151,7 +151,7 @@ func view(t *testing.T, s *Store, fn func(mapping.Tx) error) {
 	}
 }
 
-func create(t *testing.T, s *Store, sessions ...proxy.Session) {
+func create(t *testing.T, s *Store, sessions ...caller.Session) {
 	t.Helper()
 	for _, one := range sessions {
 		if err := s.CreateSession(t.Context(), one); err != nil {

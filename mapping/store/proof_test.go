@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vexa-sso/mapping"
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
 )
 
 func TestProofs(t *testing.T) {
@@ -140,7 +140,7 @@ func TestSessionIsRenewed(t *testing.T) {
 		one.SID, one.SealedIDToken, one.LogoutHint = "sid-2", []byte{7}, "hint-2"
 		changed := one
 		changed.ExpiresAt, changed.AuthTime = at(900), at(900) // are not renewed
-		if err := errors.Join(s.RenewSession(t.Context(), changed), s.RenewSession(t.Context(), proxy.Session{ID: "nobody"})); err != nil {
+		if err := errors.Join(s.RenewSession(t.Context(), changed), s.RenewSession(t.Context(), caller.Session{ID: "nobody"})); err != nil {
 			t.Error(err)
 		}
 		got, err := s.SessionByHash(t.Context(), one.Hash)

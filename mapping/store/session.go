@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
 )
 
 const selectSession = `SELECT hash, id, account_id, provider, sid, auth_time, created_at, last_seen, expires_at, sealed_id_token, logout_hint FROM sessions `
 
-func scanSession(row scanner) (s proxy.Session, err error) {
+func scanSession(row scanner) (s caller.Session, err error) {
 	var hash []byte
 	err = row.Scan(&hash, &s.ID, &s.AccountID, &s.Provider, &s.SID, moment{&s.AuthTime}, moment{&s.CreatedAt}, moment{&s.LastSeen},
 		moment{&s.ExpiresAt}, &s.SealedIDToken, &s.LogoutHint)
@@ -24,7 +24,7 @@ func scanSession(row scanner) (s proxy.Session, err error) {
 
 // CreateSession implements [proxy.SessionStore]: mapping.ErrNotFound when there is no such account, mapping.ErrConflict when
 // there is such a session already.
-func (s *Store) CreateSession(ctx context.Context, session proxy.Session) error {
+func (s *Store) CreateSession(ctx context.Context, session caller.Session) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec("writing the session", `
 			INSERT INTO sessions (hash, id, account_id, provider, sid, auth_time, created_at, last_seen, expires_at, sealed_id_token, logout_hint)
@@ -36,7 +36,7 @@ func (s *Store) CreateSession(ctx context.Context, session proxy.Session) error 
 }
 
 // SessionByHash implements [proxy.SessionStore].
-func (s *Store) SessionByHash(ctx context.Context, hash [32]byte) (session proxy.Session, err error) {
+func (s *Store) SessionByHash(ctx context.Context, hash [32]byte) (session caller.Session, err error) {
 	err = s.ask(ctx, func(t *tx) (err error) {
 		session, err = one(t, "reading the session", scanSession, selectSession+`WHERE hash = $1`, hash[:])
 		return err
@@ -45,24 +45,24 @@ func (s *Store) SessionByHash(ctx context.Context, hash [32]byte) (session proxy
 }
 
 // Sessions returns all sessions, the oldest first.
-func (s *Store) Sessions(ctx context.Context) ([]proxy.Session, error) {
+func (s *Store) Sessions(ctx context.Context) ([]caller.Session, error) {
 	return s.sessionsWhere(ctx, ``)
 }
 
 // SessionsOf returns the sessions of an account, the oldest first.
-func (s *Store) SessionsOf(ctx context.Context, accountID string) ([]proxy.Session, error) {
+func (s *Store) SessionsOf(ctx context.Context, accountID string) ([]caller.Session, error) {
 	return s.sessionsWhere(ctx, `WHERE account_id = $1`, accountID)
 }
 
 // SessionsBySID returns the sessions that a provider knows by that session id; none for the empty id, which is no id.
-func (s *Store) SessionsBySID(ctx context.Context, provider, sid string) ([]proxy.Session, error) {
+func (s *Store) SessionsBySID(ctx context.Context, provider, sid string) ([]caller.Session, error) {
 	if sid == "" {
 		return nil, nil
 	}
 	return s.sessionsWhere(ctx, `WHERE provider = $1 AND sid = $2`, provider, sid)
 }
 
-func (s *Store) sessionsWhere(ctx context.Context, where string, args ...any) (found []proxy.Session, err error) {
+func (s *Store) sessionsWhere(ctx context.Context, where string, args ...any) (found []caller.Session, err error) {
 	err = s.ask(ctx, func(t *tx) (err error) {
 		found, err = many(t, "reading sessions", scanSession, selectSession+where+` ORDER BY created_at, id`, args...)
 		return err
@@ -108,7 +108,7 @@ func (s *Store) AskOnce(ctx context.Context, id string, now, since time.Time) (f
 }
 
 // RenewSession implements [proxy.SessionStore].
-func (s *Store) RenewSession(ctx context.Context, session proxy.Session) error {
+func (s *Store) RenewSession(ctx context.Context, session caller.Session) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec("renewing the session", `UPDATE sessions SET sid = $1, sealed_id_token = $2, logout_hint = $3 WHERE id = $4`,
 			session.SID, session.SealedIDToken, session.LogoutHint, session.ID)

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vexa-sso/mapping"
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
 )
 
 func TestSessions(t *testing.T) {
@@ -28,7 +28,7 @@ func TestSessions(t *testing.T) {
 		bobs.Provider = "entra"
 		create(t, s, first, second, bobs)
 
-		for _, want := range []proxy.Session{first, second, bobs} {
+		for _, want := range []caller.Session{first, second, bobs} {
 			got, err := s.SessionByHash(t.Context(), want.Hash)
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {
 				t.Errorf("%s: %v %s", want.ID, err, diff)
@@ -44,12 +44,12 @@ func TestSessions(t *testing.T) {
 			t.Errorf("a session of no account: %v", err)
 		}
 
-		for what, list := range map[string]func() ([]proxy.Session, error){
-			"s1 s2 s3": func() ([]proxy.Session, error) { return s.Sessions(t.Context()) },
-			"s1 s2":    func() ([]proxy.Session, error) { return s.SessionsOf(t.Context(), "ada") },
-			"s1":       func() ([]proxy.Session, error) { return s.SessionsBySID(t.Context(), "okta", first.SID) },
-			"s3":       func() ([]proxy.Session, error) { return s.SessionsBySID(t.Context(), "entra", first.SID) },
-			"":         func() ([]proxy.Session, error) { return s.SessionsBySID(t.Context(), "okta", "") }, // s2 has none, and that is no id
+		for what, list := range map[string]func() ([]caller.Session, error){
+			"s1 s2 s3": func() ([]caller.Session, error) { return s.Sessions(t.Context()) },
+			"s1 s2":    func() ([]caller.Session, error) { return s.SessionsOf(t.Context(), "ada") },
+			"s1":       func() ([]caller.Session, error) { return s.SessionsBySID(t.Context(), "okta", first.SID) },
+			"s3":       func() ([]caller.Session, error) { return s.SessionsBySID(t.Context(), "entra", first.SID) },
+			"":         func() ([]caller.Session, error) { return s.SessionsBySID(t.Context(), "okta", "") }, // s2 has none, and that is no id
 		} {
 			found, err := list()
 			if got := sessionIDs(found); err != nil || got != what {
@@ -76,7 +76,7 @@ func TestSessions(t *testing.T) {
 	})
 }
 
-func sessionIDs(sessions []proxy.Session) string {
+func sessionIDs(sessions []caller.Session) string {
 	ids := make([]string, len(sessions))
 	for i, s := range sessions {
 		ids[i] = s.ID

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
-	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
 )
 
 // Store implements [mapping.Store] and [proxy.SessionStore]. It is safe for concurrent use.
@@ -34,9 +34,9 @@ type Store struct {
 }
 
 var (
-	_ mapping.Store      = (*Store)(nil)
-	_ mapping.Tx         = (*tx)(nil)
-	_ proxy.SessionStore = (*Store)(nil)
+	_ mapping.Store       = (*Store)(nil)
+	_ mapping.Tx          = (*tx)(nil)
+	_ caller.SessionStore = (*Store)(nil)
 )
 
 // Open opens the store, makes or migrates its tables where that is due, and begins to follow the log of revocations, until

@@ -27,6 +27,7 @@ import (
 	"vexa-sso/oidc"
 	"vexa-sso/proxy"
 	"vexa-sso/proxy/authserver"
+	"vexa-sso/proxy/upstream"
 )
 
 const (
@@ -103,7 +104,7 @@ func build(cfg *config.Config, o Options) (*bridge, error) {
 		return nil, err
 	}
 	if b.transport = o.Transport; b.transport == nil {
-		b.transport = proxy.NewTransport()
+		b.transport = upstream.NewTransport()
 	}
 	b.table = newTables(b.client, cfg.Vexa.Generation, b.log)
 	b.admin = newAdminAPI(b.client, b.log)

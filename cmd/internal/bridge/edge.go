@@ -14,6 +14,7 @@ import (
 	"vexa-sso/mapping/store"
 	"vexa-sso/proxy"
 	"vexa-sso/proxy/authserver"
+	"vexa-sso/proxy/tokens"
 )
 
 // newEdge makes what works on the store.
@@ -45,7 +46,7 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 		return nil, err
 	}
 	tools.Register(p)
-	proxy.NewDesk(proxy.TokensDeps{Accounts: accounts, Ender: p, Titles: b.titles(), MaxLifetime: b.cfg.Tokens.MaxLifetime}).Register(p)
+	tokens.New(tokens.Deps{Accounts: accounts, Ender: p, Titles: b.titles(), MaxLifetime: b.cfg.Tokens.MaxLifetime}).Register(p)
 	return &edge{store: s, accounts: accounts, proxy: p, tools: tools}, nil
 }
 

@@ -18,8 +18,8 @@ import (
 	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy"
 	"vexa-sso/proxy/proxytest"
+	"vexa-sso/proxy/upstream"
 )
 
 // bound is how long any answer may take, whatever is down: the longest road is that of somebody new while the Admin API hangs, whose
@@ -275,7 +275,7 @@ func TestVexaCannotCheckKeys(t *testing.T) {
 
 // impatient leads to the gateway as the usual transport does, and does not wait a minute for an answer to begin.
 func impatient(o *bridge.Options) {
-	transport := proxy.NewTransport()
+	transport := upstream.NewTransport()
 	transport.ResponseHeaderTimeout = time.Second
 	o.Transport = transport
 }

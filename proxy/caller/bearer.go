@@ -1,0 +1,84 @@
+package caller
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"vexa-sso/oidc"
+	"vexa-sso/proxy/exchange"
+	"vexa-sso/proxy/page"
+)
+
+// bearerKept is how long a verified access token is remembered, if it lives that long.
+const bearerKept = time.Minute
+
+// bearer finds who stands behind an access token of a provider.
+func (i *Identifier) bearer(ex *exchange.Exchange, r *http.Request, shown credential) (*Caller, error) {
+	if len(i.issuers) == 0 {
+		return nil, exchange.Refuse("token_invalid", "Access tokens of an identity provider are not accepted here. Make a token at "+ex.Site.Origin+page.TokensPath+".")
+	}
+	key := credentialKey{hash: hashOf(shown.value), rules: i.rules.Current()}
+	for _, provider := range i.issuers {
+		key.provider = provider
+		if c, ok := i.memory.bearers.get(key, ex.Start); ok {
+			return c, nil
+		}
+	}
+	return i.newBearer(ex, r, shown, key)
+}
+
+// newBearer verifies an access token that is not in memory, at each provider whose it could be: two can be the same organisation, with
+// different audiences.
+func (i *Identifier) newBearer(ex *exchange.Exchange, r *http.Request, shown credential, key credentialKey) (*Caller, error) {
+	var worst *exchange.Problem // of what they say: who could not look might have found it good
+	for _, provider := range i.issuersOf(shown.value) {
+		key := key
+		key.provider = provider
+		c, err := i.lookUp(ex, r, i.memory.bearers, key, func(ctx context.Context) (*Caller, error) {
+			token, err := provider.VerifyAccessToken(ctx, shown.value)
+			if err != nil {
+				return nil, err
+			}
+			return i.present(ctx, token)
+		})
+		if err == nil {
+			return c, nil
+		}
+		if pr := exchange.AsProblem(err); worst == nil || pr.Code.Status() > worst.Code.Status() {
+			worst = pr
+		}
+	}
+	return nil, worst
+}
+
+// issuersOf are the providers whose token it could be, by what it says of itself. Where it is nobody's, the first may say what is wrong.
+func (i *Identifier) issuersOf(raw string) []*oidc.Provider {
+	var found []*oidc.Provider
+	issuer, ok := oidc.UnverifiedIssuer(raw)
+	for _, provider := range i.issuers {
+		if ok && provider.Issues(issuer) {
+			found = append(found, provider)
+		}
+	}
+	if len(found) == 0 {
+		return i.issuers[:1]
+	}
+	return found
+}
+
+// present is who stands behind an access token that holds.
+func (i *Identifier) present(ctx context.Context, token oidc.AccessToken) (*Caller, error) {
+	now := i.edge.Now()
+	if !now.Before(token.ExpiresAt) {
+		return nil, exchange.Refuse("token_expired", "")
+	}
+	account, err := i.accounts.Present(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	return &Caller{
+		Credential: ByBearer, Expires: token.ExpiresAt, Until: earlier(token.ExpiresAt, now.Add(bearerKept)),
+		Account: account, Access: token, limiter: i.newLimiter(),
+	}, nil
+}

@@ -1,0 +1,260 @@
+package caller
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
+	"vexa-sso/oidc"
+	"vexa-sso/proxy/exchange"
+)
+
+// Identifier finds out who a request is from, and remembers it, so that a warm request asks nobody.
+type Identifier struct {
+	edge     *exchange.Edge
+	cfg      Config
+	accounts Accounts
+	rules    *rule.Live
+	sessions SessionStore
+	store    Health
+	cookies  *sessionCookies
+	issuers  []*oidc.Provider // those of the providers whose access tokens are taken
+
+	memory     memory
+	used       *lastUse
+	failures   *failures
+	owners     KeyOwners // nil: no Vexa key is looked at
+	nativeAsks *rate.Limiter
+}
+
+// Deps is what an Identifier works with.
+type Deps struct {
+	Edge      *exchange.Edge
+	Accounts  Accounts
+	Rules     *rule.Live
+	Sessions  SessionStore
+	Store     Health
+	Ring      *keyring.Ring
+	Providers []*oidc.Provider
+	Owners    KeyOwners // needed for tokens.native_keys: migrate
+}
+
+// Accounts is what is asked of accounts. *mapping.Accounts is one.
+type Accounts interface {
+	Account(ctx context.Context, id string) (mapping.Account, error)
+	AccountsByVexaUser(ctx context.Context, vexaUserID int64) ([]mapping.Account, error)
+	Decide(a mapping.Account) rule.Decision
+	NoteNativeKey(ctx context.Context, a mapping.Account, address, traceID string) error
+	Present(ctx context.Context, t oidc.AccessToken) (mapping.Account, error)
+	Proven(ctx context.Context, id string) (a mapping.Account, renewsInBackground bool, err error)
+	TokenByValue(ctx context.Context, hash [32]byte) (mapping.Token, mapping.Account, error)
+	TouchTokens(ctx context.Context, used map[string]mapping.TokenUse) error
+}
+
+// New makes one that remembers nobody yet.
+func New(cfg Config, d Deps) *Identifier {
+	i := &Identifier{
+		edge: d.Edge, cfg: cfg, accounts: d.Accounts, rules: d.Rules, sessions: d.Sessions, store: d.Store,
+		cookies: &sessionCookies{
+			codec: d.Ring.Codec(keyring.SessionCookie, cfg.Session.Lifetime, d.Edge.Now), store: d.Sessions,
+			random: d.Edge.Random, maxAge: cfg.Session.Lifetime,
+		},
+		memory: newMemory(), used: newLastUse(), failures: newFailures(),
+		owners: d.Owners, nativeAsks: rate.NewLimiter(nativePerSecond, nativeBurst),
+	}
+	for _, provider := range d.Providers {
+		if provider.AcceptsBearer() {
+			i.issuers = append(i.issuers, provider)
+		}
+	}
+	return i
+}
+
+// Identify finds the credential on a request and who it stands for. An explicit one silences the cookie, and an invalid one is
+// refused, never replaced by the cookie.
+func (i *Identifier) Identify(ex *exchange.Exchange, r *http.Request) (*Caller, error) {
+	ex.Credential, ex.Explicit = ByNobody, ShowsCredential(r.Header)
+	c, err := i.whoShows(ex, r)
+	if err != nil {
+		return nil, err
+	}
+	i.used.touch(c, ex.Address, ex.Start)
+	if c.limiter != nil && !c.limiter.AllowN(ex.Start, 1) {
+		return nil, exchange.Refuse("rate_limited", "")
+	}
+	i.Note(ex, c)
+	if c.Credential == ByNativeKey {
+		i.deprecate(ex, c)
+	}
+	return c, nil
+}
+
+// Note says on an exchange who stands behind it.
+func (i *Identifier) Note(ex *exchange.Exchange, c *Caller) {
+	ex.Credential, ex.Who = c.Credential, c.who()
+}
+
+func (i *Identifier) whoShows(ex *exchange.Exchange, r *http.Request) (*Caller, error) {
+	if !ex.Explicit {
+		return i.whoIsSignedIn(ex, r)
+	}
+	shown, err := readCredential(r.Header)
+	switch {
+	case err != nil:
+		return nil, err
+	case !i.store.Usable():
+		return nil, exchange.Fail("store_unavailable", nil)
+	}
+	switch shown.kind {
+	case ByToken:
+		return i.token(ex, r, shown)
+	case ByBearer:
+		return i.bearer(ex, r, shown)
+	case ByNativeKey:
+		return i.nativeKey(ex, r, shown)
+	}
+	return nil, exchange.Refuse("token_invalid", "")
+}
+
+func (i *Identifier) whoIsSignedIn(ex *exchange.Exchange, r *http.Request) (*Caller, error) {
+	cookie := exchange.CookieValue(r.Header["Cookie"], ex.Site.Cookies.Session)
+	switch {
+	case cookie == "":
+		return nil, exchange.Refuse("unauthenticated", "")
+	case !i.store.Usable():
+		return nil, exchange.Fail("store_unavailable", nil)
+	}
+	return i.signedIn(ex, r, cookie)
+}
+
+// lookUp finds who stands behind a credential that is not in memory. Whose are none are remembered for a moment, and an address from
+// which many come waits. That does not hit what was good a while ago and is looked at afresh: whoever shares an address with somebody
+// who makes credentials up could otherwise be locked out by them (S12).
+func (i *Identifier) lookUp(ex *exchange.Exchange, r *http.Request, in *callers, key credentialKey, read func(context.Context) (*Caller, error)) (*Caller, error) {
+	if err := in.refusal(key, ex.Start); err != nil {
+		return nil, err
+	}
+	if !in.wasValid(key) && i.failures.tooMany(ex.Address, ex.Start) {
+		return nil, exchange.Refuse("rate_limited", "Too many credentials from your address were not valid.")
+	}
+	c, err := in.load(r.Context(), key, read)
+	if err == nil {
+		return c, nil
+	}
+	pr := exchange.AsProblem(err)
+	switch status := pr.Code.Status(); {
+	case status >= http.StatusInternalServerError: // we could not look
+		return nil, pr
+	case status == http.StatusUnauthorized:
+		i.failures.note(ex.Address, ex.Start, 1)
+	}
+	in.refuse(key, pr, ex.Start)
+	return nil, pr
+}
+
+// signedIn finds who a cookie stands for, and that it still stands for them.
+func (i *Identifier) signedIn(ex *exchange.Exchange, r *http.Request, cookie string) (*Caller, error) {
+	name := ex.Site.Cookies.Session
+	c, err := i.ofCookie(r, name, cookie)
+	if err == nil && i.Expired(c, ex.Start) {
+		// Another replica may have seen it since: the store knows.
+		i.memory.sessions.forget(cookieKey(cookie))
+		c, err = i.ofCookie(r, name, cookie)
+	}
+	switch {
+	case errors.Is(err, mapping.ErrNotFound):
+		return nil, exchange.Refuse("unauthenticated", "Your sign-in has ended. Please sign in again.")
+	case err != nil:
+		return nil, exchange.AsProblem(err)
+	case i.Expired(c, ex.Start):
+		i.memory.sessions.forget(cookieKey(cookie))
+		return nil, exchange.Refuse("unauthenticated", "Your sign-in has ended. Please sign in again.")
+	}
+	return c, nil
+}
+
+func cookieKey(cookie string) credentialKey {
+	return credentialKey{hash: hashOf(cookie)}
+}
+
+// OfCookie returns the caller that the session cookie of a site stands for, whether or not the session has expired.
+// mapping.ErrNotFound says that there is none.
+func (i *Identifier) OfCookie(site *exchange.Site, r *http.Request) (*Caller, error) {
+	cookie := exchange.CookieValue(r.Header["Cookie"], site.Cookies.Session)
+	if cookie == "" {
+		return nil, mapping.ErrNotFound
+	}
+	return i.ofCookie(r, site.Cookies.Session, cookie)
+}
+
+func (i *Identifier) ofCookie(r *http.Request, name, cookie string) (*Caller, error) {
+	key := cookieKey(cookie)
+	if c, ok := i.memory.sessions.get(key, time.Time{}); ok {
+		return c, nil
+	}
+	return i.memory.sessions.load(r.Context(), key, func(ctx context.Context) (*Caller, error) {
+		session, err := i.cookies.session(r.WithContext(ctx), name)
+		if err != nil {
+			return nil, err
+		}
+		return i.callerOf(ctx, session)
+	})
+}
+
+// Expired reports whether a session is over, by its lifetime or because nobody used it.
+func (i *Identifier) Expired(c *Caller, now time.Time) bool {
+	return !now.Before(c.Expires) || now.Sub(c.Seen()) > i.cfg.Session.Idle
+}
+
+// callerOf is who stands behind a session.
+func (i *Identifier) callerOf(ctx context.Context, session Session) (*Caller, error) {
+	account, renewed, err := i.accounts.Proven(ctx, session.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	c := &Caller{
+		Credential: BySession, CredentialID: session.ID, Expires: session.ExpiresAt, Session: session,
+		Account: account, RenewsInBackground: renewed, limiter: i.newLimiter(),
+	}
+	c.seen.Store(session.LastSeen.Unix())
+	return c, nil
+}
+
+// Again looks at a caller afresh, whatever is remembered of them. The error says why they may nothing any more, or that we could not
+// look.
+func (i *Identifier) Again(ctx context.Context, c *Caller) (fresh *Caller, err error) {
+	switch c.Credential {
+	case BySession:
+		session, err := i.sessions.SessionByHash(ctx, c.Session.Hash)
+		if err != nil {
+			return nil, err
+		}
+		fresh, err = i.callerOf(ctx, session)
+		if err != nil {
+			return nil, err
+		}
+	case ByToken:
+		fresh, err = i.readToken(ctx, c.hash)
+	case ByBearer:
+		fresh, err = i.present(ctx, c.Access)
+	case ByNativeKey:
+		if fresh, err = i.ownerOf(ctx, c.Account.ID, c.AtMost); err == nil {
+			fresh.Expires = c.Expires // the key itself was not shown again
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return fresh, MayUse(fresh.Account, i.See(fresh).Decision)
+}
+
+// RefusesAccess says whether an error is about the caller, as opposed to our not being able to look.
+func RefusesAccess(err error) bool {
+	return errors.Is(err, mapping.ErrNotFound) || exchange.AsProblem(err).Code.Status() < http.StatusInternalServerError
+}

@@ -1,0 +1,100 @@
+package caller
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"vexa-sso/mapping"
+)
+
+const touchEvery = time.Minute // how exact it is when somebody was last seen
+
+// lastUse gathers when credentials were last used, to be written many at once.
+type lastUse struct {
+	mu       sync.Mutex
+	sessions map[string]time.Time        // by session id
+	tokens   map[string]mapping.TokenUse // by token id
+}
+
+func newLastUse() *lastUse {
+	return &lastUse{sessions: make(map[string]time.Time), tokens: make(map[string]mapping.TokenUse)}
+}
+
+// touch notes that a credential was used, at most once a minute.
+func (u *lastUse) touch(c *Caller, address string, now time.Time) {
+	last := c.seen.Load()
+	if now.Unix()-last < int64(touchEvery/time.Second) || !c.seen.CompareAndSwap(last, now.Unix()) {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch c.Credential {
+	case BySession:
+		u.sessions[c.CredentialID] = now
+	case ByToken:
+		u.tokens[c.CredentialID] = mapping.TokenUse{At: now, From: address}
+	}
+}
+
+// newer puts into tokens what is not written yet of when they were used.
+func (u *lastUse) newer(tokens []mapping.Token) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i, t := range tokens {
+		if use, ok := u.tokens[t.ID]; ok && use.At.After(t.UsedAt) {
+			tokens[i].UsedAt, tokens[i].UsedFrom = use.At, use.From
+		}
+	}
+}
+
+// Touch notes that a caller is here, at most once a minute.
+func (i *Identifier) Touch(c *Caller, address string, now time.Time) { i.used.touch(c, address, now) }
+
+// LatestUse puts into tokens what is not written yet of when they were used.
+func (i *Identifier) LatestUse(tokens []mapping.Token) { i.used.newer(tokens) }
+
+// Flush writes when credentials were last used. What cannot be written now is kept for the next time.
+func (i *Identifier) Flush(ctx context.Context) error {
+	return i.used.flush(ctx, i.sessions, i.accounts)
+}
+
+// PurgeSessions deletes the sessions that are over.
+func (i *Identifier) PurgeSessions(ctx context.Context) error {
+	now := i.edge.Now()
+	_, err := i.sessions.PurgeSessions(ctx, now, now.Add(-i.cfg.Session.Idle))
+	return err
+}
+
+// flush writes what has gathered. What cannot be written now is kept for the next time.
+func (u *lastUse) flush(ctx context.Context, sessions SessionStore, tokens tokenUses) error {
+	u.mu.Lock()
+	seen, used := u.sessions, u.tokens
+	u.sessions, u.tokens = make(map[string]time.Time), make(map[string]mapping.TokenUse)
+	u.mu.Unlock()
+	var failed [2]error
+	if len(seen) > 0 {
+		failed[0] = sessions.TouchSessions(ctx, seen)
+	}
+	if len(used) > 0 {
+		failed[1] = tokens.TouchTokens(ctx, used)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if failed[0] != nil {
+		maps.DeleteFunc(seen, func(id string, at time.Time) bool { return !u.sessions[id].Before(at) })
+		maps.Copy(u.sessions, seen)
+	}
+	if failed[1] != nil {
+		maps.DeleteFunc(used, func(id string, use mapping.TokenUse) bool { return !u.tokens[id].At.Before(use.At) })
+		maps.Copy(u.tokens, used)
+	}
+	return errors.Join(failed[:]...)
+}
+
+// tokenUses is where it is written when tokens were used. *mapping.Accounts is one.
+type tokenUses interface {
+	TouchTokens(ctx context.Context, used map[string]mapping.TokenUse) error
+}

@@ -1,0 +1,14 @@
+package caller
+
+import (
+	"golang.org/x/time/rate"
+)
+
+// newLimiter bounds how often one credential may ask; nil where there is no limit.
+func (i *Identifier) newLimiter() *rate.Limiter {
+	perSecond := i.cfg.RequestsPerSecond
+	if perSecond <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond)))
+}

@@ -1,0 +1,156 @@
+package caller
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"vexa-sso/mapping"
+)
+
+// S5: what is ended while it is being read is not served: whoever read it looks again.
+func TestEndedWhileRead(t *testing.T) {
+	t.Parallel()
+	cache, reads := newCallers(), 0
+	load := func(context.Context) (*Caller, error) {
+		if reads++; reads == 1 {
+			cache.end("ada", "ses_1") // the revocation arrives between the store's answer and the cache
+			return callerOf("ada", "ses_1"), nil
+		}
+		return nil, mapping.ErrNotFound
+	}
+	if c, err := cache.load(t.Context(), cookieKey("cookie"), load); !errors.Is(err, mapping.ErrNotFound) {
+		t.Errorf("found %v, %v", c, err)
+	}
+	if reads != 2 {
+		t.Errorf("read %d times", reads)
+	}
+}
+
+// S5, D3: nor does anybody join a read that began before the end.
+func TestEndedWhileOthersRead(t *testing.T) {
+	t.Parallel()
+	reading, answer := make(chan struct{}), make(chan struct{})
+	var reads atomic.Int32
+	cache := newCallers()
+	load := func(context.Context) (*Caller, error) {
+		if reads.Add(1) > 1 {
+			return nil, mapping.ErrNotFound
+		}
+		close(reading) // what was read is on its way
+		<-answer
+		return callerOf("ada", "ses_1"), nil
+	}
+	found := make(chan error, 2)
+	find := func() {
+		_, err := cache.load(t.Context(), cookieKey("cookie"), load)
+		found <- err
+	}
+	go find()
+	<-reading
+	cache.end("ada", "ses_1")
+	find() // does not wait for the first: it could only hear what was true before
+	close(answer)
+	for range 2 {
+		if err := <-found; !errors.Is(err, mapping.ErrNotFound) {
+			t.Errorf("found what had ended: %v", err)
+		}
+	}
+	if _, err := cache.load(t.Context(), cookieKey("cookie"), load); !errors.Is(err, mapping.ErrNotFound) {
+		t.Errorf("it is still remembered: %v", err)
+	}
+}
+
+// What is ended is gone from memory: one session, or all of an account's, and nobody else's.
+func TestEndAndRefresh(t *testing.T) {
+	t.Parallel()
+	owners := map[string][2]string{"a": {"ada", "ses_1"}, "b": {"ada", "ses_2"}, "c": {"tim", "ses_3"}}
+	cache, reads := newCallers(), 0
+	find := func(name string) *Caller {
+		if c, ok := cache.get(cookieKey(name), time.Time{}); ok {
+			return c
+		}
+		c, err := cache.load(t.Context(), cookieKey(name), func(context.Context) (*Caller, error) {
+			reads++
+			return callerOf(owners[name][0], owners[name][1]), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	warm := func() map[string]*Caller {
+		return map[string]*Caller{"a": find("a"), "b": find("b"), "c": find("c")}
+	}
+	held := warm()
+	if warm(); reads != 3 {
+		t.Fatalf("a warm session was read again: %d reads", reads)
+	}
+	cache.end("ada", "ses_1")
+	if !held["a"].ended.Load() || held["b"].ended.Load() || held["c"].ended.Load() {
+		t.Error("ending one session ended the wrong ones")
+	}
+	if warm(); reads != 4 {
+		t.Errorf("after one ended: %d reads", reads)
+	}
+	cache.end("ada", "")
+	if !held["b"].ended.Load() || held["c"].ended.Load() {
+		t.Error("ending an account ended the wrong ones")
+	}
+	if warm(); reads != 6 {
+		t.Errorf("after the account ended: %d reads", reads)
+	}
+	held = warm()
+	cache.refresh("tim")
+	if held["c"].ended.Load() {
+		t.Error("refreshing ended a session")
+	}
+	if warm(); reads != 7 {
+		t.Errorf("after a refresh: %d reads", reads)
+	}
+}
+
+// Last-seen times are written at most once a minute, and again when they could not be.
+func TestTouch(t *testing.T) {
+	t.Parallel()
+	used := newLastUse()
+	c := callerOf("ada", "ses_1")
+	start := time.Unix(1_000_000, 0)
+	c.seen.Store(start.Unix())
+	store := &touchStore{fail: errors.New("away")}
+	used.touch(c, "192.0.2.1", start.Add(59*time.Second))
+	if err := used.flush(t.Context(), store, nil); err != nil || store.calls != 0 {
+		t.Fatalf("written before a minute was over: %v, %d", err, store.calls)
+	}
+	used.touch(c, "192.0.2.1", start.Add(61*time.Second))
+	used.touch(c, "192.0.2.1", start.Add(62*time.Second))
+	if err := used.flush(t.Context(), store, nil); err == nil || store.calls != 1 {
+		t.Fatalf("%v, %d", err, store.calls)
+	}
+	store.fail = nil
+	if err := used.flush(t.Context(), store, nil); err != nil || !store.seen["ses_1"].Equal(start.Add(61*time.Second)) {
+		t.Errorf("%v, %v", err, store.seen)
+	}
+	if err := used.flush(t.Context(), store, nil); err != nil || store.calls != 2 {
+		t.Errorf("written twice: %v, %d", err, store.calls)
+	}
+}
+
+func callerOf(account, session string) *Caller {
+	return &Caller{Credential: BySession, CredentialID: session, Account: mapping.Account{ID: account}}
+}
+
+type touchStore struct {
+	SessionStore
+	fail  error
+	calls int
+	seen  map[string]time.Time
+}
+
+func (s *touchStore) TouchSessions(_ context.Context, seen map[string]time.Time) error {
+	s.calls++
+	s.seen = seen
+	return s.fail
+}

@@ -1,0 +1,125 @@
+package caller
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/securecookie"
+	"github.com/gorilla/sessions"
+
+	"vexa-sso/mapping"
+	"vexa-sso/proxy/exchange"
+)
+
+// sessionCookies is a sessions.Store of gorilla/sessions over our server-side store. The cookie holds nothing but an opaque
+// random id, authenticated so that garbage never reaches the database.
+type sessionCookies struct {
+	codec  securecookie.Codec
+	store  SessionStore
+	random io.Reader
+	maxAge time.Duration
+}
+
+const sessionKey = "session" // under which a gorilla session holds ours
+
+var _ sessions.Store = (*sessionCookies)(nil)
+
+// Get returns the request's session, the same one each time.
+func (c *sessionCookies) Get(r *http.Request, name string) (*sessions.Session, error) {
+	return sessions.GetRegistry(r).Get(c, name)
+}
+
+// New returns the session of the request's cookie, or a new one without an id where there is none that holds.
+func (c *sessionCookies) New(r *http.Request, name string) (*sessions.Session, error) {
+	s := sessions.NewSession(c, name)
+	s.Options = c.options()
+	s.IsNew = true
+	cookie := exchange.CookieValue(r.Header["Cookie"], name)
+	if cookie == "" || c.codec.Decode(name, cookie, &s.ID) != nil {
+		return s, nil
+	}
+	found, err := c.store.SessionByHash(r.Context(), sha256.Sum256([]byte(s.ID)))
+	if err != nil {
+		s.ID = ""
+		return s, err
+	}
+	s.Values[sessionKey] = found
+	s.IsNew = false
+	return s, nil
+}
+
+// Save writes a new session to the store and its id to the cookie; with a negative MaxAge it takes the cookie back. The
+// session itself is ended by mapping's Revoke, never here.
+func (c *sessionCookies) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
+	if s.Options.MaxAge < 0 {
+		http.SetCookie(w, exchange.NewCookie(s.Name(), "", -1))
+		return nil
+	}
+	ours, ok := s.Values[sessionKey].(Session)
+	if !ok {
+		return fmt.Errorf("saving a session: it has no %q", sessionKey)
+	}
+	id, err := RandomID(c.random)
+	if err != nil {
+		return err
+	}
+	s.ID, ours.Hash = id, sha256.Sum256([]byte(id))
+	value, err := c.codec.Encode(s.Name(), s.ID)
+	if err != nil {
+		return fmt.Errorf("encoding the session cookie: %w", err)
+	}
+	if err := c.store.CreateSession(r.Context(), ours); err != nil {
+		return fmt.Errorf("saving the session: %w", err)
+	}
+	http.SetCookie(w, exchange.NewCookie(s.Name(), value, s.Options.MaxAge))
+	return nil
+}
+
+func (c *sessionCookies) options() *sessions.Options {
+	return &sessions.Options{MaxAge: int(c.maxAge / time.Second)} // the rest is for NewCookie to say
+}
+
+// session is the session of the request's cookie of that name, from the store.
+func (c *sessionCookies) session(r *http.Request, name string) (Session, error) {
+	s, err := c.New(r, name)
+	if err != nil {
+		return Session{}, err
+	}
+	found, ok := s.Values[sessionKey].(Session)
+	if !ok {
+		return Session{}, mapping.ErrNotFound
+	}
+	return found, nil
+}
+
+// StartSession keeps a session and gives its cookie to the browser: always a new id, whatever cookie came (D2).
+func (i *Identifier) StartSession(ex *exchange.Exchange, r *http.Request, session Session) error {
+	s := sessions.NewSession(i.cookies, ex.Site.Cookies.Session)
+	s.Options = i.cookies.options()
+	s.Values[sessionKey] = session
+	return s.Save(r, ex)
+}
+
+// TakeCookieBack has the browser forget its session cookie. It ends no session.
+func (i *Identifier) TakeCookieBack(ex *exchange.Exchange) {
+	http.SetCookie(ex, exchange.NewCookie(ex.Site.Cookies.Session, "", -1))
+}
+
+// Readable reports whether a session cookie was signed with a key that we have and is not too old.
+func (i *Identifier) Readable(site *exchange.Site, cookie string) bool {
+	var id string
+	return i.cookies.codec.Decode(site.Cookies.Session, cookie, &id) == nil
+}
+
+// RandomID returns 256 random bits in base64url (D4).
+func RandomID(random io.Reader) (string, error) {
+	var raw [32]byte
+	if _, err := io.ReadFull(random, raw[:]); err != nil {
+		return "", fmt.Errorf("reading randomness: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(raw[:]), nil
+}

@@ -1,0 +1,62 @@
+package caller
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
+	"vexa-sso/proxy/exchange"
+)
+
+// token finds who stands behind a token that we issued.
+func (i *Identifier) token(ex *exchange.Exchange, r *http.Request, shown credential) (*Caller, error) {
+	key := credentialKey{hash: shown.hash}
+	if c, ok := i.memory.tokens.get(key, ex.Start); ok {
+		return c, nil
+	}
+	return i.lookUp(ex, r, i.memory.tokens, key, func(ctx context.Context) (*Caller, error) { return i.readToken(ctx, shown.hash) })
+}
+
+// readToken is how a token of ours comes from the store into memory. It is looked for by a hash of 256 random bits, so that how long
+// that takes tells nothing of any other (F9).
+func (i *Identifier) readToken(ctx context.Context, hash [32]byte) (*Caller, error) {
+	token, account, err := i.accounts.TokenByValue(ctx, hash)
+	if errors.Is(err, mapping.ErrNotFound) {
+		return nil, exchange.Refuse("token_invalid", "This token is unknown here, has expired or was revoked.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	pauses := account.ProvenAt.Add(i.cfg.Tokens.MaxOffline)
+	if err := i.checkProven(account, pauses); err != nil {
+		return nil, err
+	}
+	c := &Caller{
+		Credential: ByToken, CredentialID: token.ID, Expires: token.ExpiresAt, Until: earlier(token.ExpiresAt, pauses),
+		Account: account, limited: true, AtMost: token.Scopes, Token: token, hash: hash, limiter: i.newLimiter(),
+	}
+	c.seen.Store(token.UsedAt.Unix())
+	return c, nil
+}
+
+// checkProven refuses, for as long as that is so, what somebody made whom their provider has not vouched for lately. A browser that is
+// signed in is not concerned: its session has an end of its own.
+func (i *Identifier) checkProven(account mapping.Account, pauses time.Time) error {
+	switch {
+	case account.Status != mapping.Active:
+		return MayUse(account, rule.Decision{})
+	case i.edge.Now().Before(pauses):
+		return nil
+	}
+	return exchange.Refuse("proof_stale", "Your identity provider has not vouched for the owner of this token for too long, so it pauses. It goes on when they sign in with a browser.")
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

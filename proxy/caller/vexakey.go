@@ -1,0 +1,118 @@
+package caller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
+	"vexa-sso/mapping/vexa"
+	"vexa-sso/proxy/exchange"
+	"vexa-sso/proxy/page"
+)
+
+const (
+	nativeKept = time.Minute // how long it is remembered whose a Vexa key is
+
+	// nativePerSecond and nativeBurst are how many Vexa keys are shown to the gateway. It bans addresses that show many bad ones,
+	// and ours is the address of everybody (V12).
+	nativePerSecond = 10
+	nativeBurst     = 50
+	maxNativeKey    = 128 // characters
+	nativeFailures  = 5   // that a key counts for which the gateway does not know: one address must not use up everybody's asks
+
+	// nativeStreams is how long a stream goes on before its key has to be shown again: nobody tells us when Vexa deletes one.
+	nativeStreams = 15 * time.Minute
+)
+
+// KeyOwners asks the gateway whose a Vexa key is. *vexa.Client does.
+type KeyOwners interface {
+	Whoami(ctx context.Context, key, from string) (vexa.Owner, error)
+}
+
+// nativeKey answers a Vexa key: with a refusal that says what to do instead, or, for the weeks of moving over, with the account of the
+// user whose key it is.
+func (i *Identifier) nativeKey(ex *exchange.Exchange, r *http.Request, shown credential) (*Caller, error) {
+	if i.cfg.Tokens.NativeKeys != NativeKeysMigrate || i.owners == nil {
+		return nil, refuseNative(ex.Site)
+	}
+	key := credentialKey{hash: hashOf(shown.value)}
+	c, ok := i.memory.natives.get(key, ex.Start)
+	if !ok {
+		var err error
+		c, err = i.lookUp(ex, r, i.memory.natives, key, func(ctx context.Context) (*Caller, error) { return i.readNative(ctx, ex, shown.value) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	i.edge.Metrics.NativeKeys.WithLabelValues(c.Account.ID).Inc()
+	return c, nil
+}
+
+func refuseNative(site *exchange.Site) error {
+	return exchange.Refuse("native_key_refused", "Vexa's own API keys are not accepted here. Make a token at "+site.Origin+page.TokensPath+" and send it where the key was.")
+}
+
+// readNative finds the account whose Vexa user a key belongs to: an active one, and the only one that has the user. The key goes to
+// the gateway and nowhere else.
+func (i *Identifier) readNative(ctx context.Context, ex *exchange.Exchange, key string) (*Caller, error) {
+	if len(key) > maxNativeKey || !exchange.Printable(key) {
+		return nil, refuseNative(ex.Site)
+	}
+	if !i.nativeAsks.AllowN(i.edge.Now(), 1) {
+		return nil, exchange.Refuse("rate_limited", "")
+	}
+	owner, err := i.owners.Whoami(ctx, key, ex.Address)
+	switch {
+	case errors.Is(err, vexa.ErrKeyRefused):
+		i.failures.note(ex.Address, ex.Start, nativeFailures-1)
+		return nil, refuseNative(ex.Site)
+	case err != nil:
+		return nil, exchange.RefuseBecause("vexa_admin_unavailable", "Vexa cannot say right now whose key this is.", err)
+	}
+	accounts, err := i.accounts.AccountsByVexaUser(ctx, owner.UserID)
+	if err != nil {
+		return nil, err
+	}
+	accounts = slices.DeleteFunc(accounts, func(a mapping.Account) bool { return a.Status == mapping.Pending })
+	if len(accounts) != 1 { // of several who share the user, nobody knows whose key it is: perhaps of one who was suspended (E7)
+		return nil, refuseNative(ex.Site)
+	}
+	account := accounts[0]
+	if account.Status != mapping.Active || vexa.NormalEmail(account.VexaEmail) != vexa.NormalEmail(owner.Email) {
+		return nil, refuseNative(ex.Site)
+	}
+	if err := i.accounts.NoteNativeKey(ctx, account, ex.Address, ex.TraceID); err != nil {
+		i.edge.Log.Warn("that a Vexa key is still shown is not in the audit", "account", account.ID, "error", err)
+	}
+	return i.ownerOf(ctx, account.ID, rule.NewScopes(owner.Scopes...))
+}
+
+// ownerOf is who stands behind a Vexa key of an account's user.
+func (i *Identifier) ownerOf(ctx context.Context, id string, scopes rule.Scopes) (*Caller, error) {
+	account, err := i.accounts.Account(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	pauses := account.ProvenAt.Add(i.cfg.Tokens.MaxOffline)
+	if err := i.checkProven(account, pauses); err != nil {
+		return nil, err
+	}
+	now := i.edge.Now()
+	return &Caller{
+		Credential: ByNativeKey, Expires: now.Add(nativeStreams), Until: earlier(now.Add(nativeKept), pauses),
+		Account: account, limited: true, AtMost: scopes, limiter: i.newLimiter(),
+	}, nil
+}
+
+// deprecate tells a program that shows a Vexa key that this will not go on, and where there is something better (RFC 9745). Keys are
+// out of use from when their owner has an account here.
+func (i *Identifier) deprecate(ex *exchange.Exchange, c *Caller) {
+	h := ex.Header()
+	h.Set("Deprecation", fmt.Sprintf("@%d", c.Account.CreatedAt.Unix()))
+	h.Set("Link", "<"+ex.Site.Origin+page.TokensPath+`>; rel="deprecation"; type="text/html"`)
+}

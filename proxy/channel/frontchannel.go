@@ -1,0 +1,158 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/oidc"
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/exchange"
+)
+
+// These are the ways in which a provider, rather than a person, ends what somebody has here. Each ends in the one revocation
+// function of mapping.
+
+const (
+	maxChannelBody = 64 << 10
+	maxSID         = 255 // bytes
+)
+
+// Endpoints is what providers call.
+type Endpoints struct {
+	edge      *exchange.Edge
+	accounts  Accounts
+	ender     Ender
+	sessions  Sessions
+	providers oidc.Providers
+}
+
+// Deps is what Endpoints work with.
+type Deps struct {
+	Edge      *exchange.Edge
+	Accounts  Accounts
+	Ender     Ender
+	Sessions  Sessions
+	Providers oidc.Providers
+}
+
+// Accounts is what is asked of accounts. *mapping.Accounts is one.
+type Accounts interface {
+	AccountBySubject(ctx context.Context, subject string) (mapping.Account, error)
+	AccountsByEmail(ctx context.Context, provider, email string) ([]mapping.Account, error)
+	Spent(ctx context.Context, provider, jti string) (bool, error)
+	Spend(ctx context.Context, provider, jti string, until time.Time) error
+}
+
+// Ender ends what somebody has: for good, on this replica at once and on the others within a second.
+type Ender interface {
+	End(ctx context.Context, r mapping.Revocation, actor string) error
+	SignOutEverywhere(ctx context.Context, account, reason, actor string) error
+}
+
+// Sessions finds the sessions that a provider means. The session store does.
+type Sessions interface {
+	SessionsBySID(ctx context.Context, provider, sid string) ([]caller.Session, error)
+	SessionsOf(ctx context.Context, accountID string) ([]caller.Session, error)
+}
+
+// New makes them.
+func New(d Deps) *Endpoints {
+	return &Endpoints{edge: d.Edge, accounts: d.Accounts, ender: d.Ender, sessions: d.Sessions, providers: d.Providers}
+}
+
+// FrontChannelLogout ends a session that the provider names by sid, in a frame of its own page (OpenID Connect Front-Channel
+// Logout 1.0). It comes without our cookies, unauthenticated: whoever knows a sid can end that session, and nothing else. Okta's
+// documents post it; Entra sends the sid alone.
+func (n *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) error {
+	provider := n.providers.ByName(r.PathValue("provider"))
+	if provider == nil {
+		return exchange.Refuse("not_found", "")
+	}
+	n.mayFrame(ex, r, provider)
+	params, err := channelParameters(ex, r, http.MethodGet, http.MethodPost)
+	if err != nil {
+		return err
+	}
+	iss, sid := params.Get("iss"), params.Get("sid")
+	switch {
+	case iss != "" && !provider.MatchesIssuer(iss):
+		return exchange.Refuse("bad_request", "That issuer is not this provider’s.")
+	case sid == "":
+		return &exchange.Problem{
+			Code: "bad_request", Detail: "A sign-out in the front channel must name a session (sid).", Err: errors.New("a front-channel logout came without sid"),
+			Remedy: "register the front-channel logout URI with \"session required\" (frontchannel_logout_session_required) at the provider",
+		}
+	case len(sid) > maxSID:
+		return exchange.Refuse("bad_request", "The session’s name is too long.")
+	}
+	sessions, err := n.sessions.SessionsBySID(r.Context(), provider.Name(), sid)
+	if err != nil {
+		return exchange.AsProblem(err)
+	}
+	if err := n.endNamed(ex, r, provider, sessions, "signed out at the provider (front channel)"); err != nil {
+		return exchange.AsProblem(err)
+	}
+	ex.Header().Set("Content-Type", "text/html; charset=utf-8")
+	ex.WriteHeader(http.StatusOK)
+	_, _ = io.WriteString(ex, "<!doctype html><title>Signed out</title>\n")
+	return nil
+}
+
+// mayFrame lets the provider's own pages, and nobody else's, show the answer in a frame. It says the same whoever was signed in.
+func (n *Endpoints) mayFrame(w http.ResponseWriter, r *http.Request, provider *oidc.Provider) {
+	origins := "'none'"
+	if found := provider.Origins(r.Context()); len(found) > 0 {
+		origins = strings.Join(found, " ")
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors "+origins)
+	h.Set("Cache-Control", "no-cache, no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+}
+
+// endNamed ends sessions, here at once. One that has ended meanwhile has ended.
+func (n *Endpoints) endNamed(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, sessions []caller.Session, reason string) error {
+	for _, s := range sessions {
+		revocation := mapping.Revocation{At: n.edge.Now(), Kind: mapping.RevokeSession, Account: s.AccountID, Session: s.ID, Reason: reason}
+		err := n.ender.End(r.Context(), revocation, "provider "+provider.Name())
+		if errors.Is(err, mapping.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		n.edge.Record(ex, r, mapping.Event{Event: mapping.EventProviderLogout, Actor: "provider " + provider.Name(), Account: s.AccountID, Provider: provider.Name(), Reason: reason, CredentialID: s.ID})
+	}
+	return nil
+}
+
+// channelParameters are those of the query and, where there is one, of the form. None may come twice (C9).
+func channelParameters(w http.ResponseWriter, r *http.Request, methods ...string) (url.Values, error) {
+	allowed := false
+	for _, m := range methods {
+		allowed = allowed || r.Method == m
+	}
+	if !allowed {
+		return nil, exchange.Refuse("method_not_allowed", "")
+	}
+	if r.Method == http.MethodPost {
+		r.Body = http.MaxBytesReader(w, r.Body, maxChannelBody)
+	}
+	if err := r.ParseForm(); err != nil {
+		return nil, exchange.RefuseBecause("bad_request", "The parameters cannot be read.", err)
+	}
+	for _, values := range r.Form {
+		if len(values) > 1 {
+			return nil, exchange.Refuse("bad_request", "A parameter comes twice.")
+		}
+	}
+	return r.Form, nil
+}

@@ -1,0 +1,39 @@
+package exchange
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/proxy/page"
+)
+
+// Edge is what every room works with to answer: the pages, the metrics, the audit and the log; and the clock and the randomness,
+// which come from outside so that tests can hold them.
+type Edge struct {
+	Pages   *page.Pages
+	Metrics *Metrics
+	Audit   Auditor
+	Log     *slog.Logger
+	Now     func() time.Time
+	Random  io.Reader
+}
+
+// Auditor keeps audit events. *mapping.Accounts does.
+type Auditor interface {
+	Record(ctx context.Context, e mapping.Event) error
+}
+
+// Handler answers a request of ours. An error becomes the answer; then nothing was written.
+type Handler func(ex *Exchange, r *http.Request) error
+
+// Record writes an audit event with where it came from.
+func (e *Edge) Record(ex *Exchange, r *http.Request, event mapping.Event) {
+	event.Address, event.TraceID, event.TookMS = ex.Address, ex.TraceID, e.Now().Sub(ex.Start).Milliseconds()
+	if err := e.Audit.Record(context.WithoutCancel(r.Context()), event); err != nil {
+		e.Log.Warn("audit event could not be stored; it is in this log only", "event", event.Event, "error", err)
+	}
+}

@@ -1,0 +1,429 @@
+package signin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
+	"vexa-sso/oidc"
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/exchange"
+	"vexa-sso/proxy/page"
+)
+
+const (
+	maxLoginHint = 320 // characters; as long as an email address can be
+	maxFormBody  = 64 << 10
+)
+
+// Flow is how browsers sign in and out, and how their sessions are renewed.
+type Flow struct {
+	edge      *exchange.Edge
+	cfg       caller.SessionConfig
+	callers   *caller.Identifier
+	accounts  Accounts
+	ender     Ender
+	sessions  caller.SessionStore
+	providers oidc.Providers
+	ring      *keyring.Ring
+	attempts  *attemptCookies
+	callbacks *callbacks
+}
+
+// Deps is what a Flow works with.
+type Deps struct {
+	Edge      *exchange.Edge
+	Callers   *caller.Identifier
+	Accounts  Accounts
+	Ender     Ender
+	Sessions  caller.SessionStore
+	Providers oidc.Providers
+	Ring      *keyring.Ring
+}
+
+// Accounts is what signing in asks of accounts. *mapping.Accounts is one.
+type Accounts interface {
+	Account(ctx context.Context, id string) (mapping.Account, error)
+	SignIn(ctx context.Context, id oidc.Identity) (mapping.Account, rule.Decision, error)
+	Keep(ctx context.Context, a mapping.Account, refreshToken string) error
+}
+
+// Ender ends what a revocation names: for good, on this replica at once and on the others within a second.
+type Ender interface {
+	End(ctx context.Context, r mapping.Revocation, actor string) error
+}
+
+// New makes one. It needs no network.
+func New(cfg caller.SessionConfig, d Deps) *Flow {
+	return &Flow{
+		edge: d.Edge, cfg: cfg, callers: d.Callers, accounts: d.Accounts, ender: d.Ender, sessions: d.Sessions,
+		providers: d.Providers, ring: d.Ring, callbacks: newCallbacks(),
+		attempts: newAttemptCookies(d.Ring.Codec(keyring.SignInAttempt, attemptLifetime, d.Edge.Now), d.Edge.Now),
+	}
+}
+
+// Login starts a sign-in: a person's own, or one that an identity provider asked for (OpenID Connect Core section 4, an Okta
+// tile). Only navigations start one.
+func (f *Flow) Login(ex *exchange.Exchange, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return exchange.Refuse("method_not_allowed", "")
+	}
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
+		return exchange.Refuse("unauthenticated", "Open this address in a browser to sign in.")
+	}
+	q := r.URL.Query()
+	returnTo := exchange.ReturnPath(q.Get("return_to"))
+	if target := q.Get("target_link_uri"); target != "" {
+		returnTo = ex.Site.ReturnTarget(target)
+	}
+	hint := q.Get("login_hint")
+	if len(hint) > maxLoginHint || !exchange.Printable(hint) {
+		hint = ""
+	}
+	fresh := q.Get("fresh") == "1"
+	provider, problem := f.chooseProvider(q, hint)
+	if c := f.sessionCaller(ex, r); fresh && c != nil {
+		provider, hint = cmp.Or(provider, f.providers.ByName(c.Session.Provider)), cmp.Or(hint, hintOf(c))
+	}
+	if provider == nil {
+		f.edge.Pages.Choose(ex, r, f.choosePage(returnTo, hint, problem))
+		return nil
+	}
+	a := attempt{ReturnTo: returnTo, Recent: f.recentSignIns(ex, r), Fresh: fresh}
+	o := oidc.BeginOptions{LoginHint: hint, Prompt: promptFor(provider, q.Get("prompt"))}
+	if (o.Prompt == "" || fresh) && len(a.Recent) >= loopSignIns {
+		return withRetry(f.loop(ex, r), provider, returnTo)
+	}
+	if fresh {
+		o.Prompt, o.MaxAge = "login", maxAge(provider)
+	}
+	return f.begin(ex, r, provider, a, o)
+}
+
+// sessionCaller returns the caller of the session cookie, or nil if there is no valid one.
+func (f *Flow) sessionCaller(ex *exchange.Exchange, r *http.Request) *caller.Caller {
+	c, err := f.callers.OfCookie(ex.Site, r)
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
+// maxAge is the max_age to send when the person must sign in again: 0. A provider that is asked so must say when the person signed
+// in (OpenID Connect Core 1.0, section 2). Entra does not support it, so nil there.
+func maxAge(provider *oidc.Provider) *time.Duration {
+	if provider.Type() == oidc.TypeEntra {
+		return nil
+	}
+	return new(time.Duration)
+}
+
+// begin sends the browser to the provider, with the attempt in a cookie of its own.
+func (f *Flow) begin(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, o oidc.BeginOptions) error {
+	location, begun, err := provider.Begin(r.Context(), o)
+	if err != nil {
+		return withRetry(exchange.AsProblem(err), provider, a.ReturnTo)
+	}
+	a.Attempt = begun
+	if err := f.attempts.keep(ex, r, a, provider.UsesFormPost()); err != nil {
+		return exchange.Fail("internal_error", err)
+	}
+	f.leave(ex, r, location, provider)
+	return nil
+}
+
+// leave sends a browser to a provider. After a form of ours a redirect would be held to the page's form-action, along every hop
+// to whatever the provider federates with; so a form is answered with a page that leads on.
+func (f *Flow) leave(ex *exchange.Exchange, r *http.Request, location string, provider *oidc.Provider) {
+	h := r.Header
+	if h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" && (r.Method == http.MethodPost || r.URL.Query().Has("login_hint")) {
+		f.edge.Pages.Continue(ex, r, page.Continue{To: location, Where: provider.Title()})
+		return
+	}
+	exchange.Redirect(ex, location)
+}
+
+// promptFor is how "with another account" is said to a provider. Nothing else that a request asks for reaches it (C9).
+func promptFor(provider *oidc.Provider, wanted string) string {
+	switch {
+	case wanted != "login" && wanted != "select_account":
+		return ""
+	case provider.Type() == oidc.TypeEntra:
+		return "select_account"
+	}
+	return "login"
+}
+
+// chooseProvider finds out where to sign in: the only one there is, the one that was named, the issuer that asked, or the one
+// that the address belongs to. It returns nil where a person has to choose, and why a given address did not help.
+func (f *Flow) chooseProvider(q url.Values, hint string) (*oidc.Provider, string) {
+	if name := q.Get("provider"); name != "" {
+		return f.providers.ByName(name), ""
+	}
+	if iss := q.Get("iss"); iss != "" {
+		for _, provider := range f.providers {
+			if provider.HandlesIssuer(iss) {
+				return provider, ""
+			}
+		}
+		return nil, ""
+	}
+	if len(f.providers) == 1 {
+		return f.providers[0], ""
+	}
+	if hint == "" {
+		return nil, ""
+	}
+	var found []*oidc.Provider
+	if _, domain, ok := strings.Cut(hint, "@"); ok {
+		for _, provider := range f.providers {
+			if provider.HandlesDomain(domain) {
+				found = append(found, provider)
+			}
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, "We don’t know where that address signs in. Choose below."
+	case 1:
+		return found[0], ""
+	}
+	return nil, "That address can sign in in more than one place. Choose below."
+}
+
+func (f *Flow) choosePage(returnTo, hint, problem string) page.Choose {
+	v := page.Choose{ReturnTo: returnTo, Email: hint, EmailProblem: problem}
+	for _, provider := range f.providers {
+		v.Providers = append(v.Providers, page.Provider{Name: provider.Name(), Title: provider.Title(), Type: provider.Type()})
+		v.AskEmail = v.AskEmail || provider.KnowsDomains()
+		if origin := provider.AuthorizationOrigin(); origin != "" {
+			v.FormActionOrigins = append(v.FormActionOrigins, origin)
+		}
+	}
+	return v
+}
+
+// Callback finishes a sign-in: the answer must belong to an attempt that this browser started, at this provider.
+func (f *Flow) Callback(ex *exchange.Exchange, r *http.Request) error {
+	provider := f.providers.ByName(r.PathValue("provider"))
+	if provider == nil {
+		return exchange.Refuse("not_found", "")
+	}
+	params, err := callbackParameters(ex, r)
+	if err != nil {
+		return err
+	}
+	if len(params["state"]) != 1 {
+		return exchange.Refuse("sign_in_invalid", "")
+	}
+	done, ok := f.callbacks.begin()
+	if !ok {
+		return exchange.Refuse("rate_limited", "Too many people are signing in at this moment.")
+	}
+	defer done()
+	a, ok := f.attempts.take(ex, r, params.Get("state"), provider.UsesFormPost())
+	if !ok {
+		return f.deadAttempt(ex, r, provider)
+	}
+	if a.Renews != "" && a.Provider == provider.Name() {
+		return f.passedBy(ex, r, provider, a, params)
+	}
+	result := "error"
+	defer func() { f.edge.Metrics.SignIns.WithLabelValues(provider.Name(), result).Inc() }()
+	signIn, err := provider.Finish(r.Context(), a.Attempt, params)
+	if err == nil && a.Fresh {
+		err = checkFresh(provider, a, signIn)
+	}
+	if err != nil {
+		pr := exchange.AsProblem(err)
+		result = string(pr.Code)
+		if f.callbacks.mayAudit(ex.Start) {
+			f.edge.Record(ex, r, mapping.Event{Event: mapping.EventSignInRefused, Provider: provider.Name(), Reason: result})
+		}
+		return withRetry(pr, provider, a.ReturnTo)
+	}
+	err = f.admit(ex, r, provider, a, signIn)
+	if err != nil {
+		pr := exchange.AsProblem(err)
+		result = string(pr.Code)
+		return withRetry(pr, provider, a.ReturnTo)
+	}
+	result = "success"
+	f.countSignIn(ex, a.Recent)
+	exchange.Redirect(ex, a.ReturnTo)
+	return nil
+}
+
+// providerLate is how far a provider's clock may be behind ours.
+const providerLate = time.Minute
+
+// checkFresh holds a provider that was asked to have the person prove themselves again to having done so. Entra says when that was
+// only where the application's optional claims have auth_time; of it we know that it was asked.
+func checkFresh(provider *oidc.Provider, a attempt, signIn *oidc.SignIn) error {
+	unsaid := signIn.AuthTime.IsZero()
+	if unsaid && provider.Type() == oidc.TypeEntra || !unsaid && !signIn.AuthTime.Before(a.IssuedAt.Add(-providerLate)) {
+		return nil
+	}
+	return &exchange.Problem{
+		Code: "login_required", Detail: "Your identity provider did not ask you to prove again that it is you.", Err: errors.New("the sign-in is not as fresh as was asked for"),
+		Remedy: "see whether the provider obeys prompt=login and max_age=0, and says auth_time",
+	}
+}
+
+// provenAt is when the person proved to the provider that it is them, by our clock; zero when the provider doesn't say. Who is
+// signed in there already comes back without having proven anything.
+func (f *Flow) provenAt(a attempt, signIn *oidc.SignIn) time.Time {
+	now := f.edge.Now()
+	if a.Fresh || signIn.AuthTime.After(now) {
+		return now
+	}
+	return signIn.AuthTime
+}
+
+// callbackParameters reads the answer: from the query, or, with response_mode form_post, from the form.
+func callbackParameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	switch r.Method {
+	case http.MethodGet:
+		params, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			return nil, exchange.RefuseBecause("sign_in_invalid", "", err)
+		}
+		return params, nil
+	case http.MethodPost:
+		r.Body = http.MaxBytesReader(w, r.Body, maxFormBody)
+		if err := r.ParseForm(); err != nil {
+			return nil, exchange.RefuseBecause("sign_in_invalid", "", err)
+		}
+		return r.PostForm, nil
+	}
+	return nil, exchange.Refuse("method_not_allowed", "")
+}
+
+// deadAttempt answers a callback whose attempt this browser no longer has: a person who went back, or opened it twice. If they
+// are signed in, nothing is lost.
+func (f *Flow) deadAttempt(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider) error {
+	if _, err := f.callers.Identify(ex, r); err == nil {
+		exchange.Redirect(ex, "/sso/")
+		return nil
+	}
+	return withRetry(exchange.Refuse("sign_in_expired", ""), provider, "")
+}
+
+// admit lets a proven identity in: the rules decide, the account is found or made, and the browser gets a session with a new
+// id, whatever session it had before (D2).
+func (f *Flow) admit(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, signIn *oidc.SignIn) error {
+	event, err := f.prove(ex, r, provider, signIn)
+	if err != nil {
+		return err
+	}
+	f.endCookieSession(ex, r, "replaced by a new sign-in")
+	session, err := f.startSession(ex, r, provider, event.Account, f.provenAt(a, signIn), signIn)
+	if err != nil {
+		return err
+	}
+	event.Event, event.CredentialID = mapping.EventSignIn, session.ID
+	f.edge.Record(ex, r, event)
+	return nil
+}
+
+// prove writes a proven identity to its account and keeps the means to ask the provider again. It returns what the audit is to
+// say of it; a refusal is recorded already.
+func (f *Flow) prove(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, signIn *oidc.SignIn) (mapping.Event, error) {
+	account, decision, err := f.accounts.SignIn(r.Context(), signIn.Identity)
+	event := mapping.Event{Event: mapping.EventSignInRefused, Provider: provider.Name(), Account: account.ID, Rules: decision.Matched()}
+	if account.ID == "" {
+		event.Actor = signIn.Identity.Subject // nobody else knows who it was
+	}
+	f.edge.Metrics.Decisions.WithLabelValues(caller.DecisionResult(decision)).Inc()
+	switch {
+	case err != nil:
+	case !decision.Allowed:
+		err = &exchange.Problem{Code: exchange.Code(decision.Code), Detail: decision.Reason, Facts: identityFacts(provider, signIn.Identity)}
+	case account.Status == mapping.Suspended:
+		err = exchange.Refuse("suspended", "")
+	}
+	if err == nil {
+		err = f.accounts.Keep(r.Context(), account, signIn.RefreshToken)
+	}
+	if err != nil {
+		event.Reason = string(exchange.AsProblem(err).Code)
+		f.edge.Record(ex, r, event)
+	}
+	return event, err
+}
+
+func (f *Flow) startSession(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, account string, proven time.Time, signIn *oidc.SignIn) (caller.Session, error) {
+	id, err := caller.RandomID(f.edge.Random)
+	if err != nil {
+		return caller.Session{}, exchange.Fail("internal_error", err)
+	}
+	now := f.edge.Now()
+	session := caller.Session{
+		ID: "ses_" + id[:16], AccountID: account, Provider: provider.Name(), SID: signIn.Identity.SID,
+		AuthTime: proven, CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(f.cfg.Lifetime), LogoutHint: signIn.LogoutHint,
+	}
+	if signIn.IDToken != "" {
+		if session.SealedIDToken, err = f.ring.Seal(keyring.ProviderToken, []byte(signIn.IDToken), []byte(session.ID)); err != nil {
+			return caller.Session{}, exchange.Fail("internal_error", err)
+		}
+	}
+	if err := f.callers.StartSession(ex, r, session); err != nil {
+		return caller.Session{}, exchange.AsProblem(err)
+	}
+	return session, nil
+}
+
+// endCookieSession ends the session that a request's cookie stands for, if there is one.
+func (f *Flow) endCookieSession(ex *exchange.Exchange, r *http.Request, reason string) {
+	c := f.sessionCaller(ex, r)
+	if c == nil {
+		return
+	}
+	if err := f.endSession(r.Context(), c.Session, reason); err != nil {
+		f.edge.Log.Warn("replaced session could not be ended; it expires by itself", "session", c.Session.ID, "error", err)
+	}
+}
+
+// endSession ends a session everywhere, here at once.
+func (f *Flow) endSession(ctx context.Context, s caller.Session, reason string) error {
+	r := mapping.Revocation{At: f.edge.Now(), Kind: mapping.RevokeSession, Account: s.AccountID, Session: s.ID, Reason: reason}
+	return f.ender.End(ctx, r, s.AccountID)
+}
+
+// withRetry adds to a problem with a sign-in what a person can do about it.
+func withRetry(pr *exchange.Problem, provider *oidc.Provider, returnTo string) *exchange.Problem {
+	q := url.Values{"provider": {provider.Name()}}
+	if returnTo != "" {
+		q.Set("return_to", returnTo)
+	}
+	again := page.Link{Label: "Try again", Href: "/sso/login?" + q.Encode()}
+	q.Set("prompt", "select_account")
+	other := page.Link{Label: "Use another account", Href: "/sso/login?" + q.Encode()}
+	if pr.Code.Status() == http.StatusForbidden {
+		pr.Actions = []page.Link{other}
+	} else {
+		pr.Actions = []page.Link{again, other}
+	}
+	return pr
+}
+
+// identityFacts is what a person who was refused can tell an admin.
+func identityFacts(provider *oidc.Provider, id oidc.Identity) []page.Fact {
+	facts := []page.Fact{{Name: "Signed in through", Value: provider.Title()}}
+	switch {
+	case id.Email != "":
+		facts = append(facts, page.Fact{Name: "As", Value: id.Email})
+	case id.UnprovenEmail != "":
+		facts = append(facts, page.Fact{Name: "As", Value: id.UnprovenEmail + " (not verified)"})
+	case id.Name != "":
+		facts = append(facts, page.Fact{Name: "As", Value: id.Name})
+	}
+	return facts
+}

@@ -1,0 +1,146 @@
+package signin
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/keyring"
+	"vexa-sso/oidc"
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/exchange"
+)
+
+// PassByProvider starts a silent renewal (prompt=none) when a person opens a page, and reports whether it did: when the
+// provider's word about them has grown old and it cannot be asked without them. A session goes at most once per session.renew,
+// so that a provider that does not know the person any more makes no circle; programs are never sent and go on until the
+// session ends.
+func (f *Flow) PassByProvider(ex *exchange.Exchange, r *http.Request, c *caller.Caller) bool {
+	now := f.edge.Now()
+	renew := f.cfg.Renew
+	switch {
+	case c.Credential != caller.BySession || c.RenewsInBackground || now.Sub(c.Account.ProvenAt) < renew:
+		return false
+	case r.Method != http.MethodGet || !exchange.IsNavigation(r):
+		return false
+	case now.Sub(time.Unix(c.Asked.Load(), 0)) < renew:
+		return false
+	}
+	provider := f.providers.ByName(c.Session.Provider)
+	here := ex.Here()
+	if provider == nil || exchange.ReturnPath(here) != here {
+		return false
+	}
+	if !f.answers(r.Context(), provider) {
+		return false // the person would end up at an error of their browser's (S10)
+	}
+	c.Asked.Store(now.Unix())
+	first, err := f.sessions.AskOnce(r.Context(), c.Session.ID, now, now.Add(-renew))
+	if err == nil && first {
+		a := attempt{ReturnTo: here, Renews: c.Session.ID, Account: c.Account.ID}
+		ctx, cancel := context.WithTimeout(r.Context(), ProviderPatience)
+		defer cancel()
+		err = f.begin(ex, r.WithContext(ctx), provider, a, oidc.BeginOptions{Prompt: "none", LoginHint: hintOf(c)})
+	}
+	if err != nil {
+		f.edge.Log.Warn("a session is not renewed now and goes on as it is", "session", c.Session.ID, "provider", provider.Name(), "error", err)
+		return false
+	}
+	return first
+}
+
+// answers says whether a provider answers, as far as that is known or found out in a moment.
+func (f *Flow) answers(ctx context.Context, provider *oidc.Provider) bool {
+	ctx, cancel := context.WithTimeout(ctx, ProviderPatience)
+	defer cancel()
+	return provider.Ping(ctx) == nil
+}
+
+// hintOf tells the provider which of its sessions we mean: in its own words where it gave us some.
+func hintOf(c *caller.Caller) string {
+	if c.Session.LogoutHint != "" {
+		return c.Session.LogoutHint
+	}
+	return c.Account.Identity.Email
+}
+
+// passedBy continues when the provider has sent the person back: with its word, or without.
+func (f *Flow) passedBy(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, params url.Values) error {
+	session, err := f.sessionOf(r.Context(), a)
+	if err != nil {
+		return exchange.AsProblem(err)
+	}
+	if session.ID == "" { // it has ended meanwhile
+		exchange.Redirect(ex, a.ReturnTo)
+		return nil
+	}
+	signIn, err := provider.Finish(r.Context(), a.Attempt, params)
+	if err != nil {
+		return f.notRenewed(ex, r, provider, a, session, exchange.AsProblem(err))
+	}
+	account, err := f.accounts.Account(r.Context(), a.Account)
+	if err != nil {
+		return exchange.AsProblem(err)
+	}
+	if signIn.Identity.Subject != account.Subject { // they are somebody else there by now: let them choose
+		return f.begin(ex, r, provider, attempt{ReturnTo: a.ReturnTo}, oidc.BeginOptions{Prompt: promptFor(provider, "select_account")})
+	}
+	if _, err := f.prove(ex, r, provider, signIn); err != nil {
+		return withRetry(exchange.AsProblem(err), provider, a.ReturnTo)
+	}
+	if err := f.renewSession(r.Context(), session, signIn); err != nil {
+		f.edge.Log.Warn("what the provider said anew about a session could not be written", "session", session.ID, "error", err)
+	}
+	f.edge.Metrics.SignIns.WithLabelValues(provider.Name(), "renewed").Inc()
+	exchange.Redirect(ex, a.ReturnTo)
+	return nil
+}
+
+// notRenewed: the provider wants to see the person, or refuses them, or could not say.
+func (f *Flow) notRenewed(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, session caller.Session, pr *exchange.Problem) error {
+	f.edge.Metrics.SignIns.WithLabelValues(provider.Name(), string(pr.Code)).Inc()
+	switch pr.Code {
+	case oidc.CodeLoginRequired:
+		return f.begin(ex, r, provider, attempt{ReturnTo: a.ReturnTo}, oidc.BeginOptions{})
+	case oidc.CodeSignInRefused, oidc.CodeAccessEnded, oidc.CodeTenantRefused, oidc.CodeGuestRefused:
+		f.edge.Record(ex, r, mapping.Event{Event: mapping.EventSignInRefused, Account: a.Account, Provider: provider.Name(), Reason: string(pr.Code), CredentialID: session.ID})
+		if err := f.endSession(r.Context(), session, "the provider refused to renew it"); err != nil {
+			return exchange.AsProblem(err)
+		}
+		return withRetry(pr, provider, a.ReturnTo)
+	}
+	f.edge.Log.Warn("a session is not renewed now and goes on as it is", "session", session.ID, "provider", provider.Name(), "error", pr.Err)
+	exchange.Redirect(ex, a.ReturnTo)
+	return nil
+}
+
+// sessionOf is the session that an attempt renews; without an ID when it is no more. It is not looked for by its cookie, which
+// does not come with an answer that is posted from another site.
+func (f *Flow) sessionOf(ctx context.Context, a attempt) (caller.Session, error) {
+	sessions, err := f.sessions.SessionsOf(ctx, a.Account)
+	if err != nil {
+		return caller.Session{}, err
+	}
+	for _, s := range sessions {
+		if s.ID == a.Renews {
+			return s, nil
+		}
+	}
+	return caller.Session{}, nil
+}
+
+// renewSession keeps what the provider needs to hear or may say when the session ends. When the person signed in, and when the
+// session ends at the latest, stay what they were.
+func (f *Flow) renewSession(ctx context.Context, s caller.Session, signIn *oidc.SignIn) error {
+	s.SID = cmp.Or(signIn.Identity.SID, s.SID)
+	s.LogoutHint = cmp.Or(signIn.LogoutHint, s.LogoutHint)
+	sealed, err := f.ring.Seal(keyring.ProviderToken, []byte(signIn.IDToken), []byte(s.ID))
+	if err != nil {
+		return err
+	}
+	s.SealedIDToken = sealed
+	return f.sessions.RenewSession(ctx, s)
+}

@@ -1,0 +1,340 @@
+package tokens
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
+	"vexa-sso/proxy"
+	"vexa-sso/proxy/page"
+)
+
+// Desk is where people see, make and end what acts for them without a browser: a page for them, and the same as JSON.
+//
+// What a program shows is let in to look at itself and to end itself, and to nothing else: a token that got into wrong hands tells
+// nothing of its owner's other ones, and makes none.
+type Desk struct {
+	accounts    Accounts
+	ender       Ender
+	titles      map[string]string
+	maxLifetime time.Duration
+
+	making singleflight.Group
+	sent   *lru.Cache[string, struct{}] // the forms that made a token already
+}
+
+// Deps is what a Desk works with.
+type Deps struct {
+	Accounts    Accounts
+	Ender       Ender
+	Titles      map[string]string // of the providers, as people know them, by name
+	MaxLifetime time.Duration     // of a token; default 90 days
+}
+
+// Accounts is what is asked of accounts. *mapping.Accounts is one.
+type Accounts interface {
+	CreateToken(ctx context.Context, accountID string, n mapping.NewToken, actor string) (mapping.Token, string, error)
+	TokensOf(ctx context.Context, accountID string) ([]mapping.Token, error)
+}
+
+// Ender ends what a revocation names: for good, on this replica at once and on the others within a second. *Proxy is one.
+type Ender interface {
+	End(ctx context.Context, r mapping.Revocation, actor string) error
+}
+
+const maxSentForms = 10_000 // that are remembered; the oldest are forgotten first
+
+// New makes one.
+func New(d Deps) *Desk {
+	sent, err := lru.New[string, struct{}](maxSentForms)
+	if err != nil {
+		panic(err) // only for a size that is not positive
+	}
+	return &Desk{
+		accounts: d.Accounts, ender: d.Ender, titles: d.Titles, maxLifetime: cmp.Or(d.MaxLifetime, 90*day), sent: sent,
+	}
+}
+
+// Register puts the desk under its address, and a link to it on the start page.
+func (d *Desk) Register(p *proxy.Proxy) {
+	p.Handle(page.TokensPath, d.tokens)
+	p.Handle(page.TokensPath+"/{id}", d.token)
+	p.Handle(page.TokensPath+"/{id}/revoke", d.revokeForm)
+	p.Link(d.link)
+}
+
+func (d *Desk) tokens(v *proxy.Visit) error {
+	switch v.Request().Method {
+	case http.MethodGet, http.MethodHead:
+		if v.Navigates() {
+			return d.show(v)
+		}
+		return d.List(v)
+	case http.MethodPost:
+		return d.create(v)
+	}
+	return proxy.Refuse("method_not_allowed", "")
+}
+
+func (d *Desk) token(v *proxy.Visit) error {
+	if v.Request().Method != http.MethodDelete {
+		return proxy.Refuse("method_not_allowed", "")
+	}
+	return d.end(v)
+}
+
+// show is the page. A form that was begun elsewhere, or before a sign-in, is filled in from the query; it is the person who
+// sends it.
+func (d *Desk) show(v *proxy.Visit) error {
+	person, err := v.SignedIn()
+	if err != nil {
+		return err
+	}
+	tokens, err := d.of(v, person.Account)
+	if err != nil {
+		return err
+	}
+	q := v.Request().URL.Query()
+	form, err := d.prefilled(v, person, q)
+	if err != nil {
+		return err
+	}
+	return d.page(v, person, tokens, form, whatHappened(q, tokens)...)
+}
+
+// of returns an account's tokens, with when they were used as far as that is known on this replica.
+func (d *Desk) of(v *proxy.Visit, account mapping.Account) ([]mapping.Token, error) {
+	tokens, err := d.accounts.TokensOf(v.Request().Context(), account.ID)
+	if err != nil {
+		return nil, err
+	}
+	v.LatestUse(tokens)
+	return tokens, nil
+}
+
+func (d *Desk) page(v *proxy.Visit, person proxy.Person, tokens []mapping.Token, form *page.TokenForm, notices ...page.Notice) error {
+	view := page.Tokens{Notices: notices, Form: form}
+	form.SignInFirst = !v.Fresh(person)
+	form.Provider = d.titles[person.Account.Provider]
+	for _, t := range tokens {
+		may := t.Scopes.Intersect(person.Decision.Grant.Scopes)
+		line := page.Token{
+			ID: t.ID, Name: t.Name, Scopes: may.List(), Idle: without(t.Scopes, may),
+			Created: t.CreatedAt, Expires: t.ExpiresAt, Used: t.UsedAt, UsedFrom: t.UsedFrom,
+		}
+		if t.Kind == mapping.TokenTool {
+			view.Tools = append(view.Tools, line)
+		} else {
+			view.Personal = append(view.Personal, line)
+		}
+	}
+	v.Pages().Tokens(v.Writer(), v.Request(), view)
+	return nil
+}
+
+// without returns the scopes of s that are not in t.
+func without(s, t rule.Scopes) (rest []string) {
+	for _, name := range s.List() {
+		if !t.Has(name) {
+			rest = append(rest, name)
+		}
+	}
+	return rest
+}
+
+const (
+	revokedKey = "revoked" // in the page's query: the token that was just ended
+	sentKey    = "sent"    // in the page's query: a form was sent again
+)
+
+// whatHappened says what the form before did. It says of no token that it is revoked while it is there.
+func whatHappened(q url.Values, tokens []mapping.Token) []page.Notice {
+	switch {
+	case q.Has(sentKey):
+		return []page.Notice{{
+			Level: page.Info, Title: "That form was sent already",
+			Text: "It made one token, whose value was shown then and cannot be shown again. If you don’t have it, revoke the token and make another.",
+		}}
+	case q.Has(revokedKey) && find(tokens, q.Get(revokedKey)) == nil:
+		return []page.Notice{{Level: page.Info, Title: "It is revoked", Text: "Whatever used it is refused from now on."}}
+	}
+	return nil
+}
+
+func find(tokens []mapping.Token, id string) *mapping.Token {
+	for i, t := range tokens {
+		if t.ID == id {
+			return &tokens[i]
+		}
+	}
+	return nil
+}
+
+// tokenJSON is a token as programs read it. The value is there once, in the answer to its making.
+type tokenJSON struct {
+	ID           string            `json:"id"`
+	Kind         mapping.TokenKind `json:"kind"`
+	Client       string            `json:"client,omitempty"`
+	Name         string            `json:"name"`
+	Scopes       []string          `json:"scopes"` // at most; never more than its owner's
+	CreatedAt    time.Time         `json:"created_at"`
+	ExpiresAt    time.Time         `json:"expires_at"`
+	LastUsedAt   *time.Time        `json:"last_used_at"`
+	LastUsedFrom string            `json:"last_used_from,omitempty"`
+	Token        string            `json:"token,omitempty"`
+}
+
+func tokenJSONOf(t mapping.Token) tokenJSON {
+	view := tokenJSON{
+		ID: t.ID, Kind: t.Kind, Client: t.Client, Name: t.Name, Scopes: append([]string{}, t.Scopes.List()...),
+		CreatedAt: inSeconds(t.CreatedAt), ExpiresAt: inSeconds(t.ExpiresAt), LastUsedFrom: t.UsedFrom,
+	}
+	if !t.UsedAt.IsZero() {
+		at := inSeconds(t.UsedAt)
+		view.LastUsedAt = &at
+	}
+	return view
+}
+
+// inSeconds is a time as programs read it: the same before and after it was stored.
+func inSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+// list is the page for programs.
+func (d *Desk) List(v *proxy.Visit) error {
+	c, err := asker(v)
+	if err != nil {
+		return err
+	}
+	tokens, err := d.of(v, c.Account)
+	if err != nil {
+		return err
+	}
+	views := []tokenJSON{}
+	for _, t := range tokens {
+		if mayTellOf(c, t) {
+			views = append(views, tokenJSONOf(t))
+		}
+	}
+	v.WriteJSON(http.StatusOK, struct {
+		Tokens      []tokenJSON `json:"tokens"`
+		MaxLifetime int64       `json:"max_lifetime"` // seconds
+	}{views, int64(d.maxLifetime / time.Second)})
+	return nil
+}
+
+// mayTellOf says whether a token may be shown to who asks: to the person, by their browser or by their provider's word, and to itself.
+func mayTellOf(c proxy.Caller, t mapping.Token) bool {
+	return c.Credential == proxy.BySession || c.Credential == proxy.ByBearer || c.Credential == proxy.ByToken && c.CredentialID == t.ID
+}
+
+// asker is whoever asks, by cookie or by what a program shows, if they may use Vexa at all.
+func asker(v *proxy.Visit) (proxy.Caller, error) {
+	c, err := v.Caller()
+	if err != nil {
+		return proxy.Caller{}, err
+	}
+	return c, c.MayUse()
+}
+
+// end revokes a token: any of their own for a person at their browser, itself for a token.
+func (d *Desk) end(v *proxy.Visit) error {
+	c, err := asker(v)
+	if err != nil {
+		return err
+	}
+	id := v.Request().PathValue("id")
+	switch c.Credential {
+	case proxy.BySession:
+		err = v.SameOrigin()
+	case proxy.ByToken:
+		if id != c.CredentialID {
+			err = proxy.Refuse("not_found", "There is no such token, or it is not the one on this request.")
+		}
+	default:
+		err = proxy.Refuse("unauthenticated", "Tokens are revoked by a person who is signed in with a browser, or by themselves.")
+	}
+	if err != nil {
+		return err
+	}
+	if err := d.revoke(v, c.Account.ID, id); err != nil {
+		return err
+	}
+	v.Writer().Header().Set("Cache-Control", "no-store")
+	v.Writer().WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// revokeForm is end for the page. Taking something away needs no fresh sign-in.
+func (d *Desk) revokeForm(v *proxy.Visit) error {
+	if v.Request().Method != http.MethodPost {
+		return proxy.Refuse("method_not_allowed", "")
+	}
+	person, err := v.SignedIn()
+	if err != nil {
+		return err
+	}
+	if err := v.SameOrigin(); err != nil {
+		return err
+	}
+	id := v.Request().PathValue("id")
+	if err := d.revoke(v, person.Account.ID, id); err != nil && !errors.Is(err, mapping.ErrNotFound) {
+		return err // what was revoked meanwhile is as they wanted it
+	}
+	v.Redirect(page.TokensPath + "?" + url.Values{revokedKey: {id}}.Encode())
+	return nil
+}
+
+func (d *Desk) revoke(v *proxy.Visit, account, id string) error {
+	r := mapping.Revocation{At: v.Now(), Kind: mapping.RevokeToken, Account: account, Token: id, Reason: "by its owner", Address: v.Address(), TraceID: v.TraceID()}
+	err := d.ender.End(v.Request().Context(), r, account)
+	if errors.Is(err, mapping.ErrNotFound) {
+		return proxy.RefuseBecause("not_found", "There is no such token.", err)
+	}
+	return err
+}
+
+// link leads from the start page to the tokens, and says which there are.
+func (d *Desk) link(ctx context.Context, account string) page.Link {
+	link := page.Link{Label: "Tokens and tools", Href: page.TokensPath, Note: "For curl, SDKs, n8n, CI jobs: whatever asks for an API key"}
+	tokens, err := d.accounts.TokensOf(ctx, account)
+	if err != nil {
+		return link // the page itself will say what is wrong
+	}
+	personal, tools := 0, []string{}
+	for _, t := range tokens {
+		if t.Kind == mapping.TokenTool {
+			tools = append(tools, t.Name)
+		} else {
+			personal++
+		}
+	}
+	var has []string
+	if personal > 0 {
+		has = append(has, count(personal, "personal token"))
+	}
+	if len(tools) > 0 {
+		has = append(has, count(len(tools), "signed-in tool")+" ("+strings.Join(tools[:min(3, len(tools))], ", ")+")")
+	}
+	if len(has) > 0 {
+		link.Note = strings.Join(has, ", ")
+	}
+	return link
+}
+
+// count says how many things there are.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
+}

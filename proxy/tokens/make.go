@@ -1,0 +1,307 @@
+package tokens
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
+	"vexa-sso/proxy"
+	"vexa-sso/proxy/page"
+)
+
+const (
+	maxTokenName = 100 // characters
+	maxTokenBody = 16 << 10
+	maxOnce      = 64 // characters
+	day          = 24 * time.Hour
+)
+
+// LeastTokenLifetime is the shortest time that a token can be made for.
+const LeastTokenLifetime = time.Minute
+
+// create makes a personal token, for the person at their browser alone, and only while their sign-in is fresh (S7).
+func (d *Desk) create(v *proxy.Visit) error {
+	person, err := v.SignedIn()
+	if err != nil {
+		return err
+	}
+	if err := v.SameOrigin(); err != nil {
+		return err
+	}
+	v.Request().Body = http.MaxBytesReader(v.Writer(), v.Request().Body, maxTokenBody)
+	switch kind, _, _ := mime.ParseMediaType(v.Request().Header.Get("Content-Type")); kind {
+	case "application/json":
+		return d.createByJSON(v)
+	case "application/x-www-form-urlencoded":
+		return d.createByForm(v, person)
+	}
+	return proxy.Refuse("unsupported_media_type", "Send a form, or application/json.")
+}
+
+// tokenWish is what a token is to be.
+type tokenWish struct {
+	Name    string   `json:"name"`
+	Scopes  []string `json:"scopes"`
+	Seconds int64    `json:"expires_in"`
+}
+
+// faults are what is wrong with a wish, by its fields, in words for who made it.
+type faults struct{ name, scopes, lifetime, all string }
+
+func (f faults) any() string { return cmp.Or(f.name, f.scopes, f.lifetime, f.all) }
+
+// faultsOf looks at a wish as far as that can be done before the token is made.
+func (d *Desk) faultsOf(w tokenWish, person proxy.Person, tokens []mapping.Token) (f faults) {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
+	switch {
+	case w.Name == "":
+		f.name = "Give the token a name."
+	case proxy.HoldsToken(w.Name):
+		f.name = "This looks like the value of a token. Choose a name that everybody may read."
+	case utf8.RuneCountInString(w.Name) > maxTokenName:
+		f.name = fmt.Sprintf("Use at most %d characters.", maxTokenName)
+	case strings.ContainsFunc(w.Name, odd):
+		f.name = "Use letters, digits, spaces and signs, on one line."
+	case slices.ContainsFunc(tokens, func(t mapping.Token) bool { return t.Kind == mapping.TokenPersonal && t.Name == w.Name }):
+		f.name = "You have a token of that name already. Choose another, so that you can tell them apart."
+	}
+	grant := person.Decision.Grant.Scopes
+	if len(w.Scopes) == 0 {
+		f.scopes = "Choose at least one."
+	} else if foreign := without(rule.NewScopes(w.Scopes...), grant); len(foreign) > 0 {
+		f.scopes = "You don’t have " + strings.Join(foreign, ", ") + " yourself. Choose from " + strings.Join(grant.List(), ", ") + "."
+	}
+	if most := int64(d.maxLifetime / time.Second); w.Seconds < int64(LeastTokenLifetime/time.Second) || w.Seconds > most {
+		f.lifetime = fmt.Sprintf("expires_in must be from %d to %d seconds.", LeastTokenLifetime/time.Second, most)
+	}
+	return f
+}
+
+// createByJSON is for scripts of a page of ours and for who drives a browser.
+func (d *Desk) createByJSON(v *proxy.Visit) error {
+	person, err := v.FreshlySignedIn()
+	if err != nil {
+		return err
+	}
+	var w tokenWish
+	if err := readJSON(v.Request().Body, &w); err != nil {
+		return proxy.RefuseBecause("bad_request", `Send {"name": "…", "scopes": ["…"], "expires_in": seconds}.`, err)
+	}
+	w.Name = strings.TrimSpace(w.Name)
+	tokens, err := d.of(v, person.Account)
+	if err != nil {
+		return err
+	}
+	if fault := d.faultsOf(w, person, tokens).any(); fault != "" {
+		return proxy.Refuse("token_not_made", fault)
+	}
+	token, value, err := d.make(v, person, w)
+	if fault := objection(err); fault != "" {
+		return proxy.Refuse("token_not_made", fault)
+	}
+	if err != nil {
+		return err
+	}
+	view := tokenJSONOf(token)
+	view.Token = value
+	v.WriteJSON(http.StatusCreated, view)
+	return nil
+}
+
+// readJSON reads one value, and nothing that is not understood.
+func readJSON(from io.Reader, into any) error {
+	decoder := json.NewDecoder(from)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return errors.New("there is more than one value")
+	}
+	return nil
+}
+
+// createByForm answers the form itself with the new token: the value goes into no address and no cookie on the way. Sent again, as
+// by reloading that answer, the form makes no other token and shows nothing.
+func (d *Desk) createByForm(v *proxy.Visit, person proxy.Person) error {
+	if err := v.Request().ParseForm(); err != nil {
+		return proxy.RefuseBecause("bad_request", "", err)
+	}
+	sent := v.Request().PostForm
+	once := sent.Get("once")
+	if once == "" || len(once) > maxOnce {
+		return proxy.Refuse("bad_request", "This is not the form of that page.")
+	}
+	once = person.SessionID + " " + once
+	if d.sent.Contains(once) {
+		return d.sentAlready(v)
+	}
+	w := wishOf(sent)
+	tokens, err := d.of(v, person.Account)
+	if err != nil {
+		return err
+	}
+	if f := d.faultsOf(w, person, tokens); f.any() != "" {
+		return d.again(v, person, tokens, w, f)
+	}
+	if !v.Fresh(person) {
+		d.proveFirst(v, person, w)
+		return nil
+	}
+	token, value, err := d.makeOnce(v, person, w, once)
+	if errors.Is(err, errSent) {
+		return d.sentAlready(v)
+	}
+	if fault := objection(err); fault != "" {
+		return d.again(v, person, tokens, w, faults{all: fault})
+	}
+	if err != nil {
+		return err
+	}
+	v.Pages().NewToken(v.Writer(), v.Request(), page.NewToken{
+		Name: token.Name, Value: value, Scopes: token.Scopes.List(), Expires: token.ExpiresAt,
+		Base: v.Origin(), Example: example(v, token, person),
+	})
+	return nil
+}
+
+func wishOf(sent url.Values) tokenWish {
+	seconds, _ := strconv.ParseInt(sent.Get("expires_in"), 10, 64) // what is no number is no choice
+	return tokenWish{Name: strings.TrimSpace(sent.Get("name")), Scopes: sent["scope"], Seconds: seconds}
+}
+
+// again shows the form as it was sent, with what is wrong beside its fields.
+func (d *Desk) again(v *proxy.Visit, person proxy.Person, tokens []mapping.Token, w tokenWish, f faults) error {
+	form, err := d.form(v, person, w)
+	if err != nil {
+		return err
+	}
+	form.NameProblem, form.ScopesProblem, form.Problem = f.name, f.scopes, f.all
+	if f.lifetime != "" {
+		form.LifetimeProblem = "Choose one of these."
+	}
+	return d.page(v, person, tokens, form)
+}
+
+// proveFirst sends a person to sign in afresh and back to the form, with what they typed. It answers a form, whose page holds
+// redirects to its form-action; so it is a page that leads on.
+func (d *Desk) proveFirst(v *proxy.Visit, person proxy.Person, w tokenWish) {
+	q := url.Values{"name": {w.Name}, "scope": w.Scopes, "expires_in": {strconv.FormatInt(w.Seconds, 10)}}
+	v.SignInAgain(page.TokensPath+"?"+q.Encode(), cmp.Or(d.titles[person.Account.Provider], "your identity provider"))
+}
+
+var errSent = errors.New("the form made its token already")
+
+func (d *Desk) sentAlready(v *proxy.Visit) error {
+	v.Redirect(page.TokensPath + "?" + sentKey)
+	return nil
+}
+
+// made is a token with its value.
+type made struct {
+	token mapping.Token
+	value string
+}
+
+// makeOnce makes the token of a form once. Of a form that is sent twice at the same time, as by a double click, both answers show
+// the one token: the browser drops one of them.
+func (d *Desk) makeOnce(v *proxy.Visit, person proxy.Person, w tokenWish, once string) (mapping.Token, string, error) {
+	result, err, _ := d.making.Do(once, func() (any, error) {
+		if d.sent.Contains(once) {
+			return nil, errSent
+		}
+		token, value, err := d.make(v, person, w)
+		if err == nil {
+			d.sent.Add(once, struct{}{})
+		}
+		return made{token, value}, err
+	})
+	if err != nil {
+		return mapping.Token{}, "", err
+	}
+	m := result.(made)
+	return m.token, m.value, nil
+}
+
+// make makes the token, also when who asked for it has gone: what is on its way cannot be asked back.
+func (d *Desk) make(v *proxy.Visit, person proxy.Person, w tokenWish) (mapping.Token, string, error) {
+	return d.accounts.CreateToken(context.WithoutCancel(v.Request().Context()), person.Account.ID, mapping.NewToken{
+		Kind: mapping.TokenPersonal, Name: w.Name, Scopes: rule.NewScopes(w.Scopes...), Lifetime: time.Duration(w.Seconds) * time.Second,
+		Address: v.Address(), TraceID: v.TraceID(),
+	}, person.Account.ID)
+}
+
+// objection is why the accounts do not make a token as it is asked for, in words; empty for any other error.
+func objection(err error) string {
+	var o *mapping.Objection
+	switch {
+	case !errors.As(err, &o):
+		return ""
+	case o.Remedy == "":
+		return o.Message
+	}
+	first, size := utf8.DecodeRuneInString(o.Remedy)
+	return o.Message + " " + string(unicode.ToUpper(first)) + o.Remedy[size:] + "."
+}
+
+// prefilled is the form as the query begins it. A lone scope is chosen: there is no lesser token. Of several none is.
+func (d *Desk) prefilled(v *proxy.Visit, person proxy.Person, q url.Values) (*page.TokenForm, error) {
+	w := wishOf(q)
+	if utf8.RuneCountInString(w.Name) > maxTokenName {
+		w.Name = ""
+	}
+	if mine := person.Decision.Grant.Scopes.List(); len(mine) == 1 {
+		w.Scopes = mine
+	}
+	lifetimes := lifetimesUpTo(d.maxLifetime)
+	if !slices.Contains(lifetimes, time.Duration(w.Seconds)*time.Second) {
+		w.Seconds = int64(lifetimes[min(1, len(lifetimes)-1)] / time.Second)
+	}
+	return d.form(v, person, w)
+}
+
+// form is the form with a wish filled in.
+func (d *Desk) form(v *proxy.Visit, person proxy.Person, w tokenWish) (*page.TokenForm, error) {
+	once, err := v.RandomID()
+	if err != nil {
+		return nil, err
+	}
+	form := &page.TokenForm{Once: once, Name: w.Name, MaxName: maxTokenName}
+	for _, scope := range person.Decision.Grant.Scopes.List() {
+		form.Scopes = append(form.Scopes, page.ScopeChoice{Name: scope, Chosen: slices.Contains(w.Scopes, scope)})
+	}
+	for _, lifetime := range lifetimesUpTo(d.maxLifetime) {
+		form.Lifetimes = append(form.Lifetimes, page.LifetimeChoice{Lifetime: lifetime, Chosen: w.Seconds == int64(lifetime/time.Second)})
+	}
+	return form, nil
+}
+
+// lifetimesUpTo are the lifetimes that people choose from: the usual ones that the policy allows, and the longest that it does.
+func lifetimesUpTo(most time.Duration) []time.Duration {
+	choices := slices.DeleteFunc([]time.Duration{7 * day, 30 * day, 90 * day}, func(d time.Duration) bool { return d >= most })
+	return append(choices, most.Truncate(time.Second))
+}
+
+// example is an address that the token may get.
+func example(v *proxy.Visit, token mapping.Token, person proxy.Person) string {
+	for _, path := range []string{"/meetings", "/bots/status"} {
+		if v.MayRequest(person.Decision.Grant, token.Scopes, http.MethodGet, path) {
+			return path
+		}
+	}
+	return "/sso/whoami"
+}

@@ -1,0 +1,76 @@
+package upstream
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// passEvents forwards a request whose answer may be an event stream that stays open.
+func (p *Passer) passEvents(g *Passage, r *http.Request) error {
+	ctx, end := context.WithCancelCause(r.Context())
+	client := http.NewResponseController(g.ex.ResponseWriter)
+	st := g.stream("events", r.Method, func(why *ending) {
+		if ctx.Err() != nil {
+			return // cut before: a client that does not read gets no more time
+		}
+		end(why)
+		_ = client.SetWriteDeadline(time.Now().Add(partingTime)) // for who is writing to a client that does not read
+	})
+	if err := p.streams.register(st); err != nil {
+		end(nil)
+		return err
+	}
+	defer func() {
+		p.streams.remove(st) // from here on nobody touches the client's connection any more
+		g.ex.Code = endedBy(ctx, g.ex.Code)
+		end(nil)
+	}()
+	p.reverse.ServeHTTP(g.ex, r.WithContext(ctx))
+	if ctx.Err() != nil {
+		panic(http.ErrAbortHandler) // the connection has a deadline that its next request must not inherit
+	}
+	return nil
+}
+
+// shortAnswer is what an answer may have in length so that it is over before anybody could want to end it.
+const shortAnswer = 1 << 20
+
+// registerAnswer registers an answer of a route that is no stream by the table and turns out to last: events, or much data. So it
+// ends with access too.
+func (p *Passer) registerAnswer(g *Passage, res *http.Response) error {
+	events := len(res.Header["Content-Type"]) > 0 && strings.HasPrefix(res.Header["Content-Type"][0], "text/event-stream")
+	lasting := events || res.ContentLength < 0 || res.ContentLength > shortAnswer
+	if !lasting || g.route.Stream || res.StatusCode == http.StatusSwitchingProtocols {
+		return nil
+	}
+	kind := "transfer"
+	if events {
+		kind = "events"
+	}
+	client, body := http.NewResponseController(g.ex.ResponseWriter), res.Body
+	st := g.stream(kind, res.Request.Method, func(why *ending) {
+		if g.cutFor.CompareAndSwap(nil, why) {
+			_ = client.SetWriteDeadline(time.Now().Add(partingTime)) // for who is writing to a client that does not read
+			go body.Close()                                          // may wait for the network, and nobody may wait for it
+		}
+	})
+	if err := p.streams.register(st); err != nil {
+		return err
+	}
+	g.lasting = st
+	return nil
+}
+
+// unregister takes an answer that lasted off the register again.
+func (p *Passer) unregister(g *Passage) {
+	if g.lasting == nil {
+		return
+	}
+	p.streams.remove(g.lasting) // from here on nobody touches the client's connection any more
+	if why := g.cutFor.Load(); why != nil {
+		g.ex.Code = why.code
+		panic(http.ErrAbortHandler) // the connection has a deadline that its next request must not inherit
+	}
+}

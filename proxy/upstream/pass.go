@@ -1,0 +1,238 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/rule"
+	"vexa-sso/mapping/vexa"
+	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/exchange"
+)
+
+// Upstream is one server behind us.
+type Upstream struct {
+	URL    *url.URL           // scheme and host: its routes begin at the root
+	Routes func() *vexa.Table // which routes it has and what they need
+}
+
+// Keys are the Vexa keys of accounts. *mapping.Accounts has them.
+type Keys interface {
+	Key(ctx context.Context, a mapping.Account, g rule.Grant, scopes rule.Scopes) (secret, keyID string, expires time.Time, err error)
+	KeyGone(ctx context.Context, keyID string) (bool, error)
+}
+
+// Passer passes requests on to an upstream, with the caller's key, and their answers back.
+type Passer struct {
+	Upstream
+	edge    *exchange.Edge
+	keys    Keys
+	callers *caller.Identifier
+	streams *Streams
+	reverse *httputil.ReverseProxy
+
+	bodyReplay int64 // bytes of a body that are kept so that the request can be sent again
+}
+
+// Deps is what a Passer works with.
+type Deps struct {
+	Edge       *exchange.Edge
+	Keys       Keys
+	Callers    *caller.Identifier
+	Streams    *Streams
+	BodyReplay int64             // bytes of a body that are kept so that the request can be sent again
+	Transport  http.RoundTripper // default NewTransport
+}
+
+// New makes one. It needs no network.
+func New(to Upstream, d Deps) (*Passer, error) {
+	if strings.Trim(to.URL.Path, "/") != "" {
+		return nil, fmt.Errorf("the gateway's address %s has a path: its routes begin at the root", to.URL.Redacted())
+	}
+	if d.Transport == nil {
+		d.Transport = NewTransport()
+	}
+	p := &Passer{Upstream: to, edge: d.Edge, keys: d.Keys, callers: d.Callers, streams: d.Streams, bodyReplay: d.BodyReplay}
+	p.reverse = &httputil.ReverseProxy{
+		Rewrite: p.rewrite, ModifyResponse: p.answered, ErrorHandler: p.broken,
+		Transport: &keyRetryTransport{next: d.Transport, p: p}, BufferPool: newBufferPool(),
+		ErrorLog: slog.NewLogLogger(p.edge.Log.Handler(), slog.LevelDebug),
+	}
+	return p, nil
+}
+
+// Passage is what there is to know of a request that is passed on, beside its exchange: room for it is made with the exchange's, so
+// that a request costs one allocation.
+type Passage struct {
+	ex       *exchange.Exchange
+	caller   *caller.Caller
+	route    vexa.Route
+	keyID    string
+	secret   string // the Vexa key; nowhere but X-API-Key (S2)
+	protocol string // the subprotocol of a WebSocket that is selected if the gateway selects none
+
+	lasting *stream                // what its answer was registered as
+	cutFor  atomic.Pointer[ending] // why the answer was cut short
+
+	oneValue [8][1]string
+	oneTaken int
+}
+
+// one returns v as a header value without an allocation of its own.
+func (g *Passage) one(v string) []string {
+	if g.oneTaken == len(g.oneValue) {
+		return []string{v}
+	}
+	slot := &g.oneValue[g.oneTaken]
+	g.oneTaken++
+	slot[0] = v
+	return slot[:]
+}
+
+// WantsWebSocket reports whether a request asks for an upgrade to the one protocol that we pass on.
+func WantsWebSocket(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.ProtoMajor == 1 && len(r.Header["Upgrade"]) == 1 && strings.EqualFold(r.Header["Upgrade"][0], "websocket")
+}
+
+// Pass gets the caller's key and passes the request on. The caller may take the route: that was decided.
+func (p *Passer) Pass(ex *exchange.Exchange, g *Passage, r *http.Request, c *caller.Caller, v *caller.View, route vexa.Route) error {
+	g.ex, g.caller, g.route = ex, c, route
+	ex.Lasts = route.Stream || route.WebSocket
+	var err error
+	if g.secret, g.keyID, _, err = p.keys.Key(r.Context(), c.Account, v.Decision.Grant, v.Scopes); err != nil {
+		return exchange.AsProblem(err)
+	}
+	upgrade := route.WebSocket && WantsWebSocket(r)
+	protocolOffer := r.Header["Upgrade"]
+	if err := g.dropToken(r.Header, upgrade); err != nil {
+		return err
+	}
+	scrubRequest(r.Header)
+	if upgrade {
+		r.Header["Connection"], r.Header["Upgrade"] = upgradeConnection, protocolOffer
+	}
+	r.URL.Path, r.URL.RawPath, r.URL.RawQuery, r.URL.ForceQuery = ex.Path, "", ex.Query, false
+
+	if upgrade {
+		return p.passSocket(g, r)
+	}
+	letBodyFlow(ex.ResponseWriter, r)
+	if err := p.keepBody(r); err != nil {
+		return err
+	}
+	r = r.WithContext(context.WithValue(r.Context(), passageKey{}, g))
+	if route.Stream {
+		return p.passEvents(g, r)
+	}
+	defer p.unregister(g)
+	p.reverse.ServeHTTP(ex, r)
+	return nil
+}
+
+// dropToken takes a credential off the subprotocols, so that the gateway never sees it, and notes which one the client hears instead.
+func (g *Passage) dropToken(h http.Header, upgrade bool) error {
+	next, taken := caller.TakeTokenProtocol(h)
+	if taken && upgrade && next == "" {
+		return exchange.Refuse("bad_request", "Name a subprotocol of your own behind the one with the token: a browser wants to hear one back, and the token is not said back.")
+	}
+	g.protocol = next
+	return nil
+}
+
+var upgradeConnection = []string{"Upgrade"}
+
+type passageKey struct{}
+
+func passageOf(ctx context.Context) *Passage { return ctx.Value(passageKey{}).(*Passage) }
+
+// keepBody holds on to a small body, so that the request can be sent again when its key turns out to be gone (or the upstream
+// had just closed an idle connection). What does not fit is streamed and sent once.
+func (p *Passer) keepBody(r *http.Request) error {
+	if r.ContentLength <= 0 || r.ContentLength > p.bodyReplay {
+		return nil
+	}
+	body := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, body); err != nil {
+		return exchange.RefuseBecause("bad_request", "The request’s body is shorter than it says.", err)
+	}
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, _ = r.GetBody()
+	return nil
+}
+
+// rewrite is the last hand on the outgoing request: from here on it is ours. ReverseProxy has taken the hop-by-hop headers off
+// before, so a Connection header can't take off what is put on here (S1).
+func (p *Passer) rewrite(pr *httputil.ProxyRequest) {
+	g := passageOf(pr.In.Context())
+	ex, out := g.ex, pr.Out
+	out.URL.Scheme, out.URL.Host = p.URL.Scheme, p.URL.Host
+	out.Host = p.URL.Host
+	out.Trailer = nil // what is announced behind the body is not looked at, so it is not passed on
+	out.GetBody = pr.In.GetBody
+
+	h := out.Header
+	h["X-Api-Key"] = g.one(g.secret)
+	h["X-Forwarded-For"] = g.one(ex.Address)
+	h["X-Forwarded-Host"] = g.one(ex.Site.Host)
+	h["X-Forwarded-Proto"] = g.one(ex.Site.Scheme)
+	h["X-Trace-Id"] = g.one(ex.TraceID)
+}
+
+// answered is the first hand on the upstream's answer.
+func (p *Passer) answered(res *http.Response) error {
+	g := passageOf(res.Request.Context())
+	if location := res.Header["Location"]; len(location) > 0 {
+		if path, ok := p.ownLocation(g.ex.Site, location[0]); ok {
+			res.Header["Location"] = []string{path}
+		} else {
+			delete(res.Header, "Location")
+		}
+	}
+	scrubResponse(res, g)
+	return p.registerAnswer(g, res)
+}
+
+// ownLocation cuts a Location down to a path of ours; one that leads elsewhere is dropped (V16).
+func (p *Passer) ownLocation(site *exchange.Site, location string) (string, bool) {
+	u, err := url.Parse(location)
+	if err != nil || u.User != nil || u.Opaque != "" {
+		return "", false
+	}
+	if u.Host != "" && !strings.EqualFold(u.Host, p.URL.Host) && !strings.EqualFold(u.Host, site.Host) {
+		return "", false
+	}
+	u.Scheme, u.Host = "", ""
+	if _, ok := exchange.CanonicalPath(u); !ok {
+		return "", false
+	}
+	return u.RequestURI(), true
+}
+
+// broken answers for an upstream that did not.
+func (p *Passer) broken(w http.ResponseWriter, r *http.Request, err error) {
+	ex := passageOf(r.Context()).ex
+	var timeout net.Error
+	switch {
+	case errors.As(err, new(*exchange.Problem)):
+	case r.Context().Err() != nil:
+		ex.Status = 499 // the client went away, or its access did
+		panic(http.ErrAbortHandler)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		err = exchange.Fail("vexa_timeout", err)
+	default:
+		err = exchange.Fail("vexa_unavailable", err)
+	}
+	p.edge.Answer(ex, r, err)
+}

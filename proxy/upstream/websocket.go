@@ -1,0 +1,321 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+	"time"
+
+	"vexa-sso/proxy/exchange"
+)
+
+// WebSockets are passed on here, and not by httputil.ReverseProxy, for two reasons. When access ends, the client must be told with
+// a close frame, which may only go in between two frames of the gateway's: somebody has to follow them. And most sockets are
+// idle most of the time, so what counts is what an idle one holds: here two small goroutines and 1 KiB, as the handler has
+// returned and with it all that net/http and the request held; ReverseProxy holds 100 KiB (BenchmarkIdleWebSocket).
+
+const (
+	// partingTime is how long a socket or stream has to come to its end once that is decided: to finish the frame that is
+	// under way, take leave, and hear the other side's leave. What then is still open is closed hard.
+	partingTime = time.Second
+
+	idleBuffer = 512 // what each direction of an idle socket holds; more is borrowed while data flows
+)
+
+// closeUnauthorized is how Vexa closes a socket whose key it does not take (V14).
+const closeUnauthorized = 4401
+
+// socket is one open WebSocket: the client's connection, the gateway's, and what is known of both.
+type socket struct {
+	p        *Passer
+	g        *Passage
+	client   net.Conn
+	upstream io.ReadWriteCloser
+
+	ctx   context.Context // ends when access does; its cause is the ending
+	end   context.CancelCauseFunc
+	timer sync.Once
+
+	writing      sync.Mutex // held by who writes to the client
+	frames       frames     // of what was written to it
+	told         bool       // a close frame was: nothing may follow
+	pendingClose []byte     // the gateway's close frame, as far as it has come
+
+	buffers [2][idleBuffer]byte
+}
+
+// passSocket opens a WebSocket at the gateway and passes it on until either side ends it or access does. It returns once the
+// socket is open; from then on the socket's own goroutines have the exchange.
+func (p *Passer) passSocket(g *Passage, r *http.Request) error {
+	if r.ContentLength != 0 {
+		return exchange.Refuse("bad_request", "A WebSocket is opened without a body.")
+	}
+	// The request's own context ends when the handler returns, which is long before the socket does.
+	ctx, end := context.WithCancelCause(context.WithValue(context.WithoutCancel(r.Context()), passageKey{}, g))
+	s := &socket{p: p, g: g, ctx: ctx, end: end}
+	st := g.stream("websocket", r.Method, func(why *ending) { end(why) })
+	if err := p.streams.register(st); err != nil {
+		return err
+	}
+	defer func() {
+		if !g.ex.GoesOn {
+			p.streams.remove(st)
+			end(nil)
+		}
+	}()
+	clientLeft := context.AfterFunc(r.Context(), func() { end(context.Canceled) })
+	defer clientLeft()
+
+	res, err := p.reverse.Transport.RoundTrip(p.opening(r.WithContext(ctx)))
+	if err != nil {
+		p.broken(g.ex, r.WithContext(ctx), err)
+		return nil
+	}
+	if err := p.answered(res); err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		return relay(g.ex, res)
+	}
+	early, err := s.open(res)
+	if err != nil {
+		return err
+	}
+	clientLeft()
+	g.ex.GoesOn = true
+	go s.run(st, early)
+	return nil
+}
+
+// opening is the request that opens the socket at the gateway.
+func (p *Passer) opening(r *http.Request) *http.Request {
+	out := r.Clone(r.Context())
+	if len(out.Header["User-Agent"]) == 0 {
+		out.Header["User-Agent"] = []string{""} // or net/http would put its own
+	}
+	p.rewrite(&httputil.ProxyRequest{In: r, Out: out})
+	return out
+}
+
+// relay passes on an answer that opens no socket.
+func relay(ex *exchange.Exchange, res *http.Response) error {
+	defer res.Body.Close()
+	maps.Copy(ex.Header(), res.Header)
+	ex.WriteHeader(res.StatusCode)
+	if _, err := io.Copy(ex, res.Body); err != nil {
+		panic(http.ErrAbortHandler) // so that half an answer does not look like a whole one
+	}
+	return nil
+}
+
+// open takes the client's connection over and tells it that the socket is open. It returns what the client had sent already.
+func (s *socket) open(res *http.Response) (early []byte, err error) {
+	upstream, ok := res.Body.(io.ReadWriteCloser)
+	if !ok || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket") {
+		res.Body.Close()
+		return nil, exchange.Fail("vexa_unavailable", errors.New("the gateway switched to a protocol that nobody asked for"))
+	}
+	client, buffered, err := http.NewResponseController(s.g.ex.ResponseWriter).Hijack()
+	if err != nil {
+		upstream.Close()
+		return nil, exchange.Fail("internal_error", err)
+	}
+	early, _ = buffered.Reader.Peek(buffered.Reader.Buffered())
+	res.Body = nil
+	s.g.dress(res.Header)
+	_ = res.Write(buffered.Writer)
+	_ = buffered.Writer.Flush() // a client that has gone is noticed when it is read from
+
+	s.client, s.upstream = client, upstream
+	ex := s.g.ex
+	ex.Status = http.StatusSwitchingProtocols
+	ex.ResponseWriter, s.g.secret = nil, "" // neither is needed any more, and both would live as long as the socket
+	return bytes.Clone(early), nil
+}
+
+// dress adds to the answer that opens a socket what is ours to say.
+func (g *Passage) dress(h http.Header) {
+	if g.protocol != "" && len(h["Sec-Websocket-Protocol"]) == 0 {
+		h["Sec-Websocket-Protocol"] = []string{g.protocol}
+	}
+	for _, name := range []string{"Deprecation", "Link"} {
+		if values := g.ex.Header()[name]; len(values) > 0 {
+			h[name] = values
+		}
+	}
+}
+
+// run passes on both directions until both have ended.
+func (s *socket) run(st *stream, early []byte) {
+	cancelParting := context.AfterFunc(s.ctx, s.part)
+	var up sync.WaitGroup
+	up.Go(func() { s.passUp(early) })
+	s.passDown()
+	up.Wait()
+
+	cancelParting()
+	s.close()
+	ex := s.g.ex
+	ex.Code = endedBy(s.ctx, ex.Code)
+	s.end(nil)
+	s.p.edge.Finish(s.ctx, ex, http.MethodGet)
+	s.p.streams.remove(st)
+}
+
+// passUp passes on what the client sends. Nobody looks into it: its frames are masked, and the gateway's business.
+func (s *socket) passUp(early []byte) {
+	var broken error
+	send := func(b []byte) error {
+		if broken == nil && s.ctx.Err() == nil {
+			_, broken = s.upstream.Write(b)
+		}
+		return nil // the client is listened to until it leaves, or the close frame on its way to it could get lost
+	}
+	_ = send(early)
+	s.pump(s.client, s.buffers[0][:], send)
+	s.leave(s.upstream)
+}
+
+// passDown passes on what the gateway sends.
+func (s *socket) passDown() {
+	s.pump(s.upstream, s.buffers[1][:], s.deliver)
+	s.leave(s.client)
+}
+
+// pump reads until there is no more or do fails. It waits with the small buffer and borrows a large one for what does not fit.
+func (s *socket) pump(from io.Reader, small []byte, do func([]byte) error) {
+	pool := s.p.reverse.BufferPool
+	buf := small
+	for {
+		n, err := from.Read(buf)
+		if n > 0 && do(buf[:n]) != nil || err != nil {
+			break
+		}
+		switch full := n == len(buf); {
+		case full && len(buf) == len(small):
+			buf = pool.Get()
+		case !full && len(buf) > len(small):
+			pool.Put(buf)
+			buf = small
+		}
+	}
+	if len(buf) > len(small) {
+		pool.Put(buf)
+	}
+}
+
+// deliver writes to the client what the gateway sent, but holds its close frame back until that is complete. Once access has
+// ended, it writes what is missing of the frame that is under way, and no more.
+func (s *socket) deliver(b []byte) error {
+	b, err := s.write(b)
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	s.pendingClose = append(s.pendingClose, b...)
+	frame, whole := shortFrame(s.pendingClose)
+	switch {
+	case !whole:
+		return nil
+	case closeCode(frame) == closeUnauthorized:
+		s.keyRefused()
+		return nil
+	}
+	return s.tell(frame)
+}
+
+// write writes as much of b to the client as may pass, and returns the rest where that is the gateway's close frame.
+func (s *socket) write(b []byte) (closing []byte, err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.told {
+		return nil, nil
+	}
+	n, over := 0, false
+	for n < len(b) && closing == nil && !over {
+		switch atStart := s.frames.between(); {
+		case atStart && s.ctx.Err() != nil:
+			over = true
+		case s.pendingClose != nil, atStart && b[n]&0x0f == opClose:
+			closing = b[n:]
+		default:
+			n += s.frames.take(b[n:])
+		}
+	}
+	if n > 0 {
+		sent, err := s.client.Write(b[:n])
+		s.g.ex.Sent += int64(sent)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if s.ctx.Err() != nil && s.frames.between() {
+		s.takeLeave()
+	}
+	return closing, nil
+}
+
+// tell writes a close frame to the client, unless it was sent one.
+func (s *socket) tell(frame []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.told {
+		return nil
+	}
+	s.told = true
+	_, err := s.client.Write(frame)
+	return err
+}
+
+// keyRefused finds out what became of the key, as the gateway closes a socket in this way for no other reason. The client has done
+// nothing wrong and is told to come back, when it will find another key (design section 5).
+func (s *socket) keyRefused() {
+	gone, err := s.p.keys.KeyGone(s.ctx, s.g.keyID)
+	s.p.edge.Log.Warn("the gateway closed a WebSocket because of its key", "gone", gone, "error", err, "trace_id", s.g.ex.TraceID)
+	s.end(keyRefused)
+}
+
+// part ends the socket because access has ended. It may run at any time, once.
+func (s *socket) part() {
+	_ = s.client.SetWriteDeadline(time.Now().Add(partingTime)) // also for who is writing to a client that does not read
+	s.closeSoon()
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.frames.between() {
+		s.takeLeave()
+	}
+}
+
+// takeLeave tells the client why the socket ends and leaves the gateway. writing is held, and no frame is under way.
+func (s *socket) takeLeave() {
+	var why *ending
+	if !s.told && errors.As(context.Cause(s.ctx), &why) {
+		_, _ = s.client.Write(closeFrame(why.closeCode, why.reason))
+	}
+	s.told = true
+	s.upstream.Close()
+}
+
+// leave ends one direction, and both soon after.
+func (s *socket) leave(to any) {
+	if half, ok := to.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	s.closeSoon()
+}
+
+// closeSoon closes both sides when the time to part is over.
+func (s *socket) closeSoon() {
+	s.timer.Do(func() { time.AfterFunc(partingTime, s.close) })
+}
+
+func (s *socket) close() {
+	s.client.Close()
+	s.upstream.Close()
+}
