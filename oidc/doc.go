@@ -39,7 +39,7 @@
 // is wanted. Whatever is longer than 64 KiB, has other than three parts, or a header that asks for work, is refused before it is decoded;
 // whatever is of another issuer, before anything is fetched.
 //
-// The dialects say what the claims mean (accessokta.go, accessentra.go, accessstandard.go): Okta calls the person uid and the login
+// The dialects say what the claims mean (dialect_okta_access.go and so on): Okta calls the person uid and the login
 // sub, Entra's version 1 has appid where version 2 has azp. They bring the claims into the words of an ID token, so that the one
 // resolver makes the identity: a person is the same whether they sign in or show a token. A program that acts for itself (client
 // credentials, app-only) is of [Kind] Service, has no address, and a subject that is no person's. Entra gives every program of a
@@ -87,14 +87,14 @@
 //
 // # Dialects
 //
-// What differs between the types of provider is behind one interface, dialect (standard.go, okta.go, entra.go). Entra's
+// What differs between the types of provider is behind one interface, dialect (dialect.go; dialect_okta.go and so on). Entra's
 // multi-tenant documents have an issuer with the literal {tenantid} in it; its tokens are held to a tid that is a GUID, that
 // is the tenant of iss, and that is allowed, and its keys to the tenants and cloud they were published for.
 //
 // # Errors
 //
 // Every failure is an [*Error]: a stable code, a sentence for the person, a remedy for the admin's log, and the provider's ids
-// for the request (meanings.go has the tables of what Okta and Entra answer). A provider's own words appear only in Err, quoted
+// for the request (dialect_errors.go has the tables of what Okta and Entra answer). A provider's own words appear only in Err, quoted
 // and cut; tokens, codes and secrets appear nowhere. Groups that can not be read are no failure: the identity says that its list
 // is incomplete, and why.
 package oidc

@@ -115,25 +115,6 @@ func (p *Provider) newKeySet(name string) *keySet {
 	return &keySet{name: name, client: p.client, work: p.work, now: p.now, log: p.log, keys: map[string]publicKey{}}
 }
 
-// documentPath is where a discovery document is below its issuer (OpenID Connect Discovery 1.0, section 4).
-const documentPath = "/.well-known/openid-configuration"
-
-// newDialect chooses the dialect and the address of its discovery document.
-func newDialect(cfg Config) (dialect, string, error) {
-	if cfg.Type == TypeEntra {
-		e, err := newEntra(cfg)
-		if err != nil {
-			return nil, "", err
-		}
-		return e, e.documentURL(), nil
-	}
-	documentURL := canonicalIssuer(cfg.Issuer) + documentPath
-	if cfg.Type == TypeOkta {
-		return newOkta(cfg), documentURL, nil
-	}
-	return newStandard(cfg), documentURL, nil
-}
-
 func joined(problems []Problem) error {
 	errs := make([]error, len(problems))
 	for i, p := range problems {
