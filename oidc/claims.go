@@ -111,7 +111,7 @@ func (c claims) overage(claim string) bool {
 // tellsGroups says whether a token without groups means that there are none: Entra's does, and others' where groups were asked for.
 // Where they were not, nothing is known, and a rule that denies a group must not be passed by for that (S11).
 func (p *Provider) tellsGroups() bool {
-	return p.cfg.Type == TypeEntra || p.asksGroups()
+	return p.dialect.tellsGroups() || p.asksGroups()
 }
 
 // asksGroups says whether the settings ask for groups.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,10 +32,11 @@ func assert(request *clientcredentials.Config, assertion string) {
 // keyCredential signs an assertion for each request (private_key_jwt; RFC 7523, section 3). The key, and the certificate, are
 // read again each time, so that one can be replaced without a restart; files that are half written leave the one before in use.
 type keyCredential struct {
-	cfg  Config
-	now  func() time.Time
-	rand io.Reader
-	log  *slog.Logger
+	cfg     Config
+	dialect dialect
+	now     func() time.Time
+	rand    io.Reader
+	log     *slog.Logger
 
 	mu  sync.Mutex
 	key *clientKey
@@ -75,10 +75,11 @@ func (k *keyCredential) sign(doc *document, key *clientKey, endpoint string) (st
 	if _, err := io.ReadFull(k.rand, id); err != nil {
 		return "", fmt.Errorf("reading randomness: %w", err)
 	}
-	algorithm, err := key.algorithm(doc, k.cfg.Type)
-	if err != nil {
-		return "", err
+	possible := key.algorithms()
+	if len(possible) == 0 {
+		return "", errors.New("no signature algorithm is for such a key")
 	}
+	algorithm := k.dialect.assertionAlgorithm(doc, possible)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key.private}, k.header(key))
 	if err != nil {
 		return "", err
@@ -106,23 +107,6 @@ func (k *keyCredential) header(key *clientKey) *jose.SignerOptions {
 		options.WithHeader("x5t#S256", key.thumbprint())
 	}
 	return options
-}
-
-// algorithm is what the provider is known to take for such a key: PS256 is Entra's advice, RS256 everybody's first.
-func (k *clientKey) algorithm(doc *document, providerType string) (jose.SignatureAlgorithm, error) {
-	algorithms := k.algorithms()
-	if len(algorithms) == 0 {
-		return "", errors.New("no signature algorithm is for such a key")
-	}
-	if providerType == TypeEntra {
-		return jose.PS256, nil
-	}
-	for _, algorithm := range algorithms {
-		if slices.Contains(doc.AssertionAlgorithms, string(algorithm)) {
-			return algorithm, nil
-		}
-	}
-	return algorithms[0], nil
 }
 
 // federatedCredential shows a token that the platform issues to this workload and replaces in its file as it pleases, so that

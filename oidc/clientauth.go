@@ -34,12 +34,12 @@ type credential interface {
 	prove(doc *document, request *clientcredentials.Config) error
 }
 
-func newClientAuth(cfg Config, now func() time.Time, rand io.Reader, log *slog.Logger) *clientAuth {
+func newClientAuth(cfg Config, spoken dialect, now func() time.Time, rand io.Reader, log *slog.Logger) *clientAuth {
 	auth := &clientAuth{id: cfg.ClientID}
 	var credentials []credential
 	switch {
 	case cfg.PrivateKeyFile != "" || cfg.CertificateFile != "":
-		credentials = []credential{&keyCredential{cfg: cfg, now: now, rand: rand, log: log}}
+		credentials = []credential{&keyCredential{cfg: cfg, dialect: spoken, now: now, rand: rand, log: log}}
 	case cfg.FederatedTokenFile != "":
 		credentials = []credential{federatedCredential{cfg.FederatedTokenFile}}
 	default:

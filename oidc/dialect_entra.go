@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 const (
@@ -218,13 +220,31 @@ func (e *entra) emailWord(c claims) (verdict, bool) {
 	return edov(c), len(e.tenants) == 1 && !isGuest(c)
 }
 
+// tellsGroups: Entra is told by the application's registration, not by a scope, to list groups.
+func (e *entra) tellsGroups() bool { return true }
+
+func (e *entra) microsoftGraph() (cloud, bool) { return e.cloud, true }
+
 // userinfo: Microsoft Graph's has less than the ID token.
 func (e *entra) userinfo() bool { return false }
+
+// tellsAuthTime: it is an optional claim of the application's.
+func (e *entra) tellsAuthTime() bool { return false }
 
 // refreshScopes: a refresh token is good for any API, and an ID token comes only to who asks for openid.
 func (e *entra) refreshScopes(asked []string) []string { return asked }
 
 func (e *entra) prompt(asked string) string { return asked }
+
+func (e *entra) promptForAccount() string { return "select_account" }
+
+// takesMaxAgeZero: Entra knows nothing of max_age=0; prompt=login says the same.
+func (e *entra) takesMaxAgeZero() bool { return false }
+
+// assertionAlgorithm is what Microsoft advises.
+func (e *entra) assertionAlgorithm(*document, []jose.SignatureAlgorithm) jose.SignatureAlgorithm {
+	return jose.PS256
+}
 
 // logoutHint is the optional claim login_hint.
 func (e *entra) logoutHint(c claims) string { return c.text("login_hint") }
@@ -236,6 +256,8 @@ func (e *entra) endSession(doc *document, r logoutRequest) (string, bool) {
 		"post_logout_redirect_uri": r.returnTo,
 	})
 }
+
+func (e *entra) universalLogoutIssuer() string { return "" }
 
 // lowered is a list trimmed, in lower case, sorted, without blanks and repetitions.
 func lowered(values []string) []string {

@@ -42,6 +42,9 @@ func (e *entra) issues(doc *document, iss string) bool {
 	return e.handlesIssuer(doc, iss) || slices.ContainsFunc(e.tenants, func(tenant string) bool { return e.isV1(iss, tenant) })
 }
 
+// apiDialects: version 1 tokens are signed with the keys of version 2.
+func (e *entra) apiDialects([]string) []dialect { return nil }
+
 // isV1 says whether an issuer is that of a tenant's version 1 tokens.
 func (e *entra) isV1(iss, tenant string) bool {
 	return slices.ContainsFunc(e.templatesV1, func(template string) bool { return iss == issuerOf(template, tenant) })

@@ -13,7 +13,7 @@ type okta struct {
 	org string
 }
 
-func newOkta(cfg Config) dialect {
+func newOkta(cfg Config) okta {
 	issuer := canonicalIssuer(cfg.Issuer)
 	return okta{standard{issuer, cfg.ClientID}, oktaOrg(issuer)}
 }
@@ -56,3 +56,6 @@ func (o okta) endSession(doc *document, r logoutRequest) (string, bool) {
 func (o okta) prompt(asked string) string {
 	return strings.ReplaceAll(asked, "select_account", "login")
 }
+
+// universalLogoutIssuer is the org, whatever authorization server is configured.
+func (o okta) universalLogoutIssuer() string { return o.org }

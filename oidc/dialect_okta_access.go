@@ -15,6 +15,15 @@ func (o okta) unverifiable(t unverified) string {
 	return ""
 }
 
+// apiDialects: every authorization server of the org signs with keys of its own.
+func (o okta) apiDialects(issuers []string) []dialect {
+	servers := make([]dialect, len(issuers))
+	for i, issuer := range issuers {
+		servers[i] = newOkta(Config{Issuer: strings.TrimSpace(issuer)})
+	}
+	return servers
+}
+
 // isForSignIn: jti says what a token is.
 func (o okta) isForSignIn(c claims) bool {
 	return strings.HasPrefix(c.text("jti"), "ID.") || !c.has("cid")

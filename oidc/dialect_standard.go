@@ -2,7 +2,10 @@ package oidc
 
 import (
 	"net/url"
+	"slices"
 	"strings"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // standard is the dialect of a provider that does as OpenID Connect says.
@@ -12,6 +15,11 @@ type standard struct {
 }
 
 func newStandard(cfg Config) dialect { return standard{canonicalIssuer(cfg.Issuer), cfg.ClientID} }
+
+// documentPath is where a discovery document is below its issuer (OpenID Connect Discovery 1.0, section 4).
+const documentPath = "/.well-known/openid-configuration"
+
+func (s standard) documentURL() string { return s.configured + documentPath }
 
 func (s standard) issuer() string { return s.configured }
 
@@ -35,6 +43,12 @@ func (s standard) subject(c claims) (string, *Error) {
 // emailWord: an issuer may serve the whole world, as Google does, so a trusted domain alone proves nothing.
 func (s standard) emailWord(c claims) (verdict, bool) { return emailVerified(c), false }
 
+func (s standard) tellsGroups() bool { return false }
+
+func (s standard) microsoftGraph() (cloud, bool) { return cloud{}, false }
+
+func (s standard) tellsAuthTime() bool { return true }
+
 // issues: until the provider's own spelling is known, every spelling may be it.
 func (s standard) issues(doc *document, iss string) bool {
 	if doc == nil {
@@ -42,6 +56,8 @@ func (s standard) issues(doc *document, iss string) bool {
 	}
 	return iss == doc.IssuerURL
 }
+
+func (s standard) apiDialects([]string) []dialect { return nil }
 
 func (s standard) unverifiable(unverified) string { return "" }
 
@@ -51,6 +67,21 @@ func (s standard) userinfo() bool { return true }
 func (s standard) refreshScopes([]string) []string { return nil }
 
 func (s standard) prompt(asked string) string { return asked }
+
+// promptForAccount: select_account is for a provider to know or not, and login is known to all.
+func (s standard) promptForAccount() string { return "login" }
+
+func (s standard) takesMaxAgeZero() bool { return true }
+
+// assertionAlgorithm is the likeliest of those that the discovery document names, or the likeliest.
+func (s standard) assertionAlgorithm(doc *document, possible []jose.SignatureAlgorithm) jose.SignatureAlgorithm {
+	for _, algorithm := range possible {
+		if slices.Contains(doc.AssertionAlgorithms, string(algorithm)) {
+			return algorithm
+		}
+	}
+	return possible[0]
+}
 
 func (s standard) logoutHint(claims) string { return "" }
 
@@ -62,6 +93,12 @@ func (s standard) endSession(doc *document, r logoutRequest) (string, bool) {
 		"post_logout_redirect_uri": r.returnTo,
 	})
 }
+
+func (s standard) universalLogoutIssuer() string { return "" }
+
+func (s standard) signInMeaning(providerSaid) (meaning, bool) { return meaning{}, false }
+
+func (s standard) refreshMeaning(providerSaid) (meaning, bool) { return meaning{}, false }
 
 // canonicalIssuer is an issuer in one spelling: scheme and host in lower case, no default port, no slash at the end.
 func canonicalIssuer(issuer string) string {

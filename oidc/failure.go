@@ -75,8 +75,8 @@ func callbackRefusal(params url.Values) providerSaid {
 
 // refusal turns what a provider said into what we say. Remedies name what has to be registered where. The secrets of the
 // exchange are blotted out of whatever the provider echoed.
-func (s providerSaid) refusal(cfg Config, secrets ...string) *Error {
-	m := s.meaning(cfg.Type)
+func (s providerSaid) refusal(of dialect, cfg Config, secrets ...string) *Error {
+	m := s.meaning(of)
 	s.code, s.description, s.detail = blot(s.code, secrets), blot(s.description, secrets), blot(s.detail, secrets)
 	cause := fmt.Errorf("the provider said %s: %s", quoted(s.code), quoted(s.description))
 	if s.detail != "" {
@@ -140,18 +140,18 @@ func tokenErrorCode(e *oauth2.RetrieveError) string {
 
 // tokenRefusal reads the token endpoint's answer (RFC 6749, section 5.2) out of x/oauth2's error, which carries the whole
 // response.
-func tokenRefusal(err error, grantType string, cfg Config, now time.Time, secrets ...string) *Error {
+func (p *Provider) tokenRefusal(err error, grantType string, secrets ...string) *Error {
 	var e *oauth2.RetrieveError
 	if !errors.As(err, &e) {
 		return unreachable("asking the token endpoint for "+grantType, err)
 	}
 	said := tokenAnswer(e, grantType)
-	refusal := said.refusal(cfg, secrets...)
+	refusal := said.refusal(p.dialect, p.cfg, secrets...)
 	if said.code == "" && (refusal.Code == CodeSignInRefused || refusal.Code == CodeAccessEnded) {
 		refusal = unavailable(fmt.Errorf("the token endpoint answered %d without saying why", said.status), 0)
 	}
 	if refusal.Code == CodeProviderUnavailable {
-		refusal.RetryAfter = retryAfter(e.Response.Header, now)
+		refusal.RetryAfter = retryAfter(e.Response.Header, p.now())
 		if aadsts(said.description) == entraLoop {
 			refusal.RetryAfter = max(refusal.RetryAfter, 5*time.Minute)
 		}

@@ -44,7 +44,11 @@ func FuzzCallback(f *testing.F) {
 			t.Errorf("%q got through", query)
 		}
 		for _, kind := range []string{TypeEntra, TypeOkta, TypeOIDC} {
-			e := callbackRefusal(params).refusal(Config{Type: kind})
+			spoken, err := newDialect(Config{Type: kind})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := callbackRefusal(params).refusal(spoken, Config{Type: kind})
 			if e.Code == "" || e.Message == "" || e.Remedy == "" || len(e.Error()) > 4<<10 || strings.ContainsFunc(e.Error(), unicode.IsControl) {
 				t.Errorf("%q becomes %q", query, e.Error())
 			}

@@ -30,8 +30,8 @@ const (
 // credential. Where the ID token points for them is never called: that host is gone, and the text of a token is no place to
 // take an address from.
 type graph struct {
-	cfg    Config
 	auth   *clientAuth
+	refuse func(err error, grantType string, secrets ...string) *Error // of the token endpoint
 	client *http.Client
 	work   *background
 	login  string // of the cloud
@@ -326,7 +326,7 @@ func (g *graph) fetchToken(ctx context.Context, doc *document, tenant string) er
 	grant := url.Values{"grant_type": {"client_credentials"}, "scope": {base + "/.default"}}
 	token, err := g.auth.redeem(gooidc.ClientContext(ctx, g.client), doc, endpointOf(doc.TokenURL, tenant), grant)
 	if err != nil {
-		refusal := tokenRefusal(err, "client_credentials", g.cfg, g.now(), g.auth.secrets()...)
+		refusal := g.refuse(err, "client_credentials", g.auth.secrets()...)
 		return &graphProblem{"Entra ID gave the application no access to Microsoft Graph.", refusal.Remedy, refusal.Err}
 	}
 	g.mu.Lock()

@@ -35,7 +35,7 @@ type Provider struct {
 	client    *http.Client
 	work      *background
 	discovery *discovery
-	graph     *graph // Entra alone
+	graph     *graph // nil but for Entra
 	keys      *keySet
 	issuers   []*tokenIssuer // of access tokens; the first is the provider's own
 	orgKeys   *keySet        // of Okta's org, which signs Universal Logout whatever authorization server is configured
@@ -59,12 +59,12 @@ func New(cfg Config, env Env) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the HTTP client: %w", err)
 	}
-	spoken, documentURL, err := newDialect(cfg)
+	spoken, err := newDialect(cfg)
 	if err != nil {
 		return nil, err
 	}
 	p := &Provider{
-		cfg: cfg, dialect: spoken, auth: newClientAuth(cfg, env.Now, env.Rand, env.Log.With("provider", cfg.Name)),
+		cfg: cfg, dialect: spoken, auth: newClientAuth(cfg, spoken, env.Now, env.Rand, env.Log.With("provider", cfg.Name)),
 		groupsClaim: orDefault(cfg.GroupsClaim, "groups"), rolesClaim: orDefault(cfg.RolesClaim, "roles"),
 		client: client, work: newBackground(),
 		now: env.Now, rand: env.Rand, log: env.Log.With("provider", cfg.Name),
@@ -76,25 +76,25 @@ func New(cfg Config, env Env) (*Provider, error) {
 		}
 		p.trusted = append(p.trusted, domain)
 	}
-	p.discovery = p.newDiscovery("discovery", documentURL, spoken)
-	if e, ok := spoken.(*entra); ok {
-		p.graph = p.newGraph(e.cloud)
+	p.discovery = p.newDiscovery("discovery", spoken)
+	if where, ok := spoken.microsoftGraph(); ok {
+		p.graph = p.newGraph(where)
 	}
 	p.keys, p.orgKeys = p.newKeySet("keys"), p.newKeySet("org keys")
 	p.issuers = p.tokenIssuers()
 	return p, nil
 }
 
-func (p *Provider) newDiscovery(name, url string, of dialect) *discovery {
+func (p *Provider) newDiscovery(name string, of dialect) *discovery {
 	return &discovery{
-		name: name, url: url, accepts: of.accepts, expects: of.issuer(),
+		name: name, url: of.documentURL(), accepts: of.accepts, expects: of.issuer(),
 		client: p.client, work: p.work, now: p.now, log: p.log,
 	}
 }
 
 func (p *Provider) newGraph(where cloud) *graph {
 	return &graph{
-		cfg: p.cfg, auth: p.auth, client: p.client, work: p.work, login: where.login, preset: where.graph,
+		auth: p.auth, refuse: p.tokenRefusal, client: p.client, work: p.work, login: where.login, preset: where.graph,
 		now: p.now, wait: sleep, log: p.log, tokens: map[string]graphToken{},
 	}
 }

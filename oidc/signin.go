@@ -159,7 +159,7 @@ func (p *Provider) finish(ctx context.Context, a Attempt, params url.Values) (*S
 		return nil, err
 	}
 	if params.Has("error") {
-		return nil, callbackRefusal(params).refusal(p.cfg)
+		return nil, callbackRefusal(params).refusal(p.dialect, p.cfg)
 	}
 	token, refusal := p.exchange(ctx, doc, a, params.Get("code"))
 	if refusal != nil {
@@ -265,7 +265,7 @@ func (p *Provider) redeem(ctx context.Context, doc *document, grant url.Values, 
 	token, err := p.auth.redeem(gooidc.ClientContext(ctx, p.client), doc, doc.TokenURL, grant)
 	if err != nil {
 		secrets = slices.Concat(secrets, p.auth.secrets(), grant["code"], grant["code_verifier"], grant["refresh_token"])
-		return nil, tokenRefusal(err, grant.Get("grant_type"), p.cfg, p.now(), secrets...)
+		return nil, p.tokenRefusal(err, grant.Get("grant_type"), secrets...)
 	}
 	return token, nil
 }

@@ -1,9 +1,5 @@
 package oidc
 
-import (
-	"strings"
-)
-
 // tokenIssuer is one of those whose access tokens a provider takes: its document, its keys, and how it speaks.
 type tokenIssuer struct {
 	dialect
@@ -11,16 +7,12 @@ type tokenIssuer struct {
 	keys      *keySet
 }
 
-// tokenIssuers are the provider's own, and those of api.issuers that publish keys of their own: Okta's. Entra's versions share theirs.
+// tokenIssuers are the provider's own, and those of api.issuers that publish keys of their own.
 func (p *Provider) tokenIssuers() []*tokenIssuer {
 	issuers := []*tokenIssuer{{p.dialect, p.discovery, p.keys}}
-	if p.cfg.Type != TypeOkta {
-		return issuers
-	}
-	for _, entry := range p.cfg.API.Issuers {
-		spoken := newOkta(Config{Issuer: strings.TrimSpace(entry)})
+	for _, spoken := range p.dialect.apiDialects(p.cfg.API.Issuers) {
 		issuers = append(issuers, &tokenIssuer{
-			spoken, p.newDiscovery("discovery "+spoken.issuer(), spoken.issuer()+documentPath, spoken), p.newKeySet("keys " + spoken.issuer()),
+			spoken, p.newDiscovery("discovery "+spoken.issuer(), spoken), p.newKeySet("keys " + spoken.issuer()),
 		})
 	}
 	return issuers

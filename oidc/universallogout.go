@@ -28,18 +28,18 @@ func (p *Provider) VerifyUniversalLogout(ctx context.Context, bearer, endpoint s
 
 func (p *Provider) verifyUniversalLogout(ctx context.Context, bearer, endpoint string) (claims, *Error) {
 	const remedy = "Compare the endpoint and the application in Okta's Universal Logout with public_url and client_id. Many of these may be an attack."
-	spoken, ok := p.dialect.(okta)
-	if !ok {
+	org := p.dialect.universalLogoutIssuer()
+	if org == "" {
 		return nil, invalid("Only a provider of type okta calls Universal Logout.", fmt.Errorf("the provider is of type %s", p.cfg.Type))
 	}
 	if len(bearer) > maxLogoutToken || strings.Count(bearer, ".") != 2 {
 		return nil, invalid(remedy, errors.New("the bearer token is not a signed token of at most 16 KiB"))
 	}
 	signed := &signedBy{
-		keys: p.orgKeys, url: spoken.org + "/oauth2/v1/keys", algorithms: signingAlgorithms, types: []string{universalLogoutType},
+		keys: p.orgKeys, url: org + "/oauth2/v1/keys", algorithms: signingAlgorithms, types: []string{universalLogoutType},
 		fits: func(publicKey, claims) error { return nil },
 	}
-	verifier := gooidc.NewVerifier(spoken.org, signed, &gooidc.Config{
+	verifier := gooidc.NewVerifier(org, signed, &gooidc.Config{
 		ClientID: endpoint, SupportedSigningAlgs: signingAlgorithms,
 		Now: func() time.Time { return p.now().Add(-maxSkew) },
 	})
