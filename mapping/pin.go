@@ -30,7 +30,7 @@ const maxSubject = 600
 func checkSubject(subject string) error {
 	kind, rest, _ := strings.Cut(subject, ":")
 	odd := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
-	if kind != oidc.TypeOkta && kind != oidc.TypeEntra && kind != oidc.TypeOIDC || rest == "" || len(subject) > maxSubject || strings.ContainsFunc(subject, odd) {
+	if !oidc.IsType(kind) || rest == "" || len(subject) > maxSubject || strings.ContainsFunc(subject, odd) {
 		return &Objection{
 			fmt.Sprintf("%q is not a canonical subject", brief(subject)),
 			"write okta:<org URL>/<user id>, entra:<cloud>/<tenant>/<object id> or oidc:<issuer>#<sub>; `vexa-sso accounts show` has those of known accounts",

@@ -18,7 +18,7 @@ import (
 func (n *Endpoints) UniversalLogout(ex *exchange.Exchange, r *http.Request) error {
 	provider := n.providers.ByName(r.PathValue("provider"))
 	switch {
-	case provider == nil || provider.Type() != oidc.TypeOkta:
+	case provider == nil || !provider.SupportsUniversalLogout():
 		return exchange.Refuse("not_found", "")
 	case r.Method != http.MethodPost:
 		return exchange.Refuse("method_not_allowed", "")

@@ -102,7 +102,7 @@ func (f *Flow) Login(ex *exchange.Exchange, r *http.Request) error {
 		return withRetry(f.loop(ex, r), provider, returnTo)
 	}
 	if fresh {
-		o.Prompt, o.MaxAge = "login", maxAge(provider)
+		o.Prompt, o.MaxAge = "login", provider.MaxAgeForFreshSignIn()
 	}
 	return f.begin(ex, r, provider, a, o)
 }
@@ -114,15 +114,6 @@ func (f *Flow) sessionCaller(ex *exchange.Exchange, r *http.Request) *caller.Cal
 		return nil
 	}
 	return c
-}
-
-// maxAge is the max_age to send when the person must sign in again: 0. A provider that is asked so must say when the person signed
-// in (OpenID Connect Core 1.0, section 2). Entra does not support it, so nil there.
-func maxAge(provider *oidc.Provider) *time.Duration {
-	if provider.Type() == oidc.TypeEntra {
-		return nil
-	}
-	return new(time.Duration)
 }
 
 // begin sends the browser to the provider, with the attempt in a cookie of its own.
@@ -152,13 +143,10 @@ func (f *Flow) leave(ex *exchange.Exchange, r *http.Request, location string, pr
 
 // promptFor is how "with another account" is said to a provider. Nothing else that a request asks for reaches it (C9).
 func promptFor(provider *oidc.Provider, wanted string) string {
-	switch {
-	case wanted != "login" && wanted != "select_account":
+	if wanted != "login" && wanted != "select_account" {
 		return ""
-	case provider.Type() == oidc.TypeEntra:
-		return "select_account"
 	}
-	return "login"
+	return provider.PromptForAccount()
 }
 
 // chooseProvider finds out where to sign in: the only one there is, the one that was named, the issuer that asked, or the one
@@ -268,7 +256,7 @@ const providerLate = time.Minute
 // only where the application's optional claims have auth_time; of it we know that it was asked.
 func checkFresh(provider *oidc.Provider, a attempt, signIn *oidc.SignIn) error {
 	unsaid := signIn.AuthTime.IsZero()
-	if unsaid && provider.Type() == oidc.TypeEntra || !unsaid && !signIn.AuthTime.Before(a.IssuedAt.Add(-providerLate)) {
+	if unsaid && !provider.TellsAuthTime() || !unsaid && !signIn.AuthTime.Before(a.IssuedAt.Add(-providerLate)) {
 		return nil
 	}
 	return &exchange.Problem{
