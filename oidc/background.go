@@ -28,8 +28,8 @@ func newBackground() *background {
 	return &background{ctx: ctx, cancel: cancel}
 }
 
-// once runs fetch, or joins the run of that name under way. The channel yields its error once.
-func (b *background) once(name string, fetch func(context.Context) error) <-chan error {
+// singleFlight runs fetch, or joins the run of the same name that is under way. The channel yields its error.
+func (b *background) singleFlight(name string, fetch func(context.Context) error) <-chan error {
 	done := make(chan error, 1)
 	if !b.enter() {
 		done <- errClosed

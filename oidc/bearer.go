@@ -79,7 +79,7 @@ func (p *Provider) verifyAccessToken(ctx context.Context, raw string) (AccessTok
 	if refusal := p.checkProgram(shown); refusal != nil {
 		return AccessToken{}, refusal
 	}
-	identity := p.resolveAs(ctx, doc, shown.claims, shown.holder)
+	identity := p.resolveAs(ctx, doc, shown.claims, shown.who)
 	if refusal := p.checkPermission(shown, identity); refusal != nil {
 		return AccessToken{}, refusal
 	}

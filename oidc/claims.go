@@ -119,30 +119,30 @@ func (p *Provider) asksGroups() bool {
 	return p.cfg.GroupsClaim != "" || slices.Contains(p.cfg.Scopes, "groups")
 }
 
-// holder is whom claims are about, and what their silence means.
-type holder struct {
+// tokenSubject is whom a token is about, and what it means when the token lists no groups.
+type tokenSubject struct {
 	kind    Kind
 	subject string // canonical
-	// untold is why nothing is known of the groups when the claims have none; "" when that means that there are none.
-	untold string
+	// groupsUnknown says why nothing is known of the groups when the token lists none; "" when the person is then in none.
+	groupsUnknown string
 }
 
-// signedIn is the holder of an ID token's claims.
-func (p *Provider) signedIn(c claims) (holder, *Error) {
+// signedIn is the subject of an ID token.
+func (p *Provider) signedIn(c claims) (tokenSubject, *Error) {
 	subject, err := p.dialect.subject(c)
 	if err != nil {
-		return holder{}, err
+		return tokenSubject{}, err
 	}
-	who := holder{kind: User, subject: subject}
+	who := tokenSubject{kind: User, subject: subject}
 	if !p.tellsGroups() {
-		who.untold = "The provider was not asked for groups: add the scope that gives them, or name their claim in groups_claim."
+		who.groupsUnknown = "The provider was not asked for groups: add the scope that gives them, or name their claim in groups_claim."
 	}
 	return who, nil
 }
 
 // identity makes the identity out of verified claims. It trusts nothing about their shape. A program has no address, whatever
 // its claims say.
-func (p *Provider) identity(c claims, who holder) Identity {
+func (p *Provider) identity(c claims, who tokenSubject) Identity {
 	var email emailClaim
 	if who.kind == User {
 		word, pinned := p.dialect.emailWord(c)
@@ -150,7 +150,7 @@ func (p *Provider) identity(c claims, who holder) Identity {
 	}
 	groups, problem := c.groups(p.groupsClaim)
 	if problem == "" && c.find(p.groupsClaim) == nil {
-		problem = who.untold
+		problem = who.groupsUnknown
 	}
 	roles, _ := list(c.find(p.rolesClaim))
 	return Identity{

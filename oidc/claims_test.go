@@ -163,7 +163,7 @@ func checkAccess(t *testing.T, p *Provider, c claims) {
 			t.Errorf("refused by %q", refusal.Error())
 		}
 	}
-	who := shown.holder
+	who := shown.who
 	if who.subject == "" {
 		return
 	}

@@ -42,7 +42,7 @@ type keyCredential struct {
 	key *clientKey
 }
 
-func (k *keyCredential) prove(doc *document, request *clientcredentials.Config) error {
+func (k *keyCredential) authenticate(doc *document, request *clientcredentials.Config) error {
 	key, err := k.current()
 	if err != nil {
 		return misconfigured("Make private_key_file and certificate_file readable, and of the same key.", fmt.Errorf("reading the client's key: %w", err))
@@ -113,7 +113,7 @@ func (k *keyCredential) header(key *clientKey) *jose.SignerOptions {
 // no secret is configured at all (RFC 7521, section 4.2; workload identity federation in Entra ID).
 type federatedCredential struct{ file string }
 
-func (f federatedCredential) prove(_ *document, request *clientcredentials.Config) error {
+func (f federatedCredential) authenticate(_ *document, request *clientcredentials.Config) error {
 	token, err := readFederatedToken(f.file)
 	if err != nil {
 		return misconfigured("Look at what writes federated_token_file: the platform's workload identity.", err)

@@ -14,41 +14,41 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// clientAuth is how we prove to the token endpoint that we are this client (OpenID Connect Core 1.0, section 9). Everything
-// that asks the token endpoint goes through redeem, so that a credential is chosen, tried and replaced in one place.
+// clientAuth is client authentication at the token endpoint (OpenID Connect Core 1.0, section 9). Everything that asks the
+// token endpoint goes through redeem, so that a credential is chosen, tried and replaced in one place.
 type clientAuth struct {
-	id     string
-	proofs atomic.Pointer[proofs]
-	works  atomic.Int32 // which of the credentials did last
+	id          string
+	credentials atomic.Pointer[credentials]
+	lastGood    atomic.Int32 // the index of the credential that worked last
 }
 
-// proofs are what the client proves itself with.
-type proofs struct {
-	credentials []credential // one; two while a secret is being rotated
-	before      []string     // the secrets that these took the place of: requests with them may still be under way
+// credentials are what the client authenticates with.
+type credentials struct {
+	current  []credential // one; two while a secret is being rotated
+	replaced []string     // the secrets before these: requests with them may still be under way
 }
 
-// credential is one way to prove it.
+// credential is one way to authenticate.
 type credential interface {
-	// prove adds the proof to a request for its TokenURL.
-	prove(doc *document, request *clientcredentials.Config) error
+	// authenticate adds the credential to a request for its TokenURL.
+	authenticate(doc *document, request *clientcredentials.Config) error
 }
 
 func newClientAuth(cfg Config, spoken dialect, now func() time.Time, rand io.Reader, log *slog.Logger) *clientAuth {
 	auth := &clientAuth{id: cfg.ClientID}
-	var credentials []credential
+	var current []credential
 	switch {
 	case cfg.PrivateKeyFile != "" || cfg.CertificateFile != "":
-		credentials = []credential{&keyCredential{cfg: cfg, dialect: spoken, now: now, rand: rand, log: log}}
+		current = []credential{&keyCredential{cfg: cfg, dialect: spoken, now: now, rand: rand, log: log}}
 	case cfg.FederatedTokenFile != "":
-		credentials = []credential{federatedCredential{cfg.FederatedTokenFile}}
+		current = []credential{federatedCredential{cfg.FederatedTokenFile}}
 	default:
-		credentials = secretCredentials(cfg.Secrets())
+		current = secretCredentials(cfg.Secrets())
 	}
-	if len(credentials) == 0 {
-		credentials = []credential{publicClient{}}
+	if len(current) == 0 {
+		current = []credential{publicClient{}}
 	}
-	auth.proofs.Store(&proofs{credentials: credentials})
+	auth.credentials.Store(&credentials{current: current})
 	return auth
 }
 
@@ -67,29 +67,29 @@ func (c Config) Secrets() []string {
 func (p *Provider) SetSecrets(secrets []string) bool { return p.auth.setSecrets(secrets) }
 
 func (c *clientAuth) setSecrets(secrets []string) bool {
-	was := c.proofs.Load()
+	was := c.credentials.Load()
 	current := was.secrets()
 	if len(current) == 0 || len(secrets) == 0 || slices.Equal(current, secrets) {
 		return false
 	}
-	if !c.proofs.CompareAndSwap(was, &proofs{credentials: secretCredentials(secrets), before: current}) {
+	if !c.credentials.CompareAndSwap(was, &credentials{current: secretCredentials(secrets), replaced: current}) {
 		return c.setSecrets(secrets) // somebody else set them in between
 	}
-	c.works.Store(0)
+	c.lastGood.Store(0)
 	return true
 }
 
 func secretCredentials(secrets []string) []credential {
-	var credentials []credential
+	var all []credential
 	for _, secret := range secrets {
-		credentials = append(credentials, secretCredential(secret))
+		all = append(all, secretCredential(secret))
 	}
-	return credentials
+	return all
 }
 
-func (p *proofs) secrets() []string {
+func (c *credentials) secrets() []string {
 	var out []string
-	for _, one := range p.credentials {
+	for _, one := range c.current {
 		if secret, ok := one.(secretCredential); ok {
 			out = append(out, string(secret))
 		}
@@ -99,22 +99,22 @@ func (p *proofs) secrets() []string {
 
 // secrets are those that no error may show.
 func (c *clientAuth) secrets() []string {
-	p := c.proofs.Load()
-	return slices.Concat(p.secrets(), p.before)
+	known := c.credentials.Load()
+	return slices.Concat(known.secrets(), known.replaced)
 }
 
 // redeem puts a grant to a token endpoint (RFC 6749, section 4) with our credential: an authorization code, a refresh token, or
 // the client's own standing. While a secret is being rotated there are two, and the other one is tried if and only if the
 // provider answers invalid_client: nothing has been redeemed then. What worked last is tried first next time.
 func (c *clientAuth) redeem(ctx context.Context, doc *document, endpoint string, grant url.Values) (*oauth2.Token, error) {
-	first, credentials := int(c.works.Load()), c.proofs.Load().credentials
+	first, current := int(c.lastGood.Load()), c.credentials.Load().current
 	var token *oauth2.Token
 	var err error
-	for i := range credentials {
-		at := (first + i) % len(credentials)
-		token, err = c.ask(ctx, doc, endpoint, grant, credentials[at])
+	for i := range current {
+		at := (first + i) % len(current)
+		token, err = c.ask(ctx, doc, endpoint, grant, current[at])
 		if err == nil {
-			c.works.Store(int32(at))
+			c.lastGood.Store(int32(at))
 			return token, nil
 		}
 		if !invalidClient(err) {
@@ -125,7 +125,7 @@ func (c *clientAuth) redeem(ctx context.Context, doc *document, endpoint string,
 }
 
 // ask asks once. The library's client for client credentials is its one client for any grant: grant_type is a parameter.
-func (c *clientAuth) ask(ctx context.Context, doc *document, endpoint string, grant url.Values, proof credential) (*oauth2.Token, error) {
+func (c *clientAuth) ask(ctx context.Context, doc *document, endpoint string, grant url.Values, with credential) (*oauth2.Token, error) {
 	request := &clientcredentials.Config{
 		ClientID:       c.id,
 		TokenURL:       endpoint,
@@ -135,7 +135,7 @@ func (c *clientAuth) ask(ctx context.Context, doc *document, endpoint string, gr
 	for name, values := range grant {
 		request.EndpointParams[name] = values
 	}
-	if err := proof.prove(doc, request); err != nil {
+	if err := with.authenticate(doc, request); err != nil {
 		return nil, err
 	}
 	return request.Token(ctx)
@@ -144,12 +144,12 @@ func (c *clientAuth) ask(ctx context.Context, doc *document, endpoint string, gr
 // publicClient has nothing to prove itself with; PKCE protects its codes.
 type publicClient struct{}
 
-func (publicClient) prove(*document, *clientcredentials.Config) error { return nil }
+func (publicClient) authenticate(*document, *clientcredentials.Config) error { return nil }
 
 // secretCredential is a shared secret.
 type secretCredential string
 
-func (s secretCredential) prove(doc *document, request *clientcredentials.Config) error {
+func (s secretCredential) authenticate(doc *document, request *clientcredentials.Config) error {
 	request.ClientSecret = string(s)
 	request.AuthStyle = authStyle(doc)
 	return nil

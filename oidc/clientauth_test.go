@@ -199,7 +199,7 @@ func TestSecretsAreReplacedUnderWay(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := len(p.auth.proofs.Load().credentials); n != 1 && n != 2 {
+	if n := len(p.auth.credentials.Load().current); n != 1 && n != 2 {
 		t.Errorf("%d credentials", n)
 	}
 }

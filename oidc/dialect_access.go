@@ -8,7 +8,7 @@ import (
 // access is what an access token says, whichever way its provider says it.
 type access struct {
 	claims    claims // as an ID token of the same person has them, for the one resolver of identities
-	holder    holder
+	who       tokenSubject
 	client    string   // who shows the token
 	scopes    []string // that the program has
 	scopeless bool     // tokens of this kind never have scopes
@@ -37,5 +37,5 @@ func nobody(why string) *Error {
 		"Many of these may be an attack; one kind from the provider itself is its mistake: see the cause.", errors.New(why))
 }
 
-// untoldByToken is why nothing is known of the groups.
-const untoldByToken = "The access token does not list groups."
+// groupsNotInToken is why an access token without groups says nothing about them.
+const groupsNotInToken = "The access token does not list groups."

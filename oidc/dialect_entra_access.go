@@ -99,12 +99,12 @@ func (e *entra) access(c claims) (access, *Error) {
 		return access{}, nobody("the access token's oid is not a GUID")
 	}
 	shown := access{claims: c, client: client, scopes: scopes, scopeless: len(scopes) == 0}
-	shown.holder.untold = untoldByToken
+	shown.who.groupsUnknown = groupsNotInToken
 	idtyp, itself := c.text("idtyp"), c.text("sub") == c.text("oid")
 	switch {
 	case len(scopes) > 0 && (idtyp == "" || idtyp == "user") && !itself:
-		shown.holder.kind = User
-		shown.holder.subject, refusal = e.subject(c)
+		shown.who.kind = User
+		shown.who.subject, refusal = e.subject(c)
 		return shown, refusal
 	case len(scopes) == 0 && (idtyp == "" || idtyp == "app") && itself:
 		return e.programs(shown)
@@ -119,8 +119,8 @@ func (e *entra) programs(shown access) (access, *Error) {
 		return access{}, refusedToken("The program of this access token has no role here. An administrator can give it one.",
 			"Give the program an application role of the API, with an administrator's consent.", fmt.Errorf("the client %s has no roles", quoted(shown.client)))
 	}
-	shown.holder.kind = Service
-	shown.holder.subject = "entra:" + e.cloud.name + "/" + strings.ToLower(c.text("tid")) + "/client/" + strings.ToLower(c.text("oid"))
+	shown.who.kind = Service
+	shown.who.subject = "entra:" + e.cloud.name + "/" + strings.ToLower(c.text("tid")) + "/client/" + strings.ToLower(c.text("oid"))
 	return shown, nil
 }
 

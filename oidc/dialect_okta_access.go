@@ -40,12 +40,12 @@ func (o okta) access(c claims) (access, *Error) {
 	if !oktaUser.MatchString(client) || sub == "" {
 		return access{}, nobody("the access token's cid is not an Okta client id, or it has no sub")
 	}
-	shown := access{claims: c, client: client, scopes: scopes, holder: holder{untold: untoldByToken}}
+	shown := access{claims: c, client: client, scopes: scopes, who: tokenSubject{groupsUnknown: groupsNotInToken}}
 	switch {
 	case c.has("uid") && sub != client:
 		return o.persons(shown)
 	case !c.has("uid") && sub == client:
-		shown.holder.kind, shown.holder.subject = Service, "okta:"+o.org+"/client/"+client
+		shown.who.kind, shown.who.subject = Service, "okta:"+o.org+"/client/"+client
 		return shown, nil
 	}
 	return access{}, nobody(fmt.Sprintf("the access token of the client %s has uid: %v, and sub is the client: %v", quoted(client), c.has("uid"), sub == client))
@@ -62,6 +62,6 @@ func (o okta) persons(shown access) (access, *Error) {
 	if err != nil {
 		return access{}, refusedToken("This access token does not name an Okta user.", err.Remedy, errors.New("the access token's uid is not an Okta user id"))
 	}
-	shown.claims, shown.holder.kind, shown.holder.subject = c, User, subject
+	shown.claims, shown.who.kind, shown.who.subject = c, User, subject
 	return shown, nil
 }

@@ -33,14 +33,14 @@ func (s standard) access(c claims) (access, *Error) {
 	if !validSubject(client) || !validSubject(sub) {
 		return access{}, nobody(fmt.Sprintf("the access token's client_id, azp or sub can not be used: %s and a sub of %d bytes", quoted(client), len(sub)))
 	}
-	shown := access{claims: c, client: client, scopes: scopes, holder: holder{kind: User, untold: untoldByToken}}
+	shown := access{claims: c, client: client, scopes: scopes, who: tokenSubject{kind: User, groupsUnknown: groupsNotInToken}}
 	if sub != client && sub != client+"@clients" {
-		shown.holder.subject, refusal = s.subject(c)
+		shown.who.subject, refusal = s.subject(c)
 		return shown, refusal
 	}
 	if slices.ContainsFunc(personal, c.has) {
 		return access{}, nobody(fmt.Sprintf("the access token's sub is the client %s, and it has claims about a person", quoted(client)))
 	}
-	shown.holder.kind, shown.holder.subject = Service, "oidc:"+s.configured+"?client="+client
+	shown.who.kind, shown.who.subject = Service, "oidc:"+s.configured+"?client="+client
 	return shown, nil
 }

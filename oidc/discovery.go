@@ -83,7 +83,7 @@ func (d *discovery) get(ctx context.Context) (*document, error) {
 	case doc != nil && !due:
 		return doc, nil
 	}
-	done := d.work.once(d.name, d.fetch)
+	done := d.work.singleFlight(d.name, d.fetch)
 	if doc != nil {
 		return doc, nil
 	}
@@ -126,7 +126,7 @@ func (d *discovery) answers(ctx context.Context) error {
 	if known, err := d.heard(); known {
 		return err
 	}
-	return await(ctx, d.work.once(d.name, func(ctx context.Context) error {
+	return await(ctx, d.work.singleFlight(d.name, func(ctx context.Context) error {
 		if known, err := d.heard(); known {
 			return err // a fetch ended between our caller's look and this one
 		}

@@ -53,11 +53,11 @@ type graphToken struct {
 // graphProblem is why the groups could not be read: a sentence for the person and the admin alike, as it goes into
 // Identity.GroupsProblem, what to do about it, and the cause for the log.
 type graphProblem struct {
-	say, remedy string
-	err         error
+	message, remedy string
+	err             error
 }
 
-func (p *graphProblem) Error() string { return fmt.Sprintf("%s (%v)", p.say, p.err) }
+func (p *graphProblem) Error() string { return fmt.Sprintf("%s (%v)", p.message, p.err) }
 func (p *graphProblem) Unwrap() error { return p.err }
 
 // groups are the ids of every security group and directory role that the person is in, directly or through another group.
@@ -260,19 +260,19 @@ func refusedByGraph(res *answer) error {
 		return errTooManyForOneAnswer
 	}
 	p := &graphProblem{
-		say: "Microsoft Graph could not list the groups.", remedy: "Try again; if it stays, give Microsoft's support the request id.",
+		message: "Microsoft Graph could not list the groups.", remedy: "Try again; if it stays, give Microsoft's support the request id.",
 		err: fmt.Errorf("it answered %d %s, request %s", res.status, quoted(said.Error.Code), quoted(orDefault(said.Error.Inner.RequestID, res.header.Get("request-id")))),
 	}
 	switch res.status {
 	case http.StatusForbidden:
-		p.say = "The application may not read the groups of people in Microsoft Graph."
+		p.message = "The application may not read the groups of people in Microsoft Graph."
 		p.remedy = "Grant it the application permissions User.Read.All and GroupMember.Read.All on Microsoft Graph, with admin consent, in Entra ID."
 	case http.StatusUnauthorized:
-		p.say, p.remedy = "Microsoft Graph does not accept the application.", "Check that cloud is the one that the tenant is in."
+		p.message, p.remedy = "Microsoft Graph does not accept the application.", "Check that cloud is the one that the tenant is in."
 	case http.StatusNotFound:
-		p.say, p.remedy = "Microsoft Graph does not know the person.", "Nothing, if they were deleted just now."
+		p.message, p.remedy = "Microsoft Graph does not know the person.", "Nothing, if they were deleted just now."
 	case http.StatusTooManyRequests:
-		p.say, p.remedy = "Microsoft Graph is too busy to list the groups; try again later.", "Microsoft Graph throttles this application or tenant; see its usage in Entra ID."
+		p.message, p.remedy = "Microsoft Graph is too busy to list the groups; try again later.", "Microsoft Graph throttles this application or tenant; see its usage in Entra ID."
 	}
 	return p
 }
@@ -283,7 +283,7 @@ func (g *graph) token(ctx context.Context, doc *document, tenant string) (string
 	if token, ok := g.have(tenant); ok {
 		return token, nil
 	}
-	done := g.work.once("graph token "+tenant, func(ctx context.Context) error { return g.fetchToken(ctx, doc, tenant) })
+	done := g.work.singleFlight("graph token "+tenant, func(ctx context.Context) error { return g.fetchToken(ctx, doc, tenant) })
 	select {
 	case <-ctx.Done():
 		return "", &graphProblem{"Microsoft Graph took too long.", "Check that this machine can reach Entra ID.", ctx.Err()}

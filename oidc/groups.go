@@ -16,7 +16,7 @@ func (p *Provider) resolve(ctx context.Context, doc *document, c claims) (Identi
 
 // resolveAs makes the identity of verified claims, whichever way they came: a sign-in, a refresh, an access token. It is the one
 // place where an incomplete list of groups is completed, or said to be incomplete.
-func (p *Provider) resolveAs(ctx context.Context, doc *document, c claims, who holder) Identity {
+func (p *Provider) resolveAs(ctx context.Context, doc *document, c claims, who tokenSubject) Identity {
 	identity := p.identity(c, who)
 	if identity.GroupsComplete || who.kind != User || !c.overage(p.groupsClaim) || p.graph == nil {
 		return identity
@@ -32,12 +32,12 @@ func (p *Provider) resolveAs(ctx context.Context, doc *document, c claims, who h
 
 // groupsProblem says why the groups are not known, to the person and in the log.
 func (p *Provider) groupsProblem(subject string, err error) string {
-	say, remedy := "Microsoft Graph could not list the groups.", "See the cause."
+	message, remedy := "Microsoft Graph could not list the groups.", "See the cause."
 	var problem *graphProblem
 	if errors.As(err, &problem) {
-		say, remedy = problem.say, problem.remedy
+		message, remedy = problem.message, problem.remedy
 	}
 	p.log.Warn("The groups of a person with too many for their token could not be read: rules about groups refuse them.",
-		"subject", subject, "problem", say, "remedy", remedy, "error", reduced(err))
-	return say
+		"subject", subject, "problem", message, "remedy", remedy, "error", reduced(err))
+	return message
 }

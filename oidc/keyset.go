@@ -82,7 +82,7 @@ func (s *keySet) verify(ctx context.Context, url string, token *jose.JSONWebSign
 		s.spend()
 		return nil, err
 	}
-	if err := await(ctx, s.work.once(s.name, func(ctx context.Context) error { return s.fetchForMiss(ctx, url) })); err != nil {
+	if err := await(ctx, s.work.singleFlight(s.name, func(ctx context.Context) error { return s.fetchForMiss(ctx, url) })); err != nil {
 		return nil, err
 	}
 	payload, err = s.try(token, fits)
@@ -102,7 +102,7 @@ func (s *keySet) ready(ctx context.Context, url string) (waited bool, err error)
 	case have && !due:
 		return false, nil
 	}
-	done := s.work.once(s.name, func(ctx context.Context) error { return s.refresh(ctx, url) })
+	done := s.work.singleFlight(s.name, func(ctx context.Context) error { return s.refresh(ctx, url) })
 	if have {
 		return false, nil
 	}

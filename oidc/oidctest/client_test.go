@@ -97,8 +97,8 @@ func withBearer(t *testing.T, method, location, token, body string) answer {
 	return read(t, response, err)
 }
 
-// party is a relying party at one authority, as the metadata describes it.
-type party struct {
+// relyingParty is a relying party at one authority, as the metadata describes it.
+type relyingParty struct {
 	t        *testing.T
 	double   *oidctest.Double
 	metadata map[string]any
@@ -106,16 +106,16 @@ type party struct {
 	scopes   string
 }
 
-func newParty(t *testing.T, d *oidctest.Double, discovery string, c oidctest.Client, scopes string) *party {
+func newParty(t *testing.T, d *oidctest.Double, discovery string, c oidctest.Client, scopes string) *relyingParty {
 	t.Helper()
 	c.RedirectURIs = append(c.RedirectURIs, redirectURI)
 	if c.Secrets == nil {
 		c.Secrets = []string{secret}
 	}
-	return &party{t: t, double: d, metadata: get(t, discovery+"/.well-known/openid-configuration").Body, client: d.AddClient(c), scopes: scopes}
+	return &relyingParty{t: t, double: d, metadata: get(t, discovery+"/.well-known/openid-configuration").Body, client: d.AddClient(c), scopes: scopes}
 }
 
-func (p *party) at(endpoint string) string {
+func (p *relyingParty) at(endpoint string) string {
 	p.t.Helper()
 	location, ok := p.metadata[endpoint].(string)
 	if !ok {
@@ -125,7 +125,7 @@ func (p *party) at(endpoint string) string {
 }
 
 // authorizeURL is an ordinary request, with extra parameters as name, value, name, value; an empty value removes one.
-func (p *party) authorizeURL(extra ...string) string {
+func (p *relyingParty) authorizeURL(extra ...string) string {
 	p.t.Helper()
 	params := url.Values{"client_id": {p.client.ID}, "redirect_uri": {redirectURI}, "response_type": {"code"}, "scope": {p.scopes}, "state": {state}, "nonce": {nonce}}
 	for i := 0; i < len(extra); i += 2 {
@@ -138,7 +138,7 @@ func (p *party) authorizeURL(extra ...string) string {
 	return p.at("authorization_endpoint") + "?" + params.Encode()
 }
 
-func (p *party) signIn(who string, extra ...string) *oidctest.Callback {
+func (p *relyingParty) signIn(who string, extra ...string) *oidctest.Callback {
 	p.t.Helper()
 	back, err := p.double.SignIn(p.t.Context(), p.authorizeURL(extra...), who)
 	if err != nil {
@@ -147,7 +147,7 @@ func (p *party) signIn(who string, extra ...string) *oidctest.Callback {
 	return back
 }
 
-func (p *party) token(params ...string) answer {
+func (p *relyingParty) token(params ...string) answer {
 	p.t.Helper()
 	form := url.Values{"client_id": {p.client.ID}, "client_secret": {secret}}
 	for i := 0; i < len(params); i += 2 {
@@ -161,18 +161,18 @@ func (p *party) token(params ...string) answer {
 	return postForm(p.t, p.at("token_endpoint"), form)
 }
 
-func (p *party) redeem(back *oidctest.Callback, extra ...string) answer {
+func (p *relyingParty) redeem(back *oidctest.Callback, extra ...string) answer {
 	p.t.Helper()
 	return p.token(append([]string{"grant_type", oidctest.GrantCode, "code", back.Params.Get("code"), "redirect_uri", redirectURI}, extra...)...)
 }
 
-func (p *party) refresh(token string, extra ...string) answer {
+func (p *relyingParty) refresh(token string, extra ...string) answer {
 	p.t.Helper()
 	return p.token(append([]string{"grant_type", oidctest.GrantRefresh, "refresh_token", token}, extra...)...)
 }
 
 // tokens is a whole ordinary sign-in.
-func (p *party) tokens(who string) answer {
+func (p *relyingParty) tokens(who string) answer {
 	p.t.Helper()
 	a := p.redeem(p.signIn(who))
 	if a.Status != http.StatusOK {

@@ -30,7 +30,7 @@ func startEntra(t *testing.T, options oidctest.EntraOptions) *oidctest.Entra {
 	return entra
 }
 
-func entraParty(t *testing.T, entra *oidctest.Entra, c oidctest.Client) *party {
+func entraParty(t *testing.T, entra *oidctest.Entra, c oidctest.Client) *relyingParty {
 	t.Helper()
 	return newParty(t, entra.Double, entra.Issuer(), c, entraScopes)
 }
@@ -462,7 +462,7 @@ func TestEntraGraphAppOnly(t *testing.T) {
 	poor := entraParty(t, entra, oidctest.Client{Name: "poor", GrantTypes: grants})
 	grace, _ := entra.Person(oidctest.Grace)
 	users := entra.GraphURL() + "/v1.0/users/"
-	token := func(p *party, scope string) string {
+	token := func(p *relyingParty, scope string) string {
 		return p.token("grant_type", oidctest.GrantClientCredentials, "scope", scope).text("access_token")
 	}
 	ask := func(location, token string) answer {

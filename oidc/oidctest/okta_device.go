@@ -78,7 +78,7 @@ func (d *Double) newDevice(client Client, server string, scopes []string, code s
 // press the button.
 func (o *Okta) activate(w http.ResponseWriter, r *http.Request) { o.enterCode(w, r, oktaDesk{o}) }
 
-func (d *Double) enterCode(w http.ResponseWriter, r *http.Request, at desk) {
+func (d *Double) enterCode(w http.ResponseWriter, r *http.Request, at authorizer) {
 	form, err := readForm(r)
 	if err != nil {
 		d.showProblem(w, http.StatusBadRequest, "400", err.Error())

@@ -26,7 +26,7 @@ func startOkta(t *testing.T, options oidctest.OktaOptions) *oidctest.Okta {
 	return okta
 }
 
-func oktaParty(t *testing.T, okta *oidctest.Okta, c oidctest.Client) *party {
+func oktaParty(t *testing.T, okta *oidctest.Okta, c oidctest.Client) *relyingParty {
 	t.Helper()
 	return newParty(t, okta.Double, okta.Issuer(), c, oktaScopes)
 }
@@ -460,7 +460,7 @@ func TestOktaRefreshAfterChanges(t *testing.T) {
 func TestDisableIsForGood(t *testing.T) {
 	t.Parallel()
 	okta, entra := startOkta(t, oidctest.OktaOptions{}), startEntra(t, oidctest.EntraOptions{})
-	for _, rp := range []*party{oktaParty(t, okta, oidctest.Client{}), entraParty(t, entra, oidctest.Client{})} {
+	for _, rp := range []*relyingParty{oktaParty(t, okta, oidctest.Client{}), entraParty(t, entra, oidctest.Client{})} {
 		token := rp.tokens(oidctest.Ada).text("refresh_token")
 		if err := rp.double.Disable(oidctest.Ada); err != nil {
 			t.Fatal(err)

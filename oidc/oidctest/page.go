@@ -51,7 +51,7 @@ type page struct {
 type field struct{ Name, Value string }
 
 // showSignIn shows everybody who may sign in as a button each. The person named by login_hint comes first.
-func (d *Double) showSignIn(w http.ResponseWriter, a *authorization, at desk) {
+func (d *Double) showSignIn(w http.ResponseWriter, a *authorization, at authorizer) {
 	id := d.random.token(24)
 	d.ledger.pending.Add(id, a)
 	people := at.candidates(a)

@@ -79,7 +79,7 @@ func TestAutoSignIn(t *testing.T) {
 	for _, allowed := range []bool{true, false} {
 		okta := startOkta(t, oidctest.OktaOptions{AutoSignIn: allowed})
 		entra := startEntra(t, oidctest.EntraOptions{AutoSignIn: allowed})
-		for _, rp := range []*party{oktaParty(t, okta, oidctest.Client{}), entraParty(t, entra, oidctest.Client{})} {
+		for _, rp := range []*relyingParty{oktaParty(t, okta, oidctest.Client{}), entraParty(t, entra, oidctest.Client{})} {
 			back, err := rp.double.NewBrowser().Open(t.Context(), rp.authorizeURL("login_hint", oidctest.Grace, "demo_auto", "1"))
 			if !allowed {
 				wantPageError(t, back, err, 200, "Who are you today?")

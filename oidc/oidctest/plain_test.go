@@ -22,7 +22,7 @@ func startPlain(t *testing.T, options oidctest.PlainOptions) *oidctest.Plain {
 	return plain
 }
 
-func plainParty(t *testing.T, plain *oidctest.Plain, c oidctest.Client) *party {
+func plainParty(t *testing.T, plain *oidctest.Plain, c oidctest.Client) *relyingParty {
 	t.Helper()
 	return newParty(t, plain.Double, plain.Issuer(), c, plainScopes)
 }

@@ -39,8 +39,8 @@ const (
 	mfaRequired
 )
 
-// desk is the part of signing in that differs between providers.
-type desk interface {
+// authorizer is the part of signing in that differs between providers.
+type authorizer interface {
 	// candidates are the people whom the page offers.
 	candidates(*authorization) []Person
 	// grantTo ends the sign-in well, or refuses the person.
@@ -53,7 +53,7 @@ type desk interface {
 
 // signIn decides how a valid authorization request goes on: silently by the browser's session, at once by demo_auto, or by
 // the page.
-func (d *Double) signIn(w http.ResponseWriter, r *http.Request, a *authorization, at desk) {
+func (d *Double) signIn(w http.ResponseWriter, r *http.Request, a *authorization, at authorizer) {
 	s := d.session(r)
 	silent := a.has("prompt", "none")
 	if s != nil && d.fresh(s, a) && !d.mustAsk(a) {
@@ -90,12 +90,12 @@ func (d *Double) fresh(s *session, a *authorization) bool {
 	return err == nil && d.now().Sub(s.authTime) < time.Duration(maxAge)*time.Second
 }
 
-func offered(at desk, a *authorization, p Person) bool {
+func offered(at authorizer, a *authorization, p Person) bool {
 	return slices.ContainsFunc(at.candidates(a), func(q Person) bool { return q.ID == p.ID })
 }
 
 // choose is the button of the sign-in page: person holds an id, or refuse is set.
-func (d *Double) choose(w http.ResponseWriter, r *http.Request, at desk) {
+func (d *Double) choose(w http.ResponseWriter, r *http.Request, at authorizer) {
 	form, err := readForm(r)
 	if err != nil {
 		d.showProblem(w, http.StatusBadRequest, "The form could not be read.", err.Error())
@@ -115,7 +115,7 @@ func (d *Double) choose(w http.ResponseWriter, r *http.Request, at desk) {
 }
 
 // arrive signs in somebody named by id, login or email among those whom the provider offers here.
-func (d *Double) arrive(w http.ResponseWriter, r *http.Request, a *authorization, at desk, who string) {
+func (d *Double) arrive(w http.ResponseWriter, r *http.Request, a *authorization, at authorizer, who string) {
 	people := at.candidates(a)
 	i := slices.IndexFunc(people, func(p Person) bool { return p.ID == who })
 	if i < 0 {
