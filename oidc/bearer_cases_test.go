@@ -136,7 +136,7 @@ func TestBearerOkta(t *testing.T) {
 		"a uid of null":                {sign(good.With("uid", []any{})), "does not name an Okta user"},
 		"a uid with a slash":           {sign(good.With("uid", "client/"+oktaBot)), "does not name an Okta user"},
 		"a program with a slash":       {sign(good.With("cid", "../x").With("uid", nil).With("sub", "../x")), "a person's or a program's"},
-		"scopes that are none":         {sign(good.With("scp", 7)), "can not be read"},
+		"scopes that are none":         {sign(good.With("scp", 7)), "cannot be read"},
 		"bound to a key":               {sign(good.With("cnf", map[string]any{"jkt": "x"})), "bound to a key"},
 		"a logout token":               {sign(good.With("events", map[string]any{})), "security events"},
 		"no audience":                  {sign(good.With("aud", nil)), "for the audience of nobody"},
@@ -254,7 +254,7 @@ func TestBearerEntra(t *testing.T) {
 	}
 }
 
-// Too many groups in an access token are resolved as those of an ID token, and are unknown when they can not be; no groups at all
+// Too many groups in an access token are resolved as those of an ID token, and are unknown when they cannot be; no groups at all
 // are unknown, too, since what an API's tokens list is for its own registration to say.
 func TestBearerGroups(t *testing.T) {
 	t.Parallel()

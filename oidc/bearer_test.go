@@ -268,7 +268,7 @@ func keepsQuiet(t *testing.T, raw string, err error) {
 	if !errors.As(err, &e) {
 		return
 	}
-	said := e.Error() + e.Remedy
+	said := e.Error() + e.Message + e.Remedy
 	for _, secret := range append(strings.Split(raw, "."), raw, oidctest.Ada, "Ada Byron") {
 		if secret != "" && strings.Contains(said, secret) {
 			t.Errorf("%q repeats %q", said, secret)

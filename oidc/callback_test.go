@@ -123,7 +123,7 @@ func TestErrorDescriptionIsStrangersText(t *testing.T) {
 	a, _ := begin(t, p, BeginOptions{})
 
 	_, err := p.Finish(t.Context(), a, url.Values{"state": {"forged"}, "error": {"access_denied"}, "error_description": {text}})
-	if e := refused(t, err, CodeSignInInvalid); strings.Contains(e.Error()+e.Remedy, "script") {
+	if e := refused(t, err, CodeSignInInvalid); strings.Contains(e.Error()+e.Message+e.Remedy, "script") {
 		t.Errorf("text of a callback whose state is forged got through: %v", e)
 	}
 
@@ -132,7 +132,7 @@ func TestErrorDescriptionIsStrangersText(t *testing.T) {
 	if strings.Contains(e.Message+e.Remedy, "script") {
 		t.Errorf("the provider's text is in %q or %q", e.Message, e.Remedy)
 	}
-	if s := e.Error(); len(s) > 1000 || strings.ContainsAny(s, "\r\n\x1b\u202e") || !strings.Contains(s, "script") {
+	if s := e.Error() + e.Message; len(s) > 1000 || strings.ContainsAny(s, "\r\n\x1b\u202e") || !strings.Contains(s, "script") {
 		t.Errorf("the log gets %q", s)
 	}
 }

@@ -103,7 +103,7 @@ func (c Config) checkNetwork(r *problems) {
 		}
 	}
 	if c.Timeout < 0 || c.Timeout > maxTimeout {
-		r.add("timeout", fmt.Sprintf("%v is not between 0 and %v", c.Timeout, maxTimeout), "10s is the default.")
+		r.add("timeout", fmt.Sprintf("%v is not between 0 and %v", c.Timeout, maxTimeout), fmt.Sprintf("write a time up to %v, or take it away for the default, 10s", maxTimeout))
 	}
 }
 
@@ -163,7 +163,7 @@ func (c Config) checkEntra(r *problems) {
 		r.add("cloud", err.Error(), "write public, usgov, china, or the login host alone")
 	}
 	if !slices.Contains([]string{"", GuestsDeny, GuestsAllow}, c.Guests) {
-		r.add("guests", fmt.Sprintf("%s is not deny or allow", quoted(c.Guests)), "deny is the default.")
+		r.add("guests", fmt.Sprintf("%s is not deny or allow", quoted(c.Guests)), "write deny or allow, or take it away for the default, deny")
 	}
 	c.checkTenant(r)
 	c.checkAllowedTenants(r)

@@ -141,7 +141,7 @@ func FuzzIdentity(f *testing.F) {
 				t.Errorf("name %q, email %q, unproven %q", id.Name, id.Email, id.UnprovenEmail)
 			}
 			if _, err := json.Marshal(id); err != nil {
-				t.Errorf("the identity can not be stored: %v", err)
+				t.Errorf("the identity cannot be stored: %v", err)
 			}
 		}
 	})
@@ -159,7 +159,7 @@ func checkAccess(t *testing.T, p *Provider, c claims) {
 		refusal = checkTimes(c, p.now())
 	}
 	if refusal != nil {
-		if refusal.Message == "" || refusal.Remedy == "" || len(refusal.Message) > 4<<10 || strings.ContainsFunc(refusal.Error(), unicode.IsControl) {
+		if refusal.Message == "" || refusal.Remedy == "" || len(refusal.Message) > 4<<10 || strings.ContainsFunc(refusal.Error()+refusal.Message, unicode.IsControl) {
 			t.Errorf("refused by %q", refusal.Error())
 		}
 	}

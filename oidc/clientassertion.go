@@ -42,10 +42,13 @@ type keyCredential struct {
 	key *clientKey
 }
 
+// keyRemedy is for files of the client key that cannot be read, at first or again.
+const keyRemedy = "Make private_key_file and certificate_file readable, and of the same key."
+
 func (k *keyCredential) authenticate(doc *document, request *clientcredentials.Config) error {
 	key, err := k.current()
 	if err != nil {
-		return misconfigured("Make private_key_file and certificate_file readable, and of the same key.", fmt.Errorf("reading the client's key: %w", err))
+		return misconfigured(keyRemedy, fmt.Errorf("reading the client's key: %w", err))
 	}
 	assertion, err := k.sign(doc, key, request.TokenURL)
 	if err != nil {
@@ -65,7 +68,7 @@ func (k *keyCredential) current() (*clientKey, error) {
 	case k.key == nil:
 		return nil, err
 	default:
-		k.log.Warn("The client's key could not be read again; the one read before stays in use.", "error", err)
+		k.log.Warn("client key not read again: the one read before stays in use", "error", err, "remedy", keyRemedy)
 	}
 	return k.key, nil
 }

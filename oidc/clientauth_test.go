@@ -172,8 +172,10 @@ func TestSecretsAreReplaced(t *testing.T) {
 	}
 	p.SetSecrets([]string{"last-canary"})
 	f.answer("token", status(400, `{"error":"invalid_grant","error_description":"last-canary took the place of second"}`))
-	if _, err := f.signIn(t, p, f.oktaClaims()); err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "second") {
-		t.Errorf("%v", err)
+	_, err := f.signIn(t, p, f.oktaClaims())
+	e := refused(t, err, CodeSignInInvalid)
+	if said := e.Error() + e.Message; strings.Contains(said, "canary") || strings.Contains(said, "second") {
+		t.Errorf("%v", said)
 	}
 	public := f.okta(t, Config{})
 	if public.SetSecrets([]string{"x"}) {

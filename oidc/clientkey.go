@@ -74,7 +74,7 @@ func readPrivateKey(name string) (crypto.Signer, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("the private key in %s can not be read", name) // the cause could quote it
+			return nil, fmt.Errorf("the private key in %s cannot be read", name) // the cause could quote it
 		}
 		if signer, ok := key.(crypto.Signer); ok {
 			return signer, nil
@@ -94,7 +94,7 @@ func readCertificate(name string) (*x509.Certificate, error) {
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("the certificate in %s can not be read: %w", name, reduced(err))
+			return nil, fmt.Errorf("the certificate in %s cannot be read: %w", name, reduced(err))
 		}
 		return certificate, nil
 	}

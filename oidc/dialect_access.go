@@ -22,7 +22,7 @@ func (c claims) scopes() ([]string, *Error) {
 	}
 	values, ok := list(claim)
 	if !ok {
-		return nil, refusedToken("The scopes of this access token can not be read.", "The provider has to put a text or a list of texts into scp or scope.",
+		return nil, refusedToken("The scopes of this access token cannot be read.", "The provider has to put a text or a list of texts into scp or scope.",
 			errors.New("the access token's scp or scope is not a list of texts"))
 	}
 	if _, text := claim.(string); text {

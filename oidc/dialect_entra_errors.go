@@ -49,7 +49,7 @@ var entraMeanings = byNumber([]numbered{
 	{meaning{CodeProviderMisset, sayMisconfigured, "Upload the certificate of certificate_file to the application {client_id} in Entra ID: it is not the one there."}, "700027 700030"},
 	{meaning{CodeProviderMisset, sayMisconfigured, "The client's assertion is not of this time or place: compare this machine's clock with Entra's; a federated token may have expired in its file."}, "700024 700023 500133"},
 	{meaning{CodeProviderMisset, sayMisconfigured, "No federated credential of the application {client_id} matches the token in federated_token_file: issuer, subject and audience must be the same to the letter. A new one takes some minutes."}, "70021 700211 700212 700213"},
-	{meaning{CodeProviderMisset, sayMisconfigured, "Entra ID can not read the keys of the issuer of the federated token: its discovery document must be on the public internet."}, "50166 700221"},
+	{meaning{CodeProviderMisset, sayMisconfigured, "Entra ID cannot read the keys of the issuer of the federated token: its discovery document must be on the public internet."}, "50166 700221"},
 	{meaning{CodeProviderMisset, sayMisconfigured, "Check scopes: Entra ID does not know one of them, or they belong to another API. Its groups come without a scope: take groups out."}, "70011 650053 9010010 28000 28003 500011 1002012"},
 	{meaning{CodeProviderMisset, sayMisconfigured, "Allow the authorization code flow in the registration of {client_id}, with {redirect_uri} as type Web."}, "700054 700051 70003"},
 	{meaning{CodeProviderMisset, sayMisconfigured, "Something in between has taken a parameter off the request."}, "90014 900144"},

@@ -190,7 +190,7 @@ func TestEntraPinning(t *testing.T) {
 	}
 }
 
-// RFC 9207 with an issuer that the document can not name.
+// RFC 9207 with an issuer that the document cannot name.
 func TestEntraResponseIssuer(t *testing.T) {
 	t.Parallel()
 	f := newIDP(t)

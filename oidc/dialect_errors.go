@@ -4,20 +4,20 @@ import "slices"
 
 // Sentences for people that several failures share.
 const (
-	sayUnavailable   = "Your organisation's sign-in service can't be reached at the moment. Try again in a little while."
+	sayUnavailable   = "Your organisation’s sign-in service cannot be reached at the moment. Try again in a little while."
 	sayMisconfigured = "Sign-in is not set up correctly. Tell your administrator."
 	sayInvalid       = "This sign-in could not be completed. Start it again."
 	sayStale         = "This sign-in has already been used or took too long. Start it again."
-	sayRefused       = "Your organisation's sign-in service refused this sign-in."
+	sayRefused       = "Your organisation’s sign-in service refused this sign-in."
 	sayCancelled     = "The sign-in was cancelled."
-	sayPolicy        = "Your organisation's access policy does not allow this sign-in."
+	sayPolicy        = "Your organisation’s access policy does not allow this sign-in."
 	sayDisabled      = "Your account at your organisation is not active."
 	sayPassword      = "Your password has expired. Change it and sign in again."
 	sayNotAssigned   = "You are not assigned to this application. Ask your administrator for access."
 	sayApproval      = "Your administrator has to approve this application before you can sign in."
-	sayGroups        = "You are in more groups than your organisation's sign-in service can list. Tell your administrator."
+	sayGroups        = "You are in more groups than your organisation’s sign-in service can list. Tell your administrator."
 	sayOtherTenant   = "This account belongs to another organisation."
-	sayEnded         = "Your organisation's sign-in service has ended your sign-in. If you still should have access, sign in again."
+	sayEnded         = "Your organisation’s sign-in service has ended your sign-in. If you still should have access, sign in again."
 	sayAgain         = "You need to sign in again."
 )
 
@@ -78,7 +78,7 @@ var meanings = map[string]meaning{
 	"interaction_required":              {CodeLoginRequired, sayAgain, "Nothing: the provider wants to ask the person something."},
 	"account_selection_required":        {CodeLoginRequired, sayAgain, "Nothing: the person is signed in with several accounts."},
 	"consent_required":                  {CodeLoginRequired, sayAgain, "Grant consent to the application {client_id} for everybody at the provider."},
-	"unmet_authentication_requirements": {CodeSignInRefused, sayPolicy, "The provider can not do what acr_values asks for: check it against what the provider supports."},
+	"unmet_authentication_requirements": {CodeSignInRefused, sayPolicy, "The provider cannot do what acr_values asks for: check it against what the provider supports."},
 	"invalid_scope":                     {CodeProviderMisset, sayMisconfigured, "The provider does not know a scope that is asked for: check scopes, or create it there."},
 	"invalid_target":                    {CodeProviderMisset, sayMisconfigured, "The scopes belong to another API than the provider expects: check scopes and extra_parameters."},
 	"invalid_request":                   {CodeProviderMisset, sayMisconfigured, "Compare client_id {client_id}, the redirect URI {redirect_uri} and the application's type with the registration at the provider."},

@@ -31,7 +31,7 @@ func (s standard) access(c claims) (access, *Error) {
 	}
 	client, sub := cmp.Or(c.text("client_id"), c.text("azp"), c.text("cid"), c.text("appid")), c.text("sub")
 	if !validSubject(client) || !validSubject(sub) {
-		return access{}, nobody(fmt.Sprintf("the access token's client_id, azp or sub can not be used: %s and a sub of %d bytes", quoted(client), len(sub)))
+		return access{}, nobody(fmt.Sprintf("the access token's client_id, azp or sub cannot be used: %s and a sub of %d bytes", quoted(client), len(sub)))
 	}
 	shown := access{claims: c, client: client, scopes: scopes, who: tokenSubject{kind: User, groupsUnknown: groupsNotInToken}}
 	if sub != client && sub != client+"@clients" {

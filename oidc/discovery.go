@@ -20,7 +20,7 @@ const (
 	documentFresh = time.Hour
 	// documentHeard is how long having read it says that the provider answers.
 	documentHeard = time.Minute
-	// documentUsable is the age to which it serves while it can not be refreshed: a weekend.
+	// documentUsable is the age to which it serves while it cannot be refreshed: a weekend.
 	documentUsable = 72 * time.Hour
 )
 
@@ -164,11 +164,12 @@ func (d *discovery) refetch(ctx context.Context) error {
 	defer d.mu.Unlock()
 	if err != nil {
 		d.backoff.failed(d.now(), err)
-		d.log.Warn("Discovery failed.", "url", d.url, "error", err, "remedy", err.Remedy, "failures", d.backoff.failures, "have_document", d.doc != nil)
+		d.log.Warn("discovery failed: retried when the document is needed",
+			"url", d.url, "error", err, "remedy", err.Remedy, "failures", d.backoff.failures, "have_document", d.doc != nil)
 		return err
 	}
 	if d.backoff.failures > 0 {
-		d.log.Info("Discovery works again.", "url", d.url)
+		d.log.Info("discovery works again", "url", d.url)
 	}
 	d.backoff.succeeded()
 	d.doc, d.fetched = doc, d.now()
@@ -193,7 +194,7 @@ func (d *discovery) download(ctx context.Context) (*document, *Error) {
 			fmt.Errorf("the discovery document at %s is of the issuer %s, not of %s", d.url, quoted(doc.IssuerURL), d.expects))
 	}
 	if err := doc.check(d.url); err != nil {
-		return nil, misconfigured("The provider's discovery document can not be used for sign-in.", err)
+		return nil, misconfigured("Correct the discovery document at the provider: it cannot be used for sign-in.", err)
 	}
 	return doc, nil
 }

@@ -95,6 +95,6 @@
 //
 // Every failure is an [*Error]: a stable code, a sentence for the person, a remedy for the admin's log, and the provider's ids
 // for the request (dialect_errors.go has the tables of what Okta and Entra answer). A provider's own words appear only in Err, quoted
-// and cut; tokens, codes and secrets appear nowhere. Groups that can not be read are no failure: the identity says that its list
+// and cut; tokens, codes and secrets appear nowhere. Groups that cannot be read are no failure: the identity says that its list
 // is incomplete, and why.
 package oidc

@@ -2,13 +2,14 @@ package oidc
 
 import "time"
 
-// Error is a sign-in, or an access token, that did not work: a stable code, a sentence for the person and a remedy for the admin's log. The
-// provider's own words never reach a page unescaped or a redirect at all.
+// Error is a sign-in, or an access token, that did not work. It speaks to three readers, each in a field of their own: a
+// program goes by Code, a person reads Message, and an admin finds Error and Remedy in the log. The provider's own words
+// are in Err alone, quoted and cut; tokens and secrets are nowhere.
 type Error struct {
-	Code    string // one of the codes of the public error table, e.g. provider_unavailable
-	Message string // for the person
-	Remedy  string // for the admin, in the log
-	Err     error  // the cause; free of tokens and secrets
+	Code    string // one of the codes below; the public error table in proxy gives each its HTTP status
+	Message string // for the person: full sentences
+	Remedy  string // for the admin: full sentences that tell what to change; "Nothing" where nobody has to act
+	Err     error  // the cause
 
 	// Trace is the provider's ids for the request that failed ("trace …, correlation …"), for its support; empty when it
 	// gave none.
@@ -19,8 +20,9 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
+// Error is for logs: the code, the cause and the provider's ids, without what is said to the person.
 func (e *Error) Error() string {
-	text := e.Code + ": " + e.Message
+	text := e.Code
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
@@ -32,7 +34,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Codes that this package reports. The public table in proxy gives each its HTTP status.
+// Codes that this package reports.
 const (
 	CodeProviderUnavailable = "provider_unavailable" // unreachable, 5xx, throttled: try again later
 	CodeProviderMisset      = "provider_misconfigured"

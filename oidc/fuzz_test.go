@@ -49,7 +49,7 @@ func FuzzCallback(f *testing.F) {
 				t.Fatal(err)
 			}
 			e := callbackRefusal(params).refusal(spoken, Config{Type: kind})
-			if e.Code == "" || e.Message == "" || e.Remedy == "" || len(e.Error()) > 4<<10 || strings.ContainsFunc(e.Error(), unicode.IsControl) {
+			if e.Code == "" || e.Message == "" || e.Remedy == "" || len(e.Error()+e.Message) > 4<<10 || strings.ContainsFunc(e.Error()+e.Message, unicode.IsControl) {
 				t.Errorf("%q becomes %q", query, e.Error())
 			}
 		}
@@ -100,7 +100,7 @@ func FuzzIDToken(f *testing.F) {
 		c, refusal := p.verifyIDToken(t.Context(), doc, raw, expected{nonce: "n"})
 		if refusal == nil {
 			t.Errorf("%q gives %v", raw, c)
-		} else if refusal.Code != CodeSignInInvalid || strings.ContainsFunc(refusal.Error(), unicode.IsControl) {
+		} else if refusal.Code != CodeSignInInvalid || strings.ContainsFunc(refusal.Error()+refusal.Message, unicode.IsControl) {
 			t.Errorf("%q: %q", raw, refusal.Error())
 		}
 	})
@@ -168,7 +168,7 @@ func FuzzAccessToken(f *testing.F) {
 			if !errors.As(err, &refusal) {
 				t.Fatalf("%q gives %+v, %v", raw, got, err)
 			}
-			if refusal.Code != CodeTokenInvalid && refusal.Code != CodeTenantRefused || refusal.Message == "" || strings.ContainsFunc(refusal.Error(), unicode.IsControl) {
+			if refusal.Code != CodeTokenInvalid && refusal.Code != CodeTenantRefused || refusal.Message == "" || strings.ContainsFunc(refusal.Error()+refusal.Message, unicode.IsControl) {
 				t.Errorf("%q: %q", raw, refusal.Error())
 			}
 		}

@@ -50,14 +50,14 @@ type graphToken struct {
 	until time.Time
 }
 
-// graphProblem is why the groups could not be read: a sentence for the person and the admin alike, as it goes into
-// Identity.GroupsProblem, what to do about it, and the cause for the log.
+// graphProblem is why the groups could not be read.
 type graphProblem struct {
-	message, remedy string
-	err             error
+	message string // for the person, in Identity.GroupsProblem
+	remedy  string // for the admin
+	err     error  // for the log
 }
 
-func (p *graphProblem) Error() string { return fmt.Sprintf("%s (%v)", p.message, p.err) }
+func (p *graphProblem) Error() string { return fmt.Sprintf("asking Microsoft Graph: %v", p.err) }
 func (p *graphProblem) Unwrap() error { return p.err }
 
 // groups are the ids of every security group and directory role that the person is in, directly or through another group.
@@ -86,7 +86,7 @@ func (g *graph) base(doc *document) (string, error) {
 	}
 	if err != nil || host == "" || u.Host != host || u.Port() != "" || u.User != nil {
 		return "", &graphProblem{
-			"It is not known where this cloud's Microsoft Graph is.", "Set cloud: the provider's discovery document has no msgraph_host.",
+			"It is not known where this cloud’s Microsoft Graph is.", "Set cloud: the provider's discovery document has no msgraph_host.",
 			fmt.Errorf("msgraph_host is %s", quoted(host)),
 		}
 	}
@@ -162,7 +162,7 @@ func bounded(ids []string) ([]string, error) {
 }
 
 func unreadable(cause error) error {
-	return &graphProblem{"Microsoft Graph gave an answer that can not be read.", "Try again; if it stays, look at what is between here and Microsoft Graph.", cause}
+	return &graphProblem{"Microsoft Graph gave an answer that cannot be read.", "If it stays, look at what is between this machine and Microsoft Graph.", cause}
 }
 
 // ask puts one question, once more with a new token when ours is refused, and again after a pause when Graph wants one that
@@ -180,7 +180,7 @@ func (q *graphQuestion) ask(ctx context.Context, method, url string, body []byte
 		res, err := q.send(ctx, method, url, body, token)
 		switch {
 		case err != nil:
-			return &graphProblem{"Microsoft Graph can not be reached.", "Check that this machine can reach it (proxy_url, ca_file, firewall, DNS).", reduced(err)}
+			return &graphProblem{"Microsoft Graph cannot be reached.", "Check that this machine can reach it (proxy_url, ca_file, firewall, DNS).", reduced(err)}
 		case res.status == http.StatusOK:
 			if err := json.Unmarshal(res.body, into); err != nil {
 				return unreadable(reduced(err))
@@ -260,7 +260,7 @@ func refusedByGraph(res *answer) error {
 		return errTooManyForOneAnswer
 	}
 	p := &graphProblem{
-		message: "Microsoft Graph could not list the groups.", remedy: "Try again; if it stays, give Microsoft's support the request id.",
+		message: "Microsoft Graph could not list the groups.", remedy: "If it stays, give Microsoft's support the request id.",
 		err: fmt.Errorf("it answered %d %s, request %s", res.status, quoted(said.Error.Code), quoted(orDefault(said.Error.Inner.RequestID, res.header.Get("request-id")))),
 	}
 	switch res.status {

@@ -109,8 +109,8 @@ func TestGraphFailsClosed(t *testing.T) {
 		"404":            {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.Status(http.StatusNotFound) }, say: "does not know the person"},
 		"429":            {fault: func(e *oidctest.Entra) oidctest.Fault { return e.GraphThrottled(3600) }, say: "too busy"},
 		"500":            {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.Status(http.StatusInternalServerError) }, say: "could not list"},
-		"down":           {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.Down() }, say: "can not be reached"},
-		"nonsense":       {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.MalformedJSON() }, say: "can not be read"},
+		"down":           {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.Down() }, say: "cannot be reached"},
+		"nonsense":       {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.MalformedJSON() }, say: "cannot be read"},
 		"huge":           {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.HugeBody(64 << 20) }, say: "Microsoft Graph"},
 		"redirect": {fault: func(*oidctest.Entra) oidctest.Fault {
 			return func(http.Handler) http.Handler {

@@ -32,12 +32,12 @@ func (p *Provider) resolveAs(ctx context.Context, doc *document, c claims, who t
 
 // groupsProblem says why the groups are not known, to the person and in the log.
 func (p *Provider) groupsProblem(subject string, err error) string {
-	message, remedy := "Microsoft Graph could not list the groups.", "See the cause."
+	message, remedy := "Microsoft Graph could not list the groups.", "See the error."
 	var problem *graphProblem
 	if errors.As(err, &problem) {
 		message, remedy = problem.message, problem.remedy
 	}
-	p.log.Warn("The groups of a person with too many for their token could not be read: rules about groups refuse them.",
-		"subject", subject, "problem", message, "remedy", remedy, "error", reduced(err))
+	p.log.Warn("groups not read from Microsoft Graph: rules about groups refuse this person",
+		"subject", subject, "remedy", remedy, "error", reduced(err))
 	return message
 }

@@ -68,7 +68,8 @@ type transport struct {
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := t.reload(); err != nil {
 		// What was trusted before stays trusted; a file that is half written is no reason to stop.
-		t.log.Warn("The private CA could not be read again; the one read before stays in use.", "error", err)
+		t.log.Warn("private CA not read again: the one read before stays in use", "error", err,
+			"remedy", "Make ca_file a readable file of PEM certificates.")
 	}
 	res, err := t.current().RoundTrip(req)
 	if err != nil {

@@ -242,7 +242,8 @@ func (s *keySet) fetch(ctx context.Context, url string) error {
 	now := s.now()
 	if err != nil {
 		s.backoff.failed(now, err)
-		s.log.Warn("The provider's signing keys could not be read.", "url", url, "error", err, "failures", s.backoff.failures, "have_keys", len(s.keys))
+		s.log.Warn("signing keys not read: retried when a token needs them",
+			"url", url, "error", err, "remedy", err.Remedy, "failures", s.backoff.failures, "have_keys", len(s.keys))
 		return err
 	}
 	s.backoff.succeeded()
@@ -288,12 +289,12 @@ func (s *keySet) download(ctx context.Context, url string) ([]publicKey, *Error)
 		return nil, unavailable(fmt.Errorf("reading the provider's signing keys at %s: %w", url, reduced(err)), 0)
 	}
 	if skipped > 0 {
-		s.log.Debug("Some of the provider's keys are of no use for signatures.", "url", url, "skipped", skipped)
+		s.log.Debug("published keys passed over: no use for signatures", "url", url, "skipped", skipped)
 	}
 	return keys, nil
 }
 
-// parseKeys reads a JSON Web Key Set (RFC 7517, section 5). A key that can not be used is passed over, as section 5 asks;
+// parseKeys reads a JSON Web Key Set (RFC 7517, section 5). A key that cannot be used is passed over, as section 5 asks;
 // a set of none but these is an error.
 func parseKeys(body []byte) (keys []publicKey, skipped int, err error) {
 	var set struct {

@@ -292,7 +292,7 @@ func negative13(t *testing.T) {
 		t.Errorf("the token endpoint was asked %d times", n)
 	}
 	_, err := p.Finish(t.Context(), a, url.Values{"state": {a.State}, "error": {"access_denied"}, "error_description": {"<script>alert(1)</script> User is not assigned\r\nlevel=info"}})
-	if e := refused(t, err, CodeSignInRefused); strings.ContainsAny(e.Error(), "\r\n") || strings.Contains(e.Message+e.Remedy, "<script") {
+	if e := refused(t, err, CodeSignInRefused); strings.ContainsAny(e.Error()+e.Message, "\r\n") || strings.Contains(e.Message+e.Remedy, "<script") {
 		t.Errorf("a stranger writes %q", e.Error())
 	}
 	f.refuses(t, p, but(f.oktaClaims(), map[string]any{"nonce": "another"}), CodeSignInInvalid)

@@ -59,9 +59,9 @@ func TestEchoedTokensAreBlotted(t *testing.T) {
 		status(401, string(mustJSON(map[string]any{"error": "invalid_client", "error_description": "No: " + assertion + " and " + was.IDToken})))(w, r)
 	})
 	_, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity)
-	refused(t, err, CodeProviderMisset)
+	e := refused(t, err, CodeProviderMisset)
 	for _, token := range []string{assertion, was.IDToken} {
-		if token == "" || strings.Contains(err.Error(), token[:30]) {
+		if token == "" || strings.Contains(e.Error()+e.Message, token[:30]) {
 			t.Errorf("%v shows %s", err, token)
 		}
 	}

@@ -32,7 +32,7 @@ type expected struct {
 // token is believed before its signature is verified.
 func (p *Provider) verifyIDToken(ctx context.Context, doc *document, raw string, want expected) (claims, *Error) {
 	if len(raw) > maxToken || strings.Count(raw, ".") != 2 {
-		return nil, invalid("The provider's ID token is not a signed token of at most 64 KiB: is it encrypted, or full of groups?",
+		return nil, invalid("Let the provider sign ID tokens without encrypting them, and keep them below 64 KiB with fewer groups.",
 			fmt.Errorf("the ID token has %d bytes and %d dots", len(raw), strings.Count(raw, ".")))
 	}
 	signed := p.signedBy(doc, "JWT")
@@ -51,11 +51,11 @@ func (p *Provider) verifyIDToken(ctx context.Context, doc *document, raw string,
 		return nil, invalid("The ID token answers another sign-in. Many of these may be an attack.", errors.New("the ID token's nonce is not the one that was sent"))
 	}
 	if err := checkAuthorizedParty(c, token.Audience, p.cfg.ClientID); err != nil {
-		return nil, invalid("The ID token was issued to another application.", err)
+		return nil, invalid("Check client_id: the ID token was issued to another application.", err)
 	}
 	if token.AccessTokenHash != "" {
 		if err := token.VerifyAccessToken(want.accessToken); err != nil {
-			return nil, invalid("The ID token belongs to another access token than it came with.", reduced(err))
+			return nil, invalid("Many of these may be an attack: the ID token belongs to another access token than it came with.", reduced(err))
 		}
 	}
 	if !validSubject(token.Subject) {
