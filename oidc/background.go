@@ -10,9 +10,9 @@ import (
 
 var errClosed = errors.New("the provider is closed")
 
-// background runs fetches apart from the requests that wait for them: one at a time for each name, so that a thousand
-// callers cost one fetch, and to the end, so that a caller who gives up does not fail the others. Close stops and awaits
-// them all.
+// background runs fetches apart from the requests that wait for them: one at a time for each name, so that a
+// thousand callers cost one fetch, and to the end, so that a caller who gives up does not fail the others.
+// Close stops and awaits them all.
 type background struct {
 	ctx    context.Context
 	cancel context.CancelFunc

@@ -7,8 +7,8 @@ const (
 	backoffMost  = time.Minute
 )
 
-// backoff spaces out attempts at something that fails: 1 s after the first failure, doubling to a minute. The zero value
-// is ready; its owner guards it.
+// backoff is an exponential backoff: the next attempt is due 1 s after the first failure, then after twice as
+// long each time, up to a minute. The zero value is ready; its owner guards it.
 type backoff struct {
 	failures int
 	until    time.Time
@@ -33,7 +33,7 @@ func (b *backoff) failed(now time.Time, err *Error) {
 	b.until = now.Add(max(pause, min(err.RetryAfter, backoffMost)))
 }
 
-// refusal is the last error, telling a caller who comes too early how long to wait.
+// refusal is the last error, for a caller who comes too early; its RetryAfter is what is left of the wait.
 func (b *backoff) refusal(now time.Time) *Error {
 	e := *b.err
 	e.RetryAfter = b.wait(now)

@@ -14,18 +14,19 @@ import (
 // AccessToken is what a verified access token proved.
 type AccessToken struct {
 	Identity  Identity
-	Audience  string    // the configured one that it is for
+	Audience  string    // the one of api.audiences that it is for
 	Scopes    []string  // scp, scope
 	ClientID  string    // azp, appid, cid, client_id: the program that shows it
-	IssuedAt  time.Time // as the provider says; Entra's lies some minutes back
-	ExpiresAt time.Time // no use is made of it after this, the leniency about clocks included
+	IssuedAt  time.Time // iat; Entra sets it some minutes back
+	ExpiresAt time.Time // exp, and a minute for clocks that differ
 }
 
 // AcceptsBearer says whether access tokens of this provider are taken at all: whether api.audiences is set.
 func (p *Provider) AcceptsBearer() bool { return len(p.cfg.API.Audiences) > 0 }
 
-// Issues says whether a token that names this issuer is this provider's to verify, or to refuse in words: its own issuer, those of
-// api.issuers, Okta's org; for Entra those of the allowed tenants, version 1 and 2. It makes no call.
+// Issues says whether a token with this iss is this provider's to verify, or to refuse with a reason: its own
+// issuer, those of api.issuers, Okta's org; for Entra those of the allowed tenants, version 1 and 2. It makes
+// no call.
 func (p *Provider) Issues(issuer string) bool {
 	if issuer == "" {
 		return false
@@ -33,11 +34,13 @@ func (p *Provider) Issues(issuer string) bool {
 	return p.tokenIssuer(issuer) != nil || p.dialect.unverifiable(unverified{issuer: issuer}) != ""
 }
 
-// VerifyAccessToken takes an access token to who shows it (RFC 6750; RFC 9068, section 4), or refuses it with an *Error:
-// CodeTokenExpired, CodeTokenInvalid, CodeTenantRefused, CodeGuestRefused, and CodeProviderUnavailable when the provider's keys
-// cannot be had. Message names the check that failed, and of the token no more than issuer, audience and client id.
+// VerifyAccessToken verifies an access token as a resource server does (RFC 6750; RFC 9068, section 4) and
+// says who shows it. The error is an *Error: CodeTokenExpired, CodeTokenInvalid, CodeTenantRefused,
+// CodeGuestRefused, or CodeProviderUnavailable when the provider's keys cannot be read. Message names the
+// check that failed, and of the token no more than issuer, audience and client id.
 //
-// An access token says less than a sign-in: mostly no address, and often no groups, which GroupsComplete tells.
+// An access token says less than a sign-in: mostly no address, and often no groups, which GroupsComplete
+// tells.
 func (p *Provider) VerifyAccessToken(ctx context.Context, raw string) (AccessToken, error) {
 	token, refusal := p.verifyAccessToken(ctx, raw)
 	if refusal != nil {
@@ -67,7 +70,7 @@ func (p *Provider) verifyAccessToken(ctx context.Context, raw string) (AccessTok
 	}
 	shown, refusal := issuer.access(c)
 	if refusal != nil {
-		return AccessToken{}, p.wanting(refusal)
+		return AccessToken{}, p.withWantedAudience(refusal)
 	}
 	audience, refusal := p.checkAudience(c)
 	if refusal != nil {
@@ -89,7 +92,8 @@ func (p *Provider) verifyAccessToken(ctx context.Context, raw string) (AccessTok
 	}, nil
 }
 
-// bearerIssuer finds out whose the token would be, before anything is fetched or any signature looked at.
+// bearerIssuer chooses the issuer by the token's unverified iss. Nothing is fetched yet, and no signature is
+// checked.
 func (p *Provider) bearerIssuer(raw string) (*tokenIssuer, *Error) {
 	if !p.AcceptsBearer() {
 		return nil, refusedToken("Access tokens of "+p.Title()+" are not taken here.", "If they should be, set api.audiences.", errors.New("api.audiences is not set"))
@@ -99,7 +103,7 @@ func (p *Provider) bearerIssuer(raw string) (*tokenIssuer, *Error) {
 		return nil, refusedToken(problem, "Nothing, if it is rare: something else than an access token was shown.", errors.New("the access token is not a signed JSON Web Token"))
 	}
 	if why := p.dialect.unverifiable(says); why != "" {
-		return nil, p.wanting(refusedToken(why, "The program asked for another token than the one it needs: see the audience and scope of its request.",
+		return nil, p.withWantedAudience(refusedToken(why, "The program asked for another token than the one it needs: see the audience and scope of its request.",
 			fmt.Errorf("the access token of %s can be verified by nobody but its API", quoted(says.issuer))))
 	}
 	issuer := p.tokenIssuer(says.issuer)
@@ -109,10 +113,11 @@ func (p *Provider) bearerIssuer(raw string) (*tokenIssuer, *Error) {
 	return issuer, nil
 }
 
-// bearerTypes are those that a header may claim (RFC 9068, section 2.1); Okta claims none, Entra JWT.
+// bearerTypes are the values that typ may have in an access token's header (RFC 9068, section 2.1). Okta
+// sends none, Entra JWT.
 var bearerTypes = []string{"at+jwt", "application/at+jwt", "JWT"}
 
-// bearerClaims are those of a token that the issuer signed.
+// bearerClaims verifies the signature with the issuer's keys, and returns the claims and the header.
 func (p *Provider) bearerClaims(ctx context.Context, doc *document, issuer *tokenIssuer, raw string) (claims, jose.Header, *Error) {
 	signed := &signedBy{
 		keys: issuer.keys, url: doc.JWKSURL, algorithms: doc.algorithms(), types: bearerTypes,
@@ -132,25 +137,26 @@ func (p *Provider) bearerClaims(ctx context.Context, doc *document, issuer *toke
 	} else if signed.checkType() != nil {
 		say = "This token is of another type than an access token."
 	}
-	return nil, jose.Header{}, p.wanting(refusedToken(say, "Many of these may be an attack. If it is all of a program's: it shows a token of another kind, or of another deployment.",
+	return nil, jose.Header{}, p.withWantedAudience(refusedToken(say, "Many of these may be an attack. If it is all of a program's: it shows a token of another kind, or of another deployment.",
 		fmt.Errorf("verifying the access token: %w", reduced(err))))
 }
 
-// checkIsAccessToken refuses what the same keys sign for other purposes, and what is no bearer token.
+// checkIsAccessToken refuses what the same keys sign for other purposes (ID tokens, security events, refresh
+// tokens of Keycloak), and an access token that is bound to a key (cnf) and so is no bearer token.
 func (p *Provider) checkIsAccessToken(c claims, header jose.Header) *Error {
 	const remedy = "The program shows another token than its access token."
 	typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
 	declared := typ != "" && !strings.EqualFold(typ, "JWT") || c.text("typ") == "Bearer" // RFC 9068; Keycloak
 	switch {
 	case c.has("cnf"):
-		return p.wanting(refusedToken("This access token is bound to a key (DPoP or mTLS), which is not done here; a bearer token is wanted.",
+		return p.withWantedAudience(refusedToken("This access token is bound to a key (DPoP or mTLS), which is not done here; a bearer token is wanted.",
 			"Let the program ask for bearer tokens.", errors.New("the access token has cnf")))
 	case c.has("events"):
-		return p.wanting(refusedToken("This is a message about security events, not an access token.", remedy, errors.New("the token has events")))
+		return p.withWantedAudience(refusedToken("This is a message about security events, not an access token.", remedy, errors.New("the token has events")))
 	case c.has("typ") && c.text("typ") != "Bearer" && c.text("typ") != "ID": // Keycloak's Refresh, Offline, Logout
-		return p.wanting(refusedToken("This token is of another kind than an access token.", remedy, errors.New("the token's claim typ is not Bearer")))
+		return p.withWantedAudience(refusedToken("This token is of another kind than an access token.", remedy, errors.New("the token's claim typ is not Bearer")))
 	case c.has("at_hash") || c.has("c_hash") || c.text("typ") == "ID" || !declared && (c.has("nonce") || p.dialect.isForSignIn(c)):
-		return p.wanting(refusedToken("This is an ID token.", remedy, errors.New("the token is an ID token")))
+		return p.withWantedAudience(refusedToken("This is an ID token.", remedy, errors.New("the token is an ID token")))
 	}
 	return nil
 }
@@ -163,7 +169,7 @@ func (p *Provider) checkAudience(c claims) (string, *Error) {
 			return wanted, nil
 		}
 	}
-	return "", p.wanting(refusedToken("This access token is for the audience "+quotedList(audience)+".",
+	return "", p.withWantedAudience(refusedToken("This access token is for the audience "+quotedList(audience)+".",
 		"Let the program ask for a token for one of api.audiences, or add the audience to them if it is this service's.",
 		fmt.Errorf("the access token's audience is %s", quotedList(audience))))
 }
@@ -191,7 +197,7 @@ func checkTimes(c claims, now time.Time) *Error {
 
 func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// checkProgram holds the program that shows the token to api.clients.
+// checkProgram holds the client that the token was issued to (azp, appid, cid, client_id) to api.clients.
 func (p *Provider) checkProgram(shown access) *Error {
 	listed := func(client string) bool { return p.dialect.sameClient(client, shown.client) }
 	if len(p.cfg.API.Clients) == 0 || slices.ContainsFunc(p.cfg.API.Clients, listed) {
@@ -227,8 +233,8 @@ func refusedToken(message, remedy string, cause error) *Error {
 	return &Error{Code: CodeTokenInvalid, Message: message, Remedy: remedy, Err: cause}
 }
 
-// wanting adds to a refusal of a token what token would do.
-func (p *Provider) wanting(refusal *Error) *Error {
+// withWantedAudience adds to a refusal for which audience an access token is wanted here.
+func (p *Provider) withWantedAudience(refusal *Error) *Error {
 	if refusal.Code != CodeTokenInvalid {
 		return refusal
 	}
@@ -237,7 +243,7 @@ func (p *Provider) wanting(refusal *Error) *Error {
 	return &e
 }
 
-// quotedList is a list of strangers' texts for people: the first few.
+// quotedList is the first few of a list of strangers' texts, for people.
 func quotedList(values []string) string {
 	const most = 3
 	if len(values) == 0 {

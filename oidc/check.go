@@ -29,8 +29,8 @@ const maxTimeout = time.Minute
 
 var providerName = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
 
-// Check reports everything that is wrong with the settings of a provider at once, without calling it. What would be unsafe
-// is wrong.
+// Check reports everything that is wrong with the settings of a provider at once, without calling it. What
+// would be unsafe is wrong.
 func (c Config) Check() []Problem {
 	r := &problems{}
 	if !providerName.MatchString(c.Name) {
@@ -215,7 +215,8 @@ func loopback(host string) bool {
 // typeTitles are the types for people.
 var typeTitles = map[string]string{TypeOkta: "Okta", TypeEntra: "Microsoft", TypeOIDC: "Single sign-on"}
 
-// title is what people read on the button when nothing is configured: "Okta", or "Acme (Okta)" for one named acme.
+// title is what people read on the button when nothing is configured: "Okta", or "Acme (Okta)" for one named
+// acme.
 func (c Config) title() string {
 	if c.Title != "" {
 		return c.Title

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// checkAPI is about access tokens as bearer tokens.
+// checkAPI checks the settings for access tokens that programs show as bearer tokens.
 func (c Config) checkAPI(r *problems) {
 	for i, audience := range c.API.Audiences {
 		c.checkAudience(r, fmt.Sprintf("api.audiences[%d]", i), audience)
@@ -47,7 +47,7 @@ func (c Config) checkAudience(r *problems, key, audience string) {
 	}
 }
 
-// newEntraGraph is as much of the dialect as knows Graph's names.
+// newEntraGraph is as much of the dialect as isGraph needs.
 func newEntraGraph(c Config) *entra {
 	where, _ := cloudOf(c.Cloud) // what is wrong with it is said where cloud is checked
 	return &entra{cloud: where}
@@ -111,7 +111,8 @@ func (c Config) apiIssuerProblem(entry string) (problem, remedy string) {
 	return "", ""
 }
 
-// isTenantIssuer says whether a version 1 issuer has an allowed tenant, or the placeholder for one, as a segment of its path.
+// isTenantIssuer says whether a version 1 issuer has an allowed tenant, or the placeholder for one, as a
+// segment of its path.
 func (c Config) isTenantIssuer(entry string) bool {
 	segments := strings.Split(entry, "/")
 	tenants := append(lowered(slices.Concat(c.AllowedTenants, []string{c.Tenant})), tenantPlaceholder)

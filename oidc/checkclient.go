@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// checkCredentials holds the settings to one way of client authentication that the provider knows, and its files to be good.
+// checkCredentials holds the settings to one way of client authentication, which the provider has to know,
+// and its files to be readable and of the right kind.
 func (c Config) checkCredentials(r *problems) {
 	c.checkSecrets(r)
 	ways := c.credentialKeys()
@@ -29,8 +30,8 @@ func (c Config) checkCredentials(r *problems) {
 	}
 }
 
-// credentialKeys are the settings that are in use, each a way of its own. A private key beside a certificate is the
-// certificate's.
+// credentialKeys are the settings in use of which each is a way of client authentication. A private key
+// beside a certificate belongs to the certificate.
 func (c Config) credentialKeys() []string {
 	var keys []string
 	for _, way := range []struct {
@@ -99,7 +100,8 @@ func (c Config) checkFederatedToken(r *problems) {
 	}
 }
 
-// ourParameters are those of an authorization request that are ours to set, or that another setting is for.
+// ourParameters are those of an authorization request that extra_parameters may not hold, each with the
+// setting that is for it; "" for what differs with each sign-in.
 var ourParameters = map[string]string{
 	"client_id": "", "redirect_uri": "", "response_type": "", "state": "", "nonce": "", "code_challenge": "", "code_challenge_method": "",
 	"client_secret": "", "client_assertion": "", "client_assertion_type": "", "grant_type": "", "code": "", "code_verifier": "",

@@ -7,9 +7,10 @@ import (
 	gooidc "github.com/coreos/go-oidc/v3/oidc"
 )
 
-// IdentityOf makes the identity that a sign-in with these claims would prove: JSON, as in the payload of an ID token. It is for
-// explaining what rules would say, and proves nothing: whose claims they are, and that they are fresh, nobody checks. Tenants
-// and guests are held to the configuration as in a sign-in. The error is an *Error.
+// IdentityOf makes the identity that a sign-in with these claims would prove: JSON, as in the payload of an
+// ID token. It is for explaining what rules would say, and proves nothing: whose claims they are, and that
+// they are fresh, nobody checks. Tenants and guests are held to the configuration as in a sign-in. The error
+// is an *Error.
 func (p *Provider) IdentityOf(payload []byte) (Identity, error) {
 	c, _, err := decodeClaims(payload)
 	if err != nil {

@@ -30,7 +30,8 @@ func (c claims) instant(name string) time.Time {
 	return time.Unix(int64(seconds), 0)
 }
 
-// find is a claim by the name in the configuration: as such, or as a path into objects ("realm_access.roles").
+// find is a claim by the name in the configuration: as such, or as a path into objects
+// ("realm_access.roles").
 func (c claims) find(name string) any {
 	if v, ok := c[name]; ok {
 		return v
@@ -46,8 +47,8 @@ func (c claims) find(name string) any {
 	return at
 }
 
-// list reads a claim that is a list of strings, or a single one. Blank entries are dropped: nothing may ever match them.
-// ok is false when the claim is something else, wholly or in part.
+// list reads a claim that is a list of strings, or a single one. Blank entries are dropped: nothing may ever
+// match them. ok is false when the claim is something else, wholly or in part.
 func list(claim any) (values []string, ok bool) {
 	switch v := claim.(type) {
 	case nil:
@@ -70,7 +71,7 @@ func withoutBlank(values []string) []string {
 	return slices.DeleteFunc(values, func(s string) bool { return strings.TrimSpace(s) == "" })
 }
 
-// protocolClaims are of use between the provider and us alone. _claim_sources may carry an access token.
+// protocolClaims are those that only we have a use for. _claim_sources may carry an access token.
 var protocolClaims = []string{"nonce", "at_hash", "c_hash", "s_hash", "aio", "rh", "uti", "_claim_names", "_claim_sources"}
 
 // forRules are the claims that leave this package.
@@ -84,9 +85,10 @@ func (c claims) forRules() map[string]any {
 	return kept
 }
 
-// groups reads the groups, and says in words why the list is not complete when it is not. A provider that had too many to
-// list says so by a pointer elsewhere (OpenID Connect Core 1.0, section 5.6.2) or by hasgroups; the pointer is never
-// followed: Entra's names a host that is gone, and anybody's would have us call a place that no configuration names.
+// groups reads the groups, and says in words why the list is not complete when it is not. A provider that had
+// too many to list says so by a pointer elsewhere (OpenID Connect Core 1.0, section 5.6.2) or by hasgroups;
+// the pointer is never followed: Entra's names a host that is gone, and anybody's would have us call a place
+// that no configuration names.
 func (c claims) groups(claim string) (groups []string, problem string) {
 	if c.overage(claim) {
 		return nil, "The provider did not list the groups because there are too many of them."
@@ -98,6 +100,8 @@ func (c claims) groups(claim string) (groups []string, problem string) {
 	return groups, ""
 }
 
+// overage says whether the token lists no groups because there are too many: by a reference to where they are
+// (_claim_names), or by hasgroups.
 func (c claims) overage(claim string) bool {
 	if c["hasgroups"] == true || c["hasgroups"] == "true" {
 		return true
@@ -108,8 +112,9 @@ func (c claims) overage(claim string) bool {
 	return named || plain
 }
 
-// tellsGroups says whether a token without groups means that there are none: Entra's does, and others' where groups were asked for.
-// Where they were not, nothing is known, and a rule that denies a group must not be passed by for that (S11).
+// tellsGroups says whether an ID token without groups means that the person is in none: Entra's does, and
+// others' do where groups were asked for. Where they were not, nothing is known, and a rule that denies a
+// group must not be passed by for that (S11).
 func (p *Provider) tellsGroups() bool {
 	return p.dialect.tellsGroups() || p.asksGroups()
 }
@@ -123,7 +128,8 @@ func (p *Provider) asksGroups() bool {
 type tokenSubject struct {
 	kind    Kind
 	subject string // canonical
-	// groupsUnknown says why nothing is known of the groups when the token lists none; "" when the person is then in none.
+	// groupsUnknown says why nothing is known of the groups when the token lists none; "" when the person is
+	// then in none.
 	groupsUnknown string
 }
 
@@ -140,8 +146,8 @@ func (p *Provider) signedIn(c claims) (tokenSubject, *Error) {
 	return who, nil
 }
 
-// identity makes the identity out of verified claims. It trusts nothing about their shape. A program has no address, whatever
-// its claims say.
+// identity makes the identity out of verified claims. It trusts nothing about their shape. A program has no
+// address, whatever its claims say.
 func (p *Provider) identity(c claims, who tokenSubject) Identity {
 	var email emailClaim
 	if who.kind == User {
@@ -170,8 +176,8 @@ func (p *Provider) identity(c claims, who tokenSubject) Identity {
 	}
 }
 
-// forPeople makes strangers' text fit to be shown and sent on: one line without control or invisible characters, at most
-// 200 bytes.
+// forPeople makes strangers' text fit to be shown and sent on: one line without control or invisible
+// characters, at most 200 bytes.
 func forPeople(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
@@ -185,9 +191,9 @@ func forPeople(text string) string {
 // checkedClaims are those that go-oidc checks in ID tokens and in logout tokens.
 var checkedClaims = []string{"iss", "sub", "aud", "exp", "iat", "nbf", "nonce", "at_hash", "jti", "sid", "events"}
 
-// decodeClaims decodes a verified payload twice: by exact name into values, and the few claims that go-oidc checks, as
-// they were, into a payload of their own. go-oidc must not see more: it gives up on the distributed claims of an Entra
-// overage, and it would fold the case of names.
+// decodeClaims decodes a verified payload twice: all claims by their exact names into values, and the few
+// that go-oidc checks, unchanged, into a payload of their own. go-oidc must not see more: it gives up on the
+// distributed claims of an Entra overage, and it would fold the case of names.
 func decodeClaims(payload []byte) (c claims, checked []byte, err error) {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &raw); err != nil {

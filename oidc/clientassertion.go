@@ -18,19 +18,22 @@ import (
 const (
 	// assertionType is that of RFC 7523, section 2.2.
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-	// assertionLife is how long one of our assertions is good. Okta takes an hour at most, Entra advises ten minutes.
+	// assertionLife is how long one of our assertions is good. Okta takes an hour at most, Entra advises ten
+	// minutes.
 	assertionLife = 5 * time.Minute
 	// maxFederatedToken bounds a platform's token, in bytes.
 	maxFederatedToken = 32 << 10
 )
 
+// assert puts a client assertion into a request (RFC 7521, section 4.2).
 func assert(request *clientcredentials.Config, assertion string) {
 	request.EndpointParams.Set("client_assertion_type", assertionType)
 	request.EndpointParams.Set("client_assertion", assertion)
 }
 
-// keyCredential signs an assertion for each request (private_key_jwt; RFC 7523, section 3). The key, and the certificate, are
-// read again each time, so that one can be replaced without a restart; files that are half written leave the one before in use.
+// keyCredential signs an assertion for each request (private_key_jwt; RFC 7523, section 3). The key, and the
+// certificate, are read again each time, so that one can be replaced without a restart; files that are half
+// written leave the one before in use.
 type keyCredential struct {
 	cfg     Config
 	dialect dialect
@@ -99,8 +102,8 @@ func (k *keyCredential) sign(doc *document, key *clientKey, endpoint string) (st
 	}).Serialize()
 }
 
-// header names the key: by the thumbprint of its certificate (RFC 7515, section 4.1.8), by its kid, or, where the provider
-// has only one, not at all.
+// header names the key by the thumbprint of its certificate (x5t#S256; RFC 7515, section 4.1.8) or by its
+// kid. Without either the provider must know only one key.
 func (k *keyCredential) header(key *clientKey) *jose.SignerOptions {
 	options := (&jose.SignerOptions{}).WithType("JWT")
 	if k.cfg.KeyID != "" {
@@ -112,8 +115,9 @@ func (k *keyCredential) header(key *clientKey) *jose.SignerOptions {
 	return options
 }
 
-// federatedCredential shows a token that the platform issues to this workload and replaces in its file as it pleases, so that
-// no secret is configured at all (RFC 7521, section 4.2; workload identity federation in Entra ID).
+// federatedCredential is workload identity federation (Entra ID; RFC 7521, section 4.2): the client assertion
+// is a token that the platform issues to this workload, so that no secret is configured. The platform
+// replaces its file at any time.
 type federatedCredential struct{ file string }
 
 func (f federatedCredential) authenticate(_ *document, request *clientcredentials.Config) error {

@@ -14,8 +14,9 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// clientAuth is client authentication at the token endpoint (OpenID Connect Core 1.0, section 9). Everything that asks the
-// token endpoint goes through redeem, so that a credential is chosen, tried and replaced in one place.
+// clientAuth is client authentication at the token endpoint (OpenID Connect Core 1.0, section 9). Everything
+// that asks the token endpoint goes through redeem, so that a credential is chosen, tried and replaced in one
+// place.
 type clientAuth struct {
 	id          string
 	credentials atomic.Pointer[credentials]
@@ -52,8 +53,8 @@ func newClientAuth(cfg Config, spoken dialect, now func() time.Time, rand io.Rea
 	return auth
 }
 
-// Secrets are the configured ones of the client, however they were written; none for a client that proves itself otherwise, or not
-// at all.
+// Secrets are the client's, of client_secret or client_secrets; none for a client that authenticates
+// otherwise, or not at all.
 func (c Config) Secrets() []string {
 	if c.ClientSecret != "" {
 		return []string{c.ClientSecret}
@@ -61,9 +62,9 @@ func (c Config) Secrets() []string {
 	return c.ClientSecrets
 }
 
-// SetSecrets brings other secrets of the client into force, at most two, from the next request to the token endpoint on; one that is
-// under way ends with what it began with. It says whether they are other ones. A client that proves itself otherwise stays as it is:
-// that is for a new Provider.
+// SetSecrets replaces the client's secrets, by one or two, from the next request to the token endpoint on; a
+// request that is under way ends with those it began with. It says whether they differ from those before.
+// Other ways of client authentication are not changed, nor changed to: that takes a new Provider.
 func (p *Provider) SetSecrets(secrets []string) bool { return p.auth.setSecrets(secrets) }
 
 func (c *clientAuth) setSecrets(secrets []string) bool {
@@ -103,9 +104,10 @@ func (c *clientAuth) secrets() []string {
 	return slices.Concat(known.secrets(), known.replaced)
 }
 
-// redeem puts a grant to a token endpoint (RFC 6749, section 4) with our credential: an authorization code, a refresh token, or
-// the client's own standing. While a secret is being rotated there are two, and the other one is tried if and only if the
-// provider answers invalid_client: nothing has been redeemed then. What worked last is tried first next time.
+// redeem sends a grant to a token endpoint (RFC 6749, section 4) with our credential: an authorization code,
+// a refresh token, or client_credentials. While a secret is being rotated there are two credentials, and the
+// other one is tried if and only if the provider answers invalid_client: nothing has been redeemed then. The
+// one that worked last is tried first next time.
 func (c *clientAuth) redeem(ctx context.Context, doc *document, endpoint string, grant url.Values) (*oauth2.Token, error) {
 	first, current := int(c.lastGood.Load()), c.credentials.Load().current
 	var token *oauth2.Token
@@ -124,7 +126,8 @@ func (c *clientAuth) redeem(ctx context.Context, doc *document, endpoint string,
 	return nil, err
 }
 
-// ask asks once. The library's client for client credentials is its one client for any grant: grant_type is a parameter.
+// ask makes one request. The library's client for client_credentials serves for every grant: grant_type is a
+// parameter.
 func (c *clientAuth) ask(ctx context.Context, doc *document, endpoint string, grant url.Values, with credential) (*oauth2.Token, error) {
 	request := &clientcredentials.Config{
 		ClientID:       c.id,
@@ -141,12 +144,12 @@ func (c *clientAuth) ask(ctx context.Context, doc *document, endpoint string, gr
 	return request.Token(ctx)
 }
 
-// publicClient has nothing to prove itself with; PKCE protects its codes.
+// publicClient has no credential (RFC 6749, section 2.1); PKCE protects its codes.
 type publicClient struct{}
 
 func (publicClient) authenticate(*document, *clientcredentials.Config) error { return nil }
 
-// secretCredential is a shared secret.
+// secretCredential is a client secret.
 type secretCredential string
 
 func (s secretCredential) authenticate(doc *document, request *clientcredentials.Config) error {
@@ -155,8 +158,9 @@ func (s secretCredential) authenticate(doc *document, request *clientcredentials
 	return nil
 }
 
-// authStyle is client_secret_post where the provider lists it first (Entra) or alone, else client_secret_basic, the
-// default of the standard. It is always explicit: guessing would ask every question twice.
+// authStyle is client_secret_post where the provider lists it first (Entra) or alone, else
+// client_secret_basic, the default of the standard. It is always explicit: guessing would ask every question
+// twice.
 func authStyle(doc *document) oauth2.AuthStyle {
 	post := slices.Index(doc.AuthMethods, "client_secret_post")
 	basic := slices.Index(doc.AuthMethods, "client_secret_basic")

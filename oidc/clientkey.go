@@ -21,14 +21,15 @@ import (
 // maxKeyFile bounds a file with a private key or a certificate, in bytes.
 const maxKeyFile = 64 << 10
 
-// clientKey is a private key that proves who we are, and its certificate where the provider knows it by one.
+// clientKey is the private key that signs client assertions, and its certificate where the provider knows it
+// by one.
 type clientKey struct {
 	private     crypto.Signer
 	certificate *x509.Certificate
 }
 
-// readClientKey reads a key from a PEM file (PKCS #8, PKCS #1 or SEC 1), with its certificate when there is a file of that; the
-// key may be in there too. Chains may follow the certificate.
+// readClientKey reads a key from a PEM file (PKCS #8, PKCS #1 or SEC 1), with its certificate when there is a
+// file of that; the key may be in there too. Chains may follow the certificate.
 func readClientKey(keyFile, certificateFile string) (*clientKey, error) {
 	if keyFile == "" {
 		keyFile = certificateFile
@@ -101,7 +102,8 @@ func readCertificate(name string) (*x509.Certificate, error) {
 	return nil, fmt.Errorf("%s holds no PEM certificate", name)
 }
 
-// readSmall reads a regular file of at most limit bytes. It looks before it opens: opening a pipe would wait for a writer.
+// readSmall reads a regular file of at most limit bytes. It looks before it opens: opening a pipe would wait
+// for a writer.
 func readSmall(name string, limit int64) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err != nil {

@@ -18,8 +18,8 @@ type Config struct {
 	ClientID    string `yaml:"client_id"`
 	RedirectURL string `yaml:"-"` // public_url + /sso/callback/<name>
 
-	// Client authentication: exactly one way; none of these means a public client (PKCE only). Two secrets serve during a
-	// rotation. Files are read when they are used.
+	// Client authentication: exactly one way; none of these means a public client (PKCE only). Two secrets
+	// serve during a rotation. Files are read when they are used.
 	ClientSecret       string   `yaml:"client_secret" secret:"true"`
 	ClientSecrets      []string `yaml:"client_secrets" secret:"true"`
 	PrivateKeyFile     string   `yaml:"private_key_file"`     // PEM: signs assertions (private_key_jwt)
@@ -33,7 +33,8 @@ type Config struct {
 	ProxyURL       string   `yaml:"proxy_url" secret:"true"`
 	ResponseMode   string   `yaml:"response_mode"` // query (default) | form_post
 
-	// Of every authorization request. They are asked for; that the provider obeys is for rules to require (claims acr and amr).
+	// Of every authorization request. They are asked for; that the provider obeys is for rules to require
+	// (claims acr and amr).
 	ACRValues       []string          `yaml:"acr_values"`
 	Prompt          string            `yaml:"prompt"`           // login | consent | select_account; empty: as the provider sees fit
 	MaxAge          time.Duration     `yaml:"max_age"`          // of the sign-in at the provider; 0: any
@@ -57,11 +58,13 @@ type Config struct {
 
 // API is what a provider's access tokens must say to be taken as bearer tokens. Without audiences, none are.
 type API struct {
-	// Audiences are those that the tokens may be for (aud). For Entra, an application's id and api://<id> are the same.
+	// Audiences are those that the tokens may be for (aud). For Entra, an application's id and api://<id> are
+	// the same.
 	Audiences []string `yaml:"audiences"`
 
-	// Issuers are taken besides the provider's own: Okta's other custom authorization servers of the same org; for Entra, the
-	// issuer of version 1 tokens in a cloud where it is not known, with the tenant's id or {tenantid} in it.
+	// Issuers are taken besides the provider's own: Okta's other custom authorization servers of the same
+	// org; for Entra, the issuer of version 1 tokens in a cloud where it is not known, with the tenant's id
+	// or {tenantid} in it.
 	Issuers []string `yaml:"issuers"`
 
 	RequiredScope string   `yaml:"required_scope"` // of people's tokens, and of programs' where those have scopes: not Entra's

@@ -2,16 +2,19 @@ package oidc
 
 import "github.com/go-jose/go-jose/v4"
 
-// dialect is what differs between the types of provider. Nothing outside Config's checks asks which type a provider is.
+// dialect is what differs between the types of provider. Nothing outside Config's checks asks which type a
+// provider is.
 //
-// A fourth type is one file, dialect_<type>.go: a struct that embeds standard and overrides what its provider does
-// otherwise. Where that is much it goes on in dialect_<type>_access.go (access tokens) and dialect_<type>_errors.go (what
-// the provider's own errors mean). Three lines elsewhere make it known: a constant beside TypeOkta in config.go, a title in
-// typeTitles, a case in newDialect; and Config.Check holds the settings to what the type needs.
+// A fourth type is one file, dialect_<type>.go: a struct that embeds standard and overrides what its provider
+// does otherwise. Where that is much it goes on in dialect_<type>_access.go (access tokens) and
+// dialect_<type>_errors.go (what the provider's own errors mean). Three lines elsewhere make it known: a
+// constant beside TypeOkta in config.go, a title in typeTitles, a case in newDialect; and Config.Check holds
+// the settings to what the type needs.
 type dialect interface {
 	// documentURL is the address of the discovery document.
 	documentURL() string
-	// issuer is the issuer as configured or derived, without a trailing slash; for a multi-tenant Entra it holds {tenantid}.
+	// issuer is the issuer as configured or derived, without a trailing slash; for a multi-tenant Entra it
+	// holds {tenantid}.
 	issuer() string
 	// accepts says whether a discovery document of this issuer is the configured provider's.
 	accepts(documentIssuer string) bool
@@ -24,23 +27,26 @@ type dialect interface {
 	check(doc *document, c claims) *Error
 	// subject is the canonical subject of verified claims.
 	subject(c claims) (string, *Error)
-	// emailWord is what the provider says about the address, and whether everybody who comes from the provider is of one
-	// organisation.
+	// emailWord is what the provider says about the address, and whether everybody who comes from the
+	// provider is of one organisation.
 	emailWord(c claims) (word verdict, pinned bool)
-	// tellsGroups says whether an ID token without groups always means that there are none; where it does not, it means that
-	// if groups were asked for.
+	// tellsGroups says whether an ID token without groups always means that there are none; where it does
+	// not, it means that if groups were asked for.
 	tellsGroups() bool
-	// microsoftGraph is where groups are listed that are too many for a token; ok is false where there is no such place.
+	// microsoftGraph is where groups are listed that are too many for a token; ok is false where there is no
+	// such place.
 	microsoftGraph() (where cloud, ok bool)
 	// userinfo says whether the userinfo endpoint can complete an ID token.
 	userinfo() bool
-	// tellsAuthTime says whether an ID token has auth_time when the request had max_age, as it must (OpenID Connect Core 1.0,
-	// section 2).
+	// tellsAuthTime says whether an ID token has auth_time when the request had max_age, as it must (OpenID
+	// Connect Core 1.0, section 2).
 	tellsAuthTime() bool
 
-	// issues says whether a token of exactly this issuer is the provider's own; doc is nil before the first discovery.
+	// issues says whether a token of exactly this issuer is the provider's own; doc is nil before the first
+	// discovery.
 	issues(doc *document, iss string) bool
-	// apiDialects are those of the issuers in api.issuers that have a discovery document and keys of their own.
+	// apiDialects are those of the issuers in api.issuers that have a discovery document and keys of their
+	// own.
 	apiDialects(issuers []string) []dialect
 	// unverifiable says for people why nobody but its API can verify an access token; "" for others.
 	unverifiable(t unverified) string
@@ -58,9 +64,11 @@ type dialect interface {
 	prompt(asked string) string
 	// promptForAccount is the prompt with which a person can sign in with another account.
 	promptForAccount() string
-	// takesMaxAgeZero says whether max_age=0 is understood as "sign in again" (OpenID Connect Core 1.0, section 3.1.2.1).
+	// takesMaxAgeZero says whether max_age=0 is understood as "sign in again" (OpenID Connect Core 1.0,
+	// section 3.1.2.1).
 	takesMaxAgeZero() bool
-	// refreshScopes are the scopes to name at a refresh, of those asked for at a sign-in; none: the sign-in's.
+	// refreshScopes are the scopes to name at a refresh, of those asked for at a sign-in; none: the
+	// sign-in's.
 	refreshScopes(asked []string) []string
 	// assertionAlgorithm is the one to sign client assertions with, of those that our key can (at least one).
 	assertionAlgorithm(doc *document, possible []jose.SignatureAlgorithm) jose.SignatureAlgorithm
@@ -72,8 +80,8 @@ type dialect interface {
 	// universalLogoutIssuer is the issuer that signs the calls of Universal Logout; "" where there is none.
 	universalLogoutIssuer() string
 
-	// signInMeaning and refreshMeaning are what the provider's own errors mean where they say more than the standard's code
-	// beside them; ok is false elsewhere.
+	// signInMeaning and refreshMeaning are what the provider's own errors mean where they say more than the
+	// standard's code beside them; ok is false elsewhere.
 	signInMeaning(said providerSaid) (m meaning, ok bool)
 	refreshMeaning(said providerSaid) (m meaning, ok bool)
 }

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// access is what an access token says, whichever way its provider says it.
+// access is what an access token says, in the same form for every dialect.
 type access struct {
 	claims    claims // as an ID token of the same person has them, for the one resolver of identities
 	who       tokenSubject
-	client    string   // who shows the token
-	scopes    []string // that the program has
+	client    string   // the program that the token was issued to
+	scopes    []string // that it was granted
 	scopeless bool     // tokens of this kind never have scopes
 }
 
@@ -31,8 +31,8 @@ func (c claims) scopes() ([]string, *Error) {
 	return values, nil
 }
 
-// nobody is the refusal of a token that names neither a person nor a program, or both.
-func nobody(why string) *Error {
+// unclearSubject is the refusal of a token that names neither a person nor a program, or both.
+func unclearSubject(why string) *Error {
 	return refusedToken("This access token does not say clearly whether it is a person's or a program's.",
 		"Many of these may be an attack; one kind from the provider itself is its mistake: see the cause.", errors.New(why))
 }

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// tenantPlaceholder stands for the tenant in the issuer of Entra's multi-tenant documents and in that of its keys.
+	// tenantPlaceholder stands for the tenant in the issuer of Entra's multi-tenant documents and in that of
+	// its keys.
 	tenantPlaceholder = "{tenantid}"
 	// anyOrganization is the path of the documents and endpoints that serve every work tenant.
 	anyOrganization = "organizations"
@@ -79,7 +80,8 @@ func (c cloud) issuerTemplate() string {
 	return c.login + "/" + tenantPlaceholder + "/v2.0"
 }
 
-// entra is the dialect of Microsoft Entra ID, version 2.0 endpoints: of one tenant, or of all with a list of those allowed.
+// entra is the dialect of Microsoft Entra ID, version 2.0 endpoints: of one tenant, or of all with a list of
+// those allowed.
 type entra struct {
 	cloud   cloud
 	segment string   // of the path: the tenant, or organizations
@@ -137,8 +139,9 @@ func (e *entra) handlesIssuer(_ *document, iss string) bool {
 	return slices.ContainsFunc(e.tenants, func(tenant string) bool { return iss == issuerOf(e.template, tenant) })
 }
 
-// keyFits holds a key to the tenants and the cloud it was published for. Entra publishes the keys of personal accounts,
-// and of other clouds, beside those of work tenants; without this check any of them could sign for any tenant.
+// keyFits holds a key to the tenants and the cloud it was published for. Entra publishes the keys of personal
+// accounts, and of other clouds, beside those of work tenants; without this check any of them could sign for
+// any tenant.
 func (e *entra) keyFits(doc *document, key publicKey, c claims) error {
 	tid, iss := c.text("tid"), c.text("iss")
 	for _, tenant := range e.tenants {
@@ -159,7 +162,7 @@ func (e *entra) keyFits(doc *document, key publicKey, c claims) error {
 	return nil
 }
 
-// check holds a token to its tenant, the tenant to the list, and the person to the rule about guests.
+// check holds iss to tid, the tenant to allowed_tenants, and the person to the setting guests.
 func (e *entra) check(doc *document, c claims) *Error {
 	tid := c.text("tid")
 	if !guid.MatchString(tid) {
@@ -171,7 +174,7 @@ func (e *entra) check(doc *document, c claims) *Error {
 	return e.admit(c)
 }
 
-// admit holds the tenant to the list, and the person to the rule about guests.
+// admit holds the tenant to allowed_tenants, and the person to the setting guests.
 func (e *entra) admit(c claims) *Error {
 	tid := c.text("tid")
 	if !slices.Contains(e.tenants, strings.ToLower(tid)) {
@@ -205,7 +208,8 @@ func isGuest(c claims) bool {
 	return idp != "" && idp != c.text("iss") && !strings.Contains(strings.ToLower(idp), "/"+strings.ToLower(c.text("tid")))
 }
 
-// subject is the person's object in the tenant, the same for every application. The sub differs between applications.
+// subject is the person's object in the tenant, the same for every application. The sub differs between
+// applications.
 func (e *entra) subject(c claims) (string, *Error) {
 	oid := c.text("oid")
 	if !guid.MatchString(oid) {
@@ -214,8 +218,8 @@ func (e *entra) subject(c claims) (string, *Error) {
 	return "entra:" + e.cloud.name + "/" + strings.ToLower(c.text("tid")) + "/" + strings.ToLower(oid), nil
 }
 
-// emailWord: anybody's tenant administrator can write any address into mail, so only the tenant's proven domains count, or
-// that there is one tenant. A guest's address is never the tenant's to prove.
+// emailWord: anybody's tenant administrator can write any address into mail, so only the tenant's proven
+// domains count, or that there is one tenant. A guest's address is never the tenant's to prove.
 func (e *entra) emailWord(c claims) (verdict, bool) {
 	return edov(c), len(e.tenants) == 1 && !isGuest(c)
 }
@@ -249,7 +253,8 @@ func (e *entra) assertionAlgorithm(*document, []jose.SignatureAlgorithm) jose.Si
 // logoutHint is the optional claim login_hint.
 func (e *entra) logoutHint(c claims) string { return c.text("login_hint") }
 
-// endSession: Entra takes no account of the ID token; the hint spares the person the choice between their accounts.
+// endSession: Entra takes no account of the ID token; the hint spares the person the choice between their
+// accounts.
 func (e *entra) endSession(doc *document, r logoutRequest) (string, bool) {
 	return endSessionURL(doc, map[string]string{
 		"logout_hint":              r.logoutHint,

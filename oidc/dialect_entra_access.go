@@ -12,8 +12,8 @@ import (
 // graphApplication is Microsoft Graph, as an audience.
 const graphApplication = "00000003-0000-0000-c000-000000000000"
 
-// unverifiable: the tokens of Microsoft's own APIs, Graph before all, have a nonce in their header that is not the one that was
-// signed. Whoever is shown one got a token that was asked for without naming an API.
+// unverifiable: the tokens of Microsoft's own APIs, Graph above all, have a nonce in their header that is not
+// the one that was signed. A program gets such a token when it asks for one without naming an API.
 func (e *entra) unverifiable(t unverified) string {
 	var audience string
 	_ = json.Unmarshal(t.audience, &audience) // a list: not Graph's
@@ -50,7 +50,7 @@ func (e *entra) isV1(iss, tenant string) bool {
 	return slices.ContainsFunc(e.templatesV1, func(template string) bool { return iss == issuerOf(template, tenant) })
 }
 
-// foreign tells another tenant from another provider.
+// foreign says so when the issuer is another tenant of the same cloud.
 func (e *entra) foreign(iss string) *Error {
 	for _, template := range append(slices.Clone(e.templatesV1), e.template) {
 		before, after, many := strings.Cut(template, tenantPlaceholder)
@@ -64,7 +64,8 @@ func (e *entra) foreign(iss string) *Error {
 
 func (e *entra) isForSignIn(c claims) bool { return !c.has("azp") && !c.has("appid") }
 
-// sameAudience: version 2 tokens name the API by its id, version 1 tokens as the program did, perhaps with a slash at the end.
+// sameAudience: version 2 tokens name the API by its id, version 1 tokens as the program did, perhaps with a
+// slash at the end.
 func (e *entra) sameAudience(wanted, aud string) bool {
 	return apiOf(wanted) == apiOf(aud)
 }
@@ -80,8 +81,8 @@ func apiOf(audience string) string {
 
 func (e *entra) sameClient(wanted, client string) bool { return strings.EqualFold(wanted, client) }
 
-// access reads an access token of either version. A person's has scp; a program's own has none, and its service principal for sub
-// and oid alike, where a person's sub is nothing like their oid.
+// access reads an access token of either version. A person's has scp; a program's own has none, and its
+// service principal for sub and oid alike, where a person's sub is nothing like their oid.
 func (e *entra) access(c claims) (access, *Error) {
 	client, refusal := e.clientOf(c)
 	if refusal != nil {
@@ -96,7 +97,7 @@ func (e *entra) access(c claims) (access, *Error) {
 		return access{}, refusal
 	}
 	if !guid.MatchString(c.text("oid")) {
-		return access{}, nobody("the access token's oid is not a GUID")
+		return access{}, unclearSubject("the access token's oid is not a GUID")
 	}
 	shown := access{claims: c, client: client, scopes: scopes, scopeless: len(scopes) == 0}
 	shown.who.groupsUnknown = groupsNotInToken
@@ -109,10 +110,11 @@ func (e *entra) access(c claims) (access, *Error) {
 	case len(scopes) == 0 && (idtyp == "" || idtyp == "app") && itself:
 		return e.programs(shown)
 	}
-	return access{}, nobody(fmt.Sprintf("the access token has %d scopes, idtyp %s, and sub is oid: %v", len(scopes), quoted(idtyp), itself))
+	return access{}, unclearSubject(fmt.Sprintf("the access token has %d scopes, idtyp %s, and sub is oid: %v", len(scopes), quoted(idtyp), itself))
 }
 
-// programs is a program's own token. Any program of the tenant can get one for any API; what tells those that may is a role.
+// programs reads a program's own token (app-only). Any program of the tenant can get one for any API; only an
+// application role (roles) tells that this one was allowed to.
 func (e *entra) programs(shown access) (access, *Error) {
 	c := shown.claims
 	if roles, ok := list(c["roles"]); !ok || len(roles) == 0 {
@@ -124,7 +126,8 @@ func (e *entra) programs(shown access) (access, *Error) {
 	return shown, nil
 }
 
-// clientOf is the program that shows the token, by the claim of its version, which issuer and tenant must agree with.
+// clientOf is the client that the token was issued to: azp in version 2, appid in version 1. Issuer, tenant
+// and version must agree.
 func (e *entra) clientOf(c claims) (string, *Error) {
 	const remedy = "Many of these may be an attack: Entra's issuer, tenant and version always agree."
 	iss, tid := c.text("iss"), c.text("tid")

@@ -2,7 +2,7 @@ package oidc
 
 import "slices"
 
-// Sentences for people that several failures share.
+// Messages for people that several failures share.
 const (
 	sayUnavailable   = "Your organisation’s sign-in service cannot be reached at the moment. Try again in a little while."
 	sayMisconfigured = "Sign-in is not set up correctly. Tell your administrator."
@@ -21,11 +21,11 @@ const (
 	sayAgain         = "You need to sign in again."
 )
 
-// meaning is what an answer means here: our code, the sentence for the person, what the admin can do. The remedy may name
-// {redirect_uri}, {client_id}, {tenant} and {issuer}, which are put in from the settings.
+// meaning is what a provider's error becomes: our code, the message for the person, the remedy for the admin.
+// The remedy may name {redirect_uri}, {client_id}, {tenant} and {issuer}, which are put in from the settings.
 type meaning struct{ code, message, remedy string }
 
-// meaning is what the refusal means for the one who asked: somebody who signs in, or whose sign-in is being renewed.
+// meaning is that of the error at a sign-in, or at a refresh.
 func (s providerSaid) meaning(of dialect) meaning {
 	switch {
 	case temporary(s.status):
@@ -47,8 +47,8 @@ func (s providerSaid) atSignIn(of dialect) meaning {
 	return meaning{CodeSignInRefused, sayRefused, "Look for this sign-in in the provider's own log."}
 }
 
-// atRefresh is what a refusal means for somebody who is signed in: what would refuse a sign-in ends this one, but for what
-// they can put right by signing in again.
+// atRefresh is what a refusal means for somebody who is signed in: what would refuse a sign-in ends theirs
+// (CodeAccessEnded), except for what they can put right by signing in again (CodeLoginRequired).
 func (s providerSaid) atRefresh(of dialect) meaning {
 	if m, ok := of.refreshMeaning(s); ok {
 		return m
@@ -59,7 +59,7 @@ func (s providerSaid) atRefresh(of dialect) meaning {
 		return m
 	case slices.Contains([]string{sayPolicy, sayPassword, sayApproval}, m.message):
 		return meaning{CodeLoginRequired, sayAgain, m.remedy}
-	case slices.Contains(lifted, s.detail):
+	case slices.Contains(signInHelps, s.detail):
 		return meaning{CodeLoginRequired, sayAgain, "Nothing: the provider wants to ask the person something (" + s.detail + ")."}
 	case slices.Contains([]string{sayDisabled, sayNotAssigned, sayOtherTenant}, m.message):
 		return meaning{CodeAccessEnded, m.message, m.remedy}
@@ -67,11 +67,11 @@ func (s providerSaid) atRefresh(of dialect) meaning {
 	return meaning{CodeAccessEnded, sayEnded, "The provider's own log says why; usual causes are that an administrator deactivated the person or cleared their sessions, or that the refresh token was not used for long."}
 }
 
-// lifted are the values of Entra's suberror that another sign-in may lift.
-var lifted = []string{"basic_action", "additional_action", "message_only", "consent_required", "user_password_expired", "protection_policy_required", "device_authentication_failed"}
+// signInHelps are the values of Entra's suberror after which another sign-in may succeed.
+var signInHelps = []string{"basic_action", "additional_action", "message_only", "consent_required", "user_password_expired", "protection_policy_required", "device_authentication_failed"}
 
-// meanings are those of the standards: RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core 1.0 section 3.1.2.6, RFC 8707, RFC
-// 9449, RFC 9470.
+// meanings are those of the standards: RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core 1.0 section
+// 3.1.2.6, RFC 8707, RFC 9449, RFC 9470.
 var meanings = map[string]meaning{
 	"access_denied":                     {CodeSignInRefused, sayRefused, "The person or the provider's policy said no; see the provider's own log."},
 	"login_required":                    {CodeLoginRequired, sayAgain, "Nothing: the provider has no session for this person."},

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// okta is the dialect of an Okta org. Every authorization server of an org is an issuer of its own, but a person has one
-// id over all of them.
+// okta is the dialect of an Okta org. Every authorization server of an org is an issuer of its own, but a
+// person has one id over all of them.
 type okta struct {
 	standard
 	org string
@@ -20,7 +20,8 @@ func newOkta(cfg Config) okta {
 
 var oktaServer = regexp.MustCompile(`/oauth2/[^/]+$`)
 
-// oktaOrg is the issuer less its authorization server: https://acme.okta.com/oauth2/default is of https://acme.okta.com.
+// oktaOrg is the issuer less its authorization server: https://acme.okta.com/oauth2/default is of
+// https://acme.okta.com.
 func oktaOrg(issuer string) string { return oktaServer.ReplaceAllString(issuer, "") }
 
 var oktaUser = regexp.MustCompile(`^[0-9A-Za-z_-]{1,100}$`)
@@ -34,10 +35,12 @@ func (o okta) subject(c claims) (string, *Error) {
 	return "okta:" + o.org + "/" + id, nil
 }
 
-// emailWord: an org is one organisation's, so its trusted domains prove an address that Okta says nothing about.
+// emailWord: an org is one organisation's, so its trusted domains prove an address that Okta says nothing
+// about.
 func (o okta) emailWord(c claims) (verdict, bool) { return emailVerified(c), true }
 
-// handlesIssuer also knows the org: its dashboard starts sign-ins in the org's name, whatever server the application uses.
+// handlesIssuer also knows the org: its dashboard starts sign-ins in the org's name, whatever server the
+// application uses.
 func (o okta) handlesIssuer(doc *document, iss string) bool {
 	return o.standard.handlesIssuer(doc, iss) || strings.TrimSuffix(iss, "/") == o.org
 }

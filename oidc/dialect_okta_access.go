@@ -24,13 +24,13 @@ func (o okta) apiDialects(issuers []string) []dialect {
 	return servers
 }
 
-// isForSignIn: jti says what a token is.
+// isForSignIn: the jti of an ID token begins with ID, and access tokens have cid.
 func (o okta) isForSignIn(c claims) bool {
 	return strings.HasPrefix(c.text("jti"), "ID.") || !c.has("cid")
 }
 
-// access reads the access token of a custom authorization server. It calls the person uid and their login sub; a program has no
-// uid, and is its own sub.
+// access reads the access token of a custom authorization server. It calls the person uid and their login
+// sub; a program has no uid, and is its own sub.
 func (o okta) access(c claims) (access, *Error) {
 	scopes, refusal := c.scopes()
 	if refusal != nil {
@@ -38,7 +38,7 @@ func (o okta) access(c claims) (access, *Error) {
 	}
 	client, sub := c.text("cid"), c.text("sub")
 	if !oktaUser.MatchString(client) || sub == "" {
-		return access{}, nobody("the access token's cid is not an Okta client id, or it has no sub")
+		return access{}, unclearSubject("the access token's cid is not an Okta client id, or it has no sub")
 	}
 	shown := access{claims: c, client: client, scopes: scopes, who: tokenSubject{groupsUnknown: groupsNotInToken}}
 	switch {
@@ -48,10 +48,11 @@ func (o okta) access(c claims) (access, *Error) {
 		shown.who.kind, shown.who.subject = Service, "okta:"+o.org+"/client/"+client
 		return shown, nil
 	}
-	return access{}, nobody(fmt.Sprintf("the access token of the client %s has uid: %v, and sub is the client: %v", quoted(client), c.has("uid"), sub == client))
+	return access{}, unclearSubject(fmt.Sprintf("the access token of the client %s has uid: %v, and sub is the client: %v", quoted(client), c.has("uid"), sub == client))
 }
 
-// persons says what the token says as an ID token would: sub is the user id, and the login is preferred_username.
+// persons renames the claims of a person's token to those of an ID token: sub is the user id,
+// preferred_username the login.
 func (o okta) persons(shown access) (access, *Error) {
 	c := maps.Clone(shown.claims)
 	c["sub"] = c["uid"]

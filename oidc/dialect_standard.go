@@ -23,8 +23,8 @@ func (s standard) documentURL() string { return s.configured + documentPath }
 
 func (s standard) issuer() string { return s.configured }
 
-// accepts tolerates what people write differently, a slash at the end and the case of the host. Tokens are then held to the
-// document's spelling, exactly.
+// accepts tolerates what people write differently, a slash at the end and the case of the host. Tokens are
+// then held to the document's spelling, exactly.
 func (s standard) accepts(documentIssuer string) bool {
 	return canonicalIssuer(documentIssuer) == s.configured
 }
@@ -100,7 +100,8 @@ func (s standard) signInMeaning(providerSaid) (meaning, bool) { return meaning{}
 
 func (s standard) refreshMeaning(providerSaid) (meaning, bool) { return meaning{}, false }
 
-// canonicalIssuer is an issuer in one spelling: scheme and host in lower case, no default port, no slash at the end.
+// canonicalIssuer is an issuer in one spelling: scheme and host in lower case, no default port, no slash at
+// the end.
 func canonicalIssuer(issuer string) string {
 	u, err := url.Parse(strings.TrimSpace(issuer))
 	if err != nil || u.Host == "" {

@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// documentFresh is the age after which a discovery document is refreshed, in passing.
+	// documentFresh is the age after which a discovery document is refreshed, without holding up who uses it.
 	documentFresh = time.Hour
-	// documentHeard is how long having read it says that the provider answers.
+	// documentHeard is how long a fetch counts as the answer to Ping.
 	documentHeard = time.Minute
-	// documentUsable is the age to which it serves while it cannot be refreshed: a weekend.
+	// documentUsable is the age up to which it is used while it cannot be refreshed: a weekend.
 	documentUsable = 72 * time.Hour
 )
 
@@ -37,8 +37,8 @@ type document struct {
 	GraphHost           string   `json:"msgraph_host"`                                   // Entra
 }
 
-// signingAlgorithms are those that an ID token may be signed with. Symmetric ones and none are not among them, whatever a
-// document says: with those, whoever knows the public key or nothing at all can sign.
+// signingAlgorithms are those that an ID token may be signed with. Symmetric ones and none are not among
+// them, whatever a document says: with those, whoever knows the public key or nothing at all can sign.
 var signingAlgorithms = []string{
 	gooidc.RS256, gooidc.RS384, gooidc.RS512, gooidc.PS256, gooidc.PS384, gooidc.PS512,
 	gooidc.ES256, gooidc.ES384, gooidc.ES512, gooidc.EdDSA,
@@ -54,8 +54,8 @@ func (d *document) algorithms() []string {
 	})
 }
 
-// discovery holds the provider's document: fetched when first needed, refreshed about hourly without holding anybody up,
-// used stale while the provider is down.
+// discovery holds the provider's document: fetched when first needed, refreshed about hourly without holding
+// anybody up, used stale while the provider is down.
 type discovery struct {
 	name    string // of its fetches in the background
 	url     string
@@ -73,8 +73,8 @@ type discovery struct {
 	backoff backoff
 }
 
-// get returns a usable document, at once if there is one. Otherwise it waits for a fetch, or says how long until the next
-// is due.
+// get returns a usable document, at once if there is one. Otherwise it waits for a fetch, or says how long
+// until the next is due.
 func (d *discovery) get(ctx context.Context) (*document, error) {
 	doc, due, refusal := d.look()
 	switch {
@@ -93,8 +93,8 @@ func (d *discovery) get(ctx context.Context) (*document, error) {
 	return d.latest(), nil
 }
 
-// look says what there is: a usable document or none, whether a fetch is due, and the refusal when there is nothing and no
-// fetch is due.
+// look says what there is: a usable document or none, whether a fetch is due, and the refusal when there is
+// nothing and no fetch is due.
 func (d *discovery) look() (doc *document, due bool, refusal *Error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -120,8 +120,8 @@ func (d *discovery) latest() *document {
 	return d.doc
 }
 
-// answers says whether the provider answers, as of the last minute. It fetches the document when nobody has for so long, however
-// fresh that is.
+// answers says whether the provider answers, as of the last minute: it fetches the document if the last fetch
+// was earlier, even if the document is still fresh.
 func (d *discovery) answers(ctx context.Context) error {
 	if known, err := d.heard(); known {
 		return err
@@ -134,7 +134,8 @@ func (d *discovery) answers(ctx context.Context) error {
 	}))
 }
 
-// heard says whether anything was heard of the provider just now, and what.
+// heard is the result of the last fetch, known if that was less than documentHeard ago, or if the next is not
+// due yet.
 func (d *discovery) heard() (known bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -215,8 +216,8 @@ func (d *discovery) badStatus(res *answer) *Error {
 	return misconfigured(remedy, cause)
 }
 
-// check refuses a document that lacks what sign-in needs, or that would take secrets over plain http when the document
-// itself came by https.
+// check refuses a document that lacks what sign-in needs, or that would take secrets over plain http when the
+// document itself came by https.
 func (d *document) check(from string) error {
 	endpoints := []struct {
 		name, url string

@@ -18,10 +18,11 @@ var mailDomains = idna.New(
 	idna.StrictDomainName(true), idna.VerifyDNSLength(true),
 )
 
-// NormalizeEmail brings an address into the one form in which addresses are compared and stored: trimmed, the local part
-// in NFC and lower case, the domain as lower-case ASCII (IDNA). It refuses what different programs could read differently:
-// anything but exactly one @, quoted local parts, comments, spaces, control and invisible characters, and letters that
-// look foreign but fold to ASCII (the Kelvin sign to k), with which one address could become somebody else's.
+// NormalizeEmail brings an address into the one form in which addresses are compared and stored: trimmed, the
+// local part in NFC and lower case, the domain as lower-case ASCII (IDNA). It refuses what different programs
+// could read differently: anything but exactly one @, quoted local parts, comments, spaces, control and
+// invisible characters, and letters that look foreign but fold to ASCII (the Kelvin sign to k), with which
+// one address could become somebody else's.
 func NormalizeEmail(address string) (string, error) {
 	address = strings.TrimSpace(address)
 	if len(address) > 254 { // RFC 5321, section 4.5.3.1.3
@@ -45,7 +46,8 @@ func NormalizeEmail(address string) (string, error) {
 	return local + "@" + domain, nil
 }
 
-// localPunctuation is what RFC 5322, section 3.2.3, allows in an unquoted local part besides letters and digits.
+// localPunctuation is what RFC 5322, section 3.2.3, allows in an unquoted local part besides letters and
+// digits.
 const localPunctuation = "!#$%&'*+-/=?^_`{|}~."
 
 func normalizeLocalPart(local string) (string, error) {
@@ -105,7 +107,8 @@ const (
 	denied
 )
 
-// emailVerified reads email_verified (OpenID Connect Core 1.0, section 5.1), which some providers write as a string.
+// emailVerified reads email_verified (OpenID Connect Core 1.0, section 5.1), which some providers write as a
+// string.
 func emailVerified(c claims) verdict {
 	switch c["email_verified"] {
 	case nil:
@@ -137,16 +140,16 @@ func edov(c claims) verdict {
 	return denied
 }
 
-// emailClaim is what an identity says about its address, decided.
+// emailClaim is what was decided about an identity's address.
 type emailClaim struct {
 	proven   string // normalized, or empty
 	trusted  bool   // proven is in a trusted domain
 	unproven string // for people, when nothing is proven
 }
 
-// decideEmail decides whether the claimed address is proven: by the provider's word; or, when the provider says nothing
-// and only this organisation's people can come from it (pinned), by a trusted domain. A provider's no stands: a domain
-// that is trusted in general does not overrule it.
+// decideEmail decides whether the claimed address is proven: by the provider's word; or, when the provider
+// says nothing and only this organisation's people can come from it (pinned), by a trusted domain. A
+// provider's no stands: a domain that is trusted in general does not overrule it.
 func decideEmail(address string, word verdict, pinned bool, trustedDomains []string) emailClaim {
 	if strings.TrimSpace(address) == "" {
 		return emailClaim{}

@@ -2,17 +2,17 @@ package oidc
 
 import "time"
 
-// Error is a sign-in, or an access token, that did not work. It speaks to three readers, each in a field of their own: a
-// program goes by Code, a person reads Message, and an admin finds Error and Remedy in the log. The provider's own words
-// are in Err alone, quoted and cut; tokens and secrets are nowhere.
+// Error is a sign-in, or an access token, that did not work. It speaks to three readers, each in a field of
+// their own: a program goes by Code, a person reads Message, and an admin finds Error and Remedy in the log.
+// The provider's own words are in Err alone, quoted and cut; tokens and secrets are nowhere.
 type Error struct {
 	Code    string // one of the codes below; the public error table in proxy gives each its HTTP status
 	Message string // for the person: full sentences
 	Remedy  string // for the admin: full sentences that tell what to change; "Nothing" where nobody has to act
 	Err     error  // the cause
 
-	// Trace is the provider's ids for the request that failed ("trace …, correlation …"), for its support; empty when it
-	// gave none.
+	// Trace is the provider's ids for the request that failed ("trace …, correlation …"), for its support;
+	// empty when it gave none.
 	Trace string
 
 	// RetryAfter is how long to wait before trying again is of any use; zero when nobody said. Only with

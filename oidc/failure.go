@@ -24,7 +24,7 @@ func unavailable(cause error, retryAfter time.Duration) *Error {
 	}
 }
 
-// unreachable is a call that got no answer.
+// unreachable is the error of a call that got no answer.
 func unreachable(doing string, err error) *Error {
 	var ours *Error
 	if errors.As(err, &ours) {
@@ -50,8 +50,8 @@ func temporary(status int) bool {
 	return status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
 }
 
-// providerSaid is a provider's own refusal. All of it is text that an attacker may have written: it chooses among our
-// sentences and is quoted for the log, nothing more.
+// providerSaid is a provider's own refusal. All of it is text that an attacker may have written: it chooses
+// among our sentences and is quoted for the log, nothing more.
 type providerSaid struct {
 	code        string // error
 	description string // error_description
@@ -73,11 +73,11 @@ func callbackRefusal(params url.Values) providerSaid {
 	}
 }
 
-// refusal turns what a provider said into what we say. Remedies name what has to be registered where. The secrets of the
-// exchange are blotted out of whatever the provider echoed.
+// refusal turns a provider's error into ours. Remedies name what has to be registered where. The secrets of
+// the exchange are redacted from whatever the provider echoed.
 func (s providerSaid) refusal(of dialect, cfg Config, secrets ...string) *Error {
 	m := s.meaning(of)
-	s.code, s.description, s.detail = blot(s.code, secrets), blot(s.description, secrets), blot(s.detail, secrets)
+	s.code, s.description, s.detail = redact(s.code, secrets), redact(s.description, secrets), redact(s.detail, secrets)
 	cause := fmt.Errorf("the provider said %s: %s", quoted(s.code), quoted(s.description))
 	if s.detail != "" {
 		cause = fmt.Errorf("%w (%s)", cause, quoted(s.detail))
@@ -86,7 +86,7 @@ func (s providerSaid) refusal(of dialect, cfg Config, secrets ...string) *Error 
 		cause = fmt.Errorf("%w, with status %d", cause, s.status)
 	}
 	remedy := strings.NewReplacer("{redirect_uri}", cfg.RedirectURL, "{client_id}", cfg.ClientID, "{tenant}", cfg.Tenant, "{issuer}", cfg.Issuer).Replace(m.remedy)
-	return &Error{Code: m.code, Message: m.message, Remedy: remedy, Err: cause, Trace: blot(s.trace(), secrets)}
+	return &Error{Code: m.code, Message: m.message, Remedy: remedy, Err: cause, Trace: redact(s.trace(), secrets)}
 }
 
 var (
@@ -94,7 +94,8 @@ var (
 	plainID    = regexp.MustCompile(`^[0-9A-Za-z_-]{1,80}$`)
 )
 
-// trace are the provider's ids for the request, for its support. Anything that is not plainly an id is left out.
+// trace are the provider's ids for the request, for its support. Anything that is not plainly an id is left
+// out.
 func (s providerSaid) trace() string {
 	var ids []string
 	add := func(name, id string) {
@@ -113,7 +114,8 @@ func (s providerSaid) trace() string {
 	return strings.Join(ids, ", ")
 }
 
-// entraLoop is the number with which Entra stops a client that repeats itself, for at least five minutes.
+// entraLoop is the number with which Entra refuses a client that repeats the same request, for at least five
+// minutes.
 const entraLoop = "50196"
 
 var aadstsNumber = regexp.MustCompile(`AADSTS(\d{4,8})\b`)
@@ -126,7 +128,8 @@ func aadsts(text string) string {
 	return ""
 }
 
-// tokenErrorCode is the error that the token endpoint named, in the standard's shape or in that of Okta's platform.
+// tokenErrorCode is the error that the token endpoint named, in the standard's shape or in that of Okta's
+// platform.
 func tokenErrorCode(e *oauth2.RetrieveError) string {
 	if e.ErrorCode != "" {
 		return e.ErrorCode
@@ -138,8 +141,8 @@ func tokenErrorCode(e *oauth2.RetrieveError) string {
 	return platform.ErrorCode
 }
 
-// tokenRefusal reads the token endpoint's answer (RFC 6749, section 5.2) out of x/oauth2's error, which carries the whole
-// response.
+// tokenRefusal reads the token endpoint's answer (RFC 6749, section 5.2) out of x/oauth2's error, which
+// carries the whole response.
 func (p *Provider) tokenRefusal(err error, grantType string, secrets ...string) *Error {
 	var e *oauth2.RetrieveError
 	if !errors.As(err, &e) {
@@ -159,7 +162,7 @@ func (p *Provider) tokenRefusal(err error, grantType string, secrets ...string) 
 	return refusal
 }
 
-// tokenAnswer is what the answer says, in the standard's shape or in that of Okta's platform.
+// tokenAnswer reads the error in the answer, in the standard's shape or in that of Okta's platform.
 func tokenAnswer(e *oauth2.RetrieveError, grantType string) providerSaid {
 	var more struct {
 		SubError      string `json:"suberror"`
@@ -187,8 +190,8 @@ func tokenAnswer(e *oauth2.RetrieveError, grantType string) providerSaid {
 // signedToken is any compact JWS or JWE.
 var signedToken = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){2,4}`)
 
-// blot takes every secret, and whatever looks like a token, out of text.
-func blot(text string, secrets []string) string {
+// redact takes every secret, and whatever looks like a token, out of text.
+func redact(text string, secrets []string) string {
 	for _, s := range secrets {
 		if s != "" {
 			text = strings.ReplaceAll(text, s, "[secret]")

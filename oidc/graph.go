@@ -26,9 +26,9 @@ const (
 	graphMargin   = 5 * time.Minute // before the end of an app token's life, when the next is fetched
 )
 
-// graph asks Microsoft Graph for the groups of people who are in more than an ID token holds, with the application's own
-// credential. Where the ID token points for them is never called: that host is gone, and the text of a token is no place to
-// take an address from.
+// graph asks Microsoft Graph for the groups of people who are in more than an ID token holds, with the
+// application's own credential. Where the ID token points for them is never called: that host is gone, and
+// the text of a token is no place to take an address from.
 type graph struct {
 	auth   *clientAuth
 	refuse func(err error, grantType string, secrets ...string) *Error // of the token endpoint
@@ -42,7 +42,7 @@ type graph struct {
 
 	mu     sync.Mutex
 	tokens map[string]graphToken // by tenant
-	paused time.Time             // until when Graph wants to be left alone
+	paused time.Time             // until when nobody asks Graph (Retry-After)
 }
 
 type graphToken struct {
@@ -60,7 +60,8 @@ type graphProblem struct {
 func (p *graphProblem) Error() string { return fmt.Sprintf("asking Microsoft Graph: %v", p.err) }
 func (p *graphProblem) Unwrap() error { return p.err }
 
-// groups are the ids of every security group and directory role that the person is in, directly or through another group.
+// groups are the ids of every security group and directory role that the person is in, directly or through
+// another group.
 func (g *graph) groups(ctx context.Context, doc *document, tenant, person string) ([]string, error) {
 	base, err := g.base(doc)
 	if err != nil {
@@ -114,7 +115,8 @@ func (q *graphQuestion) memberObjects(ctx context.Context, user string) ([]strin
 	return bounded(answer.Value)
 }
 
-// transitiveMemberOf asks for the groups page by page; those that are for mail alone are not in tokens either.
+// transitiveMemberOf asks for the groups page by page; those that are for mail alone are not in tokens
+// either.
 func (q *graphQuestion) transitiveMemberOf(ctx context.Context, user string) ([]string, error) {
 	var ids []string
 	next := user + "/transitiveMemberOf/microsoft.graph.group?" + strings.ReplaceAll(url.Values{
@@ -165,8 +167,8 @@ func unreadable(cause error) error {
 	return &graphProblem{"Microsoft Graph gave an answer that cannot be read.", "If it stays, look at what is between this machine and Microsoft Graph.", cause}
 }
 
-// ask puts one question, once more with a new token when ours is refused, and again after a pause when Graph wants one that
-// fits into the time that is left.
+// ask makes one request: once more with a new token after a 401, and again after the pause that a 429 asks
+// for, if that fits into the time that is left.
 func (q *graphQuestion) ask(ctx context.Context, method, url string, body []byte, into any) error {
 	renewed := false
 	for {
@@ -198,7 +200,7 @@ func (q *graphQuestion) ask(ctx context.Context, method, url string, body []byte
 	}
 }
 
-// send makes one call. The header is what counting and filtering ask for.
+// send makes one call. Counting and filtering need the header ConsistencyLevel.
 func (q *graphQuestion) send(ctx context.Context, method, url string, body []byte, token string) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, graphCall)
 	defer cancel()
@@ -214,7 +216,8 @@ func (q *graphQuestion) send(ctx context.Context, method, url string, body []byt
 	return send(q.client, req)
 }
 
-// pause waits as long as Graph has asked everybody to, if that fits into the time that is left; else there is no use in asking.
+// pause waits until Graph may be asked again (Retry-After), if that fits into the time that is left; else it
+// is an error.
 func (q *graphQuestion) pause(ctx context.Context) error {
 	q.mu.Lock()
 	left := q.paused.Sub(q.now())
@@ -245,7 +248,8 @@ func (g *graph) throttled(wait time.Duration) {
 	}
 }
 
-// refusedByGraph reads Graph's error: {"error":{"code":…,"innerError":{"request-id":…}}}. Its message is not of use to us.
+// refusedByGraph reads Graph's error: {"error":{"code":…,"innerError":{"request-id":…}}}. Its message is not
+// of use to us.
 func refusedByGraph(res *answer) error {
 	var said struct {
 		Error struct {
@@ -277,8 +281,8 @@ func refusedByGraph(res *answer) error {
 	return p
 }
 
-// token is the application's own for Graph in a tenant, from before if it is still good. However many wait for one, it is
-// fetched once.
+// token is the application's access token for Graph in a tenant (client_credentials), cached while it is
+// good. However many wait for one, it is fetched once.
 func (g *graph) token(ctx context.Context, doc *document, tenant string) (string, error) {
 	if token, ok := g.have(tenant); ok {
 		return token, nil
@@ -341,8 +345,8 @@ func lifeOf(token *oauth2.Token) time.Duration {
 	return time.Duration(min(max(seconds, 0), 24*60*60)) * time.Second
 }
 
-// endpointOf is the tenant's own token endpoint, where discovery names that of every organization: an application acts for
-// itself in one tenant at a time.
+// endpointOf is the tenant's own token endpoint, where discovery names that of every organization: an
+// application acts for itself in one tenant at a time.
 func endpointOf(tokenURL, tenant string) string {
 	return strings.Replace(tokenURL, "/"+anyOrganization+"/", "/"+tenant+"/", 1)
 }

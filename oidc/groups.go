@@ -14,7 +14,7 @@ func (p *Provider) resolve(ctx context.Context, doc *document, c claims) (Identi
 	return p.resolveAs(ctx, doc, c, who), nil
 }
 
-// resolveAs makes the identity of verified claims, whichever way they came: a sign-in, a refresh, an access token. It is the one
+// resolveAs makes the identity of verified claims, of a sign-in, a refresh or an access token. It is the one
 // place where an incomplete list of groups is completed, or said to be incomplete.
 func (p *Provider) resolveAs(ctx context.Context, doc *document, c claims, who tokenSubject) Identity {
 	identity := p.identity(c, who)

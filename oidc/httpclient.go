@@ -28,9 +28,9 @@ const (
 	maxCAFile = 1 << 20
 )
 
-// newHTTPClient makes the client for every call to one provider. It goes only where the configuration and the provider's
-// own discovery document point: redirects are not followed, no cookies are kept, and the proxy variables of the
-// environment are not consulted.
+// newHTTPClient makes the client for every call to one provider. It goes only where the configuration and the
+// provider's own discovery document point: redirects are not followed, no cookies are kept, and the proxy
+// variables of the environment are not consulted.
 func newHTTPClient(cfg Config, log *slog.Logger) (*http.Client, error) {
 	t := &transport{caFile: cfg.CAFile, log: log}
 	if cfg.ProxyURL != "" {
@@ -175,8 +175,8 @@ func send(client *http.Client, req *http.Request) (*answer, error) {
 	return &answer{status: res.StatusCode, header: res.Header, body: body}, nil
 }
 
-// retryAfter reads how long the provider wants to be left alone: Retry-After in seconds or as a date (RFC 9110, section
-// 10.2.3), or Okta's X-Rate-Limit-Reset in epoch seconds. Zero when it does not say.
+// retryAfter reads how long the provider asks us to wait: Retry-After in seconds or as a date (RFC 9110,
+// section 10.2.3), or Okta's X-Rate-Limit-Reset in epoch seconds. Zero when it does not say.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	const most = 5 * time.Minute
 	wait := time.Duration(0)

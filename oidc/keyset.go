@@ -30,10 +30,11 @@ const (
 	minRSABits, maxRSABits = 2048, 8192
 )
 
-// errNoKey is a token that none of the known keys signed.
+// errNoKey: none of the known keys signed the token.
 var errNoKey = errors.New("no key that the provider publishes has signed the token")
 
-// errUnnamedKey is a token that does not say which of several keys signed it (OpenID Connect Core 1.0, section 10.1).
+// errUnnamedKey: the token has no kid, and several keys could have signed it (OpenID Connect Core 1.0,
+// section 10.1).
 var errUnnamedKey = errors.New("the token does not say which of the provider's keys signed it")
 
 // publicKey is one published signing key.
@@ -46,12 +47,12 @@ type publicKey struct {
 	set    int // the number of the fetch that last had it
 }
 
-// keySet holds a provider's signing keys, each for a day after it was last published. A fetch adds to what is known and
-// takes nothing away: Entra's front ends do not agree, from one minute to the next, about which keys there are. A key that
-// the provider withdraws is therefore trusted for up to a day more.
+// keySet holds a provider's signing keys, each for a day after it was last published. A fetch adds to what is
+// known and takes nothing away: Entra's front ends do not agree, from one minute to the next, about which
+// keys there are. A key that the provider withdraws is therefore trusted for up to a day more.
 //
-// Strangers can make up tokens whose key is unknown or whose signature is bad; however many they send, they cause one fetch
-// in five minutes.
+// Strangers can make up tokens whose key is unknown or whose signature is bad; however many they send, they
+// cause one fetch in five minutes.
 type keySet struct {
 	name   string // of its fetches in the background; differs between the key sets of a provider
 	client *http.Client
@@ -67,8 +68,8 @@ type keySet struct {
 	backoff backoff
 }
 
-// verify returns the payload of a token that one of the keys at url signed, and that this key may sign. Which algorithms
-// are allowed was decided when the token was parsed.
+// verify returns the payload of a token that one of the keys at url signed, and that this key may sign. Which
+// algorithms are allowed was decided when the token was parsed.
 func (s *keySet) verify(ctx context.Context, url string, token *jose.JSONWebSignature, fits func(publicKey, []byte) error) ([]byte, error) {
 	waited, err := s.ready(ctx, url)
 	if err != nil {
@@ -79,7 +80,7 @@ func (s *keySet) verify(ctx context.Context, url string, token *jose.JSONWebSign
 		return payload, err
 	}
 	if waited {
-		s.spend()
+		s.recordMiss()
 		return nil, err
 	}
 	if err := await(ctx, s.work.singleFlight(s.name, func(ctx context.Context) error { return s.fetchForMiss(ctx, url) })); err != nil {
@@ -87,13 +88,13 @@ func (s *keySet) verify(ctx context.Context, url string, token *jose.JSONWebSign
 	}
 	payload, err = s.try(token, fits)
 	if !errors.Is(err, errNoKey) {
-		s.refund()
+		s.clearMiss()
 		return payload, err
 	}
 	return nil, s.noKey()
 }
 
-// ready sees to it that there are keys, and waits for a fetch only when there are none.
+// ready fetches the keys if that is due, and waits for it only when there are none.
 func (s *keySet) ready(ctx context.Context, url string) (waited bool, err error) {
 	have, due, refusal := s.look()
 	switch {
@@ -109,7 +110,8 @@ func (s *keySet) ready(ctx context.Context, url string) (waited bool, err error)
 	return true, await(ctx, done)
 }
 
-// look says whether there are keys, whether reading them again is due, and the refusal when there are none and it is not.
+// look says whether there are keys, whether reading them again is due, and the refusal when there are none
+// and it is not.
 func (s *keySet) look() (have, due bool, refusal *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,8 +148,8 @@ func (s *keySet) try(token *jose.JSONWebSignature, fits func(publicKey, []byte) 
 	return nil, refusal
 }
 
-// candidates are the keys that the header names: by kid, or, without one, the only one of its kind in the set as it was last
-// published.
+// candidates are the keys that the header names: by kid, or, without one, the only one of its kind in the set
+// as it was last published.
 func (s *keySet) candidates(header jose.Header) ([]publicKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,7 +172,8 @@ func (s *keySet) candidates(header jose.Header) ([]publicKey, error) {
 	return found, nil
 }
 
-// isFor says whether a public key is of the type that an algorithm signs with (RFC 7518, section 3.1; RFC 8037, section 3.1).
+// isFor says whether a public key is of the type that an algorithm signs with (RFC 7518, section 3.1; RFC
+// 8037, section 3.1).
 func isFor(key any, algorithm string) bool {
 	switch key.(type) {
 	case *rsa.PublicKey:
@@ -183,15 +186,17 @@ func isFor(key any, algorithm string) bool {
 	return false
 }
 
-// spend takes note that a fetch did not help the token that it was made for.
-func (s *keySet) spend() {
+// recordMiss notes that a fetch did not bring the key of the token that caused it: the next such fetch is
+// missPause away.
+func (s *keySet) recordMiss() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.missed = s.now()
 }
 
-// refund takes note that it did: the provider has new keys, and may have newer ones soon.
-func (s *keySet) refund() {
+// clearMiss notes that it did. The provider is rotating its keys, and the next token may need another fetch
+// at once.
+func (s *keySet) clearMiss() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.missed = time.Time{}
@@ -219,8 +224,8 @@ func (s *keySet) refresh(ctx context.Context, url string) error {
 	return s.fetch(ctx, url)
 }
 
-// fetchForMiss reads the keys for a token that none of them signed, if five minutes have passed since the last time that
-// was in vain.
+// fetchForMiss reads the keys for a token that none of them signed, if five minutes have passed since the
+// last time that was in vain.
 func (s *keySet) fetchForMiss(ctx context.Context, url string) error {
 	s.mu.Lock()
 	early := s.now().Sub(s.missed) < missPause
@@ -294,8 +299,8 @@ func (s *keySet) download(ctx context.Context, url string) ([]publicKey, *Error)
 	return keys, nil
 }
 
-// parseKeys reads a JSON Web Key Set (RFC 7517, section 5). A key that cannot be used is passed over, as section 5 asks;
-// a set of none but these is an error.
+// parseKeys reads a JSON Web Key Set (RFC 7517, section 5). A key that cannot be used is passed over, as
+// section 5 asks; a set of none but these is an error.
 func parseKeys(body []byte) (keys []publicKey, skipped int, err error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -350,7 +355,8 @@ func parseKey(raw json.RawMessage) (publicKey, error) {
 	}, nil
 }
 
-// checkStrength admits public keys of asymmetric algorithms alone, neither too weak to trust nor too large to verify with.
+// checkStrength admits public keys of asymmetric algorithms alone, neither too weak to trust nor too large to
+// verify with.
 func checkStrength(key any) error {
 	switch k := key.(type) {
 	case *rsa.PublicKey:

@@ -5,14 +5,14 @@ import (
 	"net/url"
 )
 
-// logoutRequest is a sign-out that is to go on at the provider.
+// logoutRequest are the parameters of a logout request (OpenID Connect RP-Initiated Logout 1.0, section 2).
 type logoutRequest struct {
 	idToken, logoutHint, clientID, returnTo string
 }
 
-// EndSession is the URL at which the browser ends the provider's own session (OpenID Connect RP-Initiated Logout 1.0), or
-// false when there is none: Okta needs the ID token to be shown, and a provider may have no such endpoint, or be down. The
-// ID token is put into the URL only when this provider issued it.
+// EndSession is the URL at which the browser ends the provider's own session (OpenID Connect RP-Initiated
+// Logout 1.0), or false when there is none: Okta needs the ID token to be shown, and a provider may have no
+// such endpoint, or be down. The ID token is put into the URL only when this provider issued it.
 func (p *Provider) EndSession(ctx context.Context, idToken, logoutHint, postLogoutRedirectURI string) (string, bool) {
 	doc, err := p.discovery.get(ctx)
 	if err != nil || doc.EndSessionURL == "" {
@@ -26,8 +26,9 @@ func (p *Provider) EndSession(ctx context.Context, idToken, logoutHint, postLogo
 	})
 }
 
-// WithState is an end-session URL with a state of ours, which the provider repeats at the post-logout redirect URI (OpenID
-// Connect RP-Initiated Logout 1.0, section 2): one that comes back with another state answers somebody else's sign-out.
+// WithState adds state to an end-session URL. The provider repeats it at the post-logout redirect URI (OpenID
+// Connect RP-Initiated Logout 1.0, section 2), so a browser that comes back with another state does not
+// answer our sign-out.
 func WithState(endSession, state string) string {
 	u, err := url.Parse(endSession)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// logoutEvent is the member of events that makes a token a logout token (OpenID Connect Back-Channel Logout 1.0, section 2.4).
+	// logoutEvent is the member of events that makes a token a logout token (OpenID Connect Back-Channel
+	// Logout 1.0, section 2.4).
 	logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 	// maxLogoutToken bounds a logout token, in bytes; it carries nothing about the person but their name.
 	maxLogoutToken = 16 << 10
@@ -17,17 +18,19 @@ const (
 	maxLogoutLife = 24 * time.Hour
 )
 
-// LogoutToken is a verified logout token: the provider says that a person, or one session of theirs, has ended.
+// LogoutToken is a verified logout token: the provider says that a person, or one session of theirs, has
+// ended.
 type LogoutToken struct {
 	Subject   string    // canonical; "" if only a session is named
 	SID       string    // "" if the person is meant, with all their sessions
 	JTI       string    // names this token; one that was seen before is a replay
-	ExpiresAt time.Time // when no replay would be accepted any more
+	ExpiresAt time.Time // until when JTI has to be remembered
 }
 
-// VerifyLogoutToken takes a logout token to what it says (OpenID Connect Back-Channel Logout 1.0, section 2.6), all but step 8:
-// that JTI has not been seen before is for the caller to remember, until ExpiresAt. Every error is an *Error;
-// CodeProviderUnavailable means that the provider's keys could not be read, everything else that the token does not hold.
+// VerifyLogoutToken verifies a logout token (OpenID Connect Back-Channel Logout 1.0, section 2.6), except for
+// step 8: the caller has to remember each JTI until ExpiresAt and refuse one that it has seen before. Every
+// error is an *Error; CodeProviderUnavailable means that the provider's keys could not be read, everything
+// else that the token does not hold.
 func (p *Provider) VerifyLogoutToken(ctx context.Context, token string) (LogoutToken, error) {
 	verified, err := p.verifyLogoutToken(ctx, token)
 	if err != nil {

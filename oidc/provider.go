@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Env is what a Provider needs from outside. The zero value is the real world: the system's clock and randomness, and no
-// log.
+// Env is what a Provider needs from outside. The zero value is the real world: the system's clock and
+// randomness, and no log.
 type Env struct {
 	Now  func() time.Time
 	Rand io.Reader
@@ -45,8 +45,8 @@ type Provider struct {
 	log  *slog.Logger
 }
 
-// New makes a provider. It calls nobody: the provider's documents are fetched when they are first needed, so that a program
-// starts while its provider is down. The error joins every Problem of the settings.
+// New makes a provider. It calls nobody: the provider's documents are fetched when they are first needed, so
+// that a program starts while its provider is down. The error joins every Problem of the settings.
 func New(cfg Config, env Env) (*Provider, error) {
 	if problems := cfg.Check(); len(problems) > 0 {
 		return nil, joined(problems)
@@ -152,8 +152,9 @@ func (p *Provider) Title() string { return p.cfg.title() }
 // Type is TypeOkta, TypeEntra or TypeOIDC.
 func (p *Provider) Type() string { return p.cfg.Type }
 
-// Issuer is the issuer in the provider's own spelling once it is known, and as configured until then. For an Entra of many
-// tenants it holds the literal {tenantid}. To match an issuer that somebody sends, use HandlesIssuer.
+// Issuer is the issuer in the provider's own spelling once it is known, and as configured until then. For an
+// Entra of many tenants it holds the literal {tenantid}. To match an issuer that somebody sends, use
+// HandlesIssuer.
 func (p *Provider) Issuer() string {
 	if doc := p.discovery.latest(); doc != nil {
 		return doc.IssuerURL
@@ -161,18 +162,19 @@ func (p *Provider) Issuer() string {
 	return p.dialect.issuer()
 }
 
-// HandlesIssuer says whether the iss of a sign-in that somebody else starts (OpenID Connect Core 1.0, section 4) means this
-// provider. Okta's dashboard names the org, whatever authorization server the application uses.
+// HandlesIssuer says whether the iss of a sign-in that somebody else starts (OpenID Connect Core 1.0, section
+// 4) means this provider. Okta's dashboard names the org, whatever authorization server the application uses.
 func (p *Provider) HandlesIssuer(iss string) bool {
 	return iss != "" && p.dialect.handlesIssuer(p.discovery.latest(), iss)
 }
 
-// MatchesIssuer says whether the iss of a front-channel logout (OpenID Connect Front-Channel Logout 1.0, section 3) is this
-// provider's. Okta may name the org there, too.
+// MatchesIssuer says whether the iss of a front-channel logout (OpenID Connect Front-Channel Logout 1.0,
+// section 3) is this provider's. Okta may name the org there, too.
 func (p *Provider) MatchesIssuer(iss string) bool { return p.HandlesIssuer(iss) }
 
-// SubjectOf is the canonical subject of a person whom the provider names by issuer and sub (iss_sub, RFC 9493, section
-// 3.2.5). ok is false when the issuer is another, and for Entra, whose sub differs between applications.
+// SubjectOf is the canonical subject of a person whom the provider names by issuer and sub (iss_sub, RFC
+// 9493, section 3.2.5). ok is false when the issuer is another, and for Entra, whose sub differs between
+// applications.
 func (p *Provider) SubjectOf(iss, sub string) (canonical string, ok bool) {
 	if !p.HandlesIssuer(iss) || !validSubject(sub) {
 		return "", false
@@ -181,14 +183,15 @@ func (p *Provider) SubjectOf(iss, sub string) (canonical string, ok bool) {
 	return canonical, err == nil
 }
 
-// HandlesDomain says whether people with addresses in this domain sign in here: whether it is one of trusted_domains.
+// HandlesDomain says whether people with addresses in this domain sign in here: whether it is one of
+// trusted_domains.
 func (p *Provider) HandlesDomain(domain string) bool {
 	normalized, err := normalizeDomain(strings.TrimSpace(domain))
 	return err == nil && slices.Contains(p.trusted, normalized)
 }
 
-// AuthorizationOrigin is the origin to which Begin redirects ("https://acme.okta.com"), for a content security policy. It is
-// "" as long as discovery has never worked.
+// AuthorizationOrigin is the origin to which Begin redirects ("https://acme.okta.com"), for a content
+// security policy. It is "" as long as discovery has never worked.
 func (p *Provider) AuthorizationOrigin() string {
 	doc := p.discovery.latest()
 	if doc == nil {
@@ -197,8 +200,8 @@ func (p *Provider) AuthorizationOrigin() string {
 	return origin(doc.AuthURL)
 }
 
-// Origins are those of the pages to which a browser is sent: for signing in, and for signing out. None when discovery does
-// not work.
+// Origins are those of the pages to which a browser is sent: for signing in, and for signing out. None when
+// discovery does not work.
 func (p *Provider) Origins(ctx context.Context) []string {
 	doc, err := p.discovery.get(ctx)
 	if err != nil {
@@ -219,9 +222,9 @@ func origin(endpoint string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// Ping says whether the provider answers, as of the last minute; sign-in may be possible without, with what was learnt before. It may
-// be called as often as one likes: it asks at most once a minute, and repeats the last failure, an *Error, until the next
-// attempt is due.
+// Ping says whether the provider answers, as of the last minute; sign-in may be possible without, with what
+// was learnt before. It may be called as often as one likes: it asks at most once a minute, and repeats the
+// last failure, an *Error, until the next attempt is due.
 func (p *Provider) Ping(ctx context.Context) error { return p.discovery.answers(ctx) }
 
 // Close ends what runs in the background and waits for it. A closed provider refuses.

@@ -11,15 +11,18 @@ import (
 
 const grantRefresh = "refresh_token"
 
-// Refresh uses a refresh token to ask the provider again about somebody who is signed in (RFC 6749, section 6; OpenID
-// Connect Core 1.0, section 12). It returns who they are now, and in RefreshToken the token to keep from now on, the same one
-// where the provider does not rotate: it has to be stored before anything else is done, for the one before may be dead. IDToken
-// is empty when the provider gave none; the one from before is still good for EndSession.
+// Refresh uses a refresh token to ask the provider again about somebody who is signed in (RFC 6749, section
+// 6; OpenID Connect Core 1.0, section 12). It returns who they are now, and in RefreshToken the token to keep
+// from now on, the same one where the provider does not rotate: it has to be stored before anything else is
+// done, because the one before may no longer work. IDToken is empty when the provider gave none; the one from
+// before is still good for EndSession.
 //
-// What goes wrong after the token was used, at userinfo for example, comes with a SignIn that has a RefreshToken and nothing else.
+// What goes wrong after the token was used, at userinfo for example, comes with a SignIn that has a
+// RefreshToken and nothing else.
 //
-// Every error is an *Error. CodeAccessEnded says that the provider no longer vouches for the person; CodeLoginRequired that it
-// would after another sign-in; CodeProviderUnavailable that nobody knows; all others that the settings are at fault here or there.
+// Every error is an *Error. CodeAccessEnded says that the provider no longer vouches for the person;
+// CodeLoginRequired that it would after another sign-in; CodeProviderUnavailable that nobody knows; all
+// others that the settings are at fault here or there.
 func (p *Provider) Refresh(ctx context.Context, refreshToken string, was Identity) (*SignIn, error) {
 	signIn, err := p.refresh(ctx, refreshToken, was)
 	if err != nil {
@@ -48,7 +51,7 @@ func (p *Provider) refresh(ctx context.Context, refreshToken string, was Identit
 	return signIn, nil
 }
 
-// renewed is what the token endpoint's answer to a refresh says of the person.
+// renewed makes the sign-in of the token endpoint's answer to a refresh, which must be about the same person.
 func (p *Provider) renewed(ctx context.Context, doc *document, token *oauth2.Token, was Identity) (*SignIn, *Error) {
 	raw, _ := token.Extra("id_token").(string)
 	c, refusal := p.renewedClaims(ctx, doc, raw, token, was)
@@ -75,8 +78,8 @@ func (p *Provider) renewed(ctx context.Context, doc *document, token *oauth2.Tok
 	}, nil
 }
 
-// ended is a refusal of ours to somebody who may not be signed in any more: one who became a guest, or whose tenant was taken
-// off the list.
+// ended turns a refusal of ours into CodeAccessEnded for somebody who was signed in: one who became a guest,
+// or whose tenant was taken off allowed_tenants.
 func ended(refusal *Error) *Error {
 	if refusal.Code != CodeGuestRefused && refusal.Code != CodeTenantRefused {
 		return refusal
@@ -86,8 +89,8 @@ func ended(refusal *Error) *Error {
 	return &e
 }
 
-// renewedClaims are those of the new ID token, completed; or, where the provider gives none at a refresh, userinfo's, with what
-// the sign-in's ID token said about itself.
+// renewedClaims are those of the new ID token, completed; or, where the provider gives none at a refresh,
+// userinfo's, with what the sign-in's ID token said about itself.
 func (p *Provider) renewedClaims(ctx context.Context, doc *document, raw string, token *oauth2.Token, was Identity) (claims, *Error) {
 	if raw != "" {
 		c, err := p.verifyIDToken(ctx, doc, raw, expected{renewed: true, accessToken: token.AccessToken})

@@ -21,7 +21,8 @@ import (
 const (
 	// attemptLife is how long a person may take at the provider.
 	attemptLife = time.Hour
-	// maxParams and maxParam bound a callback: how many parameters, and of how many bytes. Entra's codes are the longest.
+	// maxParams and maxParam bound a callback: how many parameters, and of how many bytes. Entra's codes are
+	// the longest.
 	maxParams = 50
 	maxParam  = 16 << 10
 	// maxHint bounds a login_hint, in bytes.
@@ -30,13 +31,17 @@ const (
 
 // BeginOptions shape one sign-in.
 type BeginOptions struct {
-	LoginHint string         // who it is going to be; a convenience, never proof
-	Prompt    string         // none, login, consent, select_account; empty: as the provider sees fit
-	MaxAge    *time.Duration // the oldest sign-in at the provider that will do, in whole seconds; nil: any
+	// LoginHint is login_hint: who is likely to sign in. Whoever does may be another.
+	LoginHint string
+	// Prompt is none, login, consent or select_account. Empty: the setting prompt.
+	Prompt string
+	// MaxAge is max_age, in whole seconds: how long ago the person may have signed in at the provider, or they
+	// do so again. Nil: the setting max_age.
+	MaxAge *time.Duration
 }
 
-// Attempt is one sign-in under way, from Begin to Finish. Whoever holds it could finish the sign-in: it belongs sealed into
-// the browser that began it.
+// Attempt is one sign-in under way, from Begin to Finish. Whoever holds it could finish the sign-in: it
+// belongs sealed into the browser that began it.
 type Attempt struct {
 	Provider string    `json:"provider"`
 	State    string    `json:"state"`
@@ -44,7 +49,7 @@ type Attempt struct {
 	Verifier string    `json:"verifier"`
 	IssuedAt time.Time `json:"issued_at"`
 
-	MaxAge *time.Duration `json:"max_age,omitempty"` // that was asked for
+	MaxAge *time.Duration `json:"max_age,omitempty"` // that was sent
 }
 
 // SignIn is a finished sign-in.
@@ -90,8 +95,8 @@ func (p *Provider) random() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(b), nil
 }
 
-// scopes are the standard ones and those configured. offline_access is left out where the provider lists its scopes and
-// that is not among them: Google refuses it.
+// scopes are the standard ones and those configured. offline_access is left out where the provider lists its
+// scopes and that is not among them: Google refuses it.
 func (p *Provider) scopes(doc *document) []string {
 	scopes := []string{gooidc.ScopeOpenID, gooidc.ScopeProfile, gooidc.ScopeEmail}
 	if len(doc.Scopes) == 0 || slices.Contains(doc.Scopes, gooidc.ScopeOfflineAccess) {
@@ -136,9 +141,9 @@ func (p *Provider) parameters(o BeginOptions) []oauth2.AuthCodeOption {
 	return options
 }
 
-// Finish completes a sign-in with the parameters of the callback: it checks that they answer the attempt, redeems the code,
-// verifies the ID token and says who it is. Every error is an *Error; nothing in params is believed, or repeated, before
-// state has matched.
+// Finish completes a sign-in with the parameters of the callback: it checks that they answer the attempt,
+// redeems the code, verifies the ID token and says who it is. Every error is an *Error; nothing in params is
+// believed, or repeated, before state has matched.
 func (p *Provider) Finish(ctx context.Context, a Attempt, params url.Values) (*SignIn, error) {
 	signIn, err := p.finish(ctx, a, params)
 	if err != nil {
@@ -190,7 +195,7 @@ func (p *Provider) finish(ctx context.Context, a Attempt, params url.Values) (*S
 	}, nil
 }
 
-// signedInSince is the earliest sign-in at the provider that will do; zero when any will.
+// signedInSince is the earliest auth_time that satisfies the max_age that was sent; zero when none was.
 func (a Attempt) signedInSince() time.Time {
 	if a.MaxAge == nil {
 		return time.Time{}
@@ -198,8 +203,8 @@ func (a Attempt) signedInSince() time.Time {
 	return a.IssuedAt.Add(-*a.MaxAge)
 }
 
-// single are the parameters that a callback may have once. Which of two would count is a matter of taste, and two programs
-// may differ in theirs.
+// single are the parameters that a callback may have only once: of two, one program would take the first and
+// another the last.
 var single = []string{"state", "code", "iss", "error", "error_description", "error_subcode", "suberror", "error_uri", "session_state", "id_token", "access_token"}
 
 // checkCallback holds a callback to the attempt that it claims to answer.
@@ -233,8 +238,9 @@ func (p *Provider) checkCallback(a Attempt, params url.Values) *Error {
 	return nil
 }
 
-// checkResponseIssuer holds a callback to its issuer when it names one, as it must when the provider says that it always does
-// (RFC 9207, section 2.4): the defence against one provider's code being carried to another.
+// checkResponseIssuer holds a callback to its issuer when it names one, as it must when the provider says
+// that it always does (RFC 9207, section 2.4): the defence against one provider's code being carried to
+// another.
 func (p *Provider) checkResponseIssuer(doc *document, params url.Values) *Error {
 	const remedy = "The callback is of another provider. Many of these may be an attack."
 	if !params.Has("iss") {
@@ -250,7 +256,7 @@ func (p *Provider) checkResponseIssuer(doc *document, params url.Values) *Error 
 	return invalid(remedy, fmt.Errorf("the callback's iss is %s, not %s", quoted(iss), doc.IssuerURL))
 }
 
-// exchange redeems the code. It is asked once: a code that may have reached the provider is never sent again.
+// exchange redeems the code, in one request: a code that may have reached the provider is never sent again.
 func (p *Provider) exchange(ctx context.Context, doc *document, a Attempt, code string) (*oauth2.Token, *Error) {
 	return p.redeem(ctx, doc, url.Values{
 		"grant_type":    {"authorization_code"},
@@ -260,7 +266,7 @@ func (p *Provider) exchange(ctx context.Context, doc *document, a Attempt, code 
 	}, a.State, a.Nonce)
 }
 
-// redeem puts a grant to the token endpoint. What the grant and secrets say is blotted out of any refusal.
+// redeem sends a grant to the token endpoint. The grant's values and secrets are redacted from any refusal.
 func (p *Provider) redeem(ctx context.Context, doc *document, grant url.Values, secrets ...string) (*oauth2.Token, *Error) {
 	token, err := p.auth.redeem(gooidc.ClientContext(ctx, p.client), doc, doc.TokenURL, grant)
 	if err != nil {

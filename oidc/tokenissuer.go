@@ -1,6 +1,6 @@
 package oidc
 
-// tokenIssuer is one of those whose access tokens a provider takes: its document, its keys, and how it speaks.
+// tokenIssuer is an issuer whose access tokens are taken: its dialect, its discovery document and its keys.
 type tokenIssuer struct {
 	dialect
 	discovery *discovery
@@ -18,7 +18,7 @@ func (p *Provider) tokenIssuers() []*tokenIssuer {
 	return issuers
 }
 
-// tokenIssuer is the one that a token names, or nil.
+// tokenIssuer is the one with this iss, or nil.
 func (p *Provider) tokenIssuer(iss string) *tokenIssuer {
 	for _, issuer := range p.issuers {
 		if issuer.issues(issuer.discovery.latest(), iss) {

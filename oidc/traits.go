@@ -10,18 +10,20 @@ func IsType(text string) bool {
 	return known
 }
 
-// UsesFormPost says whether the provider answers by a form that the browser posts (response_mode form_post): a cross-site POST.
+// UsesFormPost says whether the provider answers by a form that the browser posts (response_mode form_post):
+// a cross-site POST.
 func (p *Provider) UsesFormPost() bool { return p.cfg.ResponseMode == ResponseModeFormPost }
 
 // KnowsDomains says whether HandlesDomain can ever be true.
 func (p *Provider) KnowsDomains() bool { return len(p.cfg.TrustedDomains) > 0 }
 
-// PromptForAccount is the prompt with which a person can sign in with another account: select_account or login (OpenID
-// Connect Core 1.0, section 3.1.2.1).
+// PromptForAccount is the prompt with which a person can sign in with another account: select_account or
+// login (OpenID Connect Core 1.0, section 3.1.2.1).
 func (p *Provider) PromptForAccount() string { return p.dialect.promptForAccount() }
 
-// MaxAgeForFreshSignIn is the max_age to send, beside prompt=login, when the person must sign in again (OpenID Connect Core
-// 1.0, section 3.1.2.1): 0, which also makes the provider say when they did. It is nil for Entra, which does not support it.
+// MaxAgeForFreshSignIn is the max_age to send, beside prompt=login, when the person must sign in again
+// (OpenID Connect Core 1.0, section 3.1.2.1): 0, which also makes the provider say when they did. It is nil
+// for Entra, which does not support it.
 func (p *Provider) MaxAgeForFreshSignIn() *time.Duration {
 	if !p.dialect.takesMaxAgeZero() {
 		return nil
@@ -29,9 +31,10 @@ func (p *Provider) MaxAgeForFreshSignIn() *time.Duration {
 	return new(time.Duration)
 }
 
-// TellsAuthTime says whether an ID token has auth_time when the sign-in was asked for with a max_age. Entra's has it only
-// where the application's optional claims name it.
+// TellsAuthTime says whether an ID token has auth_time when the sign-in was asked for with a max_age. Entra's
+// has it only where the application's optional claims name it.
 func (p *Provider) TellsAuthTime() bool { return p.dialect.tellsAuthTime() }
 
-// SupportsUniversalLogout says whether the provider calls Universal Logout (VerifyUniversalLogout): Okta does.
+// SupportsUniversalLogout says whether the provider calls Universal Logout (VerifyUniversalLogout): Okta
+// does.
 func (p *Provider) SupportsUniversalLogout() bool { return p.dialect.universalLogoutIssuer() != "" }

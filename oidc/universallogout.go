@@ -11,13 +11,13 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// universalLogoutType is the type of the bearer token (draft-parecki-oauth-global-token-revocation).
+// universalLogoutType is the typ of the bearer token (draft-parecki-oauth-global-token-revocation).
 const universalLogoutType = "global-token-revocation+jwt"
 
-// VerifyUniversalLogout says whether a bearer token is Okta's, for a call of Universal Logout (global token revocation) to our
-// endpoint, a URL without a query. It returns the token's jti, which must not have been seen before, and until when a replay
-// would be accepted. Every error is an *Error; CodeProviderUnavailable means that Okta's keys could not be read, everything
-// else that the token does not hold.
+// VerifyUniversalLogout verifies the bearer token with which Okta calls Universal Logout (global token
+// revocation) at our endpoint, a URL without a query. The caller has to remember the token's jti until
+// expires and refuse one that it has seen before. Every error is an *Error; CodeProviderUnavailable means
+// that Okta's keys could not be read, everything else that the token is not valid.
 func (p *Provider) VerifyUniversalLogout(ctx context.Context, bearer, endpoint string) (jti string, expires time.Time, err error) {
 	token, refusal := p.verifyUniversalLogout(ctx, bearer, endpoint)
 	if refusal != nil {
@@ -56,7 +56,8 @@ func (p *Provider) verifyUniversalLogout(ctx context.Context, bearer, endpoint s
 	return signed.claims, nil
 }
 
-// checkUniversalLogout holds the token to its type, so that an ID token is not good for it, to our application, and to bounds.
+// checkUniversalLogout holds the token to its typ, so that an ID token does not serve, to our application,
+// and to bounds.
 func (p *Provider) checkUniversalLogout(signed *signedBy, token *gooidc.IDToken) error {
 	if _, claimed := signed.header.ExtraHeaders[jose.HeaderType]; !claimed {
 		return fmt.Errorf("the bearer token does not say that it is of type %s", universalLogoutType)

@@ -16,33 +16,34 @@ const (
 	maxNesting = 32
 )
 
-// unverified is what a token says of itself. Anybody can write that; it serves to find out whose the token would be, and to
-// refuse in words that help.
+// unverified is what a token says of itself before its signature is verified. Anybody can write that: it only
+// chooses the issuer to verify with, and the reason for a refusal.
 type unverified struct {
 	header   tokenHeader
 	issuer   string
 	audience shortJSON // a text or a list
 }
 
-// tokenHeader are the parameters of a JOSE header (RFC 7515, section 4) that matter before the signature is looked at.
+// tokenHeader are the parameters of a JOSE header (RFC 7515, section 4) that matter before the signature is
+// looked at.
 type tokenHeader struct {
 	Algorithm string    `json:"alg"`
-	Nonce     shortJSON `json:"nonce"` // Microsoft's alone: of tokens that nobody but their API can verify
+	Nonce     shortJSON `json:"nonce"` // Microsoft's: of tokens that nobody but their API can verify
 	Critical  shortJSON `json:"crit"`
 	Zip       shortJSON `json:"zip"` // of encrypted tokens, as the next two
 	Enc       shortJSON `json:"enc"`
 	PBES2     shortJSON `json:"p2c"`
 }
 
-// UnverifiedIssuer reads iss of something that looks like a JWT, without believing it, in bounded time and memory: ok is false for
-// whatever is not.
+// UnverifiedIssuer reads iss out of a JWT whose signature nobody has verified, in bounded time and memory. ok
+// is false for what is no JWT.
 func UnverifiedIssuer(raw string) (issuer string, ok bool) {
 	token, problem := readUnverified(raw)
 	return token.issuer, problem == ""
 }
 
-// readUnverified reads what a signed token says of itself. Problem says for people why it is none; whatever is too large, or has
-// too many parts, is refused before it is decoded.
+// readUnverified reads what a signed token says of itself; problem says for people why it is none. Whatever
+// is too large, or has too many parts, is refused before it is decoded.
 func readUnverified(raw string) (token unverified, problem string) {
 	const none = "This is not an access token that can be verified here: it is not a signed JSON Web Token."
 	if len(raw) > maxToken {

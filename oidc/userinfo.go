@@ -15,8 +15,9 @@ import (
 // maxUserinfo bounds the claims that complete an ID token, in bytes.
 const maxUserinfo = 256 << 10
 
-// complete fills in, from the userinfo endpoint, what an ID token lacks and we need. Okta's are "thin" when they come with an
-// access token. Half an identity is never signed in: what is needed and can't be had is a refusal.
+// complete fills in, from the userinfo endpoint, what an ID token lacks and we need. Okta's are "thin" when
+// they come with an access token. Half an identity is never signed in: what is needed and can't be had is a
+// refusal.
 func (p *Provider) complete(ctx context.Context, doc *document, c claims, token *oauth2.Token) (claims, *Error) {
 	if !p.dialect.userinfo() || doc.UserInfoURL == "" || !p.incomplete(c) {
 		return c, nil
@@ -75,15 +76,15 @@ func (p *Provider) userinfo(ctx context.Context, url string, token *oauth2.Token
 	return c, nil
 }
 
-// tokenClaims are the ID token's alone: about the token, the session and the way it was made, or for Entra. Userinfo does not
-// add to them.
+// tokenClaims are the ID token's alone: about the token, the session and the way it was made, or for Entra.
+// Userinfo does not add to them.
 var tokenClaims = []string{
 	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "azp", "nonce", "auth_time", "acr", "amr", "sid", "ver", "idp",
 	"at_hash", "c_hash", "s_hash", "tid", "oid", "acct", "xms_edov", "hasgroups", "email", "email_verified",
 }
 
-// merged adds what userinfo knows and the ID token does not say. An address and its being verified stay together: the one is
-// never taken from here and the other from there.
+// merged adds what userinfo knows and the ID token does not say. An address and its being verified stay
+// together: the one is never taken from here and the other from there.
 func merged(token, userinfo claims) claims {
 	all := make(claims, len(token)+len(userinfo))
 	for name, v := range userinfo {

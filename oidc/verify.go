@@ -16,11 +16,11 @@ import (
 const (
 	// maxToken bounds a token before anything parses it, in bytes.
 	maxToken = 64 << 10
-	// maxSkew is how far the provider's clock may be behind ours.
+	// maxSkew is how far the provider's clock and ours may differ.
 	maxSkew = time.Minute
 )
 
-// expected is what an ID token must answer to.
+// expected is what an ID token is checked against.
 type expected struct {
 	nonce         string
 	renewed       bool      // by a refresh token: the nonce was the sign-in's, and few providers repeat it
@@ -28,8 +28,8 @@ type expected struct {
 	signedInSince time.Time // auth_time, if there is one, must not be before; zero: whenever
 }
 
-// verifyIDToken takes a raw ID token to its claims, or refuses it (OpenID Connect Core 1.0, section 3.1.3.7). Nothing in the
-// token is believed before its signature is verified.
+// verifyIDToken verifies a raw ID token (OpenID Connect Core 1.0, section 3.1.3.7) and returns its claims.
+// Nothing in the token is believed before its signature is verified.
 func (p *Provider) verifyIDToken(ctx context.Context, doc *document, raw string, want expected) (claims, *Error) {
 	if len(raw) > maxToken || strings.Count(raw, ".") != 2 {
 		return nil, invalid("Let the provider sign ID tokens without encrypting them, and keep them below 64 KiB with fewer groups.",
@@ -70,7 +70,8 @@ func (p *Provider) verifyIDToken(ctx context.Context, doc *document, raw string,
 	return c, nil
 }
 
-// verifier is go-oidc's, with our keys, our clock, and up to maxSkew of leniency about the end of a token's life.
+// verifier is go-oidc's, with our keys, our clock, and up to maxSkew of leniency about the end of a token's
+// life.
 func (p *Provider) verifier(doc *document, keys gooidc.KeySet) *gooidc.IDTokenVerifier {
 	return gooidc.NewVerifier(doc.IssuerURL, keys, &gooidc.Config{
 		ClientID:             p.cfg.ClientID,
@@ -80,7 +81,8 @@ func (p *Provider) verifier(doc *document, keys gooidc.KeySet) *gooidc.IDTokenVe
 	})
 }
 
-// checkIssuedAt holds iat to be there (section 2), and not to lie ahead of our clock by more than maxSkew allows.
+// checkIssuedAt holds iat to be there (section 2), and not to lie ahead of our clock by more than maxSkew
+// allows.
 func checkIssuedAt(c claims, now time.Time) error {
 	issued := c.instant("iat")
 	if issued.IsZero() {
@@ -92,8 +94,8 @@ func checkIssuedAt(c claims, now time.Time) error {
 	return nil
 }
 
-// checkAuthorizedParty holds azp to be us when it is there, as it must be when the token is for several (section 3.1.3.7,
-// steps 4 and 5).
+// checkAuthorizedParty holds azp to be us when it is there, as it must be when the token is for several
+// (section 3.1.3.7, steps 4 and 5).
 func checkAuthorizedParty(c claims, audience []string, clientID string) error {
 	if !c.has("azp") && len(audience) <= 1 {
 		return nil
@@ -110,8 +112,9 @@ func validSubject(sub string) bool {
 	return sub != "" && len(sub) <= 255 && !strings.ContainsFunc(sub, foreign)
 }
 
-// checkSignedInSince holds the provider to the max_age that was asked for (section 3.1.2.1). Entra tells auth_time only where
-// it is configured as an optional claim; without it the caller sees a zero AuthTime and decides.
+// checkSignedInSince holds the provider to the max_age that was asked for (section 3.1.2.1). Entra tells
+// auth_time only where it is configured as an optional claim; without it the caller sees a zero AuthTime and
+// decides.
 func checkSignedInSince(c claims, since time.Time) *Error {
 	signedIn := c.instant("auth_time")
 	if since.IsZero() || signedIn.IsZero() || !signedIn.Before(since.Add(-maxSkew)) {
@@ -134,7 +137,7 @@ func remedyFor(err error) string {
 	return "Many of these may be an attack; one after a change is likely the change: issuer, client_id, signing keys."
 }
 
-// signatureRefusal turns what the key set said into what we say.
+// signatureRefusal is the refusal of a token whose signature did not verify.
 func signatureRefusal(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -143,8 +146,8 @@ func signatureRefusal(err error) *Error {
 	return invalid("Many of these may be an attack. If all sign-ins fail: the provider signs with a key that it does not publish (an application's own signing key, in Entra or Okta).", err)
 }
 
-// signedBy is the go-oidc key set of one verification: it looks the key up in ours, keeps the claims in full, and hands
-// go-oidc those that it checks.
+// signedBy is the go-oidc key set of one verification: it looks the key up in ours, keeps the claims in full,
+// and hands go-oidc those that it checks.
 type signedBy struct {
 	keys       *keySet
 	url        string // of the keys
@@ -204,7 +207,8 @@ func (s *signedBy) verify(ctx context.Context, raw string) ([]byte, error) {
 	return checked, nil
 }
 
-// checkType refuses a token of another purpose that the same key signed: it says so in its header (RFC 8725, section 3.11).
+// checkType refuses a token of another purpose that the same key signed: it says so in its header (RFC 8725,
+// section 3.11).
 func (s *signedBy) checkType() error {
 	typ, claimed := s.header.ExtraHeaders[jose.HeaderType]
 	if !claimed {

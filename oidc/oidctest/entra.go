@@ -149,8 +149,8 @@ func (e *Entra) routes() {
 		e.handle("/{authority}/oauth2/v2.0/"+name, endpoint.endpoint, e.versioned(2, endpoint.answer))
 		e.handle("/{authority}/oauth2/"+name, endpoint.endpoint, e.versioned(1, endpoint.answer))
 	}
-	e.handle("POST /sign-in", EndpointSignIn, e.stamped(func(w http.ResponseWriter, r *http.Request) { e.choose(w, r, entraDesk{e}) }))
-	e.handle("/devicelogin", EndpointDevice, e.stamped(func(w http.ResponseWriter, r *http.Request) { e.enterCode(w, r, entraDesk{e}) }))
+	e.handle("POST /sign-in", EndpointSignIn, e.stamped(func(w http.ResponseWriter, r *http.Request) { e.choose(w, r, entraAuthorizer{e}) }))
+	e.handle("/devicelogin", EndpointDevice, e.stamped(func(w http.ResponseWriter, r *http.Request) { e.enterCode(w, r, entraAuthorizer{e}) }))
 	e.graphRoutes()
 }
 

@@ -35,7 +35,7 @@ func (e *Entra) authorize(w http.ResponseWriter, r *http.Request, at authority) 
 		e.answer(w, r, a, e.aadParams(problem))
 		return
 	}
-	e.signIn(w, r, a, entraDesk{e})
+	e.signIn(w, r, a, entraAuthorizer{e})
 }
 
 // checkClientAt says whether an application exists in the authority's tenant.
@@ -95,12 +95,12 @@ func (e *Entra) checkAuthorize(a *authorization) *aadError {
 	return nil
 }
 
-// entraDesk ends sign-ins the way Entra does.
-type entraDesk struct{ *Entra }
+// entraAuthorizer ends sign-ins the way Entra does.
+type entraAuthorizer struct{ *Entra }
 
 // candidates are the people who can sign in at the authority: those of a tenant including its guests, or everybody at
 // home.
-func (e entraDesk) candidates(a *authorization) []Person {
+func (e entraAuthorizer) candidates(a *authorization) []Person {
 	var people []Person
 	for _, p := range e.People() {
 		if e.tenantFor(a.server, p) != "" {
@@ -153,7 +153,7 @@ func (e *Entra) tenantFor(segment string, p Person) string {
 	return ""
 }
 
-func (e entraDesk) stranger(w http.ResponseWriter, _ *http.Request, a *authorization, who string) {
+func (e entraAuthorizer) stranger(w http.ResponseWriter, _ *http.Request, a *authorization, who string) {
 	if _, known := e.Person(who); known {
 		e.aadPage(w, aadWrongTenant(who, a.server))
 		return
@@ -161,7 +161,7 @@ func (e entraDesk) stranger(w http.ResponseWriter, _ *http.Request, a *authoriza
 	e.aadPage(w, aadDeleted)
 }
 
-func (e entraDesk) refuse(w http.ResponseWriter, r *http.Request, a *authorization, why refusal) {
+func (e entraAuthorizer) refuse(w http.ResponseWriter, r *http.Request, a *authorization, why refusal) {
 	switch {
 	case a.device != nil:
 		e.declineDevice(w, a)
@@ -174,7 +174,7 @@ func (e entraDesk) refuse(w http.ResponseWriter, r *http.Request, a *authorizati
 	}
 }
 
-func (e entraDesk) grantTo(w http.ResponseWriter, r *http.Request, a *authorization, p Person, s *session) {
+func (e entraAuthorizer) grantTo(w http.ResponseWriter, r *http.Request, a *authorization, p Person, s *session) {
 	if problem := e.checkPerson(p, a.client); problem != nil {
 		if problem.number == 50105 && (e.options.RedirectPageError || a.has("prompt", "none")) {
 			denied := *problem

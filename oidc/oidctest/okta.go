@@ -169,7 +169,7 @@ func (o *Okta) routes() {
 				func(w http.ResponseWriter, r *http.Request) { o.oauthMetadata(w, r, s) })
 		}
 	}
-	o.handle("POST /sign-in", EndpointSignIn, o.stamped(func(w http.ResponseWriter, r *http.Request) { o.choose(w, r, oktaDesk{o}) }))
+	o.handle("POST /sign-in", EndpointSignIn, o.stamped(func(w http.ResponseWriter, r *http.Request) { o.choose(w, r, oktaAuthorizer{o}) }))
 	o.handle("/activate", EndpointDevice, o.stamped(o.activate))
 	o.handle("/oauth2/v1/clients", EndpointOther, o.stamped(o.register))
 	o.handle("GET /.well-known/ssf-configuration", EndpointDiscovery, o.stamped(o.ssfConfiguration))

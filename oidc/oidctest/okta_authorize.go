@@ -35,7 +35,7 @@ func (o *Okta) authorize(w http.ResponseWriter, r *http.Request, s *oktaServer) 
 		o.reject(w, r, a, problem)
 		return
 	}
-	o.signIn(w, r, a, oktaDesk{o})
+	o.signIn(w, r, a, oktaAuthorizer{o})
 }
 
 func (o *Okta) checkAuthorize(s *oktaServer, a *authorization) *oktaError {
@@ -75,17 +75,17 @@ func (o *Okta) reject(w http.ResponseWriter, r *http.Request, a *authorization, 
 	o.answer(w, r, a, e.params())
 }
 
-// oktaDesk ends sign-ins the way Okta does.
-type oktaDesk struct{ *Okta }
+// oktaAuthorizer ends sign-ins the way Okta does.
+type oktaAuthorizer struct{ *Okta }
 
 // candidates are everybody: Okta says whom it refuses only after they have signed in.
-func (o oktaDesk) candidates(*authorization) []Person { return o.People() }
+func (o oktaAuthorizer) candidates(*authorization) []Person { return o.People() }
 
-func (o oktaDesk) stranger(w http.ResponseWriter, _ *http.Request, _ *authorization, _ string) {
+func (o oktaAuthorizer) stranger(w http.ResponseWriter, _ *http.Request, _ *authorization, _ string) {
 	o.showProblem(w, http.StatusUnauthorized, "Unable to sign in", "There is no such person here.")
 }
 
-func (o oktaDesk) refuse(w http.ResponseWriter, r *http.Request, a *authorization, why refusal) {
+func (o oktaAuthorizer) refuse(w http.ResponseWriter, r *http.Request, a *authorization, why refusal) {
 	if a.device != nil {
 		o.declineDevice(w, a)
 		return
@@ -93,7 +93,7 @@ func (o oktaDesk) refuse(w http.ResponseWriter, r *http.Request, a *authorizatio
 	o.reject(w, r, a, map[refusal]*oktaError{refusedByPerson: oktaPersonRefused, loginRequired: oktaLoginRequired, mfaRequired: oktaReauthenticate}[why])
 }
 
-func (o oktaDesk) grantTo(w http.ResponseWriter, r *http.Request, a *authorization, p Person, s *session) {
+func (o oktaAuthorizer) grantTo(w http.ResponseWriter, r *http.Request, a *authorization, p Person, s *session) {
 	if p.Disabled || p.Suspended {
 		o.closeSession(w, s)
 		o.showProblem(w, http.StatusUnauthorized, "Unable to sign in", "Your account is not active. Contact your administrator.")

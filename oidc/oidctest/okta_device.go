@@ -76,7 +76,7 @@ func (d *Double) newDevice(client Client, server string, scopes []string, code s
 
 // activate is the page at which a person types a device's code. A code in the URL only fills the field in: somebody has to
 // press the button.
-func (o *Okta) activate(w http.ResponseWriter, r *http.Request) { o.enterCode(w, r, oktaDesk{o}) }
+func (o *Okta) activate(w http.ResponseWriter, r *http.Request) { o.enterCode(w, r, oktaAuthorizer{o}) }
 
 func (d *Double) enterCode(w http.ResponseWriter, r *http.Request, at authorizer) {
 	form, err := readForm(r)

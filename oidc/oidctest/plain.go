@@ -107,7 +107,7 @@ func (p *Plain) routes() {
 	p.handle("/revoke", EndpointRevoke, library)
 	p.handle("/end_session", EndpointLogout, p.endSession)
 	p.handle("GET /login", EndpointSignIn, p.login)
-	p.handle("POST /sign-in", EndpointSignIn, func(w http.ResponseWriter, r *http.Request) { p.choose(w, r, plainDesk{p}) })
+	p.handle("POST /sign-in", EndpointSignIn, func(w http.ResponseWriter, r *http.Request) { p.choose(w, r, plainAuthorizer{p}) })
 	p.handle("GET /signed-out", EndpointOther, func(w http.ResponseWriter, _ *http.Request) { p.show(w, http.StatusOK, "signedout.html", page{}) })
 }
 
@@ -165,24 +165,24 @@ func (p *Plain) login(w http.ResponseWriter, r *http.Request) {
 		p.showProblem(w, http.StatusBadRequest, "This sign-in is out of date.", "Go back to the application and start again.")
 		return
 	}
-	p.signIn(w, r, a, plainDesk{p})
+	p.signIn(w, r, a, plainAuthorizer{p})
 }
 
-// plainDesk ends sign-ins by the book.
-type plainDesk struct{ *Plain }
+// plainAuthorizer ends sign-ins by the book.
+type plainAuthorizer struct{ *Plain }
 
-func (p plainDesk) candidates(*authorization) []Person { return p.People() }
+func (p plainAuthorizer) candidates(*authorization) []Person { return p.People() }
 
-func (p plainDesk) stranger(w http.ResponseWriter, _ *http.Request, _ *authorization, _ string) {
+func (p plainAuthorizer) stranger(w http.ResponseWriter, _ *http.Request, _ *authorization, _ string) {
 	p.showProblem(w, http.StatusUnauthorized, "Unable to sign in", "There is no such person here.")
 }
 
-func (p plainDesk) refuse(w http.ResponseWriter, r *http.Request, a *authorization, why refusal) {
+func (p plainAuthorizer) refuse(w http.ResponseWriter, r *http.Request, a *authorization, why refusal) {
 	code := map[refusal]string{refusedByPerson: "access_denied", loginRequired: "login_required", mfaRequired: "interaction_required"}[why]
 	p.answer(w, r, a, url.Values{"error": {code}})
 }
 
-func (p plainDesk) grantTo(w http.ResponseWriter, r *http.Request, a *authorization, person Person, s *session) {
+func (p plainAuthorizer) grantTo(w http.ResponseWriter, r *http.Request, a *authorization, person Person, s *session) {
 	if person.Disabled || person.Suspended {
 		p.closeSession(w, s)
 		p.showProblem(w, http.StatusUnauthorized, "Unable to sign in", "This account is not active.")
