@@ -12,9 +12,11 @@ func TestTraits(t *testing.T) {
 		TypeEntra: {prompt: "select_account"},
 		TypeOIDC:  {prompt: "login", maxAge: true, authTime: true},
 	} {
-		cfg := Config{Name: "x", Type: kind, Issuer: "https://acme.okta.com", ClientID: "x", RedirectURL: redirectURL}
+		cfg := Config{Name: "x", Type: kind, ClientID: "x", RedirectURL: redirectURL}
 		if kind == TypeEntra {
-			cfg.Issuer, cfg.Tenant = "", tenantA
+			cfg.Tenant = tenantA
+		} else {
+			cfg.Issuer = "https://acme.okta.com"
 		}
 		p, err := New(cfg, Env{})
 		if err != nil {
@@ -22,8 +24,17 @@ func TestTraits(t *testing.T) {
 		}
 		t.Cleanup(p.Close)
 		age := p.MaxAgeForFreshSignIn()
-		if p.PromptForAccount() != want.prompt || (age != nil && *age == 0) != want.maxAge || p.TellsAuthTime() != want.authTime || p.SupportsUniversalLogout() != want.logout {
-			t.Errorf("%s: prompt %q, max_age %v, auth_time %v, Universal Logout %v", kind, p.PromptForAccount(), age, p.TellsAuthTime(), p.SupportsUniversalLogout())
+		if got := p.PromptForAccount(); got != want.prompt {
+			t.Errorf("%s: prompt %q for another account", kind, got)
+		}
+		if (age != nil && *age == 0) != want.maxAge {
+			t.Errorf("%s: max_age %v", kind, age)
+		}
+		if got := p.TellsAuthTime(); got != want.authTime {
+			t.Errorf("%s: tells auth_time: %v", kind, got)
+		}
+		if got := p.SupportsUniversalLogout(); got != want.logout {
+			t.Errorf("%s: supports Universal Logout: %v", kind, got)
 		}
 		if !IsType(kind) || IsType(kind+"x") {
 			t.Errorf("%s: is it a type?", kind)
