@@ -80,6 +80,8 @@ func newRoot() *cobra.Command {
 		newVersion(),
 	)
 	root.SilenceErrors, root.SilenceUsage = true, true
+	root.Version = thisBuild().String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	return root
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -9,7 +10,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// build is what the Go toolchain noted about this program.
+// version is which build this is, where whoever built it said so:
+//
+//	go build -ldflags "-X main.version=$(git describe --tags --always --dirty)" ./cmd/vexa-sso
+var version string
+
+// build is what is known of this program.
 type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"` // of the sources
@@ -20,14 +26,16 @@ type build struct {
 }
 
 func thisBuild() build {
-	b := build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return b
+		info = &debug.BuildInfo{}
 	}
-	if info.Main.Version != "" {
-		b.Version = info.Main.Version
-	}
+	return buildOf(version, info)
+}
+
+// buildOf is the build that was given a version, or else the one of the sources that the Go toolchain noted.
+func buildOf(given string, info *debug.BuildInfo) build {
+	b := build{Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
@@ -38,8 +46,21 @@ func thisBuild() build {
 			b.Modified = s.Value == "true"
 		}
 	}
+	b.Version = cmp.Or(given, b.commit(), "unknown")
 	return b
 }
+
+// commit is the revision as git describe writes one that has no tag; empty where it was not noted.
+func (b build) commit() string {
+	const short = 7
+	commit := b.Revision[:min(short, len(b.Revision))]
+	if b.Modified {
+		commit += "-dirty"
+	}
+	return commit
+}
+
+func (b build) String() string { return "vexa-sso " + b.Version + " " + b.Go + " " + b.Platform }
 
 func newVersion() *cobra.Command {
 	var asJSON bool
@@ -54,7 +75,7 @@ func newVersion() *cobra.Command {
 				out.SetIndent("", "  ")
 				return out.Encode(b)
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "vexa-sso %s %s %s\n", b.Version, b.Go, b.Platform)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), b)
 			return err
 		},
 	}
