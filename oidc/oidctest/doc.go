@@ -36,6 +36,11 @@
 //
 // A [Keyring] publishes the next key, rotates, withdraws one, or makes one flap.
 //
+// # What every test may use
+//
+// A [Clock] that tests move, a [LogBook] that keeps what is logged, and [WaitFor], [Await] and [Within], which wait for what
+// must happen and give up only on what hangs.
+//
 // # How true they are
 //
 // Okta serves the org's own authorization server at its base URL and custom ones side by side, below /oauth2. ID tokens of

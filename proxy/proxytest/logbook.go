@@ -1,24 +1,6 @@
 package proxytest
 
-import (
-	"bytes"
-	"sync"
-)
+import "vexa-sso/oidc/oidctest"
 
-// LogBook keeps all that was logged.
-type LogBook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *LogBook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *LogBook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
+// LogBook is the log book of every test.
+type LogBook = oidctest.LogBook
