@@ -25,7 +25,7 @@ func TestCallbacks(t *testing.T) {
 		"attempt without nonce":     {change: func(_ *idp, a *Attempt, _ url.Values) { a.Nonce = "" }, code: CodeSignInInvalid},
 		"attempt elsewhere":         {change: func(_ *idp, a *Attempt, _ url.Values) { a.Provider = "entra" }, code: CodeSignInInvalid}, // C12
 		"zero attempt":              {change: func(_ *idp, a *Attempt, q url.Values) { *a = Attempt{}; q.Set("state", "") }, code: CodeSignInInvalid},
-		"attempt of an hour ago":    {change: func(f *idp, _ *Attempt, _ url.Values) { f.clock.advance(time.Hour + time.Second) }, code: CodeSignInInvalid},
+		"attempt of an hour ago":    {change: func(f *idp, _ *Attempt, _ url.Values) { f.clock.Advance(time.Hour + time.Second) }, code: CodeSignInInvalid},
 		"no code":                   {change: func(_ *idp, _ *Attempt, q url.Values) { q.Del("code") }, code: CodeSignInInvalid},
 		"two states":                {change: func(_ *idp, a *Attempt, q url.Values) { q["state"] = []string{a.State, "x"} }, code: CodeSignInInvalid},     // C9
 		"the same state twice":      {change: func(_ *idp, a *Attempt, q url.Values) { q["state"] = []string{a.State, a.State} }, code: CodeSignInInvalid}, // C9
@@ -61,7 +61,7 @@ func TestCallbacks(t *testing.T) {
 			t.Parallel()
 			f := newIDP(t)
 			p := f.okta(t, Config{})
-			a := Attempt{Provider: "sim", State: "the-state", Nonce: "the-nonce", Verifier: strings.Repeat("v", 43), IssuedAt: f.clock.now()}
+			a := Attempt{Provider: "sim", State: "the-state", Nonce: "the-nonce", Verifier: strings.Repeat("v", 43), IssuedAt: f.clock.Now()}
 			f.gives(f.signer.sign(but(f.oktaClaims(), map[string]any{"nonce": a.Nonce}), nil))
 			q := url.Values{"state": {a.State}, "code": {"c"}}
 			test.change(f, &a, q)
@@ -288,7 +288,7 @@ func TestTokenEndpointSaysWhenToComeBack(t *testing.T) {
 	f := newIDP(t)
 	p := f.okta(t, Config{})
 	f.answer("token", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("X-Rate-Limit-Reset", fmt.Sprint(f.clock.now().Add(42*time.Second).Unix()))
+		w.Header().Set("X-Rate-Limit-Reset", fmt.Sprint(f.clock.Now().Add(42*time.Second).Unix()))
 		w.Header().Set("X-Okta-Request-Id", "req-id-1")
 		w.WriteHeader(http.StatusTooManyRequests)
 	})

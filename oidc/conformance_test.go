@@ -37,7 +37,7 @@ func TestConformance(t *testing.T) {
 		"rp-frontchannel-opinitlogout": frontChannel,
 		"rp-backchannel-rpinitlogout": func(t *testing.T, h *hostile) {
 			is, err := h.p.VerifyLogoutToken(t.Context(), h.logoutToken(nil, nil))
-			if err != nil || is.SID != "sid-1" || is.JTI != "jti-1" || is.Subject != "oidc:"+h.idp.URL+"#ada" || !is.ExpiresAt.After(h.idp.clock.now()) {
+			if err != nil || is.SID != "sid-1" || is.JTI != "jti-1" || is.Subject != "oidc:"+h.idp.URL+"#ada" || !is.ExpiresAt.After(h.idp.clock.Now()) {
 				t.Errorf("%+v, %v", is, err)
 			}
 		},
@@ -101,7 +101,7 @@ func newHostile(t *testing.T, cfg Config) *hostile {
 	f := newIDP(t)
 	h := &hostile{idp: f, p: f.plain(t, cfg)}
 	h.claims = map[string]any{
-		"iss": f.URL, "sub": "ada", "aud": clientID, "iat": f.clock.now().Unix(), "exp": f.clock.now().Add(time.Hour).Unix(),
+		"iss": f.URL, "sub": "ada", "aud": clientID, "iat": f.clock.Now().Unix(), "exp": f.clock.Now().Add(time.Hour).Unix(),
 		"name": "Ada Byron", "email": "ada@acme.example", "email_verified": true, "sid": "sid-1",
 	}
 	h.sign = func(t *testing.T, c map[string]any) string { return f.signer.forge(t, c) }
@@ -145,7 +145,7 @@ func (h *hostile) refusesRefresh(t *testing.T, change map[string]any) {
 }
 
 func (h *hostile) logoutClaims(change map[string]any) map[string]any {
-	now := h.idp.clock.now()
+	now := h.idp.clock.Now()
 	return but(map[string]any{
 		"iss": h.idp.URL, "sub": "ada", "sid": "sid-1", "aud": clientID, "iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(), "jti": "jti-1",
 		"events": map[string]any{logoutEvent: map[string]any{}},

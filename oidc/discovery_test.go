@@ -30,7 +30,7 @@ func TestDiscoveryIsLazy(t *testing.T) {
 	refused(t, p.Ping(t.Context()), CodeProviderUnavailable)
 
 	f.answer(wellKnown, nil)
-	f.clock.advance(time.Second)
+	f.clock.Advance(time.Second)
 	if err := p.Ping(t.Context()); err != nil {
 		t.Fatalf("Ping after the provider came back: %v", err)
 	}
@@ -56,7 +56,7 @@ func TestDiscoveryBacksOff(t *testing.T) {
 		if n := f.count(wellKnown); n != attempt+1 {
 			t.Fatalf("attempt %d: %d fetches", attempt, n)
 		}
-		f.clock.advance(want)
+		f.clock.Advance(want)
 	}
 }
 
@@ -71,7 +71,7 @@ func TestDiscoveryHonoursRetryAfter(t *testing.T) {
 	if e := refused(t, p.Ping(t.Context()), CodeProviderUnavailable); e.RetryAfter != 30*time.Second {
 		t.Errorf("wait %v", e.RetryAfter)
 	}
-	f.clock.advance(29 * time.Second)
+	f.clock.Advance(29 * time.Second)
 	refused(t, p.Ping(t.Context()), CodeProviderUnavailable)
 	if n := f.count(wellKnown); n != 1 {
 		t.Errorf("%d fetches within Retry-After", n)
@@ -122,11 +122,11 @@ func TestPingTellsOfNow(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.answer(wellKnown, status(500, ""))
-	f.clock.advance(documentHeard - time.Second)
+	f.clock.Advance(documentHeard - time.Second)
 	if err := ping(); err != nil || f.count(wellKnown) != 1 {
 		t.Errorf("within the minute: %v, %d fetches", err, f.count(wellKnown))
 	}
-	f.clock.advance(time.Second)
+	f.clock.Advance(time.Second)
 	refused(t, ping(), CodeProviderUnavailable)
 	refused(t, ping(), CodeProviderUnavailable)
 	if n := f.count(wellKnown); n != 2 {
@@ -135,7 +135,7 @@ func TestPingTellsOfNow(t *testing.T) {
 	begin(t, p, BeginOptions{})
 	f.answer(wellKnown, nil)
 	refused(t, ping(), CodeProviderUnavailable)
-	f.clock.advance(backoffFirst)
+	f.clock.Advance(backoffFirst)
 	if err := ping(); err != nil {
 		t.Errorf("when it is back: %v", err)
 	}
@@ -149,7 +149,7 @@ func TestDiscoveryServesStale(t *testing.T) {
 	begin(t, p, BeginOptions{})
 	f.answer(wellKnown, status(500, ""))
 	for hours := range 71 {
-		f.clock.advance(time.Hour)
+		f.clock.Advance(time.Hour)
 		if _, _, err := p.Begin(t.Context(), BeginOptions{}); err != nil {
 			t.Fatalf("after %d hours: %v", hours+1, err)
 		}
@@ -158,7 +158,7 @@ func TestDiscoveryServesStale(t *testing.T) {
 			t.Fatalf("after %d hours: %d fetches, want %d", hours+1, f.count(wellKnown), want)
 		}
 	}
-	f.clock.advance(time.Hour)
+	f.clock.Advance(time.Hour)
 	_, _, err := p.Begin(t.Context(), BeginOptions{})
 	refused(t, err, CodeProviderUnavailable)
 }
@@ -168,13 +168,13 @@ func TestDiscoveryRefreshesInPassing(t *testing.T) {
 	f := newIDP(t)
 	p := f.okta(t, Config{})
 	begin(t, p, BeginOptions{})
-	f.clock.advance(59 * time.Minute)
+	f.clock.Advance(59 * time.Minute)
 	begin(t, p, BeginOptions{})
 	p.settle()
 	if n := f.count(wellKnown); n != 1 {
 		t.Fatalf("%d fetches within the hour", n)
 	}
-	f.clock.advance(time.Minute)
+	f.clock.Advance(time.Minute)
 	release := make(chan struct{})
 	f.answer(wellKnown, func(w http.ResponseWriter, _ *http.Request) { <-release; w.WriteHeader(500) })
 	begin(t, p, BeginOptions{}) // is not held up by the refresh that hangs
@@ -186,7 +186,7 @@ func TestDiscoveryRefreshesInPassing(t *testing.T) {
 
 	f.answer(wellKnown, nil)
 	f.change(func() { f.document["authorization_endpoint"] = f.URL + "/v2/authorize" })
-	f.clock.advance(time.Minute)
+	f.clock.Advance(time.Minute)
 	begin(t, p, BeginOptions{})
 	p.settle()
 	redirect, _, err := p.Begin(t.Context(), BeginOptions{})

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"vexa-sso/oidc/oidctest"
 )
 
 // The people and places of the tests.
@@ -32,24 +34,8 @@ const (
 	adaOkta     = "00u1sim4Rt8YxNa3e6f7"
 )
 
-// clock is a clock that tests move.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func newClock() *clock { return &clock{at: time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
+func newClock() *oidctest.Clock {
+	return oidctest.NewClock(time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC))
 }
 
 // signer is a signing key of the fixture.
@@ -139,7 +125,7 @@ func (s signer) sign(claims map[string]any, header map[string]any) string {
 // idp is a small provider whose every answer a test can change.
 type idp struct {
 	*httptest.Server
-	clock  *clock
+	clock  *oidctest.Clock
 	signer signer
 
 	mu       sync.Mutex
@@ -258,7 +244,7 @@ func (f *idp) provider(t *testing.T, cfg Config) *Provider {
 		cfg.ClientID = clientID
 	}
 	cfg.RedirectURL = redirectURL
-	p, err := New(cfg, Env{Now: f.clock.now})
+	p, err := New(cfg, Env{Now: f.clock.Now})
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
@@ -302,7 +288,7 @@ func (f *idp) entra(t *testing.T, cfg Config) *Provider {
 func (f *idp) oktaClaims() map[string]any {
 	return map[string]any{
 		"iss": f.document["issuer"], "sub": adaOkta, "aud": clientID, "ver": 1, "idp": "00o1simOrg5Gh2Jk4Ld7",
-		"iat": f.clock.now().Unix(), "exp": f.clock.now().Add(time.Hour).Unix(), "auth_time": f.clock.now().Add(-10 * time.Second).Unix(),
+		"iat": f.clock.Now().Unix(), "exp": f.clock.Now().Add(time.Hour).Unix(), "auth_time": f.clock.Now().Add(-10 * time.Second).Unix(),
 		"name": "Ada Byron", "email": "Ada.Byron@acme.example", "email_verified": true, "groups": []string{"Everyone", "vexa-users"},
 		"amr": []string{"pwd"}, "at_hash": atHash("at-canary-5d1f"),
 	}
@@ -313,7 +299,7 @@ func (f *idp) entraClaims() map[string]any {
 	return map[string]any{
 		"iss": f.URL + "/" + tenantA + "/v2.0", "aud": clientID, "ver": "2.0", "tid": tenantA, "oid": adaOID,
 		"sub": "Q7simPairwiseSubjectAbCdEfGhIjKlMnOpQrStUv0",
-		"iat": f.clock.now().Add(-5 * time.Minute).Unix(), "nbf": f.clock.now().Add(-5 * time.Minute).Unix(), "exp": f.clock.now().Add(time.Hour).Unix(),
+		"iat": f.clock.Now().Add(-5 * time.Minute).Unix(), "nbf": f.clock.Now().Add(-5 * time.Minute).Unix(), "exp": f.clock.Now().Add(time.Hour).Unix(),
 		"acct": 0, "name": "Ada Byron", "email": "ada.byron@northwind.example", "xms_edov": true,
 		"preferred_username": "ada.byron@northwind.example", "groups": []string{"0b6f6e2a-9a0f-4d54-8f0e-1f2a3b4c5d6e"}, "roles": []string{"Bridge.Admin"},
 		"sid": "00a1b2c3-44d5-4e66-8f77-889900aabbcc", "login_hint": "O.simhint", "aio": "AXQAi", "rh": "1.AXQA", "uti": "sIm0uti",

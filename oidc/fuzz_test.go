@@ -19,13 +19,13 @@ func FuzzCallback(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	p, err := New(Config{Name: "sim", Type: TypeEntra, Tenant: tenantA, ClientID: clientID, RedirectURL: redirectURL}, Env{Now: newClock().now})
+	p, err := New(Config{Name: "sim", Type: TypeEntra, Tenant: tenantA, ClientID: clientID, RedirectURL: redirectURL}, Env{Now: newClock().Now})
 	if err != nil {
 		f.Fatal(err)
 	}
 	doc := &document{}
 	doc.IssuerURL = p.Issuer()
-	attempt := Attempt{Provider: "sim", State: state, Nonce: "n", Verifier: "v", IssuedAt: newClock().now().Add(-time.Minute)}
+	attempt := Attempt{Provider: "sim", State: state, Nonce: "n", Verifier: "v", IssuedAt: newClock().Now().Add(-time.Minute)}
 	f.Fuzz(func(t *testing.T, query string) {
 		params, err := url.ParseQuery(query)
 		if err != nil {
@@ -83,7 +83,7 @@ func FuzzIDToken(f *testing.F) {
 	for _, seed := range []string{"", "a.b.c", "..", "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJIUzI1NiJ9.e30.AA", "eyJhbGciOiJSUzI1NiJ9.e30.AA", "{}", `{"payload":"e30"}`} {
 		f.Add(seed)
 	}
-	p, err := New(Config{Name: "sim", Type: TypeOkta, Issuer: "https://acme.okta.com", ClientID: clientID, RedirectURL: redirectURL}, Env{Now: newClock().now})
+	p, err := New(Config{Name: "sim", Type: TypeOkta, Issuer: "https://acme.okta.com", ClientID: clientID, RedirectURL: redirectURL}, Env{Now: newClock().Now})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func FuzzAccessToken(f *testing.F) {
 		{Type: TypeOkta, Issuer: "https://acme.okta.com/oauth2/default"}, {Type: TypeEntra, Tenant: tenantA}, {Type: TypeOIDC, Issuer: "https://idp.example"},
 	} {
 		cfg.Name, cfg.ClientID, cfg.RedirectURL, cfg.API.Audiences = "sim", clientID, redirectURL, []string{"api://default"}
-		p, err := New(cfg, Env{Now: newClock().now})
+		p, err := New(cfg, Env{Now: newClock().Now})
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"vexa-sso/oidc/oidctest"
 )
 
 // graphAt makes the fixture Entra with an overage, and Graph whose answers a test writes.
@@ -33,12 +35,12 @@ type waits struct {
 	all []time.Duration
 }
 
-func (w *waits) instead(c *clock) func(context.Context, time.Duration) error {
+func (w *waits) instead(c *oidctest.Clock) func(context.Context, time.Duration) error {
 	return func(_ context.Context, d time.Duration) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.all = append(w.all, d)
-		c.advance(d)
+		c.Advance(d)
 		return nil
 	}
 }
@@ -74,7 +76,7 @@ func TestGraphPauses(t *testing.T) {
 	if asked != 1 || len(w.all) != 2 {
 		t.Errorf("asked %d times, waited %v", asked, w.all)
 	}
-	f.clock.advance(2 * time.Minute)
+	f.clock.Advance(2 * time.Minute)
 	retryAfter = "0"
 	if id := f.signedIn(t, p, f.overage()).Identity; !id.GroupsComplete {
 		t.Errorf("%+v", id)
@@ -167,9 +169,9 @@ func TestGraphTokenIsKept(t *testing.T) {
 	if n := f.count("token"); n != 1 {
 		t.Errorf("%d tokens for 20 people", n)
 	}
-	f.clock.advance(54 * time.Minute)
+	f.clock.Advance(54 * time.Minute)
 	ask()
-	f.clock.advance(2 * time.Minute)
+	f.clock.Advance(2 * time.Minute)
 	ask()
 	if n := f.count("token"); n != 2 {
 		t.Errorf("%d tokens after an hour", n)

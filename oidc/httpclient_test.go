@@ -185,14 +185,14 @@ func TestCloseStopsWhatRuns(t *testing.T) {
 		close(arrived)
 		<-r.Context().Done() // until the client hangs up
 	})
-	f.clock.advance(time.Hour)
+	f.clock.Advance(time.Hour)
 	begin(t, p, BeginOptions{})
 	<-arrived
 	p.Close()
 	if n := p.discovery.backoff.failures; n != 1 { // no lock: nothing runs any more
 		t.Errorf("Close returned with the refresh under way: %d have failed", n)
 	}
-	f.clock.advance(100 * time.Hour)
+	f.clock.Advance(100 * time.Hour)
 	_, _, err := p.Begin(context.Background(), BeginOptions{})
 	refused(t, err, CodeProviderUnavailable)
 	p.Close()

@@ -50,12 +50,12 @@ func TestForgedTokensFetchKeysOnceInFiveMinutes(t *testing.T) {
 				for period := range 3 {
 					for n := range 20 {
 						refused(t, f.forge(t, p, forger(n), f.oktaClaims()), CodeSignInInvalid)
-						f.clock.advance(time.Second)
+						f.clock.Advance(time.Second)
 					}
 					if got, most := f.count("keys")-before, period+1; got != most {
 						t.Errorf("period %d: %d fetches", period, got)
 					}
-					f.clock.advance(5*time.Minute - 20*time.Second)
+					f.clock.Advance(5*time.Minute - 20*time.Second)
 				}
 			})
 		}
@@ -112,7 +112,7 @@ func TestFlappingKeys(t *testing.T) {
 	f.signer = a
 	f.signedIn(t, p, f.oktaClaims())
 	for hour := range 48 {
-		f.clock.advance(time.Hour)
+		f.clock.Advance(time.Hour)
 		f.publish(b)
 		if hour%12 == 0 {
 			f.publish(a)
@@ -131,10 +131,10 @@ func TestKeysExpire(t *testing.T) {
 	p := f.okta(t, Config{})
 	f.signedIn(t, p, f.oktaClaims())
 	f.publish(newSigner(1, "kid-1")) // kid-0 is withdrawn
-	f.clock.advance(23 * time.Hour)
+	f.clock.Advance(23 * time.Hour)
 	f.signedIn(t, p, f.oktaClaims())
 	p.settle()
-	f.clock.advance(time.Hour)
+	f.clock.Advance(time.Hour)
 	_, err := f.signIn(t, p, f.oktaClaims())
 	refused(t, err, CodeSignInInvalid)
 }
@@ -146,11 +146,11 @@ func TestKeysServeStale(t *testing.T) {
 	f.signedIn(t, p, f.oktaClaims())
 	f.answer("keys", status(500, ""))
 	for range 23 {
-		f.clock.advance(time.Hour)
+		f.clock.Advance(time.Hour)
 		f.signedIn(t, p, f.oktaClaims())
 		p.settle()
 	}
-	f.clock.advance(time.Hour)
+	f.clock.Advance(time.Hour)
 	_, err := f.signIn(t, p, f.oktaClaims())
 	refused(t, err, CodeProviderUnavailable)
 }
@@ -185,7 +185,7 @@ func TestKeysDownAtFirst(t *testing.T) {
 		t.Errorf("%d fetches within the backoff", n)
 	}
 	f.answer("keys", nil)
-	f.clock.advance(time.Second)
+	f.clock.Advance(time.Second)
 	f.signedIn(t, p, f.oktaClaims())
 }
 
@@ -261,7 +261,7 @@ func TestKeysAreBounded(t *testing.T) {
 			set = append(set, newSigner(0, fmt.Sprint("round-", round, "-", n)))
 		}
 		f.publish(set...)
-		f.clock.advance(time.Hour)
+		f.clock.Advance(time.Hour)
 		f.signer = set[0]
 		f.signedIn(t, p, f.oktaClaims())
 		p.settle()
@@ -292,7 +292,7 @@ func TestKeysAreAskedForWithoutCredentials(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"keys": f.keys})
 	})
 	f.signedIn(t, p, f.oktaClaims())
-	f.clock.advance(time.Hour)
+	f.clock.Advance(time.Hour)
 	f.signedIn(t, p, f.oktaClaims())
 	p.settle()
 	for name := range seen {

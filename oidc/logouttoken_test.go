@@ -11,7 +11,7 @@ import (
 func TestLogoutTokens(t *testing.T) {
 	t.Parallel()
 	h := newHostile(t, Config{})
-	now := h.idp.clock.now()
+	now := h.idp.clock.Now()
 	subject := "oidc:" + h.idp.URL + "#ada"
 	for name, test := range map[string]struct {
 		token string

@@ -236,7 +236,7 @@ func negative11(t *testing.T) {
 	f, p := oktaOf(t, Config{})
 	f.signedIn(t, p, f.oktaClaims())
 	f.publish(newSigner(1, "another"))
-	f.clock.advance(2 * time.Hour)
+	f.clock.Advance(2 * time.Hour)
 	f.signedIn(t, p, f.oktaClaims()) // starts the refetch that lacks the key
 	p.settle()
 	f.signedIn(t, p, f.oktaClaims())
@@ -246,7 +246,7 @@ func negative12(t *testing.T) {
 	f, p := oktaOf(t, Config{})
 	f.signedIn(t, p, f.oktaClaims())
 	f.answer("keys", status(http.StatusInternalServerError, ""))
-	f.clock.advance(12 * time.Hour)
+	f.clock.Advance(12 * time.Hour)
 	f.signedIn(t, p, f.oktaClaims())
 	p.settle()
 

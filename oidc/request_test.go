@@ -38,6 +38,6 @@ func TestConfiguredMaxAge(t *testing.T) {
 	f := newIDP(t)
 	p := f.okta(t, Config{MaxAge: time.Hour})
 	f.signedIn(t, p, f.oktaClaims())
-	_, err := f.signIn(t, p, but(f.oktaClaims(), map[string]any{"auth_time": f.clock.now().Add(-2 * time.Hour).Unix()}))
+	_, err := f.signIn(t, p, but(f.oktaClaims(), map[string]any{"auth_time": f.clock.Now().Add(-2 * time.Hour).Unix()}))
 	refused(t, err, CodeLoginRequired)
 }

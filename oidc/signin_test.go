@@ -26,7 +26,7 @@ func TestSignInOkta(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if s.IDToken == "" || s.RefreshToken != "rt-canary-77ab" || !s.AuthTime.Equal(f.clock.now().Add(-10*time.Second)) {
+	if s.IDToken == "" || s.RefreshToken != "rt-canary-77ab" || !s.AuthTime.Equal(f.clock.Now().Add(-10*time.Second)) {
 		t.Errorf("sign-in lacks its tokens or time: %+v", s)
 	}
 	if f.count("userinfo") != 0 {

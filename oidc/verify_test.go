@@ -52,7 +52,7 @@ func TestIDTokenAttacks(t *testing.T) {
 	header := func(h map[string]any) func(*testing.T, *idp, map[string]any) string {
 		return func(_ *testing.T, f *idp, c map[string]any) string { return f.signer.sign(c, h) }
 	}
-	now := newClock().now()
+	now := newClock().Now()
 	tests := map[string]struct {
 		token func(t *testing.T, f *idp, c map[string]any) string
 		code  string // "": signs in
@@ -230,7 +230,7 @@ func TestMaxAge(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := maps.Clone(f.oktaClaims())
-			c["nonce"], c["auth_time"] = a.Nonce, f.clock.now().Add(-test.ago).Unix()
+			c["nonce"], c["auth_time"] = a.Nonce, f.clock.Now().Add(-test.ago).Unix()
 			if test.ago < 0 {
 				delete(c, "auth_time")
 			}
