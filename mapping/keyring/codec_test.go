@@ -7,19 +7,18 @@ import (
 	"time"
 
 	"github.com/gorilla/securecookie"
+
+	"vexa-sso/oidc/oidctest"
 )
 
-// clock is a clock that a test sets.
-type clock struct{ at time.Time }
-
-func (c *clock) now() time.Time { return c.at }
-
-func newClock() *clock { return &clock{time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)} }
+func newClock() *oidctest.Clock {
+	return oidctest.NewClock(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))
+}
 
 func TestCodecCarriesWhatGorillaCarries(t *testing.T) {
 	t.Parallel()
 	r, _ := newTestRing(t)
-	codec := r.Codec(SessionCookie, time.Hour, newClock().now)
+	codec := r.Codec(SessionCookie, time.Hour, newClock().Now)
 
 	encoded, err := securecookie.EncodeMulti("s", "opaque-id", codec)
 	if err != nil {
@@ -46,7 +45,7 @@ func TestCodecBinds(t *testing.T) {
 	r, file := newTestRing(t)
 	other, _ := newTestRing(t)
 	c := newClock()
-	encoded, err := r.Codec(SessionCookie, time.Hour, c.now).Encode("s", "id")
+	encoded, err := r.Codec(SessionCookie, time.Hour, c.Now).Encode("s", "id")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,14 +65,14 @@ func TestCodecBinds(t *testing.T) {
 		value string
 		want  error
 	}{
-		{"as it is", r.Codec(SessionCookie, time.Hour, c.now), "s", encoded, nil},
-		{"after a rotation", newer.Codec(SessionCookie, time.Hour, c.now), "s", encoded, nil},
-		{"under another name", r.Codec(SessionCookie, time.Hour, c.now), "t", encoded, ErrNotSealedByThisRing},
-		{"for another purpose", r.Codec(SignInAttempt, time.Hour, c.now), "s", encoded, ErrNotSealedByThisRing},
-		{"with another ring", other.Codec(SessionCookie, time.Hour, c.now), "s", encoded, ErrNotSealedByThisRing},
-		{"at its last moment", r.Codec(SessionCookie, time.Hour, (&clock{c.at.Add(time.Hour)}).now), "s", encoded, nil},
-		{"a moment later", r.Codec(SessionCookie, time.Hour, (&clock{c.at.Add(time.Hour + time.Microsecond)}).now), "s", encoded, ErrCookieExpired},
-		{"on a clock that is behind", r.Codec(SessionCookie, time.Hour, (&clock{c.at.Add(-time.Minute)}).now), "s", encoded, nil},
+		{"as it is", r.Codec(SessionCookie, time.Hour, c.Now), "s", encoded, nil},
+		{"after a rotation", newer.Codec(SessionCookie, time.Hour, c.Now), "s", encoded, nil},
+		{"under another name", r.Codec(SessionCookie, time.Hour, c.Now), "t", encoded, ErrNotSealedByThisRing},
+		{"for another purpose", r.Codec(SignInAttempt, time.Hour, c.Now), "s", encoded, ErrNotSealedByThisRing},
+		{"with another ring", other.Codec(SessionCookie, time.Hour, c.Now), "s", encoded, ErrNotSealedByThisRing},
+		{"at its last moment", r.Codec(SessionCookie, time.Hour, oidctest.NewClock(c.Now().Add(time.Hour)).Now), "s", encoded, nil},
+		{"a moment later", r.Codec(SessionCookie, time.Hour, oidctest.NewClock(c.Now().Add(time.Hour+time.Microsecond)).Now), "s", encoded, ErrCookieExpired},
+		{"on a clock that is behind", r.Codec(SessionCookie, time.Hour, oidctest.NewClock(c.Now().Add(-time.Minute)).Now), "s", encoded, nil},
 	}
 	for _, test := range tests {
 		var id string
@@ -100,7 +99,7 @@ func TestCookieIsNoSeal(t *testing.T) {
 func TestCodecRefusesStrangers(t *testing.T) {
 	t.Parallel()
 	r, _ := newTestRing(t)
-	codec := r.Codec(SessionCookie, time.Hour, newClock().now)
+	codec := r.Codec(SessionCookie, time.Hour, newClock().Now)
 	for _, value := range []string{"", "AA", "=", "\xff\xfe", strings.Repeat("A", 3800), strings.Repeat("A", 1<<20), "a b", "AQ==", "%41"} {
 		var id string
 		if err := codec.Decode("s", value, &id); !errors.Is(err, ErrNotSealedByThisRing) {
@@ -121,7 +120,7 @@ func FuzzCodecDecode(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	codec := r.Codec(SessionCookie, time.Hour, newClock().now)
+	codec := r.Codec(SessionCookie, time.Hour, newClock().Now)
 	good, err := codec.Encode("s", "id")
 	if err != nil {
 		f.Fatal(err)

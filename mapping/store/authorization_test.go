@@ -116,7 +116,7 @@ func TestAuthorizationsAreBounded(t *testing.T) {
 				t.Errorf("%s: %v, want %v", one.code, err, one.want)
 			}
 		}
-		db.clock.advance(10 * time.Minute)
+		db.clock.Advance(10 * time.Minute)
 		if err := add("fourth", func(a *authserver.Authorization) { a.ExpiresAt = at(20) }); err != nil {
 			t.Errorf("when the others have expired: %v", err)
 		}

@@ -56,18 +56,18 @@ func lose(t *testing.T, db *database, s *Store, cut, mend func()) {
 	mustFail(t, s)
 
 	lost := s.LastContact()
-	db.clock.advance(30*time.Second - db.clock.now().Sub(lost))
+	db.clock.Advance(30*time.Second - db.clock.Now().Sub(lost))
 	if !s.Usable() {
 		t.Error("not usable at the end of the grace")
 	}
-	db.clock.advance(time.Microsecond)
+	db.clock.Advance(time.Microsecond)
 	if s.Usable() {
 		t.Error("usable after the grace")
 	}
 
 	mend()
 	await(t, "the store is back", func() bool { return s.Healthy() == nil })
-	if !s.Usable() || !s.LastContact().Equal(db.clock.now()) {
+	if !s.Usable() || !s.LastContact().Equal(db.clock.Now()) {
 		t.Errorf("last contact was at %v", s.LastContact())
 	}
 	heard := hear(t, s)
@@ -159,7 +159,7 @@ func TestClosed(t *testing.T) {
 		if err := s.Healthy(); !errors.Is(err, mapping.ErrStoreUnavailable) {
 			t.Errorf("closed and healthy: %v", err)
 		}
-		db.clock.advance(31 * time.Second)
+		db.clock.Advance(31 * time.Second)
 		if s.Usable() {
 			t.Error("closed and usable")
 		}
@@ -175,7 +175,7 @@ func TestStuckListenerCountsAsLost(t *testing.T) {
 	s.Watch(t.Context(), func(mapping.Revocation) { close(stuck); <-release })
 	publish(t, s, mapping.Revocation{Account: "ada"})
 	<-stuck
-	db.clock.advance(31 * time.Second)
+	db.clock.Advance(31 * time.Second)
 	if s.Usable() || !errors.Is(s.Healthy(), mapping.ErrStoreUnavailable) {
 		t.Errorf("usable is %v, healthy says %v", s.Usable(), s.Healthy())
 	}

@@ -3,20 +3,20 @@ package store
 import (
 	"context"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/oidc"
+	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/caller"
 )
 
 // database is an empty database of a test. Each Store that the test opens on it stands for a process.
 type database struct {
 	url   string
-	clock *clock
+	clock *oidctest.Clock
 }
 
 // onEachEngine runs a test on SQLite, and on PostgreSQL where there is a server for tests.
@@ -53,7 +53,7 @@ var testLimits = limits{open: time.Minute, read: 20 * time.Second, list: 20 * ti
 
 func (db *database) openWith(t *testing.T, url string, patience limits) *Store {
 	t.Helper()
-	s, err := open(t.Context(), Config{URL: url, Grace: 30 * time.Second}, Env{Now: db.clock.now}, patience)
+	s, err := open(t.Context(), Config{URL: url, Grace: 30 * time.Second}, Env{Now: db.clock.Now}, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,25 +65,7 @@ func (db *database) openWith(t *testing.T, url string, patience limits) *Store {
 	return s
 }
 
-// clock is a clock that a test sets.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func newClock() *clock { return &clock{at: at(0)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
+func newClock() *oidctest.Clock { return oidctest.NewClock(at(0)) }
 
 // at is so many minutes after the tests' beginning of time.
 func at(minutes int) time.Time {

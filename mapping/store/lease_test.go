@@ -65,11 +65,11 @@ func TestLeaseLife(t *testing.T) {
 		if _, err := s.AcquireLease(t.Context(), "mint", time.Minute); !errors.Is(err, mapping.ErrLeaseHeld) {
 			t.Errorf("an old release took the lease from its new holder: %v", err)
 		}
-		db.clock.advance(time.Minute - time.Microsecond)
+		db.clock.Advance(time.Minute - time.Microsecond)
 		if _, err := s.AcquireLease(t.Context(), "mint", time.Minute); !errors.Is(err, mapping.ErrLeaseHeld) {
 			t.Errorf("just before it expires: %v", err)
 		}
-		db.clock.advance(time.Microsecond)
+		db.clock.Advance(time.Microsecond)
 		third := acquire(s)
 		if err := s.ReleaseLease(t.Context(), first); !errors.Is(err, mapping.ErrLeaseLost) {
 			t.Errorf("released by an earlier lease of the same holder: %v", err)
@@ -99,7 +99,7 @@ func TestStaleHolderCannotWrite(t *testing.T) {
 		if err := under(l, "in time"); err != nil {
 			t.Error(err)
 		}
-		db.clock.advance(time.Minute)
+		db.clock.Advance(time.Minute)
 		if err := under(l, "expired"); !errors.Is(err, mapping.ErrLeaseLost) {
 			t.Errorf("an expired lease: %v", err)
 		}
@@ -142,7 +142,7 @@ func TestCheckedLeaseIsHeldToTheEnd(t *testing.T) {
 			if err := tx.CheckLease(l); err != nil {
 				return err
 			}
-			db.clock.advance(2 * time.Minute)
+			db.clock.Advance(2 * time.Minute)
 			go func() {
 				_, err := other.AcquireLease(t.Context(), "mint", time.Minute)
 				taken <- err

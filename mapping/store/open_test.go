@@ -18,7 +18,7 @@ func TestOpenAtOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				s, err := open(t.Context(), Config{URL: db.url}, Env{Now: db.clock.now}, testLimits)
+				s, err := open(t.Context(), Config{URL: db.url}, Env{Now: db.clock.Now}, testLimits)
 				if err != nil {
 					t.Error(err)
 					return

@@ -269,7 +269,7 @@ func TestRefreshOnSeveralReplicas(t *testing.T) {
 		var s *Store
 		for i := range replicas {
 			s = db.open(t)
-			replicas[i] = mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: live, Now: db.clock.now, Log: slog.New(slog.DiscardHandler)})
+			replicas[i] = mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: live, Now: db.clock.Now, Log: slog.New(slog.DiscardHandler)})
 		}
 		ada := account("ada", 0)
 		ada.Status = mapping.Active
@@ -320,7 +320,7 @@ func TestTokenValueIsNotStored(t *testing.T) {
 	live := new(rule.Live)
 	rules, _ := rule.Compile([]rule.Rule{{Name: "all", Match: rule.Match{Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}}})
 	live.Replace(rules)
-	a := mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: live, Now: db.clock.now, Log: slog.New(slog.DiscardHandler)})
+	a := mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: live, Now: db.clock.Now, Log: slog.New(slog.DiscardHandler)})
 	_, canary, err := a.CreateToken(t.Context(), "ada", mapping.NewToken{Kind: mapping.TokenPersonal, Name: "canary", Scopes: "tx"}, "ada")
 	if err != nil {
 		t.Fatal(err)

@@ -176,7 +176,7 @@ func TestMissedEntriesAreEverything(t *testing.T) {
 		publish(t, s, mapping.Revocation{Account: "newer", At: at(10)})
 		publish(t, s, mapping.Revocation{Account: "by a clock that is behind", At: at(5)})
 
-		db.clock.advance(logRetention + 7*time.Minute)
+		db.clock.Advance(logRetention + 7*time.Minute)
 		if err := s.pruneLog(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -187,7 +187,7 @@ func TestMissedEntriesAreEverything(t *testing.T) {
 			t.Errorf("after a shorter nap: %q, missed is %v", got, missed)
 		}
 
-		db.clock.advance(time.Hour)
+		db.clock.Advance(time.Hour)
 		if err := s.pruneLog(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +232,7 @@ func TestNotifyURL(t *testing.T) {
 	t.Parallel()
 	db := newPostgres(t)
 	pooled, direct := storetest.NewWire(t, db.url), storetest.NewWire(t, db.url)
-	s, err := open(t.Context(), Config{URL: pooled.URL, NotifyURL: direct.URL}, Env{Now: db.clock.now}, testLimits)
+	s, err := open(t.Context(), Config{URL: pooled.URL, NotifyURL: direct.URL}, Env{Now: db.clock.Now}, testLimits)
 	if err != nil {
 		t.Fatal(err)
 	}

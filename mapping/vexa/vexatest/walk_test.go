@@ -14,11 +14,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"vexa-sso/oidc/oidctest"
 )
 
 // TestRecordedExchanges walks what the real services were seen to answer, in order, against a fresh Server of the generation, and
@@ -38,7 +39,7 @@ func TestRecordedExchanges(t *testing.T) {
 type walk struct {
 	t       *testing.T
 	s       *Server
-	clock   *clock
+	clock   *oidctest.Clock
 	keys    map[string]string // placeholder to secret
 	used    map[exception]bool
 	section string
@@ -47,25 +48,8 @@ type walk struct {
 	left    int
 }
 
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 func newWalk(t *testing.T, generation string) *walk {
-	w := &walk{t: t, keys: make(map[string]string), used: make(map[exception]bool), clock: &clock{now: time.Date(2026, 11, 23, 0, 33, 16, 123456000, time.UTC)}}
+	w := &walk{t: t, keys: make(map[string]string), used: make(map[exception]bool), clock: oidctest.NewClock(time.Date(2026, 11, 23, 0, 33, 16, 123456000, time.UTC))}
 	w.s = w.start(generation, false)
 	return w
 }
@@ -455,7 +439,7 @@ func (w *walk) burst(t *testing.T, e exchange) {
 		}
 		counts[g.status]++
 		refusals[g.status] = g
-		w.clock.advance(time.Duration(took * float64(time.Second) / float64(n)))
+		w.clock.Advance(time.Duration(took * float64(time.Second) / float64(n)))
 	}
 	for _, one := range strings.Split(m[2], ", ") {
 		var status, count int

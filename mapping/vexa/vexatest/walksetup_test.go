@@ -68,7 +68,7 @@ func (w *walk) key(placeholder string, user int64, lifetime time.Duration, scope
 	return token.ID
 }
 
-func (w *walk) wait(d time.Duration) func() { return func() { w.clock.advance(d) } }
+func (w *walk) wait(d time.Duration) func() { return func() { w.clock.Advance(d) } }
 
 func (w *walk) set(p Part, c Condition) func() { return func() { w.s.Set(p, c) } }
 
