@@ -20,7 +20,6 @@ import (
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
 
 // mortal is the real program, as a process that can be killed, between an Okta and a Vexa that live on.
@@ -31,7 +30,7 @@ type mortal struct {
 	vexa    *vexatest.Server
 	person  *http.Client // Ada's browser
 	process *exec.Cmd
-	log     *proxytest.LogBook
+	log     *oidctest.LogBook
 	address string // where the process listens
 	metrics string
 }
@@ -117,7 +116,7 @@ func (m *mortal) command(args ...string) *exec.Cmd {
 // start starts the program and returns once it serves.
 func (m *mortal) start() {
 	m.t.Helper()
-	m.process, m.log = m.command("serve"), &proxytest.LogBook{}
+	m.process, m.log = m.command("serve"), &oidctest.LogBook{}
 	m.process.Stderr = m.log
 	m.must(m.process.Start())
 	m.wait("it to serve", func() bool { return m.heard("serving") != nil && m.heard("listening") != nil })

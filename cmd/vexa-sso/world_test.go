@@ -27,7 +27,6 @@ import (
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
 
 const (
@@ -165,7 +164,7 @@ func (w *world) start(ts *testscript.TestScript) {
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan error, 1)
-	log := new(proxytest.LogBook)
+	log := new(oidctest.LogBook)
 	go func() {
 		done <- bridge.Run(ctx, cfg, bridge.Options{Log: log, Ready: func(net.Addr, net.Addr) { close(ready) }})
 	}()

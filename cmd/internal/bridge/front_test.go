@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"vexa-sso/proxy/proxytest"
+	"vexa-sso/oidc/oidctest"
 )
 
 // clientIP is where clients connect from: the proxy is on 127.0.0.1, and must be told from them.
@@ -117,7 +117,7 @@ func startCaddy(t *testing.T, program, bridge string) *front {
 	must(t, os.WriteFile(conf, []byte(shipped(t, "Caddyfile", "\n{\n", "\n"+surroundings, "127.0.0.1:4180 {", tap.address+" {")), 0o600))
 	cmd := exec.Command(program, "run", "--config", conf, "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir)
-	logged := &proxytest.LogBook{}
+	logged := &oidctest.LogBook{}
 	cmd.Stderr, cmd.Stdout = logged, logged
 	root := func() string { return readFile(dir + "/storage/pki/authorities/local/root.crt") }
 	return run(t, cmd, tap, tlsPort, plainPort, root, logged.String)

@@ -25,7 +25,6 @@ import (
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
 
 const (
@@ -170,7 +169,7 @@ func (w *world) load() (*config.Config, error) {
 // replica is one running bridge.
 type replica struct {
 	w       *world
-	log     *proxytest.LogBook
+	log     *oidctest.LogBook
 	address string // of the listener that everybody reaches
 	metrics string // of the one for operators
 
@@ -201,7 +200,7 @@ func (w *world) launch(options ...func(*bridge.Options)) *replica {
 	w.t.Helper()
 	cfg, err := w.load()
 	must(w.t, err)
-	r := &replica{w: w, log: &proxytest.LogBook{}, ended: make(chan struct{})}
+	r := &replica{w: w, log: &oidctest.LogBook{}, ended: make(chan struct{})}
 	o := bridge.Options{Reload: w.load, Log: r.log}
 	for _, option := range options {
 		option(&o)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"vexa-sso/oidc/oidctest"
 )
 
 func TestBrowsers(t *testing.T) {
@@ -42,7 +44,7 @@ func TestBrowsers(t *testing.T) {
 // A sign-in whose browser does not start goes on with the address alone.
 func TestBrowserThatDoesNotStart(t *testing.T) {
 	t.Parallel()
-	seen := &shown{}
+	seen := &oidctest.LogBook{}
 	tell := (&Terminal{Err: seen}).tell
 	invite(tell, func(string) error { return os.ErrNotExist }, "https://vexa.acme.example", "https://vexa.acme.example/a")
 	invite(tell, nil, "https://vexa.acme.example", "https://vexa.acme.example/b")

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"vexa-sso/oidc/oidctest"
 )
 
 // direct answers requests without a network, so that time can be a test's own.
@@ -34,7 +36,7 @@ func device(t *testing.T, d *double) (grant, string, time.Duration, error) {
 	d.origin = "https://vexa.acme.example"
 	server, err := discover(t.Context(), client, d.origin)
 	must(t, err)
-	seen, began := &shown{}, time.Now()
+	seen, began := &oidctest.LogBook{}, time.Now()
 	p := &Terminal{Err: seen}
 	g, err := server.byDevice(t.Context(), p.tell, []string{"tx"}, time.Now)
 	return g, seen.String(), time.Since(began), err
@@ -143,7 +145,7 @@ func TestDeviceEnds(t *testing.T) {
 		defer cancel()
 		ctx, interrupt := context.WithCancel(ctx)
 		time.AfterFunc(6*time.Second, interrupt)
-		_, err = server.byDevice(ctx, (&Terminal{Err: &shown{}}).tell, nil, time.Now)
+		_, err = server.byDevice(ctx, (&Terminal{Err: &oidctest.LogBook{}}).tell, nil, time.Now)
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("Ctrl-C ended it with %v", err)
 		}

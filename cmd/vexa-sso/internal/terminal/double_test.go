@@ -1,7 +1,6 @@
 package terminal
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -18,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"vexa-sso/oidc/oidctest"
 )
 
 // double speaks a bridge's part of the protocol, and whatever a test wants it to say instead. The real bridge has its own test: the
@@ -156,15 +157,15 @@ type person struct {
 	*Terminal
 	t      testing.TB
 	keys   *memoryKeyring
-	out    *shown
+	out    *oidctest.LogBook // what they have seen
 	opened *atomic.Int32
-	clock  *clock
+	clock  *oidctest.Clock
 }
 
 func newPerson(t testing.TB, dir string) *person {
 	t.Helper()
-	p := &person{t: t, keys: &memoryKeyring{secrets: map[string]string{}}, out: new(shown), opened: new(atomic.Int32), clock: new(clock)}
-	p.Terminal = &Terminal{Err: p.out, Now: p.clock.now}
+	p := &person{t: t, keys: &memoryKeyring{secrets: map[string]string{}}, out: new(oidctest.LogBook), opened: new(atomic.Int32), clock: oidctest.NewClock(aDay)}
+	p.Terminal = &Terminal{Err: p.out, Now: p.clock.Now}
 	p.Terminal.Browser = p.agree
 	p.open(dir)
 	return p
@@ -208,25 +209,8 @@ func (p *person) decline(address string) error {
 	return nil
 }
 
-type clock struct {
-	mu   sync.Mutex
-	past time.Duration
-}
-
 // aDay is when tests begin.
 var aDay = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return aDay.Add(c.past)
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.past += d
-}
 
 // memoryKeyring is a keyring, or one that cannot be used.
 type memoryKeyring struct {
@@ -277,24 +261,6 @@ func (k *memoryKeyring) empty() bool {
 }
 
 var errNoBus = errors.New("no bus here")
-
-// shown is what a person has seen.
-type shown struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *shown) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-func (s *shown) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
 
 // refused fails the test unless err says all of that, and nothing secret (S2).
 func refused(t testing.TB, err error, words ...string) {

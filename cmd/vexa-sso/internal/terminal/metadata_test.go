@@ -45,7 +45,7 @@ func TestHostileMetadata(t *testing.T) {
 			before := d.requests("POST")
 			_, err := p.SignIn(t.Context(), d.origin, Request{})
 			refused(t, err, test.words...)
-			p.clock.pass(2 * 3600e9)
+			p.clock.Advance(2 * 3600e9)
 			_, err = p.Token(t.Context(), d.origin, Soon)
 			refused(t, err, test.words...)
 			if p.opened.Load() != 1 || d.requests("POST") != before {
@@ -77,7 +77,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 					return true
 				}
 			})
-			p.clock.pass(2 * 3600e9)
+			p.clock.Advance(2 * 3600e9)
 			_, renewed := p.Token(t.Context(), d.origin, Soon)
 			if !strings.HasSuffix(path, "/revoke") && !strings.HasSuffix(path, "/whoami") {
 				refused(t, renewed, "redirect", string(stranger.origin), "not followed")
@@ -159,7 +159,7 @@ func TestPrivateAuthority(t *testing.T) {
 	if in.CAFile != ca {
 		t.Errorf("the authority is kept as %q", in.CAFile)
 	}
-	p.clock.pass(2 * 3600e9)
+	p.clock.Advance(2 * 3600e9)
 	_, err = p.Token(t.Context(), d.origin, Soon)
 	must(t, err)
 	_, err = p.SignIn(t.Context(), d.origin, Request{}) // again, without saying it again

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"vexa-sso/oidc/oidctest"
 )
 
 // Row 22 (kubelogin #389): however many shells want a token at once, one renews it and all have it. A second renewal would spend a token
@@ -23,13 +25,13 @@ func TestManyShellsRenewOnce(t *testing.T) {
 	d, dir := newDouble(t), t.TempDir()
 	p := newPerson(t, dir)
 	p.signIn(d)
-	p.clock.pass(59*time.Minute + 30*time.Second)
+	p.clock.Advance(59*time.Minute + 30*time.Second)
 	tokens := make([]string, 20)
 	var shells sync.WaitGroup
 	for i := range tokens {
 		shells.Go(func() {
 			shell := *p
-			shell.Terminal = &Terminal{Err: p.out, Now: p.clock.now}
+			shell.Terminal = &Terminal{Err: p.out, Now: p.clock.Now}
 			shell.open(dir)
 			token, err := shell.Token(t.Context(), d.origin, Soon)
 			if err != nil {
@@ -66,7 +68,7 @@ func TestTokenIsRenewedWhenNeeded(t *testing.T) {
 		{time.Hour, Soon, "canary-access-3", 2},
 		{time.Hour, Soon, "canary-access-4", 3}, // with what the renewal brought
 	} {
-		p.clock.pass(step.pass)
+		p.clock.Advance(step.pass)
 		got, err := p.Token(t.Context(), d.origin, step.atLeast)
 		if err != nil || got != step.want || d.renewals != step.renewals {
 			t.Errorf("%+v: %q after %d renewals, %v", step, got, d.renewals, err)
@@ -98,7 +100,7 @@ func TestLostRenewal(t *testing.T) {
 	t.Parallel()
 	d, p := newDouble(t), newPerson(t, t.TempDir())
 	p.signIn(d)
-	p.clock.pass(2 * time.Hour)
+	p.clock.Advance(2 * time.Hour)
 	lost := 0
 	d.set(func() {
 		d.instead = func(w http.ResponseWriter, r *http.Request) bool {
@@ -125,11 +127,11 @@ func TestServerGone(t *testing.T) {
 			return true
 		}
 	})
-	p.clock.pass(59*time.Minute + 30*time.Second)
+	p.clock.Advance(59*time.Minute + 30*time.Second)
 	if token, err := p.Token(t.Context(), d.origin, Soon); err != nil || token != "canary-access-1" {
 		t.Errorf("half a minute before its end: %q, %v", token, err)
 	}
-	p.clock.pass(time.Minute)
+	p.clock.Advance(time.Minute)
 	_, err := p.Token(t.Context(), d.origin, Soon)
 	refused(t, err, "not well right now", "503")
 	d.set(func() { d.instead = nil })
@@ -160,7 +162,7 @@ func TestGarbageFromTheTokenEndpoint(t *testing.T) {
 		for _, status := range []int{200, 400} {
 			d, p := newDouble(t), newPerson(t, t.TempDir())
 			p.signIn(d)
-			p.clock.pass(2 * time.Hour)
+			p.clock.Advance(2 * time.Hour)
 			d.set(func() {
 				d.instead = func(w http.ResponseWriter, r *http.Request) bool {
 					if r.URL.Path != "/sso/oauth/token" {
@@ -190,7 +192,7 @@ func TestEndedForAScript(t *testing.T) {
 	d, p := newDouble(t), newPerson(t, t.TempDir())
 	p.signIn(d)
 	d.forget()
-	p.clock.pass(2 * time.Hour)
+	p.clock.Advance(2 * time.Hour)
 	for range 3 {
 		_, err := p.Token(t.Context(), d.origin, Soon)
 		refused(t, err, "sign in again: vexa-sso login "+string(d.origin))
@@ -218,12 +220,12 @@ func TestOneBrowserForManyShells(t *testing.T) {
 	p := newPerson(t, dir)
 	p.signIn(d)
 	d.forget()
-	p.clock.pass(2 * time.Hour)
+	p.clock.Advance(2 * time.Hour)
 	var shells sync.WaitGroup
 	for range 8 {
 		shells.Go(func() {
 			shell := *p
-			shell.Terminal = &Terminal{Err: p.out, Now: p.clock.now, Browser: p.agree, Person: true}
+			shell.Terminal = &Terminal{Err: p.out, Now: p.clock.Now, Browser: p.agree, Person: true}
 			shell.open(dir)
 			if token, err := shell.Token(t.Context(), d.origin, Soon); err != nil || token != "canary-access-2" {
 				t.Errorf("a shell got %q, %v", token, err)
@@ -246,7 +248,7 @@ func TestPromptsEnd(t *testing.T) {
 	d.forget()
 	p.Person, p.Browser = true, p.decline
 	for i := range 10 {
-		p.clock.pass(2 * time.Hour)
+		p.clock.Advance(2 * time.Hour)
 		p.open(dir) // another start of the program
 		_, err := p.Token(t.Context(), d.origin, Soon)
 		if i < 3 {
@@ -261,7 +263,7 @@ func TestPromptsEnd(t *testing.T) {
 	p.Browser = p.agree
 	p.signIn(d)
 	d.forget()
-	p.clock.pass(2 * time.Hour)
+	p.clock.Advance(2 * time.Hour)
 	if _, err := p.Token(t.Context(), d.origin, Soon); err != nil || p.opened.Load() != 6 {
 		t.Errorf("after a sign-in nobody is asked: %v", err)
 	}
@@ -293,14 +295,14 @@ func TestTwoSignIns(t *testing.T) {
 	p := newPerson(t, dir)
 	waiting := make(chan struct{})
 	p.Browser = func(address string) error {
-		p.clock.pass(time.Second)
+		p.clock.Advance(time.Second)
 		<-waiting // until the other waits for us
 		return p.agree(address)
 	}
 	var shells sync.WaitGroup
 	shells.Go(func() { p.signIn(d) })
 	other := *p
-	said := &shown{}
+	said := &oidctest.LogBook{}
 	other.Terminal = &Terminal{Err: writerFunc(func(b []byte) (int, error) {
 		if bytes.Contains(b, []byte("Waiting for it")) {
 			close(waiting)
@@ -367,7 +369,7 @@ func TestSignInReplaces(t *testing.T) {
 		t.Errorf("%d are live", len(d.live))
 	}
 	d.forget()
-	p.clock.pass(2 * time.Hour)
+	p.clock.Advance(2 * time.Hour)
 	p.Person = true
 	if _, err := p.Token(t.Context(), d.origin, Soon); err != nil {
 		t.Fatal(err)
@@ -384,7 +386,7 @@ func TestSeveralServers(t *testing.T) {
 	_, err := p.Choose()
 	refused(t, err, "vexa-sso login https://vexa.acme.example")
 	for _, d := range []*double{one, two, one} {
-		p.clock.pass(time.Second)
+		p.clock.Advance(time.Second)
 		p.signIn(d)
 		if origin, err := p.Choose(); err != nil || origin != d.origin {
 			t.Errorf("%s is meant, after a sign-in to %s", origin, d.origin)
@@ -402,7 +404,7 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 	d, dir := newDouble(t), t.TempDir()
 	p := newPerson(t, dir)
 	in := p.signIn(d)
-	p.clock.pass(2 * time.Hour)
+	p.clock.Advance(2 * time.Hour)
 	_, err := p.Token(t.Context(), d.origin, Soon)
 	must(t, err)
 	full, err := p.Wallet.get(d.origin)
@@ -434,7 +436,7 @@ func TestInterruptedRenewal(t *testing.T) {
 	t.Parallel()
 	d, p := newDouble(t), newPerson(t, t.TempDir())
 	p.signIn(d)
-	p.clock.pass(2 * time.Hour)
+	p.clock.Advance(2 * time.Hour)
 	ctx, cancel := context.WithCancel(t.Context())
 	d.set(func() {
 		d.instead = func(w http.ResponseWriter, r *http.Request) bool {

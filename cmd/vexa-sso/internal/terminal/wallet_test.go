@@ -35,7 +35,7 @@ func TestWithoutKeyring(t *testing.T) {
 		}
 	}
 	for range 2 {
-		p.clock.pass(2 * time.Hour)
+		p.clock.Advance(2 * time.Hour)
 		_, err := p.Token(t.Context(), d.origin, Soon)
 		must(t, err)
 		p.signIn(d)
