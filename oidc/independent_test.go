@@ -92,7 +92,7 @@ func newVisitor(t *testing.T) visitor {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	must(t, err)
-	return visitor{&http.Client{Jar: jar, Timeout: 10 * time.Second, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+	return visitor{&http.Client{Jar: jar, Timeout: oidctest.Patience, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if r.URL.Host == "127.0.0.1:4180" {
 			return errBack
 		}
@@ -200,7 +200,7 @@ func TestIndependentProvider(t *testing.T) {
 	var raw string
 	select {
 	case raw = <-i.logouts:
-	case <-time.After(10 * time.Second):
+	case <-time.After(oidctest.Patience):
 		t.Fatal("no logout token came by the back channel")
 	}
 	token, err := p.VerifyLogoutToken(t.Context(), raw)
