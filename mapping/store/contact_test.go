@@ -10,6 +10,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/store/storetest"
+	"vexa-sso/proxy/proxytest"
 )
 
 var shortLimits = limits{open: time.Minute, read: 200 * time.Millisecond, list: 200 * time.Millisecond, write: 200 * time.Millisecond, tail: 200 * time.Millisecond}
@@ -17,9 +18,9 @@ var shortLimits = limits{open: time.Minute, read: 200 * time.Millisecond, list: 
 // mustFail asserts that no call gets through, and that each says why in the word that callers act on.
 func mustFail(t *testing.T, s *Store) {
 	t.Helper()
-	begun := time.Now()
+	begun := proxytest.Start(t)
 	defer func() {
-		if took := time.Since(begun); took > 10*time.Second { // a hung call would take the 20 s of testLimits, or forever
+		if took := begun.Took(); took > 10*time.Second { // a hung call would take the 20 s of testLimits, or forever
 			t.Errorf("six calls failed only after %v", took)
 		}
 	}()

@@ -75,14 +75,7 @@ func at(minutes int) time.Time {
 // await waits until something holds that another goroutine brings about.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
-	for !holds() {
-		select {
-		case <-deadline:
-			t.Fatalf("still not: %s", what)
-		case <-time.After(2 * time.Millisecond):
-		}
-	}
+	oidctest.WaitFor(t, what, holds)
 }
 
 func account(id string, minutes int) mapping.Account {
@@ -156,7 +149,7 @@ func next(t *testing.T, heard <-chan mapping.Revocation) mapping.Revocation {
 	select {
 	case r := <-heard:
 		return r
-	case <-time.After(20 * time.Second):
+	case <-time.After(oidctest.Patience):
 		t.Fatal("heard of no revocation")
 		return mapping.Revocation{}
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vexa-sso/mapping"
+	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/caller"
 )
 
@@ -170,9 +170,7 @@ func TestReadWhileWriting(t *testing.T) {
 			if _, err := tx.DeleteSessions("ada"); err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			defer cancel()
-			if _, err := s.SessionByHash(ctx, session("s1", "ada", 0).Hash); err != nil {
+			if _, err := s.SessionByHash(oidctest.Within(t), session("s1", "ada", 0).Hash); err != nil {
 				t.Errorf("while another deletes it: %v", err)
 			}
 			return nil
