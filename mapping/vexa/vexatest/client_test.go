@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vexa-sso/oidc/oidctest"
 )
 
 // client talks to one Server as an administrator and as a user.
@@ -22,7 +24,7 @@ type client struct {
 func newClient(t *testing.T, s *Server) client {
 	transport := &http.Transport{DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	return client{t, s, &http.Client{Transport: transport, Timeout: 10 * time.Second}}
+	return client{t, s, &http.Client{Transport: transport, Timeout: oidctest.Patience}}
 }
 
 // do returns the status and the body, or 0 and the error's text. Headers come in pairs.
@@ -74,7 +76,7 @@ func raw(t *testing.T, url, text string) (net.Conn, int) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(oidctest.Patience))
 	if _, err := conn.Write([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +100,5 @@ func both(t *testing.T, test func(*testing.T, *Server, client)) {
 }
 
 func deadline(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	t.Cleanup(cancel)
-	return ctx
+	return oidctest.Within(t)
 }

@@ -198,7 +198,7 @@ type got struct {
 // send makes the request on a connection of its own.
 func (w *walk) send(c curl) (got, error) {
 	address := w.at(c.port)
-	dialer := net.Dialer{Timeout: 5 * time.Second}
+	dialer := net.Dialer{Timeout: oidctest.Patience}
 	if c.from != "" {
 		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(c.from)}
 	}
@@ -207,7 +207,7 @@ func (w *walk) send(c curl) (got, error) {
 		return got{}, err
 	}
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(oidctest.Patience))
 	if _, err := conn.Write(w.write(c, address)); err != nil {
 		return got{}, err
 	}
@@ -455,8 +455,7 @@ func (w *walk) burst(t *testing.T, e exchange) {
 
 // ws walks a WebSocket: each frame that was sent, and what came back before the next.
 func (w *walk) ws(t *testing.T, e exchange) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
+	ctx := oidctest.Within(t)
 	target := w.fill(e.words[1])
 	port, path := target[len("ws://127.0.0.1:"):][:5], target[len("ws://127.0.0.1:"):][5:]
 	options := &websocket.DialOptions{HTTPHeader: make(http.Header), CompressionMode: websocket.CompressionNoContextTakeover}
