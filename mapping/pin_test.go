@@ -11,6 +11,7 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/store"
+	"vexa-sso/oidc/oidctest"
 )
 
 // S3: the admin's word beats what rules and adoption say about the Vexa user, also before the identity has ever signed in.
@@ -230,7 +231,7 @@ func (e *ear) wait(t *testing.T, wanted func(mapping.Revocation) bool) {
 		}
 		select {
 		case <-e.more:
-		case <-time.After(10 * time.Second):
+		case <-time.After(oidctest.Patience):
 			t.Fatal("never heard of it")
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/oidc/oidctest"
 )
 
 // After a rotation of the ring, resealed keys open with the newest secret alone.
@@ -116,11 +117,8 @@ func TestResealByTheWay(t *testing.T) {
 		})
 		return fresh
 	}
-	for enough := time.Now().Add(20 * time.Second); !sealed(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(enough) {
-			t.Error("still sealed by the older key")
-			break
-		}
+	if !oidctest.Await(sealed) {
+		t.Error("still sealed by the older key")
 	}
 	stop()
 	if err := <-done; err != nil {

@@ -11,6 +11,7 @@ import (
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/mapping/vexa/vexatest"
+	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/caller"
 )
 
@@ -384,9 +385,7 @@ func TestRun(t *testing.T) {
 	if err := a.Revoke(t.Context(), suspend(acc), "grace"); err != nil {
 		t.Fatal(err)
 	}
-	wait, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if err := deleted.Wait(wait, 1); err != nil {
+	if err := deleted.Wait(oidctest.Within(t), 1); err != nil {
 		t.Errorf("nobody deleted the key: %v", err)
 	}
 	stop()

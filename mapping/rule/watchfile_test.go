@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"vexa-sso/oidc/oidctest"
 )
 
 func write(t *testing.T, path, text string) {
@@ -70,7 +72,7 @@ func expect(t *testing.T, changes <-chan string, want string) {
 		if got != want {
 			t.Fatalf("a change to %q, want %q", got, want)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(oidctest.Patience):
 		t.Fatalf("no change to %q was seen", want)
 	}
 }
