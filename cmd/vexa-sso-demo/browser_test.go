@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/proxytest"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -31,7 +31,7 @@ func open(t *testing.T, l look) *window {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("starting the browser: %v", err)
 	}
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, oidctest.Patience)
 	t.Cleanup(cancel)
 	w := &window{t, ctx, l}
 	_, err := chromedp.Call(ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: l.width, Height: 900, DeviceScaleFactor: 1, Mobile: l.width < 500})

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vexa-sso/oidc/oidctest"
 )
 
 // play runs the demo until the test is over and returns the bridge's address: what the demo's last line says.
@@ -41,7 +43,7 @@ func listenTo(t *testing.T, args ...string) (bridge, said string) {
 			if err != nil {
 				t.Errorf("the demo ended with: %v", err)
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(oidctest.Patience):
 			t.Error("the demo does not stop")
 		}
 	})
@@ -69,7 +71,7 @@ func newScript(t *testing.T, bridge string) *script {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &script{t, bridge, &http.Client{Jar: jar, Timeout: 20 * time.Second}}
+	return &script{t, bridge, &http.Client{Jar: jar, Timeout: oidctest.Patience}}
 }
 
 func (s *script) get(address string) (int, string) {

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/vexa/vexatest"
@@ -70,7 +69,7 @@ func (m *mortal) sit(jar http.CookieJar) {
 		return new(net.Dialer).DialContext(ctx, network, m.address)
 	}
 	m.person = &http.Client{
-		Jar: jar, Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: lead},
+		Jar: jar, Timeout: oidctest.Patience, Transport: &http.Transport{DisableKeepAlives: true, DialContext: lead},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -146,10 +145,8 @@ func (m *mortal) kill() {
 // wait waits until something that happens in the background has.
 func (m *mortal) wait(what string, happened func() bool) {
 	m.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !happened(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			m.t.Fatalf("waited in vain for %s\n%s", what, m.log)
-		}
+	if !oidctest.Await(happened) {
+		m.t.Fatalf("waited in vain for %s\n%s", what, m.log)
 	}
 }
 
@@ -300,9 +297,7 @@ func dieAt(t *testing.T, generation string, at vexatest.Fault) {
 			t.Errorf("an answer from the dead: %d %s", status, body)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	if err := held.Wait(ctx, 1); err != nil {
+	if err := held.Wait(oidctest.Within(t), 1); err != nil {
 		t.Fatalf("the call is never made: %v\n%s", err, m.log)
 	}
 	m.kill()
@@ -325,9 +320,7 @@ func dieAt(t *testing.T, generation string, at vexatest.Fault) {
 	m.kill()
 	m.minuteLater()
 	m.start()
-	if status, body := m.live(); status != http.StatusOK {
-		t.Errorf("after another start: %d %s", status, body)
-	}
+	m.served()
 	if problem := m.unsettled(); problem != "" {
 		t.Errorf("after another start: %s", problem)
 	}
@@ -343,18 +336,14 @@ func TestKilledWhileRevoking(t *testing.T) {
 					t.Parallel()
 					m := newMortal(t, generation)
 					m.start()
-					if status, body := m.live(); status != http.StatusOK {
-						t.Fatalf("%d %s", status, body)
-					}
+					m.served()
 					release := make(chan struct{})
 					held := m.vexa.Inject(vexatest.Fault{Method: method, Path: "/admin/", Effect: effect, Until: release})
 					revoke := m.command("accounts", "suspend", oidctest.Ada, "--reason", "left")
 					m.must(revoke.Start())
 					said := make(chan error, 1)
 					go func() { said <- revoke.Wait() }()
-					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-					defer cancel()
-					if err := held.Wait(ctx, 1); err != nil {
+					if err := held.Wait(oidctest.Within(t), 1); err != nil {
 						t.Fatalf("the call is never made: %v\n%s", err, m.log)
 					}
 					m.kill()
@@ -391,9 +380,7 @@ func TestSignals(t *testing.T) {
 			m.wait("the file to be looked at", func() bool { return m.failedReloads() == "1" })
 			m.must(m.process.Process.Signal(syscall.SIGHUP))
 			m.wait("SIGHUP to be heard", func() bool { return m.failedReloads() == "2" })
-			if status, body := m.live(); status != http.StatusOK {
-				t.Errorf("with the rules from before: %d %s", status, body)
-			}
+			m.served()
 			m.must(m.process.Process.Signal(end))
 			if err := m.process.Wait(); err != nil {
 				t.Errorf("it ended with %v\n%s", err, m.log)

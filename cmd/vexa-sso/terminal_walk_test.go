@@ -12,7 +12,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"time"
+
+	"vexa-sso/oidc/oidctest"
 )
 
 // walkPages is the program `browser` of the scripts, for BROWSER to name: a person who signs in as $BROWSE_AS and answers every question
@@ -29,7 +30,7 @@ func walkPages() {
 		note("called with something else than an address")
 		os.Exit(2)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), oidctest.Patience)
 	defer cancel()
 	if err := walk(ctx, os.Args[1], os.Getenv("BROWSE_AS"), os.Getenv("BROWSE_DO")); err != nil {
 		note(err.Error())

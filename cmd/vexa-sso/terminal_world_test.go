@@ -14,11 +14,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"vexa-sso/cmd/vexa-sso/internal/terminal"
+	"vexa-sso/oidc/oidctest"
 )
 
 // atTerminal is the program, with a keyring in the folder $VEXA_SSO_TEST_KEYRING, or with none: never with that of who runs the tests.
@@ -74,7 +74,7 @@ func alongside(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 3 {
 		ts.Fatalf("usage: alongside <name> allow|deny <arguments of vexa-sso>")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), oidctest.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(strings.Split(ts.Getenv("PATH"), string(os.PathListSeparator))[0], "vexa-sso"), args[2:]...)
 	cmd.Dir = ts.MkAbs(".")

@@ -27,11 +27,12 @@ import (
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 const (
-	soon  = 2 * time.Second  // for what must be so within a second (S5), on a machine that does other things too
-	later = 15 * time.Second // for what Vexa is told when it can be
+	soon  = 2 * proxytest.Promised // for what must be so within a second (S5), and the look that finds it so
+	later = oidctest.Patience      // for what Vexa is told when it can be
 )
 
 // world is what a script types its commands beside: a running bridge, an Okta and a Vexa.
@@ -179,7 +180,7 @@ func (w *world) start(ts *testscript.TestScript) {
 	case <-ready:
 	case err := <-done:
 		ts.Fatalf("the bridge does not start: %v\n%s", err, log)
-	case <-time.After(20 * time.Second):
+	case <-time.After(oidctest.Patience):
 		ts.Fatalf("the bridge never was ready:\n%s", log)
 	}
 }
@@ -196,7 +197,7 @@ func signIn(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	jar, err := cookiejar.New(nil)
 	ts.Check(err)
-	b := &browser{Client: &http.Client{Jar: jar, Timeout: 20 * time.Second}}
+	b := &browser{Client: &http.Client{Jar: jar, Timeout: oidctest.Patience}}
 	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	res, err := b.Get(w.public + "/sso/login?provider=okta&login_hint=" + name + "@acme.example")
 	ts.Check(err)
@@ -226,13 +227,18 @@ func (b *browser) get(ts *testscript.TestScript, url string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
-// eventually fails the script unless look returns what is wanted, in time.
+// untilTheEnd lets a stopwatch run until its script has ended.
+type untilTheEnd struct{ *testscript.TestScript }
+
+func (u untilTheEnd) Cleanup(f func()) { u.Defer(f) }
+
+// eventually fails the script unless look returns what is wanted, in time, less what the machine withholds.
 func eventually(ts *testscript.TestScript, within time.Duration, what, want string, look func() string) {
-	deadline := time.Now().Add(within)
-	got := look()
-	for ; got != want && time.Now().Before(deadline); got = look() {
-		time.Sleep(20 * time.Millisecond)
-	}
+	began, got := proxytest.Start(untilTheEnd{ts}), ""
+	oidctest.Await(func() bool {
+		got = look()
+		return got == want || began.Took() > within
+	})
 	if got != want {
 		ts.Fatalf("%s is %s, and is not %s within %s", what, got, want, within)
 	}
@@ -304,16 +310,12 @@ func stream(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Defer(func() { res.Body.Close() })
 		return
 	}
-	ended := make(chan error, 1)
+	var ended atomic.Bool
 	go func() {
-		_, err := io.Copy(io.Discard, b.stream)
-		ended <- err
+		_, _ = io.Copy(io.Discard, b.stream)
+		ended.Store(true)
 	}()
-	select {
-	case <-ended:
-	case <-time.After(soon):
-		ts.Fatalf("the stream is still open")
-	}
+	eventually(ts, soon, "that the stream is cut", "true", func() string { return strconv.FormatBool(ended.Load()) })
 }
 
 // atVexa asks or tells the simulated Vexa:
