@@ -192,7 +192,7 @@ func (f *fronted) raw(text string) (answer, error) {
 	}
 	defer conn.Close()
 	secured := tls.Client(conn, &tls.Config{RootCAs: f.front.http1.TLSClientConfig.RootCAs, ServerName: "vexa.acme.example", NextProtos: []string{"http/1.1"}})
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(oidctest.Patience))
 	if _, err := io.WriteString(secured, text); err != nil {
 		return answer{}, err
 	}

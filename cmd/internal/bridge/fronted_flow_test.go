@@ -3,7 +3,6 @@ package bridge_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/mapping"
+	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/proxytest"
 )
 
@@ -27,8 +27,7 @@ func (f *fronted) socket(b *browser) *websocket.Conn {
 }
 
 func (f *fronted) dialSocket(b *browser, header ...string) (*websocket.Conn, *http.Response, error) {
-	ctx, cancel := context.WithTimeout(f.t.Context(), 10*time.Second)
-	defer cancel()
+	ctx := oidctest.Within(f.t)
 	h := http.Header{"Cookie": {b.cookie()}}
 	for i := 0; i+1 < len(header); i += 2 {
 		h.Add(header[i], header[i+1])
@@ -115,14 +114,14 @@ func (f *fronted) hear(s *stream, what string) {
 	}
 }
 
-// soon fails the test when something takes much longer than it should, which is at once.
+// soon fails the test when something that comes at once does not come.
 func (f *fronted) soon(what string, do func()) {
 	f.t.Helper()
 	done := make(chan struct{})
 	go func() { defer close(done); do() }()
 	select {
 	case <-done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(oidctest.Patience):
 		f.t.Fatalf("%s does not come", what)
 	}
 }
@@ -151,9 +150,7 @@ func (f *fronted) holdEvents() {
 }
 
 func (f *fronted) streamsAtVexa(n int) {
-	ctx, cancel := context.WithTimeout(f.t.Context(), 10*time.Second)
-	defer cancel()
-	if err := f.w.vexa.WaitStreams(ctx, eventsPath, n); err != nil {
+	if err := f.w.vexa.WaitStreams(oidctest.Within(f.t), eventsPath, n); err != nil {
 		f.t.Error(err)
 	}
 }
@@ -200,9 +197,7 @@ func (f *fronted) holdUpload() {
 		body, answered := f.upload(uploadPath, client)
 		f.soon("the beginning of an upload", func() {
 			_, _ = body.Write(make([]byte, first))
-			for f.vexa.uploaded.Load() < began+first/2 {
-				time.Sleep(time.Millisecond)
-			}
+			oidctest.Await(func() bool { return f.vexa.uploaded.Load() >= began+first/2 })
 		})
 		f.soon("the rest of an upload", func() {
 			chunk := make([]byte, 1<<20)

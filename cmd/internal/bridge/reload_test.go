@@ -242,7 +242,7 @@ func TestCertificateChanges(t *testing.T) {
 	r.waitFor("the new certificate to be shown", func() bool { return shown() == "second" })
 	good(t, "with the new certificate", b)
 
-	plain := &http.Client{Timeout: 10 * time.Second}
+	plain := &http.Client{Timeout: oidctest.Patience}
 	if res, err := plain.Get("http://" + r.address + "/sso/healthz"); err == nil {
 		if res.Body.Close(); res.StatusCode == http.StatusOK {
 			t.Error("it speaks plain http, too")

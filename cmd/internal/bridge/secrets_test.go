@@ -2,7 +2,6 @@ package bridge_test
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
@@ -306,8 +305,7 @@ func (h *harvest) life() {
 	b := h.people["ada"]
 	h.want(201, b.send("POST", "/bots", `{"platform":"google_meet","native_meeting_id":"abc"}`, "Origin", public, "Content-Type", "application/json"))
 	socket, stream := b.mustSocket(), b.events()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 10*time.Second)
-	defer cancel()
+	ctx := oidctest.Within(h.t)
 	must(h.t, socket.Write(ctx, websocket.MessageText, []byte(`{"action":"ping"}`)))
 	_, pong, err := socket.Read(ctx)
 	must(h.t, err)

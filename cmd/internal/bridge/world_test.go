@@ -55,7 +55,7 @@ providers:
     client_secret: '{okta-secret}'
     scopes: [groups]
     trusted_domains: [acme.example]
-    timeout: {timeout}
+    timeout: {okta-timeout}
   - name: entra
     type: entra
     tenant: 7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3
@@ -63,7 +63,7 @@ providers:
     client_id: 2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91
     client_secret: '{entra-secret}'
     trusted_domains: [acme.example]
-    timeout: {timeout}
+    timeout: 1m
 rules_file: {dir}/rules.yaml
 store: { url: '{store}', grace: {grace} }
 keyring_file: {dir}/keyring.json
@@ -108,7 +108,7 @@ type world struct {
 func newWorld(t *testing.T, options ...func(*world)) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), document: document, settings: map[string]string{
-		"public": public, "timeout": "10s", "grace": "30s", "generation": vexatest.Generation012, "admin-token": "admin-token-canary-5d1f", "okta-secret": "okta-secret-canary-77ab", "entra-secret": "entra-secret-canary-c0de",
+		"public": public, "okta-timeout": "1m", "grace": "30s", "generation": vexatest.Generation012, "admin-token": "admin-token-canary-5d1f", "okta-secret": "okta-secret-canary-77ab", "entra-secret": "entra-secret-canary-c0de",
 	}}
 	w.settings["dir"], w.settings["store"] = w.dir, "sqlite:"+w.store()
 	for _, option := range options {
@@ -230,7 +230,7 @@ func (r *replica) failed() error {
 	r.w.t.Helper()
 	select {
 	case <-r.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(oidctest.Patience):
 		r.w.t.Errorf("it goes on")
 		r.cancel()
 		<-r.ended
@@ -279,7 +279,7 @@ func (r *replica) metric(name string) float64 {
 // operator asks the listener for operators.
 func (r *replica) operator(path string) answer {
 	r.w.t.Helper()
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: oidctest.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Get("http://" + r.metrics + path)
 	must(r.w.t, err)
 	return read(r.w.t, res)
@@ -303,7 +303,7 @@ func (r *replica) browser() *browser {
 func (r *replica) browserWith(jar http.CookieJar) *browser {
 	b := &browser{w: r.w, at: r}
 	b.Client = &http.Client{
-		Jar: jar, Timeout: 30 * time.Second,
+		Jar: jar, Timeout: oidctest.Patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: b.dial},
 	}
@@ -443,9 +443,7 @@ func (b *browser) cookie() string {
 
 // socket opens a WebSocket as a page of this site does.
 func (b *browser) socket() (*websocket.Conn, *http.Response, error) {
-	ctx, cancel := context.WithTimeout(b.w.t.Context(), 10*time.Second)
-	defer cancel()
-	conn, res, err := websocket.Dial(ctx, public+"/ws", &websocket.DialOptions{
+	conn, res, err := websocket.Dial(oidctest.Within(b.w.t), public+"/ws", &websocket.DialOptions{
 		HTTPClient: &http.Client{Transport: b.Transport}, HTTPHeader: http.Header{"Cookie": {b.cookie()}, "Origin": {public}},
 	})
 	if err == nil {
@@ -476,8 +474,7 @@ func (b *browser) events() *http.Response {
 // closing reads a socket to its end and returns how it was closed; -1: without a close frame.
 func closing(t testing.TB, conn *websocket.Conn) websocket.StatusCode {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
+	ctx := oidctest.Within(t)
 	for {
 		_, _, err := conn.Read(ctx)
 		switch {
@@ -500,7 +497,7 @@ func ends(t testing.TB, res *http.Response) {
 	}()
 	select {
 	case <-over:
-	case <-time.After(10 * time.Second):
+	case <-time.After(oidctest.Patience):
 		t.Error("the event stream stays open")
 	}
 }
@@ -519,11 +516,7 @@ func (w *world) keys() (secrets []string) {
 // waitFor waits until something that happens in the background has.
 func waitFor(t testing.TB, what string, happened func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
+	oidctest.WaitFor(t, what, happened)
 }
 
 func must(t testing.TB, err error) {
