@@ -26,4 +26,6 @@ type Env struct {
 	Now  func() time.Time // by which leases expire and the store counts as reached; default time.Now
 	Rand io.Reader        // names the holders of leases; default crypto/rand
 	Log  *slog.Logger     // default: none
+
+	Patience time.Duration // the least that the database is given for anything; default: some seconds, for each its own
 }

@@ -22,6 +22,11 @@ var usualLimits = limits{
 	tail:  time.Second,
 }
 
+// atLeast are the same limits with none below d.
+func (l limits) atLeast(d time.Duration) limits {
+	return limits{open: max(l.open, d), read: max(l.read, d), list: max(l.list, d), write: max(l.write, d), tail: max(l.tail, d)}
+}
+
 // stopwatch bounds the steps of something by a limit each. When a step takes longer, the context of all of them ends with
 // errTooSlow as its cause. The time between steps is the caller's own.
 type stopwatch struct {

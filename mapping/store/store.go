@@ -43,7 +43,7 @@ var (
 // Close. An error that wraps [mapping.ErrStoreUnavailable] says that the server could not be reached now; any other, that
 // there is something to put right first. No error shows a password.
 func Open(ctx context.Context, config Config, env Env) (*Store, error) {
-	return open(ctx, config, env, usualLimits)
+	return open(ctx, config, env, usualLimits.atLeast(env.Patience))
 }
 
 func open(ctx context.Context, config Config, env Env, patience limits) (*Store, error) {
