@@ -53,6 +53,8 @@ type Options struct {
 	// Transport leads to the gateway; nil: the one that waits a minute for an answer to begin.
 	Transport http.RoundTripper
 
+	StorePatience time.Duration // see store.Env
+
 	Log io.Writer
 }
 
@@ -302,7 +304,7 @@ func (b *bridge) openStore(ctx context.Context) (*store.Store, error) {
 }
 
 func (b *bridge) tryStore(ctx context.Context) (*store.Store, error) {
-	s, err := store.Open(ctx, b.cfg.Store, store.Env{Log: b.log})
+	s, err := store.Open(ctx, b.cfg.Store, store.Env{Log: b.log, Patience: b.options.StorePatience})
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}

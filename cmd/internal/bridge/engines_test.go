@@ -60,7 +60,7 @@ func TestStoreComesLate(t *testing.T) {
 			t.Parallel()
 			wire := storetest.NewWire(t, storetest.Postgres(t))
 			leave(wire)
-			w := newWorld(t, with("store", wire.URL))
+			w := newWorld(t, with("store", wire.URL), quick)
 			r := w.start()
 			turnedAway(t, "a stranger", r.browser().get("/meetings"), http.StatusServiceUnavailable, "store_unavailable")
 			if res := r.operator("/readyz"); res.status != http.StatusServiceUnavailable {

@@ -385,7 +385,7 @@ func TestStoreIsAway(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			store := test.store(t)
-			w := newWorld(t, generation(test.generation), with("grace", "4s"), store.option)
+			w := newWorld(t, generation(test.generation), with("grace", "4s"), store.option, quick)
 			r := w.serve()
 			signedIn, cold := r.signIn("okta", ada), r.browser()
 			if res := cold.signIn("okta", tim); res.status != http.StatusSeeOther {
@@ -456,7 +456,7 @@ func TestStoreIsAway(t *testing.T) {
 // to come back.
 func TestStoreTakesNoWrites(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, quick)
 	r := w.serve()
 	signedIn := r.signIn("okta", tim)
 	good(t, "before", signedIn)
@@ -504,7 +504,7 @@ func TestStoreIsAwayAtStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const password = "postgres-password-canary"
-			w := newWorld(t, with("store", "postgres://vexa:"+password+"@"+address+"/vexa?sslmode=disable"))
+			w := newWorld(t, with("store", "postgres://vexa:"+password+"@"+address+"/vexa?sslmode=disable"), quick)
 			r := w.start(func(o *bridge.Options) { o.Ready = func(_, _ net.Addr) { t.Error("it says that it is ready") } })
 			for _, path := range []string{"/healthz", "/sso/healthz"} {
 				ask := r.operator

@@ -103,11 +103,12 @@ type world struct {
 
 	document string // the template; what is in braces comes from settings
 	settings map[string]string
+	patience time.Duration // with the store
 }
 
 func newWorld(t *testing.T, options ...func(*world)) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), document: document, settings: map[string]string{
+	w := &world{t: t, dir: t.TempDir(), document: document, patience: oidctest.Patience, settings: map[string]string{
 		"public": public, "okta-timeout": "1m", "grace": "30s", "generation": vexatest.Generation012, "admin-token": "admin-token-canary-5d1f", "okta-secret": "okta-secret-canary-77ab", "entra-secret": "entra-secret-canary-c0de",
 	}}
 	w.settings["dir"], w.settings["store"] = w.dir, "sqlite:"+w.store()
@@ -142,6 +143,9 @@ func newWorld(t *testing.T, options ...func(*world)) *world {
 
 // with changes what stands in braces in the document, before anything starts.
 func with(name, value string) func(*world) { return func(w *world) { w.settings[name] = value } }
+
+// quick gives up on the store as soon as life does.
+func quick(w *world) { w.patience = 0 }
 
 func generation(g string) func(*world) { return with("generation", g) }
 
@@ -201,7 +205,7 @@ func (w *world) launch(options ...func(*bridge.Options)) *replica {
 	cfg, err := w.load()
 	must(w.t, err)
 	r := &replica{w: w, log: &oidctest.LogBook{}, ended: make(chan struct{})}
-	o := bridge.Options{Reload: w.load, Log: r.log}
+	o := bridge.Options{Reload: w.load, Log: r.log, StorePatience: w.patience}
 	for _, option := range options {
 		option(&o)
 	}
