@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/proxytest"
 
 	"github.com/chromedp/chromedp"
@@ -99,7 +100,7 @@ func (p *program) heard(t *testing.T) url.Values {
 	select {
 	case q := <-p.visits:
 		return q
-	case <-time.After(20 * time.Second):
+	case <-time.After(oidctest.Patience):
 		t.Fatal("nobody came back")
 		return nil
 	}
@@ -117,7 +118,7 @@ func startChromium(t *testing.T) *tab {
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium's sandbox refuses to run as root
 	}
-	ctx, stop := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), oidctest.Patience)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(stop)

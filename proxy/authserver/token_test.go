@@ -11,6 +11,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
+	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/authserver"
 )
 
@@ -373,9 +374,5 @@ func TestStoreAway(t *testing.T) {
 // waitFor waits until something that happens in the background has.
 func waitFor(t testing.TB, what string, happened func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
+	oidctest.WaitFor(t, what, happened)
 }

@@ -63,7 +63,7 @@ func newWorld(t testing.TB, database string) *world {
 	t.Helper()
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	w := &world{t: t, public: "http://" + on.Addr().String(), logs: &proxytest.LogBook{}, clock: &proxytest.Clock{}, database: database, clients: authserver.BuiltinClients()}
+	w := &world{t: t, public: "http://" + on.Addr().String(), logs: &proxytest.LogBook{}, clock: oidctest.NewClock(time.Now()), database: database, clients: authserver.BuiltinClients()}
 	w.clients["web"] = authserver.Client{ID: "web", Name: "Some web app", RedirectURIs: []string{"https://app.example/cb?tenant=1", "http://localhost/cb"}}
 	if database == "" {
 		w.database = "sqlite:" + filepath.Join(t.TempDir(), "bridge.db")
@@ -96,13 +96,13 @@ func (w *world) start(on net.Listener) {
 	w.listens = on.Addr().String()
 	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	w.store, err = store.Open(t.Context(), store.Config{URL: w.database, Grace: 30 * time.Second}, store.Env{Log: log})
+	w.store, err = store.Open(t.Context(), store.Config{URL: w.database, Grace: 30 * time.Second}, store.Env{Log: log, Patience: oidctest.Patience})
 	must(t, err)
 	admin, err := vexa.New(vexa.Config{GatewayURL: w.vexa.GatewayURL, AdminURL: w.vexa.AdminURL, AdminToken: vexatest.DefaultAdminToken, Generation: vexatest.Generation012})
 	must(t, err)
 	okta, err := oidc.New(oidc.Config{
 		Name: "okta", Type: oidc.TypeOkta, Issuer: w.okta.Issuer(), ClientID: "0oa1bridge", ClientSecret: "okta-client-secret-canary",
-		Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"}, RedirectURL: w.public + "/sso/callback/okta",
+		Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"}, RedirectURL: w.public + "/sso/callback/okta", Timeout: time.Minute,
 	}, oidc.Env{Now: w.clock.Now, Log: log})
 	must(t, err)
 	compiled, problems := rule.Compile([]rule.Rule{
@@ -187,7 +187,7 @@ func (w *world) client(jar http.CookieJar) *http.Client {
 		return new(net.Dialer).DialContext(ctx, network, w.listens)
 	}}
 	w.t.Cleanup(way.CloseIdleConnections)
-	return &http.Client{Jar: jar, Transport: way, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Jar: jar, Transport: way, Timeout: oidctest.Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 type answer struct {
