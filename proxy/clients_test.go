@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -39,7 +38,7 @@ func node(t *testing.T, script string, args ...string) *bufio.Scanner {
 	if modules == "" {
 		t.Skip("VEXA_SSO_TEST_NODE_MODULES is not set: npm install @modelcontextprotocol/sdk ws somewhere, and name its node_modules")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), oidctest.Patience)
 	t.Cleanup(cancel)
 	command := exec.CommandContext(ctx, lookPath(t, "node"), append([]string{filepath.Join("testdata", script), modules}, args...)...)
 	stdout, err := command.StdoutPipe()
@@ -165,7 +164,7 @@ func TestForeignPageInBrowser(t *testing.T) {
 	ctx, stop = chromedp.NewContext(ctx)
 	t.Cleanup(stop)
 	must(t, chromedp.Do(ctx))
-	ctx, stop = context.WithTimeout(ctx, time.Minute)
+	ctx, stop = context.WithTimeout(ctx, oidctest.Patience)
 	t.Cleanup(stop)
 	_, value, _ := strings.Cut(ada.cookie(), "=")
 	_, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{Name: "vexa_sso", Value: value, URL: w.public, SameSite: network.CookieSameSiteLax})

@@ -134,7 +134,7 @@ func (w *world) start(on net.Listener) {
 	w.listens = on.Addr().String()
 	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: o.logLevel}))
 	var err error
-	w.store, err = store.Open(t.Context(), store.Config{URL: w.database, Grace: 30 * time.Second}, store.Env{Log: log})
+	w.store, err = store.Open(t.Context(), store.Config{URL: w.database, Grace: 30 * time.Second}, store.Env{Log: log, Patience: oidctest.Patience})
 	must(t, err)
 	admin, err := vexa.New(vexa.Config{GatewayURL: w.vexa.GatewayURL, AdminURL: w.vexa.AdminURL, AdminToken: vexatest.DefaultAdminToken, Generation: o.generation})
 	must(t, err)
@@ -142,7 +142,7 @@ func (w *world) start(on net.Listener) {
 	directories := map[string]mapping.Directory{}
 	okta := oidc.Config{
 		Name: "okta", Type: oidc.TypeOkta, Issuer: w.okta.Issuer(), ClientID: "0oa1bridge", ClientSecret: "okta-client-secret-canary",
-		Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"},
+		Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"}, Timeout: time.Minute,
 		API: oidc.API{Audiences: o.audiences},
 	}
 	if o.also != nil {
@@ -228,7 +228,7 @@ func (w *world) client(jar http.CookieJar) *http.Client {
 		return new(net.Dialer).DialContext(ctx, network, w.listens)
 	}}
 	w.t.Cleanup(way.CloseIdleConnections)
-	return &http.Client{Jar: jar, Transport: way, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Jar: jar, Transport: way, Timeout: oidctest.Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // at is the same browser, led to another replica.
@@ -315,7 +315,7 @@ func raw(t testing.TB, host, request string) answer {
 	conn, err := net.Dial("tcp", host)
 	must(t, err)
 	defer conn.Close()
-	must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
 	_, err = io.WriteString(conn, request)
 	must(t, err)
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -330,11 +330,7 @@ func raw(t testing.TB, host, request string) answer {
 // waitFor waits until something that happens in the background has.
 func (w *world) waitFor(what string, happened func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			w.t.Fatalf("waited in vain for %s", what)
-		}
-	}
+	oidctest.WaitFor(w.t, what, happened)
 }
 
 func must(t testing.TB, err error) {

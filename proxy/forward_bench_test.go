@@ -258,14 +258,12 @@ http {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	for range 200 {
+	oidctest.WaitFor(b, "nginx to answer", func() bool {
 		res, err := http.Get("http://" + address + "/")
 		if err == nil {
 			res.Body.Close()
-			return &nginx{address, cmd.Process.Pid}
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	b.Fatal("nginx does not answer")
-	return nil
+		return err == nil
+	})
+	return &nginx{address, cmd.Process.Pid}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/oidc/oidctest"
 )
 
 // S5, S12: an answer that turns out to last ends with access too, whatever the route table says of its route, and events count
@@ -49,7 +50,7 @@ func TestAnswersThatLast(t *testing.T) {
 			if err == nil {
 				t.Error("what was cut short looks whole")
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(oidctest.Patience):
 			t.Error("an answer goes on after access has ended")
 		}
 	}
@@ -81,7 +82,7 @@ func TestBodiesThatNeverCome(t *testing.T) {
 			conn, err := net.Dial("tcp", w.host)
 			must(t, err)
 			defer conn.Close()
-			must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+			must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
 			fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100000\r\n\r\nx", target, w.host)
 			if _, err := io.Copy(io.Discard, conn); err != nil {
 				t.Errorf("the connection is held: %v", err)

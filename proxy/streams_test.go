@@ -13,6 +13,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa/vexatest"
+	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/proxytest"
 )
 
@@ -228,7 +229,7 @@ func TestEventStreamIsCutHard(t *testing.T) {
 	must(t, err)
 	select {
 	case <-full:
-	case <-time.After(20 * time.Second):
+	case <-time.After(oidctest.Patience):
 		t.Fatal("100 MiB went to a client that does not read")
 	}
 	revoked, account := proxytest.Start(t), accountOf(t, w, "ada@acme.example")
@@ -240,7 +241,7 @@ func TestEventStreamIsCutHard(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 	<-ended
-	must(t, client.SetDeadline(time.Now().Add(10*time.Second)))
+	must(t, client.SetDeadline(time.Now().Add(oidctest.Patience)))
 	var timeout net.Error
 	if _, err := io.Copy(io.Discard, client); errors.As(err, &timeout) && timeout.Timeout() {
 		t.Error("the connection stays open")

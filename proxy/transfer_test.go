@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping/vexa/vexatest"
+	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/proxytest"
 )
 
@@ -284,7 +285,7 @@ func TestExpectContinue(t *testing.T) {
 		conn, err := net.Dial("tcp", w.host)
 		must(t, err)
 		defer conn.Close()
-		must(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+		must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
 		_, err = io.WriteString(conn, w.fill(head+"Cookie: {cookie}\r\n"+framing.header+"\r\n", cookie, ""))
 		must(t, err)
 		expectBytes(t, conn, []byte("HTTP/1.1 100 Continue\r\n\r\n"))
@@ -356,7 +357,7 @@ func TestAnswers(t *testing.T) {
 			conn, err := net.Dial("tcp", w.host)
 			must(t, err)
 			defer conn.Close()
-			must(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+			must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
 			_, err = io.WriteString(conn, w.fill(tc.method+" /meetings HTTP/1.1\r\n"+signedIn+"Connection: close\r\n\r\n", b.cookie(), ""))
 			must(t, err)
 			got, err := io.ReadAll(conn)

@@ -11,8 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
+	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/upstream"
 )
 
@@ -51,7 +51,7 @@ func BenchmarkIdleWebSocket(b *testing.B) {
 
 // idleCost opens sockets, hears one message on each, and returns how many bytes of memory they hold when nothing happens.
 func idleCost(b *testing.B, sockets int, address, host, cookie string) int64 {
-	before := memoryInUse()
+	before, running := memoryInUse(), runtime.NumGoroutine()
 	conns := make([]net.Conn, sockets)
 	for i := range conns {
 		conns[i] = openIdle(b, address, host, cookie)
@@ -60,7 +60,7 @@ func idleCost(b *testing.B, sockets int, address, host, cookie string) int64 {
 	for _, conn := range conns {
 		conn.Close()
 	}
-	time.Sleep(200 * time.Millisecond) // both ends hear of it before the next measurement begins
+	oidctest.WaitFor(b, "both ends to hear of it", func() bool { return runtime.NumGoroutine() <= running })
 	return after - before
 }
 

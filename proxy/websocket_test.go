@@ -21,6 +21,7 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa/vexatest"
+	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/proxytest"
 )
 
@@ -46,7 +47,7 @@ func (b *browser) mustSocket() *websocket.Conn {
 
 // within is a context that ends with the test, and before: what has not happened by then never does.
 func (w *world) within(d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(w.t.Context(), d)
+	ctx, cancel := context.WithTimeout(w.t.Context(), max(d, oidctest.Patience))
 	w.t.Cleanup(cancel)
 	return ctx
 }
@@ -54,8 +55,7 @@ func (w *world) within(d time.Duration) context.Context {
 // talk says something on a socket and returns the answer.
 func talk(t testing.TB, conn *websocket.Conn, text string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
+	ctx := oidctest.Within(t)
 	must(t, conn.Write(ctx, websocket.MessageText, []byte(text)))
 	_, answer, err := conn.Read(ctx)
 	must(t, err)
@@ -65,8 +65,7 @@ func talk(t testing.TB, conn *websocket.Conn, text string) string {
 // hangsUp reads a socket to its end and returns how it was closed; -1: without a close frame.
 func hangsUp(t testing.TB, conn *websocket.Conn) websocket.CloseError {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
+	ctx := oidctest.Within(t)
 	for {
 		_, _, err := conn.Read(ctx)
 		var closed websocket.CloseError
@@ -249,7 +248,7 @@ func TestRevokedWhileOpening(t *testing.T) {
 				if refused && !strings.Contains(err.Error(), "got 401") || !refused && websocket.CloseStatus(err) != 4401 {
 					t.Error(err)
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(oidctest.Patience):
 				t.Error("the socket of a session that has ended stays open")
 			}
 		})
@@ -375,7 +374,7 @@ func (b *browser) rawSocket(behind string) (net.Conn, *bufio.Reader) {
 	conn, err := net.Dial("tcp", b.w.host)
 	must(b.w.t, err)
 	b.w.t.Cleanup(func() { conn.Close() })
-	must(b.w.t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	must(b.w.t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
 	_, err = io.WriteString(conn, b.w.fill("GET /ws HTTP/1.1\r\n"+signedIn+"Origin: {public}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n", b.cookie(), "")+behind)
 	must(b.w.t, err)
 	r := bufio.NewReader(conn)
@@ -486,7 +485,7 @@ func TestWebSocketBreaks(t *testing.T) {
 	}
 	client, _ := b.rawSocket("")
 	gateway := <-g.sockets
-	must(t, gateway.SetDeadline(time.Now().Add(10*time.Second)))
+	must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
 	client.Close()
 	if _, err := gateway.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the gateway reads %v", err)
@@ -532,7 +531,7 @@ func TestCloseFrameWaitsForItsPlace(t *testing.T) {
 			}
 			expectBytes(t, r, tc.heard[seen:])
 			expectClose(t, r, 4401)
-			must(t, gateway.SetDeadline(time.Now().Add(10*time.Second)))
+			must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
 			if rest, err := io.ReadAll(gateway); len(rest) > 0 || err != nil && !strings.Contains(err.Error(), "reset") {
 				t.Errorf("what the client said afterwards reached the gateway: %q, %v", rest, err)
 			}
@@ -572,7 +571,7 @@ func TestCutHard(t *testing.T) {
 			tc.send(t, gateway)
 			must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: accountOf(t, w, "ada@acme.example")}, "admin"))
 			revoked := proxytest.Start(t)
-			must(t, gateway.SetDeadline(time.Now().Add(10*time.Second)))
+			must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
 			_, err := io.Copy(io.Discard, gateway)
 			var timeout net.Error
 			if errors.As(err, &timeout) && timeout.Timeout() {
@@ -581,7 +580,7 @@ func TestCutHard(t *testing.T) {
 			if took := revoked.Took(); took > 2*proxytest.Promised+500*time.Millisecond { // one to hear of it, one to part
 				t.Errorf("it took %s", took)
 			}
-			must(t, client.SetDeadline(time.Now().Add(10*time.Second)))
+			must(t, client.SetDeadline(time.Now().Add(oidctest.Patience)))
 			if _, err := io.Copy(io.Discard, r); errors.As(err, &timeout) && timeout.Timeout() {
 				t.Error("the client's side stays open")
 			}
@@ -677,7 +676,7 @@ func TestClientLeavesWhileOpening(t *testing.T) {
 	}
 	select {
 	case <-left:
-	case <-time.After(10 * time.Second):
+	case <-time.After(oidctest.Patience):
 		t.Fatal("the gateway still waits for a client that has left")
 	}
 	w.waitFor("the place in the register", func() bool { return w.metric("vexa_sso_streams", "websocket") == 0 })

@@ -276,11 +276,6 @@ func TestVexaCannotCheckKeys(t *testing.T) {
 	}
 }
 
-// impatient leads to the gateway as the usual transport does, and does not wait a minute for an answer to begin.
-func impatient(o *bridge.Options) {
-	transport := upstream.NewTransport()
-	transport.ResponseHeaderTimeout = time.Second
-	o.Transport = transport
 // hasty leads to the gateway as the usual transport does, and while that is away does not wait a minute for an answer to begin.
 type hasty struct {
 	usual, quick *http.Transport
@@ -288,7 +283,7 @@ type hasty struct {
 }
 
 func newHasty() *hasty {
-	h := &hasty{usual: proxy.NewTransport(), quick: proxy.NewTransport()}
+	h := &hasty{usual: upstream.NewTransport(), quick: upstream.NewTransport()}
 	h.quick.ResponseHeaderTimeout = time.Second
 	return h
 }
