@@ -4,6 +4,7 @@ package storetest
 import (
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"net/url"
 	"os"
 	"strings"
@@ -12,27 +13,32 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 )
 
-// Postgres makes a schema of its own for the test, and returns the URL of the server that VEXA_SSO_TEST_POSTGRES names, with that
-// schema in it. Where none is named, the test is skipped.
+// Postgres makes a schema of its own for the test, and returns the URL of a server with that schema in it: of the one that
+// VEXA_SSO_TEST_POSTGRES names, or of one that is started for this process. Where there is no PostgreSQL, the test is skipped.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	dsn := os.Getenv("VEXA_SSO_TEST_POSTGRES")
 	if dsn == "" {
-		t.Skip("VEXA_SSO_TEST_POSTGRES names no PostgreSQL server (a postgres:// URL whose user may create schemas)")
+		var err error
+		if dsn, err = server(); errors.Is(err, errNone) {
+			t.Skip(err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
 	}
-	server, err := sql.Open("pgx", dsn)
+	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	schema := "test_" + strings.ToLower(rand.Text())
-	if _, err := server.Exec("CREATE SCHEMA " + schema); err != nil {
+	if _, err := db.Exec("CREATE SCHEMA " + schema); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := server.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
+		if _, err := db.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
 			t.Error(err)
 		}
-		server.Close()
+		db.Close()
 	})
 	address, err := url.Parse(dsn)
 	if err != nil {
