@@ -13,12 +13,13 @@ import (
 	"strings"
 	"testing"
 
+	"vexa-sso/proxy/page/pagetest"
+
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
 
 // lookPath finds a program, or skips the test.
@@ -148,7 +149,7 @@ func TestUnchangedCurl(t *testing.T) {
 // nothing by the cookie. The same page on an origin that is not listed gets nothing but a WebSocket (which shows its token).
 func TestForeignPageInBrowser(t *testing.T) {
 	t.Parallel()
-	chromium := proxytest.Chromium(t)
+	chromium := pagetest.Chromium(t)
 	listed, other := httptest.NewServer(http.FileServer(http.Dir("testdata"))), httptest.NewServer(http.FileServer(http.Dir("testdata")))
 	t.Cleanup(listed.Close)
 	t.Cleanup(other.Close)

@@ -28,7 +28,6 @@ import (
 	"vexa-sso/oidc"
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy"
-	"vexa-sso/proxy/proxytest"
 	"vexa-sso/proxy/tokens"
 )
 
@@ -45,8 +44,8 @@ type world struct {
 	public   string // http://127.0.0.1:port
 	host     string
 	listens  string // where this replica does; host, but for further replicas
-	logs     *proxytest.LogBook
-	clock    *proxytest.Clock
+	logs     *oidctest.LogBook
+	clock    *oidctest.Clock
 	metrics  *prometheus.Registry
 	stop     func()      // ends this replica, and lets it write what it still has to
 	away     atomic.Bool // the store has been out of reach for longer than its grace
@@ -88,7 +87,7 @@ func newWorld(t testing.TB, options ...func(*worldOptions)) *world {
 	for _, option := range options {
 		option(&o)
 	}
-	w := &world{t: t, logs: &proxytest.LogBook{}, clock: &proxytest.Clock{}, rules: &rule.Live{}, metrics: prometheus.NewRegistry()}
+	w := &world{t: t, logs: &oidctest.LogBook{}, clock: &oidctest.Clock{}, rules: &rule.Live{}, metrics: prometheus.NewRegistry()}
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	w.public, w.host = "http://"+on.Addr().String(), on.Addr().String()

@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"vexa-sso/proxy/page/pagetest"
+
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
 
 // A person makes a token in a real browser, the provider being on another site: they sign in, fill in the form, prove again that it
@@ -105,7 +106,7 @@ type tab struct {
 
 func openTab(t *testing.T, l look) *tab {
 	t.Helper()
-	b := &tab{t, proxytest.BrowserTab(t), l}
+	b := &tab{t, pagetest.BrowserTab(t), l}
 	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: l.width, Height: 900, DeviceScaleFactor: 1, Mobile: l.width < 500})
 	b.must(err)
 	_, err = chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}}})
@@ -127,7 +128,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 }
 
 func (b *tab) open(address string)    { b.t.Helper(); b.do(chromedp.Navigate(address)) }
-func (b *tab) photograph(name string) { proxytest.Photograph(b.t, b.ctx, name+"-"+b.look.name) }
+func (b *tab) photograph(name string) { pagetest.Photograph(b.t, b.ctx, name+"-"+b.look.name) }
 func (b *tab) waitFor(selector string) {
 	b.t.Helper()
 	b.do(chromedp.WaitReady(chromedp.CSS(`html:has(link[href^="/sso/assets/"]) ` + selector)))

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"vexa-sso/proxy/page/pagetest"
+
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -23,7 +24,7 @@ type window struct {
 
 func open(t *testing.T, l look) *window {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(proxytest.Chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(pagetest.Chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU)
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(ctx)
@@ -104,7 +105,7 @@ var looks = []look{{"light", 1280, "light"}, {"dark", 1280, "dark"}, {"phone", 3
 // In a real browser, the provider on another site: everybody signs in through both providers, sees who they are, calls Vexa from
 // the page's origin, and signs out, here and there.
 func TestInABrowser(t *testing.T) {
-	proxytest.Chromium(t)
+	pagetest.Chromium(t)
 	for i, l := range looks {
 		t.Run(l.name, func(t *testing.T) {
 			bridge := play(t)

@@ -12,8 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"vexa-sso/proxy/page/pagetest"
+
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 
 	"github.com/chromedp/chromedp"
 	"golang.org/x/oauth2"
@@ -114,7 +115,7 @@ type tab struct {
 
 func startChromium(t *testing.T) *tab {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(proxytest.Chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU, chromedp.WindowSize(1000, 1000))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(pagetest.Chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU, chromedp.WindowSize(1000, 1000))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium's sandbox refuses to run as root
 	}

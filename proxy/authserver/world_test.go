@@ -30,7 +30,6 @@ import (
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy"
 	"vexa-sso/proxy/authserver"
-	"vexa-sso/proxy/proxytest"
 )
 
 const (
@@ -50,8 +49,8 @@ type world struct {
 	accounts *mapping.Accounts
 	public   string
 	listens  string
-	logs     *proxytest.LogBook
-	clock    *proxytest.Clock
+	logs     *oidctest.LogBook
+	clock    *oidctest.Clock
 	ring     *keyring.Ring
 	database string
 	clients  authserver.Builtin
@@ -63,7 +62,7 @@ func newWorld(t testing.TB, database string) *world {
 	t.Helper()
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	w := &world{t: t, public: "http://" + on.Addr().String(), logs: &proxytest.LogBook{}, clock: oidctest.NewClock(time.Now()), database: database, clients: authserver.BuiltinClients()}
+	w := &world{t: t, public: "http://" + on.Addr().String(), logs: &oidctest.LogBook{}, clock: oidctest.NewClock(time.Now()), database: database, clients: authserver.BuiltinClients()}
 	w.clients["web"] = authserver.Client{ID: "web", Name: "Some web app", RedirectURIs: []string{"https://app.example/cb?tenant=1", "http://localhost/cb"}}
 	if database == "" {
 		w.database = "sqlite:" + filepath.Join(t.TempDir(), "bridge.db")

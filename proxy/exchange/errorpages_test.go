@@ -10,18 +10,19 @@ import (
 	"strings"
 	"testing"
 
+	"vexa-sso/proxy/page/pagetest"
+
 	"github.com/chromedp/chromedp"
 
 	"vexa-sso/oidc"
 	"vexa-sso/proxy/page"
-	"vexa-sso/proxy/proxytest"
 )
 
 // Every code has a page that a person can read: its title, its sentence, what to do about it, and what to pass on. With
 // VEXA_SSO_TEST_SCREENSHOTS each is photographed.
 func TestEachErrorPage(t *testing.T) {
 	t.Parallel()
-	tab := proxytest.BrowserTab(t)
+	tab := pagetest.BrowserTab(t)
 	edge := &Edge{Pages: page.New(page.Config{Site: "vexa.acme.example"}), Log: Discard}
 	mux := http.NewServeMux()
 	mux.Handle(page.AssetsPath, edge.Pages.Assets())
@@ -46,7 +47,7 @@ func TestEachErrorPage(t *testing.T) {
 				t.Errorf("the page of %s lacks %q: %s", code, want, text)
 			}
 		}
-		proxytest.Photograph(t, tab, "error-"+string(code))
+		pagetest.Photograph(t, tab, "error-"+string(code))
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"vexa-sso/proxy/page/pagetest"
+
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
@@ -48,7 +49,7 @@ func TestInBrowser(t *testing.T) {
 
 func startChromium(t *testing.T) context.Context {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(proxytest.Chromium(t)), chromedp.DisableGPU)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(pagetest.Chromium(t)), chromedp.DisableGPU)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium's sandbox refuses to run as root
 	}

@@ -1,4 +1,4 @@
-package proxytest
+package pagetest
 
 import (
 	"context"

@@ -1,4 +1,5 @@
-package proxytest
+// Package pagetest looks at pages with a browser.
+package pagetest
 
 import (
 	"os"
