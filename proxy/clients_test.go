@@ -43,10 +43,10 @@ func node(t *testing.T, script string, args ...string) *bufio.Scanner {
 	t.Cleanup(cancel)
 	command := exec.CommandContext(ctx, lookPath(t, "node"), append([]string{filepath.Join("testdata", script), modules}, args...)...)
 	stdout, err := command.StdoutPipe()
-	must(t, err)
+	Must(t, err)
 	var complaints strings.Builder
 	command.Stderr = &complaints
-	must(t, command.Start())
+	Must(t, command.Start())
 	t.Cleanup(func() {
 		cancel()
 		_ = command.Wait()
@@ -68,23 +68,23 @@ func line(t *testing.T, from *bufio.Scanner) (said struct {
 	if !from.Scan() {
 		t.Fatalf("it said nothing more: %v", from.Err())
 	}
-	must(t, json.Unmarshal(from.Bytes(), &said))
+	Must(t, json.Unmarshal(from.Bytes(), &said))
 	return said
 }
 
 // An MCP client of the TypeScript SDK needs nothing but another address and another key.
 func TestUnchangedMCPClient(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, takingBearers)
-	w.signIn(oidctest.Ada)
-	_, token := w.newToken(oidctest.Ada, "bot", "tx")
-	for name, shown := range map[string]string{"a token": token, "an access token": w.bearer(oidctest.Ada)} {
-		said := line(t, node(t, "mcp-client.mjs", w.public+"/mcp", shown))
+	w := Start(t, TakingBearers)
+	w.SignIn(oidctest.Ada)
+	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
+	for name, shown := range map[string]string{"a token": token, "an access token": w.Bearer(oidctest.Ada)} {
+		said := line(t, node(t, "mcp-client.mjs", w.Public+"/mcp", shown))
 		if len(said.Tools) != 1 || said.Tools[0] != "list_meetings" || said.Session == "" {
 			t.Errorf("%s: %+v", name, said)
 		}
 	}
-	if said := line(t, node(t, "mcp-client.mjs", w.public+"/mcp", madeUp(t))); !strings.Contains(said.Error, "token_invalid") && !strings.Contains(said.Error, "Unauthorized") {
+	if said := line(t, node(t, "mcp-client.mjs", w.Public+"/mcp", MadeUp(t))); !strings.Contains(said.Error, "token_invalid") && !strings.Contains(said.Error, "Unauthorized") {
 		t.Errorf("a token that is none: %+v", said)
 	}
 }
@@ -92,16 +92,16 @@ func TestUnchangedMCPClient(t *testing.T) {
 // Nor does a WebSocket client of another library; and it hears when the token is revoked.
 func TestUnchangedWebSocketClient(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.signIn(oidctest.Ada)
-	token, value := w.newToken(oidctest.Ada, "tx")
+	w := Start(t)
+	w.SignIn(oidctest.Ada)
+	token, value := w.NewToken(oidctest.Ada, "tx")
 	open := func(headers map[string]string, protocols ...string) *bufio.Scanner {
 		h, _ := json.Marshal(headers)
 		if protocols == nil {
 			protocols = []string{}
 		}
 		p, _ := json.Marshal(protocols)
-		return node(t, "ws-client.mjs", strings.Replace(w.public, "http", "ws", 1)+"/ws", string(h), string(p))
+		return node(t, "ws-client.mjs", strings.Replace(w.Public, "http", "ws", 1)+"/ws", string(h), string(p))
 	}
 	header, subprotocol := open(map[string]string{"X-API-Key": value}), open(nil, "vsso.token."+value, "vexa.v1")
 	if said := line(t, header); !strings.Contains(said.Answer, "pong") {
@@ -110,10 +110,10 @@ func TestUnchangedWebSocketClient(t *testing.T) {
 	if said := line(t, subprotocol); !strings.Contains(said.Answer, "pong") || said.Protocol != "vexa.v1" {
 		t.Errorf("by subprotocol: %+v", said)
 	}
-	if said := line(t, open(map[string]string{"X-API-Key": madeUp(t)})); said.Status != http.StatusUnauthorized {
+	if said := line(t, open(map[string]string{"X-API-Key": MadeUp(t)})); said.Status != http.StatusUnauthorized {
 		t.Errorf("with a token that is none: %+v", said)
 	}
-	must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: token.AccountID, Token: token.ID, Reason: "lost"}, "ada"))
+	Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: token.AccountID, Token: token.ID, Reason: "lost"}, "ada"))
 	for _, socket := range []*bufio.Scanner{header, subprotocol} {
 		if said := line(t, socket); said.Code != 4401 {
 			t.Errorf("when the token is revoked: %+v", said)
@@ -125,18 +125,18 @@ func TestUnchangedWebSocketClient(t *testing.T) {
 func TestUnchangedCurl(t *testing.T) {
 	t.Parallel()
 	curl := lookPath(t, "curl")
-	w := newWorld(t)
-	w.signIn(oidctest.Ada)
-	_, token := w.newToken(oidctest.Ada, "bot", "tx")
+	w := Start(t)
+	w.SignIn(oidctest.Ada)
+	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
-		{[]string{"-H", "X-API-Key: " + token, w.public + "/meetings"}, `"meetings"`},
-		{[]string{"-H", "X-API-Key: " + token, "-X", "POST", "--json", `{"platform":"google_meet","native_meeting_id":"abc"}`, w.public + "/bots"}, " 201"},
-		{[]string{"--oauth2-bearer", token, w.public + "/sso/whoami"}, oidctest.Ada},
-		{[]string{"-L", "-H", "X-API-Key: " + madeUp(t), w.public + "/meetings"}, " 401"},
-		{[]string{"-L", w.public + "/meetings"}, "unauthenticated"},
+		{[]string{"-H", "X-API-Key: " + token, w.Public + "/meetings"}, `"meetings"`},
+		{[]string{"-H", "X-API-Key: " + token, "-X", "POST", "--json", `{"platform":"google_meet","native_meeting_id":"abc"}`, w.Public + "/bots"}, " 201"},
+		{[]string{"--oauth2-bearer", token, w.Public + "/sso/whoami"}, oidctest.Ada},
+		{[]string{"-L", "-H", "X-API-Key: " + MadeUp(t), w.Public + "/meetings"}, " 401"},
+		{[]string{"-L", w.Public + "/meetings"}, "unauthenticated"},
 	} {
 		out, err := exec.CommandContext(t.Context(), curl, append([]string{"-sS", "--max-time", "20", "-w", " %{http_code}"}, c.args...)...).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), c.want) {
@@ -154,24 +154,24 @@ func TestForeignPageInBrowser(t *testing.T) {
 	t.Cleanup(listed.Close)
 	t.Cleanup(other.Close)
 	elsewhere := func(s *httptest.Server) string { return strings.Replace(s.URL, "127.0.0.1", "localhost", 1) }
-	w := newWorld(t, func(o *worldOptions) { o.config.CORS.Origins = []string{elsewhere(listed)} })
-	ada := w.signIn(oidctest.Ada)
-	w.signIn(oidctest.Tim)
-	_, token := w.newToken(oidctest.Tim, "tx")
+	w := Start(t, func(o *Options) { o.Config.CORS.Origins = []string{elsewhere(listed)} })
+	ada := w.SignIn(oidctest.Ada)
+	w.SignIn(oidctest.Tim)
+	_, token := w.NewToken(oidctest.Tim, "tx")
 
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU)
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx)
 	t.Cleanup(stop)
-	must(t, chromedp.Do(ctx))
+	Must(t, chromedp.Do(ctx))
 	ctx, stop = context.WithTimeout(ctx, oidctest.Patience)
 	t.Cleanup(stop)
-	_, value, _ := strings.Cut(ada.cookie(), "=")
-	_, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{Name: "vexa_sso", Value: value, URL: w.public, SameSite: network.CookieSameSiteLax})
-	must(t, err)
-	given, err := json.Marshal(map[string]string{"bridge": w.public, "token": token, "none": madeUp(t)})
-	must(t, err)
+	_, value, _ := strings.Cut(ada.Cookie(), "=")
+	_, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{Name: "vexa_sso", Value: value, URL: w.Public, SameSite: network.CookieSameSiteLax})
+	Must(t, err)
+	given, err := json.Marshal(map[string]string{"bridge": w.Public, "token": token, "none": MadeUp(t)})
+	Must(t, err)
 
 	for at, want := range map[string]map[string]string{
 		elsewhere(listed): {
@@ -183,11 +183,11 @@ func TestForeignPageInBrowser(t *testing.T) {
 			"cookie": "blocked", "both": "blocked", "socket": `vexa.v1 {"type": "pong"}`, "cookieSocket": "blocked",
 		},
 	} {
-		must(t, chromedp.Do(ctx, chromedp.Navigate(at+"/foreign.html#"+url.PathEscape(string(given))), chromedp.WaitVisible(chromedp.CSS(".done"))))
+		Must(t, chromedp.Do(ctx, chromedp.Navigate(at+"/foreign.html#"+url.PathEscape(string(given))), chromedp.WaitVisible(chromedp.CSS(".done"))))
 		text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("#said")))
-		must(t, err)
+		Must(t, err)
 		var got map[string]string
-		must(t, json.Unmarshal([]byte(text), &got))
+		Must(t, json.Unmarshal([]byte(text), &got))
 		for name := range want {
 			if got[name] != want[name] {
 				t.Errorf("%s, %s: %q, want %q", at, name, got[name], want[name])

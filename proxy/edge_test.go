@@ -1,17 +1,13 @@
 package proxy_test
 
 import (
-	"bufio"
+	"cmp"
 	"context"
-	"encoding/json"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,48 +27,53 @@ import (
 	"vexa-sso/proxy/tokens"
 )
 
-// world is a whole bridge between an Okta and a Vexa, in one process, on loopback: the provider on localhost and the bridge on
+// World is a whole bridge between an Okta and a Vexa, in one process, on loopback: the provider on localhost and the bridge on
 // 127.0.0.1, so that they are cross-site as in life.
-type world struct {
-	t        testing.TB
-	okta     *oidctest.Okta
-	vexa     *vexatest.Server
-	store    *store.Store
-	accounts *mapping.Accounts
-	rules    *rule.Live
-	proxy    *proxy.Proxy
-	public   string // http://127.0.0.1:port
-	host     string
+type World struct {
+	T        testing.TB
+	Okta     *oidctest.Okta
+	Vexa     *vexatest.Server
+	Store    *store.Store
+	Accounts *mapping.Accounts
+	Rules    *rule.Live
+	Proxy    *proxy.Proxy
+	Public   string // http://127.0.0.1:port
+	Host     string
 	listens  string // where this replica does; host, but for further replicas
-	logs     *oidctest.LogBook
-	clock    *oidctest.Clock
-	metrics  *prometheus.Registry
-	stop     func()      // ends this replica, and lets it write what it still has to
-	away     atomic.Bool // the store has been out of reach for longer than its grace
+	Log      *slog.Logger
+	Logs     *oidctest.LogBook // what was logged
+	Clock    *oidctest.Clock
+	Metrics  *prometheus.Registry
+	Stop     func()      // ends this replica, and lets it write what it still has to
+	Away     atomic.Bool // the store has been out of reach for longer than its grace
 
-	options  worldOptions
-	ring     *keyring.Ring
-	database string
+	Options  Options
+	Ring     *keyring.Ring
+	Database string
 }
 
 // Usable stands between the edge and the store, so that a test needs no grace to pass.
-func (w *world) Usable() bool { return !w.away.Load() && w.store.Usable() }
+func (w *World) Usable() bool { return !w.Away.Load() && w.Store.Usable() }
 
-type worldOptions struct {
-	generation string
-	rules      []rule.Rule
-	config     proxy.Config
-	logLevel   slog.Level
-	gateway    string // instead of Vexa's
-	okta       oidctest.OktaOptions
-	more       []oidc.Config                        // providers besides Okta; their redirect URLs are filled in
+// Options are what a test may want otherwise.
+type Options struct {
+	Generation string
+	Rules      []rule.Rule
+	Config     proxy.Config
+	LogLevel   slog.Level
+	Gateway    string // instead of Vexa's
+	Okta       oidctest.OktaOptions
+	More       []oidc.Config                        // providers besides Okta; their redirect URLs are filled in
 	audiences  []string                             // of Okta's access tokens that are taken
-	also       func(okta oidc.Config) []oidc.Config // more providers at the same Okta
-	pages      func(*proxy.Proxy)
+	Also       func(okta oidc.Config) []oidc.Config // more providers at the same Okta
+	Database   string                               // default: a SQLite file of the test's own
+
+	// Rooms puts further rooms on each replica, and returns what runs beside it; nil: nothing does.
+	Rooms func(*World) (run func(context.Context) error)
 }
 
-// staffRules lets the demo cast's vexa-users do everything, and its vexa-viewers read.
-func staffRules() []rule.Rule {
+// StaffRules lets the demo cast's vexa-users do everything, and its vexa-viewers read.
+func StaffRules() []rule.Rule {
 	two := 2
 	return []rule.Rule{
 		{Name: "staff", Match: rule.Match{Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, MaxConcurrentBots: &two}},
@@ -81,258 +82,148 @@ func staffRules() []rule.Rule {
 	}
 }
 
-func newWorld(t testing.TB, options ...func(*worldOptions)) *world {
+// Start starts a world, which ends with the test.
+func Start(t testing.TB, options ...func(*Options)) *World {
 	t.Helper()
-	o := worldOptions{generation: vexatest.Generation012, rules: staffRules(), logLevel: slog.LevelDebug}
+	o := Options{Generation: vexatest.Generation012, Rules: StaffRules(), LogLevel: slog.LevelDebug}
 	for _, option := range options {
 		option(&o)
 	}
-	w := &world{t: t, logs: &oidctest.LogBook{}, clock: &oidctest.Clock{}, rules: &rule.Live{}, metrics: prometheus.NewRegistry()}
+	w := &World{T: t, Logs: &oidctest.LogBook{}, Clock: &oidctest.Clock{}, Rules: &rule.Live{}, Metrics: prometheus.NewRegistry()}
 	on, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	w.public, w.host = "http://"+on.Addr().String(), on.Addr().String()
+	Must(t, err)
+	w.Public, w.Host = "http://"+on.Addr().String(), on.Addr().String()
 
-	o.okta.Now = w.clock.Now
-	w.okta = oidctest.StartOkta(t, o.okta)
-	w.okta.AddCast()
-	w.okta.AddClient(oidctest.Client{ID: "0oa1bridge", Secrets: []string{"okta-client-secret-canary"}, RedirectURIs: []string{w.public + "/sso/callback/okta"}, PostLogoutURIs: []string{w.public + "/sso/signed-out"}})
-	w.vexa = vexatest.Start(t, vexatest.Generation(o.generation), vexatest.Clock(w.clock.Now))
+	o.Okta.Now = w.Clock.Now
+	w.Okta = oidctest.StartOkta(t, o.Okta)
+	w.Okta.AddCast()
+	w.Okta.AddClient(oidctest.Client{ID: "0oa1bridge", Secrets: []string{"okta-client-secret-canary"}, RedirectURIs: []string{w.Public + "/sso/callback/okta"}, PostLogoutURIs: []string{w.Public + "/sso/signed-out"}})
+	w.Vexa = vexatest.Start(t, vexatest.Generation(o.Generation), vexatest.Clock(w.Clock.Now))
 
-	rules, problems := rule.Compile(o.rules)
+	rules, problems := rule.Compile(o.Rules)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	w.rules.Replace(rules)
+	w.Rules.Replace(rules)
 	ringJSON, err := keyring.Generate()
-	must(t, err)
-	w.ring, err = keyring.Load(ringJSON)
-	must(t, err)
-	w.database = "sqlite:" + filepath.Join(t.TempDir(), "bridge.db")
-	w.options = o
+	Must(t, err)
+	w.Ring, err = keyring.Load(ringJSON)
+	Must(t, err)
+	w.Database = cmp.Or(o.Database, "sqlite:"+filepath.Join(t.TempDir(), "bridge.db"))
+	w.Options = o
 	w.start(on)
 	return w
 }
 
-// replica starts another process on the same store, behind the same public URL.
-func (w *world) replica() *world {
-	w.t.Helper()
+// Replica starts another process on the same store, behind the same public URL.
+func (w *World) Replica() *World {
+	w.T.Helper()
 	on, err := net.Listen("tcp", "127.0.0.1:0")
-	must(w.t, err)
-	r := &world{
-		t: w.t, okta: w.okta, vexa: w.vexa, rules: w.rules, public: w.public, host: w.host, logs: w.logs, clock: w.clock,
-		metrics: prometheus.NewRegistry(), options: w.options, ring: w.ring, database: w.database,
+	Must(w.T, err)
+	r := &World{
+		T: w.T, Okta: w.Okta, Vexa: w.Vexa, Rules: w.Rules, Public: w.Public, Host: w.Host, Logs: w.Logs, Clock: w.Clock,
+		Metrics: prometheus.NewRegistry(), Options: w.Options, Ring: w.Ring, Database: w.Database,
 	}
 	r.start(on)
 	return r
 }
 
 // start makes the bridge and serves it.
-func (w *world) start(on net.Listener) {
-	w.t.Helper()
-	o, t := w.options, w.t
+func (w *World) start(on net.Listener) {
+	w.T.Helper()
+	o, t := w.Options, w.T
 	w.listens = on.Addr().String()
-	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: o.logLevel}))
+	log := slog.New(slog.NewJSONHandler(w.Logs, &slog.HandlerOptions{Level: o.LogLevel}))
+	w.Log = log
 	var err error
-	w.store, err = store.Open(t.Context(), store.Config{URL: w.database, Grace: 30 * time.Second}, store.Env{Log: log, Patience: oidctest.Patience})
-	must(t, err)
-	admin, err := vexa.New(vexa.Config{GatewayURL: w.vexa.GatewayURL, AdminURL: w.vexa.AdminURL, AdminToken: vexatest.DefaultAdminToken, Generation: o.generation})
-	must(t, err)
+	w.Store, err = store.Open(t.Context(), store.Config{URL: w.Database, Grace: 30 * time.Second}, store.Env{Log: log, Patience: oidctest.Patience})
+	Must(t, err)
+	admin, err := vexa.New(vexa.Config{GatewayURL: w.Vexa.GatewayURL, AdminURL: w.Vexa.AdminURL, AdminToken: vexatest.DefaultAdminToken, Generation: o.Generation})
+	Must(t, err)
 	var providers []*oidc.Provider
 	directories := map[string]mapping.Directory{}
 	okta := oidc.Config{
-		Name: "okta", Type: oidc.TypeOkta, Issuer: w.okta.Issuer(), ClientID: "0oa1bridge", ClientSecret: "okta-client-secret-canary",
+		Name: "okta", Type: oidc.TypeOkta, Issuer: w.Okta.Issuer(), ClientID: "0oa1bridge", ClientSecret: "okta-client-secret-canary",
 		Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"}, Timeout: time.Minute,
 		API: oidc.API{Audiences: o.audiences},
 	}
-	if o.also != nil {
-		o.more = append(o.more, o.also(okta)...)
+	if o.Also != nil {
+		o.More = append(o.More, o.Also(okta)...)
 	}
-	for _, c := range append([]oidc.Config{okta}, o.more...) {
-		c.RedirectURL = w.public + "/sso/callback/" + c.Name
-		provider, err := oidc.New(c, oidc.Env{Now: w.clock.Now, Log: log})
-		must(t, err)
+	for _, c := range append([]oidc.Config{okta}, o.More...) {
+		c.RedirectURL = w.Public + "/sso/callback/" + c.Name
+		provider, err := oidc.New(c, oidc.Env{Now: w.Clock.Now, Log: log})
+		Must(t, err)
 		providers = append(providers, provider)
 		directories[c.Name] = provider
 	}
-	w.accounts = mapping.NewAccounts(
-		mapping.Config{Instance: "test", Renew: o.config.Session.Renew, Idle: o.config.Session.Idle, MaxOffline: o.config.Tokens.MaxOffline, MaxTokenLifetime: o.config.Tokens.MaxLifetime},
-		mapping.Deps{Store: w.store, Vexa: admin, Ring: w.ring, Rules: w.rules, Directories: directories, Log: log, Now: w.clock.Now},
+	w.Accounts = mapping.NewAccounts(
+		mapping.Config{Instance: "test", Renew: o.Config.Session.Renew, Idle: o.Config.Session.Idle, MaxOffline: o.Config.Tokens.MaxOffline, MaxTokenLifetime: o.Config.Tokens.MaxLifetime},
+		mapping.Deps{Store: w.Store, Vexa: admin, Ring: w.Ring, Rules: w.Rules, Directories: directories, Log: log, Now: w.Clock.Now},
 	)
 
-	if o.gateway == "" {
-		o.gateway = w.vexa.GatewayURL
+	if o.Gateway == "" {
+		o.Gateway = w.Vexa.GatewayURL
 	}
-	gateway, err := url.Parse(o.gateway)
-	must(t, err)
-	o.config.PublicURL = w.public
-	table := vexa.Routes(o.generation)
-	w.proxy, err = proxy.New(o.config, proxy.Deps{
-		Gateway: gateway, Routes: func() *vexa.Table { return table }, Providers: providers, Accounts: w.accounts, Rules: w.rules, Owners: admin,
-		Sessions: w.store, Store: w, Ring: w.ring, Metrics: w.metrics, Log: log, Now: w.clock.Now,
+	gateway, err := url.Parse(o.Gateway)
+	Must(t, err)
+	o.Config.PublicURL = w.Public
+	table := vexa.Routes(o.Generation)
+	w.Proxy, err = proxy.New(o.Config, proxy.Deps{
+		Gateway: gateway, Routes: func() *vexa.Table { return table }, Providers: providers, Accounts: w.Accounts, Rules: w.Rules, Owners: admin,
+		Sessions: w.Store, Store: w, Ring: w.Ring, Metrics: w.Metrics, Log: log, Now: w.Clock.Now,
 	})
-	must(t, err)
+	Must(t, err)
 	titles := map[string]string{}
 	for _, provider := range providers {
 		titles[provider.Name()] = provider.Title()
 	}
-	tokens.New(tokens.Deps{Accounts: w.accounts, Ender: w.proxy, Titles: titles, MaxLifetime: o.config.Tokens.MaxLifetime}).Register(w.proxy)
-	if o.pages != nil {
-		o.pages(w.proxy)
+	tokens.New(tokens.Deps{Accounts: w.Accounts, Ender: w.Proxy, Titles: titles, MaxLifetime: o.Config.Tokens.MaxLifetime}).Register(w.Proxy)
+	var beside func(context.Context) error
+	if o.Rooms != nil {
+		beside = o.Rooms(w)
 	}
-	w.serve(on, providers)
+	w.serve(on, providers, beside)
 }
 
 // serve runs the bridge and what belongs to it until the test is over.
-func (w *world) serve(on net.Listener, providers []*oidc.Provider) {
+func (w *World) serve(on net.Listener, providers []*oidc.Provider, beside func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { _ = w.accounts.Run(ctx) })
-	running.Go(func() { _ = w.proxy.Run(ctx) })
-	w.store.Watch(ctx, func(r mapping.Revocation) {
-		w.accounts.Apply(r)
-		w.proxy.Apply(r)
+	for _, run := range []func(context.Context) error{w.Accounts.Run, w.Proxy.Run, beside} {
+		if run != nil {
+			running.Go(func() { _ = run(ctx) })
+		}
+	}
+	w.Store.Watch(ctx, func(r mapping.Revocation) {
+		w.Accounts.Apply(r)
+		w.Proxy.Apply(r)
 	})
-	server := &http.Server{Handler: w.proxy, DisableGeneralOptionsHandler: true, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	server := &http.Server{Handler: w.Proxy, DisableGeneralOptionsHandler: true, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	running.Go(func() { _ = server.Serve(on) })
-	w.stop = func() {
-		w.proxy.CutStreams()
+	w.Stop = func() {
+		w.Proxy.CutStreams()
 		server.Close()
 		cancel()
 		running.Wait()
 	}
-	w.t.Cleanup(func() {
-		w.stop()
+	w.T.Cleanup(func() {
+		w.Stop()
 		for _, provider := range providers {
 			provider.Close()
 		}
-		w.store.Close()
+		w.Store.Close()
 	})
 }
 
-// browser is a client with cookies that follows no redirects by itself.
-type browser struct {
-	*http.Client
-	w *world
+// WaitFor waits until something that happens in the background has.
+func (w *World) WaitFor(what string, happened func() bool) {
+	w.T.Helper()
+	oidctest.WaitFor(w.T, what, happened)
 }
 
-func (w *world) browser() *browser {
-	jar, err := cookiejar.New(nil)
-	must(w.t, err)
-	return &browser{w.client(jar), w}
-}
-
-// client reaches this replica at the public URL, as through a load balancer.
-func (w *world) client(jar http.CookieJar) *http.Client {
-	way := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, w.listens)
-	}}
-	w.t.Cleanup(way.CloseIdleConnections)
-	return &http.Client{Jar: jar, Transport: way, Timeout: oidctest.Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}
-
-// at is the same browser, led to another replica.
-func (b *browser) at(w *world) *browser { return &browser{w.client(b.Jar), w} }
-
-// signIn signs a person in and returns their browser.
-func (w *world) signIn(who string) *browser {
-	w.t.Helper()
-	b := w.browser()
-	res := b.signIn(who, "/sso/login")
-	if res.status != http.StatusSeeOther || b.cookie() == "" {
-		w.t.Fatalf("signing %s in: %d %s", who, res.status, res.body)
-	}
-	return b
-}
-
-// signIn walks a sign-in from a login address to the answer of the callback.
-func (b *browser) signIn(who, login string) answer {
-	b.w.t.Helper()
-	res := b.get(login)
-	location := res.header.Get("Location")
-	if res.status != http.StatusSeeOther {
-		b.w.t.Fatalf("GET %s: %d %s", login, res.status, res.body)
-	}
-	callback, err := b.w.okta.SignIn(b.w.t.Context(), location, who)
-	must(b.w.t, err)
-	return b.get(strings.TrimPrefix(callback.URL, b.w.public))
-}
-
-// cookie is the browser's session cookie, name and value.
-func (b *browser) cookie() string {
-	u, _ := url.Parse(b.w.public)
-	for _, c := range b.Jar.Cookies(u) {
-		if c.Name == "vexa_sso" {
-			return c.Name + "=" + c.Value
-		}
-	}
-	return ""
-}
-
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// code is the code of a JSON refusal.
-func (a answer) code() string {
-	var said struct {
-		Code string `json:"code"`
-	}
-	_ = json.Unmarshal([]byte(a.body), &said)
-	return said.Code
-}
-
-func (b *browser) get(path string, header ...string) answer {
-	return b.send("GET", path, "", header...)
-}
-
-// send sends a request; header is a list of names and values.
-func (b *browser) send(method, path, body string, header ...string) answer {
-	b.w.t.Helper()
-	req, err := http.NewRequestWithContext(b.w.t.Context(), method, b.w.public+path, strings.NewReader(body))
-	must(b.w.t, err)
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Add(header[i], header[i+1])
-	}
-	res, err := b.Do(req)
-	must(b.w.t, err)
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	must(b.w.t, err)
-	return answer{res.StatusCode, res.Header, string(text)}
-}
-
-// raw sends bytes as they are and returns the first answer to them.
-func (w *world) raw(request string) answer {
-	w.t.Helper()
-	return raw(w.t, w.host, request)
-}
-
-func raw(t testing.TB, host, request string) answer {
-	t.Helper()
-	conn, err := net.Dial("tcp", host)
-	must(t, err)
-	defer conn.Close()
-	must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
-	_, err = io.WriteString(conn, request)
-	must(t, err)
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		return answer{body: err.Error()}
-	}
-	defer res.Body.Close()
-	text, _ := io.ReadAll(res.Body)
-	return answer{res.StatusCode, res.Header, string(text)}
-}
-
-// waitFor waits until something that happens in the background has.
-func (w *world) waitFor(what string, happened func() bool) {
-	w.t.Helper()
-	oidctest.WaitFor(w.t, what, happened)
-}
-
-func must(t testing.TB, err error) {
+// Must ends the test at an error.
+func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

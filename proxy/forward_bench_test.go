@@ -35,27 +35,27 @@ import (
 // 1.10 times each other's.
 func BenchmarkForward(b *testing.B) {
 	gateway := startUpstream(b)
-	w := newWorld(b, takingBearers, func(o *worldOptions) { o.logLevel, o.gateway = slog.LevelInfo, "http://"+gateway })
-	cookie := "Cookie: " + w.signIn(oidctest.Ada).cookie()
-	_, token := w.newToken(oidctest.Ada, "bot", "tx")
+	w := Start(b, TakingBearers, func(o *Options) { o.LogLevel, o.Gateway = slog.LevelInfo, "http://"+gateway })
+	cookie := "Cookie: " + w.SignIn(oidctest.Ada).Cookie()
+	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
 	unseen := make([]string, 50)
 	for i := range unseen {
-		unseen[i] = "Authorization: Bearer " + w.okta.Sign(w.bearerClaims(oidctest.Ada).With("jti", fmt.Sprint(i)))
+		unseen[i] = "Authorization: Bearer " + w.Okta.Sign(w.BearerClaims(oidctest.Ada).With("jti", fmt.Sprint(i)))
 	}
-	forget := func() { w.proxy.Apply(mapping.Revocation{Kind: mapping.RevokeEverything}) }
+	forget := func() { w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeEverything}) }
 
 	target, err := url.Parse("http://" + gateway)
-	must(b, err)
+	Must(b, err)
 	bare := httptest.NewServer(&httputil.ReverseProxy{Transport: upstream.NewTransport(), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
 	b.Cleanup(bare.Close)
 
 	roads := map[string]*road{
 		"direct":      newRoad(b, gateway, gateway, cookie),
 		"bare":        newRoad(b, strings.TrimPrefix(bare.URL, "http://"), gateway, cookie),
-		"cookie":      newRoad(b, w.host, w.host, cookie),
-		"token":       newRoad(b, w.host, w.host, "X-API-Key: "+token),
-		"bearer":      newRoad(b, w.host, w.host, "Authorization: Bearer "+w.bearer(oidctest.Ada)),
-		"bearer-cold": newRoad(b, w.host, w.host, unseen...),
+		"cookie":      newRoad(b, w.Host, w.Host, cookie),
+		"token":       newRoad(b, w.Host, w.Host, "X-API-Key: "+token),
+		"bearer":      newRoad(b, w.Host, w.Host, "Authorization: Bearer "+w.Bearer(oidctest.Ada)),
+		"bearer-cold": newRoad(b, w.Host, w.Host, unseen...),
 	}
 	roads["bearer-cold"].begins = forget
 	if nginx := startNginx(b, gateway); nginx != nil {
@@ -108,7 +108,7 @@ var answerEnd = []byte(`"end":true}`)
 // startUpstream answers requests without a body, and does as little as can be done, so that it is not what is measured.
 func startUpstream(b *testing.B) string {
 	on, err := net.Listen("tcp", "127.0.0.1:0")
-	must(b, err)
+	Must(b, err)
 	b.Cleanup(func() { on.Close() })
 	go func() {
 		for {
@@ -156,7 +156,7 @@ const requestSize = 2000
 
 func newRoad(b *testing.B, address, host string, credentials ...string) *road {
 	conn, err := net.Dial("tcp", address)
-	must(b, err)
+	Must(b, err)
 	b.Cleanup(func() { conn.Close() })
 	const request = "GET /bots HTTP/1.1\r\nUser-Agent: bench\r\nAccept: application/json\r\nAccept-Language: de-AT,de;q=0.9\r\nSec-Fetch-Site: same-origin\r\n"
 	r := &road{b: b, conn: conn, buf: make([]byte, 16<<10)}
@@ -185,20 +185,20 @@ func (r *road) once(i int) {
 		r.begins()
 	}
 	_, err := r.conn.Write(r.requests[turn])
-	must(r.b, err)
+	Must(r.b, err)
 	for got := 0; !bytes.HasSuffix(r.buf[:got], answerEnd); {
 		more, err := r.conn.Read(r.buf[got:])
 		if err == io.EOF || (got == 0 && !bytes.HasPrefix(r.buf, []byte("HTTP/1.1 200"))) {
 			r.b.Fatalf("answered %q, %v", r.buf[:got+more], err)
 		}
-		must(r.b, err)
+		Must(r.b, err)
 		got += more
 	}
 }
 
 func (r *road) spent() (time.Duration, uint64) {
 	var usage syscall.Rusage
-	must(r.b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	Must(r.b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	spent := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
@@ -239,7 +239,7 @@ func startNginx(b *testing.B, gateway string) *nginx {
 		return nil
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
-	must(b, err)
+	Must(b, err)
 	address := free.Addr().String()
 	free.Close()
 	dir := b.TempDir()
@@ -251,9 +251,9 @@ http {
   upstream vexa { server %[2]s; keepalive 8; keepalive_requests 1000000000; }
   server { listen %[3]s; location / { proxy_pass http://vexa; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header X-API-Key secret; proxy_set_header Cookie ""; } }
 }`, dir, gateway, address)
-	must(b, os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600))
+	Must(b, os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600))
 	cmd := exec.Command(program, "-c", filepath.Join(dir, "nginx.conf"))
-	must(b, cmd.Start())
+	Must(b, cmd.Start())
 	b.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()

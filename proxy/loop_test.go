@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -14,38 +13,38 @@ import (
 func TestSignInLoop(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		lose func(w *world, b *browser) // what happens to the session each time
+		lose func(w *World, b *Browser) // what happens to the session each time
 		says string
 	}{
-		"the cookie does not come back": {func(w *world, b *browser) { b.dropCookie("vexa_sso", "") }, "did not send our session cookie back"},
-		"another key ring":              {func(w *world, b *browser) { b.dropCookie("vexa_sso", "bm90IG91cnM") }, "different keys"},
-		"a store that is not shared": {func(w *world, b *browser) {
-			must(w.t, w.accounts.SignOutEverywhere(w.t.Context(), accountOf(w.t, w, oidctest.Ada), "lost", "test"))
+		"the cookie does not come back": {func(w *World, b *Browser) { b.DropCookie("vexa_sso", "") }, "did not send our session cookie back"},
+		"another key ring":              {func(w *World, b *Browser) { b.DropCookie("vexa_sso", "bm90IG91cnM") }, "different keys"},
+		"a store that is not shared": {func(w *World, b *Browser) {
+			Must(w.T, w.Accounts.SignOutEverywhere(w.T.Context(), AccountOf(w.T, w, oidctest.Ada), "lost", "test"))
 		}, "do not share their sessions"},
-		"nothing is lost": {func(*world, *browser) {}, "still something sends it"},
+		"nothing is lost": {func(*World, *Browser) {}, "still something sends it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			b := w.browser()
+			w := Start(t)
+			b := w.Browser()
 			for range 3 {
-				b.signIn(oidctest.Ada, "/sso/login?return_to=/meetings")
+				b.SignIn(oidctest.Ada, "/sso/login?return_to=/meetings")
 				tc.lose(w, b)
 			}
-			res := b.get("/sso/login?return_to=/meetings", navigation...)
-			if res.status != http.StatusBadRequest || !strings.Contains(res.body, "sign_in_loop") || !strings.Contains(res.body, tc.says) || !strings.Contains(res.body, w.host) {
-				t.Fatalf("%d to %s %s", res.status, res.header.Get("Location"), res.body)
+			res := b.Get("/sso/login?return_to=/meetings", Navigation...)
+			if res.Status != http.StatusBadRequest || !strings.Contains(res.Body, "sign_in_loop") || !strings.Contains(res.Body, tc.says) || !strings.Contains(res.Body, w.Host) {
+				t.Fatalf("%d to %s %s", res.Status, res.Header.Get("Location"), res.Body)
 			}
-			if log := w.logs.String(); !strings.Contains(log, `"code":"sign_in_loop"`) || !strings.Contains(log, `"remedy":"`) {
+			if log := w.Logs.String(); !strings.Contains(log, `"code":"sign_in_loop"`) || !strings.Contains(log, `"remedy":"`) {
 				t.Error("the log names no remedy")
 			}
 			// A person who means it gets through, and after a minute everybody does.
-			if res := b.get("/sso/login?prompt=select_account&return_to=/meetings", navigation...); res.status != http.StatusSeeOther {
-				t.Errorf("with another account: %d", res.status)
+			if res := b.Get("/sso/login?prompt=select_account&return_to=/meetings", Navigation...); res.Status != http.StatusSeeOther {
+				t.Errorf("with another account: %d", res.Status)
 			}
-			w.clock.Advance(61 * time.Second)
-			if res := b.get("/sso/login?return_to=/meetings", navigation...); res.status != http.StatusSeeOther {
-				t.Errorf("a minute later: %d", res.status)
+			w.Clock.Advance(61 * time.Second)
+			if res := b.Get("/sso/login?return_to=/meetings", Navigation...); res.Status != http.StatusSeeOther {
+				t.Errorf("a minute later: %d", res.Status)
 			}
 		})
 	}
@@ -54,27 +53,12 @@ func TestSignInLoop(t *testing.T) {
 // Signing out and in again, however often, is no circle.
 func TestSigningOutIsNoLoop(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	b := w.browser()
+	w := Start(t)
+	b := w.Browser()
 	for range 5 {
-		if res := b.signIn(oidctest.Ada, "/sso/login"); res.status != http.StatusSeeOther {
-			t.Fatalf("%d %s", res.status, res.body)
+		if res := b.SignIn(oidctest.Ada, "/sso/login"); res.Status != http.StatusSeeOther {
+			t.Fatalf("%d %s", res.Status, res.Body)
 		}
-		b.send("POST", "/sso/logout", "", "Origin", w.public)
+		b.Send("POST", "/sso/logout", "", "Origin", w.Public)
 	}
-}
-
-// dropCookie replaces a cookie of ours, or with an empty value takes it away.
-func (b *browser) dropCookie(name, value string) {
-	age := 0
-	if value == "" {
-		age = -1
-	}
-	b.Jar.SetCookies(b.w.url(), []*http.Cookie{{Name: name, Value: value, Path: "/", MaxAge: age}})
-}
-
-func (w *world) url() *url.URL {
-	u, err := url.Parse(w.public)
-	must(w.t, err)
-	return u
 }

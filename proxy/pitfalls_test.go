@@ -19,7 +19,7 @@ func TestEveryPitfallIsCoveredOrListed(t *testing.T) {
 	named := pitfallsNamedInTests(t)
 	listed := map[string]bool{}
 	text, err := os.ReadFile("testdata/uncovered.txt")
-	must(t, err)
+	Must(t, err)
 	for line := range strings.Lines(string(text)) {
 		if id, why, ok := strings.Cut(strings.TrimSpace(line), " "); ok && !strings.HasPrefix(line, "#") {
 			if listed[id] = true; strings.TrimSpace(why) == "" {
@@ -68,6 +68,6 @@ func pitfallsNamedInTests(t *testing.T) map[string]string {
 		}
 		return nil
 	})
-	must(t, err)
+	Must(t, err)
 	return named
 }

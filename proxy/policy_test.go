@@ -79,17 +79,17 @@ func TestEachRouteUnderEachGrant(t *testing.T) {
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
 		t.Run(generation, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, func(o *worldOptions) { o.generation, o.rules = generation, rules })
-			w.vexa.SetEcho(vexatest.MeetingAPI, true)
+			w := Start(t, func(o *Options) { o.Generation, o.Rules = generation, rules })
+			w.Vexa.SetEcho(vexatest.MeetingAPI, true)
 			for group, scopes := range grants {
 				email := group + "@acme.example"
-				w.okta.AddPerson(oidctest.Person{Email: email, Groups: []string{group}})
-				b := w.signIn(email)
-				b.get("/auth/me")
+				w.Okta.AddPerson(oidctest.Person{Email: email, Groups: []string{group}})
+				b := w.SignIn(email)
+				b.Get("/auth/me")
 				for _, route := range routePolicy {
-					w.vexa.GatewayWire().Forget()
-					res := b.send(route.method, route.path, "", "Origin", w.public)
-					forwarded := w.vexa.GatewayWire().Bytes() > 0
+					w.Vexa.GatewayWire().Forget()
+					res := b.Send(route.method, route.path, "", "Origin", w.Public)
+					forwarded := w.Vexa.GatewayWire().Bytes() > 0
 					covered := route.anyOf == ""
 					for _, scope := range scopes {
 						covered = covered || strings.Contains(" "+route.anyOf+" ", " "+scope+" ")
@@ -97,13 +97,13 @@ func TestEachRouteUnderEachGrant(t *testing.T) {
 					switch {
 					case route.only012 && generation == vexatest.Generation010:
 						// 0.10 knows some of these by another name; never may it be had for less.
-						if forwarded && !covered || !forwarded && res.status != http.StatusForbidden {
-							t.Errorf("%s %s with %v: forwarded %v, answered %d %s", route.method, route.path, scopes, forwarded, res.status, res.body)
+						if forwarded && !covered || !forwarded && res.Status != http.StatusForbidden {
+							t.Errorf("%s %s with %v: forwarded %v, answered %d %s", route.method, route.path, scopes, forwarded, res.Status, res.Body)
 						}
-					case covered && (!forwarded || res.code() != ""):
-						t.Errorf("%s %s with %v: not forwarded: %d %s", route.method, route.path, scopes, res.status, res.body)
-					case !covered && (forwarded || res.status != http.StatusForbidden || res.code() != "scope_missing" || !strings.Contains(res.body, "scope "+strings.ReplaceAll(route.anyOf, " ", " or ")) || !strings.Contains(res.body, "-rule")):
-						t.Errorf("%s %s with %v: forwarded %v, answered %d %s", route.method, route.path, scopes, forwarded, res.status, res.body)
+					case covered && (!forwarded || res.Code() != ""):
+						t.Errorf("%s %s with %v: not forwarded: %d %s", route.method, route.path, scopes, res.Status, res.Body)
+					case !covered && (forwarded || res.Status != http.StatusForbidden || res.Code() != "scope_missing" || !strings.Contains(res.Body, "scope "+strings.ReplaceAll(route.anyOf, " ", " or ")) || !strings.Contains(res.Body, "-rule")):
+						t.Errorf("%s %s with %v: forwarded %v, answered %d %s", route.method, route.path, scopes, forwarded, res.Status, res.Body)
 					}
 				}
 			}

@@ -14,90 +14,69 @@ import (
 	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
-
-// socketAs opens a WebSocket as a program does.
-func (w *world) socketAs(protocols []string, header ...string) (*websocket.Conn, *http.Response, error) {
-	h := http.Header{}
-	for i := 0; i+1 < len(header); i += 2 {
-		h.Add(header[i], header[i+1])
-	}
-	conn, res, err := websocket.Dial(w.within(10*time.Second), w.public+"/ws", &websocket.DialOptions{HTTPClient: w.client(nil), HTTPHeader: h, Subprotocols: protocols})
-	if err == nil {
-		w.t.Cleanup(func() { _ = conn.CloseNow() })
-	}
-	return conn, res, err
-}
-
-func (w *world) mustSocketAs(header ...string) *websocket.Conn {
-	w.t.Helper()
-	conn, _, err := w.socketAs(nil, header...)
-	must(w.t, err)
-	return conn
-}
 
 // E7, S5: somebody is suspended: their tokens and their bearer tokens are refused on the next request, on every replica, and the streams
 // of both are cut.
 func TestSuspendedWithPrograms(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, takingBearers)
-	other := w.replica()
-	w.signIn(oidctest.Ada)
-	_, token := w.newToken(oidctest.Ada, "tx")
-	shown := [][]string{{"X-API-Key", token}, {"Authorization", "Bearer " + w.bearer(oidctest.Ada)}}
+	w := Start(t, TakingBearers)
+	other := w.Replica()
+	w.SignIn(oidctest.Ada)
+	_, token := w.NewToken(oidctest.Ada, "tx")
+	shown := [][]string{{"X-API-Key", token}, {"Authorization", "Bearer " + w.Bearer(oidctest.Ada)}}
 	var sockets []*websocket.Conn
 	for _, header := range shown {
-		for _, at := range []*world{w, other} {
-			if res := at.program().get("/meetings", header...); res.status != http.StatusOK {
-				t.Fatalf("%s: %d %s", header[0], res.status, res.body)
+		for _, at := range []*World{w, other} {
+			if res := at.Program().Get("/meetings", header...); res.Status != http.StatusOK {
+				t.Fatalf("%s: %d %s", header[0], res.Status, res.Body)
 			}
-			sockets = append(sockets, at.mustSocketAs(header...))
+			sockets = append(sockets, at.MustSocketAs(header...))
 		}
 	}
-	began := proxytest.Start(t)
-	must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: accountOf(t, w, oidctest.Ada), Reason: "left"}, "admin"))
+	began := oidctest.StartStopwatch(t)
+	Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: AccountOf(t, w, oidctest.Ada), Reason: "left"}, "admin"))
 	for i, code := range []string{"token_invalid", "suspended"} { // the token is gone, Okta's isn't
-		for _, at := range []*world{w, other} {
-			at.waitFor("the refusal", func() bool {
-				res := at.program().get("/meetings", shown[i]...)
-				return res.code() == code && (res.status == http.StatusUnauthorized || res.status == http.StatusForbidden)
+		for _, at := range []*World{w, other} {
+			at.WaitFor("the refusal", func() bool {
+				res := at.Program().Get("/meetings", shown[i]...)
+				return res.Code() == code && (res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden)
 			})
 		}
 	}
 	for i, socket := range sockets {
-		if closed := hangsUp(t, socket); closed.Code != 4401 {
+		if closed := HangsUp(t, socket); closed.Code != 4401 {
 			t.Errorf("socket %d was closed with %d", i, closed.Code)
 		}
 	}
-	if took := began.Took(); took > proxytest.Promised {
+	if took := began.Took(); took > oidctest.Promised {
 		t.Errorf("it took %s", took)
 	}
-	w.waitFor("the keys to die", func() bool { return len(w.vexa.Tokens()) == 0 })
+	w.WaitFor("the keys to die", func() bool { return len(w.Vexa.Tokens()) == 0 })
 }
 
 // S5: a token that is revoked is refused everywhere, and its streams end: its own, and nobody else's.
 func TestTokenRevoked(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	other := w.replica()
-	b := w.signIn(oidctest.Ada)
-	lost, value := w.newToken(oidctest.Ada, "tx")
-	_, kept := w.newToken(oidctest.Ada, "tx")
-	socket, keeps, browsers := other.mustSocketAs("X-API-Key", value), other.mustSocketAs("X-API-Key", kept), b.mustSocket()
-	w.program().get("/meetings", "X-API-Key", value)
-	must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: lost.AccountID, Token: lost.ID, Reason: "lost"}, "ada"))
-	if closed := hangsUp(t, socket); closed.Code != 4401 {
+	w := Start(t)
+	other := w.Replica()
+	b := w.SignIn(oidctest.Ada)
+	lost, value := w.NewToken(oidctest.Ada, "tx")
+	_, kept := w.NewToken(oidctest.Ada, "tx")
+	socket, keeps, browsers := other.MustSocketAs("X-API-Key", value), other.MustSocketAs("X-API-Key", kept), b.MustSocket()
+	w.Program().Get("/meetings", "X-API-Key", value)
+	Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: lost.AccountID, Token: lost.ID, Reason: "lost"}, "ada"))
+	if closed := HangsUp(t, socket); closed.Code != 4401 {
 		t.Errorf("the socket was closed with %d", closed.Code)
 	}
-	for _, at := range []*world{w, other} {
-		at.waitFor("the refusal", func() bool { return at.program().get("/meetings", "X-API-Key", value).code() == "token_invalid" })
-		if res := at.program().get("/meetings", "X-API-Key", kept); res.status != http.StatusOK {
-			t.Errorf("the other token: %d %s", res.status, res.body)
+	for _, at := range []*World{w, other} {
+		at.WaitFor("the refusal", func() bool { return at.Program().Get("/meetings", "X-API-Key", value).Code() == "token_invalid" })
+		if res := at.Program().Get("/meetings", "X-API-Key", kept); res.Status != http.StatusOK {
+			t.Errorf("the other token: %d %s", res.Status, res.Body)
 		}
 	}
 	for _, socket := range []*websocket.Conn{keeps, browsers} {
-		if got := talk(t, socket, `{"action":"ping"}`); !strings.Contains(got, "pong") {
+		if got := Talk(t, socket, `{"action":"ping"}`); !strings.Contains(got, "pong") {
 			t.Errorf("another stream: %s", got)
 		}
 	}
@@ -106,25 +85,27 @@ func TestTokenRevoked(t *testing.T) {
 // A stream ends when the token does with which it was opened.
 func TestStreamEndsWithToken(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, takingBearers, func(o *worldOptions) { o.config.Session.Lifetime, o.config.Session.Idle = 72*time.Hour, 72*time.Hour })
-	b := w.signIn(oidctest.Ada)
-	_, token := w.newToken(oidctest.Ada, "tx")
-	bearer := w.bearer(oidctest.Ada)
-	browsers := b.mustSocket()
+	w := Start(t, TakingBearers, func(o *Options) {
+		o.Config.Session.Lifetime, o.Config.Session.Idle = 72*time.Hour, 72*time.Hour
+	})
+	b := w.SignIn(oidctest.Ada)
+	_, token := w.NewToken(oidctest.Ada, "tx")
+	bearer := w.Bearer(oidctest.Ada)
+	browsers := b.MustSocket()
 	for _, c := range []struct {
 		header []string
 		lives  time.Duration
 	}{{[]string{"Authorization", "Bearer " + bearer}, time.Hour + time.Minute}, {[]string{"X-API-Key", token}, 23 * time.Hour}} {
-		socket := w.mustSocketAs(c.header...)
-		w.clock.Advance(c.lives)
-		if closed := hangsUp(t, socket); closed.Code != 4401 {
+		socket := w.MustSocketAs(c.header...)
+		w.Clock.Advance(c.lives)
+		if closed := HangsUp(t, socket); closed.Code != 4401 {
 			t.Errorf("the socket was closed with %d", closed.Code)
 		}
-		if res := w.program().get("/meetings", c.header...); res.status != http.StatusUnauthorized {
-			t.Errorf("%d %s", res.status, res.body)
+		if res := w.Program().Get("/meetings", c.header...); res.Status != http.StatusUnauthorized {
+			t.Errorf("%d %s", res.Status, res.Body)
 		}
 	}
-	if got := talk(t, browsers, `{"action":"ping"}`); !strings.Contains(got, "pong") {
+	if got := Talk(t, browsers, `{"action":"ping"}`); !strings.Contains(got, "pong") {
 		t.Errorf("the browser's stream: %s", got)
 	}
 }
@@ -133,53 +114,55 @@ func TestStreamEndsWithToken(t *testing.T) {
 // signed in again; sessions are not concerned.
 func TestTokenPauses(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *worldOptions) {
-		o.config.Tokens.MaxOffline = 2 * time.Hour
-		o.config.Session.Renew = 24 * time.Hour // nobody asks the provider meanwhile
-		o.config.Session.Lifetime = 72 * time.Hour
+	w := Start(t, func(o *Options) {
+		o.Config.Tokens.MaxOffline = 2 * time.Hour
+		o.Config.Session.Renew = 24 * time.Hour // nobody asks the provider meanwhile
+		o.Config.Session.Lifetime = 72 * time.Hour
 	})
-	b := w.signIn(oidctest.Ada)
-	_, token := w.newToken(oidctest.Ada, "tx")
-	get := func() answer { return w.program().get("/meetings", append(navigation, "X-API-Key", token)...) }
-	socket := w.mustSocketAs("X-API-Key", token)
-	w.clock.Advance(119 * time.Minute)
-	if res := get(); res.status != http.StatusOK {
-		t.Errorf("before: %d %s", res.status, res.body)
+	b := w.SignIn(oidctest.Ada)
+	_, token := w.NewToken(oidctest.Ada, "tx")
+	get := func() Answer {
+		return w.Program().Get("/meetings", append(Navigation, "X-API-Key", token)...)
 	}
-	w.clock.Advance(2 * time.Minute)
-	if res := get(); res.code() != "proof_stale" || res.status != http.StatusUnauthorized || !strings.Contains(res.body, `"login_url":"`+w.public+`/sso/login`) {
-		t.Errorf("after: %d %s", res.status, res.body)
+	socket := w.MustSocketAs("X-API-Key", token)
+	w.Clock.Advance(119 * time.Minute)
+	if res := get(); res.Status != http.StatusOK {
+		t.Errorf("before: %d %s", res.Status, res.Body)
 	}
-	if closed := hangsUp(t, socket); closed.Code != 4401 {
+	w.Clock.Advance(2 * time.Minute)
+	if res := get(); res.Code() != "proof_stale" || res.Status != http.StatusUnauthorized || !strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login`) {
+		t.Errorf("after: %d %s", res.Status, res.Body)
+	}
+	if closed := HangsUp(t, socket); closed.Code != 4401 {
 		t.Errorf("the socket was closed with %d", closed.Code)
 	}
-	if res := b.get("/meetings"); res.status != http.StatusOK {
-		t.Errorf("the session: %d %s", res.status, res.body)
+	if res := b.Get("/meetings"); res.Status != http.StatusOK {
+		t.Errorf("the session: %d %s", res.Status, res.Body)
 	}
-	w.signIn(oidctest.Ada)
-	w.waitFor("the token to go on", func() bool { return get().status == http.StatusOK })
+	w.SignIn(oidctest.Ada)
+	w.WaitFor("the token to go on", func() bool { return get().Status == http.StatusOK })
 }
 
 // D9: what a token may do is what it was made for and what its owner may now, on each request and on streams that are open. Who is
 // refused hears which of the two lacks the scope.
 func TestScopesShrinkWithTheGrant(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.signIn(oidctest.Ada)
-	_, both := w.newToken(oidctest.Ada, "bot", "tx")
-	_, tx := w.newToken(oidctest.Ada, "tx")
+	w := Start(t)
+	w.SignIn(oidctest.Ada)
+	_, both := w.NewToken(oidctest.Ada, "bot", "tx")
+	_, tx := w.NewToken(oidctest.Ada, "tx")
 	expect := func(path, token, code string, words ...string) {
 		t.Helper()
-		res := w.program().get(path, "X-API-Key", token)
-		if res.code() != code || code == "" && res.status != http.StatusOK {
-			t.Fatalf("%s: %d %s", path, res.status, res.body)
+		res := w.Program().Get(path, "X-API-Key", token)
+		if res.Code() != code || code == "" && res.Status != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, res.Status, res.Body)
 		}
 		for _, word := range words {
-			if !strings.Contains(res.body, word) {
-				t.Errorf("%s does not say %q: %s", path, word, res.body)
+			if !strings.Contains(res.Body, word) {
+				t.Errorf("%s does not say %q: %s", path, word, res.Body)
 			}
 		}
-		if challenge := res.header.Get("WWW-Authenticate"); code == "scope_missing" && !strings.Contains(challenge, `error="insufficient_scope", scope="`) {
+		if challenge := res.Header.Get("WWW-Authenticate"); code == "scope_missing" && !strings.Contains(challenge, `error="insufficient_scope", scope="`) {
 			t.Errorf("WWW-Authenticate: %s", challenge)
 		}
 	}
@@ -187,44 +170,44 @@ func TestScopesShrinkWithTheGrant(t *testing.T) {
 	expect("/meetings", both, "")
 	expect("/meetings", tx, "")
 	expect("/bots", tx, "scope_missing", "the scope bot", "this token does not have", "/sso/tokens")
-	for _, key := range w.vexa.Tokens() {
+	for _, key := range w.Vexa.Tokens() {
 		if got := strings.Join(key.Scopes, ","); got != "bot,tx" && got != "tx" {
 			t.Errorf("a key for %s", got)
 		}
 	}
-	stream := w.eventsAs("GET", "/agent/meeting/stream", "X-API-Key", both)
-	must(t, w.okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
-	w.clock.Advance(12 * time.Minute)
-	must(t, w.accounts.RenewProofs(t.Context()))
-	w.waitFor("the grant to shrink", func() bool { return w.program().get("/bots", "X-API-Key", both).code() == "scope_missing" })
+	stream := w.EventsAs("GET", "/agent/meeting/stream", "X-API-Key", both)
+	Must(t, w.Okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
+	w.Clock.Advance(12 * time.Minute)
+	Must(t, w.Accounts.RenewProofs(t.Context()))
+	w.WaitFor("the grant to shrink", func() bool { return w.Program().Get("/bots", "X-API-Key", both).Code() == "scope_missing" })
 	expect("/bots", both, "scope_missing", "the owner of this token doesn’t have", "The rule staff would give it")
 	expect("/meetings", both, "")
 	expect("/meetings", tx, "")
 	_ = stream // needs bot or tx: it goes on
 
-	must(t, w.okta.SetGroups(oidctest.Ada))
-	w.clock.Advance(12 * time.Minute)
-	must(t, w.accounts.RenewProofs(t.Context()))
-	if !stream.ends() {
+	Must(t, w.Okta.SetGroups(oidctest.Ada))
+	w.Clock.Advance(12 * time.Minute)
+	Must(t, w.Accounts.RenewProofs(t.Context()))
+	if !stream.Ends() {
 		t.Error("the stream stays open")
 	}
-	w.waitFor("the grant to end", func() bool { return w.program().get("/meetings", "X-API-Key", tx).code() == "not_mapped" })
+	w.WaitFor("the grant to end", func() bool { return w.Program().Get("/meetings", "X-API-Key", tx).Code() == "not_mapped" })
 }
 
 // V17: a route that the rules deny is denied to tokens too, whatever their scopes.
 func TestDeniedRoutesHoldForTokens(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, takingBearers, func(o *worldOptions) {
-		o.rules = []rule.Rule{{Name: "staff", Match: rule.Match{Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, DenyRoutes: []string{"PUT /user/webhook"}}}}
+	w := Start(t, TakingBearers, func(o *Options) {
+		o.Rules = []rule.Rule{{Name: "staff", Match: rule.Match{Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, DenyRoutes: []string{"PUT /user/webhook"}}}}
 	})
-	w.signIn(oidctest.Ada)
-	_, token := w.newToken(oidctest.Ada, "bot", "tx")
-	for _, shown := range []string{token, w.bearer(oidctest.Ada)} {
-		if res := w.program().send("PUT", "/user/webhook", "{}", "Authorization", "Bearer "+shown); res.code() != "forbidden_route" {
-			t.Errorf("%d %s", res.status, res.body)
+	w.SignIn(oidctest.Ada)
+	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
+	for _, shown := range []string{token, w.Bearer(oidctest.Ada)} {
+		if res := w.Program().Send("PUT", "/user/webhook", "{}", "Authorization", "Bearer "+shown); res.Code() != "forbidden_route" {
+			t.Errorf("%d %s", res.Status, res.Body)
 		}
-		if res := w.program().get("/user/webhook", "Authorization", "Bearer "+shown); res.status != http.StatusOK {
-			t.Errorf("%d %s", res.status, res.body)
+		if res := w.Program().Get("/user/webhook", "Authorization", "Bearer "+shown); res.Status != http.StatusOK {
+			t.Errorf("%d %s", res.Status, res.Body)
 		}
 	}
 }
@@ -232,27 +215,27 @@ func TestDeniedRoutesHoldForTokens(t *testing.T) {
 // What is warm asks nobody: not the store, not the provider, not the Admin API.
 func TestWarmProgramsAskNobody(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, takingBearers)
-	b := w.signIn(oidctest.Ada)
-	_, token := w.newToken(oidctest.Ada, "bot", "tx")
-	shown := [][]string{{"Cookie", b.cookie()}, {"X-API-Key", token}, {"Authorization", "Bearer " + w.bearer(oidctest.Ada)}}
+	w := Start(t, TakingBearers)
+	b := w.SignIn(oidctest.Ada)
+	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
+	shown := [][]string{{"Cookie", b.Cookie()}, {"X-API-Key", token}, {"Authorization", "Bearer " + w.Bearer(oidctest.Ada)}}
 	for _, header := range shown {
-		w.program().get("/bots", header...)
+		w.Program().Get("/bots", header...)
 	}
-	asked := w.okta.Requests(oidctest.EndpointKeys)
-	must(t, w.store.Close())
+	asked := w.Okta.Requests(oidctest.EndpointKeys)
+	Must(t, w.Store.Close())
 	for range 5 {
 		for _, header := range shown {
-			if res := w.program().get("/bots", header...); res.status != http.StatusOK {
-				t.Errorf("%s: %d %s", header[0], res.status, res.body)
+			if res := w.Program().Get("/bots", header...); res.Status != http.StatusOK {
+				t.Errorf("%s: %d %s", header[0], res.Status, res.Body)
 			}
 		}
 	}
-	if now := w.okta.Requests(oidctest.EndpointKeys); now != asked {
+	if now := w.Okta.Requests(oidctest.EndpointKeys); now != asked {
 		t.Errorf("the provider's keys were fetched %d times more", now-asked)
 	}
-	if res := w.program().get("/bots", "X-API-Key", madeUp(t)); res.status != http.StatusServiceUnavailable {
-		t.Errorf("who is not known: %d %s", res.status, res.body)
+	if res := w.Program().Get("/bots", "X-API-Key", MadeUp(t)); res.Status != http.StatusServiceUnavailable {
+		t.Errorf("who is not known: %d %s", res.Status, res.Body)
 	}
 }
 
@@ -260,60 +243,62 @@ func TestWarmProgramsAskNobody(t *testing.T) {
 // or another minute need another look.
 func TestWhatIsRememberedOfBearers(t *testing.T) {
 	t.Parallel()
-	second := func(o *worldOptions) {
-		takingBearers(o)
-		o.also = func(first oidc.Config) []oidc.Config {
+	second := func(o *Options) {
+		TakingBearers(o)
+		o.Also = func(first oidc.Config) []oidc.Config {
 			first.Name, first.API.Audiences = "okta2", []string{"api://second"}
 			return []oidc.Config{first}
 		}
-		o.rules = []rule.Rule{
+		o.Rules = []rule.Rule{
 			{Name: "first", Match: rule.Match{Providers: []string{"okta"}, Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}},
 		}
 	}
-	w := newWorld(t, second)
-	here, there := w.bearer(oidctest.Ada), w.okta.Sign(w.bearerClaims(oidctest.Ada).With("aud", "api://second"))
-	get := func(token string) answer { return w.program().get("/sso/whoami", "Authorization", "Bearer "+token) }
-	if res := get(here); res.status != http.StatusOK || !strings.Contains(res.body, `"provider":"okta"`) {
-		t.Errorf("for the first: %d %s", res.status, res.body)
+	w := Start(t, second)
+	here, there := w.Bearer(oidctest.Ada), w.Okta.Sign(w.BearerClaims(oidctest.Ada).With("aud", "api://second"))
+	get := func(token string) Answer {
+		return w.Program().Get("/sso/whoami", "Authorization", "Bearer "+token)
 	}
-	if res := w.program().get("/meetings", "Authorization", "Bearer "+there); res.code() != "not_mapped" {
-		t.Errorf("for the second, whom no rule knows: %d %s", res.status, res.body)
+	if res := get(here); res.Status != http.StatusOK || !strings.Contains(res.Body, `"provider":"okta"`) {
+		t.Errorf("for the first: %d %s", res.Status, res.Body)
 	}
-	grown, problems := rule.Compile(append(w.options.rules, rule.Rule{
+	if res := w.Program().Get("/meetings", "Authorization", "Bearer "+there); res.Code() != "not_mapped" {
+		t.Errorf("for the second, whom no rule knows: %d %s", res.Status, res.Body)
+	}
+	grown, problems := rule.Compile(append(w.Options.Rules, rule.Rule{
 		Name: "second", Match: rule.Match{Providers: []string{"okta2"}, Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}},
 	}))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	w.rules.Replace(grown)
-	if res := get(there); res.status != http.StatusOK || !strings.Contains(res.body, `"scopes":["bot"]`) {
-		t.Errorf("for the second, as soon as one does: %d %s", res.status, res.body)
+	w.Rules.Replace(grown)
+	if res := get(there); res.Status != http.StatusOK || !strings.Contains(res.Body, `"scopes":["bot"]`) {
+		t.Errorf("for the second, as soon as one does: %d %s", res.Status, res.Body)
 	}
-	if res := get(here); res.status != http.StatusOK || !strings.Contains(res.body, `"scopes":["tx"]`) {
-		t.Errorf("for the first: %d %s", res.status, res.body)
+	if res := get(here); res.Status != http.StatusOK || !strings.Contains(res.Body, `"scopes":["tx"]`) {
+		t.Errorf("for the first: %d %s", res.Status, res.Body)
 	}
 
-	must(t, w.store.Close()) // what is remembered goes on, and nothing else
-	if res := get(here); res.status != http.StatusOK {
-		t.Errorf("remembered: %d %s", res.status, res.body)
+	Must(t, w.Store.Close()) // what is remembered goes on, and nothing else
+	if res := get(here); res.Status != http.StatusOK {
+		t.Errorf("remembered: %d %s", res.Status, res.Body)
 	}
-	w.clock.Advance(time.Minute)
-	if res := get(here); res.status == http.StatusOK {
+	w.Clock.Advance(time.Minute)
+	if res := get(here); res.Status == http.StatusOK {
 		t.Errorf("a minute later it was not looked at again")
 	}
-	w.clock.Advance(-time.Minute)
-	if res := get(here); res.status != http.StatusOK {
-		t.Errorf("remembered: %d %s", res.status, res.body)
+	w.Clock.Advance(-time.Minute)
+	if res := get(here); res.Status != http.StatusOK {
+		t.Errorf("remembered: %d %s", res.Status, res.Body)
 	}
-	w.rules.Replace(grownAgain(t, w))
-	if res := get(here); res.status == http.StatusOK {
+	w.Rules.Replace(grownAgain(t, w))
+	if res := get(here); res.Status == http.StatusOK {
 		t.Errorf("under other rules it was not looked at again")
 	}
 }
 
-func grownAgain(t *testing.T, w *world) *rule.Rules {
+func grownAgain(t *testing.T, w *World) *rule.Rules {
 	t.Helper()
-	rules, problems := rule.Compile(w.options.rules)
+	rules, problems := rule.Compile(w.Options.Rules)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -323,16 +308,16 @@ func grownAgain(t *testing.T, w *world) *rule.Rules {
 // V13: each credential has its own share of requests, so that a token in a loop leaves its owner's browser, and other tokens, alone.
 func TestRequestsPerCredential(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, takingBearers, func(o *worldOptions) { o.config.Limits.RequestsPerSecond = 3 })
-	b := w.signIn(oidctest.Ada)
-	_, busy := w.newToken(oidctest.Ada, "tx")
-	_, other := w.newToken(oidctest.Ada, "tx")
-	w.clock.Stop()
+	w := Start(t, TakingBearers, func(o *Options) { o.Config.Limits.RequestsPerSecond = 3 })
+	b := w.SignIn(oidctest.Ada)
+	_, busy := w.NewToken(oidctest.Ada, "tx")
+	_, other := w.NewToken(oidctest.Ada, "tx")
+	w.Clock.Stop()
 	limited := 0
 	for range 20 {
-		res := w.program().get("/sso/whoami", "X-API-Key", busy)
-		if res.status == http.StatusTooManyRequests {
-			if limited++; res.header.Get("Retry-After") == "" {
+		res := w.Program().Get("/sso/whoami", "X-API-Key", busy)
+		if res.Status == http.StatusTooManyRequests {
+			if limited++; res.Header.Get("Retry-After") == "" {
 				t.Error("429 without Retry-After")
 			}
 		}
@@ -340,99 +325,99 @@ func TestRequestsPerCredential(t *testing.T) {
 	if limited < 10 {
 		t.Errorf("%d of 20 requests in a row were refused", limited)
 	}
-	if res := w.program().get("/meetings", "X-API-Key", other); res.status != http.StatusOK {
-		t.Errorf("another token: %d %s", res.status, res.body)
+	if res := w.Program().Get("/meetings", "X-API-Key", other); res.Status != http.StatusOK {
+		t.Errorf("another token: %d %s", res.Status, res.Body)
 	}
-	if res := w.program().get("/meetings", "Authorization", "Bearer "+w.bearer(oidctest.Ada)); res.status != http.StatusOK {
-		t.Errorf("an access token: %d %s", res.status, res.body)
+	if res := w.Program().Get("/meetings", "Authorization", "Bearer "+w.Bearer(oidctest.Ada)); res.Status != http.StatusOK {
+		t.Errorf("an access token: %d %s", res.Status, res.Body)
 	}
-	if res := b.get("/meetings"); res.status != http.StatusOK {
-		t.Errorf("the browser: %d %s", res.status, res.body)
+	if res := b.Get("/meetings"); res.Status != http.StatusOK {
+		t.Errorf("the browser: %d %s", res.Status, res.Body)
 	}
 }
 
 // V13: all programs of somebody together leave a quarter of the streams to their browser.
 func TestStreamsOfPrograms(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *worldOptions) { o.config.Limits.StreamsPerAccount = 4 })
-	b := w.signIn(oidctest.Ada)
-	_, token := w.newToken(oidctest.Ada, "tx")
+	w := Start(t, func(o *Options) { o.Config.Limits.StreamsPerAccount = 4 })
+	b := w.SignIn(oidctest.Ada)
+	_, token := w.NewToken(oidctest.Ada, "tx")
 	for range 3 {
-		w.mustSocketAs("X-API-Key", token)
+		w.MustSocketAs("X-API-Key", token)
 	}
-	if _, res, err := w.socketAs(nil, "X-API-Key", token); err == nil || res.StatusCode != http.StatusTooManyRequests {
+	if _, res, err := w.SocketAs(nil, "X-API-Key", token); err == nil || res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("a fourth stream of programs: %v", err)
 	}
-	b.mustSocket()
+	b.MustSocket()
 }
 
 // S12: whoever makes up tokens is held up, and whoever shows one that is known isn't. The same one again and again costs nothing.
 func TestManyTokensThatAreNone(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.signIn(oidctest.Ada)
-	_, good := w.newToken(oidctest.Ada, "tx")
-	program := w.program()
-	program.get("/meetings", "X-API-Key", good)
-	same := madeUp(t)
-	w.clock.Stop()
+	w := Start(t)
+	w.SignIn(oidctest.Ada)
+	_, good := w.NewToken(oidctest.Ada, "tx")
+	program := w.Program()
+	program.Get("/meetings", "X-API-Key", good)
+	same := MadeUp(t)
+	w.Clock.Stop()
 	for i := range 200 {
-		if res := program.get("/meetings", "X-API-Key", same); res.code() != "token_invalid" {
-			t.Fatalf("the same one for the %dth time: %d %s", i, res.status, res.body)
+		if res := program.Get("/meetings", "X-API-Key", same); res.Code() != "token_invalid" {
+			t.Fatalf("the same one for the %dth time: %d %s", i, res.Status, res.Body)
 		}
 	}
 	codes := map[string]int{}
 	for range 200 {
-		codes[program.get("/meetings", "X-API-Key", madeUp(t)).code()]++
+		codes[program.Get("/meetings", "X-API-Key", MadeUp(t)).Code()]++
 	}
 	if codes["rate_limited"] < 50 || codes["token_invalid"] < 40 || codes["rate_limited"]+codes["token_invalid"] != 200 {
 		t.Errorf("answers to 200 that are none: %v", codes)
 	}
-	if res := program.get("/meetings", "X-API-Key", good); res.status != http.StatusOK {
-		t.Errorf("one that is known: %d %s", res.status, res.body)
+	if res := program.Get("/meetings", "X-API-Key", good); res.Status != http.StatusOK {
+		t.Errorf("one that is known: %d %s", res.Status, res.Body)
 	}
-	_, fresh := w.newToken(oidctest.Ada, "tx")
-	w.clock.Advance(time.Second)
-	if res := program.get("/meetings", "X-API-Key", fresh); res.status != http.StatusOK {
-		t.Errorf("one that is new, a second later: %d %s", res.status, res.body)
+	_, fresh := w.NewToken(oidctest.Ada, "tx")
+	w.Clock.Advance(time.Second)
+	if res := program.Get("/meetings", "X-API-Key", fresh); res.Status != http.StatusOK {
+		t.Errorf("one that is new, a second later: %d %s", res.Status, res.Body)
 	}
 }
 
 // S12: whoever makes credentials up locks out nobody at the same address whose own was good.
 func TestNobodyIsLockedOutByANeighbour(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, takingBearers)
-	w.signIn(oidctest.Ada)
-	program, bearer := w.program(), w.bearer(oidctest.Ada)
-	if res := program.get("/meetings", "Authorization", "Bearer "+bearer); res.status != http.StatusOK {
-		t.Fatalf("%d %s", res.status, res.body)
+	w := Start(t, TakingBearers)
+	w.SignIn(oidctest.Ada)
+	program, bearer := w.Program(), w.Bearer(oidctest.Ada)
+	if res := program.Get("/meetings", "Authorization", "Bearer "+bearer); res.Status != http.StatusOK {
+		t.Fatalf("%d %s", res.Status, res.Body)
 	}
-	w.clock.Stop()
-	w.clock.Advance(2 * time.Minute) // it is to be looked at afresh
+	w.Clock.Stop()
+	w.Clock.Advance(2 * time.Minute) // it is to be looked at afresh
 	limited := false
 	for range 200 {
-		limited = limited || program.get("/meetings", "X-API-Key", madeUp(t)).code() == "rate_limited"
+		limited = limited || program.Get("/meetings", "X-API-Key", MadeUp(t)).Code() == "rate_limited"
 	}
-	if res := program.get("/meetings", "Authorization", "Bearer "+bearer); res.status != http.StatusOK || !limited {
-		t.Errorf("%d %s, limited: %v", res.status, res.body, limited)
+	if res := program.Get("/meetings", "Authorization", "Bearer "+bearer); res.Status != http.StatusOK || !limited {
+		t.Errorf("%d %s, limited: %v", res.Status, res.Body, limited)
 	}
 }
 
 // Whoami says with what it was asked; so do the log and the metrics.
 func TestWhoamiForPrograms(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, takingBearers)
-	b := w.signIn(oidctest.Ada)
-	token, value := w.newToken(oidctest.Ada, "tx")
+	w := Start(t, TakingBearers)
+	b := w.SignIn(oidctest.Ada)
+	token, value := w.NewToken(oidctest.Ada, "tx")
 	for _, c := range []struct {
 		header                 []string
 		kind, id, name, client string
 		scopes                 []string
 		session                bool
 	}{
-		{[]string{"Cookie", b.cookie()}, "session", sessionOf(b), "", "", []string{"bot", "tx"}, true},
+		{[]string{"Cookie", b.Cookie()}, "session", sessionOf(b), "", "", []string{"bot", "tx"}, true},
 		{[]string{"X-API-Key", value}, "token", token.ID, "CI", "", []string{"tx"}, false},
-		{[]string{"Authorization", "Bearer " + w.bearer(oidctest.Ada)}, "bearer", "", "", "0oa2program", []string{"bot", "tx"}, false},
+		{[]string{"Authorization", "Bearer " + w.Bearer(oidctest.Ada)}, "bearer", "", "", "0oa2program", []string{"bot", "tx"}, false},
 	} {
 		var said struct {
 			Scopes     []string
@@ -442,18 +427,18 @@ func TestWhoamiForPrograms(t *testing.T) {
 			}
 			Session *struct{ ID string }
 		}
-		res := w.program().get("/sso/whoami", c.header...)
-		must(t, json.Unmarshal([]byte(res.body), &said))
+		res := w.Program().Get("/sso/whoami", c.header...)
+		Must(t, json.Unmarshal([]byte(res.Body), &said))
 		got := said.Credential
 		if got.Kind != c.kind || got.ID != c.id || got.Name != c.name || got.Client != c.client || fmt.Sprint(said.Scopes) != fmt.Sprint(c.scopes) ||
-			got.ExpiresAt.Before(w.clock.Now()) || (said.Session != nil) != c.session {
-			t.Errorf("%s: %s", c.kind, res.body)
+			got.ExpiresAt.Before(w.Clock.Now()) || (said.Session != nil) != c.session {
+			t.Errorf("%s: %s", c.kind, res.Body)
 		}
-		w.program().get("/meetings", c.header...)
-		w.waitFor("the log", func() bool {
-			return strings.Contains(w.logs.String(), `"credential":"`+c.kind+`"`) && strings.Contains(w.logs.String(), `"credential_id":"`+c.id)
+		w.Program().Get("/meetings", c.header...)
+		w.WaitFor("the log", func() bool {
+			return strings.Contains(w.Logs.String(), `"credential":"`+c.kind+`"`) && strings.Contains(w.Logs.String(), `"credential_id":"`+c.id)
 		})
-		if w.metric("vexa_sso_requests_total", c.kind) == 0 {
+		if w.Metric("vexa_sso_requests_total", c.kind) == 0 {
 			t.Errorf("no request by %s is counted", c.kind)
 		}
 	}
@@ -462,14 +447,14 @@ func TestWhoamiForPrograms(t *testing.T) {
 // When a token was last used, and from where, is written in the background.
 func TestTokenLastUsed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *worldOptions) { o.config.TrustedProxies = []string{"127.0.0.1"} })
-	w.signIn(oidctest.Ada)
-	token, value := w.newToken(oidctest.Ada, "tx")
-	w.program().get("/meetings", "X-API-Key", value, "X-Forwarded-For", "198.51.100.7")
-	w.stop()
-	tokens, err := w.accounts.TokensOf(t.Context(), token.AccountID)
-	must(t, err)
-	if len(tokens) != 1 || tokens[0].UsedFrom != "198.51.100.7" || w.clock.Now().Sub(tokens[0].UsedAt).Abs() > time.Minute {
+	w := Start(t, func(o *Options) { o.Config.TrustedProxies = []string{"127.0.0.1"} })
+	w.SignIn(oidctest.Ada)
+	token, value := w.NewToken(oidctest.Ada, "tx")
+	w.Program().Get("/meetings", "X-API-Key", value, "X-Forwarded-For", "198.51.100.7")
+	w.Stop()
+	tokens, err := w.Accounts.TokensOf(t.Context(), token.AccountID)
+	Must(t, err)
+	if len(tokens) != 1 || tokens[0].UsedFrom != "198.51.100.7" || w.Clock.Now().Sub(tokens[0].UsedAt).Abs() > time.Minute {
 		t.Errorf("%+v", tokens)
 	}
 }
@@ -477,14 +462,14 @@ func TestTokenLastUsed(t *testing.T) {
 // S8: a program whose owner has to sign in first is told so, and not sent there.
 func TestProgramIsNeverRedirected(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, takingBearers)
-	w.signIn(oidctest.Ada)
-	bearer := w.bearer(oidctest.Ada)
-	must(t, w.accounts.SignOutEverywhere(t.Context(), accountOf(t, w, oidctest.Ada), "test", "test"))
+	w := Start(t, TakingBearers)
+	w.SignIn(oidctest.Ada)
+	bearer := w.Bearer(oidctest.Ada)
+	Must(t, w.Accounts.SignOutEverywhere(t.Context(), AccountOf(t, w, oidctest.Ada), "test", "test"))
 	for _, path := range []string{"/meetings", "/sso/whoami"} {
-		res := w.program().get(path, append(navigation, "Authorization", "Bearer "+bearer)...)
-		if res.status != http.StatusUnauthorized || res.code() != "unauthenticated" || !strings.Contains(res.header.Get("WWW-Authenticate"), `error="invalid_token"`) || !strings.Contains(res.body, "login_url") {
-			t.Errorf("%s: %d to %q %s", path, res.status, res.header.Get("Location"), res.body)
+		res := w.Program().Get(path, append(Navigation, "Authorization", "Bearer "+bearer)...)
+		if res.Status != http.StatusUnauthorized || res.Code() != "unauthenticated" || !strings.Contains(res.Header.Get("WWW-Authenticate"), `error="invalid_token"`) || !strings.Contains(res.Body, "login_url") {
+			t.Errorf("%s: %d to %q %s", path, res.Status, res.Header.Get("Location"), res.Body)
 		}
 	}
 }
@@ -492,32 +477,32 @@ func TestProgramIsNeverRedirected(t *testing.T) {
 // A program that acts for itself is let in by a rule about programs, and by none about people.
 func TestServiceOfItsOwn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, takingBearers, func(o *worldOptions) {
-		o.rules = append(staffRules(), rule.Rule{
+	w := Start(t, TakingBearers, func(o *Options) {
+		o.Rules = append(StaffRules(), rule.Rule{
 			Name: "robots", Match: rule.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.Service}},
 			Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: `= "robot-" + identity.claims.cid.lowerAscii() + "@robots.example"`},
 		})
 	})
-	robot := w.okta.Sign(w.okta.ServiceTokenClaims("0oa3robot", "vexa"))
-	res := w.program().get("/sso/whoami", "Authorization", "Bearer "+robot)
-	if res.status != http.StatusOK || !strings.Contains(res.body, `"kind":"service"`) || !strings.Contains(res.body, `"client":"0oa3robot"`) {
-		t.Fatalf("%d %s", res.status, res.body)
+	robot := w.Okta.Sign(w.Okta.ServiceTokenClaims("0oa3robot", "vexa"))
+	res := w.Program().Get("/sso/whoami", "Authorization", "Bearer "+robot)
+	if res.Status != http.StatusOK || !strings.Contains(res.Body, `"kind":"service"`) || !strings.Contains(res.Body, `"client":"0oa3robot"`) {
+		t.Fatalf("%d %s", res.Status, res.Body)
 	}
-	if res := w.program().get("/meetings", "Authorization", "Bearer "+robot); res.status != http.StatusOK {
-		t.Errorf("%d %s", res.status, res.body)
+	if res := w.Program().Get("/meetings", "Authorization", "Bearer "+robot); res.Status != http.StatusOK {
+		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	if _, ok := w.vexa.User("robot-0oa3robot@robots.example"); !ok {
+	if _, ok := w.Vexa.User("robot-0oa3robot@robots.example"); !ok {
 		t.Error("it has no Vexa user of its own")
 	}
-	if res := w.program().get("/bots", "Authorization", "Bearer "+robot); res.code() != "scope_missing" || !strings.Contains(res.body, "which you don’t have") {
-		t.Errorf("%d %s", res.status, res.body)
+	if res := w.Program().Get("/bots", "Authorization", "Bearer "+robot); res.Code() != "scope_missing" || !strings.Contains(res.Body, "which you don’t have") {
+		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	without, problems := rule.Compile(staffRules())
+	without, problems := rule.Compile(StaffRules())
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	w.rules.Replace(without)
-	if res := w.program().get("/meetings", "Authorization", "Bearer "+robot); res.code() != "not_mapped" {
-		t.Errorf("by rules about people: %d %s", res.status, res.body)
+	w.Rules.Replace(without)
+	if res := w.Program().Get("/meetings", "Authorization", "Bearer "+robot); res.Code() != "not_mapped" {
+		t.Errorf("by rules about people: %d %s", res.Status, res.Body)
 	}
 }

@@ -15,46 +15,30 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
-
-// refreshes are the answers that Okta gave to refresh tokens.
-func (w *world) refreshes() (statuses []int) {
-	for _, r := range w.okta.TokenRequests() {
-		if r.GrantType == oidctest.GrantRefresh {
-			statuses = append(statuses, r.Status)
-		}
-	}
-	return statuses
-}
-
-// rotating makes every refresh token good once, with no leeway: using one twice revokes all that came of its sign-in.
-func (w *world) rotating() {
-	must(w.t, w.okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.RotateRefresh, c.Leeway = true, 0 }))
-}
 
 // D12: 200 requests over two replicas at the moment when the proof is due: one refresh, and nobody is signed out; the next time
 // the same.
 func TestOneRefreshForACrowd(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.rotating()
-	other := w.replica()
-	b := w.signIn(oidctest.Ada)
-	there := b.at(other)
-	b.get("/bots")
+	w := Start(t)
+	w.Rotating()
+	other := w.Replica()
+	b := w.SignIn(oidctest.Ada)
+	there := b.At(other)
+	b.Get("/bots")
 	for round := 1; round <= 2; round++ {
-		w.clock.Advance(12 * time.Minute)
+		w.Clock.Advance(12 * time.Minute)
 		var crowd errgroup.Group
 		for i := range 200 {
 			crowd.Go(func() error {
-				from := []*browser{b, there}[i%2]
+				from := []*Browser{b, there}[i%2]
 				if i%20 < 2 {
-					if err := from.w.accounts.RenewProofs(t.Context()); err != nil && !errors.Is(err, mapping.ErrStoreUnavailable) {
+					if err := from.W.Accounts.RenewProofs(t.Context()); err != nil && !errors.Is(err, mapping.ErrStoreUnavailable) {
 						return err
 					}
 				}
-				req, _ := http.NewRequestWithContext(t.Context(), "GET", w.public+"/bots", nil)
+				req, _ := http.NewRequestWithContext(t.Context(), "GET", w.Public+"/bots", nil)
 				res, err := from.Do(req)
 				if err != nil {
 					return err
@@ -70,15 +54,15 @@ func TestOneRefreshForACrowd(t *testing.T) {
 		if err := crowd.Wait(); err != nil {
 			t.Fatal(err)
 		}
-		w.waitFor("the refresh to be over", func() bool { return len(w.refreshes()) >= round })
-		for _, from := range []*browser{b, there} {
-			w.waitFor("everybody to be served", func() bool { return from.get("/bots").status == http.StatusOK })
+		w.WaitFor("the refresh to be over", func() bool { return len(w.Refreshes()) >= round })
+		for _, from := range []*Browser{b, there} {
+			w.WaitFor("everybody to be served", func() bool { return from.Get("/bots").Status == http.StatusOK })
 		}
-		if got := w.refreshes(); len(got) != round || slices.Contains(got, 400) {
+		if got := w.Refreshes(); len(got) != round || slices.Contains(got, 400) {
 			t.Fatalf("refreshes in round %d: %v", round, got)
 		}
 	}
-	if strings.Contains(w.logs.String(), `"event":"session_ended"`) || strings.Contains(w.logs.String(), `"event":"access_ended"`) {
+	if strings.Contains(w.Logs.String(), `"event":"session_ended"`) || strings.Contains(w.Logs.String(), `"event":"access_ended"`) {
 		t.Error("somebody was signed out")
 	}
 }
@@ -87,102 +71,102 @@ func TestOneRefreshForACrowd(t *testing.T) {
 // that are open, and for the key that had become too wide.
 func TestGroupTakenAway(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	other := w.replica()
-	b := w.signIn(oidctest.Ada)
-	there := b.at(other)
-	if res := b.get("/bots"); res.status != http.StatusOK {
-		t.Fatalf("%d %s", res.status, res.body)
+	w := Start(t)
+	other := w.Replica()
+	b := w.SignIn(oidctest.Ada)
+	there := b.At(other)
+	if res := b.Get("/bots"); res.Status != http.StatusOK {
+		t.Fatalf("%d %s", res.Status, res.Body)
 	}
-	there.get("/bots")
-	wide := w.vexa.Tokens()[0]
-	must(t, w.okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
-	w.clock.Advance(12 * time.Minute)
-	must(t, w.accounts.RenewProofs(t.Context()))
-	began := proxytest.Start(t)
-	for _, from := range []*browser{b, there} {
-		w.waitFor("the shrunk grant to hold", func() bool {
-			res := from.send("POST", "/bots", "{}", "Origin", w.public)
-			return res.status == http.StatusForbidden && res.code() == "scope_missing"
+	there.Get("/bots")
+	wide := w.Vexa.Tokens()[0]
+	Must(t, w.Okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
+	w.Clock.Advance(12 * time.Minute)
+	Must(t, w.Accounts.RenewProofs(t.Context()))
+	began := oidctest.StartStopwatch(t)
+	for _, from := range []*Browser{b, there} {
+		w.WaitFor("the shrunk grant to hold", func() bool {
+			res := from.Send("POST", "/bots", "{}", "Origin", w.Public)
+			return res.Status == http.StatusForbidden && res.Code() == "scope_missing"
 		})
 	}
-	if took := began.Took(); took > proxytest.Promised { // S5
+	if took := began.Took(); took > oidctest.Promised { // S5
 		t.Errorf("it took %s", took)
 	}
-	if res := b.get("/sso/whoami"); !strings.Contains(res.body, `"scopes":["tx"]`) {
-		t.Error(res.body)
+	if res := b.Get("/sso/whoami"); !strings.Contains(res.Body, `"scopes":["tx"]`) {
+		t.Error(res.Body)
 	}
-	w.waitFor("the wide key to die", func() bool {
-		for _, token := range w.vexa.Tokens() {
+	w.WaitFor("the wide key to die", func() bool {
+		for _, token := range w.Vexa.Tokens() {
 			if token.ID == wide.ID {
 				return false
 			}
 		}
 		return true
 	})
-	must(t, w.okta.SetGroups(oidctest.Ada))
-	socket := b.mustSocket()
-	w.clock.Advance(12 * time.Minute)
-	must(t, w.accounts.RenewProofs(t.Context()))
-	hangsUp(t, socket)
-	w.waitFor("nothing to be left", func() bool { return b.get("/bots").code() == "not_mapped" && len(w.vexa.Tokens()) == 0 })
+	Must(t, w.Okta.SetGroups(oidctest.Ada))
+	socket := b.MustSocket()
+	w.Clock.Advance(12 * time.Minute)
+	Must(t, w.Accounts.RenewProofs(t.Context()))
+	HangsUp(t, socket)
+	w.WaitFor("nothing to be left", func() bool { return b.Get("/bots").Code() == "not_mapped" && len(w.Vexa.Tokens()) == 0 })
 }
 
 // E7: somebody who is deactivated at the provider loses everything at the next renewal, here and on the other replica, and may
 // come back when the provider lets them.
 func TestDeactivated(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	other := w.replica()
-	b := w.signIn(oidctest.Ada)
-	there := b.at(other)
-	b.get("/bots")
-	there.get("/bots")
-	socket := b.mustSocket()
-	must(t, w.okta.Disable(oidctest.Ada))
-	w.clock.Advance(12 * time.Minute)
-	must(t, w.accounts.RenewProofs(t.Context()))
-	began := proxytest.Start(t)
-	if closed := hangsUp(t, socket); closed.Code != 4401 {
+	w := Start(t)
+	other := w.Replica()
+	b := w.SignIn(oidctest.Ada)
+	there := b.At(other)
+	b.Get("/bots")
+	there.Get("/bots")
+	socket := b.MustSocket()
+	Must(t, w.Okta.Disable(oidctest.Ada))
+	w.Clock.Advance(12 * time.Minute)
+	Must(t, w.Accounts.RenewProofs(t.Context()))
+	began := oidctest.StartStopwatch(t)
+	if closed := HangsUp(t, socket); closed.Code != 4401 {
 		t.Errorf("the socket was closed with %d", closed.Code)
 	}
-	for _, from := range []*browser{b, there} {
-		w.waitFor("the session to be over", func() bool { return from.get("/bots").status == http.StatusUnauthorized })
+	for _, from := range []*Browser{b, there} {
+		w.WaitFor("the session to be over", func() bool { return from.Get("/bots").Status == http.StatusUnauthorized })
 	}
-	if took := began.Took(); took > proxytest.Promised { // S5
+	if took := began.Took(); took > oidctest.Promised { // S5
 		t.Errorf("it took %s", took)
 	}
-	w.waitFor("the key to die", func() bool { return len(w.vexa.Tokens()) == 0 })
-	if log := w.logs.String(); !strings.Contains(log, `"event":"access_ended"`) || !strings.Contains(log, `"actor":"provider okta"`) {
+	w.WaitFor("the key to die", func() bool { return len(w.Vexa.Tokens()) == 0 })
+	if log := w.Logs.String(); !strings.Contains(log, `"event":"access_ended"`) || !strings.Contains(log, `"actor":"provider okta"`) {
 		t.Error("the audit does not tell")
 	}
-	must(t, w.okta.Enable(oidctest.Ada))
-	if res := w.signIn(oidctest.Ada).get("/bots"); res.status != http.StatusOK {
-		t.Errorf("back again: %d %s", res.status, res.body)
+	Must(t, w.Okta.Enable(oidctest.Ada))
+	if res := w.SignIn(oidctest.Ada).Get("/bots"); res.Status != http.StatusOK {
+		t.Errorf("back again: %d %s", res.Status, res.Body)
 	}
 }
 
 // S10: a provider that is down ends nothing, until the session is over anyway.
 func TestProviderDownThroughRenewals(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	b := w.signIn(oidctest.Ada)
-	w.okta.Break(oidctest.EndpointToken, oidctest.Status(http.StatusServiceUnavailable))
+	w := Start(t)
+	b := w.SignIn(oidctest.Ada)
+	w.Okta.Break(oidctest.EndpointToken, oidctest.Status(http.StatusServiceUnavailable))
 	for range 24 {
-		w.clock.Advance(59 * time.Minute)
-		must(t, w.accounts.RenewProofs(t.Context()))
-		for _, header := range [][]string{nil, navigation} {
-			if res := b.get("/bots", header...); res.status != http.StatusOK {
-				t.Fatalf("while the provider is down: %d to %s %s", res.status, res.header.Get("Location"), res.body)
+		w.Clock.Advance(59 * time.Minute)
+		Must(t, w.Accounts.RenewProofs(t.Context()))
+		for _, header := range [][]string{nil, Navigation} {
+			if res := b.Get("/bots", header...); res.Status != http.StatusOK {
+				t.Fatalf("while the provider is down: %d to %s %s", res.Status, res.Header.Get("Location"), res.Body)
 			}
 		}
 	}
-	if len(w.refreshes()) != 0 || w.okta.Requests(oidctest.EndpointToken) < 5 {
-		t.Errorf("the provider was asked %d times", w.okta.Requests(oidctest.EndpointToken))
+	if len(w.Refreshes()) != 0 || w.Okta.Requests(oidctest.EndpointToken) < 5 {
+		t.Errorf("the provider was asked %d times", w.Okta.Requests(oidctest.EndpointToken))
 	}
-	w.clock.Advance(time.Hour)
-	if res := b.get("/bots"); res.status != http.StatusUnauthorized || !strings.Contains(res.body, "login_url") {
-		t.Errorf("after the session's lifetime: %d %s", res.status, res.body)
+	w.Clock.Advance(time.Hour)
+	if res := b.Get("/bots"); res.Status != http.StatusUnauthorized || !strings.Contains(res.Body, "login_url") {
+		t.Errorf("after the session's lifetime: %d %s", res.Status, res.Body)
 	}
 }
 
@@ -192,17 +176,17 @@ func TestRefreshThatGivesLess(t *testing.T) {
 	for _, missing := range []string{"refresh_token", "id_token"} {
 		t.Run(missing, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			b := w.signIn(oidctest.Grace)
-			w.okta.Break(oidctest.EndpointToken, without(missing))
+			w := Start(t)
+			b := w.SignIn(oidctest.Grace)
+			w.Okta.Break(oidctest.EndpointToken, without(missing))
 			for round := 1; round <= 2; round++ {
-				must(t, w.okta.SetGroups(oidctest.Grace, []string{"", oidctest.GroupViewers, oidctest.GroupUsers}[round]))
-				w.clock.Advance(12 * time.Minute)
-				must(t, w.accounts.RenewProofs(t.Context()))
+				Must(t, w.Okta.SetGroups(oidctest.Grace, []string{"", oidctest.GroupViewers, oidctest.GroupUsers}[round]))
+				w.Clock.Advance(12 * time.Minute)
+				Must(t, w.Accounts.RenewProofs(t.Context()))
 				want := []string{"", `"scopes":["tx"]`, `"scopes":["bot","tx"]`}[round]
-				w.waitFor("the grant to follow", func() bool { return strings.Contains(b.get("/sso/whoami").body, want) })
-				if len(w.refreshes()) != round {
-					t.Errorf("%d refreshes in round %d", len(w.refreshes()), round)
+				w.WaitFor("the grant to follow", func() bool { return strings.Contains(b.Get("/sso/whoami").Body, want) })
+				if len(w.Refreshes()) != round {
+					t.Errorf("%d refreshes in round %d", len(w.Refreshes()), round)
 				}
 			}
 		})

@@ -12,14 +12,14 @@ import (
 // and reaches nobody: there is no such endpoint, with whatever credential it comes.
 func TestNobodyIsProvisioned(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	b := w.signIn(oidctest.Ada)
-	b.get("/bots")
-	_, token := w.newToken(oidctest.Ada, "tx")
-	account := accountOf(t, w, oidctest.Ada)
-	before, err := w.accounts.Account(t.Context(), account)
-	must(t, err)
-	w.vexa.GatewayWire().Forget()
+	w := Start(t)
+	b := w.SignIn(oidctest.Ada)
+	b.Get("/bots")
+	_, token := w.NewToken(oidctest.Ada, "tx")
+	account := AccountOf(t, w, oidctest.Ada)
+	before, err := w.Accounts.Account(t.Context(), account)
+	Must(t, err)
+	w.Vexa.GatewayWire().Forget()
 
 	const (
 		disable  = `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"Replace","path":"active","value":"False"}]}`
@@ -36,20 +36,20 @@ func TestNobodyIsProvisioned(t *testing.T) {
 			"nothing": nil, "a made-up secret": {"Authorization", "Bearer scim-secret"}, "a token of hers": {"Authorization", "Bearer " + token},
 		} {
 			header := append([]string{"Content-Type", "application/scim+json"}, header...)
-			if res := w.program().send(ask.method, ask.path, ask.body, header...); res.status < 400 || res.status >= 500 {
-				t.Errorf("%s %s with %s: %d %s", ask.method, ask.path, name, res.status, res.body)
+			if res := w.Program().Send(ask.method, ask.path, ask.body, header...); res.Status < 400 || res.Status >= 500 {
+				t.Errorf("%s %s with %s: %d %s", ask.method, ask.path, name, res.Status, res.Body)
 			}
 		}
 	}
-	after, err := w.accounts.Account(t.Context(), account)
-	must(t, err)
+	after, err := w.Accounts.Account(t.Context(), account)
+	Must(t, err)
 	if after.Status != mapping.Active || !after.ProvenAt.Equal(before.ProvenAt) || after.VexaUserID != before.VexaUserID {
 		t.Errorf("was %+v, is %+v", before, after)
 	}
-	if res := b.get("/bots"); res.status != http.StatusOK {
-		t.Errorf("afterwards: %d %s", res.status, res.body)
+	if res := b.Get("/bots"); res.Status != http.StatusOK {
+		t.Errorf("afterwards: %d %s", res.Status, res.Body)
 	}
-	if n := len(w.vexa.GatewayWire().Requests()); n != 1 {
+	if n := len(w.Vexa.GatewayWire().Requests()); n != 1 {
 		t.Errorf("the gateway got %d requests", n)
 	}
 }

@@ -10,47 +10,44 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// navigation is what a browser says of a page that a person opens.
-var navigation = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", "text/html"}
-
 // person is one browser, with its cookies here and at the provider.
 type person struct {
-	*browser
+	*Browser
 	there *oidctest.Browser
 }
 
 // withoutRefresh is a world whose provider gives no refresh tokens, and Ada's browser, signed in.
-func withoutRefresh(t *testing.T) (*world, *person) {
+func withoutRefresh(t *testing.T) (*World, *person) {
 	t.Helper()
-	w := newWorld(t, func(o *worldOptions) { o.okta.SID = true })
-	must(t, w.okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.GrantTypes = []string{oidctest.GrantCode} }))
-	p := &person{w.browser(), w.okta.NewBrowser()}
-	p.comesBack(p.get("/sso/login").header.Get("Location"), oidctest.Ada)
-	if p.cookie() == "" {
+	w := Start(t, func(o *Options) { o.Okta.SID = true })
+	Must(t, w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.GrantTypes = []string{oidctest.GrantCode} }))
+	p := &person{w.Browser(), w.Okta.NewBrowser()}
+	p.comesBack(p.Get("/sso/login").Header.Get("Location"), oidctest.Ada)
+	if p.Cookie() == "" {
 		t.Fatal("not signed in")
 	}
 	return w, p
 }
 
 // comesBack follows where we sent the browser through the provider to our answer; without a name no button is pressed there.
-func (p *person) comesBack(location, who string) answer {
-	p.w.t.Helper()
+func (p *person) comesBack(location, who string) Answer {
+	p.W.T.Helper()
 	var back *oidctest.Callback
 	var err error
 	if who == "" {
-		back, err = p.there.Open(p.w.t.Context(), location)
+		back, err = p.there.Open(p.W.T.Context(), location)
 	} else {
-		back, err = p.there.SignIn(p.w.t.Context(), location, who)
+		back, err = p.there.SignIn(p.W.T.Context(), location, who)
 	}
-	must(p.w.t, err)
-	return p.get(strings.TrimPrefix(back.URL, p.w.public), navigation...)
+	Must(p.W.T, err)
+	return p.Get(strings.TrimPrefix(back.URL, p.W.Public), Navigation...)
 }
 
 // sentWith is the prompt with which an answer sends the browser to the provider; "elsewhere" when it doesn't.
-func (p *person) sentWith(res answer) string {
-	location, err := url.Parse(res.header.Get("Location"))
-	must(p.w.t, err)
-	if res.status != http.StatusSeeOther || !strings.HasPrefix(location.String(), p.w.okta.BaseURL()) {
+func (p *person) sentWith(res Answer) string {
+	location, err := url.Parse(res.Header.Get("Location"))
+	Must(p.W.T, err)
+	if res.Status != http.StatusSeeOther || !strings.HasPrefix(location.String(), p.W.Okta.BaseURL()) {
 		return "elsewhere"
 	}
 	return location.Query().Get("prompt")
@@ -58,16 +55,16 @@ func (p *person) sentWith(res answer) string {
 
 // sent opens a page that is to lead past the provider. Whoever is asked too late on a busy machine is let go on, and sent the next
 // time.
-func (p *person) sent(path string) (res answer) {
-	late := func() int { return strings.Count(p.w.logs.String(), "a session is not renewed now") }
+func (p *person) sent(path string) (res Answer) {
+	late := func() int { return strings.Count(p.W.Logs.String(), "a session is not renewed now") }
 	before := late()
-	p.w.waitFor("a page to lead past the provider", func() bool {
-		res = p.get(path, navigation...)
+	p.W.WaitFor("a page to lead past the provider", func() bool {
+		res = p.Get(path, Navigation...)
 		if n := late(); n > before { // nobody is asked again until their word has grown old once more
 			before = n
-			p.w.clock.Advance(16 * time.Minute)
+			p.W.Clock.Advance(16 * time.Minute)
 		}
-		return res.status != http.StatusOK
+		return res.Status != http.StatusOK
 	})
 	return res
 }
@@ -77,41 +74,41 @@ func (p *person) sent(path string) (res answer) {
 func TestSilentRenewal(t *testing.T) {
 	t.Parallel()
 	w, p := withoutRefresh(t)
-	session := p.cookie()
-	if res := p.get("/meetings?limit=5", navigation...); res.status != http.StatusOK {
-		t.Fatalf("while the word is fresh: %d %v", res.status, res.header)
+	session := p.Cookie()
+	if res := p.Get("/meetings?limit=5", Navigation...); res.Status != http.StatusOK {
+		t.Fatalf("while the word is fresh: %d %v", res.Status, res.Header)
 	}
 	for round := range 2 {
-		w.clock.Advance(16 * time.Minute)
+		w.Clock.Advance(16 * time.Minute)
 		for _, header := range [][]string{{"Accept", "application/json"}, {"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}} {
-			if res := p.get("/meetings?limit=5", header...); res.status != http.StatusOK {
-				t.Fatalf("a fetch was sent away: %d %v", res.status, res.header)
+			if res := p.Get("/meetings?limit=5", header...); res.Status != http.StatusOK {
+				t.Fatalf("a fetch was sent away: %d %v", res.Status, res.Header)
 			}
 		}
 		if round == 1 {
-			must(t, w.okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
+			Must(t, w.Okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
 		}
 		res := p.sent("/meetings?limit=5")
 		if p.sentWith(res) != "none" {
-			t.Fatalf("opening a page: %d to %s", res.status, res.header.Get("Location"))
+			t.Fatalf("opening a page: %d to %s", res.Status, res.Header.Get("Location"))
 		}
-		if other := p.get("/sso/", navigation...); other.status != http.StatusOK {
-			t.Errorf("another tab at the same time: %d", other.status)
+		if other := p.Get("/sso/", Navigation...); other.Status != http.StatusOK {
+			t.Errorf("another tab at the same time: %d", other.Status)
 		}
-		if back := p.comesBack(res.header.Get("Location"), ""); back.status != http.StatusSeeOther || back.header.Get("Location") != "/meetings?limit=5" {
-			t.Fatalf("back: %d to %s %s", back.status, back.header.Get("Location"), back.body)
+		if back := p.comesBack(res.Header.Get("Location"), ""); back.Status != http.StatusSeeOther || back.Header.Get("Location") != "/meetings?limit=5" {
+			t.Fatalf("back: %d to %s %s", back.Status, back.Header.Get("Location"), back.Body)
 		}
-		if res := p.get("/meetings?limit=5", navigation...); res.status != http.StatusOK {
-			t.Fatalf("afterwards: %d to %s", res.status, res.header.Get("Location"))
+		if res := p.Get("/meetings?limit=5", Navigation...); res.Status != http.StatusOK {
+			t.Fatalf("afterwards: %d to %s", res.Status, res.Header.Get("Location"))
 		}
 	}
-	if p.cookie() != session {
+	if p.Cookie() != session {
 		t.Error("the session has another id")
 	}
-	if body := p.get("/sso/whoami").body; !strings.Contains(body, `"scopes":["tx"]`) {
+	if body := p.Get("/sso/whoami").Body; !strings.Contains(body, `"scopes":["tx"]`) {
 		t.Errorf("the groups did not follow: %s", body)
 	}
-	if len(w.refreshes()) != 0 {
+	if len(w.Refreshes()) != 0 {
 		t.Error("a refresh token was used")
 	}
 }
@@ -121,32 +118,32 @@ func TestSilentRenewal(t *testing.T) {
 func TestSilentRenewalNeedsThePerson(t *testing.T) {
 	t.Parallel()
 	w, p := withoutRefresh(t)
-	other := w.replica()
-	p.there = w.okta.NewBrowser() // the provider's session is gone
-	w.clock.Advance(16 * time.Minute)
+	other := w.Replica()
+	p.there = w.Okta.NewBrowser() // the provider's session is gone
+	w.Clock.Advance(16 * time.Minute)
 	silent := p.sent("/meetings?limit=5")
 	if p.sentWith(silent) != "none" {
-		t.Fatalf("%d to %s", silent.status, silent.header.Get("Location"))
+		t.Fatalf("%d to %s", silent.Status, silent.Header.Get("Location"))
 	}
-	asked := p.comesBack(silent.header.Get("Location"), "")
+	asked := p.comesBack(silent.Header.Get("Location"), "")
 	if p.sentWith(asked) != "" {
-		t.Fatalf("after login_required: %d to %s %s", asked.status, asked.header.Get("Location"), asked.body)
+		t.Fatalf("after login_required: %d to %s %s", asked.Status, asked.Header.Get("Location"), asked.Body)
 	}
-	for _, from := range []*browser{p.browser, p.at(other)} { // they walk away from the sign-in page
-		if res := from.get("/meetings?limit=5", navigation...); res.status != http.StatusOK {
-			t.Errorf("once more: %d to %s", res.status, res.header.Get("Location"))
+	for _, from := range []*Browser{p.Browser, p.At(other)} { // they walk away from the sign-in page
+		if res := from.Get("/meetings?limit=5", Navigation...); res.Status != http.StatusOK {
+			t.Errorf("once more: %d to %s", res.Status, res.Header.Get("Location"))
 		}
 	}
-	before := p.cookie()
-	if back := p.comesBack(asked.header.Get("Location"), oidctest.Ada); back.status != http.StatusSeeOther || back.header.Get("Location") != "/meetings?limit=5" {
-		t.Fatalf("signed in: %d to %s %s", back.status, back.header.Get("Location"), back.body)
+	before := p.Cookie()
+	if back := p.comesBack(asked.Header.Get("Location"), oidctest.Ada); back.Status != http.StatusSeeOther || back.Header.Get("Location") != "/meetings?limit=5" {
+		t.Fatalf("signed in: %d to %s %s", back.Status, back.Header.Get("Location"), back.Body)
 	}
-	if p.cookie() == before {
+	if p.Cookie() == before {
 		t.Error("a sign-in kept the session's id") // D2
 	}
-	w.clock.Advance(16 * time.Minute)
+	w.Clock.Advance(16 * time.Minute)
 	if res := p.sent("/meetings?limit=5"); p.sentWith(res) != "none" {
-		t.Errorf("the next time: %d to %s", res.status, res.header.Get("Location"))
+		t.Errorf("the next time: %d to %s", res.Status, res.Header.Get("Location"))
 	}
 }
 
@@ -154,15 +151,15 @@ func TestSilentRenewalNeedsThePerson(t *testing.T) {
 func TestSilentRenewalOfSomebodyElse(t *testing.T) {
 	t.Parallel()
 	w, p := withoutRefresh(t)
-	p.there = w.okta.NewBrowser()
-	_, err := p.there.SignIn(t.Context(), w.browser().get("/sso/login").header.Get("Location"), oidctest.Tim)
-	must(t, err)
-	w.clock.Advance(16 * time.Minute)
+	p.there = w.Okta.NewBrowser()
+	_, err := p.there.SignIn(t.Context(), w.Browser().Get("/sso/login").Header.Get("Location"), oidctest.Tim)
+	Must(t, err)
+	w.Clock.Advance(16 * time.Minute)
 	silent := p.sent("/meetings")
-	if back := p.comesBack(silent.header.Get("Location"), ""); p.sentWith(back) != "login" {
-		t.Errorf("%d to %s", back.status, back.header.Get("Location"))
+	if back := p.comesBack(silent.Header.Get("Location"), ""); p.sentWith(back) != "login" {
+		t.Errorf("%d to %s", back.Status, back.Header.Get("Location"))
 	}
-	if body := p.get("/sso/whoami").body; !strings.Contains(body, oidctest.Ada) {
+	if body := p.Get("/sso/whoami").Body; !strings.Contains(body, oidctest.Ada) {
 		t.Errorf("became another: %s", body)
 	}
 }
@@ -181,14 +178,14 @@ func TestSilentRenewalRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, p := withoutRefresh(t)
-			w.clock.Advance(16 * time.Minute)
+			w.Clock.Advance(16 * time.Minute)
 			silent := p.sent("/meetings")
-			must(t, w.okta.ChangePerson(oidctest.Ada, tc.change))
-			if back := p.comesBack(silent.header.Get("Location"), ""); back.status != http.StatusForbidden || !strings.Contains(back.body, tc.code) {
-				t.Fatalf("%d %s", back.status, back.body)
+			Must(t, w.Okta.ChangePerson(oidctest.Ada, tc.change))
+			if back := p.comesBack(silent.Header.Get("Location"), ""); back.Status != http.StatusForbidden || !strings.Contains(back.Body, tc.code) {
+				t.Fatalf("%d %s", back.Status, back.Body)
 			}
-			if res := p.get("/meetings"); res.status != tc.after {
-				t.Errorf("afterwards: %d %s", res.status, res.body)
+			if res := p.Get("/meetings"); res.Status != tc.after {
+				t.Errorf("afterwards: %d %s", res.Status, res.Body)
 			}
 		})
 	}
@@ -198,14 +195,14 @@ func TestSilentRenewalRefused(t *testing.T) {
 func TestSilentRenewalWhileTheProviderIsDown(t *testing.T) {
 	t.Parallel()
 	w, p := withoutRefresh(t)
-	w.clock.Advance(16 * time.Minute)
+	w.Clock.Advance(16 * time.Minute)
 	silent := p.sent("/meetings")
-	w.okta.Break(oidctest.EndpointToken, oidctest.Status(http.StatusServiceUnavailable))
-	if back := p.comesBack(silent.header.Get("Location"), ""); back.status != http.StatusSeeOther || back.header.Get("Location") != "/meetings" {
-		t.Fatalf("%d %s", back.status, back.body)
+	w.Okta.Break(oidctest.EndpointToken, oidctest.Status(http.StatusServiceUnavailable))
+	if back := p.comesBack(silent.Header.Get("Location"), ""); back.Status != http.StatusSeeOther || back.Header.Get("Location") != "/meetings" {
+		t.Fatalf("%d %s", back.Status, back.Body)
 	}
-	if res := p.get("/meetings", navigation...); res.status != http.StatusOK {
-		t.Errorf("afterwards: %d to %s", res.status, res.header.Get("Location"))
+	if res := p.Get("/meetings", Navigation...); res.Status != http.StatusOK {
+		t.Errorf("afterwards: %d to %s", res.Status, res.Header.Get("Location"))
 	}
 }
 
@@ -213,15 +210,15 @@ func TestSilentRenewalWhileTheProviderIsDown(t *testing.T) {
 func TestNobodyIsSentToAProviderThatIsDown(t *testing.T) {
 	t.Parallel()
 	w, p := withoutRefresh(t)
-	w.clock.Advance(16 * time.Minute)
-	w.okta.Break(oidctest.EndpointAny, oidctest.Down())
-	if res := p.get("/meetings", navigation...); res.status != http.StatusOK {
-		t.Errorf("while it is down: %d to %s", res.status, res.header.Get("Location"))
+	w.Clock.Advance(16 * time.Minute)
+	w.Okta.Break(oidctest.EndpointAny, oidctest.Down())
+	if res := p.Get("/meetings", Navigation...); res.Status != http.StatusOK {
+		t.Errorf("while it is down: %d to %s", res.Status, res.Header.Get("Location"))
 	}
-	w.okta.Mend(oidctest.EndpointAny)
-	w.clock.Advance(2 * time.Minute)
+	w.Okta.Mend(oidctest.EndpointAny)
+	w.Clock.Advance(2 * time.Minute)
 	if res := p.sent("/meetings"); p.sentWith(res) != "none" {
-		t.Errorf("when it is back: %d", res.status)
+		t.Errorf("when it is back: %d", res.Status)
 	}
 }
 
@@ -229,15 +226,15 @@ func TestNobodyIsSentToAProviderThatIsDown(t *testing.T) {
 func TestSilentRenewalOfAnEndedSession(t *testing.T) {
 	t.Parallel()
 	w, p := withoutRefresh(t)
-	w.clock.Advance(16 * time.Minute)
+	w.Clock.Advance(16 * time.Minute)
 	silent := p.sent("/meetings")
-	must(t, w.accounts.SignOutEverywhere(t.Context(), accountOf(t, w, oidctest.Ada), "test", "admin"))
-	p.comesBack(silent.header.Get("Location"), "")
-	if res := p.get("/meetings"); res.status != http.StatusUnauthorized {
-		t.Errorf("%d %s", res.status, res.body)
+	Must(t, w.Accounts.SignOutEverywhere(t.Context(), AccountOf(t, w, oidctest.Ada), "test", "admin"))
+	p.comesBack(silent.Header.Get("Location"), "")
+	if res := p.Get("/meetings"); res.Status != http.StatusUnauthorized {
+		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	account, err := w.accounts.Account(t.Context(), accountOf(t, w, oidctest.Ada))
-	if must(t, err); !account.ProvenAt.IsZero() {
+	account, err := w.Accounts.Account(t.Context(), AccountOf(t, w, oidctest.Ada))
+	if Must(t, err); !account.ProvenAt.IsZero() {
 		t.Error("the account is open again without a sign-in")
 	}
 }

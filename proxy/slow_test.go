@@ -27,18 +27,18 @@ func TestAnswersThatLast(t *testing.T) {
 		http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
-	w := newWorld(t, func(o *worldOptions) { o.gateway, o.config.Limits.StreamsPerAccount = gateway.URL, 2 })
-	b := w.signIn("ada@acme.example")
-	account := accountOf(t, w, "ada@acme.example")
+	w := Start(t, func(o *Options) { o.Gateway, o.Config.Limits.StreamsPerAccount = gateway.URL, 2 })
+	b := w.SignIn("ada@acme.example")
+	account := AccountOf(t, w, "ada@acme.example")
 	var open []*http.Response
 	for _, target := range []string{"POST /mcp", "POST /mcp", "GET /recordings/1/master"} {
 		method, path, _ := strings.Cut(target, " ")
-		open = append(open, b.begin(method, path))
+		open = append(open, b.Begin(method, path))
 	}
-	if res := b.begin("POST", "/mcp"); res.StatusCode != http.StatusTooManyRequests {
+	if res := b.Begin("POST", "/mcp"); res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("the third stream of two: %d", res.StatusCode)
 	}
-	must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
+	Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
 	for _, res := range open {
 		ended := make(chan error, 1)
 		go func() {
@@ -56,34 +56,21 @@ func TestAnswersThatLast(t *testing.T) {
 	}
 }
 
-// begin sends a request of this site's own page and returns the answer as soon as it begins.
-func (b *browser) begin(method, path string) *http.Response {
-	b.w.t.Helper()
-	req, err := http.NewRequestWithContext(b.w.within(20*time.Second), method, b.w.public+path, nil)
-	must(b.w.t, err)
-	req.Header.Set("Cookie", b.cookie())
-	req.Header.Set("Origin", b.w.public)
-	res, err := (&http.Transport{}).RoundTrip(req)
-	must(b.w.t, err)
-	b.w.t.Cleanup(func() { res.Body.Close() })
-	return res
-}
-
 // S12: a body that never comes holds nothing for long: not of a stranger, and not at the callback.
 func TestBodiesThatNeverCome(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for a real deadline")
 	}
 	t.Parallel()
-	w := newWorld(t)
+	w := Start(t)
 	for _, target := range []string{"POST /bots", "POST /sso/callback/okta", "POST /sso/logout"} {
 		t.Run(target, func(t *testing.T) {
 			t.Parallel()
-			conn, err := net.Dial("tcp", w.host)
-			must(t, err)
+			conn, err := net.Dial("tcp", w.Host)
+			Must(t, err)
 			defer conn.Close()
-			must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
-			fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100000\r\n\r\nx", target, w.host)
+			Must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
+			fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100000\r\n\r\nx", target, w.Host)
 			if _, err := io.Copy(io.Discard, conn); err != nil {
 				t.Errorf("the connection is held: %v", err)
 			}

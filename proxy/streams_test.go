@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"net"
@@ -14,179 +13,116 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
-
-// metric is the value of a metric with that label.
-func (w *world) metric(name, label string) float64 {
-	w.t.Helper()
-	families, err := w.metrics.Gather()
-	must(w.t, err)
-	for _, family := range families {
-		for _, m := range family.GetMetric() {
-			for _, l := range m.GetLabel() {
-				if family.GetName() == name && l.GetValue() == label {
-					return m.GetGauge().GetValue() + m.GetCounter().GetValue()
-				}
-			}
-		}
-	}
-	w.t.Fatalf("there is no metric %s with %s", name, label)
-	return 0
-}
-
-// events is an event stream as its reader sees it.
-type events struct {
-	*http.Response
-	lines *bufio.Scanner
-	t     testing.TB
-}
-
-// open opens an event stream as a page of this site does.
-func (b *browser) open(method, path string) *events {
-	b.w.t.Helper()
-	return b.w.eventsAs(method, path, "Cookie", b.cookie(), "Origin", b.w.public)
-}
-
-// eventsAs opens an event stream with these headers.
-func (w *world) eventsAs(method, path string, header ...string) *events {
-	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.within(20*time.Second), method, w.public+path, nil)
-	must(w.t, err)
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	res, err := (&http.Transport{}).RoundTrip(req) // a connection of its own
-	must(w.t, err)
-	w.t.Cleanup(func() { res.Body.Close() })
-	if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
-		w.t.Fatalf("%s %s: %d %v", method, path, res.StatusCode, res.Header)
-	}
-	return &events{res, bufio.NewScanner(res.Body), w.t}
-}
-
-// expect reads lines.
-func (e *events) expect(want ...string) {
-	e.t.Helper()
-	for _, line := range want {
-		if !e.lines.Scan() || e.lines.Text() != line {
-			e.t.Fatalf("read %q, %v, want %q", e.lines.Text(), e.lines.Err(), line)
-		}
-	}
-}
-
-// ends reads to the end and says whether there was one.
-func (e *events) ends() bool {
-	for e.lines.Scan() {
-	}
-	var timeout net.Error
-	return !errors.As(e.lines.Err(), &timeout) || !timeout.Timeout()
-}
 
 // Events arrive when they are sent, and not when there are many of them; a stream that is silent is open all the same.
 func TestEventStreams(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	b := w.signIn("ada@acme.example")
-	live := b.open("GET", "/agent/meeting/stream")
-	live.expect("event: ready", "data: {}", "")
-	tools := b.open("GET", "/mcp") // its head has come, and no event yet
+	w := Start(t)
+	b := w.SignIn("ada@acme.example")
+	live := b.Open("GET", "/agent/meeting/stream")
+	live.Expect("event: ready", "data: {}", "")
+	tools := b.Open("GET", "/mcp") // its head has come, and no event yet
 	if tools.Header.Get("Mcp-Session-Id") == "" {
 		t.Errorf("%v", tools.Header)
 	}
-	must(t, w.vexa.WaitStreams(w.within(10*time.Second), "", 2))
+	Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "", 2))
 	for _, note := range []string{"one", "two"} {
-		if w.vexa.Emit("/agent/meeting/stream", "note", note) != 1 || w.vexa.Emit("/mcp", "", note) != 1 {
+		if w.Vexa.Emit("/agent/meeting/stream", "note", note) != 1 || w.Vexa.Emit("/mcp", "", note) != 1 {
 			t.Fatal("not emitted")
 		}
-		live.expect("event: note", "data: "+note, "")
-		tools.expect("data: "+note, "")
+		live.Expect("event: note", "data: "+note, "")
+		tools.Expect("data: "+note, "")
 	}
-	chat := b.open("POST", "/agent/chat")
+	chat := b.Open("POST", "/agent/chat")
 	if text, err := io.ReadAll(chat.Body); err != nil || !strings.Contains(string(text), "event: done") {
 		t.Errorf("%s %v", text, err)
 	}
-	if n := w.metric("vexa_sso_streams", "events"); n != 2 {
+	if n := w.Metric("vexa_sso_streams", "events"); n != 2 {
 		t.Errorf("%v streams are open", n)
 	}
 
 	// The client's end ends the gateway's.
 	live.Body.Close()
-	must(t, w.vexa.WaitStreams(w.within(10*time.Second), "/agent/meeting/stream", 0))
-	w.vexa.Set(vexatest.Gateway, vexatest.Down) // and the gateway's end the client's
-	if !tools.ends() {
+	Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/agent/meeting/stream", 0))
+	w.Vexa.Set(vexatest.Gateway, vexatest.Down) // and the gateway's end the client's
+	if !tools.Ends() {
 		t.Error("the stream outlives the gateway")
 	}
-	w.waitFor("the places in the register", func() bool { return w.metric("vexa_sso_streams", "events") == 0 })
+	w.WaitFor("the places in the register", func() bool { return w.Metric("vexa_sso_streams", "events") == 0 })
 }
 
 // S5, D9: streams end with the access that they need, and no others do.
 func TestEventStreamsEndWithAccess(t *testing.T) {
 	t.Parallel()
-	account := func(w *world) string { return accountOf(w.t, w, "ada@acme.example") }
-	revoke := func(w *world, r mapping.Revocation) {
+	account := func(w *World) string { return AccountOf(w.T, w, "ada@acme.example") }
+	revoke := func(w *World, r mapping.Revocation) {
 		r.Account = account(w)
-		must(w.t, w.accounts.Revoke(w.t.Context(), r, "admin"))
+		Must(w.T, w.Accounts.Revoke(w.T.Context(), r, "admin"))
 	}
 	// Two streams of one session: one needs bot or tx, the other is denied by a rule of some cases. And one of another session.
 	for _, tc := range []struct {
 		name                string
-		end                 func(w *world, b *browser)
+		end                 func(w *World, b *Browser)
 		after               time.Duration
 		live, mcp, otherMCP bool // is open afterwards
 	}{
-		{"sign-out", func(_ *world, b *browser) { b.send("POST", "/sso/logout", "", "Origin", b.w.public) }, 0, false, false, true},
-		{"the account is suspended", func(w *world, _ *browser) { revoke(w, mapping.Revocation{Kind: mapping.RevokeAccount}) }, 0, false, false, false},
-		{"a grant is looked at again and still covers all", func(w *world, _ *browser) {
-			rules := staffRules()
+		{"sign-out", func(_ *World, b *Browser) {
+			b.Send("POST", "/sso/logout", "", "Origin", b.W.Public)
+		}, 0, false, false, true},
+		{"the account is suspended", func(w *World, _ *Browser) {
+			revoke(w, mapping.Revocation{Kind: mapping.RevokeAccount})
+		}, 0, false, false, false},
+		{"a grant is looked at again and still covers all", func(w *World, _ *Browser) {
+			rules := StaffRules()
 			rules[0].Grant.Scopes = []string{"tx"}
-			w.replaceRules(rules)
+			w.ReplaceRules(rules)
 			revoke(w, mapping.Revocation{Kind: mapping.RevokeGrant})
 		}, 0, true, true, true},
-		{"a grant that covers nothing any more", func(w *world, _ *browser) {
-			rules := staffRules()
+		{"a grant that covers nothing any more", func(w *World, _ *Browser) {
+			rules := StaffRules()
 			rules[0].Grant.Scopes = []string{"browser"}
-			w.replaceRules(rules)
+			w.ReplaceRules(rules)
 			revoke(w, mapping.Revocation{Kind: mapping.RevokeGrant})
 		}, 0, false, false, false},
-		{"a grant that denies one route", func(w *world, _ *browser) {
-			rules := staffRules()
+		{"a grant that denies one route", func(w *World, _ *Browser) {
+			rules := StaffRules()
 			rules[0].Grant.DenyRoutes = []string{"GET /agent/{rest...}"}
-			w.replaceRules(rules)
+			w.ReplaceRules(rules)
 		}, time.Second, false, true, true},
-		{"the session is over", func(w *world, _ *browser) { w.clock.Advance(25 * time.Hour) }, time.Second, false, false, false},
-		{"the store stays away", func(w *world, _ *browser) { w.away.Store(true) }, time.Second, false, false, false},
-		{"entries of the log were missed, a sign-out among them", func(w *world, b *browser) {
-			sessions, err := w.store.SessionsOf(w.t.Context(), account(w))
-			must(w.t, err)
-			must(w.t, w.store.Update(w.t.Context(), func(tx mapping.Tx) error { return tx.DeleteSession(sessions[0].ID) }))
-			w.proxy.Apply(mapping.Revocation{Kind: mapping.RevokeEverything})
+		{"the session is over", func(w *World, _ *Browser) { w.Clock.Advance(25 * time.Hour) }, time.Second, false, false, false},
+		{"the store stays away", func(w *World, _ *Browser) { w.Away.Store(true) }, time.Second, false, false, false},
+		{"entries of the log were missed, a sign-out among them", func(w *World, b *Browser) {
+			sessions, err := w.Store.SessionsOf(w.T.Context(), account(w))
+			Must(w.T, err)
+			Must(w.T, w.Store.Update(w.T.Context(), func(tx mapping.Tx) error { return tx.DeleteSession(sessions[0].ID) }))
+			w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeEverything})
 		}, 0, false, false, true},
-		{"the program stops", func(w *world, _ *browser) { w.proxy.CutStreams() }, 0, false, false, false},
+		{"the program stops", func(w *World, _ *Browser) { w.Proxy.CutStreams() }, 0, false, false, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			b, other := w.signIn("ada@acme.example"), w.signIn("ada@acme.example")
-			live, mcp, otherMCP := b.open("GET", "/agent/meeting/stream"), b.open("GET", "/mcp"), other.open("GET", "/mcp")
-			must(t, w.vexa.WaitStreams(w.within(10*time.Second), "", 3))
-			live.expect("event: ready", "data: {}", "")
+			w := Start(t)
+			b, other := w.SignIn("ada@acme.example"), w.SignIn("ada@acme.example")
+			live, mcp, otherMCP := b.Open("GET", "/agent/meeting/stream"), b.Open("GET", "/mcp"), other.Open("GET", "/mcp")
+			Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "", 3))
+			live.Expect("event: ready", "data: {}", "")
 
 			tc.end(w, b)
-			ended := proxytest.Start(t)
+			ended := oidctest.StartStopwatch(t)
 			for _, s := range []struct {
-				events *events
+				events *Events
 				open   bool
 			}{{live, tc.live}, {mcp, tc.mcp}, {otherMCP, tc.otherMCP}} {
-				if !s.open && (!s.events.ends() || ended.Took() > proxytest.Promised+tc.after) {
+				if !s.open && (!s.events.Ends() || ended.Took() > oidctest.Promised+tc.after) {
 					t.Errorf("%s has not ended after %s", s.events.Request.URL.Path, ended.Took())
 				}
 			}
-			must(t, w.vexa.WaitStreams(w.within(10*time.Second), "", count(tc.live, tc.mcp, tc.otherMCP)))
+			Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "", count(tc.live, tc.mcp, tc.otherMCP)))
 			if tc.live && tc.mcp { // nothing ends that may go on: look for longer than it takes to look
-				w.waitFor("the recheck", func() bool { return ended.Took() > proxytest.Promised+500*time.Millisecond })
+				w.WaitFor("the recheck", func() bool { return ended.Took() > oidctest.Promised+500*time.Millisecond })
 			}
-			if w.vexa.Emit("/agent/meeting/stream", "", "x") != count(tc.live) || w.vexa.Emit("/mcp", "", "x") != count(tc.mcp, tc.otherMCP) {
+			if w.Vexa.Emit("/agent/meeting/stream", "", "x") != count(tc.live) || w.Vexa.Emit("/mcp", "", "x") != count(tc.mcp, tc.otherMCP) {
 				t.Error("a stream has ended that may go on")
 			}
 		})
@@ -220,28 +156,28 @@ func TestEventStreamIsCutHard(t *testing.T) {
 		<-r.Context().Done()
 		close(ended)
 	})
-	w := newWorld(t, func(o *worldOptions) { o.gateway = g.URL })
-	b := w.signIn("ada@acme.example")
-	client, err := net.Dial("tcp", w.host)
-	must(t, err)
+	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	b := w.SignIn("ada@acme.example")
+	client, err := net.Dial("tcp", w.Host)
+	Must(t, err)
 	defer client.Close()
-	_, err = io.WriteString(client, w.fill("GET /mcp HTTP/1.1\r\n"+signedIn+"\r\n", b.cookie(), ""))
-	must(t, err)
+	_, err = io.WriteString(client, w.Fill("GET /mcp HTTP/1.1\r\n"+SignedIn+"\r\n", b.Cookie(), ""))
+	Must(t, err)
 	select {
 	case <-full:
 	case <-time.After(oidctest.Patience):
 		t.Fatal("100 MiB went to a client that does not read")
 	}
-	revoked, account := proxytest.Start(t), accountOf(t, w, "ada@acme.example")
-	w.waitFor("the place in the register", func() bool {
-		w.proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: account}) // again and again, which gives it no more time
-		return w.metric("vexa_sso_streams", "events") == 0
+	revoked, account := oidctest.StartStopwatch(t), AccountOf(t, w, "ada@acme.example")
+	w.WaitFor("the place in the register", func() bool {
+		w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: account}) // again and again, which gives it no more time
+		return w.Metric("vexa_sso_streams", "events") == 0
 	})
-	if took := revoked.Took(); took > proxytest.Promised+time.Second {
+	if took := revoked.Took(); took > oidctest.Promised+time.Second {
 		t.Errorf("it took %s", took)
 	}
 	<-ended
-	must(t, client.SetDeadline(time.Now().Add(oidctest.Patience)))
+	Must(t, client.SetDeadline(time.Now().Add(oidctest.Patience)))
 	var timeout net.Error
 	if _, err := io.Copy(io.Discard, client); errors.As(err, &timeout) && timeout.Timeout() {
 		t.Error("the connection stays open")
@@ -251,15 +187,15 @@ func TestEventStreamIsCutHard(t *testing.T) {
 // S5: once the program stops, no stream begins any more.
 func TestNoStreamBeginsWhileStopping(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	b := w.signIn("ada@acme.example")
-	b.get("/bots")
-	w.proxy.CutStreams()
-	if res := b.get("/mcp"); res.status != http.StatusServiceUnavailable || res.header.Get("Retry-After") == "" {
-		t.Errorf("%d %s", res.status, res.body)
+	w := Start(t)
+	b := w.SignIn("ada@acme.example")
+	b.Get("/bots")
+	w.Proxy.CutStreams()
+	if res := b.Get("/mcp"); res.Status != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	if res := b.get("/bots"); res.status != http.StatusOK {
-		t.Errorf("a request: %d %s", res.status, res.body)
+	if res := b.Get("/bots"); res.Status != http.StatusOK {
+		t.Errorf("a request: %d %s", res.Status, res.Body)
 	}
 }
 
@@ -272,19 +208,19 @@ func TestEventStreamsOverHTTP2(t *testing.T) {
 			_, _ = io.WriteString(rw, "data: "+strings.Repeat("x", 1<<20)+"\n\n")
 		}
 	})
-	w := newWorld(t, func(o *worldOptions) { o.gateway = g.URL })
-	b, other := w.signIn("ada@acme.example"), w.signIn("grace@acme.example")
-	server := httptest.NewUnstartedServer(w.proxy)
+	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	b, other := w.SignIn("ada@acme.example"), w.SignIn("grace@acme.example")
+	server := httptest.NewUnstartedServer(w.Proxy)
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	ask := func(b *browser, path string) *http.Response {
-		req, err := http.NewRequestWithContext(w.within(20*time.Second), "GET", server.URL+path, nil)
-		must(t, err)
-		req.Host = w.host
-		req.Header.Set("Cookie", b.cookie())
+	ask := func(b *Browser, path string) *http.Response {
+		req, err := http.NewRequestWithContext(w.Within(20*time.Second), "GET", server.URL+path, nil)
+		Must(t, err)
+		req.Host = w.Host
+		req.Header.Set("Cookie", b.Cookie())
 		res, err := server.Client().Do(req)
-		must(t, err)
+		Must(t, err)
 		t.Cleanup(func() { res.Body.Close() })
 		if res.ProtoMajor != 2 || res.StatusCode != http.StatusOK {
 			t.Fatalf("%s: %s %d", path, res.Proto, res.StatusCode)
@@ -293,14 +229,14 @@ func TestEventStreamsOverHTTP2(t *testing.T) {
 	}
 	read, unread, others := ask(b, "/mcp"), ask(b, "/mcp"), ask(other, "/mcp")
 	_, err := io.CopyN(io.Discard, others.Body, 1<<20)
-	must(t, err)
-	w.proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: accountOf(t, w, "ada@acme.example")})
-	revoked := proxytest.Start(t)
-	if _, err := io.Copy(io.Discard, read.Body); err == nil || revoked.Took() > proxytest.Promised {
+	Must(t, err)
+	w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: AccountOf(t, w, "ada@acme.example")})
+	revoked := oidctest.StartStopwatch(t)
+	if _, err := io.Copy(io.Discard, read.Body); err == nil || revoked.Took() > oidctest.Promised {
 		t.Errorf("%v after %s", err, revoked.Took())
 	}
-	w.waitFor("the places in the register", func() bool { return w.metric("vexa_sso_streams", "events") == 1 })
-	if took := revoked.Took(); took > proxytest.Promised+time.Second {
+	w.WaitFor("the places in the register", func() bool { return w.Metric("vexa_sso_streams", "events") == 1 })
+	if took := revoked.Took(); took > oidctest.Promised+time.Second {
 		t.Errorf("it took %s", took)
 	}
 	if _, err := io.Copy(io.Discard, unread.Body); err == nil {

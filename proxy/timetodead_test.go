@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"vexa-sso/oidc/oidctest"
+
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa/vexatest"
-	"vexa-sso/proxy/proxytest"
 )
 
 // S5: from the moment that an account is suspended to the last byte on an open WebSocket and event stream, to a refusal of the
@@ -23,20 +24,20 @@ func TestTimeToDead(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			b := w.signIn("ada@acme.example")
-			socket := b.mustSocket()
-			talk(t, socket, `{"action":"ping"}`) // the gateway opens it before it looks at the key
-			events := b.open("GET", "/agent/meeting/stream")
-			account := accountOf(t, w, "ada@acme.example")
+			w := Start(t)
+			b := w.SignIn("ada@acme.example")
+			socket := b.MustSocket()
+			Talk(t, socket, `{"action":"ping"}`) // the gateway opens it before it looks at the key
+			events := b.Open("GET", "/agent/meeting/stream")
+			account := AccountOf(t, w, "ada@acme.example")
 			if adminDown {
-				w.vexa.Set(vexatest.AdminAPI, vexatest.Down)
+				w.Vexa.Set(vexatest.AdminAPI, vexatest.Down)
 			}
 
 			var mu sync.Mutex
 			took := map[string]time.Duration{}
 			var dying sync.WaitGroup
-			began := proxytest.Start(t)
+			began := oidctest.StartStopwatch(t)
 			dies := func(what string, wait func()) {
 				dying.Go(func() {
 					wait()
@@ -46,33 +47,33 @@ func TestTimeToDead(t *testing.T) {
 				})
 			}
 			dies("the WebSocket", func() {
-				if closed := hangsUp(t, socket); closed.Code != 4401 {
+				if closed := HangsUp(t, socket); closed.Code != 4401 {
 					t.Errorf("the WebSocket was closed with %d", closed.Code)
 				}
 			})
-			dies("the event stream", func() { events.ends() })
-			must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
+			dies("the event stream", func() { events.Ends() })
+			Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
 			dies("the cookie", func() {
-				w.waitFor("the cookie to be refused", func() bool { return b.get("/bots").status != http.StatusOK })
+				w.WaitFor("the cookie to be refused", func() bool { return b.Get("/bots").Status != http.StatusOK })
 			})
 			if !adminDown {
 				dies("the key at Vexa", func() {
-					w.waitFor("the key to be deleted", func() bool { return len(w.vexa.Tokens()) == 0 })
+					w.WaitFor("the key to be deleted", func() bool { return len(w.Vexa.Tokens()) == 0 })
 				})
 			}
 			dying.Wait()
 			for what, d := range took {
 				t.Logf("%s was dead after %s", what, d.Round(time.Millisecond))
-				if d > proxytest.Promised {
+				if d > oidctest.Promised {
 					t.Errorf("%s lived on for %s", what, d)
 				}
 			}
 			if adminDown {
-				if len(w.vexa.Tokens()) != 1 {
+				if len(w.Vexa.Tokens()) != 1 {
 					t.Error("the key is gone although nobody could be asked to delete it")
 				}
-				w.vexa.Set(vexatest.AdminAPI, vexatest.Up)
-				w.waitFor("the key to be deleted when the Admin API is back", func() bool { return len(w.vexa.Tokens()) == 0 })
+				w.Vexa.Set(vexatest.AdminAPI, vexatest.Up)
+				w.WaitFor("the key to be deleted when the Admin API is back", func() bool { return len(w.Vexa.Tokens()) == 0 })
 			}
 		})
 	}

@@ -21,15 +21,15 @@ import (
 func TestTokensInABrowser(t *testing.T) {
 	t.Parallel()
 	for _, look := range []look{{"light", 1280, "light"}, {"dark", 1280, "dark"}, {"phone", 390, "light"}, {"phone-dark", 390, "dark"}} {
-		w := newWorld(t)
+		w := Start(t)
 		tab := openTab(t, look)
-		tab.open(w.public + "/sso/tokens")
+		tab.open(w.Public + "/sso/tokens")
 		tab.signIn(oidctest.Ada)
 		tab.waitFor("#make")
 		tab.photograph("tokens-none")
 
-		w.clock.Advance(10 * time.Minute)
-		tab.open(w.public + "/sso/tokens")
+		w.Clock.Advance(10 * time.Minute)
+		tab.open(w.Public + "/sso/tokens")
 		tab.do(
 			chromedp.SendKeys(chromedp.CSS("#name"), "n8n & build-3"),
 			chromedp.Click(chromedp.CSS(`input[name="scope"][value="tx"]`)),
@@ -52,22 +52,22 @@ func TestTokensInABrowser(t *testing.T) {
 		if got := tab.js(`(e => e.value.slice(e.selectionStart, e.selectionEnd))(document.activeElement)`); got != value || !aTokenValue.MatchString(value) {
 			t.Errorf("Ctrl+A selects %q of %q", got, value)
 		}
-		if address := tab.js("location.href"); strings.Contains(address, value) || !w.alive(value) {
-			t.Errorf("at %s the value stands for a token: %v", address, w.alive(value))
+		if address := tab.js("location.href"); strings.Contains(address, value) || !w.Alive(value) {
+			t.Errorf("at %s the value stands for a token: %v", address, w.Alive(value))
 		}
-		if res := w.browser().get("/meetings", "X-API-Key", value); res.status != http.StatusOK {
-			t.Errorf("a program with the token: %d %s", res.status, res.body)
+		if res := w.Browser().Get("/meetings", "X-API-Key", value); res.Status != http.StatusOK {
+			t.Errorf("a program with the token: %d %s", res.Status, res.Body)
 		}
 
 		// Reloading shows the value no more and makes no other token.
 		tab.do(chromedp.Reload())
 		tab.waitFor(".notice")
-		if got := tab.js("document.body.innerText"); !strings.Contains(got, "That form was sent already") || strings.Contains(got, value) || len(w.tokensOf(oidctest.Ada)) != 1 {
+		if got := tab.js("document.body.innerText"); !strings.Contains(got, "That form was sent already") || strings.Contains(got, value) || len(w.TokensOf(oidctest.Ada)) != 1 {
 			t.Errorf("after reloading: %s", got)
 		}
 		tab.photograph("tokens-one")
 
-		tab.open(w.public + "/sso/")
+		tab.open(w.Public + "/sso/")
 		tab.photograph("tokens-home")
 		tab.do(chromedp.Click(chromedp.CSS(`nav a[href="/sso/tokens"]`)))
 		tab.waitFor("#make")
@@ -80,11 +80,11 @@ func TestTokensInABrowser(t *testing.T) {
 		tab.photograph("tokens-revoke")
 		tab.key("\r")
 		tab.waitFor(`.notice`)
-		if got := tab.js("document.body.innerText"); !strings.Contains(got, "It is revoked") || w.alive(value) {
+		if got := tab.js("document.body.innerText"); !strings.Contains(got, "It is revoked") || w.Alive(value) {
 			t.Errorf("after revoking: %s", got)
 		}
-		if res := w.browser().get("/meetings", "X-API-Key", value); res.status != http.StatusUnauthorized {
-			t.Errorf("a program with the revoked token: %d %s", res.status, res.body)
+		if res := w.Browser().Get("/meetings", "X-API-Key", value); res.Status != http.StatusUnauthorized {
+			t.Errorf("a program with the revoked token: %d %s", res.Status, res.Body)
 		}
 		tab.photograph("tokens-revoked")
 	}

@@ -19,86 +19,85 @@ import (
 
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
 
 // both runs a test before either generation of Vexa.
-func both(t *testing.T, test func(t *testing.T, w *world)) {
+func both(t *testing.T, test func(t *testing.T, w *World)) {
 	t.Parallel()
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
 		t.Run(generation, func(t *testing.T) {
 			t.Parallel()
-			test(t, newWorld(t, func(o *worldOptions) { o.generation = generation }))
+			test(t, Start(t, func(o *Options) { o.Generation = generation }))
 		})
 	}
 }
 
 // A part of a recording can be asked for.
 func TestRange(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		b := w.signIn("ada@acme.example")
-		if res := b.send("POST", "/bots", `{"platform":"zoom","native_meeting_id":"1"}`, "Content-Type", "application/json", "Origin", w.public); res.status != http.StatusCreated {
-			t.Fatal(res.status, res.body)
+	both(t, func(t *testing.T, w *World) {
+		b := w.SignIn("ada@acme.example")
+		if res := b.Send("POST", "/bots", `{"platform":"zoom","native_meeting_id":"1"}`, "Content-Type", "application/json", "Origin", w.Public); res.Status != http.StatusCreated {
+			t.Fatal(res.Status, res.Body)
 		}
-		if res := b.send("DELETE", "/bots/zoom/1", "", "Origin", w.public); res.status != http.StatusOK {
-			t.Fatal(res.status, res.body)
+		if res := b.Send("DELETE", "/bots/zoom/1", "", "Origin", w.Public); res.Status != http.StatusOK {
+			t.Fatal(res.Status, res.Body)
 		}
-		res := b.get("/recordings/1/media/1/raw", "Range", "bytes=1-3")
-		if res.status != http.StatusPartialContent || res.body != "\x01\x02\x03" || res.header.Get("Content-Range") != "bytes 1-3/10000" || res.header.Get("Accept-Ranges") != "bytes" {
-			t.Errorf("%d %v %q", res.status, res.header, res.body)
+		res := b.Get("/recordings/1/media/1/raw", "Range", "bytes=1-3")
+		if res.Status != http.StatusPartialContent || res.Body != "\x01\x02\x03" || res.Header.Get("Content-Range") != "bytes 1-3/10000" || res.Header.Get("Accept-Ranges") != "bytes" {
+			t.Errorf("%d %v %q", res.Status, res.Header, res.Body)
 		}
-		if res := b.get("/recordings/1/media/1/raw", "Range", "bytes=10000-"); res.status != http.StatusRequestedRangeNotSatisfiable || res.header.Get("Content-Range") != "bytes */10000" {
-			t.Errorf("%d %v", res.status, res.header)
+		if res := b.Get("/recordings/1/media/1/raw", "Range", "bytes=10000-"); res.Status != http.StatusRequestedRangeNotSatisfiable || res.Header.Get("Content-Range") != "bytes */10000" {
+			t.Errorf("%d %v", res.Status, res.Header)
 		}
-		if res := b.get("/recordings/1/media/1/raw"); res.status != http.StatusOK || len(res.body) != 10000 {
-			t.Errorf("%d, %d bytes", res.status, len(res.body))
+		if res := b.Get("/recordings/1/media/1/raw"); res.Status != http.StatusOK || len(res.Body) != 10000 {
+			t.Errorf("%d, %d bytes", res.Status, len(res.Body))
 		}
 	})
 }
 
 // V16: a redirect that Vexa builds from its own name leads to a path of ours.
 func TestTrailingSlash(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		b := w.signIn("ada@acme.example")
-		res := b.get("/bots/?limit=1")
-		if res.status != http.StatusTemporaryRedirect || res.header.Get("Location") != "/bots?limit=1" {
-			t.Errorf("%d to %q", res.status, res.header.Get("Location"))
+	both(t, func(t *testing.T, w *World) {
+		b := w.SignIn("ada@acme.example")
+		res := b.Get("/bots/?limit=1")
+		if res.Status != http.StatusTemporaryRedirect || res.Header.Get("Location") != "/bots?limit=1" {
+			t.Errorf("%d to %q", res.Status, res.Header.Get("Location"))
 		}
 	})
 }
 
 // V13: Vexa's own limit, and when to come back, reach the client.
 func TestVexaLimits(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		b := w.signIn("ada@acme.example")
-		b.get("/bots")
-		w.vexa.SetRateLimit(vexatest.RateLimit{Burst: 1, PerSecond: 0.001, PerMinute: 1})
-		var res answer
+	both(t, func(t *testing.T, w *World) {
+		b := w.SignIn("ada@acme.example")
+		b.Get("/bots")
+		w.Vexa.SetRateLimit(vexatest.RateLimit{Burst: 1, PerSecond: 0.001, PerMinute: 1})
+		var res Answer
 		for range 3 {
-			res = b.get("/bots")
+			res = b.Get("/bots")
 		}
-		if res.status != http.StatusTooManyRequests || !strings.Contains(strings.ToLower(res.body), "rate limit") || res.code() != "" {
-			t.Errorf("%d %s", res.status, res.body)
+		if res.Status != http.StatusTooManyRequests || !strings.Contains(strings.ToLower(res.Body), "rate limit") || res.Code() != "" {
+			t.Errorf("%d %s", res.Status, res.Body)
 		}
-		if w.vexa.GatewayWire().Requests()[0].Get("X-API-Key") == nil || res.header.Get("Retry-After") == "" {
-			t.Errorf("%v", res.header)
+		if w.Vexa.GatewayWire().Requests()[0].Get("X-API-Key") == nil || res.Header.Get("Retry-After") == "" {
+			t.Errorf("%v", res.Header)
 		}
 	})
 }
 
 // S1: neither the cookie that Vexa's services set for each other nor 0.10's CORS reaches a client.
 func TestVexaHeadersThatStay(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		b := w.signIn("ada@acme.example")
-		w.vexa.SetEcho(vexatest.MeetingAPI, true)
+	both(t, func(t *testing.T, w *World) {
+		b := w.SignIn("ada@acme.example")
+		w.Vexa.SetEcho(vexatest.MeetingAPI, true)
 		for range 2 {
-			res := b.get("/bots", "Origin", "https://evil.example")
-			if res.status != http.StatusOK {
-				t.Fatal(res.status, res.body)
+			res := b.Get("/bots", "Origin", "https://evil.example")
+			if res.Status != http.StatusOK {
+				t.Fatal(res.Status, res.Body)
 			}
-			for name := range res.header {
+			for name := range res.Header {
 				if strings.HasPrefix(name, "Access-Control-") || name == "Set-Cookie" || name == "Server" || strings.HasPrefix(name, "X-Stub") {
-					t.Errorf("%s came back: %v", name, res.header)
+					t.Errorf("%s came back: %v", name, res.Header)
 				}
 			}
 		}
@@ -106,9 +105,9 @@ func TestVexaHeadersThatStay(t *testing.T) {
 }
 
 // fixed is a gateway that answers as a test says.
-func fixed(t *testing.T, handle http.HandlerFunc) *world {
+func fixed(t *testing.T, handle http.HandlerFunc) *World {
 	g := startGateway(t, handle)
-	return newWorld(t, func(o *worldOptions) { o.gateway = g.URL })
+	return Start(t, func(o *Options) { o.Gateway = g.URL })
 }
 
 const transferSize = 64 << 20
@@ -171,14 +170,14 @@ func TestUpload(t *testing.T) {
 				n, err := io.Copy(hash, r.Body)
 				fmt.Fprintf(rw, "%d %v %v", n, err, r.TransferEncoding)
 			})
-			b := w.signIn("ada@acme.example")
+			b := w.SignIn("ada@acme.example")
 			body := &sample{transferSize}
-			req, err := http.NewRequestWithContext(w.within(60*time.Second), "POST", w.public+"/bots", &pausing{from: body, at: transferSize / 2, resume: arrived})
-			must(t, err)
+			req, err := http.NewRequestWithContext(w.Within(60*time.Second), "POST", w.Public+"/bots", &pausing{from: body, at: transferSize / 2, resume: arrived})
+			Must(t, err)
 			req.ContentLength = length
-			req.Header.Set("Origin", w.public)
+			req.Header.Set("Origin", w.Public)
 			res, err := b.Do(req)
-			must(t, err)
+			Must(t, err)
 			defer res.Body.Close()
 			said, _ := io.ReadAll(res.Body)
 			want := fmt.Sprintf("%d <nil> []", transferSize/4*3)
@@ -205,15 +204,15 @@ func TestDownload(t *testing.T) {
 				}
 				_, _ = io.Copy(rw, &pausing{from: body, at: transferSize / 2, resume: arrived})
 			})
-			b := w.signIn("ada@acme.example")
-			req, err := http.NewRequestWithContext(w.within(60*time.Second), "GET", w.public+"/recordings/1/media/1/raw", nil)
-			must(t, err)
+			b := w.SignIn("ada@acme.example")
+			req, err := http.NewRequestWithContext(w.Within(60*time.Second), "GET", w.Public+"/recordings/1/media/1/raw", nil)
+			Must(t, err)
 			res, err := b.Do(req)
-			must(t, err)
+			Must(t, err)
 			defer res.Body.Close()
 			hash := crc32.NewIEEE()
 			_, err = io.CopyN(hash, res.Body, transferSize/4)
-			must(t, err)
+			Must(t, err)
 			close(arrived)
 			_, err = io.Copy(hash, res.Body)
 			if err != nil || hash.Sum32() != sampleSum || res.Header.Get("Content-Length") != length {
@@ -231,22 +230,22 @@ func TestSlowClient(t *testing.T) {
 			_, _ = io.Copy(rw, &sample{transferSize})
 		}
 	})
-	b := w.signIn("ada@acme.example")
+	b := w.SignIn("ada@acme.example")
 	var slow []net.Conn
 	for range 20 {
-		conn, err := net.Dial("tcp", w.host)
-		must(t, err)
+		conn, err := net.Dial("tcp", w.Host)
+		Must(t, err)
 		defer conn.Close()
-		_, err = io.WriteString(conn, w.fill("GET /recordings/1/media/1/raw HTTP/1.1\r\n"+signedIn+"\r\n", b.cookie(), ""))
-		must(t, err)
+		_, err = io.WriteString(conn, w.Fill("GET /recordings/1/media/1/raw HTTP/1.1\r\n"+SignedIn+"\r\n", b.Cookie(), ""))
+		Must(t, err)
 		_, err = io.ReadFull(conn, make([]byte, 1000)) // it has begun, and goes no further
-		must(t, err)
+		Must(t, err)
 		slow = append(slow, conn)
 	}
-	began := proxytest.Start(t)
+	began := oidctest.StartStopwatch(t)
 	for range 20 {
-		if res := b.get("/bots"); res.status != http.StatusOK {
-			t.Error(res.status, res.body)
+		if res := b.Get("/bots"); res.Status != http.StatusOK {
+			t.Error(res.Status, res.Body)
 		}
 	}
 	if took := began.Took(); took > 5*time.Second {
@@ -262,9 +261,9 @@ func TestAnswerBreaksOff(t *testing.T) {
 		_ = http.NewResponseController(rw).Flush()
 		panic(http.ErrAbortHandler)
 	})
-	b := w.signIn("ada@acme.example")
-	res, err := b.Get(w.public + "/meetings")
-	must(t, err)
+	b := w.SignIn("ada@acme.example")
+	res, err := b.Client.Get(w.Public + "/meetings")
+	Must(t, err)
 	defer res.Body.Close()
 	if text, err := io.ReadAll(res.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%q, %v", text, err)
@@ -274,35 +273,35 @@ func TestAnswerBreaksOff(t *testing.T) {
 // D11: a client that asks first hears 100 only once it is known who it is, and Vexa is never asked.
 func TestExpectContinue(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	cookie := w.signIn("ada@acme.example").cookie()
+	w := Start(t)
+	cookie := w.SignIn("ada@acme.example").Cookie()
 	head := "POST /bots HTTP/1.1\r\nHost: {host}\r\nOrigin: {public}\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
 	for _, framing := range []struct{ header, body string }{
 		{"Content-Length: 43\r\n", `{"platform":"zoom","native_meeting_id":"1"}`},
 		{"Transfer-Encoding: chunked\r\n", "2b\r\n" + `{"platform":"zoom","native_meeting_id":"2"}` + "\r\n0\r\n\r\n"},
 	} {
-		w.vexa.GatewayWire().Forget()
-		conn, err := net.Dial("tcp", w.host)
-		must(t, err)
+		w.Vexa.GatewayWire().Forget()
+		conn, err := net.Dial("tcp", w.Host)
+		Must(t, err)
 		defer conn.Close()
-		must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
-		_, err = io.WriteString(conn, w.fill(head+"Cookie: {cookie}\r\n"+framing.header+"\r\n", cookie, ""))
-		must(t, err)
+		Must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
+		_, err = io.WriteString(conn, w.Fill(head+"Cookie: {cookie}\r\n"+framing.header+"\r\n", cookie, ""))
+		Must(t, err)
 		expectBytes(t, conn, []byte("HTTP/1.1 100 Continue\r\n\r\n"))
 		_, err = io.WriteString(conn, framing.body)
-		must(t, err)
+		Must(t, err)
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		must(t, err)
+		Must(t, err)
 		if res.StatusCode != http.StatusCreated {
 			t.Errorf("%s: %d", framing.header, res.StatusCode)
 		}
-		if got := w.vexa.GatewayWire().Requests()[0]; len(got.Get("Expect")) != 0 || !strings.Contains(string(got.Body), "native_meeting_id") {
+		if got := w.Vexa.GatewayWire().Requests()[0]; len(got.Get("Expect")) != 0 || !strings.Contains(string(got.Body), "native_meeting_id") {
 			t.Errorf("the gateway was asked\n%s", got.Raw)
 		}
 	}
-	w.vexa.GatewayWire().Forget()
-	if res := w.raw(w.fill(head+"Content-Length: 43\r\n\r\n", "", "")); res.status != http.StatusUnauthorized || w.vexa.GatewayWire().Bytes() != 0 {
-		t.Errorf("without a session: %d %s", res.status, res.body)
+	w.Vexa.GatewayWire().Forget()
+	if res := w.Raw(w.Fill(head+"Content-Length: 43\r\n\r\n", "", "")); res.Status != http.StatusUnauthorized || w.Vexa.GatewayWire().Bytes() != 0 {
+		t.Errorf("without a session: %d %s", res.Status, res.Body)
 	}
 }
 
@@ -312,7 +311,7 @@ func TestAnswers(t *testing.T) {
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
 	_, _ = zip.Write([]byte(strings.Repeat("meeting ", 1000)))
-	must(t, zip.Close())
+	Must(t, zip.Close())
 	for _, tc := range []struct {
 		name, method string
 		answer       string // bytes from the gateway
@@ -353,15 +352,15 @@ func TestAnswers(t *testing.T) {
 				_, _ = io.WriteString(conn, tc.answer)
 				conn.Close()
 			})
-			b := w.signIn("ada@acme.example")
-			conn, err := net.Dial("tcp", w.host)
-			must(t, err)
+			b := w.SignIn("ada@acme.example")
+			conn, err := net.Dial("tcp", w.Host)
+			Must(t, err)
 			defer conn.Close()
-			must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
-			_, err = io.WriteString(conn, w.fill(tc.method+" /meetings HTTP/1.1\r\n"+signedIn+"Connection: close\r\n\r\n", b.cookie(), ""))
-			must(t, err)
+			Must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
+			_, err = io.WriteString(conn, w.Fill(tc.method+" /meetings HTTP/1.1\r\n"+SignedIn+"Connection: close\r\n\r\n", b.Cookie(), ""))
+			Must(t, err)
 			got, err := io.ReadAll(conn)
-			must(t, err)
+			Must(t, err)
 			if text := withoutOurs(string(got)); text != tc.want {
 				t.Errorf("got\n%q\nwant\n%q", text, tc.want)
 			}
@@ -396,73 +395,60 @@ func TestUpgradeThatNobodyAskedFor(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 		conn.Close()
 	})
-	if res := w.signIn("ada@acme.example").get("/bots"); res.status != http.StatusBadGateway {
-		t.Errorf("%d %s", res.status, res.body)
+	if res := w.SignIn("ada@acme.example").Get("/bots"); res.Status != http.StatusBadGateway {
+		t.Errorf("%d %s", res.Status, res.Body)
 	}
-}
-
-// loseKey deletes ada's key at Vexa behind our back.
-func (w *world) loseKey() (lost vexatest.Token) {
-	w.t.Helper()
-	tokens := w.vexa.Tokens()
-	if len(tokens) != 1 {
-		w.t.Fatalf("there are %d keys", len(tokens))
-	}
-	w.vexa.RevokeToken(tokens[0].ID)
-	w.vexa.ForgetValidations() // 0.10 would take it for another minute
-	w.vexa.GatewayWire().Forget()
-	return tokens[0]
 }
 
 // V11, design section 5: a key that is gone is found out about, replaced once, and the request sent again.
 func TestHealing(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		b := w.signIn("ada@acme.example")
-		b.get("/bots")
+	both(t, func(t *testing.T, w *World) {
+		b := w.SignIn("ada@acme.example")
+		b.Get("/bots")
 
-		lost := w.loseKey()
-		if res := b.get("/bots"); res.status != http.StatusOK {
-			t.Errorf("GET: %d %s", res.status, res.body)
+		lost := w.LoseKey()
+		if res := b.Get("/bots"); res.Status != http.StatusOK {
+			t.Errorf("GET: %d %s", res.Status, res.Body)
 		}
-		requests := w.vexa.GatewayWire().Requests()
-		if len(requests) != 2 || requests[0].Get("X-API-Key")[0] != lost.Secret || requests[1].Get("X-API-Key")[0] != w.keyOf("ada@acme.example") {
-			t.Errorf("the gateway was asked\n%s", describe(requests))
+		requests := w.Vexa.GatewayWire().Requests()
+		if len(requests) != 2 || requests[0].Get("X-API-Key")[0] != lost.Secret || requests[1].Get("X-API-Key")[0] != w.KeyOf("ada@acme.example") {
+			t.Errorf("the gateway was asked\n%s", Describe(requests))
 		}
 
-		w.loseKey()
+		w.LoseKey()
 		body := `{"platform":"zoom","native_meeting_id":"1"}`
-		if res := b.send("POST", "/bots", body, "Content-Type", "application/json", "Origin", w.public); res.status != http.StatusCreated {
-			t.Errorf("POST: %d %s", res.status, res.body)
+		if res := b.Send("POST", "/bots", body, "Content-Type", "application/json", "Origin", w.Public); res.Status != http.StatusCreated {
+			t.Errorf("POST: %d %s", res.Status, res.Body)
 		}
-		requests = w.vexa.GatewayWire().Requests()
+		requests = w.Vexa.GatewayWire().Requests()
 		if len(requests) != 2 || string(requests[0].Body) != body || string(requests[1].Body) != body {
-			t.Errorf("the gateway was asked\n%s", describe(requests))
+			t.Errorf("the gateway was asked\n%s", Describe(requests))
 		}
 
-		w.loseKey()
-		b.open("GET", "/mcp")
-		b.get("/bots") // 0.10 looks at no key on /mcp
+		w.LoseKey()
+		b.Open("GET", "/mcp")
+		b.Get("/bots") // 0.10 looks at no key on /mcp
 
 		for name, large := range map[string]io.Reader{
 			"one that is too large to keep":       strings.NewReader(strings.Repeat("x", 1<<20)),
 			"one of which nobody knows how large": io.MultiReader(strings.NewReader(body)),
 		} {
-			w.loseKey()
-			req, err := http.NewRequestWithContext(t.Context(), "POST", w.public+"/bots", large)
-			must(t, err)
-			req.Header.Set("Origin", w.public)
+			w.LoseKey()
+			req, err := http.NewRequestWithContext(t.Context(), "POST", w.Public+"/bots", large)
+			Must(t, err)
+			req.Header.Set("Origin", w.Public)
 			res, err := b.Do(req)
-			must(t, err)
+			Must(t, err)
 			said, _ := io.ReadAll(res.Body)
 			res.Body.Close()
 			if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || !strings.Contains(string(said), "vexa_key_refused") {
 				t.Errorf("%s: %d %s", name, res.StatusCode, said)
 			}
-			if res := b.get("/bots"); res.status != http.StatusOK {
-				t.Errorf("after %s: %d %s", name, res.status, res.body)
+			if res := b.Get("/bots"); res.Status != http.StatusOK {
+				t.Errorf("after %s: %d %s", name, res.Status, res.Body)
 			}
 		}
-		if calls := w.vexa.Calls(); calls.TokensMinted != 6 || calls.UsersCreated != 1 {
+		if calls := w.Vexa.Calls(); calls.TokensMinted != 6 || calls.UsersCreated != 1 {
 			t.Errorf("%+v", calls)
 		}
 	})
@@ -470,30 +456,30 @@ func TestHealing(t *testing.T) {
 
 // S6: however many requests meet the dead key, one mint runs, and all of them go through.
 func TestHealingOnce(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		b := w.signIn("ada@acme.example")
-		b.get("/bots")
-		w.loseKey()
+	both(t, func(t *testing.T, w *World) {
+		b := w.SignIn("ada@acme.example")
+		b.Get("/bots")
+		w.LoseKey()
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if res := b.get("/bots"); res.status != http.StatusOK {
-					t.Errorf("%d %s", res.status, res.body)
+				if res := b.Get("/bots"); res.Status != http.StatusOK {
+					t.Errorf("%d %s", res.Status, res.Body)
 				}
 			})
 		}
 		all.Wait()
-		if calls := w.vexa.Calls(); calls.TokensMinted != 2 || w.vexa.PeakMints(1) != 1 {
-			t.Errorf("%+v, %d at a time", calls, w.vexa.PeakMints(1))
+		if calls := w.Vexa.Calls(); calls.TokensMinted != 2 || w.Vexa.PeakMints(1) != 1 {
+			t.Errorf("%+v, %d at a time", calls, w.Vexa.PeakMints(1))
 		}
 	})
 }
 
 // Design section 5: only a key that is gone is replaced. What else Vexa may say costs none.
 func TestKeysThatAreKept(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		b := w.signIn("ada@acme.example")
-		b.get("/bots")
+	both(t, func(t *testing.T, w *World) {
+		b := w.SignIn("ada@acme.example")
+		b.Get("/bots")
 		for _, said := range []struct {
 			status int
 			body   string
@@ -505,19 +491,19 @@ func TestKeysThatAreKept(t *testing.T) {
 			{http.StatusUnauthorized, `Invalid API key`, true},
 			{http.StatusUnauthorized, `{"detail": "Invalid API key"}`, false}, // which is not true
 		} {
-			w.vexa.Inject(vexatest.Fault{Part: vexatest.Gateway, Path: "/bots", Status: said.status, Body: said.body})
-			res := b.get("/bots")
+			w.Vexa.Inject(vexatest.Fault{Part: vexatest.Gateway, Path: "/bots", Status: said.status, Body: said.body})
+			res := b.Get("/bots")
 			switch {
-			case said.passed && (res.status != said.status || strings.TrimSpace(res.body) != said.body):
-				t.Errorf("%d %s came back as %d %s", said.status, said.body, res.status, res.body)
-			case !said.passed && (res.status != http.StatusServiceUnavailable || res.code() != "vexa_key_refused" || res.header.Get("Retry-After") == ""):
-				t.Errorf("%d %s came back as %d %s", said.status, said.body, res.status, res.body)
+			case said.passed && (res.Status != said.status || strings.TrimSpace(res.Body) != said.body):
+				t.Errorf("%d %s came back as %d %s", said.status, said.body, res.Status, res.Body)
+			case !said.passed && (res.Status != http.StatusServiceUnavailable || res.Code() != "vexa_key_refused" || res.Header.Get("Retry-After") == ""):
+				t.Errorf("%d %s came back as %d %s", said.status, said.body, res.Status, res.Body)
 			}
-			if res := b.get("/bots"); res.status != http.StatusOK {
-				t.Errorf("afterwards: %d %s", res.status, res.body)
+			if res := b.Get("/bots"); res.Status != http.StatusOK {
+				t.Errorf("afterwards: %d %s", res.Status, res.Body)
 			}
 		}
-		if calls := w.vexa.Calls(); calls.TokensMinted != 1 || calls.TokensDeleted != 0 {
+		if calls := w.Vexa.Calls(); calls.TokensMinted != 1 || calls.TokensDeleted != 0 {
 			t.Errorf("%+v", calls)
 		}
 	})
@@ -525,19 +511,19 @@ func TestKeysThatAreKept(t *testing.T) {
 
 // S10: while Vexa's Admin API is down, 0.12 says so, and 0.10 calls every key invalid that it has not just seen. Neither costs one.
 func TestKeysAreKeptWhileTheAdminAPIIsDown(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		b := w.signIn("ada@acme.example")
-		b.get("/bots")
-		w.vexa.ForgetValidations()
-		w.vexa.Set(vexatest.AdminAPI, vexatest.Down)
-		if res := b.get("/bots"); res.status != http.StatusServiceUnavailable || res.header.Get("Retry-After") == "" {
-			t.Errorf("%d %v %s", res.status, res.header, res.body)
+	both(t, func(t *testing.T, w *World) {
+		b := w.SignIn("ada@acme.example")
+		b.Get("/bots")
+		w.Vexa.ForgetValidations()
+		w.Vexa.Set(vexatest.AdminAPI, vexatest.Down)
+		if res := b.Get("/bots"); res.Status != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+			t.Errorf("%d %v %s", res.Status, res.Header, res.Body)
 		}
-		w.vexa.Heal()
-		if res := b.get("/bots"); res.status != http.StatusOK {
-			t.Errorf("afterwards: %d %s", res.status, res.body)
+		w.Vexa.Heal()
+		if res := b.Get("/bots"); res.Status != http.StatusOK {
+			t.Errorf("afterwards: %d %s", res.Status, res.Body)
 		}
-		if calls := w.vexa.Calls(); calls.TokensMinted != 1 || calls.TokensDeleted != 0 {
+		if calls := w.Vexa.Calls(); calls.TokensMinted != 1 || calls.TokensDeleted != 0 {
 			t.Errorf("%+v", calls)
 		}
 	})

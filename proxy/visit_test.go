@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -12,6 +13,13 @@ import (
 	"vexa-sso/proxy"
 	"vexa-sso/proxy/exchange"
 )
+
+func withGuardedPages(o *Options) {
+	o.Rooms = func(w *World) func(context.Context) error {
+		guarded(w.Proxy)
+		return nil
+	}
+}
 
 // guarded puts two pages on the bridge: one for who is signed in, one for who has just signed in. Both tell who that is.
 func guarded(p *proxy.Proxy) {
@@ -42,22 +50,22 @@ func guarded(p *proxy.Proxy) {
 // S8: a page for who is signed in sends a person to sign in and back; a program is told.
 func TestVisitSignedIn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *worldOptions) { o.pages = guarded })
-	b := w.browser()
-	res := b.get("/sso/test/signed-in?a=1", navigation...)
-	if res.status != http.StatusSeeOther || res.header.Get("Location") != "/sso/login?return_to=%2Fsso%2Ftest%2Fsigned-in%3Fa%3D1" {
-		t.Errorf("%d to %q", res.status, res.header.Get("Location"))
+	w := Start(t, withGuardedPages)
+	b := w.Browser()
+	res := b.Get("/sso/test/signed-in?a=1", Navigation...)
+	if res.Status != http.StatusSeeOther || res.Header.Get("Location") != "/sso/login?return_to=%2Fsso%2Ftest%2Fsigned-in%3Fa%3D1" {
+		t.Errorf("%d to %q", res.Status, res.Header.Get("Location"))
 	}
-	if res := b.get("/sso/test/signed-in"); res.status != http.StatusUnauthorized || res.code() != "unauthenticated" || !strings.Contains(res.body, `"login_url":"`+w.public+`/sso/login"`) {
-		t.Errorf("%d %s", res.status, res.body)
+	if res := b.Get("/sso/test/signed-in"); res.Status != http.StatusUnauthorized || res.Code() != "unauthenticated" || !strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login"`) {
+		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	if res := w.signIn(oidctest.Ada).get("/sso/test/signed-in"); !strings.Contains(res.body, oidctest.Ada) || !strings.Contains(res.body, `"session":"ses_`) {
-		t.Errorf("%d %s", res.status, res.body)
+	if res := w.SignIn(oidctest.Ada).Get("/sso/test/signed-in"); !strings.Contains(res.Body, oidctest.Ada) || !strings.Contains(res.Body, `"session":"ses_`) {
+		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	if res := b.get("/.well-known/test"); res.code() != "not_found" || len(w.vexa.GatewayWire().Requests()) != 0 {
-		t.Errorf("%d %s", res.status, res.body)
+	if res := b.Get("/.well-known/test"); res.Code() != "not_found" || len(w.Vexa.GatewayWire().Requests()) != 0 {
+		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	if res := b.get("/.well-known/other"); res.code() == "not_found" {
+	if res := b.Get("/.well-known/other"); res.Code() == "not_found" {
 		t.Error("what nobody put under /.well-known/ is not ours")
 	}
 }
@@ -65,71 +73,71 @@ func TestVisitSignedIn(t *testing.T) {
 // S7: what only the person themselves may do needs them to have proven just now that it is them.
 func TestVisitFreshlySignedIn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *worldOptions) { o.pages = guarded })
-	b, provider := w.browser(), w.okta.NewBrowser()
-	signIn := func(login string) answer {
-		callback, err := provider.SignIn(t.Context(), b.get(login, navigation...).header.Get("Location"), oidctest.Ada)
-		must(t, err)
-		return b.get(strings.TrimPrefix(callback.URL, w.public))
+	w := Start(t, withGuardedPages)
+	b, provider := w.Browser(), w.Okta.NewBrowser()
+	signIn := func(login string) Answer {
+		callback, err := provider.SignIn(t.Context(), b.Get(login, Navigation...).Header.Get("Location"), oidctest.Ada)
+		Must(t, err)
+		return b.Get(strings.TrimPrefix(callback.URL, w.Public))
 	}
 	signIn("/sso/login")
-	if res := b.get("/sso/test/fresh"); res.status != http.StatusOK {
-		t.Errorf("right after signing in: %d %s", res.status, res.body)
+	if res := b.Get("/sso/test/fresh"); res.Status != http.StatusOK {
+		t.Errorf("right after signing in: %d %s", res.Status, res.Body)
 	}
-	w.clock.Advance(5 * time.Minute)
-	if res := b.get("/sso/test/fresh"); res.status != http.StatusUnauthorized || res.code() != "login_required" || !strings.Contains(res.body, `"login_url":"`+w.public+`/sso/login?fresh=1"`) {
-		t.Errorf("five minutes later: %d %s", res.status, res.body)
+	w.Clock.Advance(5 * time.Minute)
+	if res := b.Get("/sso/test/fresh"); res.Status != http.StatusUnauthorized || res.Code() != "login_required" || !strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login?fresh=1"`) {
+		t.Errorf("five minutes later: %d %s", res.Status, res.Body)
 	}
 	// Who is still signed in at the provider gets another session without anybody having been asked, which proves nothing.
-	old := b.cookie()
+	old := b.Cookie()
 	signIn("/sso/login")
-	if b.cookie() == old {
+	if b.Cookie() == old {
 		t.Fatal("there is no new session")
 	}
-	res := b.get("/sso/test/fresh?a=1", navigation...)
-	if want := "/sso/login?fresh=1&return_to=%2Fsso%2Ftest%2Ffresh%3Fa%3D1"; res.status != http.StatusSeeOther || res.header.Get("Location") != want {
-		t.Fatalf("%d to %q", res.status, res.header.Get("Location"))
+	res := b.Get("/sso/test/fresh?a=1", Navigation...)
+	if want := "/sso/login?fresh=1&return_to=%2Fsso%2Ftest%2Ffresh%3Fa%3D1"; res.Status != http.StatusSeeOther || res.Header.Get("Location") != want {
+		t.Fatalf("%d to %q", res.Status, res.Header.Get("Location"))
 	}
-	asked, err := url.Parse(b.get(res.header.Get("Location"), navigation...).header.Get("Location"))
-	must(t, err)
+	asked, err := url.Parse(b.Get(res.Header.Get("Location"), Navigation...).Header.Get("Location"))
+	Must(t, err)
 	if q := asked.Query(); q.Get("prompt") != "login" || q.Get("max_age") != "0" || q.Get("login_hint") != oidctest.Ada {
 		t.Errorf("the provider is asked with %v", q)
 	}
-	if back := signIn(res.header.Get("Location")); back.header.Get("Location") != "/sso/test/fresh?a=1" {
-		t.Errorf("back to %q", back.header.Get("Location"))
+	if back := signIn(res.Header.Get("Location")); back.Header.Get("Location") != "/sso/test/fresh?a=1" {
+		t.Errorf("back to %q", back.Header.Get("Location"))
 	}
-	if res := b.get("/sso/test/fresh", navigation...); res.status != http.StatusOK {
-		t.Errorf("afresh: %d %s", res.status, res.body)
+	if res := b.Get("/sso/test/fresh", Navigation...); res.Status != http.StatusOK {
+		t.Errorf("afresh: %d %s", res.Status, res.Body)
 	}
 }
 
 // S7: somebody at the browser who takes prompt=login and max_age off the way to the provider has proven nothing.
 func TestFreshSignInIsChecked(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *worldOptions) { o.pages = guarded })
-	b, provider := w.browser(), w.okta.NewBrowser()
-	_, err := provider.SignIn(t.Context(), b.get("/sso/login").header.Get("Location"), oidctest.Ada)
-	must(t, err)
-	w.clock.Advance(10 * time.Minute)
-	asked, err := url.Parse(b.get("/sso/login?fresh=1").header.Get("Location"))
-	must(t, err)
+	w := Start(t, withGuardedPages)
+	b, provider := w.Browser(), w.Okta.NewBrowser()
+	_, err := provider.SignIn(t.Context(), b.Get("/sso/login").Header.Get("Location"), oidctest.Ada)
+	Must(t, err)
+	w.Clock.Advance(10 * time.Minute)
+	asked, err := url.Parse(b.Get("/sso/login?fresh=1").Header.Get("Location"))
+	Must(t, err)
 	q := asked.Query()
 	q.Del("prompt")
 	q.Del("max_age")
 	asked.RawQuery = q.Encode()
 	callback, err := provider.Open(t.Context(), asked.String())
-	must(t, err)
-	res := b.get(strings.TrimPrefix(callback.URL, w.public))
-	if res.code() != "login_required" || b.cookie() != "" {
-		t.Errorf("%d %s, cookie %q", res.status, res.body, b.cookie())
+	Must(t, err)
+	res := b.Get(strings.TrimPrefix(callback.URL, w.Public))
+	if res.Code() != "login_required" || b.Cookie() != "" {
+		t.Errorf("%d %s, cookie %q", res.Status, res.Body, b.Cookie())
 	}
 }
 
 // S7: what changes something by the cookie is refused unless a page of ours asks for it.
 func TestVisitSameSite(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *worldOptions) { o.pages = guarded })
-	b := w.browser()
+	w := Start(t, withGuardedPages)
+	b := w.Browser()
 	for _, c := range []struct {
 		header []string
 		status int
@@ -138,10 +146,10 @@ func TestVisitSameSite(t *testing.T) {
 		{[]string{"Sec-Fetch-Site", "cross-site"}, http.StatusForbidden},
 		{[]string{"Origin", "https://evil.example"}, http.StatusForbidden},
 		{[]string{"Sec-Fetch-Site", "same-origin"}, http.StatusSeeOther},
-		{[]string{"Origin", w.public}, http.StatusSeeOther},
+		{[]string{"Origin", w.Public}, http.StatusSeeOther},
 	} {
-		if res := b.send("POST", "/sso/test/change", "", c.header...); res.status != c.status {
-			t.Errorf("%v: %d %s", c.header, res.status, res.body)
+		if res := b.Send("POST", "/sso/test/change", "", c.header...); res.Status != c.status {
+			t.Errorf("%v: %d %s", c.header, res.Status, res.Body)
 		}
 	}
 }

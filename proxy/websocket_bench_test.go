@@ -22,21 +22,21 @@ import (
 func BenchmarkIdleWebSocket(b *testing.B) {
 	const sockets = 1000
 	gateway := startSocketUpstream(b)
-	w := newWorld(b, func(o *worldOptions) {
-		o.gateway, o.config.Limits.StreamsPerAccount = "http://"+gateway, sockets
+	w := Start(b, func(o *Options) {
+		o.Gateway, o.Config.Limits.StreamsPerAccount = "http://"+gateway, sockets
 	})
-	cookie := w.signIn("ada@acme.example").cookie()
-	w.raw(w.fill("GET /bots HTTP/1.1\r\n"+signedIn+"\r\n", cookie, "")) // there is a key from here on
+	cookie := w.SignIn("ada@acme.example").Cookie()
+	w.Raw(w.Fill("GET /bots HTTP/1.1\r\n"+SignedIn+"\r\n", cookie, "")) // there is a key from here on
 
 	target, err := url.Parse("http://" + gateway)
-	must(b, err)
+	Must(b, err)
 	bare := httptest.NewServer(&httputil.ReverseProxy{Transport: upstream.NewTransport(), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
 	b.Cleanup(bare.Close)
 
 	ways := []struct{ name, address, host, cookie string }{
 		{"direct", gateway, gateway, ""},
 		{"bare", strings.TrimPrefix(bare.URL, "http://"), gateway, ""},
-		{"bridge", w.host, w.host, cookie},
+		{"bridge", w.Host, w.Host, cookie},
 	}
 	perSocket := map[string]float64{}
 	for range b.N {
@@ -81,9 +81,9 @@ const socketAnswer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n
 // openIdle opens a WebSocket, sends a frame and hears its echo: both directions have been in use.
 func openIdle(b *testing.B, address, host, cookie string) net.Conn {
 	conn, err := net.Dial("tcp", address)
-	must(b, err)
+	Must(b, err)
 	_, err = io.WriteString(conn, strings.NewReplacer("{host}", host, "{cookie}", cookie).Replace(socketOpening))
-	must(b, err)
+	Must(b, err)
 	var got [1024]byte
 	n, err := conn.Read(got[:])
 	if err != nil || !strings.HasPrefix(string(got[:n]), "HTTP/1.1 101") {
@@ -91,9 +91,9 @@ func openIdle(b *testing.B, address, host, cookie string) net.Conn {
 	}
 	frame := "\x81\x05hello" // the gateway is none that minds the mask
 	_, err = io.WriteString(conn, frame)
-	must(b, err)
+	Must(b, err)
 	_, err = io.ReadFull(conn, got[:len(frame)])
-	must(b, err)
+	Must(b, err)
 	return conn
 }
 
@@ -101,7 +101,7 @@ func openIdle(b *testing.B, address, host, cookie string) net.Conn {
 // little memory as can be.
 func startSocketUpstream(b *testing.B) string {
 	on, err := net.Listen("tcp", "127.0.0.1:0")
-	must(b, err)
+	Must(b, err)
 	b.Cleanup(func() { on.Close() })
 	go func() {
 		for {

@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha1"
@@ -19,67 +18,9 @@ import (
 	"github.com/coder/websocket"
 
 	"vexa-sso/mapping"
-	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
-
-// socket opens a WebSocket as a page of this site does.
-func (b *browser) socket(path string, protocols ...string) (*websocket.Conn, *http.Response, error) {
-	conn, res, err := websocket.Dial(b.w.within(10*time.Second), b.w.public+path, &websocket.DialOptions{
-		HTTPHeader:   http.Header{"Cookie": {b.cookie()}, "Origin": {b.w.public}},
-		Subprotocols: protocols, CompressionMode: websocket.CompressionContextTakeover,
-	})
-	if err == nil {
-		conn.SetReadLimit(4 << 20)
-		b.w.t.Cleanup(func() { _ = conn.CloseNow() })
-	}
-	return conn, res, err
-}
-
-func (b *browser) mustSocket() *websocket.Conn {
-	b.w.t.Helper()
-	conn, _, err := b.socket("/ws")
-	must(b.w.t, err)
-	return conn
-}
-
-// within is a context that ends with the test, and before: what has not happened by then never does.
-func (w *world) within(d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(w.t.Context(), max(d, oidctest.Patience))
-	w.t.Cleanup(cancel)
-	return ctx
-}
-
-// talk says something on a socket and returns the answer.
-func talk(t testing.TB, conn *websocket.Conn, text string) string {
-	t.Helper()
-	ctx := oidctest.Within(t)
-	must(t, conn.Write(ctx, websocket.MessageText, []byte(text)))
-	_, answer, err := conn.Read(ctx)
-	must(t, err)
-	return string(answer)
-}
-
-// hangsUp reads a socket to its end and returns how it was closed; -1: without a close frame.
-func hangsUp(t testing.TB, conn *websocket.Conn) websocket.CloseError {
-	t.Helper()
-	ctx := oidctest.Within(t)
-	for {
-		_, _, err := conn.Read(ctx)
-		var closed websocket.CloseError
-		switch {
-		case err == nil:
-		case errors.As(err, &closed):
-			return closed
-		case ctx.Err() != nil:
-			t.Fatal("the socket stays open")
-		default:
-			return websocket.CloseError{Code: -1, Reason: err.Error()}
-		}
-	}
-}
 
 // V1, S1: WebSockets pass with what Vexa says on them, and the key reaches it as a header and in no other way.
 func TestWebSocket(t *testing.T) {
@@ -87,41 +28,41 @@ func TestWebSocket(t *testing.T) {
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
 		t.Run(generation, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, func(o *worldOptions) { o.generation = generation })
-			b := w.signIn("ada@acme.example")
-			if res := b.send("POST", "/bots", `{"platform":"google_meet","native_meeting_id":"abc"}`, "Content-Type", "application/json", "Origin", w.public); res.status != http.StatusCreated {
-				t.Fatal(res.status, res.body)
+			w := Start(t, func(o *Options) { o.Generation = generation })
+			b := w.SignIn("ada@acme.example")
+			if res := b.Send("POST", "/bots", `{"platform":"google_meet","native_meeting_id":"abc"}`, "Content-Type", "application/json", "Origin", w.Public); res.Status != http.StatusCreated {
+				t.Fatal(res.Status, res.Body)
 			}
-			w.vexa.GatewayWire().Forget()
-			conn, res, err := b.socket("/ws?api_key=vxa_bot_victim&x=1&API_KEY=y")
-			must(t, err)
-			if answer := talk(t, conn, `{"action":"ping"}`); answer != `{"type": "pong"}` {
+			w.Vexa.GatewayWire().Forget()
+			conn, res, err := b.Socket("/ws?api_key=vxa_bot_victim&x=1&API_KEY=y")
+			Must(t, err)
+			if answer := Talk(t, conn, `{"action":"ping"}`); answer != `{"type": "pong"}` {
 				t.Error(answer)
 			}
-			if answer := talk(t, conn, `{"action":"subscribe","meetings":[{"platform":"google_meet","native_id":"abc"}]}`); !strings.HasPrefix(answer, `{"type": "subscribed"`) {
+			if answer := Talk(t, conn, `{"action":"subscribe","meetings":[{"platform":"google_meet","native_id":"abc"}]}`); !strings.HasPrefix(answer, `{"type": "subscribed"`) {
 				t.Error(answer)
 			}
 			said := `{"type":"transcript","text":"` + strings.Repeat("so to say ", 300_000) + `"}`
-			if n := w.vexa.Publish("google_meet", "abc", said); n != 1 {
+			if n := w.Vexa.Publish("google_meet", "abc", said); n != 1 {
 				t.Fatal(n)
 			}
-			if _, heard, err := conn.Read(w.within(10 * time.Second)); err != nil || string(heard) != said {
+			if _, heard, err := conn.Read(w.Within(10 * time.Second)); err != nil || string(heard) != said {
 				t.Errorf("%d bytes of %d, %v", len(heard), len(said), err)
 			}
-			if answer := talk(t, conn, `{"action":"`+strings.Repeat("x", 900_000)+`"}`); answer != `{"type": "error", "error": "unknown_action"}` {
+			if answer := Talk(t, conn, `{"action":"`+strings.Repeat("x", 900_000)+`"}`); answer != `{"type": "error", "error": "unknown_action"}` {
 				t.Error(answer)
 			}
 
-			opening := w.vexa.GatewayWire().Requests()[0]
-			if opening.Target != "/ws?x=1" || len(opening.Get("X-API-Key")) != 1 || opening.Get("X-API-Key")[0] != w.keyOf("ada@acme.example") || len(opening.Get("Cookie")) != 0 {
+			opening := w.Vexa.GatewayWire().Requests()[0]
+			if opening.Target != "/ws?x=1" || len(opening.Get("X-API-Key")) != 1 || opening.Get("X-API-Key")[0] != w.KeyOf("ada@acme.example") || len(opening.Get("Cookie")) != 0 {
 				t.Errorf("the gateway was asked\n%s", opening.Raw)
 			}
 			if res.Header.Get("Server") != "" || res.Header.Get("X-Trace-Id") == "" {
 				t.Errorf("answered with %v", res.Header)
 			}
-			must(t, conn.Close(websocket.StatusNormalClosure, ""))
-			must(t, w.vexa.WaitStreams(w.within(10*time.Second), "/ws", 0))
-			w.waitFor("the line in the log", func() bool { return strings.Contains(w.logs.String(), `"route":"/ws","status":101`) })
+			Must(t, conn.Close(websocket.StatusNormalClosure, ""))
+			Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 0))
+			w.WaitFor("the line in the log", func() bool { return strings.Contains(w.Logs.String(), `"route":"/ws","status":101`) })
 		})
 	}
 }
@@ -133,86 +74,76 @@ func TestWebSocketEndsWithAccess(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		code  websocket.StatusCode
-		end   func(w *world, b *browser)
+		end   func(w *World, b *Browser)
 		after time.Duration // it is noticed in the next round
 		other bool          // another session of the account goes on
 	}{
-		{"sign-out", 4401, func(w *world, b *browser) { b.send("POST", "/sso/logout", "", "Origin", w.public) }, 0, true},
-		{"the session is ended", 4401, func(w *world, b *browser) {
-			account := accountOf(w.t, w, "ada@acme.example")
-			sessions, err := w.store.SessionsOf(w.t.Context(), account)
-			must(w.t, err)
-			must(w.t, w.accounts.Revoke(w.t.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: account, Session: sessions[0].ID}, "admin"))
+		{"sign-out", 4401, func(w *World, b *Browser) { b.Send("POST", "/sso/logout", "", "Origin", w.Public) }, 0, true},
+		{"the session is ended", 4401, func(w *World, b *Browser) {
+			account := AccountOf(w.T, w, "ada@acme.example")
+			sessions, err := w.Store.SessionsOf(w.T.Context(), account)
+			Must(w.T, err)
+			Must(w.T, w.Accounts.Revoke(w.T.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: account, Session: sessions[0].ID}, "admin"))
 		}, 0, true},
-		{"the account is suspended", 4401, func(w *world, _ *browser) {
-			must(w.t, w.accounts.Revoke(w.t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: accountOf(w.t, w, "ada@acme.example")}, "admin"))
+		{"the account is suspended", 4401, func(w *World, _ *Browser) {
+			Must(w.T, w.Accounts.Revoke(w.T.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: AccountOf(w.T, w, "ada@acme.example")}, "admin"))
 		}, 0, false},
-		{"no rule grants it any more", 4401, func(w *world, _ *browser) { w.replaceRules(staffRules()[1:]) }, time.Second, false},
-		{"a rule denies the route", 4401, func(w *world, _ *browser) {
-			rules := staffRules()
+		{"no rule grants it any more", 4401, func(w *World, _ *Browser) { w.ReplaceRules(StaffRules()[1:]) }, time.Second, false},
+		{"a rule denies the route", 4401, func(w *World, _ *Browser) {
+			rules := StaffRules()
 			rules[0].Grant.DenyRoutes = []string{"GET /ws"}
-			w.replaceRules(rules)
+			w.ReplaceRules(rules)
 		}, time.Second, false},
-		{"the session is over", 4401, func(w *world, _ *browser) { w.clock.Advance(24*time.Hour + time.Minute) }, time.Second, false},
-		{"the store stays away", 4503, func(w *world, _ *browser) { w.away.Store(true) }, time.Second, false},
-		{"the program stops", 1001, func(w *world, _ *browser) { w.proxy.CutStreams() }, 0, false},
+		{"the session is over", 4401, func(w *World, _ *Browser) { w.Clock.Advance(24*time.Hour + time.Minute) }, time.Second, false},
+		{"the store stays away", 4503, func(w *World, _ *Browser) { w.Away.Store(true) }, time.Second, false},
+		{"the program stops", 1001, func(w *World, _ *Browser) { w.Proxy.CutStreams() }, 0, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			b, other := w.signIn("ada@acme.example"), w.signIn("ada@acme.example")
-			conn, otherConn := b.mustSocket(), other.mustSocket()
-			talk(t, conn, `{"action":"ping"}`)
-			talk(t, otherConn, `{"action":"ping"}`)
-			must(t, w.vexa.WaitStreams(w.within(10*time.Second), "/ws", 2))
+			w := Start(t)
+			b, other := w.SignIn("ada@acme.example"), w.SignIn("ada@acme.example")
+			conn, otherConn := b.MustSocket(), other.MustSocket()
+			Talk(t, conn, `{"action":"ping"}`)
+			Talk(t, otherConn, `{"action":"ping"}`)
+			Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 2))
 
 			tc.end(w, b)
-			ended := proxytest.Start(t)
-			closed := hangsUp(t, conn)
+			ended := oidctest.StartStopwatch(t)
+			closed := HangsUp(t, conn)
 			if closed.Code != tc.code || closed.Reason == "" {
 				t.Errorf("closed with %d %q, want %d", closed.Code, closed.Reason, tc.code)
 			}
-			if took := ended.Took(); took > proxytest.Promised+tc.after {
+			if took := ended.Took(); took > oidctest.Promised+tc.after {
 				t.Errorf("it took %s", took)
 			}
 			if tc.other {
-				must(t, w.vexa.WaitStreams(w.within(10*time.Second), "/ws", 1))
-				talk(t, otherConn, `{"action":"ping"}`)
+				Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 1))
+				Talk(t, otherConn, `{"action":"ping"}`)
 				return
 			}
-			if closed := hangsUp(t, otherConn); closed.Code != tc.code {
+			if closed := HangsUp(t, otherConn); closed.Code != tc.code {
 				t.Errorf("the other session's socket was closed with %d", closed.Code)
 			}
-			must(t, w.vexa.WaitStreams(w.within(10*time.Second), "/ws", 0))
+			Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 0))
 		})
 	}
-}
-
-// replaceRules puts other rules in force.
-func (w *world) replaceRules(rules []rule.Rule) {
-	w.t.Helper()
-	compiled, problems := rule.Compile(rules)
-	if len(problems) > 0 {
-		w.t.Fatal(problems)
-	}
-	w.rules.Replace(compiled)
 }
 
 // S10: after the store was away, the same session opens the socket again.
 func TestWebSocketComesBackWithTheStore(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	b := w.signIn("ada@acme.example")
-	conn := b.mustSocket()
-	w.away.Store(true)
-	if closed := hangsUp(t, conn); closed.Code != 4503 {
+	w := Start(t)
+	b := w.SignIn("ada@acme.example")
+	conn := b.MustSocket()
+	w.Away.Store(true)
+	if closed := HangsUp(t, conn); closed.Code != 4503 {
 		t.Errorf("closed with %d", closed.Code)
 	}
-	if _, res, err := b.socket("/ws"); err == nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+	if _, res, err := b.Socket("/ws"); err == nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
 		t.Errorf("meanwhile: %v", res)
 	}
-	w.away.Store(false)
-	talk(t, b.mustSocket(), `{"action":"ping"}`)
+	w.Away.Store(false)
+	Talk(t, b.MustSocket(), `{"action":"ping"}`)
 }
 
 // S5: a stream that is just being opened when its session ends is not forgotten, although the revocation knew nothing of it.
@@ -221,27 +152,27 @@ func TestRevokedWhileOpening(t *testing.T) {
 	for name, refused := range map[string]bool{"the session is known": true, "the session was dropped from memory before": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := Start(t)
 			release := make(chan struct{})
-			b := w.signIn("ada@acme.example")
-			mint := w.vexa.Inject(vexatest.Fault{Method: "POST", Path: "/admin/users/1/tokens", Effect: vexatest.HoldBefore, Until: release})
+			b := w.SignIn("ada@acme.example")
+			mint := w.Vexa.Inject(vexatest.Fault{Method: "POST", Path: "/admin/users/1/tokens", Effect: vexatest.HoldBefore, Until: release})
 			result := make(chan error, 1)
 			go func() {
-				conn, _, err := b.socket("/ws")
+				conn, _, err := b.Socket("/ws")
 				if err == nil {
-					_, _, err = conn.Read(w.t.Context())
+					_, _, err = conn.Read(w.T.Context())
 				}
 				result <- err
 			}()
-			must(t, mint.Wait(w.within(10*time.Second), 1))
-			account := accountOf(t, w, "ada@acme.example")
+			Must(t, mint.Wait(w.Within(10*time.Second), 1))
+			account := AccountOf(t, w, "ada@acme.example")
 			if !refused { // so that nothing remembers it for the request
-				w.proxy.Apply(mapping.Revocation{Kind: mapping.RevokeGrant, Account: account})
+				w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeGrant, Account: account})
 			}
-			sessions, err := w.store.SessionsOf(t.Context(), account)
-			must(t, err)
-			must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: account, Session: sessions[0].ID}, "admin"))
-			w.waitFor("the revocation", func() bool { return b.get("/sso/whoami").status == http.StatusUnauthorized })
+			sessions, err := w.Store.SessionsOf(t.Context(), account)
+			Must(t, err)
+			Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: account, Session: sessions[0].ID}, "admin"))
+			w.WaitFor("the revocation", func() bool { return b.Get("/sso/whoami").Status == http.StatusUnauthorized })
 			close(release)
 			select {
 			case err := <-result:
@@ -259,27 +190,27 @@ func TestRevokedWhileOpening(t *testing.T) {
 // another key.
 func TestWebSocketOnADeadKey(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	b := w.signIn("ada@acme.example")
-	b.get("/bots")
-	dead := w.vexa.Tokens()[0]
-	w.vexa.RevokeToken(dead.ID)
+	w := Start(t)
+	b := w.SignIn("ada@acme.example")
+	b.Get("/bots")
+	dead := w.Vexa.Tokens()[0]
+	w.Vexa.RevokeToken(dead.ID)
 
-	w.vexa.Set(vexatest.AdminAPI, vexatest.Down) // nobody can say what became of it
-	conn := b.mustSocket()
-	if closed := hangsUp(t, conn); closed.Code != 4503 {
+	w.Vexa.Set(vexatest.AdminAPI, vexatest.Down) // nobody can say what became of it
+	conn := b.MustSocket()
+	if closed := HangsUp(t, conn); closed.Code != 4503 {
 		t.Errorf("while the Admin API is down: closed with %d", closed.Code)
 	}
-	w.vexa.Heal()
-	conn = b.mustSocket()
-	if closed := hangsUp(t, conn); closed.Code != 4503 || closed.Reason == "" {
+	w.Vexa.Heal()
+	conn = b.MustSocket()
+	if closed := HangsUp(t, conn); closed.Code != 4503 || closed.Reason == "" {
 		t.Errorf("closed with %d %q", closed.Code, closed.Reason)
 	}
-	talk(t, b.mustSocket(), `{"action":"ping"}`)
-	if calls := w.vexa.Calls(); calls.TokensMinted != 2 {
+	Talk(t, b.MustSocket(), `{"action":"ping"}`)
+	if calls := w.Vexa.Calls(); calls.TokensMinted != 2 {
 		t.Errorf("%d keys were minted", calls.TokensMinted)
 	}
-	if tokens := w.vexa.Tokens(); len(tokens) != 1 || tokens[0].ID == dead.ID {
+	if tokens := w.Vexa.Tokens(); len(tokens) != 1 || tokens[0].ID == dead.ID {
 		t.Errorf("%v", tokens)
 	}
 }
@@ -287,20 +218,20 @@ func TestWebSocketOnADeadKey(t *testing.T) {
 // V14: that Vexa cannot check the key just now costs no key.
 func TestWebSocketWhileVexaCannotCheck(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	b := w.signIn("ada@acme.example")
-	b.get("/bots")
-	w.vexa.Set(vexatest.AdminAPI, vexatest.Down)
-	conn := b.mustSocket()
-	if _, said, err := conn.Read(w.within(10 * time.Second)); err != nil || !strings.Contains(string(said), "auth_unavailable") {
+	w := Start(t)
+	b := w.SignIn("ada@acme.example")
+	b.Get("/bots")
+	w.Vexa.Set(vexatest.AdminAPI, vexatest.Down)
+	conn := b.MustSocket()
+	if _, said, err := conn.Read(w.Within(10 * time.Second)); err != nil || !strings.Contains(string(said), "auth_unavailable") {
 		t.Errorf("%s %v", said, err)
 	}
-	if closed := hangsUp(t, conn); closed.Code != 4503 {
+	if closed := HangsUp(t, conn); closed.Code != 4503 {
 		t.Errorf("closed with %d", closed.Code)
 	}
-	w.vexa.Heal()
-	talk(t, b.mustSocket(), `{"action":"ping"}`)
-	if calls := w.vexa.Calls(); calls.TokensMinted != 1 {
+	w.Vexa.Heal()
+	Talk(t, b.MustSocket(), `{"action":"ping"}`)
+	if calls := w.Vexa.Calls(); calls.TokensMinted != 1 {
 		t.Errorf("%d keys were minted", calls.TokensMinted)
 	}
 }
@@ -308,32 +239,32 @@ func TestWebSocketWhileVexaCannotCheck(t *testing.T) {
 // S12: an account has so many streams and no more, of whatever kind, and another account is none the worse.
 func TestStreamsPerAccount(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *worldOptions) { o.config.Limits.StreamsPerAccount = 2 })
-	b := w.signIn("ada@acme.example")
-	first := b.mustSocket()
-	events := b.open("GET", "/mcp")
-	_, res, err := w.signIn("ada@acme.example").socket("/ws") // another session of the same account
+	w := Start(t, func(o *Options) { o.Config.Limits.StreamsPerAccount = 2 })
+	b := w.SignIn("ada@acme.example")
+	first := b.MustSocket()
+	events := b.Open("GET", "/mcp")
+	_, res, err := w.SignIn("ada@acme.example").Socket("/ws") // another session of the same account
 	if err == nil || res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") == "" {
 		t.Errorf("a third: %v %v", res, err)
 	}
-	if res := b.get("/mcp"); res.status != http.StatusTooManyRequests || res.code() != "rate_limited" {
-		t.Errorf("a third: %d %s", res.status, res.body)
+	if res := b.Get("/mcp"); res.Status != http.StatusTooManyRequests || res.Code() != "rate_limited" {
+		t.Errorf("a third: %d %s", res.Status, res.Body)
 	}
-	if res := b.get("/bots"); res.status != http.StatusOK {
-		t.Errorf("what is no stream: %d", res.status)
+	if res := b.Get("/bots"); res.Status != http.StatusOK {
+		t.Errorf("what is no stream: %d", res.Status)
 	}
-	talk(t, w.signIn("grace@acme.example").mustSocket(), `{"action":"ping"}`)
+	Talk(t, w.SignIn("grace@acme.example").MustSocket(), `{"action":"ping"}`)
 
-	must(t, first.Close(websocket.StatusNormalClosure, ""))
-	w.waitFor("a place", func() bool {
-		conn, _, err := b.socket("/ws")
+	Must(t, first.Close(websocket.StatusNormalClosure, ""))
+	w.WaitFor("a place", func() bool {
+		conn, _, err := b.Socket("/ws")
 		if err == nil {
-			must(t, conn.CloseNow())
+			Must(t, conn.CloseNow())
 		}
 		return err == nil
 	})
 	events.Body.Close()
-	must(t, w.vexa.WaitStreams(w.within(10*time.Second), "/mcp", 0))
+	Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/mcp", 0))
 }
 
 // gatewayDouble is a gateway that does what a test says: handle answers everything, or where that is nil, WebSockets are handed
@@ -366,24 +297,6 @@ func startGateway(t *testing.T, handle http.HandlerFunc) *gatewayDouble {
 	}))
 	t.Cleanup(g.Close)
 	return g
-}
-
-// rawSocket opens a WebSocket and returns the bare connection, behind the answer's head.
-func (b *browser) rawSocket(behind string) (net.Conn, *bufio.Reader) {
-	b.w.t.Helper()
-	conn, err := net.Dial("tcp", b.w.host)
-	must(b.w.t, err)
-	b.w.t.Cleanup(func() { conn.Close() })
-	must(b.w.t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
-	_, err = io.WriteString(conn, b.w.fill("GET /ws HTTP/1.1\r\n"+signedIn+"Origin: {public}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n", b.cookie(), "")+behind)
-	must(b.w.t, err)
-	r := bufio.NewReader(conn)
-	res, err := http.ReadResponse(r, nil)
-	must(b.w.t, err)
-	if res.StatusCode != http.StatusSwitchingProtocols || res.Header.Get("Set-Cookie") != "" {
-		b.w.t.Fatalf("answered %d %v", res.StatusCode, res.Header)
-	}
-	return conn, r
 }
 
 // serverFrame is a frame as a server sends it.
@@ -424,16 +337,16 @@ func expectClose(t *testing.T, r io.Reader, code uint16) {
 func TestWebSocketBytes(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, nil)
-	w := newWorld(t, func(o *worldOptions) { o.gateway = g.URL })
+	w := Start(t, func(o *Options) { o.Gateway = g.URL })
 	masked := "\x81\x85\x01\x02\x03\x04hello"
-	client, r := w.signIn("ada@acme.example").rawSocket(masked)
+	client, r := w.SignIn("ada@acme.example").RawSocket(masked)
 	gateway := <-g.sockets
 	expectBytes(t, gateway, []byte(masked))
 
 	long := serverFrame(0x82, strings.Repeat("0123456789abcdef", 10_000))
 	for _, frame := range [][]byte{serverFrame(0x01, "frag"), serverFrame(0x89, "a ping between"), serverFrame(0x80, "ment"), serverFrame(0x81, ""), serverFrame(0x81, strings.Repeat("x", 1200)), long} {
 		_, err := gateway.Write(frame)
-		must(t, err)
+		Must(t, err)
 		expectBytes(t, r, frame)
 	}
 	all := bytes.Repeat([]byte(masked), 20_000)
@@ -442,11 +355,11 @@ func TestWebSocketBytes(t *testing.T) {
 
 	// The closing handshake, begun by the gateway.
 	_, err := gateway.Write(serverFrame(0x88, "\x0f\xa0because"))
-	must(t, err)
+	Must(t, err)
 	expectBytes(t, r, serverFrame(0x88, "\x0f\xa0because"))
 	reply := "\x88\x82\x00\x00\x00\x00\x0f\xa0"
 	_, err = io.WriteString(client, reply)
-	must(t, err)
+	Must(t, err)
 	expectBytes(t, gateway, []byte(reply))
 	gateway.Close()
 	if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
@@ -457,16 +370,16 @@ func TestWebSocketBytes(t *testing.T) {
 func TestWebSocketSubprotocol(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, nil)
-	w := newWorld(t, func(o *worldOptions) { o.gateway = g.URL })
-	conn, _, err := w.signIn("ada@acme.example").socket("/ws", "vexa.v2", "vexa.v1")
-	must(t, err)
+	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	conn, _, err := w.SignIn("ada@acme.example").Socket("/ws", "vexa.v2", "vexa.v1")
+	Must(t, err)
 	if conn.Subprotocol() != "vexa.v2" {
 		t.Errorf("selected %q", conn.Subprotocol())
 	}
 	gateway := <-g.sockets
 	_, err = gateway.Write(serverFrame(0x88, "\x0f\xa1go away"))
-	must(t, err)
-	if closed := hangsUp(t, conn); closed.Code != 4001 || closed.Reason != "go away" {
+	Must(t, err)
+	if closed := HangsUp(t, conn); closed.Code != 4001 || closed.Reason != "go away" {
 		t.Errorf("closed with %v", closed)
 	}
 }
@@ -475,17 +388,17 @@ func TestWebSocketSubprotocol(t *testing.T) {
 func TestWebSocketBreaks(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, nil)
-	w := newWorld(t, func(o *worldOptions) { o.gateway = g.URL })
-	b := w.signIn("ada@acme.example")
+	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	b := w.SignIn("ada@acme.example")
 
-	conn := b.mustSocket()
+	conn := b.MustSocket()
 	(<-g.sockets).Close()
-	if closed := hangsUp(t, conn); closed.Code != -1 {
+	if closed := HangsUp(t, conn); closed.Code != -1 {
 		t.Errorf("closed with %v", closed)
 	}
-	client, _ := b.rawSocket("")
+	client, _ := b.RawSocket("")
 	gateway := <-g.sockets
-	must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
+	Must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
 	client.Close()
 	if _, err := gateway.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the gateway reads %v", err)
@@ -512,26 +425,26 @@ func TestCloseFrameWaitsForItsPlace(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			g := startGateway(t, nil)
-			w := newWorld(t, func(o *worldOptions) { o.gateway = g.URL })
-			client, r := w.signIn("ada@acme.example").rawSocket("")
+			w := Start(t, func(o *Options) { o.Gateway = g.URL })
+			client, r := w.SignIn("ada@acme.example").RawSocket("")
 			gateway := <-g.sockets
 			_, err := gateway.Write(tc.before)
-			must(t, err)
+			Must(t, err)
 			seen := min(len(tc.before), len(tc.heard))
 			expectBytes(t, r, tc.heard[:seen])
-			account := accountOf(t, w, "ada@acme.example")
-			sessions, err := w.store.SessionsOf(t.Context(), account)
-			must(t, err)
-			w.proxy.Apply(mapping.Revocation{Kind: tc.kind, Account: account, Session: sessions[0].ID})
+			account := AccountOf(t, w, "ada@acme.example")
+			sessions, err := w.Store.SessionsOf(t.Context(), account)
+			Must(t, err)
+			w.Proxy.Apply(mapping.Revocation{Kind: tc.kind, Account: account, Session: sessions[0].ID})
 			_, err = io.WriteString(client, "\x81\x85\x01\x02\x03\x04hello")
-			must(t, err)
+			Must(t, err)
 			if tc.then != nil {
 				_, err = gateway.Write(tc.then)
-				must(t, err)
+				Must(t, err)
 			}
 			expectBytes(t, r, tc.heard[seen:])
 			expectClose(t, r, 4401)
-			must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
+			Must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
 			if rest, err := io.ReadAll(gateway); len(rest) > 0 || err != nil && !strings.Contains(err.Error(), "reset") {
 				t.Errorf("what the client said afterwards reached the gateway: %q, %v", rest, err)
 			}
@@ -548,12 +461,12 @@ func TestCutHard(t *testing.T) {
 	}{
 		{"the gateway stops in the middle of a frame", func(t *testing.T, gateway net.Conn) {
 			_, err := gateway.Write(serverFrame(0x81, strings.Repeat("x", 1000))[:500])
-			must(t, err)
+			Must(t, err)
 		}},
 		{"the client does not read", func(t *testing.T, gateway net.Conn) {
 			frame := serverFrame(0x82, strings.Repeat("x", 1<<20))
 			for range 100 { // until everything between here and there is full
-				must(t, gateway.SetWriteDeadline(time.Now().Add(500*time.Millisecond)))
+				Must(t, gateway.SetWriteDeadline(time.Now().Add(500*time.Millisecond)))
 				if _, err := gateway.Write(frame); err != nil {
 					return
 				}
@@ -564,27 +477,27 @@ func TestCutHard(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			g := startGateway(t, nil)
-			w := newWorld(t, func(o *worldOptions) { o.gateway = g.URL })
-			b := w.signIn("ada@acme.example")
-			client, r := b.rawSocket("")
+			w := Start(t, func(o *Options) { o.Gateway = g.URL })
+			b := w.SignIn("ada@acme.example")
+			client, r := b.RawSocket("")
 			gateway := <-g.sockets
 			tc.send(t, gateway)
-			must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: accountOf(t, w, "ada@acme.example")}, "admin"))
-			revoked := proxytest.Start(t)
-			must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
+			Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: AccountOf(t, w, "ada@acme.example")}, "admin"))
+			revoked := oidctest.StartStopwatch(t)
+			Must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
 			_, err := io.Copy(io.Discard, gateway)
 			var timeout net.Error
 			if errors.As(err, &timeout) && timeout.Timeout() {
 				t.Fatal("the gateway's side stays open")
 			}
-			if took := revoked.Took(); took > 2*proxytest.Promised+500*time.Millisecond { // one to hear of it, one to part
+			if took := revoked.Took(); took > 2*oidctest.Promised+500*time.Millisecond { // one to hear of it, one to part
 				t.Errorf("it took %s", took)
 			}
-			must(t, client.SetDeadline(time.Now().Add(oidctest.Patience)))
+			Must(t, client.SetDeadline(time.Now().Add(oidctest.Patience)))
 			if _, err := io.Copy(io.Discard, r); errors.As(err, &timeout) && timeout.Timeout() {
 				t.Error("the client's side stays open")
 			}
-			w.waitFor("the place in the register", func() bool { return w.metric("vexa_sso_streams", "websocket") == 0 })
+			w.WaitFor("the place in the register", func() bool { return w.Metric("vexa_sso_streams", "websocket") == 0 })
 		})
 	}
 }
@@ -598,8 +511,8 @@ func TestWebSocketRefusedUpstream(t *testing.T) {
 			answer(w, r)
 		}
 	})
-	w := newWorld(t, func(o *worldOptions) { o.gateway = g.URL })
-	b := w.signIn("ada@acme.example")
+	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	b := w.SignIn("ada@acme.example")
 	for _, tc := range []struct {
 		name   string
 		answer http.HandlerFunc
@@ -621,7 +534,7 @@ func TestWebSocketRefusedUpstream(t *testing.T) {
 		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, http.StatusBadGateway, [2]string{"Retry-After", "5"}, "vexa_unavailable"},
 	} {
 		answer = tc.answer
-		_, res, err := b.socket("/ws")
+		_, res, err := b.Socket("/ws")
 		if err == nil {
 			t.Fatalf("%s: open", tc.name)
 		}
@@ -634,7 +547,7 @@ func TestWebSocketRefusedUpstream(t *testing.T) {
 			t.Errorf("%s: %d %v %s", tc.name, res.StatusCode, res.Header, body)
 		}
 	}
-	if n := w.metric("vexa_sso_streams", "websocket"); n != 0 {
+	if n := w.Metric("vexa_sso_streams", "websocket"); n != 0 {
 		t.Errorf("%v are registered", n)
 	}
 }
@@ -642,13 +555,13 @@ func TestWebSocketRefusedUpstream(t *testing.T) {
 // S1: what follows the head of an opening is WebSocket, never a body.
 func TestWebSocketWithABody(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	cookie := w.signIn("ada@acme.example").cookie()
+	w := Start(t)
+	cookie := w.SignIn("ada@acme.example").Cookie()
 	for _, behind := range []string{"Content-Length: 4\r\n\r\nbody", "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"} {
-		w.vexa.GatewayWire().Forget()
-		res := w.raw(w.fill("GET /ws HTTP/1.1\r\n"+signedIn+"Origin: {public}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"+behind, cookie, ""))
-		if res.status != http.StatusBadRequest || w.vexa.GatewayWire().Bytes() != 0 {
-			t.Errorf("%q: %d %s", behind, res.status, res.body)
+		w.Vexa.GatewayWire().Forget()
+		res := w.Raw(w.Fill("GET /ws HTTP/1.1\r\n"+SignedIn+"Origin: {public}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"+behind, cookie, ""))
+		if res.Status != http.StatusBadRequest || w.Vexa.GatewayWire().Bytes() != 0 {
+			t.Errorf("%q: %d %s", behind, res.Status, res.Body)
 		}
 	}
 }
@@ -664,14 +577,14 @@ func TestClientLeavesWhileOpening(t *testing.T) {
 			left <- struct{}{}
 		}
 	})
-	w := newWorld(t, func(o *worldOptions) { o.gateway = g.URL })
-	b := w.signIn("ada@acme.example")
+	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	b := w.SignIn("ada@acme.example")
 	ctx, leave := context.WithCancel(t.Context())
 	go func() {
 		<-arrived
 		leave()
 	}()
-	if _, _, err := websocket.Dial(ctx, w.public+"/ws", &websocket.DialOptions{HTTPHeader: http.Header{"Cookie": {b.cookie()}, "Origin": {w.public}}}); err == nil {
+	if _, _, err := websocket.Dial(ctx, w.Public+"/ws", &websocket.DialOptions{HTTPHeader: http.Header{"Cookie": {b.Cookie()}, "Origin": {w.Public}}}); err == nil {
 		t.Fatal("it opened")
 	}
 	select {
@@ -679,5 +592,5 @@ func TestClientLeavesWhileOpening(t *testing.T) {
 	case <-time.After(oidctest.Patience):
 		t.Fatal("the gateway still waits for a client that has left")
 	}
-	w.waitFor("the place in the register", func() bool { return w.metric("vexa_sso_streams", "websocket") == 0 })
+	w.WaitFor("the place in the register", func() bool { return w.Metric("vexa_sso_streams", "websocket") == 0 })
 }

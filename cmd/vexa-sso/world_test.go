@@ -27,12 +27,11 @@ import (
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
 
 const (
-	soon  = 2 * proxytest.Promised // for what must be so within a second (S5), and the look that finds it so
-	later = oidctest.Patience      // for what Vexa is told when it can be
+	soon  = 2 * oidctest.Promised // for what must be so within a second (S5), and the look that finds it so
+	later = oidctest.Patience     // for what Vexa is told when it can be
 )
 
 // world is what a script types its commands beside: a running bridge, an Okta and a Vexa.
@@ -234,7 +233,7 @@ func (u untilTheEnd) Cleanup(f func()) { u.Defer(f) }
 
 // eventually fails the script unless look returns what is wanted, in time, less what the machine withholds.
 func eventually(ts *testscript.TestScript, within time.Duration, what, want string, look func() string) {
-	began, got := proxytest.Start(untilTheEnd{ts}), ""
+	began, got := oidctest.StartStopwatch(untilTheEnd{ts}), ""
 	oidctest.Await(func() bool {
 		got = look()
 		return got == want || began.Took() > within

@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"vexa-sso/oidc/oidctest"
+
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/store/storetest"
-	"vexa-sso/proxy/proxytest"
 )
 
 var shortLimits = limits{open: time.Minute, read: 200 * time.Millisecond, list: 200 * time.Millisecond, write: 200 * time.Millisecond, tail: 200 * time.Millisecond}
@@ -18,7 +19,7 @@ var shortLimits = limits{open: time.Minute, read: 200 * time.Millisecond, list: 
 // mustFail asserts that no call gets through, and that each says why in the word that callers act on.
 func mustFail(t *testing.T, s *Store) {
 	t.Helper()
-	begun := proxytest.Start(t)
+	begun := oidctest.StartStopwatch(t)
 	defer func() {
 		if took := begun.Took(); took > 10*time.Second { // a hung call would take the 20 s of testLimits, or forever
 			t.Errorf("six calls failed only after %v", took)

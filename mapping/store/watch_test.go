@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"vexa-sso/oidc/oidctest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/store/storetest"
-	"vexa-sso/proxy/proxytest"
 )
 
 func publish(t *testing.T, s *Store, revocations ...mapping.Revocation) {
@@ -62,11 +63,11 @@ func TestEveryProcessHears(t *testing.T) {
 		for who, ch := range heard {
 			for got := next(t, ch); got.Account != "fence"; got = next(t, ch) {
 			}
-			begun := proxytest.Start(t)
+			begun := oidctest.StartStopwatch(t)
 			publish(t, here, mapping.Revocation{Account: who})
 			for got := next(t, ch); got.Account != who; got = next(t, ch) {
 			}
-			if took := begun.Took(); took > proxytest.Promised {
+			if took := begun.Took(); took > oidctest.Promised {
 				t.Errorf("%s heard after %v", who, took)
 			}
 		}

@@ -15,7 +15,6 @@ import (
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/mapping"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
 
 // socket opens a WebSocket as a page of this site does; that is never HTTP/2.
@@ -279,16 +278,16 @@ func (f *fronted) holdSuspension(socket *websocket.Conn, stream *stream) {
 	must(f.t, err)
 	staying := f.socket(f.tim)
 
-	began := proxytest.Start(f.t)
+	began := oidctest.StartStopwatch(f.t)
 	must(f.t, admin.Accounts.Revoke(f.t.Context(), mapping.Revocation{At: time.Now(), Kind: mapping.RevokeAccount, Account: account.ID, Reason: "left"}, "an admin"))
-	if code := closing(f.t, socket); code != 4401 || began.Took() > proxytest.Promised {
+	if code := closing(f.t, socket); code != 4401 || began.Took() > oidctest.Promised {
 		f.t.Errorf("the socket was closed with %d after %s", code, began.Took())
 	}
-	if ends(f.t, stream.Response); began.Took() > proxytest.Promised {
+	if ends(f.t, stream.Response); began.Took() > oidctest.Promised {
 		f.t.Errorf("the stream ended after %s", began.Took())
 	}
 	f.r.waitFor("access to end", func() bool { return f.ada.get("/meetings").status != http.StatusOK })
-	if took := began.Took(); took > proxytest.Promised {
+	if took := began.Took(); took > oidctest.Promised {
 		f.t.Errorf("access ended after %s", took)
 	}
 	talks(f.t, "who was not meant", staying)

@@ -15,13 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"vexa-sso/oidc/oidctest"
+
 	"github.com/coder/websocket"
 
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/vexa/vexatest"
-	"vexa-sso/proxy/proxytest"
 )
 
 // S5: two bridges share one store. A sign-out at one ends the session at the other, its streams too, within a second; so does what an
@@ -58,28 +59,28 @@ func testTwoBridges(t *testing.T, on engine) {
 			socket, stream, staying := there.mustSocket(), there.events(), bystander.mustSocket()
 
 			var streams sync.WaitGroup
-			began := proxytest.Start(t)
+			began := oidctest.StartStopwatch(t)
 			end(w, here)
 			streams.Go(func() {
-				if closed := closing(t, socket); closed != 4401 || began.Took() > proxytest.Promised {
+				if closed := closing(t, socket); closed != 4401 || began.Took() > oidctest.Promised {
 					t.Errorf("the socket was closed with %d after %s", closed, began.Took())
 				}
 			})
 			streams.Go(func() {
-				if ends(t, stream); began.Took() > proxytest.Promised {
+				if ends(t, stream); began.Took() > oidctest.Promised {
 					t.Errorf("the stream ended after %s", began.Took())
 				}
 			})
 			for _, b := range []*browser{here, there} {
 				b.at.waitFor("access to end", func() bool { return b.get("/meetings").status != http.StatusOK })
-				if took := began.Took(); took > proxytest.Promised {
+				if took := began.Took(); took > oidctest.Promised {
 					t.Errorf("access ended after %s", took)
 				}
 			}
 			streams.Wait()
 			for _, b := range []*browser{here, there} {
 				b.at.waitFor("the session to end", func() bool { return b.get("/sso/whoami").status == http.StatusUnauthorized })
-				if took := began.Took(); took > 2*proxytest.Promised {
+				if took := began.Took(); took > 2*oidctest.Promised {
 					t.Errorf("the session ended after %s", took)
 				}
 			}
@@ -258,7 +259,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 				t.Fatal("the label does not tell what runs")
 			}
 			live(w, r)
-			began := proxytest.Start(t)
+			began := oidctest.StartStopwatch(t)
 			must(t, r.stop())
 			if took := began.Took(); took > 15*time.Second { // 10 s for requests under way
 				t.Errorf("it took %s to stop", took)

@@ -19,7 +19,6 @@ import (
 	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 	"vexa-sso/proxy/upstream"
 )
 
@@ -30,7 +29,7 @@ const bound = 13 * time.Second
 // timed asks, and holds the answer to the bound.
 func (b *browser) timed(method, path, body string, header ...string) answer {
 	b.w.t.Helper()
-	began := proxytest.Start(b.w.t)
+	began := oidctest.StartStopwatch(b.w.t)
 	res := b.send(method, path, body, header...)
 	if took := began.Took(); took > bound {
 		b.w.t.Errorf("%s %s took %s: %v", method, path, took, res)
@@ -68,7 +67,7 @@ func good(t *testing.T, when string, b *browser) {
 // talks holds a socket to be open, all the way to Vexa and back.
 func talks(t *testing.T, when string, socket *websocket.Conn) {
 	t.Helper()
-	ctx, began := oidctest.Within(t), proxytest.Start(t)
+	ctx, began := oidctest.Within(t), oidctest.StartStopwatch(t)
 	if err := socket.Write(ctx, websocket.MessageText, []byte(`{"action":"ping"}`)); err != nil {
 		t.Errorf("%s, the socket: %v", when, err)
 	}
@@ -218,7 +217,7 @@ func TestAdminAPIIsAway(t *testing.T) {
 			asking.Wait()
 			good(t, "after others were turned away", signedIn)
 			talks(t, "after others were turned away", socket)
-			began := proxytest.Start(t)
+			began := oidctest.StartStopwatch(t)
 			ready, up := r.operator("/readyz"), r.metric("vexa_sso_vexa_admin_up")
 			if took := began.Took(); ready.status != http.StatusOK || took > time.Second {
 				t.Errorf("readyz after %s: %v", took, ready)
@@ -386,7 +385,7 @@ func TestStoreIsAway(t *testing.T) {
 			if res := cold.signIn("okta", tim); res.status != http.StatusSeeOther {
 				t.Fatal(res)
 			}
-			machine := proxytest.Start(t) // the last contact may be older by what it withholds
+			machine := oidctest.StartStopwatch(t) // the last contact may be older by what it withholds
 			good(t, "before", signedIn)
 			cookie := signedIn.cookie()
 			socket, stream := signedIn.mustSocket(), signedIn.events()
@@ -532,7 +531,7 @@ func TestStoreIsAwayAtStart(t *testing.T) {
 			if n := w.vexa.GatewayWire().Bytes(); n > 0 && strings.Contains(string(w.vexa.GatewayWire().Requests()[0].Raw), "/meetings") {
 				t.Errorf("%d bytes reached the gateway", n)
 			}
-			began := proxytest.Start(t)
+			began := oidctest.StartStopwatch(t)
 			if err := r.stop(); err != nil {
 				t.Errorf("it ends with %v", err)
 			}
@@ -602,7 +601,7 @@ func TestHungProviderHoldsNobodyUp(t *testing.T) {
 		"his way out":  func() answer { return his.send("POST", "/sso/logout", "", form...) },
 		"another page": func() answer { return r.browser().get("/sso/signed-out?provider=okta", page...) },
 	} {
-		began := proxytest.Start(t)
+		began := oidctest.StartStopwatch(t)
 		res := ask()
 		if took := began.Took(); took > time.Second || res.status >= 400 {
 			t.Errorf("%s took %s: %v", what, took, res)

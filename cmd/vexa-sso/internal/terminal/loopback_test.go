@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"vexa-sso/oidc/oidctest"
-	"vexa-sso/proxy/proxytest"
 )
 
 // C5: the whole sign-in through a browser. Neither a token nor the verifier that a code is worth nothing without is ever in a URL, the
@@ -205,7 +204,7 @@ func TestBrowserThatKeepsConnections(t *testing.T) {
 		}()
 		return nil
 	}
-	began := proxytest.Start(t)
+	began := oidctest.StartStopwatch(t)
 	p.signIn(d)
 	if took := began.Took(); took > 4*time.Second {
 		t.Errorf("took %s", took)

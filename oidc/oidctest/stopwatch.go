@@ -1,5 +1,4 @@
-// Package proxytest is what the tests of the edge and of the whole bridge share.
-package proxytest
+package oidctest
 
 import (
 	"sync"
@@ -16,8 +15,8 @@ type Stopwatch struct {
 	withheld time.Duration // until then
 }
 
-// Start starts a stopwatch. It runs until the test ends.
-func Start(t interface{ Cleanup(func()) }) *Stopwatch {
+// StartStopwatch starts a stopwatch. It runs until the test ends.
+func StartStopwatch(t interface{ Cleanup(func()) }) *Stopwatch {
 	now := time.Now()
 	machine.watch(now)
 	t.Cleanup(machine.leave)

@@ -1,4 +1,4 @@
-package proxytest
+package oidctest
 
 import (
 	"testing"
@@ -29,7 +29,7 @@ func TestStopwatch(t *testing.T) {
 func TestStopwatches(t *testing.T) {
 	t.Run("some", func(t *testing.T) {
 		for range 3 {
-			if took := Start(t).Took(); took < 0 || took > Promised {
+			if took := StartStopwatch(t).Took(); took < 0 || took > Promised {
 				t.Errorf("took %s", took)
 			}
 		}
