@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"vexa-sso/proxy/page/pagetest"
+	"vexa-sso/proxy/proxytest"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -43,10 +44,10 @@ func node(t *testing.T, script string, args ...string) *bufio.Scanner {
 	t.Cleanup(cancel)
 	command := exec.CommandContext(ctx, lookPath(t, "node"), append([]string{filepath.Join("testdata", script), modules}, args...)...)
 	stdout, err := command.StdoutPipe()
-	Must(t, err)
+	proxytest.Must(t, err)
 	var complaints strings.Builder
 	command.Stderr = &complaints
-	Must(t, command.Start())
+	proxytest.Must(t, command.Start())
 	t.Cleanup(func() {
 		cancel()
 		_ = command.Wait()
@@ -68,14 +69,14 @@ func line(t *testing.T, from *bufio.Scanner) (said struct {
 	if !from.Scan() {
 		t.Fatalf("it said nothing more: %v", from.Err())
 	}
-	Must(t, json.Unmarshal(from.Bytes(), &said))
+	proxytest.Must(t, json.Unmarshal(from.Bytes(), &said))
 	return said
 }
 
 // An MCP client of the TypeScript SDK needs nothing but another address and another key.
 func TestUnchangedMCPClient(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers)
+	w := proxytest.Start(t, proxytest.TakingBearers)
 	w.SignIn(oidctest.Ada)
 	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
 	for name, shown := range map[string]string{"a token": token, "an access token": w.Bearer(oidctest.Ada)} {
@@ -84,7 +85,7 @@ func TestUnchangedMCPClient(t *testing.T) {
 			t.Errorf("%s: %+v", name, said)
 		}
 	}
-	if said := line(t, node(t, "mcp-client.mjs", w.Public+"/mcp", MadeUp(t))); !strings.Contains(said.Error, "token_invalid") && !strings.Contains(said.Error, "Unauthorized") {
+	if said := line(t, node(t, "mcp-client.mjs", w.Public+"/mcp", proxytest.MadeUp(t))); !strings.Contains(said.Error, "token_invalid") && !strings.Contains(said.Error, "Unauthorized") {
 		t.Errorf("a token that is none: %+v", said)
 	}
 }
@@ -92,7 +93,7 @@ func TestUnchangedMCPClient(t *testing.T) {
 // Nor does a WebSocket client of another library; and it hears when the token is revoked.
 func TestUnchangedWebSocketClient(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	w.SignIn(oidctest.Ada)
 	token, value := w.NewToken(oidctest.Ada, "tx")
 	open := func(headers map[string]string, protocols ...string) *bufio.Scanner {
@@ -110,10 +111,10 @@ func TestUnchangedWebSocketClient(t *testing.T) {
 	if said := line(t, subprotocol); !strings.Contains(said.Answer, "pong") || said.Protocol != "vexa.v1" {
 		t.Errorf("by subprotocol: %+v", said)
 	}
-	if said := line(t, open(map[string]string{"X-API-Key": MadeUp(t)})); said.Status != http.StatusUnauthorized {
+	if said := line(t, open(map[string]string{"X-API-Key": proxytest.MadeUp(t)})); said.Status != http.StatusUnauthorized {
 		t.Errorf("with a token that is none: %+v", said)
 	}
-	Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: token.AccountID, Token: token.ID, Reason: "lost"}, "ada"))
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: token.AccountID, Token: token.ID, Reason: "lost"}, "ada"))
 	for _, socket := range []*bufio.Scanner{header, subprotocol} {
 		if said := line(t, socket); said.Code != 4401 {
 			t.Errorf("when the token is revoked: %+v", said)
@@ -125,7 +126,7 @@ func TestUnchangedWebSocketClient(t *testing.T) {
 func TestUnchangedCurl(t *testing.T) {
 	t.Parallel()
 	curl := lookPath(t, "curl")
-	w := Start(t)
+	w := proxytest.Start(t)
 	w.SignIn(oidctest.Ada)
 	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
 	for _, c := range []struct {
@@ -135,7 +136,7 @@ func TestUnchangedCurl(t *testing.T) {
 		{[]string{"-H", "X-API-Key: " + token, w.Public + "/meetings"}, `"meetings"`},
 		{[]string{"-H", "X-API-Key: " + token, "-X", "POST", "--json", `{"platform":"google_meet","native_meeting_id":"abc"}`, w.Public + "/bots"}, " 201"},
 		{[]string{"--oauth2-bearer", token, w.Public + "/sso/whoami"}, oidctest.Ada},
-		{[]string{"-L", "-H", "X-API-Key: " + MadeUp(t), w.Public + "/meetings"}, " 401"},
+		{[]string{"-L", "-H", "X-API-Key: " + proxytest.MadeUp(t), w.Public + "/meetings"}, " 401"},
 		{[]string{"-L", w.Public + "/meetings"}, "unauthenticated"},
 	} {
 		out, err := exec.CommandContext(t.Context(), curl, append([]string{"-sS", "--max-time", "20", "-w", " %{http_code}"}, c.args...)...).CombinedOutput()
@@ -154,7 +155,7 @@ func TestForeignPageInBrowser(t *testing.T) {
 	t.Cleanup(listed.Close)
 	t.Cleanup(other.Close)
 	elsewhere := func(s *httptest.Server) string { return strings.Replace(s.URL, "127.0.0.1", "localhost", 1) }
-	w := Start(t, func(o *Options) { o.Config.CORS.Origins = []string{elsewhere(listed)} })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Config.CORS.Origins = []string{elsewhere(listed)} })
 	ada := w.SignIn(oidctest.Ada)
 	w.SignIn(oidctest.Tim)
 	_, token := w.NewToken(oidctest.Tim, "tx")
@@ -164,14 +165,14 @@ func TestForeignPageInBrowser(t *testing.T) {
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx)
 	t.Cleanup(stop)
-	Must(t, chromedp.Do(ctx))
+	proxytest.Must(t, chromedp.Do(ctx))
 	ctx, stop = context.WithTimeout(ctx, oidctest.Patience)
 	t.Cleanup(stop)
 	_, value, _ := strings.Cut(ada.Cookie(), "=")
 	_, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{Name: "vexa_sso", Value: value, URL: w.Public, SameSite: network.CookieSameSiteLax})
-	Must(t, err)
-	given, err := json.Marshal(map[string]string{"bridge": w.Public, "token": token, "none": MadeUp(t)})
-	Must(t, err)
+	proxytest.Must(t, err)
+	given, err := json.Marshal(map[string]string{"bridge": w.Public, "token": token, "none": proxytest.MadeUp(t)})
+	proxytest.Must(t, err)
 
 	for at, want := range map[string]map[string]string{
 		elsewhere(listed): {
@@ -183,11 +184,11 @@ func TestForeignPageInBrowser(t *testing.T) {
 			"cookie": "blocked", "both": "blocked", "socket": `vexa.v1 {"type": "pong"}`, "cookieSocket": "blocked",
 		},
 	} {
-		Must(t, chromedp.Do(ctx, chromedp.Navigate(at+"/foreign.html#"+url.PathEscape(string(given))), chromedp.WaitVisible(chromedp.CSS(".done"))))
+		proxytest.Must(t, chromedp.Do(ctx, chromedp.Navigate(at+"/foreign.html#"+url.PathEscape(string(given))), chromedp.WaitVisible(chromedp.CSS(".done"))))
 		text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("#said")))
-		Must(t, err)
+		proxytest.Must(t, err)
 		var got map[string]string
-		Must(t, json.Unmarshal([]byte(text), &got))
+		proxytest.Must(t, json.Unmarshal([]byte(text), &got))
 		for name := range want {
 			if got[name] != want[name] {
 				t.Errorf("%s, %s: %q, want %q", at, name, got[name], want[name])

@@ -8,6 +8,7 @@ import (
 
 	"vexa-sso/oidc"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // The relying-party modules of the OpenID Foundation's conformance plans that ask something of our endpoints, cookies and
@@ -30,7 +31,7 @@ func TestConformance(t *testing.T) {
 		"rp-backchannel-rpinitlogout-with-nonce":  refusesLogoutToken("nonce", "n"),
 		"rp-backchannel-rpinitlogout-wrong-alg":   refusesLogoutToken("", nil, oidctest.Algorithm("PS256")),
 		"rp-backchannel-rpinitlogout-wrong-aud":   refusesLogoutToken("aud", "0oa2other"),
-		"rp-backchannel-rpinitlogout-wrong-event": refusesLogoutToken("events", map[string]any{LogoutEvent + "-not": map[string]any{}}),
+		"rp-backchannel-rpinitlogout-wrong-event": refusesLogoutToken("events", map[string]any{proxytest.LogoutEvent + "-not": map[string]any{}}),
 		"rp-backchannel-rpinitlogout-wrong-iss":   refusesLogoutToken("iss", "https://evil.example"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -42,16 +43,16 @@ func TestConformance(t *testing.T) {
 
 // conformance is a bridge with an Okta and a plain provider, and Ada's browser.
 type conformance struct {
-	*World
+	*proxytest.World
 	plain *oidctest.Plain
-	ada   *Browser
+	ada   *proxytest.Browser
 }
 
 func newConformance(t *testing.T) *conformance {
 	t.Helper()
 	plain := oidctest.StartPlain(t, oidctest.PlainOptions{})
 	plain.AddCast()
-	w := Start(t, func(o *Options) {
+	w := proxytest.Start(t, func(o *proxytest.Options) {
 		o.Okta.SID = true
 		o.More = []oidc.Config{{Name: "plain", Type: oidc.TypeOIDC, Issuer: plain.Issuer(), ClientID: "bridge", ClientSecret: "plain-secret", Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"}}}
 	})
@@ -64,12 +65,12 @@ func (c *conformance) signOut(there *oidctest.Browser) (back, state string) {
 	c.T.Helper()
 	res := c.ada.Send("POST", "/sso/logout", "", "Origin", c.Public)
 	out, err := url.Parse(res.Header.Get("Location"))
-	Must(c.T, err)
+	proxytest.Must(c.T, err)
 	if res.Status != http.StatusSeeOther || c.ada.SignedIn() {
 		c.T.Fatalf("signing out: %d %s, signed in %v", res.Status, res.Body, c.ada.SignedIn())
 	}
 	callback, err := there.Open(c.T.Context(), out.String())
-	Must(c.T, err)
+	proxytest.Must(c.T, err)
 	state = out.Query().Get("state")
 	if len(state) < 43 || callback.Params.Get("state") != state {
 		c.T.Fatalf("the state %q came back as %q", state, callback.Params.Get("state"))
@@ -108,7 +109,7 @@ func rpInitLogoutOtherState(t *testing.T, c *conformance) {
 	there := c.plain.NewBrowser()
 	c.ada.SignInFrom(there, "plain", oidctest.Ada)
 	back, state := c.signOut(there)
-	for name, res := range map[string]Answer{
+	for name, res := range map[string]proxytest.Answer{
 		"another state":   c.ada.Get("/sso/signed-out?state=other"),
 		"an empty state":  c.ada.Get("/sso/signed-out?state="),
 		"C9: two states":  c.ada.Get(back + "&state=" + state),
@@ -155,7 +156,7 @@ func frontChannelByTheProvider(t *testing.T, c *conformance) {
 }
 
 // frontChannel loads our frame as a page of Okta's does: without our cookies.
-func (c *conformance) frontChannel(sid string) Answer {
+func (c *conformance) frontChannel(sid string) proxytest.Answer {
 	return c.Browser().Get("/sso/logout/frontchannel/okta?" + url.Values{"iss": {c.Okta.Issuer()}, "sid": {sid}}.Encode())
 }
 
@@ -200,11 +201,11 @@ func refusesLogoutToken(claim string, value any, options ...oidctest.SignOption)
 
 // Whoever starts a sign-in names an issuer of ours, and where to go on: here, and nowhere else.
 func thirdPartyInitLogin(t *testing.T, c *conformance) {
-	start := func(iss, target string) Answer {
+	start := func(iss, target string) proxytest.Answer {
 		return c.Browser().Get("/sso/login?" + url.Values{"iss": {iss}, "login_hint": {oidctest.Ada}, "target_link_uri": {target}}.Encode())
 	}
 	for name, issuer := range map[string]string{"okta": c.Okta.Issuer(), "plain": c.plain.Issuer()} {
-		asked := MustURL(t, start(issuer, c.Public+"/meetings").Header.Get("Location"))
+		asked := proxytest.MustURL(t, start(issuer, c.Public+"/meetings").Header.Get("Location"))
 		if q := asked.Query(); q.Get("redirect_uri") != c.Public+"/sso/callback/"+name || q.Get("login_hint") != oidctest.Ada || q.Get("state") == "" || q.Get("nonce") == "" {
 			t.Errorf("%s: asked %s", name, asked)
 		}

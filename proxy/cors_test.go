@@ -6,19 +6,20 @@ import (
 	"testing"
 
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 const foreignPage = "https://app.acme.example"
 
-func withForeign(o *Options) { o.Config.CORS.Origins = []string{foreignPage} }
+func withForeign(o *proxytest.Options) { o.Config.CORS.Origins = []string{foreignPage} }
 
 // What a listed page's browser asks in advance is answered here: the upstream hears nothing of it, and nobody is allowed to bring
 // cookies. A page that is not listed is allowed nothing.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
-	w := Start(t, withForeign)
+	w := proxytest.Start(t, withForeign)
 	for _, path := range []string{"/bots", "/mcp", "/sso/whoami", "/nowhere"} {
-		ask := func(origin string) Answer {
+		ask := func(origin string) proxytest.Answer {
 			return w.Program().Send("OPTIONS", path, "", "Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "x-api-key,content-type")
 		}
 		res := ask(foreignPage)
@@ -51,7 +52,7 @@ func TestPreflight(t *testing.T) {
 // A listed page reads answers to its own credential, errors too. What a cookie authenticated, it reads never.
 func TestForeignPageReads(t *testing.T) {
 	t.Parallel()
-	w := Start(t, withForeign)
+	w := proxytest.Start(t, withForeign)
 	cookie := w.SignIn(oidctest.Ada).Cookie()
 	_, token := w.NewToken(oidctest.Ada, "tx")
 	for _, c := range []struct {
@@ -64,7 +65,7 @@ func TestForeignPageReads(t *testing.T) {
 		{"with its token", "/meetings", []string{"X-API-Key", token}, 200, true},
 		{"with its token, beside a cookie", "/meetings", []string{"X-API-Key", token, "Cookie", cookie}, 200, true},
 		{"what its token may not", "/bots", []string{"X-API-Key", token}, 403, true},
-		{"with a token that is none", "/meetings", []string{"X-API-Key", MadeUp(t)}, 401, true},
+		{"with a token that is none", "/meetings", []string{"X-API-Key", proxytest.MadeUp(t)}, 401, true},
 		{"with nothing", "/meetings", nil, 401, true},
 		{"who am I", "/sso/whoami", []string{"Authorization", "Bearer " + token}, 200, true},
 		{"an address that is none", "/a//b", []string{"X-API-Key", token}, 400, false},
@@ -92,17 +93,17 @@ func TestForeignPageReads(t *testing.T) {
 // the page hears that one selected. With our cookie only a page of ours may (S7).
 func TestSocketOfForeignPage(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers, withForeign)
+	w := proxytest.Start(t, proxytest.TakingBearers, withForeign)
 	b := w.SignIn(oidctest.Ada)
 	_, token := w.NewToken(oidctest.Ada, "tx")
 	for _, shown := range []string{token, w.Bearer(oidctest.Ada)} {
 		w.Vexa.GatewayWire().Forget()
 		conn, res, err := w.SocketAs([]string{"vsso.token." + shown, "vexa.v1", "other"}, "Origin", foreignPage)
-		Must(t, err)
+		proxytest.Must(t, err)
 		if conn.Subprotocol() != "vexa.v1" || strings.Contains(strings.Join(res.Header.Values("Sec-Websocket-Protocol"), ","), "vsso") {
 			t.Errorf("selected: %v", res.Header)
 		}
-		if got := Talk(t, conn, `{"action":"ping"}`); !strings.Contains(got, "pong") {
+		if got := proxytest.Talk(t, conn, `{"action":"ping"}`); !strings.Contains(got, "pong") {
 			t.Error(got)
 		}
 		raw := string(w.Vexa.GatewayWire().Requests()[0].Raw)
@@ -118,9 +119,9 @@ func TestSocketOfForeignPage(t *testing.T) {
 	}{
 		{"our cookie, from a listed page", []string{"vexa.v1"}, []string{"Cookie", b.Cookie(), "Origin", foreignPage}, 403},
 		{"our cookie, from nowhere", nil, []string{"Cookie", b.Cookie()}, 403},
-		{"a token that is none, with our cookie", []string{"vsso.token." + MadeUp(t), "vexa.v1"}, []string{"Cookie", b.Cookie(), "Origin", w.Public}, 401},
+		{"a token that is none, with our cookie", []string{"vsso.token." + proxytest.MadeUp(t), "vexa.v1"}, []string{"Cookie", b.Cookie(), "Origin", w.Public}, 401},
 		{"no protocol but the token", []string{"vsso.token." + token}, []string{"Origin", foreignPage}, 400},
-		{"two tokens", []string{"vsso.token." + token, "vsso.token." + MadeUp(t), "vexa.v1"}, nil, 400},
+		{"two tokens", []string{"vsso.token." + token, "vsso.token." + proxytest.MadeUp(t), "vexa.v1"}, nil, 400},
 	} {
 		if _, res, err := w.SocketAs(c.protocols, c.header...); err == nil || res == nil || res.StatusCode != c.status {
 			t.Errorf("%s: %v", c.name, err)
@@ -132,7 +133,7 @@ func TestSocketOfForeignPage(t *testing.T) {
 // page elsewhere nor one whose name was made to mean our address gets there by the cookie.
 func TestMCPFromElsewhere(t *testing.T) {
 	t.Parallel()
-	w := Start(t, withForeign)
+	w := proxytest.Start(t, withForeign)
 	cookie := w.SignIn(oidctest.Ada).Cookie()
 	w.Vexa.GatewayWire().Forget()
 	const call = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`

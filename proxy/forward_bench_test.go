@@ -24,6 +24,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 	"vexa-sso/proxy/upstream"
 )
 
@@ -35,7 +36,7 @@ import (
 // 1.10 times each other's.
 func BenchmarkForward(b *testing.B) {
 	gateway := startUpstream(b)
-	w := Start(b, TakingBearers, func(o *Options) { o.LogLevel, o.Gateway = slog.LevelInfo, "http://"+gateway })
+	w := proxytest.Start(b, proxytest.TakingBearers, func(o *proxytest.Options) { o.LogLevel, o.Gateway = slog.LevelInfo, "http://"+gateway })
 	cookie := "Cookie: " + w.SignIn(oidctest.Ada).Cookie()
 	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
 	unseen := make([]string, 50)
@@ -45,7 +46,7 @@ func BenchmarkForward(b *testing.B) {
 	forget := func() { w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeEverything}) }
 
 	target, err := url.Parse("http://" + gateway)
-	Must(b, err)
+	proxytest.Must(b, err)
 	bare := httptest.NewServer(&httputil.ReverseProxy{Transport: upstream.NewTransport(), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
 	b.Cleanup(bare.Close)
 
@@ -108,7 +109,7 @@ var answerEnd = []byte(`"end":true}`)
 // startUpstream answers requests without a body, and does as little as can be done, so that it is not what is measured.
 func startUpstream(b *testing.B) string {
 	on, err := net.Listen("tcp", "127.0.0.1:0")
-	Must(b, err)
+	proxytest.Must(b, err)
 	b.Cleanup(func() { on.Close() })
 	go func() {
 		for {
@@ -156,7 +157,7 @@ const requestSize = 2000
 
 func newRoad(b *testing.B, address, host string, credentials ...string) *road {
 	conn, err := net.Dial("tcp", address)
-	Must(b, err)
+	proxytest.Must(b, err)
 	b.Cleanup(func() { conn.Close() })
 	const request = "GET /bots HTTP/1.1\r\nUser-Agent: bench\r\nAccept: application/json\r\nAccept-Language: de-AT,de;q=0.9\r\nSec-Fetch-Site: same-origin\r\n"
 	r := &road{b: b, conn: conn, buf: make([]byte, 16<<10)}
@@ -185,20 +186,20 @@ func (r *road) once(i int) {
 		r.begins()
 	}
 	_, err := r.conn.Write(r.requests[turn])
-	Must(r.b, err)
+	proxytest.Must(r.b, err)
 	for got := 0; !bytes.HasSuffix(r.buf[:got], answerEnd); {
 		more, err := r.conn.Read(r.buf[got:])
 		if err == io.EOF || (got == 0 && !bytes.HasPrefix(r.buf, []byte("HTTP/1.1 200"))) {
 			r.b.Fatalf("answered %q, %v", r.buf[:got+more], err)
 		}
-		Must(r.b, err)
+		proxytest.Must(r.b, err)
 		got += more
 	}
 }
 
 func (r *road) spent() (time.Duration, uint64) {
 	var usage syscall.Rusage
-	Must(r.b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	proxytest.Must(r.b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	spent := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
@@ -239,7 +240,7 @@ func startNginx(b *testing.B, gateway string) *nginx {
 		return nil
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
-	Must(b, err)
+	proxytest.Must(b, err)
 	address := free.Addr().String()
 	free.Close()
 	dir := b.TempDir()
@@ -251,9 +252,9 @@ http {
   upstream vexa { server %[2]s; keepalive 8; keepalive_requests 1000000000; }
   server { listen %[3]s; location / { proxy_pass http://vexa; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header X-API-Key secret; proxy_set_header Cookie ""; } }
 }`, dir, gateway, address)
-	Must(b, os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600))
+	proxytest.Must(b, os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600))
 	cmd := exec.Command(program, "-c", filepath.Join(dir, "nginx.conf"))
-	Must(b, cmd.Start())
+	proxytest.Must(b, cmd.Start())
 	b.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()

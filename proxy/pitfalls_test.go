@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"vexa-sso/proxy/proxytest"
 )
 
 // pitfallRows is how many rows each table of known attacks (A to G) and of Vexa's traps (V) has.
@@ -19,7 +21,7 @@ func TestEveryPitfallIsCoveredOrListed(t *testing.T) {
 	named := pitfallsNamedInTests(t)
 	listed := map[string]bool{}
 	text, err := os.ReadFile("testdata/uncovered.txt")
-	Must(t, err)
+	proxytest.Must(t, err)
 	for line := range strings.Lines(string(text)) {
 		if id, why, ok := strings.Cut(strings.TrimSpace(line), " "); ok && !strings.HasPrefix(line, "#") {
 			if listed[id] = true; strings.TrimSpace(why) == "" {
@@ -68,6 +70,6 @@ func pitfallsNamedInTests(t *testing.T) map[string]string {
 		}
 		return nil
 	})
-	Must(t, err)
+	proxytest.Must(t, err)
 	return named
 }

@@ -8,6 +8,7 @@ import (
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // routePolicy is the table of the recorded 0.12 gateway: what it takes for each route. It is our policy in front of both
@@ -79,7 +80,7 @@ func TestEachRouteUnderEachGrant(t *testing.T) {
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
 		t.Run(generation, func(t *testing.T) {
 			t.Parallel()
-			w := Start(t, func(o *Options) { o.Generation, o.Rules = generation, rules })
+			w := proxytest.Start(t, func(o *proxytest.Options) { o.Generation, o.Rules = generation, rules })
 			w.Vexa.SetEcho(vexatest.MeetingAPI, true)
 			for group, scopes := range grants {
 				email := group + "@acme.example"

@@ -6,19 +6,20 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // 20, 21: what providers send to a SCIM endpoint, Entra's "False" and an address of another org's person among it, changes nobody's account
 // and reaches nobody: there is no such endpoint, with whatever credential it comes.
 func TestNobodyIsProvisioned(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
 	b.Get("/bots")
 	_, token := w.NewToken(oidctest.Ada, "tx")
-	account := AccountOf(t, w, oidctest.Ada)
+	account := proxytest.AccountOf(t, w, oidctest.Ada)
 	before, err := w.Accounts.Account(t.Context(), account)
-	Must(t, err)
+	proxytest.Must(t, err)
 	w.Vexa.GatewayWire().Forget()
 
 	const (
@@ -42,7 +43,7 @@ func TestNobodyIsProvisioned(t *testing.T) {
 		}
 	}
 	after, err := w.Accounts.Account(t.Context(), account)
-	Must(t, err)
+	proxytest.Must(t, err)
 	if after.Status != mapping.Active || !after.ProvenAt.Equal(before.ProvenAt) || after.VexaUserID != before.VexaUserID {
 		t.Errorf("was %+v, is %+v", before, after)
 	}

@@ -10,18 +10,19 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // E7, S5: who is suspended is refused with the session they had and cannot get another.
 func TestSuspended(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	if res := b.Get("/bots"); res.Status != http.StatusOK {
 		t.Fatalf("before: %d %s", res.Status, res.Body)
 	}
-	account := AccountOf(t, w, "ada@acme.example")
-	Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left the company"}, "admin"))
+	account := proxytest.AccountOf(t, w, "ada@acme.example")
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left the company"}, "admin"))
 	w.WaitFor("the session to end", func() bool { return b.Get("/bots").Status != http.StatusOK })
 	if res := b.Get("/bots"); res.Status != http.StatusUnauthorized && res.Code() != "suspended" {
 		t.Errorf("the session: %d %s", res.Status, res.Body)
@@ -36,7 +37,7 @@ func TestSuspended(t *testing.T) {
 // E10: an ID token is proof of a sign-in, not a credential; D5: nor is anything else that looks like one.
 func TestTokensThatAreNoCredential(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	idToken := w.Okta.Sign(w.Okta.IDTokenClaims("ada@acme.example", "0oa1bridge", "nonce"))
 	accessToken := w.Okta.Sign(w.Okta.AccessTokenClaims("ada@acme.example", "0oa1bridge", "openid"))
 	b := w.SignIn("ada@acme.example")
@@ -62,22 +63,22 @@ func TestTokensThatAreNoCredential(t *testing.T) {
 // D4: the id in the cookie has 256 bits and comes from nowhere else; C6: what a sign-in in flight holds cannot be read or changed.
 func TestWhatCookiesHold(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.Browser()
 	login := b.Get("/sso/login?return_to=/meetings")
 	attempt := login.Header.Get("Set-Cookie")
 	sealed, err := base64.RawURLEncoding.DecodeString(strings.SplitN(strings.SplitN(attempt, ";", 2)[0], "=", 2)[1])
-	Must(t, err)
+	proxytest.Must(t, err)
 	for _, plain := range []string{"/meetings", "okta", "state", strings.SplitN(login.Header.Get("Location"), "state=", 2)[1][:20]} {
 		if strings.Contains(string(sealed), plain) {
 			t.Errorf("the attempt's cookie shows %q", plain)
 		}
 	}
 	callback, err := w.Okta.SignIn(t.Context(), login.Header.Get("Location"), "ada@acme.example")
-	Must(t, err)
+	proxytest.Must(t, err)
 	name, value, _ := strings.Cut(strings.SplitN(attempt, ";", 2)[0], "=")
 	forged := w.Browser()
-	forged.Jar.SetCookies(MustURL(t, w.Public), []*http.Cookie{{Name: name, Value: value[:len(value)-2] + "AA", Path: "/"}})
+	forged.Jar.SetCookies(proxytest.MustURL(t, w.Public), []*http.Cookie{{Name: name, Value: value[:len(value)-2] + "AA", Path: "/"}})
 	if res := forged.Get(strings.TrimPrefix(callback.URL, w.Public)); res.Status != http.StatusBadRequest || forged.Cookie() != "" {
 		t.Errorf("a changed attempt: %d %s", res.Status, res.Body)
 	}
@@ -96,14 +97,14 @@ func TestWhatCookiesHold(t *testing.T) {
 // F1: no answer of ours tells a provider's token or a Vexa key.
 func TestOwnPagesTellNoSecret(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	b.Get("/bots")
 	key := w.KeyOf("ada@acme.example")
 	for _, path := range []string{"/sso/", "/sso/whoami", "/sso/healthz", "/sso/readyz", "/sso/signed-out", "/sso/nothing", "/auth/me"} {
 		res := b.Get(path, "Accept", "text/html")
 		for _, secret := range []string{key, "vxa_", "eyJ", "okta-client-secret-canary", strings.TrimPrefix(b.Cookie(), "vexa_sso=")} {
-			if strings.Contains(res.Body, secret) || strings.Contains(HeaderText(res.Header), secret) {
+			if strings.Contains(res.Body, secret) || strings.Contains(proxytest.HeaderText(res.Header), secret) {
 				t.Errorf("%s tells %q: %s", path, secret, res.Body)
 			}
 		}
@@ -116,9 +117,9 @@ func TestOwnPagesTellNoSecret(t *testing.T) {
 // E11, S3: an address that comes back on another subject is somebody else, and waits.
 func TestRecycledAddress(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	w.SignIn("ada@acme.example").Get("/bots")
-	Must(t, w.Okta.RemovePerson("ada@acme.example"))
+	proxytest.Must(t, w.Okta.RemovePerson("ada@acme.example"))
 	w.Okta.AddPerson(oidctest.Person{Email: "ada@acme.example", Name: "Another Ada", Groups: []string{"vexa-users"}})
 	b := w.SignIn("ada@acme.example")
 	if res := b.Get("/bots"); res.Status != http.StatusForbidden || res.Code() != "pending_approval" {
@@ -137,13 +138,13 @@ func FuzzStranger(f *testing.F) {
 		f.Add(method, target, "Cookie", "vexa_sso=x")
 		f.Add(method, target, "X-Forwarded-For", "127.0.0.1")
 	}
-	w := Start(f)
+	w := proxytest.Start(f)
 	f.Fuzz(func(t *testing.T, method, target, name, value string) {
 		if strings.ContainsAny(method+target+name+value, " \r\n") || method == "" || target == "" || name == "" || strings.Contains(name, ":") {
 			t.Skip("not one request")
 		}
 		w.Vexa.GatewayWire().Forget()
-		res := Raw(t, w.Host, method+" "+target+" HTTP/1.1\r\nHost: "+w.Host+"\r\n"+name+": "+value+"\r\nConnection: close\r\n\r\n")
+		res := proxytest.Raw(t, w.Host, method+" "+target+" HTTP/1.1\r\nHost: "+w.Host+"\r\n"+name+": "+value+"\r\nConnection: close\r\n\r\n")
 		if n := w.Vexa.GatewayWire().Bytes(); n != 0 {
 			t.Fatalf("%d bytes reached the gateway", n)
 		}
@@ -156,15 +157,15 @@ func FuzzStranger(f *testing.F) {
 // S1: what rules take away while a key is being minted is not given after all, and the key does not stay.
 func TestRulesChangeDuringAMint(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	release := make(chan struct{})
 	held := w.Vexa.Inject(vexatest.Fault{Method: "POST", Path: "/admin/users/", Effect: vexatest.HoldBefore, Until: release})
 	w.Vexa.GatewayWire().Forget()
-	answered := make(chan Answer, 1)
+	answered := make(chan proxytest.Answer, 1)
 	go func() { answered <- b.Get("/bots") }()
-	Must(t, held.Wait(w.Within(10*time.Second), 1))
-	w.ReplaceRules(StaffRules()[1:])
+	proxytest.Must(t, held.Wait(w.Within(10*time.Second), 1))
+	w.ReplaceRules(proxytest.StaffRules()[1:])
 	close(release)
 	if res := <-answered; res.Status != http.StatusForbidden || res.Code() != "not_mapped" {
 		t.Errorf("%d %s", res.Status, res.Body)

@@ -10,6 +10,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa/vexatest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // S5: from the moment that an account is suspended to the last byte on an open WebSocket and event stream, to a refusal of the
@@ -24,12 +25,12 @@ func TestTimeToDead(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := Start(t)
+			w := proxytest.Start(t)
 			b := w.SignIn("ada@acme.example")
 			socket := b.MustSocket()
-			Talk(t, socket, `{"action":"ping"}`) // the gateway opens it before it looks at the key
+			proxytest.Talk(t, socket, `{"action":"ping"}`) // the gateway opens it before it looks at the key
 			events := b.Open("GET", "/agent/meeting/stream")
-			account := AccountOf(t, w, "ada@acme.example")
+			account := proxytest.AccountOf(t, w, "ada@acme.example")
 			if adminDown {
 				w.Vexa.Set(vexatest.AdminAPI, vexatest.Down)
 			}
@@ -47,12 +48,12 @@ func TestTimeToDead(t *testing.T) {
 				})
 			}
 			dies("the WebSocket", func() {
-				if closed := HangsUp(t, socket); closed.Code != 4401 {
+				if closed := proxytest.HangsUp(t, socket); closed.Code != 4401 {
 					t.Errorf("the WebSocket was closed with %d", closed.Code)
 				}
 			})
 			dies("the event stream", func() { events.Ends() })
-			Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
+			proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
 			dies("the cookie", func() {
 				w.WaitFor("the cookie to be refused", func() bool { return b.Get("/bots").Status != http.StatusOK })
 			})

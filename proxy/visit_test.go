@@ -12,10 +12,11 @@ import (
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy"
 	"vexa-sso/proxy/exchange"
+	"vexa-sso/proxy/proxytest"
 )
 
-func withGuardedPages(o *Options) {
-	o.Rooms = func(w *World) func(context.Context) error {
+func withGuardedPages(o *proxytest.Options) {
+	o.Rooms = func(w *proxytest.World) func(context.Context) error {
 		guarded(w.Proxy)
 		return nil
 	}
@@ -50,9 +51,9 @@ func guarded(p *proxy.Proxy) {
 // S8: a page for who is signed in sends a person to sign in and back; a program is told.
 func TestVisitSignedIn(t *testing.T) {
 	t.Parallel()
-	w := Start(t, withGuardedPages)
+	w := proxytest.Start(t, withGuardedPages)
 	b := w.Browser()
-	res := b.Get("/sso/test/signed-in?a=1", Navigation...)
+	res := b.Get("/sso/test/signed-in?a=1", proxytest.Navigation...)
 	if res.Status != http.StatusSeeOther || res.Header.Get("Location") != "/sso/login?return_to=%2Fsso%2Ftest%2Fsigned-in%3Fa%3D1" {
 		t.Errorf("%d to %q", res.Status, res.Header.Get("Location"))
 	}
@@ -73,11 +74,11 @@ func TestVisitSignedIn(t *testing.T) {
 // S7: what only the person themselves may do needs them to have proven just now that it is them.
 func TestVisitFreshlySignedIn(t *testing.T) {
 	t.Parallel()
-	w := Start(t, withGuardedPages)
+	w := proxytest.Start(t, withGuardedPages)
 	b, provider := w.Browser(), w.Okta.NewBrowser()
-	signIn := func(login string) Answer {
-		callback, err := provider.SignIn(t.Context(), b.Get(login, Navigation...).Header.Get("Location"), oidctest.Ada)
-		Must(t, err)
+	signIn := func(login string) proxytest.Answer {
+		callback, err := provider.SignIn(t.Context(), b.Get(login, proxytest.Navigation...).Header.Get("Location"), oidctest.Ada)
+		proxytest.Must(t, err)
 		return b.Get(strings.TrimPrefix(callback.URL, w.Public))
 	}
 	signIn("/sso/login")
@@ -94,19 +95,19 @@ func TestVisitFreshlySignedIn(t *testing.T) {
 	if b.Cookie() == old {
 		t.Fatal("there is no new session")
 	}
-	res := b.Get("/sso/test/fresh?a=1", Navigation...)
+	res := b.Get("/sso/test/fresh?a=1", proxytest.Navigation...)
 	if want := "/sso/login?fresh=1&return_to=%2Fsso%2Ftest%2Ffresh%3Fa%3D1"; res.Status != http.StatusSeeOther || res.Header.Get("Location") != want {
 		t.Fatalf("%d to %q", res.Status, res.Header.Get("Location"))
 	}
-	asked, err := url.Parse(b.Get(res.Header.Get("Location"), Navigation...).Header.Get("Location"))
-	Must(t, err)
+	asked, err := url.Parse(b.Get(res.Header.Get("Location"), proxytest.Navigation...).Header.Get("Location"))
+	proxytest.Must(t, err)
 	if q := asked.Query(); q.Get("prompt") != "login" || q.Get("max_age") != "0" || q.Get("login_hint") != oidctest.Ada {
 		t.Errorf("the provider is asked with %v", q)
 	}
 	if back := signIn(res.Header.Get("Location")); back.Header.Get("Location") != "/sso/test/fresh?a=1" {
 		t.Errorf("back to %q", back.Header.Get("Location"))
 	}
-	if res := b.Get("/sso/test/fresh", Navigation...); res.Status != http.StatusOK {
+	if res := b.Get("/sso/test/fresh", proxytest.Navigation...); res.Status != http.StatusOK {
 		t.Errorf("afresh: %d %s", res.Status, res.Body)
 	}
 }
@@ -114,19 +115,19 @@ func TestVisitFreshlySignedIn(t *testing.T) {
 // S7: somebody at the browser who takes prompt=login and max_age off the way to the provider has proven nothing.
 func TestFreshSignInIsChecked(t *testing.T) {
 	t.Parallel()
-	w := Start(t, withGuardedPages)
+	w := proxytest.Start(t, withGuardedPages)
 	b, provider := w.Browser(), w.Okta.NewBrowser()
 	_, err := provider.SignIn(t.Context(), b.Get("/sso/login").Header.Get("Location"), oidctest.Ada)
-	Must(t, err)
+	proxytest.Must(t, err)
 	w.Clock.Advance(10 * time.Minute)
 	asked, err := url.Parse(b.Get("/sso/login?fresh=1").Header.Get("Location"))
-	Must(t, err)
+	proxytest.Must(t, err)
 	q := asked.Query()
 	q.Del("prompt")
 	q.Del("max_age")
 	asked.RawQuery = q.Encode()
 	callback, err := provider.Open(t.Context(), asked.String())
-	Must(t, err)
+	proxytest.Must(t, err)
 	res := b.Get(strings.TrimPrefix(callback.URL, w.Public))
 	if res.Code() != "login_required" || b.Cookie() != "" {
 		t.Errorf("%d %s, cookie %q", res.Status, res.Body, b.Cookie())
@@ -136,7 +137,7 @@ func TestFreshSignInIsChecked(t *testing.T) {
 // S7: what changes something by the cookie is refused unless a page of ours asks for it.
 func TestVisitSameSite(t *testing.T) {
 	t.Parallel()
-	w := Start(t, withGuardedPages)
+	w := proxytest.Start(t, withGuardedPages)
 	b := w.Browser()
 	for _, c := range []struct {
 		header []string

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"vexa-sso/mapping"
+	"vexa-sso/proxy/proxytest"
 )
 
 // S5: what ends all that a person has ends also what they have agreed to and a program has not fetched yet; that they sign in again,
@@ -14,11 +15,11 @@ func TestAgreementEndsWithAllElse(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, w *world) {
 		for name, end := range map[string]func(account string){
 			"signed out everywhere": func(account string) {
-				must(t, w.accounts.SignOutEverywhere(t.Context(), account, "lost laptop", "admin"))
+				proxytest.Must(t, w.Accounts.SignOutEverywhere(t.Context(), account, "lost laptop", "admin"))
 			},
 			"suspended and resumed": func(account string) {
-				must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
-				must(t, w.accounts.Resume(t.Context(), account, "admin"))
+				proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
+				proxytest.Must(t, w.Accounts.Resume(t.Context(), account, "admin"))
 			},
 		} {
 			b := w.browser()
@@ -30,7 +31,7 @@ func TestAgreementEndsWithAllElse(t *testing.T) {
 			if got := w.poll(d); got == "" {
 				t.Errorf("%s: a device code gives tokens", name)
 			}
-			if a := w.post(tokenPath, exchange(code)); a.status == http.StatusOK {
+			if a := w.post(tokenPath, exchange(code)); a.Status == http.StatusOK {
 				t.Errorf("%s: an authorization code gives tokens", name)
 			}
 		}
@@ -45,12 +46,12 @@ func TestNobodyAgreesAfterTheEnd(t *testing.T) {
 	ticket := there.openAs(ada, request()).ticket(t)
 	d := w.device()
 	device := there.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
-	must(t, w.accounts.SignOutEverywhere(t.Context(), w.events(mapping.EventSignIn)[0].Account, "lost laptop", "admin"))
+	proxytest.Must(t, w.Accounts.SignOutEverywhere(t.Context(), w.events(mapping.EventSignIn)[0].Account, "lost laptop", "admin"))
 
 	consent := there.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}})
 	allowed := there.submit(devicePath, url.Values{"ticket": {device}, "decision": {"allow"}})
-	if consent.status != http.StatusUnauthorized || allowed.status != http.StatusUnauthorized {
-		t.Errorf("%d %s, %d %s", consent.status, consent.body, allowed.status, allowed.body)
+	if consent.Status != http.StatusUnauthorized || allowed.Status != http.StatusUnauthorized {
+		t.Errorf("%d %s, %d %s", consent.Status, consent.Body, allowed.Status, allowed.Body)
 	}
 	w.browser().openAs(ada, devicePath) // she is back
 	if w.poll(d) == "" {

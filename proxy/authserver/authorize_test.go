@@ -9,6 +9,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/proxy/authserver"
+	"vexa-sso/proxy/proxytest"
 )
 
 // Where an answer may go is known before anything is redirected: until then every error is a page (RFC 6749 section 4.1.2.1). G8
@@ -56,8 +57,8 @@ func TestNoRedirectToStrangers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := w.browser().open(path)
-			if a.status != http.StatusBadRequest || a.header.Get("Location") != "" || strings.Contains(a.body, "evil.example") || len(a.header["Set-Cookie"]) > 0 {
-				t.Errorf("%d %v %s", a.status, a.header, a.body)
+			if a.Status != http.StatusBadRequest || a.Header.Get("Location") != "" || strings.Contains(a.Body, "evil.example") || len(a.Header["Set-Cookie"]) > 0 {
+				t.Errorf("%d %v %s", a.Status, a.Header, a.Body)
 			}
 		})
 	}
@@ -100,10 +101,10 @@ func TestRefusedRequests(t *testing.T) {
 			a := w.browser().open(c.path)
 			u := a.leads(t)
 			q := u.Query()
-			if a.status != http.StatusSeeOther || !strings.HasPrefix(u.String(), loopback+"?") || q.Get("error") != c.want || q.Has("code") {
-				t.Errorf("%d to %s, want %s", a.status, u, c.want)
+			if a.Status != http.StatusSeeOther || !strings.HasPrefix(u.String(), loopback+"?") || q.Get("error") != c.want || q.Has("code") {
+				t.Errorf("%d to %s, want %s", a.Status, u, c.want)
 			}
-			if q.Get("state") != "st/&=ate" || q.Get("iss") != w.public+"/sso/oauth" || q.Get("error_description") == "" {
+			if q.Get("state") != "st/&=ate" || q.Get("iss") != w.Public+"/sso/oauth" || q.Get("error_description") == "" {
 				t.Errorf("came back with %v", q)
 			}
 		})
@@ -123,14 +124,14 @@ func TestRefusedRequests(t *testing.T) {
 	t.Run("by POST", func(t *testing.T) {
 		path, body, _ := strings.Cut(request(), "?")
 		form, err := url.ParseQuery(body)
-		must(t, err)
-		if a := w.browser().submit(path, form); a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != "GET" {
-			t.Errorf("%d %v", a.status, a.header)
+		proxytest.Must(t, err)
+		if a := w.browser().submit(path, form); a.Status != http.StatusMethodNotAllowed || a.Header.Get("Allow") != "GET" {
+			t.Errorf("%d %v", a.Status, a.Header)
 		}
 	})
 	t.Run("by a script", func(t *testing.T) { // S8: which is told to sign in, not sent there
-		if a := w.browser().send("GET", request(), "", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"); a.status != http.StatusUnauthorized {
-			t.Errorf("%d %v", a.status, a.header)
+		if a := w.browser().Send("GET", request(), "", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"); a.Status != http.StatusUnauthorized {
+			t.Errorf("%d %v", a.Status, a.Header)
 		}
 	})
 }
@@ -146,8 +147,8 @@ func TestAcceptedRequests(t *testing.T) {
 		"IPv6":                    request("redirect_uri", "http://[::1]:65535/callback"),
 		"a site, as registered":   request("client_id", "web", "redirect_uri", "https://app.example/cb?tenant=1"),
 		"a name, as registered":   request("client_id", "web", "redirect_uri", "http://localhost/cb"),
-		"our resource":            request("resource", w.public),
-		"our resource, and below": request("resource", w.public+"/") + "&resource=" + url.QueryEscape(w.public+"/mcp"),
+		"our resource":            request("resource", w.Public),
+		"our resource, and below": request("resource", w.Public+"/") + "&resource=" + url.QueryEscape(w.Public+"/mcp"),
 		"consent asked for":       request("prompt", "consent"),
 		"the mode said":           request("response_mode", "query"),
 		"no state":                request("state", ""),
@@ -156,7 +157,7 @@ func TestAcceptedRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ticket := b.open(path).ticket(t)
 			q := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}}).leads(t).Query()
-			if !strings.HasPrefix(q.Get("code"), "vssc_") || q.Get("iss") != w.public+"/sso/oauth" || q.Has("state") == (name == "no state") {
+			if !strings.HasPrefix(q.Get("code"), "vssc_") || q.Get("iss") != w.Public+"/sso/oauth" || q.Has("state") == (name == "no state") {
 				t.Errorf("came back with %v", q)
 			}
 			if name == "a site, as registered" && q.Get("tenant") != "1" {
@@ -204,21 +205,21 @@ func TestConsentPage(t *testing.T) {
 	w := newWorld(t, "")
 	a := w.browser().openAs(ada, request("scope", "tx"))
 	for _, said := range []string{"Vexa command line", "vexa-sso-cli", "this computer", ada, "Acme"} {
-		if !strings.Contains(a.body, said) {
+		if !strings.Contains(a.Body, said) {
 			t.Errorf("the page does not say %q", said)
 		}
 	}
 	for name, want := range map[string]string{
 		"X-Frame-Options": "DENY", "Cache-Control": "no-store", "Access-Control-Allow-Origin": "",
 	} {
-		if got := a.header.Get(name); got != want {
+		if got := a.Header.Get(name); got != want {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	if csp := a.header.Get("Content-Security-Policy"); !strings.Contains(csp, "frame-ancestors 'none'") || !strings.Contains(csp, "form-action 'self'") {
+	if csp := a.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "frame-ancestors 'none'") || !strings.Contains(csp, "form-action 'self'") {
 		t.Errorf("Content-Security-Policy: %s", csp)
 	}
-	if strings.Contains(a.body, "vssc_") {
+	if strings.Contains(a.Body, "vssc_") {
 		t.Error("the code is on the page before anybody agreed")
 	}
 }
@@ -239,15 +240,15 @@ func TestConsentNeedsAFreshSignIn(t *testing.T) {
 	w := newWorld(t, "")
 	b := w.browser()
 	ticket := b.openAs(ada, request()).ticket(t)
-	w.clock.Advance(5 * time.Minute)
+	w.Clock.Advance(5 * time.Minute)
 
 	a := b.open(request())
-	if to := a.header.Get("Location"); a.status != http.StatusSeeOther || !strings.Contains(to, "/sso/login?fresh=1") {
-		t.Fatalf("%d %v", a.status, a.header)
+	if to := a.Header.Get("Location"); a.Status != http.StatusSeeOther || !strings.Contains(to, "/sso/login?fresh=1") {
+		t.Fatalf("%d %v", a.Status, a.Header)
 	}
 	a = b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}})
-	if strings.Contains(a.body, "vssc_") || !strings.Contains(a.body, "sign in again") {
-		t.Fatalf("%d %s", a.status, a.body)
+	if strings.Contains(a.Body, "vssc_") || !strings.Contains(a.Body, "sign in again") {
+		t.Fatalf("%d %s", a.Status, a.Body)
 	}
 	again := a.leadsHere(t)
 	if events := w.events(mapping.EventToolAuthorized); len(events) > 0 {
@@ -261,8 +262,8 @@ func TestConsentNeedsAFreshSignIn(t *testing.T) {
 
 	// The way on leads through a sign-in back to the same question.
 	code := b.codeFor(ada, again)
-	if a := w.post("/sso/oauth/token", exchange(code)); a.status != http.StatusOK {
-		t.Errorf("%d %s", a.status, a.body)
+	if a := w.post("/sso/oauth/token", exchange(code)); a.Status != http.StatusOK {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
 
@@ -277,8 +278,8 @@ func TestConsentIsBoundToTheBrowser(t *testing.T) {
 
 		refused := func(what string, a answer, status int) {
 			t.Helper()
-			if a.status != status || strings.Contains(a.body, "vssc_") {
-				t.Errorf("%s: %d %s", what, a.status, a.body)
+			if a.Status != status || strings.Contains(a.Body, "vssc_") {
+				t.Errorf("%s: %d %s", what, a.Status, a.Body)
 			}
 		}
 		refused("another browser", other.submit(path, allow), http.StatusForbidden)
@@ -295,7 +296,7 @@ func TestConsentIsBoundToTheBrowser(t *testing.T) {
 		refused("as a device's", b.submit("/sso/device", allow), http.StatusForbidden)
 
 		if a := b.submit(path, allow); a.leads(t).Query().Get("code") == "" {
-			t.Fatalf("%d %s", a.status, a.body)
+			t.Fatalf("%d %s", a.Status, a.Body)
 		}
 		refused("again", b.submit(path, allow), http.StatusForbidden)
 		refused("again, saying no", b.at(w.replica()).submit(path, url.Values{"ticket": {ticket}, "decision": {"deny"}}), http.StatusForbidden)
@@ -309,8 +310,8 @@ func TestConsentEndsWithTheSession(t *testing.T) {
 	b := w.browser()
 	ticket := b.openAs(ada, request()).ticket(t)
 	b.login(ada, "/sso/login?fresh=1&return_to=/sso/")
-	if a := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}}); a.status != http.StatusForbidden {
-		t.Errorf("%d %s", a.status, a.body)
+	if a := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}}); a.Status != http.StatusForbidden {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
 
@@ -320,11 +321,11 @@ func TestSayingNo(t *testing.T) {
 	b := w.browser()
 	ticket := b.openAs(ada, request()).ticket(t)
 	u := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"deny"}}).leads(t)
-	if q := u.Query(); q.Get("error") != "access_denied" || q.Get("state") != "st/&=ate" || q.Get("iss") != w.public+"/sso/oauth" || q.Has("code") {
+	if q := u.Query(); q.Get("error") != "access_denied" || q.Get("state") != "st/&=ate" || q.Get("iss") != w.Public+"/sso/oauth" || q.Has("code") {
 		t.Errorf("came back with %v", q)
 	}
-	if a := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}}); a.status != http.StatusForbidden {
-		t.Errorf("changing one's mind: %d %s", a.status, a.body)
+	if a := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}}); a.Status != http.StatusForbidden {
+		t.Errorf("changing one's mind: %d %s", a.Status, a.Body)
 	}
 	if events := w.events(mapping.EventToolDenied); len(events) != 1 || events[0].Reason != authserver.CommandLine || events[0].Account == "" || events[0].Address != "127.0.0.1" {
 		t.Errorf("%+v", events)
@@ -342,26 +343,26 @@ func TestAnswersAreBounded(t *testing.T) {
 		return b.submit("/sso/oauth/consent", url.Values{"ticket": {b.openAs(who, request()).ticket(t)}, "decision": {decision}})
 	}
 	for i := range 20 {
-		if a := decide(b, ada, []string{"deny", "allow"}[i%2]); a.status != http.StatusOK {
-			t.Fatalf("answer %d: %d %s", i, a.status, a.body)
+		if a := decide(b, ada, []string{"deny", "allow"}[i%2]); a.Status != http.StatusOK {
+			t.Fatalf("answer %d: %d %s", i, a.Status, a.Body)
 		}
 	}
 	for what, a := range map[string]answer{
 		"no": decide(b, ada, "deny"), "yes": decide(b, ada, "allow"), "another session": decide(again, ada, "deny"),
 	} {
-		if a.status != http.StatusTooManyRequests {
-			t.Errorf("%s: %d %s", what, a.status, a.body)
+		if a.Status != http.StatusTooManyRequests {
+			t.Errorf("%s: %d %s", what, a.Status, a.Body)
 		}
 	}
 	if n := len(w.events(mapping.EventToolDenied)); n != 10 {
 		t.Errorf("%d denials are in the audit", n)
 	}
-	if a := decide(other, tim, "deny"); a.status != http.StatusOK {
-		t.Errorf("somebody else: %d %s", a.status, a.body)
+	if a := decide(other, tim, "deny"); a.Status != http.StatusOK {
+		t.Errorf("somebody else: %d %s", a.Status, a.Body)
 	}
-	w.clock.Advance(time.Minute)
-	if a := decide(b, ada, "deny"); a.status != http.StatusOK {
-		t.Errorf("a minute later: %d %s", a.status, a.body)
+	w.Clock.Advance(time.Minute)
+	if a := decide(b, ada, "deny"); a.Status != http.StatusOK {
+		t.Errorf("a minute later: %d %s", a.Status, a.Body)
 	}
 }
 
@@ -371,10 +372,10 @@ func TestConsentExpires(t *testing.T) {
 	w := newWorld(t, "")
 	b := w.browser()
 	ticket := b.openAs(ada, request()).ticket(t)
-	w.clock.Advance(10 * time.Minute)
+	w.Clock.Advance(10 * time.Minute)
 	for _, decision := range []string{"allow", "deny"} {
-		if a := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {decision}}); a.status != http.StatusForbidden {
-			t.Errorf("%s: %d %s", decision, a.status, a.body)
+		if a := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {decision}}); a.Status != http.StatusForbidden {
+			t.Errorf("%s: %d %s", decision, a.Status, a.Body)
 		}
 	}
 }
@@ -387,10 +388,10 @@ func TestTicketOutlivesNothing(t *testing.T) {
 	ticket := b.openAs(ada, request()).ticket(t)
 	form := url.Values{"ticket": {ticket}, "decision": {"allow"}}
 	b.submit("/sso/oauth/consent", form).leads(t)
-	w.clock.Advance(4 * time.Minute) // the code has expired
-	must(t, authserver.Purge(w.server, t.Context()))
-	if a := b.submit("/sso/oauth/consent", form); a.status != http.StatusForbidden {
-		t.Errorf("%d %s", a.status, a.body)
+	w.Clock.Advance(4 * time.Minute) // the code has expired
+	proxytest.Must(t, authserver.Purge(w.server, t.Context()))
+	if a := b.submit("/sso/oauth/consent", form); a.Status != http.StatusForbidden {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"vexa-sso/proxy/page/pagetest"
+	"vexa-sso/proxy/proxytest"
 
 	"vexa-sso/oidc/oidctest"
 
@@ -36,11 +37,11 @@ func TestInABrowser(t *testing.T) {
 	tab.photograph("consent")
 	tab.press(`//button[.="Allow"]`)
 	back := program.heard(t)
-	if back.Get("state") != "state" || back.Get("iss") != w.public+"/sso/oauth" {
+	if back.Get("state") != "state" || back.Get("iss") != w.Public+"/sso/oauth" {
 		t.Errorf("came back with %v", back)
 	}
 	token, err := config.Exchange(w.context(), back.Get("code"), oauth2.VerifierOption(verifier))
-	must(t, err)
+	proxytest.Must(t, err)
 	if !w.works(token.AccessToken) {
 		t.Error("the access token opens nothing")
 	}
@@ -55,7 +56,7 @@ func TestInABrowser(t *testing.T) {
 	}
 
 	d := w.device("scope", "tx")
-	tab.do(chromedp.Navigate(w.public + "/sso/device?user_code=" + d.user))
+	tab.do(chromedp.Navigate(w.Public + "/sso/device?user_code=" + d.user))
 	tab.see(`//h1[.="Connect a device"]`)
 	tab.photograph("device")
 	tab.press(`//button[.="Continue"]`)
@@ -67,7 +68,7 @@ func TestInABrowser(t *testing.T) {
 	if got := w.poll(d); got != "" {
 		t.Errorf("the device was told %s", got)
 	}
-	tab.do(chromedp.Navigate(w.public + strings.Replace(request(), "vexa-sso-cli", "stranger", 1)))
+	tab.do(chromedp.Navigate(w.Public + strings.Replace(request(), "vexa-sso-cli", "stranger", 1)))
 	tab.see(`//h1[contains(., "cannot be answered")]`)
 	tab.photograph("refused")
 }
@@ -82,7 +83,7 @@ type program struct {
 func listen(t *testing.T) *program {
 	t.Helper()
 	on, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	proxytest.Must(t, err)
 	p := &program{address: on.Addr().String(), visits: make(chan url.Values, 10)}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/callback" {
@@ -158,6 +159,6 @@ func (b *tab) photograph(name string) {
 		return
 	}
 	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
-	must(b.t, err)
-	must(b.t, os.WriteFile(filepath.Join(dir, "authserver-"+name+".png"), png, 0o644))
+	proxytest.Must(b.t, err)
+	proxytest.Must(b.t, os.WriteFile(filepath.Join(dir, "authserver-"+name+".png"), png, 0o644))
 }

@@ -12,6 +12,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/proxy/authserver"
+	"vexa-sso/proxy/proxytest"
 )
 
 const devicePath = "/sso/device"
@@ -20,12 +21,12 @@ const devicePath = "/sso/device"
 type device struct{ code, user string }
 
 func (w *world) device(changes ...string) device {
-	w.t.Helper()
+	w.T.Helper()
 	a := w.askDevice(changes...)
-	if a.status != http.StatusOK || a.header.Get("Cache-Control") != "no-store" {
-		w.t.Fatalf("%d %v %s", a.status, a.header, a.body)
+	if a.Status != http.StatusOK || a.Header.Get("Cache-Control") != "no-store" {
+		w.T.Fatalf("%d %v %s", a.Status, a.Header, a.Body)
 	}
-	said := a.json(w.t)
+	said := a.json(w.T)
 	return device{said["device_code"].(string), said["user_code"].(string)}
 }
 
@@ -44,23 +45,23 @@ func polling(code string) url.Values {
 
 // poll waits as it should and asks, and returns the error or nothing.
 func (w *world) poll(d device) string {
-	w.t.Helper()
-	w.clock.Advance(5 * time.Second)
+	w.T.Helper()
+	w.Clock.Advance(5 * time.Second)
 	a := w.post(tokenPath, polling(d.code))
-	if a.status == http.StatusOK {
+	if a.Status == http.StatusOK {
 		return ""
 	}
-	_, code := a.refusal(w.t)
+	_, code := a.refusal(w.T)
 	return code
 }
 
 func TestDeviceAuthorization(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
-	said := w.askDevice("scope", "tx", "resource", w.public).json(t)
+	said := w.askDevice("scope", "tx", "resource", w.Public).json(t)
 	if user := said["user_code"].(string); !regexp.MustCompile(`^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}$`).MatchString(user) {
 		t.Errorf("user code %q", user)
-	} else if said["verification_uri"] != w.public+devicePath || said["verification_uri_complete"] != w.public+devicePath+"?user_code="+user || said["expires_in"] != 600.0 || said["interval"] != 5.0 {
+	} else if said["verification_uri"] != w.Public+devicePath || said["verification_uri_complete"] != w.Public+devicePath+"?user_code="+user || said["expires_in"] != 600.0 || said["interval"] != 5.0 {
 		t.Errorf("%v", said)
 	}
 	for name, c := range map[string]struct {
@@ -96,7 +97,7 @@ func TestPolling(t *testing.T) {
 		if got := w.poll(d); got != "slow_down" { // five seconds are not enough any more
 			t.Errorf("after slow_down, as before: %s", got)
 		}
-		w.clock.Advance(10 * time.Second)
+		w.Clock.Advance(10 * time.Second)
 		if got := w.poll(d); got != "authorization_pending" {
 			t.Errorf("after slow_down, as told: %s", got)
 		}
@@ -105,8 +106,8 @@ func TestPolling(t *testing.T) {
 		}
 		b.at(other).allowDevice(ada, devicePath, d.user)
 		a := w.post(tokenPath, polling(d.code)) // at once: it waited long enough
-		if a.status != http.StatusOK || a.json(t)["scope"] != "tx" || !w.works(a.json(t)["access_token"].(string)) {
-			t.Errorf("%d %s", a.status, a.body)
+		if a.Status != http.StatusOK || a.json(t)["scope"] != "tx" || !w.works(a.json(t)["access_token"].(string)) {
+			t.Errorf("%d %s", a.Status, a.Body)
 		}
 		if got := other.poll(d); got != "invalid_grant" {
 			t.Errorf("a second time: %s", got)
@@ -120,8 +121,8 @@ func TestPolling(t *testing.T) {
 
 		d = w.device()
 		ticket := b.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
-		if a := b.submit(devicePath, url.Values{"ticket": {ticket}, "decision": {"deny"}}); a.status != http.StatusOK {
-			t.Errorf("%d %s", a.status, a.body)
+		if a := b.submit(devicePath, url.Values{"ticket": {ticket}, "decision": {"deny"}}); a.Status != http.StatusOK {
+			t.Errorf("%d %s", a.Status, a.Body)
 		}
 		if got := w.poll(d); got != "access_denied" {
 			t.Errorf("denied: %s", got)
@@ -130,12 +131,12 @@ func TestPolling(t *testing.T) {
 			t.Error("a denial is not in the audit")
 		}
 
-		if logged := w.logs.String(); strings.Contains(logged, "vssd_") || strings.Contains(logged, d.user) || strings.Contains(logged, ticket) {
+		if logged := w.Logs.String(); strings.Contains(logged, "vssd_") || strings.Contains(logged, d.user) || strings.Contains(logged, ticket) {
 			t.Error("a code or a ticket is on the log")
 		}
 
 		d = w.device()
-		w.clock.Advance(10 * time.Minute)
+		w.Clock.Advance(10 * time.Minute)
 		if got := w.poll(d); got != "expired_token" {
 			t.Errorf("expired: %s", got)
 		}
@@ -146,22 +147,22 @@ func TestPolling(t *testing.T) {
 func TestDevicePage(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, w *world) {
 		b, d := w.browser(), w.device("scope", "tx")
-		if a := b.open(devicePath + "?user_code=" + d.user); a.status != http.StatusSeeOther || !strings.Contains(a.header.Get("Location"), "/sso/login") {
-			t.Fatalf("nobody: %d %v", a.status, a.header)
+		if a := b.open(devicePath + "?user_code=" + d.user); a.Status != http.StatusSeeOther || !strings.Contains(a.Header.Get("Location"), "/sso/login") {
+			t.Fatalf("nobody: %d %v", a.Status, a.Header)
 		}
 		a := b.openAs(ada, devicePath+"?user_code="+d.user)
-		if a.status != http.StatusOK || !strings.Contains(a.body, d.user) || hiddenTicket.MatchString(a.body) {
-			t.Fatalf("%d %s", a.status, a.body)
+		if a.Status != http.StatusOK || !strings.Contains(a.Body, d.user) || hiddenTicket.MatchString(a.Body) {
+			t.Fatalf("%d %s", a.Status, a.Body)
 		}
-		if a.header.Get("X-Frame-Options") != "DENY" || !strings.Contains(a.header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
-			t.Errorf("%v", a.header)
+		if a.Header.Get("X-Frame-Options") != "DENY" || !strings.Contains(a.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+			t.Errorf("%v", a.Header)
 		}
 		for _, typed := range []string{d.user, strings.ToLower(d.user), " " + d.user[:2] + " " + d.user[2:] + ".", strings.ReplaceAll(d.user, "-", "")} {
 			a = b.submit(devicePath, url.Values{"user_code": {typed}})
 			a.ticket(t)
 		}
 		for _, said := range []string{"Vexa command line", "vexa-sso-cli", d.user, "127.0.0.1", ada, "Acme", "Did somebody send you here?"} {
-			if !strings.Contains(a.body, said) {
+			if !strings.Contains(a.Body, said) {
 				t.Errorf("the page does not say %q", said)
 			}
 		}
@@ -179,24 +180,24 @@ func TestDevicePage(t *testing.T) {
 			"as a consent":          b.submit("/sso/oauth/consent", allow),
 			"a ticket that is none": b.submit(devicePath, url.Values{"ticket": {"x"}, "decision": {"allow"}}),
 		} {
-			if a.status < 400 || a.status >= 500 {
-				t.Errorf("%s: %d %s", what, a.status, a.body)
+			if a.Status < 400 || a.Status >= 500 {
+				t.Errorf("%s: %d %s", what, a.Status, a.Body)
 			}
 		}
 		if got := w.poll(d); got != "authorization_pending" {
 			t.Fatalf("then: %s", got)
 		}
-		if a := b.submit(devicePath, allow); a.status != http.StatusOK {
-			t.Fatalf("%d %s", a.status, a.body)
+		if a := b.submit(devicePath, allow); a.Status != http.StatusOK {
+			t.Fatalf("%d %s", a.Status, a.Body)
 		}
 		deny := url.Values{"ticket": allow["ticket"], "decision": {"deny"}}
 		for what, a := range map[string]answer{"again": b.submit(devicePath, allow), "changing one's mind": b.submit(devicePath, deny)} {
-			if a.status != http.StatusForbidden {
-				t.Errorf("%s: %d %s", what, a.status, a.body)
+			if a.Status != http.StatusForbidden {
+				t.Errorf("%s: %d %s", what, a.Status, a.Body)
 			}
 		}
-		if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.status != http.StatusUnprocessableEntity {
-			t.Errorf("the code again: %d %s", a.status, a.body)
+		if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.Status != http.StatusUnprocessableEntity {
+			t.Errorf("the code again: %d %s", a.Status, a.Body)
 		}
 		if got := w.poll(d); got != "" {
 			t.Errorf("then: %s", got)
@@ -211,7 +212,7 @@ func TestDeviceNeedsAFreshSignIn(t *testing.T) {
 	b, d := w.browser(), w.device()
 	b.openAs(ada, devicePath)
 	ticket := b.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
-	w.clock.Advance(5 * time.Minute)
+	w.Clock.Advance(5 * time.Minute)
 	for what, form := range map[string]url.Values{
 		"a code": {"user_code": {d.user}}, "an answer": {"ticket": {ticket}, "decision": {"allow"}},
 	} {
@@ -223,8 +224,8 @@ func TestDeviceNeedsAFreshSignIn(t *testing.T) {
 	if got := w.poll(d); got != "authorization_pending" {
 		t.Errorf("then: %s", got)
 	}
-	if a := b.open(devicePath); a.status != http.StatusSeeOther || !strings.Contains(a.header.Get("Location"), "fresh=1") {
-		t.Errorf("the page: %d %v", a.status, a.header)
+	if a := b.open(devicePath); a.Status != http.StatusSeeOther || !strings.Contains(a.Header.Get("Location"), "fresh=1") {
+		t.Errorf("the page: %d %v", a.Status, a.Header)
 	}
 	b.allowDevice(ada, devicePath+"?user_code="+d.user, d.user)
 	if got := w.poll(d); got != "" {
@@ -239,8 +240,8 @@ func TestGuessingIsBounded(t *testing.T) {
 	b := w.browser()
 	b.openAs(ada, devicePath)
 	for i := range 10 {
-		if a := b.submit(devicePath, url.Values{"user_code": {"BBBB-BBB" + string("BCDFGHJKLM"[i])}}); a.status != http.StatusUnprocessableEntity {
-			t.Fatalf("guess %d: %d %s", i, a.status, a.body)
+		if a := b.submit(devicePath, url.Values{"user_code": {"BBBB-BBB" + string("BCDFGHJKLM"[i])}}); a.Status != http.StatusUnprocessableEntity {
+			t.Fatalf("guess %d: %d %s", i, a.Status, a.Body)
 		}
 	}
 	d := w.device()
@@ -248,18 +249,18 @@ func TestGuessingIsBounded(t *testing.T) {
 	again.openAs(ada, devicePath)
 	other.openAs(tim, devicePath)
 	for what, b := range map[string]*browser{"the session": b, "the account": again} {
-		if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.status != http.StatusTooManyRequests {
-			t.Errorf("%s: %d %s", what, a.status, a.body)
+		if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.Status != http.StatusTooManyRequests {
+			t.Errorf("%s: %d %s", what, a.Status, a.Body)
 		}
 	}
 	other.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
-	w.clock.Advance(2 * time.Minute)
+	w.Clock.Advance(2 * time.Minute)
 	b.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
 
 	// What cannot be a code is no guess.
 	for range 20 {
-		if a := other.submit(devicePath, url.Values{"user_code": {"hello"}}); a.status != http.StatusUnprocessableEntity {
-			t.Fatalf("%d %s", a.status, a.body)
+		if a := other.submit(devicePath, url.Values{"user_code": {"hello"}}); a.Status != http.StatusUnprocessableEntity {
+			t.Fatalf("%d %s", a.Status, a.Body)
 		}
 	}
 }
@@ -272,13 +273,13 @@ func TestDeviceCodesAreBounded(t *testing.T) {
 		w.device()
 	}
 	a := w.askDevice()
-	if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" || a.header.Get("Retry-After") == "" {
-		t.Errorf("%d %s %v", status, got, a.header)
+	if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" || a.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %s %v", status, got, a.Header)
 	}
 	open := 20
 	for range 99 { // the first twenty are still open then
-		w.clock.Advance(6 * time.Second)
-		if w.askDevice().status == http.StatusOK {
+		w.Clock.Advance(6 * time.Second)
+		if w.askDevice().Status == http.StatusOK {
 			open++
 		}
 	}
@@ -294,9 +295,9 @@ func TestDeviceFlood(t *testing.T) {
 	for i := range 1000 {
 		a := authserver.Authorization{
 			Kind: authserver.KindDevice, Hash: sha256.Sum256(fmt.Append(nil, i)), UserCode: fmt.Sprint("flood ", i), Status: authserver.StatusPending,
-			ExpiresAt: w.clock.Now().Add(10 * time.Minute),
+			ExpiresAt: w.Clock.Now().Add(10 * time.Minute),
 		}
-		must(t, w.store.AddAuthorization(t.Context(), a, 1000))
+		proxytest.Must(t, w.Store.AddAuthorization(t.Context(), a, 1000))
 	}
 	w.device()
 }
@@ -326,8 +327,8 @@ func TestDeviceScopes(t *testing.T) {
 	w := newWorld(t, "")
 	b, d := w.browser(), w.device("scope", "bot")
 	b.openAs(tim, devicePath)
-	if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.status != http.StatusUnprocessableEntity || hiddenTicket.MatchString(a.body) {
-		t.Errorf("%d %s", a.status, a.body)
+	if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.Status != http.StatusUnprocessableEntity || hiddenTicket.MatchString(a.Body) {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	d = w.device()
 	b.allowDevice(tim, devicePath, d.user)

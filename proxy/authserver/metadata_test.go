@@ -11,17 +11,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vexa-sso/proxy/authserver"
+	"vexa-sso/proxy/proxytest"
 )
 
 // The document says exactly what there is (RFC 8414, RFC 9207, RFC 8628), to everybody.
 func TestMetadata(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
-	b := &browser{w.client(nil), w}
+	b := w.program()
 	a := b.send("GET", authserver.MetadataPath, "", "Origin", "https://a.page.example")
 	var got map[string]any
-	must(t, json.Unmarshal([]byte(a.body), &got))
-	issuer := w.public + "/sso/oauth"
+	proxytest.Must(t, json.Unmarshal([]byte(a.Body), &got))
+	issuer := w.Public + "/sso/oauth"
 	want := map[string]any{
 		"issuer":                                         issuer,
 		"authorization_endpoint":                         issuer + "/authorize",
@@ -41,8 +42,8 @@ func TestMetadata(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if a.header.Get("Access-Control-Allow-Origin") != "*" || a.header.Get("Content-Type") != "application/json" || a.header.Get("Access-Control-Allow-Credentials") != "" {
-		t.Errorf("%v", a.header)
+	if a.Header.Get("Access-Control-Allow-Origin") != "*" || a.Header.Get("Content-Type") != "application/json" || a.Header.Get("Access-Control-Allow-Credentials") != "" {
+		t.Errorf("%v", a.Header)
 	}
 	for name, value := range got {
 		address, ok := value.(string)
@@ -50,13 +51,13 @@ func TestMetadata(t *testing.T) {
 			continue
 		}
 		u, err := url.Parse(address)
-		must(t, err)
-		if a := b.send("GET", u.Path, ""); a.status == http.StatusNotFound {
+		proxytest.Must(t, err)
+		if a := b.send("GET", u.Path, ""); a.Status == http.StatusNotFound {
 			t.Errorf("%s leads nowhere", name)
 		}
 	}
-	if a := b.send("POST", authserver.MetadataPath, ""); a.status != http.StatusMethodNotAllowed {
-		t.Errorf("POST: %d", a.status)
+	if a := b.send("POST", authserver.MetadataPath, ""); a.Status != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %d", a.Status)
 	}
 }
 
@@ -71,14 +72,14 @@ func TestNothingElseIsThere(t *testing.T) {
 		".well-known/openid-configuration", ".well-known/oauth-authorization-server", "token/", "authorize/", "consent/x", "",
 	} {
 		for _, method := range []string{"GET", "POST"} {
-			if a := b.send(method, "/sso/oauth/"+path, "", "Sec-Fetch-Site", "same-origin"); a.status != http.StatusNotFound {
-				t.Errorf("%s %s: %d", method, path, a.status)
+			if a := b.send(method, "/sso/oauth/"+path, "", "Sec-Fetch-Site", "same-origin"); a.Status != http.StatusNotFound {
+				t.Errorf("%s %s: %d", method, path, a.Status)
 			}
 		}
 	}
 	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/openid-configuration/sso/oauth", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"} {
-		if a := b.send("GET", path, ""); a.status < 400 {
-			t.Errorf("%s: %d", path, a.status)
+		if a := b.send("GET", path, ""); a.Status < 400 {
+			t.Errorf("%s: %d", path, a.Status)
 		}
 	}
 	given := w.post(tokenPath, exchange(b.codeFor(ada, request()))).json(t)

@@ -10,13 +10,14 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/proxy/authserver"
+	"vexa-sso/proxy/proxytest"
 )
 
 // unknown is a value in good shape that nobody was ever given.
 func unknown(t testing.TB, prefix string) string {
 	t.Helper()
 	value, err := mapping.NewTokenValue(rand.Reader, prefix)
-	must(t, err)
+	proxytest.Must(t, err)
 	return value
 }
 
@@ -47,19 +48,19 @@ func TestNeighboursAreServed(t *testing.T) {
 		"nothing to revoke":      {"/sso/oauth/revoke", revocation("nonsense"), http.StatusOK},
 	} {
 		for i := range 120 {
-			if a := w.post(c.path, c.form); a.status != c.want {
-				t.Fatalf("%s, time %d: %d %s", what, i, a.status, a.body)
+			if a := w.post(c.path, c.form); a.Status != c.want {
+				t.Fatalf("%s, time %d: %d %s", what, i, a.Status, a.Body)
 			}
 		}
 	}
-	if a := w.post(tokenPath, renewal(given["refresh_token"])); a.status != http.StatusOK {
-		t.Errorf("a good refresh value: %d %s", a.status, a.body)
+	if a := w.post(tokenPath, renewal(given["refresh_token"])); a.Status != http.StatusOK {
+		t.Errorf("a good refresh value: %d %s", a.Status, a.Body)
 	}
 	if got := w.poll(waiting); got != "authorization_pending" {
 		t.Errorf("a device that waits: %s", got)
 	}
-	if a := w.askDevice(); a.status != http.StatusOK {
-		t.Errorf("another device: %d %s", a.status, a.body)
+	if a := w.askDevice(); a.Status != http.StatusOK {
+		t.Errorf("another device: %d %s", a.Status, a.Body)
 	}
 }
 
@@ -77,14 +78,14 @@ func TestMadeUpValuesAreBounded(t *testing.T) {
 	}
 	w.post(tokenPath, renewal(dead))
 	for i := range 99 {
-		if a := kinds[i%4](); a.status == http.StatusTooManyRequests {
-			t.Fatalf("value %d: %s", i, a.body)
+		if a := kinds[i%4](); a.Status == http.StatusTooManyRequests {
+			t.Fatalf("value %d: %s", i, a.Body)
 		}
 	}
 	for i, show := range kinds {
 		a := show()
-		if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" || a.header.Get("Retry-After") != "1" {
-			t.Errorf("kind %d: %d %s %v", i, status, got, a.header)
+		if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" || a.Header.Get("Retry-After") != "1" {
+			t.Errorf("kind %d: %d %s %v", i, status, got, a.Header)
 		}
 	}
 	for what, value := range map[string]string{"dead": dead, "in bad shape": "nonsense"} {
@@ -94,10 +95,10 @@ func TestMadeUpValuesAreBounded(t *testing.T) {
 			}
 		}
 	}
-	w.clock.Advance(time.Second)
+	w.Clock.Advance(time.Second)
 	for i := range 10 {
-		if a := kinds[0](); a.status == http.StatusTooManyRequests {
-			t.Errorf("a second later, value %d: %s", i, a.body)
+		if a := kinds[0](); a.Status == http.StatusTooManyRequests {
+			t.Errorf("a second later, value %d: %s", i, a.Body)
 		}
 	}
 }
@@ -114,14 +115,14 @@ func TestDeadValuesAreRemembered(t *testing.T) {
 	for _, form := range dead {
 		w.post(tokenPath, form)
 	}
-	must(t, w.store.Close())
+	proxytest.Must(t, w.Store.Close())
 	for _, want := range []int{http.StatusBadRequest, http.StatusServiceUnavailable} {
 		for what, form := range dead {
-			if a := w.post(tokenPath, form); a.status != want {
-				t.Errorf("%s: %d %s, want %d", what, a.status, a.body, want)
+			if a := w.post(tokenPath, form); a.Status != want {
+				t.Errorf("%s: %d %s, want %d", what, a.Status, a.Body, want)
 			}
 		}
-		w.clock.Advance(time.Minute)
+		w.Clock.Advance(time.Minute)
 	}
 }
 
@@ -135,7 +136,7 @@ func TestDeadForOneClientAlone(t *testing.T) {
 			t.Errorf("%d %s", status, got)
 		}
 	}
-	if a := w.post(tokenPath, renewal(value)); a.status != http.StatusOK {
-		t.Errorf("%d %s", a.status, a.body)
+	if a := w.post(tokenPath, renewal(value)); a.Status != http.StatusOK {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }

@@ -6,13 +6,14 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/proxy/authserver"
+	"vexa-sso/proxy/proxytest"
 )
 
 // put gives the account of everybody who agreed to something a status.
 func (w *world) put(status mapping.Status) {
-	w.t.Helper()
+	w.T.Helper()
 	id := w.events(mapping.EventToolAuthorized)[0].Account
-	must(w.t, w.store.Update(w.t.Context(), func(tx mapping.Tx) error {
+	proxytest.Must(w.T, w.Store.Update(w.T.Context(), func(tx mapping.Tx) error {
 		acc, err := tx.Account(id)
 		if err != nil {
 			return err
@@ -41,8 +42,8 @@ func TestPendingPerson(t *testing.T) {
 				"code":    {w.post(tokenPath, exchange(code)), "temporarily_unavailable"},
 				"device":  {w.post(tokenPath, polling(d.code)), "slow_down"}, // it gives up at any other error
 			} {
-				if status, got := c.got.refusal(t); status != http.StatusServiceUnavailable || got != c.want || c.got.header.Get("Retry-After") == "" {
-					t.Errorf("%s: %d %s %v", what, status, got, c.got.header)
+				if status, got := c.got.refusal(t); status != http.StatusServiceUnavailable || got != c.want || c.got.Header.Get("Retry-After") == "" {
+					t.Errorf("%s: %d %s %v", what, status, got, c.got.Header)
 				}
 			}
 		}
@@ -51,8 +52,8 @@ func TestPendingPerson(t *testing.T) {
 		for what, a := range map[string]answer{
 			"refresh": w.post(tokenPath, renewal(given["refresh_token"])), "code": w.post(tokenPath, exchange(code)), "device": w.post(tokenPath, polling(d.code)),
 		} {
-			if a.status != http.StatusOK {
-				t.Errorf("%s, once approved: %d %s", what, a.status, a.body)
+			if a.Status != http.StatusOK {
+				t.Errorf("%s, once approved: %d %s", what, a.Status, a.Body)
 			}
 		}
 		if status, got := w.post(tokenPath, exchange(code)).refusal(t); status != http.StatusBadRequest || got != "invalid_grant" {
@@ -69,7 +70,7 @@ func TestPendingCodeExpires(t *testing.T) {
 	w.put(mapping.Pending)
 	w.post(tokenPath, exchange(code))
 	w.put(mapping.Active)
-	w.clock.Advance(authserver.CodeLifetime)
+	w.Clock.Advance(authserver.CodeLifetime)
 	if status, got := w.post(tokenPath, exchange(code)).refusal(t); status != http.StatusBadRequest || got != "invalid_grant" {
 		t.Errorf("%d %s", status, got)
 	}

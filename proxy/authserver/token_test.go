@@ -13,6 +13,7 @@ import (
 	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/authserver"
+	"vexa-sso/proxy/proxytest"
 )
 
 const tokenPath = "/sso/oauth/token"
@@ -44,26 +45,26 @@ func TestCodeIsBound(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			code := b.codeFor(ada, request())
 			form, err := url.ParseQuery(c.asked)
-			must(t, err)
+			proxytest.Must(t, err)
 			form["code"][0] = code
 			if status, got := w.post(tokenPath, form).refusal(t); got != c.want || status != map[bool]int{true: 401, false: 400}[c.want == "invalid_client"] {
 				t.Errorf("%d %s, want %s", status, got, c.want)
 			}
 			// Who has a code and cannot show what goes with it has it from somebody else: then it is good for nobody.
 			a := w.post(tokenPath, exchange(code))
-			if burnt := c.want == "invalid_grant"; burnt != (a.status != http.StatusOK) {
-				t.Errorf("then, in order: %d %s", a.status, a.body)
+			if burnt := c.want == "invalid_grant"; burnt != (a.Status != http.StatusOK) {
+				t.Errorf("then, in order: %d %s", a.Status, a.Body)
 			}
 		})
 	}
 	t.Run("after a minute", func(t *testing.T) {
 		code := b.codeFor(ada, request())
-		w.clock.Advance(time.Minute)
+		w.Clock.Advance(time.Minute)
 		if status, got := w.post(tokenPath, exchange(code)).refusal(t); status != 400 || got != "invalid_grant" {
 			t.Errorf("%d %s", status, got)
 		}
 	})
-	if logged := w.logs.String(); strings.Contains(logged, "vssc_") || strings.Contains(logged, "vsso_") || strings.Contains(logged, verifier) || strings.Contains(logged, challengeOf(verifier)) {
+	if logged := w.Logs.String(); strings.Contains(logged, "vssc_") || strings.Contains(logged, "vsso_") || strings.Contains(logged, verifier) || strings.Contains(logged, challengeOf(verifier)) {
 		t.Error("a code, a token, a verifier or a challenge is on the log")
 	}
 }
@@ -112,20 +113,20 @@ func TestHostileTokenRequests(t *testing.T) {
 		{"an unknown device code", "POST", "", "client_id=vexa-sso-cli&grant_type=urn:ietf:params:oauth:grant-type:device_code&device_code=vssd_x", []string{"Content-Type", form}, 400, "invalid_grant"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w.clock.Advance(time.Minute) // what failed before is forgiven
-			b := &browser{w.client(nil), w}
+			w.Clock.Advance(time.Minute) // what failed before is forgiven
+			b := w.program()
 			a := b.send(c.method, tokenPath+c.query, c.body, c.header...)
 			if c.want == "" {
-				if a.status != c.status || a.header.Get("Access-Control-Allow-Origin") != "" {
-					t.Errorf("%d %v", a.status, a.header)
+				if a.Status != c.status || a.Header.Get("Access-Control-Allow-Origin") != "" {
+					t.Errorf("%d %v", a.Status, a.Header)
 				}
 				return
 			}
 			if status, got := a.refusal(t); status != c.status || got != c.want {
 				t.Errorf("%d %s, want %d %s", status, got, c.status, c.want)
 			}
-			if a.header.Get("Cache-Control") != "no-store" || (a.status == 401) != (a.header.Get("WWW-Authenticate") != "") || a.header.Get("Access-Control-Allow-Origin") != "" {
-				t.Errorf("%v", a.header)
+			if a.Header.Get("Cache-Control") != "no-store" || (a.Status == 401) != (a.Header.Get("WWW-Authenticate") != "") || a.Header.Get("Access-Control-Allow-Origin") != "" {
+				t.Errorf("%v", a.Header)
 			}
 		})
 	}
@@ -138,8 +139,8 @@ func TestCookiesAreNotAsked(t *testing.T) {
 	b := w.browser()
 	code := b.codeFor(ada, request())
 	a := b.send("POST", tokenPath, exchange(code, "client_id", "web").Encode(), "Content-Type", "application/x-www-form-urlencoded", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
-	if status, got := a.refusal(t); status != 400 || got != "invalid_grant" || len(a.header["Set-Cookie"]) > 0 || a.header.Get("Access-Control-Allow-Origin") != "" {
-		t.Errorf("%d %s %v", status, got, a.header)
+	if status, got := a.refusal(t); status != 400 || got != "invalid_grant" || len(a.Header["Set-Cookie"]) > 0 || a.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("%d %s %v", status, got, a.Header)
 	}
 }
 
@@ -166,7 +167,7 @@ func TestCodeReuse(t *testing.T) {
 		if n := len(w.events(mapping.EventTokenRevoked)); n != 1 {
 			t.Errorf("%d tokens revoked", n)
 		}
-		if !strings.Contains(w.logs.String(), `"level":"WARN","msg":"audit","event":{"id":"`+events[0].ID) {
+		if !strings.Contains(w.Logs.String(), `"level":"WARN","msg":"audit","event":{"id":"`+events[0].ID) {
 			t.Error("the reuse of a code is no warning on the log")
 		}
 	})
@@ -182,7 +183,7 @@ func TestCodeRace(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 6 {
 			all.Go(func() {
-				if a := replicas[i%2].post(tokenPath, exchange(code)); a.status == http.StatusOK {
+				if a := replicas[i%2].post(tokenPath, exchange(code)); a.Status == http.StatusOK {
 					mu.Lock()
 					defer mu.Unlock()
 					given = append(given, a.json(t))
@@ -196,7 +197,7 @@ func TestCodeRace(t *testing.T) {
 		for _, one := range given {
 			w.gone(one)
 		}
-		if tokens, err := w.accounts.TokensOf(t.Context(), ""); err != nil || len(tokens) != 0 {
+		if tokens, err := w.Accounts.TokensOf(t.Context(), ""); err != nil || len(tokens) != 0 {
 			t.Errorf("left: %v %v", tokens, err)
 		}
 	})
@@ -204,10 +205,10 @@ func TestCodeRace(t *testing.T) {
 
 // gone checks that nothing of what a program was given is good any more.
 func (w *world) gone(given map[string]any) {
-	w.t.Helper()
-	waitFor(w.t, "the access token to end", func() bool { return !w.works(given["access_token"].(string)) })
-	if status, got := w.post(tokenPath, renewal(given["refresh_token"])).refusal(w.t); status != 400 || got != "invalid_grant" {
-		w.t.Errorf("the refresh token: %d %s", status, got)
+	w.T.Helper()
+	waitFor(w.T, "the access token to end", func() bool { return !w.works(given["access_token"].(string)) })
+	if status, got := w.post(tokenPath, renewal(given["refresh_token"])).refusal(w.T); status != 400 || got != "invalid_grant" {
+		w.T.Errorf("the refresh token: %d %s", status, got)
 	}
 }
 
@@ -225,15 +226,15 @@ func TestRefreshReuse(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, w *world) {
 		other := w.replica()
 		first := w.post(tokenPath, exchange(w.browser().codeFor(ada, request()))).json(t)
-		if a := w.post(tokenPath, renewal(first["refresh_token"])); a.status != http.StatusOK {
-			t.Fatalf("%d %s", a.status, a.body)
+		if a := w.post(tokenPath, renewal(first["refresh_token"])); a.Status != http.StatusOK {
+			t.Fatalf("%d %s", a.Status, a.Body)
 		}
-		w.clock.Advance(20 * time.Second)
+		w.Clock.Advance(20 * time.Second)
 		second := other.post(tokenPath, renewal(first["refresh_token"]))
-		if second.status != http.StatusOK || second.header.Get("Cache-Control") != "no-store" {
-			t.Fatalf("%d %v %s", second.status, second.header, second.body)
+		if second.Status != http.StatusOK || second.Header.Get("Cache-Control") != "no-store" {
+			t.Fatalf("%d %v %s", second.Status, second.Header, second.Body)
 		}
-		w.clock.Advance(20 * time.Second)
+		w.Clock.Advance(20 * time.Second)
 		if status, got := w.post(tokenPath, renewal(first["refresh_token"])).refusal(t); status != 400 || got != "invalid_grant" {
 			t.Errorf("%d %s", status, got)
 		}
@@ -266,9 +267,9 @@ func TestRefresh(t *testing.T) {
 			t.Errorf("%s: %d %s, want %s", name, status, got, c.want)
 		}
 	}
-	a := w.post(tokenPath, renewal(value, "scope", "tx bot", "resource", w.public+"/mcp"))
-	if a.status != http.StatusOK || a.json(t)["scope"] != "bot tx" {
-		t.Errorf("the same scopes: %d %s", a.status, a.body)
+	a := w.post(tokenPath, renewal(value, "scope", "tx bot", "resource", w.Public+"/mcp"))
+	if a.Status != http.StatusOK || a.json(t)["scope"] != "bot tx" {
+		t.Errorf("the same scopes: %d %s", a.Status, a.Body)
 	}
 }
 
@@ -280,7 +281,7 @@ func TestSuspendedPerson(t *testing.T) {
 	given := w.post(tokenPath, exchange(b.codeFor(ada, request()))).json(t)
 	code := b.codeFor(ada, request())
 	account := w.events(mapping.EventToolAuthorized)[0].Account
-	must(t, w.accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
 	if status, got := w.post(tokenPath, exchange(code)).refusal(t); status != 400 || got != "invalid_grant" {
 		t.Errorf("%d %s", status, got)
 	}
@@ -305,8 +306,8 @@ func TestRevocation(t *testing.T) {
 			t.Errorf("another client's %s: %d %s", which, status, got)
 		}
 		for range 2 { // the second time there is nothing left to revoke, and that is no error
-			if a := revoke(given[which], "token_type_hint", "nonsense"); a.status != http.StatusOK {
-				t.Errorf("%s: %d %s", which, a.status, a.body)
+			if a := revoke(given[which], "token_type_hint", "nonsense"); a.Status != http.StatusOK {
+				t.Errorf("%s: %d %s", which, a.Status, a.Body)
 			}
 		}
 		w.gone(given)
@@ -318,14 +319,14 @@ func TestRevocation(t *testing.T) {
 		t.Errorf("%+v", events)
 	}
 	account := w.events(mapping.EventToolAuthorized)[0].Account
-	_, personal, err := w.accounts.CreateToken(t.Context(), account, mapping.NewToken{Kind: mapping.TokenPersonal, Name: "mine", Scopes: rule.NewScopes("tx")}, account)
-	must(t, err)
+	_, personal, err := w.Accounts.CreateToken(t.Context(), account, mapping.NewToken{Kind: mapping.TokenPersonal, Name: "mine", Scopes: rule.NewScopes("tx")}, account)
+	proxytest.Must(t, err)
 	if status, got := revoke(personal).refusal(t); status != 400 || got != "invalid_grant" || !w.works(personal) {
 		t.Errorf("a personal token: %d %s", status, got)
 	}
 	for _, unknown := range []string{"nonsense", "vsso_" + strings.Repeat("0", 49), strings.Repeat("x", 2000)} {
-		if a := revoke(unknown); a.status != http.StatusOK {
-			t.Errorf("%q: %d %s", unknown, a.status, a.body)
+		if a := revoke(unknown); a.Status != http.StatusOK {
+			t.Errorf("%q: %d %s", unknown, a.Status, a.Body)
 		}
 	}
 	if status, got := revoke("").refusal(t); status != 400 || got != "invalid_request" {
@@ -342,7 +343,7 @@ func TestTokenIsNotPassedOn(t *testing.T) {
 	if !w.works(access) {
 		t.Fatal("the access token opens nothing")
 	}
-	requests := w.vexa.GatewayWire().Requests()
+	requests := w.Vexa.GatewayWire().Requests()
 	for _, r := range requests {
 		if strings.Contains(string(r.Raw), access) {
 			t.Errorf("Vexa was shown the token: %s", r.Raw)
@@ -358,16 +359,16 @@ func TestStoreAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	code := w.browser().codeFor(ada, request())
-	must(t, w.store.Close())
+	proxytest.Must(t, w.Store.Close())
 	a := w.post(tokenPath, exchange(code))
-	if status, got := a.refusal(t); status != http.StatusServiceUnavailable || got != "temporarily_unavailable" || a.header.Get("Retry-After") == "" {
-		t.Errorf("%d %s %v", status, got, a.header)
+	if status, got := a.refusal(t); status != http.StatusServiceUnavailable || got != "temporarily_unavailable" || a.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %s %v", status, got, a.Header)
 	}
 	value, err := mapping.NewTokenValue(strings.NewReader(strings.Repeat("x", 32)), "vssd_")
-	must(t, err)
+	proxytest.Must(t, err)
 	a = w.post(tokenPath, polling(value))
-	if status, got := a.refusal(t); status != http.StatusServiceUnavailable || got != "slow_down" || a.header.Get("Retry-After") == "" {
-		t.Errorf("%d %s %v", status, got, a.header)
+	if status, got := a.refusal(t); status != http.StatusServiceUnavailable || got != "slow_down" || a.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %s %v", status, got, a.Header)
 	}
 }
 

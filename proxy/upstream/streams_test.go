@@ -1,4 +1,4 @@
-package proxy_test
+package upstream_test
 
 import (
 	"errors"
@@ -13,12 +13,13 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // Events arrive when they are sent, and not when there are many of them; a stream that is silent is open all the same.
 func TestEventStreams(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	live := b.Open("GET", "/agent/meeting/stream")
 	live.Expect("event: ready", "data: {}", "")
@@ -26,7 +27,7 @@ func TestEventStreams(t *testing.T) {
 	if tools.Header.Get("Mcp-Session-Id") == "" {
 		t.Errorf("%v", tools.Header)
 	}
-	Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "", 2))
+	proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "", 2))
 	for _, note := range []string{"one", "two"} {
 		if w.Vexa.Emit("/agent/meeting/stream", "note", note) != 1 || w.Vexa.Emit("/mcp", "", note) != 1 {
 			t.Fatal("not emitted")
@@ -44,7 +45,7 @@ func TestEventStreams(t *testing.T) {
 
 	// The client's end ends the gateway's.
 	live.Body.Close()
-	Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/agent/meeting/stream", 0))
+	proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/agent/meeting/stream", 0))
 	w.Vexa.Set(vexatest.Gateway, vexatest.Down) // and the gateway's end the client's
 	if !tools.Ends() {
 		t.Error("the stream outlives the gateway")
@@ -55,70 +56,70 @@ func TestEventStreams(t *testing.T) {
 // S5, D9: streams end with the access that they need, and no others do.
 func TestEventStreamsEndWithAccess(t *testing.T) {
 	t.Parallel()
-	account := func(w *World) string { return AccountOf(w.T, w, "ada@acme.example") }
-	revoke := func(w *World, r mapping.Revocation) {
+	account := func(w *proxytest.World) string { return proxytest.AccountOf(w.T, w, "ada@acme.example") }
+	revoke := func(w *proxytest.World, r mapping.Revocation) {
 		r.Account = account(w)
-		Must(w.T, w.Accounts.Revoke(w.T.Context(), r, "admin"))
+		proxytest.Must(w.T, w.Accounts.Revoke(w.T.Context(), r, "admin"))
 	}
 	// Two streams of one session: one needs bot or tx, the other is denied by a rule of some cases. And one of another session.
 	for _, tc := range []struct {
 		name                string
-		end                 func(w *World, b *Browser)
+		end                 func(w *proxytest.World, b *proxytest.Browser)
 		after               time.Duration
 		live, mcp, otherMCP bool // is open afterwards
 	}{
-		{"sign-out", func(_ *World, b *Browser) {
+		{"sign-out", func(_ *proxytest.World, b *proxytest.Browser) {
 			b.Send("POST", "/sso/logout", "", "Origin", b.W.Public)
 		}, 0, false, false, true},
-		{"the account is suspended", func(w *World, _ *Browser) {
+		{"the account is suspended", func(w *proxytest.World, _ *proxytest.Browser) {
 			revoke(w, mapping.Revocation{Kind: mapping.RevokeAccount})
 		}, 0, false, false, false},
-		{"a grant is looked at again and still covers all", func(w *World, _ *Browser) {
-			rules := StaffRules()
+		{"a grant is looked at again and still covers all", func(w *proxytest.World, _ *proxytest.Browser) {
+			rules := proxytest.StaffRules()
 			rules[0].Grant.Scopes = []string{"tx"}
 			w.ReplaceRules(rules)
 			revoke(w, mapping.Revocation{Kind: mapping.RevokeGrant})
 		}, 0, true, true, true},
-		{"a grant that covers nothing any more", func(w *World, _ *Browser) {
-			rules := StaffRules()
+		{"a grant that covers nothing any more", func(w *proxytest.World, _ *proxytest.Browser) {
+			rules := proxytest.StaffRules()
 			rules[0].Grant.Scopes = []string{"browser"}
 			w.ReplaceRules(rules)
 			revoke(w, mapping.Revocation{Kind: mapping.RevokeGrant})
 		}, 0, false, false, false},
-		{"a grant that denies one route", func(w *World, _ *Browser) {
-			rules := StaffRules()
+		{"a grant that denies one route", func(w *proxytest.World, _ *proxytest.Browser) {
+			rules := proxytest.StaffRules()
 			rules[0].Grant.DenyRoutes = []string{"GET /agent/{rest...}"}
 			w.ReplaceRules(rules)
 		}, time.Second, false, true, true},
-		{"the session is over", func(w *World, _ *Browser) { w.Clock.Advance(25 * time.Hour) }, time.Second, false, false, false},
-		{"the store stays away", func(w *World, _ *Browser) { w.Away.Store(true) }, time.Second, false, false, false},
-		{"entries of the log were missed, a sign-out among them", func(w *World, b *Browser) {
+		{"the session is over", func(w *proxytest.World, _ *proxytest.Browser) { w.Clock.Advance(25 * time.Hour) }, time.Second, false, false, false},
+		{"the store stays away", func(w *proxytest.World, _ *proxytest.Browser) { w.Away.Store(true) }, time.Second, false, false, false},
+		{"entries of the log were missed, a sign-out among them", func(w *proxytest.World, b *proxytest.Browser) {
 			sessions, err := w.Store.SessionsOf(w.T.Context(), account(w))
-			Must(w.T, err)
-			Must(w.T, w.Store.Update(w.T.Context(), func(tx mapping.Tx) error { return tx.DeleteSession(sessions[0].ID) }))
+			proxytest.Must(w.T, err)
+			proxytest.Must(w.T, w.Store.Update(w.T.Context(), func(tx mapping.Tx) error { return tx.DeleteSession(sessions[0].ID) }))
 			w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeEverything})
 		}, 0, false, false, true},
-		{"the program stops", func(w *World, _ *Browser) { w.Proxy.CutStreams() }, 0, false, false, false},
+		{"the program stops", func(w *proxytest.World, _ *proxytest.Browser) { w.Proxy.CutStreams() }, 0, false, false, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			w := Start(t)
+			w := proxytest.Start(t)
 			b, other := w.SignIn("ada@acme.example"), w.SignIn("ada@acme.example")
 			live, mcp, otherMCP := b.Open("GET", "/agent/meeting/stream"), b.Open("GET", "/mcp"), other.Open("GET", "/mcp")
-			Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "", 3))
+			proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "", 3))
 			live.Expect("event: ready", "data: {}", "")
 
 			tc.end(w, b)
 			ended := oidctest.StartStopwatch(t)
 			for _, s := range []struct {
-				events *Events
+				events *proxytest.Events
 				open   bool
 			}{{live, tc.live}, {mcp, tc.mcp}, {otherMCP, tc.otherMCP}} {
 				if !s.open && (!s.events.Ends() || ended.Took() > oidctest.Promised+tc.after) {
 					t.Errorf("%s has not ended after %s", s.events.Request.URL.Path, ended.Took())
 				}
 			}
-			Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "", count(tc.live, tc.mcp, tc.otherMCP)))
+			proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "", count(tc.live, tc.mcp, tc.otherMCP)))
 			if tc.live && tc.mcp { // nothing ends that may go on: look for longer than it takes to look
 				w.WaitFor("the recheck", func() bool { return ended.Took() > oidctest.Promised+500*time.Millisecond })
 			}
@@ -156,19 +157,19 @@ func TestEventStreamIsCutHard(t *testing.T) {
 		<-r.Context().Done()
 		close(ended)
 	})
-	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway = g.URL })
 	b := w.SignIn("ada@acme.example")
 	client, err := net.Dial("tcp", w.Host)
-	Must(t, err)
+	proxytest.Must(t, err)
 	defer client.Close()
-	_, err = io.WriteString(client, w.Fill("GET /mcp HTTP/1.1\r\n"+SignedIn+"\r\n", b.Cookie(), ""))
-	Must(t, err)
+	_, err = io.WriteString(client, w.Fill("GET /mcp HTTP/1.1\r\n"+proxytest.SignedIn+"\r\n", b.Cookie(), ""))
+	proxytest.Must(t, err)
 	select {
 	case <-full:
 	case <-time.After(oidctest.Patience):
 		t.Fatal("100 MiB went to a client that does not read")
 	}
-	revoked, account := oidctest.StartStopwatch(t), AccountOf(t, w, "ada@acme.example")
+	revoked, account := oidctest.StartStopwatch(t), proxytest.AccountOf(t, w, "ada@acme.example")
 	w.WaitFor("the place in the register", func() bool {
 		w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: account}) // again and again, which gives it no more time
 		return w.Metric("vexa_sso_streams", "events") == 0
@@ -177,7 +178,7 @@ func TestEventStreamIsCutHard(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 	<-ended
-	Must(t, client.SetDeadline(time.Now().Add(oidctest.Patience)))
+	proxytest.Must(t, client.SetDeadline(time.Now().Add(oidctest.Patience)))
 	var timeout net.Error
 	if _, err := io.Copy(io.Discard, client); errors.As(err, &timeout) && timeout.Timeout() {
 		t.Error("the connection stays open")
@@ -187,7 +188,7 @@ func TestEventStreamIsCutHard(t *testing.T) {
 // S5: once the program stops, no stream begins any more.
 func TestNoStreamBeginsWhileStopping(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	b.Get("/bots")
 	w.Proxy.CutStreams()
@@ -208,19 +209,19 @@ func TestEventStreamsOverHTTP2(t *testing.T) {
 			_, _ = io.WriteString(rw, "data: "+strings.Repeat("x", 1<<20)+"\n\n")
 		}
 	})
-	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway = g.URL })
 	b, other := w.SignIn("ada@acme.example"), w.SignIn("grace@acme.example")
 	server := httptest.NewUnstartedServer(w.Proxy)
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	ask := func(b *Browser, path string) *http.Response {
+	ask := func(b *proxytest.Browser, path string) *http.Response {
 		req, err := http.NewRequestWithContext(w.Within(20*time.Second), "GET", server.URL+path, nil)
-		Must(t, err)
+		proxytest.Must(t, err)
 		req.Host = w.Host
 		req.Header.Set("Cookie", b.Cookie())
 		res, err := server.Client().Do(req)
-		Must(t, err)
+		proxytest.Must(t, err)
 		t.Cleanup(func() { res.Body.Close() })
 		if res.ProtoMajor != 2 || res.StatusCode != http.StatusOK {
 			t.Fatalf("%s: %s %d", path, res.Proto, res.StatusCode)
@@ -229,8 +230,8 @@ func TestEventStreamsOverHTTP2(t *testing.T) {
 	}
 	read, unread, others := ask(b, "/mcp"), ask(b, "/mcp"), ask(other, "/mcp")
 	_, err := io.CopyN(io.Discard, others.Body, 1<<20)
-	Must(t, err)
-	w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: AccountOf(t, w, "ada@acme.example")})
+	proxytest.Must(t, err)
+	w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, "ada@acme.example")})
 	revoked := oidctest.StartStopwatch(t)
 	if _, err := io.Copy(io.Discard, read.Body); err == nil || revoked.Took() > oidctest.Promised {
 		t.Errorf("%v after %s", err, revoked.Took())

@@ -1,4 +1,4 @@
-package proxy_test
+package upstream_test
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // V1, S1: WebSockets pass with what Vexa says on them, and the key reaches it as a header and in no other way.
@@ -28,18 +29,18 @@ func TestWebSocket(t *testing.T) {
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
 		t.Run(generation, func(t *testing.T) {
 			t.Parallel()
-			w := Start(t, func(o *Options) { o.Generation = generation })
+			w := proxytest.Start(t, func(o *proxytest.Options) { o.Generation = generation })
 			b := w.SignIn("ada@acme.example")
 			if res := b.Send("POST", "/bots", `{"platform":"google_meet","native_meeting_id":"abc"}`, "Content-Type", "application/json", "Origin", w.Public); res.Status != http.StatusCreated {
 				t.Fatal(res.Status, res.Body)
 			}
 			w.Vexa.GatewayWire().Forget()
 			conn, res, err := b.Socket("/ws?api_key=vxa_bot_victim&x=1&API_KEY=y")
-			Must(t, err)
-			if answer := Talk(t, conn, `{"action":"ping"}`); answer != `{"type": "pong"}` {
+			proxytest.Must(t, err)
+			if answer := proxytest.Talk(t, conn, `{"action":"ping"}`); answer != `{"type": "pong"}` {
 				t.Error(answer)
 			}
-			if answer := Talk(t, conn, `{"action":"subscribe","meetings":[{"platform":"google_meet","native_id":"abc"}]}`); !strings.HasPrefix(answer, `{"type": "subscribed"`) {
+			if answer := proxytest.Talk(t, conn, `{"action":"subscribe","meetings":[{"platform":"google_meet","native_id":"abc"}]}`); !strings.HasPrefix(answer, `{"type": "subscribed"`) {
 				t.Error(answer)
 			}
 			said := `{"type":"transcript","text":"` + strings.Repeat("so to say ", 300_000) + `"}`
@@ -49,7 +50,7 @@ func TestWebSocket(t *testing.T) {
 			if _, heard, err := conn.Read(w.Within(10 * time.Second)); err != nil || string(heard) != said {
 				t.Errorf("%d bytes of %d, %v", len(heard), len(said), err)
 			}
-			if answer := Talk(t, conn, `{"action":"`+strings.Repeat("x", 900_000)+`"}`); answer != `{"type": "error", "error": "unknown_action"}` {
+			if answer := proxytest.Talk(t, conn, `{"action":"`+strings.Repeat("x", 900_000)+`"}`); answer != `{"type": "error", "error": "unknown_action"}` {
 				t.Error(answer)
 			}
 
@@ -60,8 +61,8 @@ func TestWebSocket(t *testing.T) {
 			if res.Header.Get("Server") != "" || res.Header.Get("X-Trace-Id") == "" {
 				t.Errorf("answered with %v", res.Header)
 			}
-			Must(t, conn.Close(websocket.StatusNormalClosure, ""))
-			Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 0))
+			proxytest.Must(t, conn.Close(websocket.StatusNormalClosure, ""))
+			proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 0))
 			w.WaitFor("the line in the log", func() bool { return strings.Contains(w.Logs.String(), `"route":"/ws","status":101`) })
 		})
 	}
@@ -74,42 +75,42 @@ func TestWebSocketEndsWithAccess(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		code  websocket.StatusCode
-		end   func(w *World, b *Browser)
+		end   func(w *proxytest.World, b *proxytest.Browser)
 		after time.Duration // it is noticed in the next round
 		other bool          // another session of the account goes on
 	}{
-		{"sign-out", 4401, func(w *World, b *Browser) { b.Send("POST", "/sso/logout", "", "Origin", w.Public) }, 0, true},
-		{"the session is ended", 4401, func(w *World, b *Browser) {
-			account := AccountOf(w.T, w, "ada@acme.example")
+		{"sign-out", 4401, func(w *proxytest.World, b *proxytest.Browser) { b.Send("POST", "/sso/logout", "", "Origin", w.Public) }, 0, true},
+		{"the session is ended", 4401, func(w *proxytest.World, b *proxytest.Browser) {
+			account := proxytest.AccountOf(w.T, w, "ada@acme.example")
 			sessions, err := w.Store.SessionsOf(w.T.Context(), account)
-			Must(w.T, err)
-			Must(w.T, w.Accounts.Revoke(w.T.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: account, Session: sessions[0].ID}, "admin"))
+			proxytest.Must(w.T, err)
+			proxytest.Must(w.T, w.Accounts.Revoke(w.T.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: account, Session: sessions[0].ID}, "admin"))
 		}, 0, true},
-		{"the account is suspended", 4401, func(w *World, _ *Browser) {
-			Must(w.T, w.Accounts.Revoke(w.T.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: AccountOf(w.T, w, "ada@acme.example")}, "admin"))
+		{"the account is suspended", 4401, func(w *proxytest.World, _ *proxytest.Browser) {
+			proxytest.Must(w.T, w.Accounts.Revoke(w.T.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(w.T, w, "ada@acme.example")}, "admin"))
 		}, 0, false},
-		{"no rule grants it any more", 4401, func(w *World, _ *Browser) { w.ReplaceRules(StaffRules()[1:]) }, time.Second, false},
-		{"a rule denies the route", 4401, func(w *World, _ *Browser) {
-			rules := StaffRules()
+		{"no rule grants it any more", 4401, func(w *proxytest.World, _ *proxytest.Browser) { w.ReplaceRules(proxytest.StaffRules()[1:]) }, time.Second, false},
+		{"a rule denies the route", 4401, func(w *proxytest.World, _ *proxytest.Browser) {
+			rules := proxytest.StaffRules()
 			rules[0].Grant.DenyRoutes = []string{"GET /ws"}
 			w.ReplaceRules(rules)
 		}, time.Second, false},
-		{"the session is over", 4401, func(w *World, _ *Browser) { w.Clock.Advance(24*time.Hour + time.Minute) }, time.Second, false},
-		{"the store stays away", 4503, func(w *World, _ *Browser) { w.Away.Store(true) }, time.Second, false},
-		{"the program stops", 1001, func(w *World, _ *Browser) { w.Proxy.CutStreams() }, 0, false},
+		{"the session is over", 4401, func(w *proxytest.World, _ *proxytest.Browser) { w.Clock.Advance(24*time.Hour + time.Minute) }, time.Second, false},
+		{"the store stays away", 4503, func(w *proxytest.World, _ *proxytest.Browser) { w.Away.Store(true) }, time.Second, false},
+		{"the program stops", 1001, func(w *proxytest.World, _ *proxytest.Browser) { w.Proxy.CutStreams() }, 0, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			w := Start(t)
+			w := proxytest.Start(t)
 			b, other := w.SignIn("ada@acme.example"), w.SignIn("ada@acme.example")
 			conn, otherConn := b.MustSocket(), other.MustSocket()
-			Talk(t, conn, `{"action":"ping"}`)
-			Talk(t, otherConn, `{"action":"ping"}`)
-			Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 2))
+			proxytest.Talk(t, conn, `{"action":"ping"}`)
+			proxytest.Talk(t, otherConn, `{"action":"ping"}`)
+			proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 2))
 
 			tc.end(w, b)
 			ended := oidctest.StartStopwatch(t)
-			closed := HangsUp(t, conn)
+			closed := proxytest.HangsUp(t, conn)
 			if closed.Code != tc.code || closed.Reason == "" {
 				t.Errorf("closed with %d %q, want %d", closed.Code, closed.Reason, tc.code)
 			}
@@ -117,14 +118,14 @@ func TestWebSocketEndsWithAccess(t *testing.T) {
 				t.Errorf("it took %s", took)
 			}
 			if tc.other {
-				Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 1))
-				Talk(t, otherConn, `{"action":"ping"}`)
+				proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 1))
+				proxytest.Talk(t, otherConn, `{"action":"ping"}`)
 				return
 			}
-			if closed := HangsUp(t, otherConn); closed.Code != tc.code {
+			if closed := proxytest.HangsUp(t, otherConn); closed.Code != tc.code {
 				t.Errorf("the other session's socket was closed with %d", closed.Code)
 			}
-			Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 0))
+			proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 0))
 		})
 	}
 }
@@ -132,18 +133,18 @@ func TestWebSocketEndsWithAccess(t *testing.T) {
 // S10: after the store was away, the same session opens the socket again.
 func TestWebSocketComesBackWithTheStore(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	conn := b.MustSocket()
 	w.Away.Store(true)
-	if closed := HangsUp(t, conn); closed.Code != 4503 {
+	if closed := proxytest.HangsUp(t, conn); closed.Code != 4503 {
 		t.Errorf("closed with %d", closed.Code)
 	}
 	if _, res, err := b.Socket("/ws"); err == nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
 		t.Errorf("meanwhile: %v", res)
 	}
 	w.Away.Store(false)
-	Talk(t, b.MustSocket(), `{"action":"ping"}`)
+	proxytest.Talk(t, b.MustSocket(), `{"action":"ping"}`)
 }
 
 // S5: a stream that is just being opened when its session ends is not forgotten, although the revocation knew nothing of it.
@@ -152,7 +153,7 @@ func TestRevokedWhileOpening(t *testing.T) {
 	for name, refused := range map[string]bool{"the session is known": true, "the session was dropped from memory before": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := Start(t)
+			w := proxytest.Start(t)
 			release := make(chan struct{})
 			b := w.SignIn("ada@acme.example")
 			mint := w.Vexa.Inject(vexatest.Fault{Method: "POST", Path: "/admin/users/1/tokens", Effect: vexatest.HoldBefore, Until: release})
@@ -164,14 +165,14 @@ func TestRevokedWhileOpening(t *testing.T) {
 				}
 				result <- err
 			}()
-			Must(t, mint.Wait(w.Within(10*time.Second), 1))
-			account := AccountOf(t, w, "ada@acme.example")
+			proxytest.Must(t, mint.Wait(w.Within(10*time.Second), 1))
+			account := proxytest.AccountOf(t, w, "ada@acme.example")
 			if !refused { // so that nothing remembers it for the request
 				w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeGrant, Account: account})
 			}
 			sessions, err := w.Store.SessionsOf(t.Context(), account)
-			Must(t, err)
-			Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: account, Session: sessions[0].ID}, "admin"))
+			proxytest.Must(t, err)
+			proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: account, Session: sessions[0].ID}, "admin"))
 			w.WaitFor("the revocation", func() bool { return b.Get("/sso/whoami").Status == http.StatusUnauthorized })
 			close(release)
 			select {
@@ -190,7 +191,7 @@ func TestRevokedWhileOpening(t *testing.T) {
 // another key.
 func TestWebSocketOnADeadKey(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	b.Get("/bots")
 	dead := w.Vexa.Tokens()[0]
@@ -198,15 +199,15 @@ func TestWebSocketOnADeadKey(t *testing.T) {
 
 	w.Vexa.Set(vexatest.AdminAPI, vexatest.Down) // nobody can say what became of it
 	conn := b.MustSocket()
-	if closed := HangsUp(t, conn); closed.Code != 4503 {
+	if closed := proxytest.HangsUp(t, conn); closed.Code != 4503 {
 		t.Errorf("while the Admin API is down: closed with %d", closed.Code)
 	}
 	w.Vexa.Heal()
 	conn = b.MustSocket()
-	if closed := HangsUp(t, conn); closed.Code != 4503 || closed.Reason == "" {
+	if closed := proxytest.HangsUp(t, conn); closed.Code != 4503 || closed.Reason == "" {
 		t.Errorf("closed with %d %q", closed.Code, closed.Reason)
 	}
-	Talk(t, b.MustSocket(), `{"action":"ping"}`)
+	proxytest.Talk(t, b.MustSocket(), `{"action":"ping"}`)
 	if calls := w.Vexa.Calls(); calls.TokensMinted != 2 {
 		t.Errorf("%d keys were minted", calls.TokensMinted)
 	}
@@ -218,7 +219,7 @@ func TestWebSocketOnADeadKey(t *testing.T) {
 // V14: that Vexa cannot check the key just now costs no key.
 func TestWebSocketWhileVexaCannotCheck(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	b.Get("/bots")
 	w.Vexa.Set(vexatest.AdminAPI, vexatest.Down)
@@ -226,11 +227,11 @@ func TestWebSocketWhileVexaCannotCheck(t *testing.T) {
 	if _, said, err := conn.Read(w.Within(10 * time.Second)); err != nil || !strings.Contains(string(said), "auth_unavailable") {
 		t.Errorf("%s %v", said, err)
 	}
-	if closed := HangsUp(t, conn); closed.Code != 4503 {
+	if closed := proxytest.HangsUp(t, conn); closed.Code != 4503 {
 		t.Errorf("closed with %d", closed.Code)
 	}
 	w.Vexa.Heal()
-	Talk(t, b.MustSocket(), `{"action":"ping"}`)
+	proxytest.Talk(t, b.MustSocket(), `{"action":"ping"}`)
 	if calls := w.Vexa.Calls(); calls.TokensMinted != 1 {
 		t.Errorf("%d keys were minted", calls.TokensMinted)
 	}
@@ -239,7 +240,7 @@ func TestWebSocketWhileVexaCannotCheck(t *testing.T) {
 // S12: an account has so many streams and no more, of whatever kind, and another account is none the worse.
 func TestStreamsPerAccount(t *testing.T) {
 	t.Parallel()
-	w := Start(t, func(o *Options) { o.Config.Limits.StreamsPerAccount = 2 })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Config.Limits.StreamsPerAccount = 2 })
 	b := w.SignIn("ada@acme.example")
 	first := b.MustSocket()
 	events := b.Open("GET", "/mcp")
@@ -253,18 +254,18 @@ func TestStreamsPerAccount(t *testing.T) {
 	if res := b.Get("/bots"); res.Status != http.StatusOK {
 		t.Errorf("what is no stream: %d", res.Status)
 	}
-	Talk(t, w.SignIn("grace@acme.example").MustSocket(), `{"action":"ping"}`)
+	proxytest.Talk(t, w.SignIn("grace@acme.example").MustSocket(), `{"action":"ping"}`)
 
-	Must(t, first.Close(websocket.StatusNormalClosure, ""))
+	proxytest.Must(t, first.Close(websocket.StatusNormalClosure, ""))
 	w.WaitFor("a place", func() bool {
 		conn, _, err := b.Socket("/ws")
 		if err == nil {
-			Must(t, conn.CloseNow())
+			proxytest.Must(t, conn.CloseNow())
 		}
 		return err == nil
 	})
 	events.Body.Close()
-	Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/mcp", 0))
+	proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/mcp", 0))
 }
 
 // gatewayDouble is a gateway that does what a test says: handle answers everything, or where that is nil, WebSockets are handed
@@ -337,7 +338,7 @@ func expectClose(t *testing.T, r io.Reader, code uint16) {
 func TestWebSocketBytes(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, nil)
-	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway = g.URL })
 	masked := "\x81\x85\x01\x02\x03\x04hello"
 	client, r := w.SignIn("ada@acme.example").RawSocket(masked)
 	gateway := <-g.sockets
@@ -346,7 +347,7 @@ func TestWebSocketBytes(t *testing.T) {
 	long := serverFrame(0x82, strings.Repeat("0123456789abcdef", 10_000))
 	for _, frame := range [][]byte{serverFrame(0x01, "frag"), serverFrame(0x89, "a ping between"), serverFrame(0x80, "ment"), serverFrame(0x81, ""), serverFrame(0x81, strings.Repeat("x", 1200)), long} {
 		_, err := gateway.Write(frame)
-		Must(t, err)
+		proxytest.Must(t, err)
 		expectBytes(t, r, frame)
 	}
 	all := bytes.Repeat([]byte(masked), 20_000)
@@ -355,11 +356,11 @@ func TestWebSocketBytes(t *testing.T) {
 
 	// The closing handshake, begun by the gateway.
 	_, err := gateway.Write(serverFrame(0x88, "\x0f\xa0because"))
-	Must(t, err)
+	proxytest.Must(t, err)
 	expectBytes(t, r, serverFrame(0x88, "\x0f\xa0because"))
 	reply := "\x88\x82\x00\x00\x00\x00\x0f\xa0"
 	_, err = io.WriteString(client, reply)
-	Must(t, err)
+	proxytest.Must(t, err)
 	expectBytes(t, gateway, []byte(reply))
 	gateway.Close()
 	if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
@@ -370,16 +371,16 @@ func TestWebSocketBytes(t *testing.T) {
 func TestWebSocketSubprotocol(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, nil)
-	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway = g.URL })
 	conn, _, err := w.SignIn("ada@acme.example").Socket("/ws", "vexa.v2", "vexa.v1")
-	Must(t, err)
+	proxytest.Must(t, err)
 	if conn.Subprotocol() != "vexa.v2" {
 		t.Errorf("selected %q", conn.Subprotocol())
 	}
 	gateway := <-g.sockets
 	_, err = gateway.Write(serverFrame(0x88, "\x0f\xa1go away"))
-	Must(t, err)
-	if closed := HangsUp(t, conn); closed.Code != 4001 || closed.Reason != "go away" {
+	proxytest.Must(t, err)
+	if closed := proxytest.HangsUp(t, conn); closed.Code != 4001 || closed.Reason != "go away" {
 		t.Errorf("closed with %v", closed)
 	}
 }
@@ -388,17 +389,17 @@ func TestWebSocketSubprotocol(t *testing.T) {
 func TestWebSocketBreaks(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, nil)
-	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway = g.URL })
 	b := w.SignIn("ada@acme.example")
 
 	conn := b.MustSocket()
 	(<-g.sockets).Close()
-	if closed := HangsUp(t, conn); closed.Code != -1 {
+	if closed := proxytest.HangsUp(t, conn); closed.Code != -1 {
 		t.Errorf("closed with %v", closed)
 	}
 	client, _ := b.RawSocket("")
 	gateway := <-g.sockets
-	Must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
+	proxytest.Must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
 	client.Close()
 	if _, err := gateway.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the gateway reads %v", err)
@@ -425,26 +426,26 @@ func TestCloseFrameWaitsForItsPlace(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			g := startGateway(t, nil)
-			w := Start(t, func(o *Options) { o.Gateway = g.URL })
+			w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway = g.URL })
 			client, r := w.SignIn("ada@acme.example").RawSocket("")
 			gateway := <-g.sockets
 			_, err := gateway.Write(tc.before)
-			Must(t, err)
+			proxytest.Must(t, err)
 			seen := min(len(tc.before), len(tc.heard))
 			expectBytes(t, r, tc.heard[:seen])
-			account := AccountOf(t, w, "ada@acme.example")
+			account := proxytest.AccountOf(t, w, "ada@acme.example")
 			sessions, err := w.Store.SessionsOf(t.Context(), account)
-			Must(t, err)
+			proxytest.Must(t, err)
 			w.Proxy.Apply(mapping.Revocation{Kind: tc.kind, Account: account, Session: sessions[0].ID})
 			_, err = io.WriteString(client, "\x81\x85\x01\x02\x03\x04hello")
-			Must(t, err)
+			proxytest.Must(t, err)
 			if tc.then != nil {
 				_, err = gateway.Write(tc.then)
-				Must(t, err)
+				proxytest.Must(t, err)
 			}
 			expectBytes(t, r, tc.heard[seen:])
 			expectClose(t, r, 4401)
-			Must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
+			proxytest.Must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
 			if rest, err := io.ReadAll(gateway); len(rest) > 0 || err != nil && !strings.Contains(err.Error(), "reset") {
 				t.Errorf("what the client said afterwards reached the gateway: %q, %v", rest, err)
 			}
@@ -461,12 +462,12 @@ func TestCutHard(t *testing.T) {
 	}{
 		{"the gateway stops in the middle of a frame", func(t *testing.T, gateway net.Conn) {
 			_, err := gateway.Write(serverFrame(0x81, strings.Repeat("x", 1000))[:500])
-			Must(t, err)
+			proxytest.Must(t, err)
 		}},
 		{"the client does not read", func(t *testing.T, gateway net.Conn) {
 			frame := serverFrame(0x82, strings.Repeat("x", 1<<20))
 			for range 100 { // until everything between here and there is full
-				Must(t, gateway.SetWriteDeadline(time.Now().Add(500*time.Millisecond)))
+				proxytest.Must(t, gateway.SetWriteDeadline(time.Now().Add(500*time.Millisecond)))
 				if _, err := gateway.Write(frame); err != nil {
 					return
 				}
@@ -477,14 +478,14 @@ func TestCutHard(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			g := startGateway(t, nil)
-			w := Start(t, func(o *Options) { o.Gateway = g.URL })
+			w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway = g.URL })
 			b := w.SignIn("ada@acme.example")
 			client, r := b.RawSocket("")
 			gateway := <-g.sockets
 			tc.send(t, gateway)
-			Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: AccountOf(t, w, "ada@acme.example")}, "admin"))
+			proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, "ada@acme.example")}, "admin"))
 			revoked := oidctest.StartStopwatch(t)
-			Must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
+			proxytest.Must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
 			_, err := io.Copy(io.Discard, gateway)
 			var timeout net.Error
 			if errors.As(err, &timeout) && timeout.Timeout() {
@@ -493,7 +494,7 @@ func TestCutHard(t *testing.T) {
 			if took := revoked.Took(); took > 2*oidctest.Promised+500*time.Millisecond { // one to hear of it, one to part
 				t.Errorf("it took %s", took)
 			}
-			Must(t, client.SetDeadline(time.Now().Add(oidctest.Patience)))
+			proxytest.Must(t, client.SetDeadline(time.Now().Add(oidctest.Patience)))
 			if _, err := io.Copy(io.Discard, r); errors.As(err, &timeout) && timeout.Timeout() {
 				t.Error("the client's side stays open")
 			}
@@ -511,7 +512,7 @@ func TestWebSocketRefusedUpstream(t *testing.T) {
 			answer(w, r)
 		}
 	})
-	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway = g.URL })
 	b := w.SignIn("ada@acme.example")
 	for _, tc := range []struct {
 		name   string
@@ -555,11 +556,11 @@ func TestWebSocketRefusedUpstream(t *testing.T) {
 // S1: what follows the head of an opening is WebSocket, never a body.
 func TestWebSocketWithABody(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	cookie := w.SignIn("ada@acme.example").Cookie()
 	for _, behind := range []string{"Content-Length: 4\r\n\r\nbody", "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"} {
 		w.Vexa.GatewayWire().Forget()
-		res := w.Raw(w.Fill("GET /ws HTTP/1.1\r\n"+SignedIn+"Origin: {public}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"+behind, cookie, ""))
+		res := w.Raw(w.Fill("GET /ws HTTP/1.1\r\n"+proxytest.SignedIn+"Origin: {public}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"+behind, cookie, ""))
 		if res.Status != http.StatusBadRequest || w.Vexa.GatewayWire().Bytes() != 0 {
 			t.Errorf("%q: %d %s", behind, res.Status, res.Body)
 		}
@@ -577,7 +578,7 @@ func TestClientLeavesWhileOpening(t *testing.T) {
 			left <- struct{}{}
 		}
 	})
-	w := Start(t, func(o *Options) { o.Gateway = g.URL })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway = g.URL })
 	b := w.SignIn("ada@acme.example")
 	ctx, leave := context.WithCancel(t.Context())
 	go func() {

@@ -1,4 +1,4 @@
-package proxy_test
+package caller_test
 
 import (
 	"encoding/json"
@@ -13,13 +13,14 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // An explicit credential silences the cookie. The same one twice is one, two different ones are none, and an invalid one is refused
 // and never replaced by the cookie (D5).
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers)
+	w := proxytest.Start(t, proxytest.TakingBearers)
 	ada, grace := w.SignIn(oidctest.Ada), w.SignIn(oidctest.Grace)
 	cookie := ada.Cookie()
 	ada.Get("/bots")
@@ -27,7 +28,7 @@ func TestPrecedence(t *testing.T) {
 	_, other := w.NewToken(oidctest.Grace, "tx")
 	bearer := w.Bearer(oidctest.Tim)
 	native := w.KeyOf(oidctest.Ada)
-	Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: AccountOf(t, w, oidctest.Grace), Session: sessionOf(grace)}, "test"))
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: proxytest.AccountOf(t, w, oidctest.Grace), Session: sessionOf(grace)}, "test"))
 	broken := token[:len(token)-1] + string("01"[b2i(token[len(token)-1] == '0')])
 
 	for _, c := range []struct {
@@ -54,7 +55,7 @@ func TestPrecedence(t *testing.T) {
 		{"a token and a Vexa key", []string{"X-API-Key", native, "Authorization", "Bearer " + token}, 400, "bad_request"},
 		{"a token and another among subprotocols", []string{"X-API-Key", token, "Sec-WebSocket-Protocol", "vsso.token." + other + ", vexa"}, 400, "bad_request"},
 		{"a broken token beside the cookie", []string{"Cookie", cookie, "X-API-Key", broken}, 401, "token_invalid"},
-		{"a token that nobody made", []string{"Cookie", cookie, "X-API-Key", MadeUp(t)}, 401, "token_invalid"},
+		{"a token that nobody made", []string{"Cookie", cookie, "X-API-Key", proxytest.MadeUp(t)}, 401, "token_invalid"},
 		{"what is like a token among subprotocols", []string{"Cookie", cookie, "Sec-WebSocket-Protocol", "xvsso.token." + token}, 401, "token_invalid"},
 		{"a refresh token", []string{"Cookie", cookie, "X-API-Key", "vssr_" + token[5:]}, 401, "token_invalid"},
 		{"an access token as key", []string{"Cookie", cookie, "X-API-Key", bearer}, 401, "token_invalid"},
@@ -67,14 +68,14 @@ func TestPrecedence(t *testing.T) {
 		{"an empty key", []string{"Cookie", cookie, "X-API-Key", ""}, 401, "token_invalid"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			res := w.Program().Get("/sso/whoami", append(c.header, Navigation...)...)
+			res := w.Program().Get("/sso/whoami", append(c.header, proxytest.Navigation...)...)
 			if c.name == "nothing" {
 				res = w.Program().Get("/sso/whoami")
 			}
 			var said struct {
 				Email, Code string
 			}
-			Must(t, json.Unmarshal([]byte(res.Body), &said))
+			proxytest.Must(t, json.Unmarshal([]byte(res.Body), &said))
 			if res.Status != c.status || said.Email+said.Code != c.who {
 				t.Errorf("%d %s", res.Status, res.Body)
 			}
@@ -103,18 +104,18 @@ func b2i(b bool) int {
 }
 
 // sessionOf is the id of a browser's session.
-func sessionOf(b *Browser) string {
+func sessionOf(b *proxytest.Browser) string {
 	var said struct {
 		Session struct{ ID string }
 	}
-	Must(b.W.T, json.Unmarshal([]byte(b.Get("/sso/whoami").Body), &said))
+	proxytest.Must(b.W.T, json.Unmarshal([]byte(b.Get("/sso/whoami").Body), &said))
 	return said.Session.ID
 }
 
 // S1, S2, G7: the upstream gets our key and nothing of what was shown, byte for byte, whatever was shown and wherever.
 func TestUpstreamSeesNoToken(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers)
+	w := proxytest.Start(t, proxytest.TakingBearers)
 	w.SignIn(oidctest.Ada).Get("/bots")
 	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
 	bearer := w.Bearer(oidctest.Ada)
@@ -134,16 +135,16 @@ func TestUpstreamSeesNoToken(t *testing.T) {
 			t.Errorf("%q: %d %s", shown, res.Status, res.Body)
 			continue
 		}
-		w.ExpectUpstream(t, PlainRequest, own, res.Header.Get("X-Trace-Id"))
+		w.ExpectUpstream(t, proxytest.PlainRequest, own, res.Header.Get("X-Trace-Id"))
 	}
 	families, err := w.Metrics.Gather()
-	Must(t, err)
+	proxytest.Must(t, err)
 	files, err := filepath.Glob(strings.TrimPrefix(w.Database, "sqlite:") + "*") // F4
-	Must(t, err)
+	proxytest.Must(t, err)
 	kept := w.Logs.String() + fmt.Sprint(families)
 	for _, name := range files {
 		text, err := os.ReadFile(name)
-		Must(t, err)
+		proxytest.Must(t, err)
 		kept += string(text)
 	}
 	if len(files) == 0 || strings.Contains(kept, token[5:48]) || strings.Contains(kept, bearer[len(bearer)-40:]) {
@@ -154,7 +155,7 @@ func TestUpstreamSeesNoToken(t *testing.T) {
 // S2: a token in an address is refused, and neither logged nor passed on.
 func TestTokenInAddress(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
 	_, token := w.NewToken(oidctest.Ada, "tx")
 	w.Vexa.GatewayWire().Forget()
@@ -174,7 +175,7 @@ func TestTokenInAddress(t *testing.T) {
 // S6: five hundred first requests with one token, of somebody who has no key yet: one mint.
 func TestOneMintForACrowdOfPrograms(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	w.SignIn(oidctest.Ada)
 	_, token := w.NewToken(oidctest.Ada, "tx")
 	before := w.Vexa.Calls().TokensMinted
@@ -195,7 +196,7 @@ func TestOneMintForACrowdOfPrograms(t *testing.T) {
 			return nil
 		})
 	}
-	Must(t, crowd.Wait())
+	proxytest.Must(t, crowd.Wait())
 	if mints := w.Vexa.Calls().TokensMinted - before; mints != 1 {
 		t.Errorf("%d mints", mints)
 	}

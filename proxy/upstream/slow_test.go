@@ -1,4 +1,4 @@
-package proxy_test
+package upstream_test
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // S5, S12: an answer that turns out to last ends with access too, whatever the route table says of its route, and events count
@@ -27,9 +28,9 @@ func TestAnswersThatLast(t *testing.T) {
 		http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
-	w := Start(t, func(o *Options) { o.Gateway, o.Config.Limits.StreamsPerAccount = gateway.URL, 2 })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway, o.Config.Limits.StreamsPerAccount = gateway.URL, 2 })
 	b := w.SignIn("ada@acme.example")
-	account := AccountOf(t, w, "ada@acme.example")
+	account := proxytest.AccountOf(t, w, "ada@acme.example")
 	var open []*http.Response
 	for _, target := range []string{"POST /mcp", "POST /mcp", "GET /recordings/1/master"} {
 		method, path, _ := strings.Cut(target, " ")
@@ -38,7 +39,7 @@ func TestAnswersThatLast(t *testing.T) {
 	if res := b.Begin("POST", "/mcp"); res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("the third stream of two: %d", res.StatusCode)
 	}
-	Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
 	for _, res := range open {
 		ended := make(chan error, 1)
 		go func() {
@@ -62,14 +63,14 @@ func TestBodiesThatNeverCome(t *testing.T) {
 		t.Skip("waits for a real deadline")
 	}
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	for _, target := range []string{"POST /bots", "POST /sso/callback/okta", "POST /sso/logout"} {
 		t.Run(target, func(t *testing.T) {
 			t.Parallel()
 			conn, err := net.Dial("tcp", w.Host)
-			Must(t, err)
+			proxytest.Must(t, err)
 			defer conn.Close()
-			Must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
+			proxytest.Must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
 			fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100000\r\n\r\nx", target, w.Host)
 			if _, err := io.Copy(io.Discard, conn); err != nil {
 				t.Errorf("the connection is held: %v", err)

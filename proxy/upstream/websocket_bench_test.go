@@ -1,4 +1,4 @@
-package proxy_test
+package upstream_test
 
 import (
 	"bufio"
@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 	"vexa-sso/proxy/upstream"
 )
 
@@ -22,14 +23,14 @@ import (
 func BenchmarkIdleWebSocket(b *testing.B) {
 	const sockets = 1000
 	gateway := startSocketUpstream(b)
-	w := Start(b, func(o *Options) {
+	w := proxytest.Start(b, func(o *proxytest.Options) {
 		o.Gateway, o.Config.Limits.StreamsPerAccount = "http://"+gateway, sockets
 	})
 	cookie := w.SignIn("ada@acme.example").Cookie()
-	w.Raw(w.Fill("GET /bots HTTP/1.1\r\n"+SignedIn+"\r\n", cookie, "")) // there is a key from here on
+	w.Raw(w.Fill("GET /bots HTTP/1.1\r\n"+proxytest.SignedIn+"\r\n", cookie, "")) // there is a key from here on
 
 	target, err := url.Parse("http://" + gateway)
-	Must(b, err)
+	proxytest.Must(b, err)
 	bare := httptest.NewServer(&httputil.ReverseProxy{Transport: upstream.NewTransport(), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
 	b.Cleanup(bare.Close)
 
@@ -81,9 +82,9 @@ const socketAnswer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n
 // openIdle opens a WebSocket, sends a frame and hears its echo: both directions have been in use.
 func openIdle(b *testing.B, address, host, cookie string) net.Conn {
 	conn, err := net.Dial("tcp", address)
-	Must(b, err)
+	proxytest.Must(b, err)
 	_, err = io.WriteString(conn, strings.NewReplacer("{host}", host, "{cookie}", cookie).Replace(socketOpening))
-	Must(b, err)
+	proxytest.Must(b, err)
 	var got [1024]byte
 	n, err := conn.Read(got[:])
 	if err != nil || !strings.HasPrefix(string(got[:n]), "HTTP/1.1 101") {
@@ -91,9 +92,9 @@ func openIdle(b *testing.B, address, host, cookie string) net.Conn {
 	}
 	frame := "\x81\x05hello" // the gateway is none that minds the mask
 	_, err = io.WriteString(conn, frame)
-	Must(b, err)
+	proxytest.Must(b, err)
 	_, err = io.ReadFull(conn, got[:len(frame)])
-	Must(b, err)
+	proxytest.Must(b, err)
 	return conn
 }
 
@@ -101,7 +102,7 @@ func openIdle(b *testing.B, address, host, cookie string) net.Conn {
 // little memory as can be.
 func startSocketUpstream(b *testing.B) string {
 	on, err := net.Listen("tcp", "127.0.0.1:0")
-	Must(b, err)
+	proxytest.Must(b, err)
 	b.Cleanup(func() { on.Close() })
 	go func() {
 		for {

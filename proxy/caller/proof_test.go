@@ -1,4 +1,4 @@
-package proxy_test
+package caller_test
 
 import (
 	"encoding/json"
@@ -15,13 +15,14 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // D12: 200 requests over two replicas at the moment when the proof is due: one refresh, and nobody is signed out; the next time
 // the same.
 func TestOneRefreshForACrowd(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	w.Rotating()
 	other := w.Replica()
 	b := w.SignIn(oidctest.Ada)
@@ -32,7 +33,7 @@ func TestOneRefreshForACrowd(t *testing.T) {
 		var crowd errgroup.Group
 		for i := range 200 {
 			crowd.Go(func() error {
-				from := []*Browser{b, there}[i%2]
+				from := []*proxytest.Browser{b, there}[i%2]
 				if i%20 < 2 {
 					if err := from.W.Accounts.RenewProofs(t.Context()); err != nil && !errors.Is(err, mapping.ErrStoreUnavailable) {
 						return err
@@ -55,7 +56,7 @@ func TestOneRefreshForACrowd(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.WaitFor("the refresh to be over", func() bool { return len(w.Refreshes()) >= round })
-		for _, from := range []*Browser{b, there} {
+		for _, from := range []*proxytest.Browser{b, there} {
 			w.WaitFor("everybody to be served", func() bool { return from.Get("/bots").Status == http.StatusOK })
 		}
 		if got := w.Refreshes(); len(got) != round || slices.Contains(got, 400) {
@@ -71,7 +72,7 @@ func TestOneRefreshForACrowd(t *testing.T) {
 // that are open, and for the key that had become too wide.
 func TestGroupTakenAway(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	other := w.Replica()
 	b := w.SignIn(oidctest.Ada)
 	there := b.At(other)
@@ -80,11 +81,11 @@ func TestGroupTakenAway(t *testing.T) {
 	}
 	there.Get("/bots")
 	wide := w.Vexa.Tokens()[0]
-	Must(t, w.Okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
+	proxytest.Must(t, w.Okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
 	w.Clock.Advance(12 * time.Minute)
-	Must(t, w.Accounts.RenewProofs(t.Context()))
+	proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
 	began := oidctest.StartStopwatch(t)
-	for _, from := range []*Browser{b, there} {
+	for _, from := range []*proxytest.Browser{b, there} {
 		w.WaitFor("the shrunk grant to hold", func() bool {
 			res := from.Send("POST", "/bots", "{}", "Origin", w.Public)
 			return res.Status == http.StatusForbidden && res.Code() == "scope_missing"
@@ -104,11 +105,11 @@ func TestGroupTakenAway(t *testing.T) {
 		}
 		return true
 	})
-	Must(t, w.Okta.SetGroups(oidctest.Ada))
+	proxytest.Must(t, w.Okta.SetGroups(oidctest.Ada))
 	socket := b.MustSocket()
 	w.Clock.Advance(12 * time.Minute)
-	Must(t, w.Accounts.RenewProofs(t.Context()))
-	HangsUp(t, socket)
+	proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
+	proxytest.HangsUp(t, socket)
 	w.WaitFor("nothing to be left", func() bool { return b.Get("/bots").Code() == "not_mapped" && len(w.Vexa.Tokens()) == 0 })
 }
 
@@ -116,21 +117,21 @@ func TestGroupTakenAway(t *testing.T) {
 // come back when the provider lets them.
 func TestDeactivated(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	other := w.Replica()
 	b := w.SignIn(oidctest.Ada)
 	there := b.At(other)
 	b.Get("/bots")
 	there.Get("/bots")
 	socket := b.MustSocket()
-	Must(t, w.Okta.Disable(oidctest.Ada))
+	proxytest.Must(t, w.Okta.Disable(oidctest.Ada))
 	w.Clock.Advance(12 * time.Minute)
-	Must(t, w.Accounts.RenewProofs(t.Context()))
+	proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
 	began := oidctest.StartStopwatch(t)
-	if closed := HangsUp(t, socket); closed.Code != 4401 {
+	if closed := proxytest.HangsUp(t, socket); closed.Code != 4401 {
 		t.Errorf("the socket was closed with %d", closed.Code)
 	}
-	for _, from := range []*Browser{b, there} {
+	for _, from := range []*proxytest.Browser{b, there} {
 		w.WaitFor("the session to be over", func() bool { return from.Get("/bots").Status == http.StatusUnauthorized })
 	}
 	if took := began.Took(); took > oidctest.Promised { // S5
@@ -140,7 +141,7 @@ func TestDeactivated(t *testing.T) {
 	if log := w.Logs.String(); !strings.Contains(log, `"event":"access_ended"`) || !strings.Contains(log, `"actor":"provider okta"`) {
 		t.Error("the audit does not tell")
 	}
-	Must(t, w.Okta.Enable(oidctest.Ada))
+	proxytest.Must(t, w.Okta.Enable(oidctest.Ada))
 	if res := w.SignIn(oidctest.Ada).Get("/bots"); res.Status != http.StatusOK {
 		t.Errorf("back again: %d %s", res.Status, res.Body)
 	}
@@ -149,13 +150,13 @@ func TestDeactivated(t *testing.T) {
 // S10: a provider that is down ends nothing, until the session is over anyway.
 func TestProviderDownThroughRenewals(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
 	w.Okta.Break(oidctest.EndpointToken, oidctest.Status(http.StatusServiceUnavailable))
 	for range 24 {
 		w.Clock.Advance(59 * time.Minute)
-		Must(t, w.Accounts.RenewProofs(t.Context()))
-		for _, header := range [][]string{nil, Navigation} {
+		proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
+		for _, header := range [][]string{nil, proxytest.Navigation} {
 			if res := b.Get("/bots", header...); res.Status != http.StatusOK {
 				t.Fatalf("while the provider is down: %d to %s %s", res.Status, res.Header.Get("Location"), res.Body)
 			}
@@ -176,13 +177,13 @@ func TestRefreshThatGivesLess(t *testing.T) {
 	for _, missing := range []string{"refresh_token", "id_token"} {
 		t.Run(missing, func(t *testing.T) {
 			t.Parallel()
-			w := Start(t)
+			w := proxytest.Start(t)
 			b := w.SignIn(oidctest.Grace)
 			w.Okta.Break(oidctest.EndpointToken, without(missing))
 			for round := 1; round <= 2; round++ {
-				Must(t, w.Okta.SetGroups(oidctest.Grace, []string{"", oidctest.GroupViewers, oidctest.GroupUsers}[round]))
+				proxytest.Must(t, w.Okta.SetGroups(oidctest.Grace, []string{"", oidctest.GroupViewers, oidctest.GroupUsers}[round]))
 				w.Clock.Advance(12 * time.Minute)
-				Must(t, w.Accounts.RenewProofs(t.Context()))
+				proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
 				want := []string{"", `"scopes":["tx"]`, `"scopes":["bot","tx"]`}[round]
 				w.WaitFor("the grant to follow", func() bool { return strings.Contains(b.Get("/sso/whoami").Body, want) })
 				if len(w.Refreshes()) != round {

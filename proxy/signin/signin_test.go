@@ -1,4 +1,4 @@
-package proxy_test
+package signin_test
 
 import (
 	"net/http"
@@ -10,11 +10,12 @@ import (
 
 	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 func TestSignInAndOut(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.Browser()
 
 	// A person opens a page, is sent to sign in, and comes back to it.
@@ -45,7 +46,7 @@ func TestSignInAndOut(t *testing.T) {
 	old := b.Cookie()
 	out := b.Send("POST", "/sso/logout", "", "Origin", w.Public)
 	location, err := url.Parse(out.Header.Get("Location"))
-	Must(t, err)
+	proxytest.Must(t, err)
 	if out.Status != http.StatusSeeOther || location.Query().Get("id_token_hint") == "" || location.Query().Get("post_logout_redirect_uri") != w.Public+"/sso/signed-out" {
 		t.Fatalf("sign-out: %d to %s", out.Status, out.Header.Get("Location"))
 	}
@@ -63,7 +64,7 @@ func TestSignInAndOut(t *testing.T) {
 // S8: only a person's navigation is redirected; a program is told.
 func TestProgramsAreTold(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	res := w.Browser().Get("/bots", "Accept", "application/json")
 	if res.Status != http.StatusUnauthorized || res.Code() != "unauthenticated" || res.Header.Get("WWW-Authenticate") != `Bearer realm="vexa-sso"` ||
 		!strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login"`) || !strings.Contains(res.Body, `"detail":"`) {
@@ -77,7 +78,7 @@ func TestProgramsAreTold(t *testing.T) {
 // D2: a session that was there before has another id after sign-in, and the old one is over. D1: signing in again ends it, too.
 func TestNewIDAtSignIn(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	first := b.Cookie()
 	b.SignIn("tim@acme.example", "/sso/login?prompt=login")
@@ -94,7 +95,7 @@ func TestNewIDAtSignIn(t *testing.T) {
 
 	// An id that the browser brings along is not taken over.
 	c := w.Browser()
-	c.Jar.SetCookies(MustURL(t, w.Public), []*http.Cookie{{Name: "vexa_sso", Value: "fixed", Path: "/"}})
+	c.Jar.SetCookies(proxytest.MustURL(t, w.Public), []*http.Cookie{{Name: "vexa_sso", Value: "fixed", Path: "/"}})
 	c.SignIn("ada@acme.example", "/sso/login")
 	if c.Cookie() == "vexa_sso=fixed" {
 		t.Error("the session id was fixed from outside")
@@ -105,11 +106,11 @@ func TestNewIDAtSignIn(t *testing.T) {
 // given twice.
 func TestForeignAnswers(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	attacker := w.Browser()
 	start := attacker.Get("/sso/login")
 	callback, err := w.Okta.SignIn(t.Context(), start.Header.Get("Location"), "mallory@acme.example")
-	Must(t, err)
+	proxytest.Must(t, err)
 	path := strings.TrimPrefix(callback.URL, w.Public)
 
 	victim := w.Browser()
@@ -135,15 +136,15 @@ func TestForeignAnswers(t *testing.T) {
 // Several tabs at once work; a browser holds at most five attempts; one that is dead while a session lives just continues.
 func TestTabs(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.Browser()
 	first, second := b.Get("/sso/login?return_to=/bots"), b.Get("/sso/login?return_to=/meetings")
 	for _, tab := range []struct {
-		login Answer
+		login proxytest.Answer
 		want  string
 	}{{second, "/meetings"}, {first, "/bots"}} {
 		callback, err := w.Okta.SignIn(t.Context(), tab.login.Header.Get("Location"), "ada@acme.example")
-		Must(t, err)
+		proxytest.Must(t, err)
 		path := strings.TrimPrefix(callback.URL, w.Public)
 		if res := b.Get(path); res.Header.Get("Location") != tab.want {
 			t.Errorf("came back to %q, want %q: %s", res.Header.Get("Location"), tab.want, res.Body)
@@ -157,7 +158,7 @@ func TestTabs(t *testing.T) {
 		w.Clock.Advance(time.Second)
 	}
 	attempts := 0
-	for _, c := range b.Jar.Cookies(MustURL(t, w.Public)) {
+	for _, c := range b.Jar.Cookies(proxytest.MustURL(t, w.Public)) {
 		if strings.HasPrefix(c.Name, "vexa_sso_login_") {
 			attempts++
 		}
@@ -170,7 +171,7 @@ func TestTabs(t *testing.T) {
 // The cookies are what they should be, on https and on loopback.
 func TestCookieAttributes(t *testing.T) { // D6
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	login := w.Browser().Get("/sso/login")
 	for _, line := range login.Header.Values("Set-Cookie") {
 		for _, want := range []string{"vexa_sso_login_", "Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=900"} {
@@ -199,7 +200,7 @@ func TestCookieAttributes(t *testing.T) { // D6
 
 func TestRefusedPeople(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	for _, tc := range []struct{ who, code, words string }{
 		{"mallory@acme.example", "not_mapped", "mallory@acme.example"},
 		{"guest@partner.example", "denied_by_rule", "Ask it@acme.example."},
@@ -207,7 +208,7 @@ func TestRefusedPeople(t *testing.T) {
 		b := w.Browser()
 		login := b.Get("/sso/login")
 		callback, err := w.Okta.SignIn(t.Context(), login.Header.Get("Location"), tc.who)
-		Must(t, err)
+		proxytest.Must(t, err)
 		w.Vexa.GatewayWire().Forget()
 		page := b.Get(strings.TrimPrefix(callback.URL, w.Public), "Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
 		if page.Status != http.StatusForbidden || !strings.Contains(page.Body, tc.words) || !strings.Contains(page.Body, tc.code) || b.Cookie() != "" {
@@ -225,7 +226,7 @@ func TestRefusedPeople(t *testing.T) {
 // V15: what the scopes do not cover is refused here, with the reason, and never reaches Vexa.
 func TestScopes(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	tim := w.SignIn("tim@acme.example")
 	if res := tim.Get("/meetings"); res.Status != http.StatusOK {
 		t.Fatalf("reading with tx: %d %s", res.Status, res.Body)
@@ -249,9 +250,9 @@ func TestScopes(t *testing.T) {
 // V17: a rule can close a route that its scopes would open.
 func TestDeniedRoutes(t *testing.T) {
 	t.Parallel()
-	rules := StaffRules()
+	rules := proxytest.StaffRules()
 	rules[0].Grant.DenyRoutes = []string{"PUT /user/webhook"}
-	w := Start(t, func(o *Options) { o.Rules = rules })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Rules = rules })
 	ada := w.SignIn("ada@acme.example")
 	if res := ada.Send("PUT", "/user/webhook", "{}", "Origin", w.Public); res.Status != http.StatusForbidden || res.Code() != "forbidden_route" {
 		t.Errorf("%d %s", res.Status, res.Body)
@@ -264,10 +265,10 @@ func TestDeniedRoutes(t *testing.T) {
 // S6, D12: however many requests are a person's first, one user is made and one key minted.
 func TestFirstRequestsOfANewPerson(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	const requests = 500
-	answers := make(chan Answer, requests)
+	answers := make(chan proxytest.Answer, requests)
 	var wg sync.WaitGroup
 	for range requests {
 		wg.Go(func() {
@@ -292,7 +293,7 @@ func TestFirstRequestsOfANewPerson(t *testing.T) {
 // E6: the address is one person's, however the provider writes it.
 func TestEmailsAreFolded(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	w.Okta.AddPerson(oidctest.Person{Email: "Eve@ACME.example", Name: "Eve", Groups: []string{"vexa-users"}})
 	w.SignIn("Eve@ACME.example").Get("/bots")
 	if users := w.Vexa.Users(); len(users) != 1 || users[0].Email != "eve@acme.example" {
@@ -303,7 +304,7 @@ func TestEmailsAreFolded(t *testing.T) {
 // The idle timeout and the absolute lifetime end a session; use in between keeps it.
 func TestSessionEnds(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	for range 2 {
 		w.Clock.Advance(7 * time.Hour)
@@ -329,12 +330,12 @@ func TestSessionEnds(t *testing.T) {
 // Rules that change take effect on the next request of a session that is open (D9).
 func TestRulesTakeEffectAtOnce(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	if res := b.Get("/bots"); res.Status != http.StatusOK {
 		t.Fatal(res.Body)
 	}
-	rules := StaffRules()
+	rules := proxytest.StaffRules()
 	rules[0].Grant.Scopes = []string{"tx"}
 	compiled, problems := rule.Compile(rules)
 	if len(problems) > 0 {
@@ -352,11 +353,11 @@ func TestRulesTakeEffectAtOnce(t *testing.T) {
 // S12: an answer counts once, also for who keeps the cookie: the provider is not asked again, and nothing more is written.
 func TestAnAnswerCountsOnce(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.Browser()
 	login := b.Get("/sso/login")
 	kept, _, _ := strings.Cut(login.Header.Get("Set-Cookie"), ";")
-	state := MustURL(t, login.Header.Get("Location")).Query().Get("state")
+	state := proxytest.MustURL(t, login.Header.Get("Location")).Query().Get("state")
 	for range 5 {
 		res := w.Raw("GET /sso/callback/okta?code=made-up&state=" + state + " HTTP/1.1\r\nHost: " + w.Host + "\r\nCookie: " + kept + "\r\n\r\n")
 		if res.Status < 400 {
@@ -371,7 +372,7 @@ func TestAnAnswerCountsOnce(t *testing.T) {
 // S1: who no longer is let in gets no further than here, whatever session they have.
 func TestLetInNoMore(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn("ada@acme.example")
 	if res := b.Get("/bots"); res.Status != http.StatusOK {
 		t.Fatal(res.Body)
@@ -380,8 +381,8 @@ func TestLetInNoMore(t *testing.T) {
 		code  string
 		rules []rule.Rule
 	}{
-		{"not_mapped", StaffRules()[1:]},
-		{"denied_by_rule", append(StaffRules(), rule.Rule{Name: "audit", Match: rule.Match{Emails: []string{"ada@acme.example"}}, Deny: "Under investigation."})},
+		{"not_mapped", proxytest.StaffRules()[1:]},
+		{"denied_by_rule", append(proxytest.StaffRules(), rule.Rule{Name: "audit", Match: rule.Match{Emails: []string{"ada@acme.example"}}, Deny: "Under investigation."})},
 	} {
 		compiled, problems := rule.Compile(tc.rules)
 		if len(problems) > 0 {

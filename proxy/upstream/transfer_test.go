@@ -1,4 +1,4 @@
-package proxy_test
+package upstream_test
 
 import (
 	"bufio"
@@ -19,22 +19,23 @@ import (
 
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // both runs a test before either generation of Vexa.
-func both(t *testing.T, test func(t *testing.T, w *World)) {
+func both(t *testing.T, test func(t *testing.T, w *proxytest.World)) {
 	t.Parallel()
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
 		t.Run(generation, func(t *testing.T) {
 			t.Parallel()
-			test(t, Start(t, func(o *Options) { o.Generation = generation }))
+			test(t, proxytest.Start(t, func(o *proxytest.Options) { o.Generation = generation }))
 		})
 	}
 }
 
 // A part of a recording can be asked for.
 func TestRange(t *testing.T) {
-	both(t, func(t *testing.T, w *World) {
+	both(t, func(t *testing.T, w *proxytest.World) {
 		b := w.SignIn("ada@acme.example")
 		if res := b.Send("POST", "/bots", `{"platform":"zoom","native_meeting_id":"1"}`, "Content-Type", "application/json", "Origin", w.Public); res.Status != http.StatusCreated {
 			t.Fatal(res.Status, res.Body)
@@ -57,7 +58,7 @@ func TestRange(t *testing.T) {
 
 // V16: a redirect that Vexa builds from its own name leads to a path of ours.
 func TestTrailingSlash(t *testing.T) {
-	both(t, func(t *testing.T, w *World) {
+	both(t, func(t *testing.T, w *proxytest.World) {
 		b := w.SignIn("ada@acme.example")
 		res := b.Get("/bots/?limit=1")
 		if res.Status != http.StatusTemporaryRedirect || res.Header.Get("Location") != "/bots?limit=1" {
@@ -68,11 +69,11 @@ func TestTrailingSlash(t *testing.T) {
 
 // V13: Vexa's own limit, and when to come back, reach the client.
 func TestVexaLimits(t *testing.T) {
-	both(t, func(t *testing.T, w *World) {
+	both(t, func(t *testing.T, w *proxytest.World) {
 		b := w.SignIn("ada@acme.example")
 		b.Get("/bots")
 		w.Vexa.SetRateLimit(vexatest.RateLimit{Burst: 1, PerSecond: 0.001, PerMinute: 1})
-		var res Answer
+		var res proxytest.Answer
 		for range 3 {
 			res = b.Get("/bots")
 		}
@@ -87,7 +88,7 @@ func TestVexaLimits(t *testing.T) {
 
 // S1: neither the cookie that Vexa's services set for each other nor 0.10's CORS reaches a client.
 func TestVexaHeadersThatStay(t *testing.T) {
-	both(t, func(t *testing.T, w *World) {
+	both(t, func(t *testing.T, w *proxytest.World) {
 		b := w.SignIn("ada@acme.example")
 		w.Vexa.SetEcho(vexatest.MeetingAPI, true)
 		for range 2 {
@@ -105,9 +106,9 @@ func TestVexaHeadersThatStay(t *testing.T) {
 }
 
 // fixed is a gateway that answers as a test says.
-func fixed(t *testing.T, handle http.HandlerFunc) *World {
+func fixed(t *testing.T, handle http.HandlerFunc) *proxytest.World {
 	g := startGateway(t, handle)
-	return Start(t, func(o *Options) { o.Gateway = g.URL })
+	return proxytest.Start(t, func(o *proxytest.Options) { o.Gateway = g.URL })
 }
 
 const transferSize = 64 << 20
@@ -173,11 +174,11 @@ func TestUpload(t *testing.T) {
 			b := w.SignIn("ada@acme.example")
 			body := &sample{transferSize}
 			req, err := http.NewRequestWithContext(w.Within(60*time.Second), "POST", w.Public+"/bots", &pausing{from: body, at: transferSize / 2, resume: arrived})
-			Must(t, err)
+			proxytest.Must(t, err)
 			req.ContentLength = length
 			req.Header.Set("Origin", w.Public)
 			res, err := b.Do(req)
-			Must(t, err)
+			proxytest.Must(t, err)
 			defer res.Body.Close()
 			said, _ := io.ReadAll(res.Body)
 			want := fmt.Sprintf("%d <nil> []", transferSize/4*3)
@@ -206,13 +207,13 @@ func TestDownload(t *testing.T) {
 			})
 			b := w.SignIn("ada@acme.example")
 			req, err := http.NewRequestWithContext(w.Within(60*time.Second), "GET", w.Public+"/recordings/1/media/1/raw", nil)
-			Must(t, err)
+			proxytest.Must(t, err)
 			res, err := b.Do(req)
-			Must(t, err)
+			proxytest.Must(t, err)
 			defer res.Body.Close()
 			hash := crc32.NewIEEE()
 			_, err = io.CopyN(hash, res.Body, transferSize/4)
-			Must(t, err)
+			proxytest.Must(t, err)
 			close(arrived)
 			_, err = io.Copy(hash, res.Body)
 			if err != nil || hash.Sum32() != sampleSum || res.Header.Get("Content-Length") != length {
@@ -234,12 +235,12 @@ func TestSlowClient(t *testing.T) {
 	var slow []net.Conn
 	for range 20 {
 		conn, err := net.Dial("tcp", w.Host)
-		Must(t, err)
+		proxytest.Must(t, err)
 		defer conn.Close()
-		_, err = io.WriteString(conn, w.Fill("GET /recordings/1/media/1/raw HTTP/1.1\r\n"+SignedIn+"\r\n", b.Cookie(), ""))
-		Must(t, err)
+		_, err = io.WriteString(conn, w.Fill("GET /recordings/1/media/1/raw HTTP/1.1\r\n"+proxytest.SignedIn+"\r\n", b.Cookie(), ""))
+		proxytest.Must(t, err)
 		_, err = io.ReadFull(conn, make([]byte, 1000)) // it has begun, and goes no further
-		Must(t, err)
+		proxytest.Must(t, err)
 		slow = append(slow, conn)
 	}
 	began := oidctest.StartStopwatch(t)
@@ -263,7 +264,7 @@ func TestAnswerBreaksOff(t *testing.T) {
 	})
 	b := w.SignIn("ada@acme.example")
 	res, err := b.Client.Get(w.Public + "/meetings")
-	Must(t, err)
+	proxytest.Must(t, err)
 	defer res.Body.Close()
 	if text, err := io.ReadAll(res.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%q, %v", text, err)
@@ -273,7 +274,7 @@ func TestAnswerBreaksOff(t *testing.T) {
 // D11: a client that asks first hears 100 only once it is known who it is, and Vexa is never asked.
 func TestExpectContinue(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	cookie := w.SignIn("ada@acme.example").Cookie()
 	head := "POST /bots HTTP/1.1\r\nHost: {host}\r\nOrigin: {public}\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
 	for _, framing := range []struct{ header, body string }{
@@ -282,16 +283,16 @@ func TestExpectContinue(t *testing.T) {
 	} {
 		w.Vexa.GatewayWire().Forget()
 		conn, err := net.Dial("tcp", w.Host)
-		Must(t, err)
+		proxytest.Must(t, err)
 		defer conn.Close()
-		Must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
+		proxytest.Must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
 		_, err = io.WriteString(conn, w.Fill(head+"Cookie: {cookie}\r\n"+framing.header+"\r\n", cookie, ""))
-		Must(t, err)
+		proxytest.Must(t, err)
 		expectBytes(t, conn, []byte("HTTP/1.1 100 Continue\r\n\r\n"))
 		_, err = io.WriteString(conn, framing.body)
-		Must(t, err)
+		proxytest.Must(t, err)
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		Must(t, err)
+		proxytest.Must(t, err)
 		if res.StatusCode != http.StatusCreated {
 			t.Errorf("%s: %d", framing.header, res.StatusCode)
 		}
@@ -311,7 +312,7 @@ func TestAnswers(t *testing.T) {
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
 	_, _ = zip.Write([]byte(strings.Repeat("meeting ", 1000)))
-	Must(t, zip.Close())
+	proxytest.Must(t, zip.Close())
 	for _, tc := range []struct {
 		name, method string
 		answer       string // bytes from the gateway
@@ -354,13 +355,13 @@ func TestAnswers(t *testing.T) {
 			})
 			b := w.SignIn("ada@acme.example")
 			conn, err := net.Dial("tcp", w.Host)
-			Must(t, err)
+			proxytest.Must(t, err)
 			defer conn.Close()
-			Must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
-			_, err = io.WriteString(conn, w.Fill(tc.method+" /meetings HTTP/1.1\r\n"+SignedIn+"Connection: close\r\n\r\n", b.Cookie(), ""))
-			Must(t, err)
+			proxytest.Must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
+			_, err = io.WriteString(conn, w.Fill(tc.method+" /meetings HTTP/1.1\r\n"+proxytest.SignedIn+"Connection: close\r\n\r\n", b.Cookie(), ""))
+			proxytest.Must(t, err)
 			got, err := io.ReadAll(conn)
-			Must(t, err)
+			proxytest.Must(t, err)
 			if text := withoutOurs(string(got)); text != tc.want {
 				t.Errorf("got\n%q\nwant\n%q", text, tc.want)
 			}
@@ -402,7 +403,7 @@ func TestUpgradeThatNobodyAskedFor(t *testing.T) {
 
 // V11, design section 5: a key that is gone is found out about, replaced once, and the request sent again.
 func TestHealing(t *testing.T) {
-	both(t, func(t *testing.T, w *World) {
+	both(t, func(t *testing.T, w *proxytest.World) {
 		b := w.SignIn("ada@acme.example")
 		b.Get("/bots")
 
@@ -412,7 +413,7 @@ func TestHealing(t *testing.T) {
 		}
 		requests := w.Vexa.GatewayWire().Requests()
 		if len(requests) != 2 || requests[0].Get("X-API-Key")[0] != lost.Secret || requests[1].Get("X-API-Key")[0] != w.KeyOf("ada@acme.example") {
-			t.Errorf("the gateway was asked\n%s", Describe(requests))
+			t.Errorf("the gateway was asked\n%s", proxytest.Describe(requests))
 		}
 
 		w.LoseKey()
@@ -422,7 +423,7 @@ func TestHealing(t *testing.T) {
 		}
 		requests = w.Vexa.GatewayWire().Requests()
 		if len(requests) != 2 || string(requests[0].Body) != body || string(requests[1].Body) != body {
-			t.Errorf("the gateway was asked\n%s", Describe(requests))
+			t.Errorf("the gateway was asked\n%s", proxytest.Describe(requests))
 		}
 
 		w.LoseKey()
@@ -435,10 +436,10 @@ func TestHealing(t *testing.T) {
 		} {
 			w.LoseKey()
 			req, err := http.NewRequestWithContext(t.Context(), "POST", w.Public+"/bots", large)
-			Must(t, err)
+			proxytest.Must(t, err)
 			req.Header.Set("Origin", w.Public)
 			res, err := b.Do(req)
-			Must(t, err)
+			proxytest.Must(t, err)
 			said, _ := io.ReadAll(res.Body)
 			res.Body.Close()
 			if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || !strings.Contains(string(said), "vexa_key_refused") {
@@ -456,7 +457,7 @@ func TestHealing(t *testing.T) {
 
 // S6: however many requests meet the dead key, one mint runs, and all of them go through.
 func TestHealingOnce(t *testing.T) {
-	both(t, func(t *testing.T, w *World) {
+	both(t, func(t *testing.T, w *proxytest.World) {
 		b := w.SignIn("ada@acme.example")
 		b.Get("/bots")
 		w.LoseKey()
@@ -477,7 +478,7 @@ func TestHealingOnce(t *testing.T) {
 
 // Design section 5: only a key that is gone is replaced. What else Vexa may say costs none.
 func TestKeysThatAreKept(t *testing.T) {
-	both(t, func(t *testing.T, w *World) {
+	both(t, func(t *testing.T, w *proxytest.World) {
 		b := w.SignIn("ada@acme.example")
 		b.Get("/bots")
 		for _, said := range []struct {
@@ -511,7 +512,7 @@ func TestKeysThatAreKept(t *testing.T) {
 
 // S10: while Vexa's Admin API is down, 0.12 says so, and 0.10 calls every key invalid that it has not just seen. Neither costs one.
 func TestKeysAreKeptWhileTheAdminAPIIsDown(t *testing.T) {
-	both(t, func(t *testing.T, w *World) {
+	both(t, func(t *testing.T, w *proxytest.World) {
 		b := w.SignIn("ada@acme.example")
 		b.Get("/bots")
 		w.Vexa.ForgetValidations()

@@ -1,4 +1,4 @@
-package proxy_test
+package caller_test
 
 import (
 	"fmt"
@@ -11,14 +11,15 @@ import (
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/proxytest"
 )
 
-func migrating(o *Options) { o.Config.Tokens.NativeKeys = caller.NativeKeysMigrate }
+func migrating(o *proxytest.Options) { o.Config.Tokens.NativeKeys = caller.NativeKeysMigrate }
 
 // V2: a Vexa key is refused in words that help, whatever shows it.
 func TestNativeKeyRefused(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	w.SignIn(oidctest.Ada).Get("/bots")
 	user, _ := w.Vexa.User(oidctest.Ada)
 	own := w.Vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
@@ -41,7 +42,7 @@ func TestNativeKeyMigrates(t *testing.T) {
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
 		t.Run(generation, func(t *testing.T) {
 			t.Parallel()
-			w := Start(t, migrating, func(o *Options) { o.Generation = generation })
+			w := proxytest.Start(t, migrating, func(o *proxytest.Options) { o.Generation = generation })
 			w.Clock.Advance(w.Clock.Now().Truncate(24 * time.Hour).Add(36 * time.Hour).Sub(w.Clock.Now())) // noon, so that hours later is the same day
 			w.SignIn(oidctest.Ada).Get("/bots")
 			user, _ := w.Vexa.User(oidctest.Ada)
@@ -79,8 +80,8 @@ func TestNativeKeyMigrates(t *testing.T) {
 				t.Errorf("more than the key may: %d %s", res.Status, res.Body)
 			}
 			conn, opened, err := w.SocketAs(nil, "X-API-Key", own)
-			Must(t, err)
-			if got := Talk(t, conn, `{"action":"ping"}`); !strings.Contains(got, "pong") || opened.Header.Get("Deprecation") == "" {
+			proxytest.Must(t, err)
+			if got := proxytest.Talk(t, conn, `{"action":"ping"}`); !strings.Contains(got, "pong") || opened.Header.Get("Deprecation") == "" {
 				t.Errorf("a WebSocket: %s %v", got, opened.Header)
 			}
 			for name, key := range map[string]string{"a stranger's": stranger, "nobody's": "vxa_bot_0123456789012345678901234567"} {
@@ -88,7 +89,7 @@ func TestNativeKeyMigrates(t *testing.T) {
 					t.Errorf("%s: %d %s", name, res.Status, res.Body)
 				}
 			}
-			if n := w.Metric("vexa_sso_native_key_requests_total", AccountOf(t, w, oidctest.Ada)); n != 5 {
+			if n := w.Metric("vexa_sso_native_key_requests_total", proxytest.AccountOf(t, w, oidctest.Ada)); n != 5 {
 				t.Errorf("%v requests are counted", n)
 			}
 			w.Clock.Advance(2 * time.Hour)
@@ -111,7 +112,7 @@ func TestNativeKeyMigrates(t *testing.T) {
 // S3: after Vexa was set up anew a user of the same number is somebody else, whose key opens nothing.
 func TestNativeKeyOfAnother(t *testing.T) {
 	t.Parallel()
-	w := Start(t, migrating)
+	w := proxytest.Start(t, migrating)
 	w.SignIn(oidctest.Ada).Get("/bots")
 	user, _ := w.Vexa.User(oidctest.Ada)
 	key := w.Vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
@@ -124,18 +125,18 @@ func TestNativeKeyOfAnother(t *testing.T) {
 // E7: a key of a user whom two people share is nobody's: it may be that of the one who was suspended.
 func TestNativeKeyOfASharedUser(t *testing.T) {
 	t.Parallel()
-	w := Start(t, migrating)
+	w := proxytest.Start(t, migrating)
 	w.SignIn(oidctest.Ada).Get("/bots")
 	grace := w.SignIn(oidctest.Grace)
 	grace.Get("/bots")
 	user, _ := w.Vexa.User(oidctest.Ada)
-	account, err := w.Accounts.Account(t.Context(), AccountOf(t, w, oidctest.Grace))
-	Must(t, err)
+	account, err := w.Accounts.Account(t.Context(), proxytest.AccountOf(t, w, oidctest.Grace))
+	proxytest.Must(t, err)
 	_, _, err = w.Accounts.Pin(t.Context(), account.Subject, oidctest.Ada, "admin")
-	Must(t, err)
+	proxytest.Must(t, err)
 	grace.Get("/bots")
 	key := w.Vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
-	Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: AccountOf(t, w, oidctest.Ada), Reason: "left"}, "admin"))
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, oidctest.Ada), Reason: "left"}, "admin"))
 	if res := w.Program().Get("/sso/whoami", "X-API-Key", key); res.Code() != "native_key_refused" {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
@@ -144,22 +145,22 @@ func TestNativeKeyOfASharedUser(t *testing.T) {
 // S5: nobody tells us that Vexa has deleted somebody's key, so a stream that was opened with one has an end of its own.
 func TestStreamOfANativeKeyEnds(t *testing.T) {
 	t.Parallel()
-	w := Start(t, migrating)
+	w := proxytest.Start(t, migrating)
 	w.SignIn(oidctest.Ada).Get("/bots")
 	user, _ := w.Vexa.User(oidctest.Ada)
 	key := w.Vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
 	conn, _, err := w.SocketAs(nil, "X-API-Key", key)
-	Must(t, err)
-	Talk(t, conn, `{"action":"ping"}`)
+	proxytest.Must(t, err)
+	proxytest.Talk(t, conn, `{"action":"ping"}`)
 	for range 7 { // its account is looked at afresh every minute, which gives it no more time
 		w.Clock.Advance(2 * time.Minute)
-		w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeGrant, Account: AccountOf(t, w, oidctest.Ada)})
-		Talk(t, conn, `{"action":"ping"}`)
+		w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeGrant, Account: proxytest.AccountOf(t, w, oidctest.Ada)})
+		proxytest.Talk(t, conn, `{"action":"ping"}`)
 		looked := w.Clock.Now()
 		w.WaitFor("the next look", func() bool { return w.Clock.Now().Sub(looked) > 1200*time.Millisecond })
 	}
 	w.Clock.Advance(2 * time.Minute)
-	if closed := HangsUp(t, conn); closed.Code != 4401 {
+	if closed := proxytest.HangsUp(t, conn); closed.Code != 4401 {
 		t.Errorf("closed with %d", closed.Code)
 	}
 	if _, _, err := w.SocketAs(nil, "X-API-Key", key); err != nil {
@@ -170,7 +171,7 @@ func TestStreamOfANativeKeyEnds(t *testing.T) {
 // S12: who makes Vexa keys up is made to wait before they have used up what everybody may ask the gateway.
 func TestMadeUpNativeKeysWait(t *testing.T) {
 	t.Parallel()
-	w := Start(t, migrating)
+	w := proxytest.Start(t, migrating)
 	w.SignIn(oidctest.Ada).Get("/bots")
 	user, _ := w.Vexa.User(oidctest.Ada)
 	key := w.Vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
@@ -192,7 +193,7 @@ func TestMadeUpNativeKeysWait(t *testing.T) {
 // S10: a gateway that cannot say whose a key is makes nobody a stranger.
 func TestNativeKeyWhileGatewayIsDown(t *testing.T) {
 	t.Parallel()
-	w := Start(t, migrating)
+	w := proxytest.Start(t, migrating)
 	w.SignIn(oidctest.Ada).Get("/bots")
 	user, _ := w.Vexa.User(oidctest.Ada)
 	key := w.Vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret

@@ -1,4 +1,4 @@
-package proxy_test
+package tokens_test
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 const aWeek = 7 * 24 * 60 * 60 // seconds
@@ -26,9 +27,9 @@ var aTokenValue = regexp.MustCompile(`vsso_[0-9A-Za-z]{49}`)
 // S2: the value of a token is shown once, in the answer to the form, and stands in no address, no cookie and no log.
 func TestTokenIsShownOnce(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
-	if home := b.Get("/sso/", Navigation...); !strings.Contains(home.Body, `href="/sso/tokens"`) {
+	if home := b.Get("/sso/", proxytest.Navigation...); !strings.Contains(home.Body, `href="/sso/tokens"`) {
 		t.Error("the start page doesn't lead to the tokens")
 	}
 	form := b.TokenForm("n8n on build-3", aWeek, "tx")
@@ -49,20 +50,20 @@ func TestTokenIsShownOnce(t *testing.T) {
 	if again.Status != http.StatusSeeOther || again.Header.Get("Location") != "/sso/tokens?sent" {
 		t.Errorf("sent again: %d to %q", again.Status, again.Header.Get("Location"))
 	}
-	listed := b.Get("/sso/tokens?sent", Navigation...)
+	listed := b.Get("/sso/tokens?sent", proxytest.Navigation...)
 	for _, want := range []string{"That form was sent already", "n8n on build-3", "Never"} {
 		if !strings.Contains(listed.Body, want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	if home := b.Get("/sso/", Navigation...); !strings.Contains(home.Body, "1 personal token") {
+	if home := b.Get("/sso/", proxytest.Navigation...); !strings.Contains(home.Body, "1 personal token") {
 		t.Error("the start page doesn't say that there is a token")
 	}
 	tokens := w.TokensOf(oidctest.Ada)
 	if len(tokens) != 1 || tokens[0].Name != "n8n on build-3" || tokens[0].Scopes != "tx" || tokens[0].ExpiresAt.Sub(tokens[0].CreatedAt) != aWeek*time.Second {
 		t.Errorf("tokens %+v", tokens)
 	}
-	for where, text := range map[string]string{"page": listed.Body, "API": b.Get("/sso/tokens").Body, "log": w.Logs.String(), "second answer": again.Body + HeaderText(again.Header)} {
+	for where, text := range map[string]string{"page": listed.Body, "API": b.Get("/sso/tokens").Body, "log": w.Logs.String(), "second answer": again.Body + proxytest.HeaderText(again.Header)} {
 		if aTokenValue.MatchString(text) {
 			t.Errorf("the %s has the value", where)
 		}
@@ -72,7 +73,7 @@ func TestTokenIsShownOnce(t *testing.T) {
 // A double click sends a form twice at the same time: there is one token, and whichever answer the browser keeps, it is no other.
 func TestTokenFormSentTwiceAtOnce(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
 	form := b.TokenForm("once", aWeek, "tx")
 	var mu sync.Mutex
@@ -99,12 +100,12 @@ func TestTokenFormSentTwiceAtOnce(t *testing.T) {
 // S7: making a token needs a sign-in that is less than five minutes old. What was typed is there again afterwards.
 func TestTokenNeedsFreshSignIn(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
 	form := b.TokenForm("n8n & more", aWeek, "tx")
 	w.Clock.Advance(5 * time.Minute)
 
-	if res := b.Get("/sso/tokens", Navigation...); !strings.Contains(res.Body, "Sign in again and continue") {
+	if res := b.Get("/sso/tokens", proxytest.Navigation...); !strings.Contains(res.Body, "Sign in again and continue") {
 		t.Error("the form doesn't say that it needs another sign-in")
 	}
 	body := fmt.Sprintf(`{"name":"x","scopes":["tx"],"expires_in":%d}`, aWeek)
@@ -127,13 +128,13 @@ func TestTokenNeedsFreshSignIn(t *testing.T) {
 	if back.Status != http.StatusSeeOther || !strings.HasPrefix(back.Header.Get("Location"), "/sso/tokens?") {
 		t.Fatalf("after signing in: %d to %q", back.Status, back.Header.Get("Location"))
 	}
-	page := b.Get(back.Header.Get("Location"), Navigation...)
+	page := b.Get(back.Header.Get("Location"), proxytest.Navigation...)
 	for _, want := range []string{`value="n8n &amp; more"`, `value="tx" checked`, `value="604800" required checked`, "Make token"} {
 		if !strings.Contains(page.Body, want) {
 			t.Errorf("the form lacks %q: %s", want, page.Body)
 		}
 	}
-	form.Set("once", OnceField.FindStringSubmatch(page.Body)[1])
+	form.Set("once", proxytest.OnceField.FindStringSubmatch(page.Body)[1])
 	if res := b.SendForm("/sso/tokens", form); res.Status != http.StatusCreated {
 		t.Errorf("afresh: %d %s", res.Status, res.Body)
 	}
@@ -142,7 +143,7 @@ func TestTokenNeedsFreshSignIn(t *testing.T) {
 // S7: another site neither makes nor revokes tokens with a person's cookie.
 func TestTokensAndOtherSites(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
 	token := w.MakeToken(oidctest.Ada, "tx")
 	form := b.TokenForm("theirs", aWeek, "tx").Encode()
@@ -164,7 +165,7 @@ func TestTokensAndOtherSites(t *testing.T) {
 // S12: what a token may be has bounds, and what is wrong is said beside its field, with what was typed kept.
 func TestTokenFaults(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Tim) // who has tx alone
 	w.MakeToken(oidctest.Tim, "tx")
 	name := strings.Repeat("ü", 100)
@@ -201,7 +202,7 @@ func TestTokenFaults(t *testing.T) {
 			t.Errorf("%s: what was typed is lost: %s", c.what, res.Body)
 		}
 		body, err := json.Marshal(map[string]any{"name": c.name, "scopes": c.scopes, "expires_in": c.seconds})
-		Must(t, err)
+		proxytest.Must(t, err)
 		if res := b.SendJSON("POST", "/sso/tokens", string(body)); res.Status != http.StatusUnprocessableEntity || res.Code() != "token_not_made" || !strings.Contains(res.Body, c.why) {
 			t.Errorf("%s by API: %d %s", c.what, res.Status, res.Body)
 		}
@@ -224,7 +225,7 @@ func TestTokenFaults(t *testing.T) {
 // S12: an account has so many tokens and no more.
 func TestTooManyTokens(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
 	for range 100 {
 		w.MakeToken(oidctest.Ada, "tx")
@@ -241,7 +242,7 @@ func TestTooManyTokens(t *testing.T) {
 
 func TestTokensByAPI(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	ada, tim := w.SignIn(oidctest.Ada), w.SignIn(oidctest.Tim)
 	res := ada.SendJSON("POST", "/sso/tokens", fmt.Sprintf(`{"name":" ci ","scopes":["tx","bot","tx"],"expires_in":%d}`, aWeek))
 	var made struct {
@@ -249,12 +250,12 @@ func TestTokensByAPI(t *testing.T) {
 		Scopes                []string
 		ExpiresAt             time.Time `json:"expires_at"`
 	}
-	Must(t, json.Unmarshal([]byte(res.Body), &made))
+	proxytest.Must(t, json.Unmarshal([]byte(res.Body), &made))
 	if res.Status != http.StatusCreated || res.Header.Get("Cache-Control") != "no-store" || made.Name != "ci" || made.Kind != "personal" ||
 		!slices.Equal(made.Scopes, []string{"bot", "tx"}) || !made.ExpiresAt.Equal(w.TokensOf(oidctest.Ada)[0].ExpiresAt.Truncate(time.Second)) || !w.Alive(made.Token) {
 		t.Fatalf("%d %v %s", res.Status, res.Header, res.Body)
 	}
-	list := func(b *Browser) string {
+	list := func(b *proxytest.Browser) string {
 		res := b.Get("/sso/tokens", "Accept", "application/json")
 		if res.Status != http.StatusOK || res.Header.Get("Content-Type") != "application/json" {
 			t.Fatalf("%d %s", res.Status, res.Body)
@@ -286,14 +287,14 @@ func TestTokensByAPI(t *testing.T) {
 // A token tells of itself and ends itself. It tells nothing of its owner's others, leaves them alone, and makes none (S7).
 func TestTokenAtTheTokens(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
 	other := w.MakeToken(oidctest.Ada, "tx")
 	res := b.SendJSON("POST", "/sso/tokens", fmt.Sprintf(`{"name":"ci","scopes":["tx"],"expires_in":%d}`, aWeek))
 	var made struct{ ID, Token string }
-	Must(t, json.Unmarshal([]byte(res.Body), &made))
+	proxytest.Must(t, json.Unmarshal([]byte(res.Body), &made))
 
-	program := func(method, path, body string, header ...string) Answer {
+	program := func(method, path, body string, header ...string) proxytest.Answer {
 		// The cookie comes along and counts for nothing.
 		return b.Send(method, path, body, append(header, "X-API-Key", made.Token, "Sec-Fetch-Site", "same-origin")...)
 	}
@@ -303,7 +304,7 @@ func TestTokenAtTheTokens(t *testing.T) {
 	if res := b.Get("/sso/tokens"); !regexp.MustCompile(`"last_used_at":"[^"]+","last_used_from":"127\.0\.0\.1"`).MatchString(res.Body) || strings.Count(res.Body, `"last_used_at":null`) != 1 {
 		t.Errorf("the use of one of two tokens: %s", res.Body)
 	}
-	if res := program("GET", "/sso/tokens", "", Navigation...); res.Status != http.StatusUnauthorized {
+	if res := program("GET", "/sso/tokens", "", proxytest.Navigation...); res.Status != http.StatusUnauthorized {
 		t.Errorf("the page: %d %s", res.Status, res.Body)
 	}
 	good := `{"name":"x","scopes":["tx"],"expires_in":3600}`
@@ -329,7 +330,7 @@ func TestTokenAtTheTokens(t *testing.T) {
 
 func TestTokenRequestsThatAreNone(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
 	good := `{"name":"x","scopes":["tx"],"expires_in":3600}`
 	for _, c := range []struct {
@@ -362,7 +363,7 @@ func TestTokenRequestsThatAreNone(t *testing.T) {
 			t.Errorf("nobody, %s %s: %d %s", c[0], c[1], res.Status, res.Body)
 		}
 	}
-	if res := w.Browser().Get("/sso/tokens?name=x", Navigation...); res.Header.Get("Location") != "/sso/login?return_to=%2Fsso%2Ftokens%3Fname%3Dx" {
+	if res := w.Browser().Get("/sso/tokens?name=x", proxytest.Navigation...); res.Header.Get("Location") != "/sso/login?return_to=%2Fsso%2Ftokens%3Fname%3Dx" {
 		t.Errorf("nobody opens the page: %d to %q", res.Status, res.Header.Get("Location"))
 	}
 }
@@ -370,11 +371,11 @@ func TestTokenRequestsThatAreNone(t *testing.T) {
 // Who revokes by the page is told so, also when it was revoked meanwhile; a link with a lie about a live token says nothing.
 func TestRevokeByForm(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
 	token := w.MakeToken(oidctest.Ada, "tx")
 	w.Clock.Advance(time.Hour - time.Minute) // taking away needs no fresh sign-in
-	if res := b.Get("/sso/tokens?revoked="+token.ID, Navigation...); strings.Contains(res.Body, "It is revoked") {
+	if res := b.Get("/sso/tokens?revoked="+token.ID, proxytest.Navigation...); strings.Contains(res.Body, "It is revoked") {
 		t.Error("a token that lives is said to be revoked")
 	}
 	for range 2 {
@@ -386,7 +387,7 @@ func TestRevokeByForm(t *testing.T) {
 	if len(w.TokensOf(oidctest.Ada)) != 0 {
 		t.Error("the token lives")
 	}
-	if res := b.Get("/sso/tokens?revoked="+token.ID, Navigation...); !strings.Contains(res.Body, "It is revoked") {
+	if res := b.Get("/sso/tokens?revoked="+token.ID, proxytest.Navigation...); !strings.Contains(res.Body, "It is revoked") {
 		t.Error("the page doesn't say so")
 	}
 }
@@ -394,7 +395,7 @@ func TestRevokeByForm(t *testing.T) {
 // Whoever may not use Vexa makes no token and is told why.
 func TestTokensOfTheRefused(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
 	form := b.TokenForm("x", aWeek, "tx")
 	rules, problems := rule.Compile([]rule.Rule{{Name: "nobody", Match: rule.Match{Groups: []string{"vexa-users"}}, Deny: "Closed for the winter."}})
@@ -402,7 +403,7 @@ func TestTokensOfTheRefused(t *testing.T) {
 		t.Fatal(problems)
 	}
 	w.Rules.Replace(rules)
-	for name, res := range map[string]Answer{"page": b.Get("/sso/tokens", Navigation...), "form": b.SendForm("/sso/tokens", form)} {
+	for name, res := range map[string]proxytest.Answer{"page": b.Get("/sso/tokens", proxytest.Navigation...), "form": b.SendForm("/sso/tokens", form)} {
 		if res.Status != http.StatusForbidden || !strings.Contains(res.Body, "Closed for the winter.") {
 			t.Errorf("%s: %d %s", name, res.Status, res.Body)
 		}
@@ -410,10 +411,10 @@ func TestTokensOfTheRefused(t *testing.T) {
 	if res := b.Get("/sso/tokens"); res.Code() != "denied_by_rule" {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	if home := b.Get("/sso/", Navigation...); strings.Contains(home.Body, "/sso/tokens") {
+	if home := b.Get("/sso/", proxytest.Navigation...); strings.Contains(home.Body, "/sso/tokens") {
 		t.Error("the start page leads there")
 	}
-	Must(t, w.Accounts.Revoke(context.Background(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: AccountOf(t, w, oidctest.Ada), Reason: "left"}, "admin"))
+	proxytest.Must(t, w.Accounts.Revoke(context.Background(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, oidctest.Ada), Reason: "left"}, "admin"))
 	w.WaitFor("the suspension", func() bool { return b.Get("/sso/tokens").Status != http.StatusForbidden })
 	if res := b.Get("/sso/tokens"); res.Status != http.StatusUnauthorized {
 		t.Errorf("suspended: %d %s", res.Status, res.Body)
@@ -423,11 +424,11 @@ func TestTokensOfTheRefused(t *testing.T) {
 // A token's scopes are at most its owner's of now, and the page says what that leaves.
 func TestTokenSaysWhatItMayNow(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	b := w.SignIn(oidctest.Ada)
 	w.MakeToken(oidctest.Ada, "bot", "tx")
 	const without = "Without effect"
-	if res := b.Get("/sso/tokens", Navigation...); strings.Contains(res.Body, without) {
+	if res := b.Get("/sso/tokens", proxytest.Navigation...); strings.Contains(res.Body, without) {
 		t.Error(res.Body)
 	}
 	rules, problems := rule.Compile([]rule.Rule{{Name: "readers", Match: rule.Match{Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}}})
@@ -435,7 +436,7 @@ func TestTokenSaysWhatItMayNow(t *testing.T) {
 		t.Fatal(problems)
 	}
 	w.Rules.Replace(rules)
-	if res := b.Get("/sso/tokens", Navigation...); !regexp.MustCompile(without+`[^<]*<code>bot</code>`).MatchString(res.Body) || strings.Contains(res.Body, `value="bot"`) {
+	if res := b.Get("/sso/tokens", proxytest.Navigation...); !regexp.MustCompile(without+`[^<]*<code>bot</code>`).MatchString(res.Body) || strings.Contains(res.Body, `value="bot"`) {
 		t.Error(res.Body)
 	}
 }
@@ -449,8 +450,8 @@ func TestTokenLifetimesOfThePolicy(t *testing.T) {
 		30 * 24 * time.Hour:  {"604800", "2592000"},
 		365 * 24 * time.Hour: {"604800", "2592000", "7776000", "31536000"},
 	} {
-		w := Start(t, func(o *Options) { o.Config.Tokens.MaxLifetime = most })
-		res := w.SignIn(oidctest.Tim).Get("/sso/tokens", Navigation...)
+		w := proxytest.Start(t, func(o *proxytest.Options) { o.Config.Tokens.MaxLifetime = most })
+		res := w.SignIn(oidctest.Tim).Get("/sso/tokens", proxytest.Navigation...)
 		var got []string
 		for _, m := range regexp.MustCompile(`type="radio" value="(\d+)"`).FindAllStringSubmatch(res.Body, -1) {
 			got = append(got, m[1])

@@ -1,4 +1,4 @@
-package proxy_test
+package tokens_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vexa-sso/proxy/page/pagetest"
+	"vexa-sso/proxy/proxytest"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -21,7 +22,7 @@ import (
 func TestTokensInABrowser(t *testing.T) {
 	t.Parallel()
 	for _, look := range []look{{"light", 1280, "light"}, {"dark", 1280, "dark"}, {"phone", 390, "light"}, {"phone-dark", 390, "dark"}} {
-		w := Start(t)
+		w := proxytest.Start(t)
 		tab := openTab(t, look)
 		tab.open(w.Public + "/sso/tokens")
 		tab.signIn(oidctest.Ada)

@@ -1,4 +1,4 @@
-package proxy_test
+package caller_test
 
 import (
 	"encoding/json"
@@ -14,20 +14,21 @@ import (
 	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // E7, S5: somebody is suspended: their tokens and their bearer tokens are refused on the next request, on every replica, and the streams
 // of both are cut.
 func TestSuspendedWithPrograms(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers)
+	w := proxytest.Start(t, proxytest.TakingBearers)
 	other := w.Replica()
 	w.SignIn(oidctest.Ada)
 	_, token := w.NewToken(oidctest.Ada, "tx")
 	shown := [][]string{{"X-API-Key", token}, {"Authorization", "Bearer " + w.Bearer(oidctest.Ada)}}
 	var sockets []*websocket.Conn
 	for _, header := range shown {
-		for _, at := range []*World{w, other} {
+		for _, at := range []*proxytest.World{w, other} {
 			if res := at.Program().Get("/meetings", header...); res.Status != http.StatusOK {
 				t.Fatalf("%s: %d %s", header[0], res.Status, res.Body)
 			}
@@ -35,9 +36,9 @@ func TestSuspendedWithPrograms(t *testing.T) {
 		}
 	}
 	began := oidctest.StartStopwatch(t)
-	Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: AccountOf(t, w, oidctest.Ada), Reason: "left"}, "admin"))
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, oidctest.Ada), Reason: "left"}, "admin"))
 	for i, code := range []string{"token_invalid", "suspended"} { // the token is gone, Okta's isn't
-		for _, at := range []*World{w, other} {
+		for _, at := range []*proxytest.World{w, other} {
 			at.WaitFor("the refusal", func() bool {
 				res := at.Program().Get("/meetings", shown[i]...)
 				return res.Code() == code && (res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden)
@@ -45,7 +46,7 @@ func TestSuspendedWithPrograms(t *testing.T) {
 		}
 	}
 	for i, socket := range sockets {
-		if closed := HangsUp(t, socket); closed.Code != 4401 {
+		if closed := proxytest.HangsUp(t, socket); closed.Code != 4401 {
 			t.Errorf("socket %d was closed with %d", i, closed.Code)
 		}
 	}
@@ -58,25 +59,25 @@ func TestSuspendedWithPrograms(t *testing.T) {
 // S5: a token that is revoked is refused everywhere, and its streams end: its own, and nobody else's.
 func TestTokenRevoked(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	other := w.Replica()
 	b := w.SignIn(oidctest.Ada)
 	lost, value := w.NewToken(oidctest.Ada, "tx")
 	_, kept := w.NewToken(oidctest.Ada, "tx")
 	socket, keeps, browsers := other.MustSocketAs("X-API-Key", value), other.MustSocketAs("X-API-Key", kept), b.MustSocket()
 	w.Program().Get("/meetings", "X-API-Key", value)
-	Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: lost.AccountID, Token: lost.ID, Reason: "lost"}, "ada"))
-	if closed := HangsUp(t, socket); closed.Code != 4401 {
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: lost.AccountID, Token: lost.ID, Reason: "lost"}, "ada"))
+	if closed := proxytest.HangsUp(t, socket); closed.Code != 4401 {
 		t.Errorf("the socket was closed with %d", closed.Code)
 	}
-	for _, at := range []*World{w, other} {
+	for _, at := range []*proxytest.World{w, other} {
 		at.WaitFor("the refusal", func() bool { return at.Program().Get("/meetings", "X-API-Key", value).Code() == "token_invalid" })
 		if res := at.Program().Get("/meetings", "X-API-Key", kept); res.Status != http.StatusOK {
 			t.Errorf("the other token: %d %s", res.Status, res.Body)
 		}
 	}
 	for _, socket := range []*websocket.Conn{keeps, browsers} {
-		if got := Talk(t, socket, `{"action":"ping"}`); !strings.Contains(got, "pong") {
+		if got := proxytest.Talk(t, socket, `{"action":"ping"}`); !strings.Contains(got, "pong") {
 			t.Errorf("another stream: %s", got)
 		}
 	}
@@ -85,7 +86,7 @@ func TestTokenRevoked(t *testing.T) {
 // A stream ends when the token does with which it was opened.
 func TestStreamEndsWithToken(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers, func(o *Options) {
+	w := proxytest.Start(t, proxytest.TakingBearers, func(o *proxytest.Options) {
 		o.Config.Session.Lifetime, o.Config.Session.Idle = 72*time.Hour, 72*time.Hour
 	})
 	b := w.SignIn(oidctest.Ada)
@@ -98,14 +99,14 @@ func TestStreamEndsWithToken(t *testing.T) {
 	}{{[]string{"Authorization", "Bearer " + bearer}, time.Hour + time.Minute}, {[]string{"X-API-Key", token}, 23 * time.Hour}} {
 		socket := w.MustSocketAs(c.header...)
 		w.Clock.Advance(c.lives)
-		if closed := HangsUp(t, socket); closed.Code != 4401 {
+		if closed := proxytest.HangsUp(t, socket); closed.Code != 4401 {
 			t.Errorf("the socket was closed with %d", closed.Code)
 		}
 		if res := w.Program().Get("/meetings", c.header...); res.Status != http.StatusUnauthorized {
 			t.Errorf("%d %s", res.Status, res.Body)
 		}
 	}
-	if got := Talk(t, browsers, `{"action":"ping"}`); !strings.Contains(got, "pong") {
+	if got := proxytest.Talk(t, browsers, `{"action":"ping"}`); !strings.Contains(got, "pong") {
 		t.Errorf("the browser's stream: %s", got)
 	}
 }
@@ -114,15 +115,15 @@ func TestStreamEndsWithToken(t *testing.T) {
 // signed in again; sessions are not concerned.
 func TestTokenPauses(t *testing.T) {
 	t.Parallel()
-	w := Start(t, func(o *Options) {
+	w := proxytest.Start(t, func(o *proxytest.Options) {
 		o.Config.Tokens.MaxOffline = 2 * time.Hour
 		o.Config.Session.Renew = 24 * time.Hour // nobody asks the provider meanwhile
 		o.Config.Session.Lifetime = 72 * time.Hour
 	})
 	b := w.SignIn(oidctest.Ada)
 	_, token := w.NewToken(oidctest.Ada, "tx")
-	get := func() Answer {
-		return w.Program().Get("/meetings", append(Navigation, "X-API-Key", token)...)
+	get := func() proxytest.Answer {
+		return w.Program().Get("/meetings", append(proxytest.Navigation, "X-API-Key", token)...)
 	}
 	socket := w.MustSocketAs("X-API-Key", token)
 	w.Clock.Advance(119 * time.Minute)
@@ -133,7 +134,7 @@ func TestTokenPauses(t *testing.T) {
 	if res := get(); res.Code() != "proof_stale" || res.Status != http.StatusUnauthorized || !strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login`) {
 		t.Errorf("after: %d %s", res.Status, res.Body)
 	}
-	if closed := HangsUp(t, socket); closed.Code != 4401 {
+	if closed := proxytest.HangsUp(t, socket); closed.Code != 4401 {
 		t.Errorf("the socket was closed with %d", closed.Code)
 	}
 	if res := b.Get("/meetings"); res.Status != http.StatusOK {
@@ -147,7 +148,7 @@ func TestTokenPauses(t *testing.T) {
 // refused hears which of the two lacks the scope.
 func TestScopesShrinkWithTheGrant(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	w.SignIn(oidctest.Ada)
 	_, both := w.NewToken(oidctest.Ada, "bot", "tx")
 	_, tx := w.NewToken(oidctest.Ada, "tx")
@@ -176,18 +177,18 @@ func TestScopesShrinkWithTheGrant(t *testing.T) {
 		}
 	}
 	stream := w.EventsAs("GET", "/agent/meeting/stream", "X-API-Key", both)
-	Must(t, w.Okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
+	proxytest.Must(t, w.Okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
 	w.Clock.Advance(12 * time.Minute)
-	Must(t, w.Accounts.RenewProofs(t.Context()))
+	proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
 	w.WaitFor("the grant to shrink", func() bool { return w.Program().Get("/bots", "X-API-Key", both).Code() == "scope_missing" })
 	expect("/bots", both, "scope_missing", "the owner of this token doesn’t have", "The rule staff would give it")
 	expect("/meetings", both, "")
 	expect("/meetings", tx, "")
 	_ = stream // needs bot or tx: it goes on
 
-	Must(t, w.Okta.SetGroups(oidctest.Ada))
+	proxytest.Must(t, w.Okta.SetGroups(oidctest.Ada))
 	w.Clock.Advance(12 * time.Minute)
-	Must(t, w.Accounts.RenewProofs(t.Context()))
+	proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
 	if !stream.Ends() {
 		t.Error("the stream stays open")
 	}
@@ -197,7 +198,7 @@ func TestScopesShrinkWithTheGrant(t *testing.T) {
 // V17: a route that the rules deny is denied to tokens too, whatever their scopes.
 func TestDeniedRoutesHoldForTokens(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers, func(o *Options) {
+	w := proxytest.Start(t, proxytest.TakingBearers, func(o *proxytest.Options) {
 		o.Rules = []rule.Rule{{Name: "staff", Match: rule.Match{Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, DenyRoutes: []string{"PUT /user/webhook"}}}}
 	})
 	w.SignIn(oidctest.Ada)
@@ -215,7 +216,7 @@ func TestDeniedRoutesHoldForTokens(t *testing.T) {
 // What is warm asks nobody: not the store, not the provider, not the Admin API.
 func TestWarmProgramsAskNobody(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers)
+	w := proxytest.Start(t, proxytest.TakingBearers)
 	b := w.SignIn(oidctest.Ada)
 	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
 	shown := [][]string{{"Cookie", b.Cookie()}, {"X-API-Key", token}, {"Authorization", "Bearer " + w.Bearer(oidctest.Ada)}}
@@ -223,7 +224,7 @@ func TestWarmProgramsAskNobody(t *testing.T) {
 		w.Program().Get("/bots", header...)
 	}
 	asked := w.Okta.Requests(oidctest.EndpointKeys)
-	Must(t, w.Store.Close())
+	proxytest.Must(t, w.Store.Close())
 	for range 5 {
 		for _, header := range shown {
 			if res := w.Program().Get("/bots", header...); res.Status != http.StatusOK {
@@ -234,7 +235,7 @@ func TestWarmProgramsAskNobody(t *testing.T) {
 	if now := w.Okta.Requests(oidctest.EndpointKeys); now != asked {
 		t.Errorf("the provider's keys were fetched %d times more", now-asked)
 	}
-	if res := w.Program().Get("/bots", "X-API-Key", MadeUp(t)); res.Status != http.StatusServiceUnavailable {
+	if res := w.Program().Get("/bots", "X-API-Key", proxytest.MadeUp(t)); res.Status != http.StatusServiceUnavailable {
 		t.Errorf("who is not known: %d %s", res.Status, res.Body)
 	}
 }
@@ -243,8 +244,8 @@ func TestWarmProgramsAskNobody(t *testing.T) {
 // or another minute need another look.
 func TestWhatIsRememberedOfBearers(t *testing.T) {
 	t.Parallel()
-	second := func(o *Options) {
-		TakingBearers(o)
+	second := func(o *proxytest.Options) {
+		proxytest.TakingBearers(o)
 		o.Also = func(first oidc.Config) []oidc.Config {
 			first.Name, first.API.Audiences = "okta2", []string{"api://second"}
 			return []oidc.Config{first}
@@ -253,9 +254,9 @@ func TestWhatIsRememberedOfBearers(t *testing.T) {
 			{Name: "first", Match: rule.Match{Providers: []string{"okta"}, Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}},
 		}
 	}
-	w := Start(t, second)
+	w := proxytest.Start(t, second)
 	here, there := w.Bearer(oidctest.Ada), w.Okta.Sign(w.BearerClaims(oidctest.Ada).With("aud", "api://second"))
-	get := func(token string) Answer {
+	get := func(token string) proxytest.Answer {
 		return w.Program().Get("/sso/whoami", "Authorization", "Bearer "+token)
 	}
 	if res := get(here); res.Status != http.StatusOK || !strings.Contains(res.Body, `"provider":"okta"`) {
@@ -278,7 +279,7 @@ func TestWhatIsRememberedOfBearers(t *testing.T) {
 		t.Errorf("for the first: %d %s", res.Status, res.Body)
 	}
 
-	Must(t, w.Store.Close()) // what is remembered goes on, and nothing else
+	proxytest.Must(t, w.Store.Close()) // what is remembered goes on, and nothing else
 	if res := get(here); res.Status != http.StatusOK {
 		t.Errorf("remembered: %d %s", res.Status, res.Body)
 	}
@@ -296,7 +297,7 @@ func TestWhatIsRememberedOfBearers(t *testing.T) {
 	}
 }
 
-func grownAgain(t *testing.T, w *World) *rule.Rules {
+func grownAgain(t *testing.T, w *proxytest.World) *rule.Rules {
 	t.Helper()
 	rules, problems := rule.Compile(w.Options.Rules)
 	if len(problems) > 0 {
@@ -308,7 +309,7 @@ func grownAgain(t *testing.T, w *World) *rule.Rules {
 // V13: each credential has its own share of requests, so that a token in a loop leaves its owner's browser, and other tokens, alone.
 func TestRequestsPerCredential(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers, func(o *Options) { o.Config.Limits.RequestsPerSecond = 3 })
+	w := proxytest.Start(t, proxytest.TakingBearers, func(o *proxytest.Options) { o.Config.Limits.RequestsPerSecond = 3 })
 	b := w.SignIn(oidctest.Ada)
 	_, busy := w.NewToken(oidctest.Ada, "tx")
 	_, other := w.NewToken(oidctest.Ada, "tx")
@@ -339,7 +340,7 @@ func TestRequestsPerCredential(t *testing.T) {
 // V13: all programs of somebody together leave a quarter of the streams to their browser.
 func TestStreamsOfPrograms(t *testing.T) {
 	t.Parallel()
-	w := Start(t, func(o *Options) { o.Config.Limits.StreamsPerAccount = 4 })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Config.Limits.StreamsPerAccount = 4 })
 	b := w.SignIn(oidctest.Ada)
 	_, token := w.NewToken(oidctest.Ada, "tx")
 	for range 3 {
@@ -354,12 +355,12 @@ func TestStreamsOfPrograms(t *testing.T) {
 // S12: whoever makes up tokens is held up, and whoever shows one that is known isn't. The same one again and again costs nothing.
 func TestManyTokensThatAreNone(t *testing.T) {
 	t.Parallel()
-	w := Start(t)
+	w := proxytest.Start(t)
 	w.SignIn(oidctest.Ada)
 	_, good := w.NewToken(oidctest.Ada, "tx")
 	program := w.Program()
 	program.Get("/meetings", "X-API-Key", good)
-	same := MadeUp(t)
+	same := proxytest.MadeUp(t)
 	w.Clock.Stop()
 	for i := range 200 {
 		if res := program.Get("/meetings", "X-API-Key", same); res.Code() != "token_invalid" {
@@ -368,7 +369,7 @@ func TestManyTokensThatAreNone(t *testing.T) {
 	}
 	codes := map[string]int{}
 	for range 200 {
-		codes[program.Get("/meetings", "X-API-Key", MadeUp(t)).Code()]++
+		codes[program.Get("/meetings", "X-API-Key", proxytest.MadeUp(t)).Code()]++
 	}
 	if codes["rate_limited"] < 50 || codes["token_invalid"] < 40 || codes["rate_limited"]+codes["token_invalid"] != 200 {
 		t.Errorf("answers to 200 that are none: %v", codes)
@@ -386,7 +387,7 @@ func TestManyTokensThatAreNone(t *testing.T) {
 // S12: whoever makes credentials up locks out nobody at the same address whose own was good.
 func TestNobodyIsLockedOutByANeighbour(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers)
+	w := proxytest.Start(t, proxytest.TakingBearers)
 	w.SignIn(oidctest.Ada)
 	program, bearer := w.Program(), w.Bearer(oidctest.Ada)
 	if res := program.Get("/meetings", "Authorization", "Bearer "+bearer); res.Status != http.StatusOK {
@@ -396,7 +397,7 @@ func TestNobodyIsLockedOutByANeighbour(t *testing.T) {
 	w.Clock.Advance(2 * time.Minute) // it is to be looked at afresh
 	limited := false
 	for range 200 {
-		limited = limited || program.Get("/meetings", "X-API-Key", MadeUp(t)).Code() == "rate_limited"
+		limited = limited || program.Get("/meetings", "X-API-Key", proxytest.MadeUp(t)).Code() == "rate_limited"
 	}
 	if res := program.Get("/meetings", "Authorization", "Bearer "+bearer); res.Status != http.StatusOK || !limited {
 		t.Errorf("%d %s, limited: %v", res.Status, res.Body, limited)
@@ -406,7 +407,7 @@ func TestNobodyIsLockedOutByANeighbour(t *testing.T) {
 // Whoami says with what it was asked; so do the log and the metrics.
 func TestWhoamiForPrograms(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers)
+	w := proxytest.Start(t, proxytest.TakingBearers)
 	b := w.SignIn(oidctest.Ada)
 	token, value := w.NewToken(oidctest.Ada, "tx")
 	for _, c := range []struct {
@@ -428,7 +429,7 @@ func TestWhoamiForPrograms(t *testing.T) {
 			Session *struct{ ID string }
 		}
 		res := w.Program().Get("/sso/whoami", c.header...)
-		Must(t, json.Unmarshal([]byte(res.Body), &said))
+		proxytest.Must(t, json.Unmarshal([]byte(res.Body), &said))
 		got := said.Credential
 		if got.Kind != c.kind || got.ID != c.id || got.Name != c.name || got.Client != c.client || fmt.Sprint(said.Scopes) != fmt.Sprint(c.scopes) ||
 			got.ExpiresAt.Before(w.Clock.Now()) || (said.Session != nil) != c.session {
@@ -447,13 +448,13 @@ func TestWhoamiForPrograms(t *testing.T) {
 // When a token was last used, and from where, is written in the background.
 func TestTokenLastUsed(t *testing.T) {
 	t.Parallel()
-	w := Start(t, func(o *Options) { o.Config.TrustedProxies = []string{"127.0.0.1"} })
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Config.TrustedProxies = []string{"127.0.0.1"} })
 	w.SignIn(oidctest.Ada)
 	token, value := w.NewToken(oidctest.Ada, "tx")
 	w.Program().Get("/meetings", "X-API-Key", value, "X-Forwarded-For", "198.51.100.7")
 	w.Stop()
 	tokens, err := w.Accounts.TokensOf(t.Context(), token.AccountID)
-	Must(t, err)
+	proxytest.Must(t, err)
 	if len(tokens) != 1 || tokens[0].UsedFrom != "198.51.100.7" || w.Clock.Now().Sub(tokens[0].UsedAt).Abs() > time.Minute {
 		t.Errorf("%+v", tokens)
 	}
@@ -462,12 +463,12 @@ func TestTokenLastUsed(t *testing.T) {
 // S8: a program whose owner has to sign in first is told so, and not sent there.
 func TestProgramIsNeverRedirected(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers)
+	w := proxytest.Start(t, proxytest.TakingBearers)
 	w.SignIn(oidctest.Ada)
 	bearer := w.Bearer(oidctest.Ada)
-	Must(t, w.Accounts.SignOutEverywhere(t.Context(), AccountOf(t, w, oidctest.Ada), "test", "test"))
+	proxytest.Must(t, w.Accounts.SignOutEverywhere(t.Context(), proxytest.AccountOf(t, w, oidctest.Ada), "test", "test"))
 	for _, path := range []string{"/meetings", "/sso/whoami"} {
-		res := w.Program().Get(path, append(Navigation, "Authorization", "Bearer "+bearer)...)
+		res := w.Program().Get(path, append(proxytest.Navigation, "Authorization", "Bearer "+bearer)...)
 		if res.Status != http.StatusUnauthorized || res.Code() != "unauthenticated" || !strings.Contains(res.Header.Get("WWW-Authenticate"), `error="invalid_token"`) || !strings.Contains(res.Body, "login_url") {
 			t.Errorf("%s: %d to %q %s", path, res.Status, res.Header.Get("Location"), res.Body)
 		}
@@ -477,8 +478,8 @@ func TestProgramIsNeverRedirected(t *testing.T) {
 // A program that acts for itself is let in by a rule about programs, and by none about people.
 func TestServiceOfItsOwn(t *testing.T) {
 	t.Parallel()
-	w := Start(t, TakingBearers, func(o *Options) {
-		o.Rules = append(StaffRules(), rule.Rule{
+	w := proxytest.Start(t, proxytest.TakingBearers, func(o *proxytest.Options) {
+		o.Rules = append(proxytest.StaffRules(), rule.Rule{
 			Name: "robots", Match: rule.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.Service}},
 			Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: `= "robot-" + identity.claims.cid.lowerAscii() + "@robots.example"`},
 		})
@@ -497,7 +498,7 @@ func TestServiceOfItsOwn(t *testing.T) {
 	if res := w.Program().Get("/bots", "Authorization", "Bearer "+robot); res.Code() != "scope_missing" || !strings.Contains(res.Body, "which you don’t have") {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	without, problems := rule.Compile(StaffRules())
+	without, problems := rule.Compile(proxytest.StaffRules())
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -1,4 +1,6 @@
-package proxy_test
+// Package proxytest is a whole bridge for tests, between a provider and a Vexa that are doubles, in one process: proxytest.Start. Who
+// uses it has a browser (browser.go), a program (program.go), streams (stream.go) and a provider that speaks unasked (provider.go).
+package proxytest
 
 import (
 	"cmp"

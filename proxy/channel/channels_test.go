@@ -1,4 +1,4 @@
-package proxy_test
+package channel_test
 
 import (
 	"net/http"
@@ -9,14 +9,15 @@ import (
 
 	"vexa-sso/oidc"
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // twoProviders is a world with an Okta whose sessions have names and an Entra beside it.
-func twoProviders(t *testing.T) (*World, *oidctest.Entra) {
+func twoProviders(t *testing.T) (*proxytest.World, *oidctest.Entra) {
 	t.Helper()
 	entra := oidctest.StartEntra(t, oidctest.EntraOptions{})
 	entra.AddCast()
-	w := Start(t, func(o *Options) {
+	w := proxytest.Start(t, func(o *proxytest.Options) {
 		o.Okta.SID = true
 		o.More = []oidc.Config{{Name: "entra", Type: oidc.TypeEntra, Cloud: entra.BaseURL(), Tenant: oidctest.TenantA, ClientID: "6f0e", ClientSecret: "entra-secret", TrustedDomains: []string{"acme.example"}}}
 		o.Rules[0].Match.Groups = append(o.Rules[0].Match.Groups, oidctest.GroupID(oidctest.GroupUsers))
@@ -76,7 +77,7 @@ func TestFrontChannelLogout(t *testing.T) {
 	if grace.SignedIn() || !ada.SignedIn() {
 		t.Error("the wrong session ended")
 	}
-	if closed := HangsUp(t, socket); closed.Code != 4401 {
+	if closed := proxytest.HangsUp(t, socket); closed.Code != 4401 {
 		t.Errorf("the socket was closed with %d", closed.Code)
 	}
 
@@ -97,17 +98,17 @@ func TestFrontChannelLogout(t *testing.T) {
 func TestFrontChannelLogoutByTheProvidersPage(t *testing.T) {
 	t.Parallel()
 	for _, post := range []bool{false, true} {
-		w := Start(t, func(o *Options) { o.Okta.SID, o.Okta.FrontChannelPOST = true, post })
-		Must(t, w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.FrontChannelLogoutURI = w.Public + "/sso/logout/frontchannel/okta" }))
+		w := proxytest.Start(t, func(o *proxytest.Options) { o.Okta.SID, o.Okta.FrontChannelPOST = true, post })
+		proxytest.Must(t, w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.FrontChannelLogoutURI = w.Public + "/sso/logout/frontchannel/okta" }))
 		w.Okta.AddClient(oidctest.Client{ID: "0oa2other", Secrets: []string{"s"}, RedirectURIs: []string{"http://127.0.0.1:1/cb"}})
 		ada, there := w.Browser(), w.Okta.NewBrowser()
 		back, err := there.SignIn(t.Context(), ada.Get("/sso/login").Header.Get("Location"), oidctest.Ada)
-		Must(t, err)
+		proxytest.Must(t, err)
 		ada.Get(strings.TrimPrefix(back.URL, w.Public))
 		person, _ := w.Okta.Person(oidctest.Ada)
 		hint := w.Okta.Sign(w.Okta.IDTokenClaims(person.Email, "0oa2other", ""))
 		frames, err := there.Frames(t.Context(), w.Okta.Issuer()+"/v1/logout?id_token_hint="+hint)
-		Must(t, err)
+		proxytest.Must(t, err)
 		if len(frames) != 1 {
 			t.Fatalf("frames: %v", frames)
 		}
@@ -132,30 +133,30 @@ func TestBackChannelLogout(t *testing.T) {
 	timThere, _ := w.Okta.Person(oidctest.Tim)
 
 	good := w.LogoutClaims("bad").With("sid", sid)
-	for name, token := range map[string]func() Answer{
-		"none": func() Answer { return w.BackChannel(good, oidctest.Unsigned()) },
-		"an ID token": func() Answer {
+	for name, token := range map[string]func() proxytest.Answer{
+		"none": func() proxytest.Answer { return w.BackChannel(good, oidctest.Unsigned()) },
+		"an ID token": func() proxytest.Answer {
 			return w.BackChannel(good.With("nonce", "n").With("sub", person.ID), oidctest.Header("typ", "JWT"))
 		},
-		"another audience": func() Answer { return w.BackChannel(good.With("aud", "0oa2other")) },
-		"another issuer":   func() Answer { return w.BackChannel(good.With("iss", "https://evil.example")) },
-		"no event":         func() Answer { return w.BackChannel(good.With("events", nil)) },
-		"expired": func() Answer {
+		"another audience": func() proxytest.Answer { return w.BackChannel(good.With("aud", "0oa2other")) },
+		"another issuer":   func() proxytest.Answer { return w.BackChannel(good.With("iss", "https://evil.example")) },
+		"no event":         func() proxytest.Answer { return w.BackChannel(good.With("events", nil)) },
+		"expired": func() proxytest.Answer {
 			return w.BackChannel(good.With("exp", w.Clock.Now().Add(-5*time.Minute).Unix()))
 		},
-		"nobody named": func() Answer { return w.BackChannel(good.With("sid", nil)) },
-		"garbage": func() Answer {
+		"nobody named": func() proxytest.Answer { return w.BackChannel(good.With("sid", nil)) },
+		"garbage": func() proxytest.Answer {
 			return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "logout_token=x", "Content-Type", "application/x-www-form-urlencoded")
 		},
-		"no token": func() Answer { return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "") },
-		"GET":      func() Answer { return w.Browser().Get("/sso/logout/backchannel/okta") },
-		"too long": func() Answer {
+		"no token": func() proxytest.Answer { return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "") },
+		"GET":      func() proxytest.Answer { return w.Browser().Get("/sso/logout/backchannel/okta") },
+		"too long": func() proxytest.Answer {
 			return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "logout_token="+strings.Repeat("x", 100<<10), "Content-Type", "application/x-www-form-urlencoded")
 		},
-		"C9: two tokens": func() Answer {
+		"C9: two tokens": func() proxytest.Answer {
 			return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "logout_token=a&logout_token=b", "Content-Type", "application/x-www-form-urlencoded")
 		},
-		"to another provider": func() Answer {
+		"to another provider": func() proxytest.Answer {
 			token := w.Okta.Sign(good, oidctest.Header("typ", "logout+jwt"))
 			return w.Browser().Send("POST", "/sso/logout/backchannel/entra", "logout_token="+token, "Content-Type", "application/x-www-form-urlencoded")
 		},
@@ -185,7 +186,7 @@ func TestBackChannelLogout(t *testing.T) {
 	if second.SignedIn() || !tim.SignedIn() {
 		t.Error("by sub: the wrong sessions ended")
 	}
-	if closed := HangsUp(t, socket); closed.Code != 4401 {
+	if closed := proxytest.HangsUp(t, socket); closed.Code != 4401 {
 		t.Errorf("the socket was closed with %d", closed.Code)
 	}
 	if res := w.BackChannel(w.LogoutClaims("nobody").With("sub", "00uNobody")); res.Status != 200 {
@@ -207,7 +208,7 @@ func TestUniversalLogout(t *testing.T) {
 	other := w.Replica()
 	call := func(who oidctest.SubjectID) int {
 		status, err := w.Okta.UniversalLogout(t.Context(), w.Client(nil), w.Public+"/sso/logout/universal/okta", "0oa1bridge", who)
-		Must(t, err)
+		proxytest.Must(t, err)
 		return status
 	}
 	person, _ := w.Okta.Person(oidctest.Ada)
@@ -221,9 +222,9 @@ func TestUniversalLogout(t *testing.T) {
 		ada, namesake := w.Browser(), w.Browser()
 		ada.SignIn(oidctest.Ada, "/sso/login?provider=okta")
 		if name == "a former email" {
-			Must(t, w.Okta.Rename(oidctest.Ada, "ada.lovelace@acme.example"))
+			proxytest.Must(t, w.Okta.Rename(oidctest.Ada, "ada.lovelace@acme.example"))
 			ada.SignIn("ada.lovelace@acme.example", "/sso/login?provider=okta&prompt=login")
-			Must(t, w.Okta.Rename("ada.lovelace@acme.example", oidctest.Ada))
+			proxytest.Must(t, w.Okta.Rename("ada.lovelace@acme.example", oidctest.Ada))
 		}
 		namesake.SignInAt(entra, "entra", oidctest.Ada) // the same address at another provider is another's
 		there := ada.At(other)
@@ -238,7 +239,7 @@ func TestUniversalLogout(t *testing.T) {
 		if ada.SignedIn() || !namesake.SignedIn() {
 			t.Errorf("%s: the wrong sessions ended", name)
 		}
-		if closed := HangsUp(t, socket); closed.Code != 4401 {
+		if closed := proxytest.HangsUp(t, socket); closed.Code != 4401 {
 			t.Errorf("%s: the socket was closed with %d", name, closed.Code)
 		}
 		w.WaitFor("the other replica to know", func() bool { return !there.SignedIn() }) // S5
@@ -273,7 +274,7 @@ func TestUniversalLogoutRefused(t *testing.T) {
 	good := w.Okta.UniversalLogoutClaims("0oa1bridge", w.Public+path)
 	signed := func(claims oidctest.Claims, options ...oidctest.SignOption) string {
 		token, err := w.Okta.SignUniversalLogout(claims, options...)
-		Must(t, err)
+		proxytest.Must(t, err)
 		return "Bearer " + token
 	}
 	for name, bearer := range map[string]string{

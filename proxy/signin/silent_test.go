@@ -1,4 +1,4 @@
-package proxy_test
+package signin_test
 
 import (
 	"net/http"
@@ -8,19 +8,20 @@ import (
 	"time"
 
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/proxytest"
 )
 
 // person is one browser, with its cookies here and at the provider.
 type person struct {
-	*Browser
+	*proxytest.Browser
 	there *oidctest.Browser
 }
 
 // withoutRefresh is a world whose provider gives no refresh tokens, and Ada's browser, signed in.
-func withoutRefresh(t *testing.T) (*World, *person) {
+func withoutRefresh(t *testing.T) (*proxytest.World, *person) {
 	t.Helper()
-	w := Start(t, func(o *Options) { o.Okta.SID = true })
-	Must(t, w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.GrantTypes = []string{oidctest.GrantCode} }))
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Okta.SID = true })
+	proxytest.Must(t, w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.GrantTypes = []string{oidctest.GrantCode} }))
 	p := &person{w.Browser(), w.Okta.NewBrowser()}
 	p.comesBack(p.Get("/sso/login").Header.Get("Location"), oidctest.Ada)
 	if p.Cookie() == "" {
@@ -30,7 +31,7 @@ func withoutRefresh(t *testing.T) (*World, *person) {
 }
 
 // comesBack follows where we sent the browser through the provider to our answer; without a name no button is pressed there.
-func (p *person) comesBack(location, who string) Answer {
+func (p *person) comesBack(location, who string) proxytest.Answer {
 	p.W.T.Helper()
 	var back *oidctest.Callback
 	var err error
@@ -39,14 +40,14 @@ func (p *person) comesBack(location, who string) Answer {
 	} else {
 		back, err = p.there.SignIn(p.W.T.Context(), location, who)
 	}
-	Must(p.W.T, err)
-	return p.Get(strings.TrimPrefix(back.URL, p.W.Public), Navigation...)
+	proxytest.Must(p.W.T, err)
+	return p.Get(strings.TrimPrefix(back.URL, p.W.Public), proxytest.Navigation...)
 }
 
 // sentWith is the prompt with which an answer sends the browser to the provider; "elsewhere" when it doesn't.
-func (p *person) sentWith(res Answer) string {
+func (p *person) sentWith(res proxytest.Answer) string {
 	location, err := url.Parse(res.Header.Get("Location"))
-	Must(p.W.T, err)
+	proxytest.Must(p.W.T, err)
 	if res.Status != http.StatusSeeOther || !strings.HasPrefix(location.String(), p.W.Okta.BaseURL()) {
 		return "elsewhere"
 	}
@@ -55,11 +56,11 @@ func (p *person) sentWith(res Answer) string {
 
 // sent opens a page that is to lead past the provider. Whoever is asked too late on a busy machine is let go on, and sent the next
 // time.
-func (p *person) sent(path string) (res Answer) {
+func (p *person) sent(path string) (res proxytest.Answer) {
 	late := func() int { return strings.Count(p.W.Logs.String(), "a session is not renewed now") }
 	before := late()
 	p.W.WaitFor("a page to lead past the provider", func() bool {
-		res = p.Get(path, Navigation...)
+		res = p.Get(path, proxytest.Navigation...)
 		if n := late(); n > before { // nobody is asked again until their word has grown old once more
 			before = n
 			p.W.Clock.Advance(16 * time.Minute)
@@ -75,7 +76,7 @@ func TestSilentRenewal(t *testing.T) {
 	t.Parallel()
 	w, p := withoutRefresh(t)
 	session := p.Cookie()
-	if res := p.Get("/meetings?limit=5", Navigation...); res.Status != http.StatusOK {
+	if res := p.Get("/meetings?limit=5", proxytest.Navigation...); res.Status != http.StatusOK {
 		t.Fatalf("while the word is fresh: %d %v", res.Status, res.Header)
 	}
 	for round := range 2 {
@@ -86,19 +87,19 @@ func TestSilentRenewal(t *testing.T) {
 			}
 		}
 		if round == 1 {
-			Must(t, w.Okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
+			proxytest.Must(t, w.Okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
 		}
 		res := p.sent("/meetings?limit=5")
 		if p.sentWith(res) != "none" {
 			t.Fatalf("opening a page: %d to %s", res.Status, res.Header.Get("Location"))
 		}
-		if other := p.Get("/sso/", Navigation...); other.Status != http.StatusOK {
+		if other := p.Get("/sso/", proxytest.Navigation...); other.Status != http.StatusOK {
 			t.Errorf("another tab at the same time: %d", other.Status)
 		}
 		if back := p.comesBack(res.Header.Get("Location"), ""); back.Status != http.StatusSeeOther || back.Header.Get("Location") != "/meetings?limit=5" {
 			t.Fatalf("back: %d to %s %s", back.Status, back.Header.Get("Location"), back.Body)
 		}
-		if res := p.Get("/meetings?limit=5", Navigation...); res.Status != http.StatusOK {
+		if res := p.Get("/meetings?limit=5", proxytest.Navigation...); res.Status != http.StatusOK {
 			t.Fatalf("afterwards: %d to %s", res.Status, res.Header.Get("Location"))
 		}
 	}
@@ -129,8 +130,8 @@ func TestSilentRenewalNeedsThePerson(t *testing.T) {
 	if p.sentWith(asked) != "" {
 		t.Fatalf("after login_required: %d to %s %s", asked.Status, asked.Header.Get("Location"), asked.Body)
 	}
-	for _, from := range []*Browser{p.Browser, p.At(other)} { // they walk away from the sign-in page
-		if res := from.Get("/meetings?limit=5", Navigation...); res.Status != http.StatusOK {
+	for _, from := range []*proxytest.Browser{p.Browser, p.At(other)} { // they walk away from the sign-in page
+		if res := from.Get("/meetings?limit=5", proxytest.Navigation...); res.Status != http.StatusOK {
 			t.Errorf("once more: %d to %s", res.Status, res.Header.Get("Location"))
 		}
 	}
@@ -153,7 +154,7 @@ func TestSilentRenewalOfSomebodyElse(t *testing.T) {
 	w, p := withoutRefresh(t)
 	p.there = w.Okta.NewBrowser()
 	_, err := p.there.SignIn(t.Context(), w.Browser().Get("/sso/login").Header.Get("Location"), oidctest.Tim)
-	Must(t, err)
+	proxytest.Must(t, err)
 	w.Clock.Advance(16 * time.Minute)
 	silent := p.sent("/meetings")
 	if back := p.comesBack(silent.Header.Get("Location"), ""); p.sentWith(back) != "login" {
@@ -180,7 +181,7 @@ func TestSilentRenewalRefused(t *testing.T) {
 			w, p := withoutRefresh(t)
 			w.Clock.Advance(16 * time.Minute)
 			silent := p.sent("/meetings")
-			Must(t, w.Okta.ChangePerson(oidctest.Ada, tc.change))
+			proxytest.Must(t, w.Okta.ChangePerson(oidctest.Ada, tc.change))
 			if back := p.comesBack(silent.Header.Get("Location"), ""); back.Status != http.StatusForbidden || !strings.Contains(back.Body, tc.code) {
 				t.Fatalf("%d %s", back.Status, back.Body)
 			}
@@ -201,7 +202,7 @@ func TestSilentRenewalWhileTheProviderIsDown(t *testing.T) {
 	if back := p.comesBack(silent.Header.Get("Location"), ""); back.Status != http.StatusSeeOther || back.Header.Get("Location") != "/meetings" {
 		t.Fatalf("%d %s", back.Status, back.Body)
 	}
-	if res := p.Get("/meetings", Navigation...); res.Status != http.StatusOK {
+	if res := p.Get("/meetings", proxytest.Navigation...); res.Status != http.StatusOK {
 		t.Errorf("afterwards: %d to %s", res.Status, res.Header.Get("Location"))
 	}
 }
@@ -212,7 +213,7 @@ func TestNobodyIsSentToAProviderThatIsDown(t *testing.T) {
 	w, p := withoutRefresh(t)
 	w.Clock.Advance(16 * time.Minute)
 	w.Okta.Break(oidctest.EndpointAny, oidctest.Down())
-	if res := p.Get("/meetings", Navigation...); res.Status != http.StatusOK {
+	if res := p.Get("/meetings", proxytest.Navigation...); res.Status != http.StatusOK {
 		t.Errorf("while it is down: %d to %s", res.Status, res.Header.Get("Location"))
 	}
 	w.Okta.Mend(oidctest.EndpointAny)
@@ -228,13 +229,13 @@ func TestSilentRenewalOfAnEndedSession(t *testing.T) {
 	w, p := withoutRefresh(t)
 	w.Clock.Advance(16 * time.Minute)
 	silent := p.sent("/meetings")
-	Must(t, w.Accounts.SignOutEverywhere(t.Context(), AccountOf(t, w, oidctest.Ada), "test", "admin"))
+	proxytest.Must(t, w.Accounts.SignOutEverywhere(t.Context(), proxytest.AccountOf(t, w, oidctest.Ada), "test", "admin"))
 	p.comesBack(silent.Header.Get("Location"), "")
 	if res := p.Get("/meetings"); res.Status != http.StatusUnauthorized {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	account, err := w.Accounts.Account(t.Context(), AccountOf(t, w, oidctest.Ada))
-	if Must(t, err); !account.ProvenAt.IsZero() {
+	account, err := w.Accounts.Account(t.Context(), proxytest.AccountOf(t, w, oidctest.Ada))
+	if proxytest.Must(t, err); !account.ProvenAt.IsZero() {
 		t.Error("the account is open again without a sign-in")
 	}
 }
