@@ -236,7 +236,7 @@ func makeCanonical(ex *exchange.Exchange, r *http.Request) error {
 }
 
 func tokenInAddress() error {
-	return exchange.Refuse("bad_request", "A token does not belong into an address. Send it as X-API-Key or as Authorization: Bearer.")
+	return exchange.Refuse("bad_request", "A token must not be in an address, which ends up in logs. Send it as X-API-Key or as Authorization: Bearer.")
 }
 
 // isProbe says whether a path is for load balancers, which may ask by address.

@@ -63,7 +63,7 @@ func (v accountView) vexaUser() string {
 }
 
 func newAccountsList() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var status string
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -114,7 +114,7 @@ type accountDetails struct {
 }
 
 func newAccountsShow() *cobra.Command {
-	var d desk
+	var d adminCommand
 	cmd := &cobra.Command{
 		Use:   "show ACCOUNT",
 		Short: "Show one account: identity, standing, sessions, tokens, keys",
@@ -210,7 +210,7 @@ func (d accountDetails) print(w io.Writer) error {
 }
 
 func newAccountsApprove() *cobra.Command {
-	var d desk
+	var d adminCommand
 	cmd := &cobra.Command{
 		Use:   "approve ACCOUNT",
 		Short: "Let a pending account have the Vexa user that it waits for",
@@ -237,7 +237,7 @@ one that it waits for, use ` + "`vexa-sso accounts pin`" + `.`,
 }
 
 func newAccountsSuspend() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var s mapping.Suspension
 	cmd := &cobra.Command{
 		Use:   "suspend ACCOUNT --reason TEXT",
@@ -277,7 +277,7 @@ which do not come back on resume. What could not be ended is said, and is in the
 }
 
 func newAccountsResume() *cobra.Command {
-	var d desk
+	var d adminCommand
 	cmd := &cobra.Command{
 		Use:   "resume ACCOUNT",
 		Short: "End a suspension",

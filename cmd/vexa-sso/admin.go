@@ -13,25 +13,25 @@ import (
 	"vexa-sso/mapping"
 )
 
-// desk is where an admin's command works: the configuration, and the store that it names.
-type desk struct {
+// adminCommand is what every admin's command works with: the configuration, and the store that it names.
+type adminCommand struct {
 	settings
 	asJSON bool
 }
 
 // flags adds --config and, for a command that prints a list, --json.
-func (d *desk) flags(cmd *cobra.Command, lists bool) {
+func (d *adminCommand) flags(cmd *cobra.Command, lists bool) {
 	d.flag(cmd)
 	if lists {
 		cmd.Flags().BoolVar(&d.asJSON, "json", false, "print JSON")
 	}
 }
 
-// work is what a command does at the desk.
+// work is what an admin's command does.
 type work func(cmd *cobra.Command, args []string, a *bridge.Admin) error
 
 // with opens the store for a command and closes it again.
-func (d *desk) with(do work) func(*cobra.Command, []string) error {
+func (d *adminCommand) with(do work) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		cfg, err := d.load(cmd)
 		if err != nil {

@@ -23,7 +23,7 @@ const (
 )
 
 func newAudit() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var filter store.EventFilter
 	var since string
 	var follow bool

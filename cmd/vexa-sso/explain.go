@@ -37,7 +37,7 @@ type routeView struct {
 }
 
 func newExplain() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var question struct{ claims, provider, account, email string }
 	cmd := &cobra.Command{
 		Use:   "explain --claims FILE | --account ACCOUNT | --email EMAIL",

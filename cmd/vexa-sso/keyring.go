@@ -66,7 +66,7 @@ The file is that of the configuration, unless another is named. A running server
 }
 
 func newKeyringReseal() *cobra.Command {
-	var d desk
+	var d adminCommand
 	cmd := &cobra.Command{
 		Use:   "reseal",
 		Short: "Seal what is stored again, with the newest key of the ring",

@@ -39,7 +39,7 @@ func printKeys(w io.Writer, keys []keyView) error {
 }
 
 func newKeysList() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var account string
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -75,7 +75,7 @@ confirmed yet that it is deleted). A key that Vexa has confirmed to be deleted i
 }
 
 func newKeysRevoke() *cobra.Command {
-	var d desk
+	var d adminCommand
 	cmd := &cobra.Command{
 		Use:   "revoke KEY",
 		Short: "Delete a key, here and at Vexa",
@@ -99,7 +99,7 @@ suspend the account.`,
 }
 
 func newKeysRotate() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var account string
 	cmd := &cobra.Command{
 		Use:   "rotate KEY | rotate --account ACCOUNT",

@@ -12,7 +12,7 @@ import (
 )
 
 func newAccountsPin() *cobra.Command {
-	var d desk
+	var d adminCommand
 	cmd := &cobra.Command{
 		Use:   "pin SUBJECT VEXA_USER",
 		Short: "Give an identity a certain Vexa user",
@@ -55,7 +55,7 @@ func subjectOf(cmd *cobra.Command, a *bridge.Admin, who string) (string, error) 
 }
 
 func newAccountsUnpin() *cobra.Command {
-	var d desk
+	var d adminCommand
 	cmd := &cobra.Command{
 		Use:   "unpin SUBJECT",
 		Short: "Take a pin back",
@@ -93,7 +93,7 @@ type pinView struct {
 }
 
 func newAccountsPins() *cobra.Command {
-	var d desk
+	var d adminCommand
 	cmd := &cobra.Command{
 		Use:   "pins",
 		Short: "List which identities are pinned to which Vexa users",
@@ -122,7 +122,7 @@ func newAccountsPins() *cobra.Command {
 }
 
 func newAccountsRekey() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var from, to string
 	var dryRun, skipTaken bool
 	cmd := &cobra.Command{

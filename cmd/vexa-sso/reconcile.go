@@ -13,7 +13,7 @@ import (
 )
 
 func newReconcile() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "reconcile",

@@ -17,7 +17,7 @@ import (
 var errDifferent = errors.New("the rules differ for known accounts")
 
 func newRulesDiff() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var against string
 	var exitCode bool
 	cmd := &cobra.Command{

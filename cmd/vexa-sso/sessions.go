@@ -35,7 +35,7 @@ func printSessions(w io.Writer, sessions []sessionView) error {
 }
 
 func newSessionsList() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var account string
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -87,7 +87,7 @@ func oneOf(thing string, args []string, account string, all bool) error {
 }
 
 func newSessionsEnd() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var account string
 	var all bool
 	cmd := &cobra.Command{

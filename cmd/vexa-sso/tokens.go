@@ -41,7 +41,7 @@ func printTokens(w io.Writer, tokens []tokenView) error {
 }
 
 func newTokensList() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var account string
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -81,7 +81,7 @@ func tokensOf(cmd *cobra.Command, a *bridge.Admin, account string) ([]mapping.To
 }
 
 func newTokensRevoke() *cobra.Command {
-	var d desk
+	var d adminCommand
 	var account string
 	var all bool
 	cmd := &cobra.Command{

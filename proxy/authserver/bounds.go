@@ -11,28 +11,28 @@ import (
 
 // bounds are what keeps anybody from asking too much of this replica (S12).
 type bounds struct {
-	unknown *allowance // values that programs showed and the store does not know, by address
-	devices *allowance // device codes asked for, by network
-	hurry   *allowance // polls that came too soon, by device code
-	answers *allowance // to consent pages, by account: each is kept for a while
-	guesses *allowance // user codes that were none, by session and account: who guesses is signed in, and shares an address with colleagues
+	unknown *keyedLimiter // values that programs showed and the store does not know, by address
+	devices *keyedLimiter // device codes asked for, by network
+	hurry   *keyedLimiter // polls that came too soon, by device code
+	answers *keyedLimiter // to consent pages, by account: each is kept for a while
+	guesses *keyedLimiter // user codes that were none, by session and account: who guesses is signed in, and shares an address with colleagues
 }
 
 func newBounds() bounds {
 	return bounds{
-		unknown: newAllowance(time.Second/10, 100),
-		devices: newAllowance(deviceLifetime/30, 20), // so at most 50 are open: 20, and 30 more until those expire
-		hurry:   newAllowance(deviceInterval, 5),
-		answers: newAllowance(6*time.Second, 20),
-		guesses: newAllowance(time.Minute, 10),
+		unknown: newKeyedLimiter(time.Second/10, 100),
+		devices: newKeyedLimiter(deviceLifetime/30, 20), // so at most 50 are open: 20, and 30 more until those expire
+		hurry:   newKeyedLimiter(deviceInterval, 5),
+		answers: newKeyedLimiter(6*time.Second, 20),
+		guesses: newKeyedLimiter(time.Minute, 10),
 	}
 }
 
-// maxKnown is how many keys an allowance remembers; the one that was quiet for longest is forgotten first.
+// maxKnown is how many keys an keyedLimiter remembers; the one that was quiet for longest is forgotten first.
 const maxKnown = 10_000
 
-// allowance is how often each of many may do something: burst times at once, and then once every so often.
-type allowance struct {
+// keyedLimiter is how often each of many may do something: burst times at once, and then once every so often.
+type keyedLimiter struct {
 	every time.Duration
 	burst int
 
@@ -40,16 +40,16 @@ type allowance struct {
 	known *lru.Cache[string, *rate.Limiter]
 }
 
-func newAllowance(every time.Duration, burst int) *allowance {
+func newKeyedLimiter(every time.Duration, burst int) *keyedLimiter {
 	known, err := lru.New[string, *rate.Limiter](maxKnown)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	return &allowance{every: every, burst: burst, known: known}
+	return &keyedLimiter{every: every, burst: burst, known: known}
 }
 
 // wait says for how long none of the keys has anything left, without taking of it; zero when all have.
-func (a *allowance) wait(now time.Time, keys ...string) (longest time.Duration) {
+func (a *keyedLimiter) wait(now time.Time, keys ...string) (longest time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, key := range keys {
@@ -62,7 +62,7 @@ func (a *allowance) wait(now time.Time, keys ...string) (longest time.Duration) 
 }
 
 // take takes of what each of the keys has left.
-func (a *allowance) take(now time.Time, keys ...string) {
+func (a *keyedLimiter) take(now time.Time, keys ...string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, key := range keys {

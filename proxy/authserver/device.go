@@ -142,7 +142,7 @@ func (s *Server) notePoll(c call, hash [32]byte) (any, error) {
 	})
 	switch {
 	case errors.Is(err, mapping.ErrNotFound):
-		return nil, &dead{answer: errNoDevice, unknown: true}
+		return nil, &refusal{answer: errNoDevice, unknown: true}
 	case err != nil:
 		return nil, err
 	case errors.Is(verdict, errTooSoon):
@@ -158,11 +158,11 @@ func (s *Server) notePoll(c call, hash [32]byte) (any, error) {
 func (a *Authorization) polled(now time.Time, client Client) error {
 	switch {
 	case a.Kind != KindDevice || a.Asked.Client != client.ID || a.Status == StatusSpent:
-		return &dead{answer: errNoDevice}
+		return &refusal{answer: errNoDevice}
 	case a.Status == StatusDenied:
-		return &dead{answer: oidc.ErrAccessDenied().WithDescription("the person said no")}
+		return &refusal{answer: oidc.ErrAccessDenied().WithDescription("the person said no")}
 	case !now.Before(a.ExpiresAt):
-		return &dead{answer: oidc.ErrExpiredDeviceCode().WithDescription("nobody has decided in time; ask for another code")}
+		return &refusal{answer: oidc.ErrExpiredDeviceCode().WithDescription("nobody has decided in time; ask for another code")}
 	case a.Status == StatusApproved:
 		a.Status = StatusSpent
 		return nil

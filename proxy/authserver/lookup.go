@@ -8,47 +8,47 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
 
-// shown is a value that a program shows, by its hash, and what for. Another client's value is dead for who shows it, and good for
+// shown is a value that a program shows, by its hash, and what for. Another client's value is refused to who shows it, and good for
 // whose it is.
 type shown struct {
 	path, grant, client string
 	hash                [32]byte
 }
 
-// dead is the answer to a value that will never be good again for who shows it.
-type dead struct {
+// refusal is the answer to a value that will never be good again for who shows it.
+type refusal struct {
 	answer  *oidc.Error
 	unknown bool // to the store too: so it was made up, or ended long ago
 }
 
-func (d *dead) Error() string { return d.answer.Error() }
-func (d *dead) Unwrap() error { return d.answer }
+func (d *refusal) Error() string { return d.answer.Error() }
+func (d *refusal) Unwrap() error { return d.answer }
 
 const (
-	deadFor = time.Minute // for which a dead value is answered without a look into the store
-	maxDead = 10_000      // dead values that are remembered; the one that was shown least lately is forgotten first
+	refusedFor = time.Minute // for which a refused value is answered without a look into the store (negative caching)
+	maxRefused = 10_000      // refused values that are remembered; the one that was shown least lately is forgotten first
 )
 
-// graveyard remembers dead values: a program with one may show it over and over, and takes nothing from its neighbours.
-type graveyard struct {
-	found *lru.Cache[shown, grave]
+// refusedValues is a negative cache: a program with a value that was refused may show it over and over, and takes nothing from its neighbours.
+type refusedValues struct {
+	found *lru.Cache[shown, refusedValue]
 }
 
-type grave struct {
+type refusedValue struct {
 	answer *oidc.Error
 	until  time.Time
 }
 
-func newGraveyard() graveyard {
-	found, err := lru.New[shown, grave](maxDead)
+func newRefusedValues() refusedValues {
+	found, err := lru.New[shown, refusedValue](maxRefused)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	return graveyard{found}
+	return refusedValues{found}
 }
 
-// answer is that of a value which was found dead a moment ago, else nil.
-func (g graveyard) answer(value shown, now time.Time) *oidc.Error {
+// answer is that of a value which was refused a moment ago, else nil.
+func (g refusedValues) answer(value shown, now time.Time) *oidc.Error {
 	if found, ok := g.found.Get(value); ok && now.Before(found.until) {
 		return found.answer
 	}
@@ -60,16 +60,16 @@ func (g graveyard) answer(value shown, now time.Time) *oidc.Error {
 // whose values ended (S12).
 func (s *Server) lookUp(c call, hash [32]byte, look func() (any, error)) (any, error) {
 	value := shown{c.Request().URL.Path, c.form.get("grant_type"), c.client.ID, hash}
-	if known := s.dead.answer(value, s.now()); known != nil {
-		return nil, &dead{answer: known}
+	if known := s.refused.answer(value, s.now()); known != nil {
+		return nil, &refusal{answer: known}
 	}
 	address := addressKey(c.Address())
 	if wait := s.bounds.unknown.wait(s.now(), address); wait > 0 {
 		return nil, &tooOften{wait}
 	}
 	body, err := look()
-	if found, ok := errors.AsType[*dead](err); ok {
-		s.dead.found.Add(value, grave{found.answer, s.now().Add(deadFor)})
+	if found, ok := errors.AsType[*refusal](err); ok {
+		s.refused.found.Add(value, refusedValue{found.answer, s.now().Add(refusedFor)})
 		if found.unknown {
 			s.bounds.unknown.take(s.now(), address)
 		}

@@ -80,7 +80,7 @@ func TestUserCodes(t *testing.T) {
 func TestAllowance(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
-	a := newAllowance(time.Minute, 2)
+	a := newKeyedLimiter(time.Minute, 2)
 	for range 2 {
 		if a.wait(now, "a", "b") != 0 {
 			t.Error("has to wait at once")

@@ -110,7 +110,7 @@ func (s *Server) refusal(v *proxy.Visit, err error) (status int, e *oidc.Error, 
 	case errors.As(err, &m) && m.RetryAfter == 0:
 		return http.StatusBadRequest, invalidGrant(m.Message), 0 // the person may not, or not any more
 	}
-	s.log.LogAttrs(v.Request().Context(), slog.LevelWarn, "a program could not be answered", slog.String("path", v.Request().URL.Path), slog.String("trace_id", v.TraceID()), slog.Any("error", err))
+	s.log.LogAttrs(v.Request().Context(), slog.LevelWarn, "token endpoint request failed", slog.String("path", v.Request().URL.Path), slog.String("trace_id", v.TraceID()), slog.Any("error", err))
 	if errors.As(err, &m) || errors.Is(err, mapping.ErrStoreUnavailable) {
 		return http.StatusServiceUnavailable, unavailable(v, "we cannot look that up right now; try again in a moment"), retrySoon
 	}

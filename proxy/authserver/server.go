@@ -101,7 +101,7 @@ type Server struct {
 	ring     mapping.Sealer
 	titles   map[string]string
 	bounds   bounds
-	dead     graveyard
+	refused  refusedValues
 
 	log    *slog.Logger
 	now    func() time.Time
@@ -117,7 +117,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 	origin := public.Scheme + "://" + public.Host
 	s := &Server{
 		public: public, origin: origin, issuer: origin + issuerPath, scopes: rule.ScopeNames(), lifetime: cmp.Or(cfg.Lifetime, 2160*time.Hour),
-		accounts: d.Accounts, ender: d.Ender, clients: d.Clients, store: d.Store, ring: d.Ring, titles: d.Titles, bounds: newBounds(), dead: newGraveyard(),
+		accounts: d.Accounts, ender: d.Ender, clients: d.Clients, store: d.Store, ring: d.Ring, titles: d.Titles, bounds: newBounds(), refused: newRefusedValues(),
 		log: cmp.Or(d.Log, slog.Default()), now: d.Now, random: d.Random,
 	}
 	if s.now == nil {
@@ -153,7 +153,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		case <-every.C:
 			if err := s.purge(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				s.log.Warn("authorizations that are over could not be deleted; trying again", "error", err)
+				s.log.Warn("expired authorizations could not be deleted; will be retried", "error", err)
 			}
 		}
 	}

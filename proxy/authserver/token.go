@@ -75,13 +75,13 @@ func (s *Server) spend(c call, hash [32]byte, redirectURI, verifier string) (any
 	})
 	switch {
 	case errors.Is(err, mapping.ErrNotFound):
-		return nil, &dead{answer: errBadCode, unknown: true}
+		return nil, &refusal{answer: errBadCode, unknown: true}
 	case err != nil:
 		return nil, err
 	case again:
 		return nil, s.codeReused(c, a)
 	case !good:
-		return nil, &dead{answer: errBadCode}
+		return nil, &refusal{answer: errBadCode}
 	}
 	return s.give(c, a)
 }
@@ -191,7 +191,7 @@ func (s *Server) renew(c call, hash [32]byte) (any, error) {
 	issued, err := s.accounts.RefreshTool(c.Request().Context(), hash, c.client.ID)
 	switch {
 	case errors.Is(err, mapping.ErrNotFound):
-		return nil, &dead{answer: errBadRefresh, unknown: true}
+		return nil, &refusal{answer: errBadRefresh, unknown: true}
 	case errors.Is(err, mapping.ErrTokenReused):
 		return nil, invalidGrant("the refresh token was used before, so it may be in two hands: everything that it led to is revoked; sign in again")
 	case err != nil:
@@ -235,7 +235,7 @@ func (s *Server) revoke(c call) (any, error) {
 		return struct{}{}, nil
 	}
 	body, err := s.lookUp(c, hash, func() (any, error) { return s.endGrantOf(c, hash, find) })
-	if _, ok := errors.AsType[*dead](err); ok {
+	if _, ok := errors.AsType[*refusal](err); ok {
 		return struct{}{}, nil
 	}
 	return body, err
@@ -245,7 +245,7 @@ func (s *Server) revoke(c call) (any, error) {
 func (s *Server) endGrantOf(c call, hash [32]byte, find finder) (any, error) {
 	token, err := find(c.Request().Context(), hash)
 	if errors.Is(err, mapping.ErrNotFound) {
-		return nil, &dead{answer: errBadRefresh, unknown: true}
+		return nil, &refusal{answer: errBadRefresh, unknown: true}
 	}
 	if err != nil {
 		return nil, err

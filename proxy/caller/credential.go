@@ -83,13 +83,13 @@ func (s *showing) read() (credential, error) {
 	c := credential{value: s.value}
 	switch {
 	case s.value == "":
-		return c, exchange.Refuse("token_invalid", "The request names a credential and shows none.")
+		return c, exchange.Refuse("token_invalid", "The credential header is empty.")
 	case len(s.value) > maxCredential:
 		return c, exchange.Refuse("token_invalid", "The token on this request is longer than 16 KiB.")
 	case strings.HasPrefix(s.value, mapping.AccessValue):
 		var ok bool
 		if c.hash, ok = mapping.ParseTokenValue(mapping.AccessValue, s.value); !ok {
-			return c, exchange.Refuse("token_invalid", "This token is not whole: its checksum does not fit. Copy it again, from its first to its last character.")
+			return c, exchange.Refuse("token_invalid", "The token is incomplete or mistyped. Copy it again, from its first to its last character.")
 		}
 		c.kind = ByToken
 	case strings.HasPrefix(s.value, mapping.RefreshValue):

@@ -207,25 +207,6 @@ func (i *Identifier) ofCookie(r *http.Request, name, cookie string) (*Caller, er
 	})
 }
 
-// Expired reports whether a session is over, by its lifetime or because nobody used it.
-func (i *Identifier) Expired(c *Caller, now time.Time) bool {
-	return !now.Before(c.Expires) || now.Sub(c.Seen()) > i.cfg.Session.Idle
-}
-
-// callerOf is who stands behind a session.
-func (i *Identifier) callerOf(ctx context.Context, session Session) (*Caller, error) {
-	account, renewed, err := i.accounts.Proven(ctx, session.AccountID)
-	if err != nil {
-		return nil, err
-	}
-	c := &Caller{
-		Credential: BySession, CredentialID: session.ID, Expires: session.ExpiresAt, Session: session,
-		Account: account, RenewsInBackground: renewed, limiter: i.newLimiter(),
-	}
-	c.seen.Store(session.LastSeen.Unix())
-	return c, nil
-}
-
 // Again looks at a caller afresh, whatever is remembered of them. The error says why they may nothing any more, or that we could not
 // look.
 func (i *Identifier) Again(ctx context.Context, c *Caller) (fresh *Caller, err error) {

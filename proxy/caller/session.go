@@ -49,3 +49,22 @@ type SessionStore interface {
 
 // Health says whether what was cached may still be served: the store answered within its grace (S5).
 type Health interface{ Usable() bool }
+
+// Expired reports whether a session is over, by its lifetime or because nobody used it.
+func (i *Identifier) Expired(c *Caller, now time.Time) bool {
+	return !now.Before(c.Expires) || now.Sub(c.Seen()) > i.cfg.Session.Idle
+}
+
+// callerOf is who stands behind a session.
+func (i *Identifier) callerOf(ctx context.Context, session Session) (*Caller, error) {
+	account, renewed, err := i.accounts.Proven(ctx, session.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	c := &Caller{
+		Credential: BySession, CredentialID: session.ID, Expires: session.ExpiresAt, Session: session,
+		Account: account, RenewsInBackground: renewed, limiter: i.newLimiter(),
+	}
+	c.seen.Store(session.LastSeen.Unix())
+	return c, nil
+}

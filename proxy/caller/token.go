@@ -51,7 +51,7 @@ func (i *Identifier) checkProven(account mapping.Account, pauses time.Time) erro
 	case i.edge.Now().Before(pauses):
 		return nil
 	}
-	return exchange.Refuse("proof_stale", "Your identity provider has not vouched for the owner of this token for too long, so it pauses. It goes on when they sign in with a browser.")
+	return exchange.Refuse("proof_stale", "This token is paused: its owner’s identity provider has not confirmed their access for too long. It works again when they sign in with a browser.")
 }
 
 func earlier(a, b time.Time) time.Time {

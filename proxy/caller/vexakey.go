@@ -54,7 +54,7 @@ func (i *Identifier) nativeKey(ex *exchange.Exchange, r *http.Request, shown cre
 }
 
 func refuseNative(site *exchange.Site) error {
-	return exchange.Refuse("native_key_refused", "Vexa's own API keys are not accepted here. Make a token at "+site.Origin+page.TokensPath+" and send it where the key was.")
+	return exchange.Refuse("native_key_refused", "Vexa’s own API keys are not accepted here. Make a token at "+site.Origin+page.TokensPath+" and send it where the key was.")
 }
 
 // readNative finds the account whose Vexa user a key belongs to: an active one, and the only one that has the user. The key goes to
@@ -87,7 +87,7 @@ func (i *Identifier) readNative(ctx context.Context, ex *exchange.Exchange, key 
 		return nil, refuseNative(ex.Site)
 	}
 	if err := i.accounts.NoteNativeKey(ctx, account, ex.Address, ex.TraceID); err != nil {
-		i.edge.Log.Warn("that a Vexa key is still shown is not in the audit", "account", account.ID, "error", err)
+		i.edge.Log.Warn("use of a Vexa key could not be recorded in the audit", "account", account.ID, "error", err)
 	}
 	return i.ownerOf(ctx, account.ID, rule.NewScopes(owner.Scopes...))
 }

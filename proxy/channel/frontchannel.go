@@ -151,7 +151,7 @@ func channelParameters(w http.ResponseWriter, r *http.Request, methods ...string
 	}
 	for _, values := range r.Form {
 		if len(values) > 1 {
-			return nil, exchange.Refuse("bad_request", "A parameter comes twice.")
+			return nil, exchange.Refuse("bad_request", "A parameter is repeated.")
 		}
 	}
 	return r.Form, nil

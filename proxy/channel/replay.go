@@ -8,16 +8,16 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// consumeOnce does what a provider's token asks for, unless that token was used before, which is refused. It is noted as used when all is done, so that a
-// provider that hears of a failure may try again with the same one; what is done twice by two at the same moment ends the
-// same things.
+// consumeOnce does what a provider's token asks for, unless the token was used before: then it is refused (jti, RFC 7519 section
+// 4.1.7). It is marked as used only after do, so that a provider that hears of a failure may send the same token again. Two requests
+// with the same token may both run do at the same moment, so do must be idempotent.
 func (n *Endpoints) consumeOnce(ctx context.Context, provider *oidc.Provider, jti string, until time.Time, do func() error) error {
 	spent, err := n.accounts.Spent(ctx, provider.Name(), jti)
 	if err != nil {
 		return err
 	}
 	if spent {
-		return exchange.Refuse("token_invalid", "That token was used before.")
+		return exchange.Refuse("token_invalid", "That token has been used already.")
 	}
 	if err := do(); err != nil {
 		return err

@@ -25,7 +25,7 @@ func (n *Endpoints) UniversalLogout(ex *exchange.Exchange, r *http.Request) erro
 	}
 	bearer, ok := bearerToken(r)
 	if !ok {
-		return exchange.Refuse("token_invalid", "Universal Logout must show one bearer token.")
+		return exchange.Refuse("token_invalid", "Universal Logout takes exactly one bearer token.")
 	}
 	endpoint := ex.Site.Origin + "/sso/logout/universal/" + provider.Name()
 	jti, until, err := provider.VerifyUniversalLogout(r.Context(), bearer, endpoint)
@@ -47,7 +47,7 @@ func (n *Endpoints) UniversalLogout(ex *exchange.Exchange, r *http.Request) erro
 	case err != nil:
 		return exchange.AsProblem(err)
 	case len(found) == 0:
-		return exchange.Refuse("not_found", "Nobody here is known by that name.")
+		return exchange.Refuse("not_found", "No account has that subject or address.")
 	}
 	ex.Header().Set("Cache-Control", "no-store")
 	ex.WriteHeader(http.StatusNoContent)
@@ -89,7 +89,7 @@ func readSubject(w http.ResponseWriter, r *http.Request) (subjectID, error) {
 		inner, err = members(json.NewDecoder(strings.NewReader(string(outer["sub_id"]))))
 	}
 	if err != nil {
-		return subjectID{}, exchange.RefuseBecause("bad_request", "The body must be a JSON object with a sub_id.", err)
+		return subjectID{}, exchange.RefuseBecause("bad_request", "The body must be one JSON object with a sub_id.", err)
 	}
 	var id subjectID
 	for name, into := range map[string]*string{"format": &id.format, "email": &id.email, "iss": &id.iss, "sub": &id.sub} {
@@ -101,7 +101,7 @@ func readSubject(w http.ResponseWriter, r *http.Request) (subjectID, error) {
 	case id.format == "email" && id.email != "", id.format == "iss_sub" && id.iss != "" && id.sub != "":
 		return id, nil
 	}
-	return subjectID{}, exchange.Refuse("bad_request", "sub_id must have the format email, or iss_sub, and what belongs to it.")
+	return subjectID{}, exchange.Refuse("bad_request", "sub_id must have format email with email, or format iss_sub with iss and sub.")
 }
 
 // members reads one JSON object, with its names as they are and each once.

@@ -129,7 +129,7 @@ func abilityOf(scope string) ability {
 	if a, known := words[scope]; known {
 		return a
 	}
-	return ability{Scope: scope, Words: "Another of Vexa's scopes"}
+	return ability{Scope: scope, Words: "Another of Vexa’s scopes"}
 }
 
 func botLimit(most *int) string {

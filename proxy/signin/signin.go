@@ -183,7 +183,7 @@ func (f *Flow) chooseProvider(q url.Values, hint string) (*oidc.Provider, string
 	case 1:
 		return found[0], ""
 	}
-	return nil, "That address can sign in in more than one place. Choose below."
+	return nil, "More than one provider accepts that address. Choose below."
 }
 
 func (f *Flow) choosePage(returnTo, hint, problem string) page.Choose {

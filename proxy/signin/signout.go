@@ -60,7 +60,7 @@ func (f *Flow) afterLogout(ex *exchange.Exchange, r *http.Request, s caller.Sess
 	}
 	idToken, err := f.openIDToken(s)
 	if err != nil {
-		f.edge.Log.Warn("the ID token for sign-out could not be opened; signing out here only", "session", s.ID, "error", err)
+		f.edge.Log.Warn("stored ID token could not be opened; signed out here only, not at the provider", "session", s.ID, "error", err)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), ProviderPatience)
 	defer cancel()

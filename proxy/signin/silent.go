@@ -46,7 +46,7 @@ func (f *Flow) PassByProvider(ex *exchange.Exchange, r *http.Request, c *caller.
 		err = f.begin(ex, r.WithContext(ctx), provider, a, oidc.BeginOptions{Prompt: "none", LoginHint: hintOf(c)})
 	}
 	if err != nil {
-		f.edge.Log.Warn("a session is not renewed now and goes on as it is", "session", c.Session.ID, "provider", provider.Name(), "error", err)
+		f.edge.Log.Warn("session not renewed; it goes on until its own end", "session", c.Session.ID, "provider", provider.Name(), "error", err)
 		return false
 	}
 	return first
@@ -92,7 +92,7 @@ func (f *Flow) passedBy(ex *exchange.Exchange, r *http.Request, provider *oidc.P
 		return withRetry(exchange.AsProblem(err), provider, a.ReturnTo)
 	}
 	if err := f.renewSession(r.Context(), session, signIn); err != nil {
-		f.edge.Log.Warn("what the provider said anew about a session could not be written", "session", session.ID, "error", err)
+		f.edge.Log.Warn("renewed session could not be stored; it goes on as it was", "session", session.ID, "error", err)
 	}
 	f.edge.Metrics.SignIns.WithLabelValues(provider.Name(), "renewed").Inc()
 	exchange.Redirect(ex, a.ReturnTo)
@@ -112,7 +112,7 @@ func (f *Flow) notRenewed(ex *exchange.Exchange, r *http.Request, provider *oidc
 		}
 		return withRetry(pr, provider, a.ReturnTo)
 	}
-	f.edge.Log.Warn("a session is not renewed now and goes on as it is", "session", session.ID, "provider", provider.Name(), "error", pr.Err)
+	f.edge.Log.Warn("session not renewed; it goes on until its own end", "session", session.ID, "provider", provider.Name(), "error", pr.Err)
 	exchange.Redirect(ex, a.ReturnTo)
 	return nil
 }

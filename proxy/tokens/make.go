@@ -34,7 +34,7 @@ const (
 const LeastTokenLifetime = time.Minute
 
 // create makes a personal token, for the person at their browser alone, and only while their sign-in is fresh (S7).
-func (d *Desk) create(v *proxy.Visit) error {
+func (d *Pages) create(v *proxy.Visit) error {
 	person, err := v.SignedIn()
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ type faults struct{ name, scopes, lifetime, all string }
 func (f faults) any() string { return cmp.Or(f.name, f.scopes, f.lifetime, f.all) }
 
 // faultsOf looks at a wish as far as that can be done before the token is made.
-func (d *Desk) faultsOf(w tokenWish, person proxy.Person, tokens []mapping.Token) (f faults) {
+func (d *Pages) faultsOf(w tokenWish, person proxy.Person, tokens []mapping.Token) (f faults) {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 	switch {
 	case w.Name == "":
@@ -92,7 +92,7 @@ func (d *Desk) faultsOf(w tokenWish, person proxy.Person, tokens []mapping.Token
 }
 
 // createByJSON is for scripts of a page of ours and for who drives a browser.
-func (d *Desk) createByJSON(v *proxy.Visit) error {
+func (d *Pages) createByJSON(v *proxy.Visit) error {
 	person, err := v.FreshlySignedIn()
 	if err != nil {
 		return err
@@ -137,14 +137,14 @@ func readJSON(from io.Reader, into any) error {
 
 // createByForm answers the form itself with the new token: the value goes into no address and no cookie on the way. Sent again, as
 // by reloading that answer, the form makes no other token and shows nothing.
-func (d *Desk) createByForm(v *proxy.Visit, person proxy.Person) error {
+func (d *Pages) createByForm(v *proxy.Visit, person proxy.Person) error {
 	if err := v.Request().ParseForm(); err != nil {
 		return proxy.RefuseBecause("bad_request", "", err)
 	}
 	sent := v.Request().PostForm
 	once := sent.Get("once")
 	if once == "" || len(once) > maxOnce {
-		return proxy.Refuse("bad_request", "This is not the form of that page.")
+		return proxy.Refuse("bad_request", "This form does not come from the page.")
 	}
 	once = person.SessionID + " " + once
 	if d.sent.Contains(once) {
@@ -185,7 +185,7 @@ func wishOf(sent url.Values) tokenWish {
 }
 
 // again shows the form as it was sent, with what is wrong beside its fields.
-func (d *Desk) again(v *proxy.Visit, person proxy.Person, tokens []mapping.Token, w tokenWish, f faults) error {
+func (d *Pages) again(v *proxy.Visit, person proxy.Person, tokens []mapping.Token, w tokenWish, f faults) error {
 	form, err := d.form(v, person, w)
 	if err != nil {
 		return err
@@ -199,14 +199,14 @@ func (d *Desk) again(v *proxy.Visit, person proxy.Person, tokens []mapping.Token
 
 // proveFirst sends a person to sign in afresh and back to the form, with what they typed. It answers a form, whose page holds
 // redirects to its form-action; so it is a page that leads on.
-func (d *Desk) proveFirst(v *proxy.Visit, person proxy.Person, w tokenWish) {
+func (d *Pages) proveFirst(v *proxy.Visit, person proxy.Person, w tokenWish) {
 	q := url.Values{"name": {w.Name}, "scope": w.Scopes, "expires_in": {strconv.FormatInt(w.Seconds, 10)}}
 	v.SignInAgain(page.TokensPath+"?"+q.Encode(), cmp.Or(d.titles[person.Account.Provider], "your identity provider"))
 }
 
 var errSent = errors.New("the form made its token already")
 
-func (d *Desk) sentAlready(v *proxy.Visit) error {
+func (d *Pages) sentAlready(v *proxy.Visit) error {
 	v.Redirect(page.TokensPath + "?" + sentKey)
 	return nil
 }
@@ -219,7 +219,7 @@ type made struct {
 
 // makeOnce makes the token of a form once. Of a form that is sent twice at the same time, as by a double click, both answers show
 // the one token: the browser drops one of them.
-func (d *Desk) makeOnce(v *proxy.Visit, person proxy.Person, w tokenWish, once string) (mapping.Token, string, error) {
+func (d *Pages) makeOnce(v *proxy.Visit, person proxy.Person, w tokenWish, once string) (mapping.Token, string, error) {
 	result, err, _ := d.making.Do(once, func() (any, error) {
 		if d.sent.Contains(once) {
 			return nil, errSent
@@ -238,7 +238,7 @@ func (d *Desk) makeOnce(v *proxy.Visit, person proxy.Person, w tokenWish, once s
 }
 
 // make makes the token, also when who asked for it has gone: what is on its way cannot be asked back.
-func (d *Desk) make(v *proxy.Visit, person proxy.Person, w tokenWish) (mapping.Token, string, error) {
+func (d *Pages) make(v *proxy.Visit, person proxy.Person, w tokenWish) (mapping.Token, string, error) {
 	return d.accounts.CreateToken(context.WithoutCancel(v.Request().Context()), person.Account.ID, mapping.NewToken{
 		Kind: mapping.TokenPersonal, Name: w.Name, Scopes: rule.NewScopes(w.Scopes...), Lifetime: time.Duration(w.Seconds) * time.Second,
 		Address: v.Address(), TraceID: v.TraceID(),
@@ -259,7 +259,7 @@ func objection(err error) string {
 }
 
 // prefilled is the form as the query begins it. A lone scope is chosen: there is no lesser token. Of several none is.
-func (d *Desk) prefilled(v *proxy.Visit, person proxy.Person, q url.Values) (*page.TokenForm, error) {
+func (d *Pages) prefilled(v *proxy.Visit, person proxy.Person, q url.Values) (*page.TokenForm, error) {
 	w := wishOf(q)
 	if utf8.RuneCountInString(w.Name) > maxTokenName {
 		w.Name = ""
@@ -275,7 +275,7 @@ func (d *Desk) prefilled(v *proxy.Visit, person proxy.Person, q url.Values) (*pa
 }
 
 // form is the form with a wish filled in.
-func (d *Desk) form(v *proxy.Visit, person proxy.Person, w tokenWish) (*page.TokenForm, error) {
+func (d *Pages) form(v *proxy.Visit, person proxy.Person, w tokenWish) (*page.TokenForm, error) {
 	once, err := v.RandomID()
 	if err != nil {
 		return nil, err

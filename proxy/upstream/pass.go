@@ -145,7 +145,7 @@ func (p *Passer) Pass(ex *exchange.Exchange, g *Passage, r *http.Request, c *cal
 func (g *Passage) dropToken(h http.Header, upgrade bool) error {
 	next, taken := caller.TakeTokenProtocol(h)
 	if taken && upgrade && next == "" {
-		return exchange.Refuse("bad_request", "Name a subprotocol of your own behind the one with the token: a browser wants to hear one back, and the token is not said back.")
+		return exchange.Refuse("bad_request", "Offer a subprotocol of your own after the one with the token: the server must select one, and it never selects the token.")
 	}
 	g.protocol = next
 	return nil
@@ -165,7 +165,7 @@ func (p *Passer) keepBody(r *http.Request) error {
 	}
 	body := make([]byte, r.ContentLength)
 	if _, err := io.ReadFull(r.Body, body); err != nil {
-		return exchange.RefuseBecause("bad_request", "The request’s body is shorter than it says.", err)
+		return exchange.RefuseBecause("bad_request", "The request’s body is shorter than its Content-Length.", err)
 	}
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	r.Body, _ = r.GetBody()

@@ -55,7 +55,7 @@ type socket struct {
 // socket is open; from then on the socket's own goroutines have the exchange.
 func (p *Passer) passSocket(g *Passage, r *http.Request) error {
 	if r.ContentLength != 0 {
-		return exchange.Refuse("bad_request", "A WebSocket is opened without a body.")
+		return exchange.Refuse("bad_request", "A WebSocket must be opened without a body.")
 	}
 	// The request's own context ends when the handler returns, which is long before the socket does.
 	ctx, end := context.WithCancelCause(context.WithValue(context.WithoutCancel(r.Context()), passageKey{}, g))
@@ -277,7 +277,7 @@ func (s *socket) tell(frame []byte) error {
 // nothing wrong and is told to come back, when it will find another key (design section 5).
 func (s *socket) keyRefused() {
 	gone, err := s.p.keys.KeyGone(s.ctx, s.g.keyID)
-	s.p.edge.Log.Warn("the gateway closed a WebSocket because of its key", "gone", gone, "error", err, "trace_id", s.g.ex.TraceID)
+	s.p.edge.Log.Warn("gateway closed a WebSocket because of its key; the client was told to connect again", "gone", gone, "error", err, "trace_id", s.g.ex.TraceID)
 	s.end(keyRefused)
 }
 

@@ -81,6 +81,6 @@ func (a *adminAPI) note(err error, asked bool) {
 		return
 	}
 	if a.trouble.Swap(&err) == nil || !asked {
-		a.log.Warn("Vexa's Admin API cannot be used: nobody new gets a key", "error", err)
+		a.log.Warn("Vexa's Admin API cannot be used; no new keys until it answers", "error", err)
 	}
 }

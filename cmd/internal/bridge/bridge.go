@@ -142,9 +142,9 @@ func (b *bridge) run(ctx context.Context) error {
 
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	crew := newCrew(context.WithoutCancel(ctx), fail)
-	crew.start(func(ctx context.Context) error {
-		if err := b.openEdge(ctx, crew); err != nil {
+	tasks := newTasks(context.WithoutCancel(ctx), fail)
+	tasks.start(func(ctx context.Context) error {
+		if err := b.openEdge(ctx, tasks); err != nil {
 			return err
 		}
 		b.log.Info("serving")
@@ -153,13 +153,13 @@ func (b *bridge) run(ctx context.Context) error {
 		}
 		return nil
 	})
-	crew.start(b.table.run)
-	crew.start(b.admin.run)
-	crew.start(b.watchFiles)
+	tasks.start(b.table.run)
+	tasks.start(b.admin.run)
+	tasks.start(b.watchFiles)
 
 	servers := []*http.Server{b.publicServer(), b.operatorServer()}
 	for i, on := range []net.Listener{public, operators} {
-		crew.start(func(context.Context) error { return serve(servers[i], on) })
+		tasks.start(func(context.Context) error { return serve(servers[i], on) })
 	}
 
 	<-ctx.Done()
@@ -169,7 +169,7 @@ func (b *bridge) run(ctx context.Context) error {
 	for _, s := range servers {
 		drain(s)
 	}
-	crew.stop() // after the last request: what works in the background serves requests too
+	tasks.stop() // after the last request: what works in the background serves requests too
 	for _, p := range b.providers {
 		p.Close()
 	}
@@ -187,20 +187,20 @@ func (b *bridge) run(ctx context.Context) error {
 	return err
 }
 
-// crew is the goroutines of a bridge. The first that fails makes the bridge stop.
-type crew struct {
+// tasks are the goroutines of a bridge. The first that fails makes the bridge stop.
+type tasks struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	fail   context.CancelCauseFunc
 	group  sync.WaitGroup
 }
 
-func newCrew(ctx context.Context, fail context.CancelCauseFunc) *crew {
+func newTasks(ctx context.Context, fail context.CancelCauseFunc) *tasks {
 	ctx, cancel := context.WithCancel(ctx)
-	return &crew{ctx: ctx, cancel: cancel, fail: fail}
+	return &tasks{ctx: ctx, cancel: cancel, fail: fail}
 }
 
-func (c *crew) start(work func(context.Context) error) {
+func (c *tasks) start(work func(context.Context) error) {
 	c.group.Go(func() {
 		if err := work(c.ctx); err != nil && c.ctx.Err() == nil {
 			c.fail(err)
@@ -208,7 +208,7 @@ func (c *crew) start(work func(context.Context) error) {
 	})
 }
 
-func (c *crew) stop() {
+func (c *tasks) stop() {
 	c.cancel()
 	c.group.Wait()
 }
@@ -261,7 +261,7 @@ func (b *bridge) serveHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // openEdge opens the store, for as long as it takes, and starts what works on it.
-func (b *bridge) openEdge(ctx context.Context, crew *crew) error {
+func (b *bridge) openEdge(ctx context.Context, tasks *tasks) error {
 	s, err := b.openStore(ctx)
 	if err != nil {
 		return err
@@ -276,10 +276,10 @@ func (b *bridge) openEdge(ctx context.Context, crew *crew) error {
 		e.accounts.Apply(r)
 		e.proxy.Apply(r)
 	})
-	crew.start(e.accounts.Run)
-	crew.start(e.proxy.Run)
-	crew.start(e.tools.Run)
-	crew.start(func(ctx context.Context) error { return b.pruneEvents(ctx, s) })
+	tasks.start(e.accounts.Run)
+	tasks.start(e.proxy.Run)
+	tasks.start(e.tools.Run)
+	tasks.start(func(ctx context.Context) error { return b.pruneEvents(ctx, s) })
 	b.edge.Store(e)
 	return nil
 }
@@ -294,7 +294,7 @@ func (b *bridge) openStore(ctx context.Context) (*store.Store, error) {
 		if !errors.Is(err, mapping.ErrStoreUnavailable) {
 			return nil, err
 		}
-		b.log.Error("the store cannot be opened; trying again", "error", err)
+		b.log.Error("store cannot be opened; will be retried", "error", err)
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()

@@ -113,7 +113,7 @@ func (b *bridge) pruneEvents(ctx context.Context, s *store.Store) error {
 	defer every.Stop()
 	for {
 		if _, err := s.PruneEvents(ctx, time.Now().Add(-b.cfg.Audit.Retention)); err != nil && ctx.Err() == nil {
-			b.log.Warn("old audit events could not be deleted; trying again in an hour", "error", err)
+			b.log.Warn("old audit events could not be deleted; will be retried in an hour", "error", err)
 		}
 		select {
 		case <-ctx.Done():

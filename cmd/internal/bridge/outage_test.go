@@ -538,7 +538,7 @@ func TestStoreIsAwayAtStart(t *testing.T) {
 			if took := began.Took(); took > 5*time.Second {
 				t.Errorf("it stopped after %s", took)
 			}
-			if name == "refuses" && r.heard("the store cannot be opened; trying again") == nil {
+			if name == "refuses" && r.heard("store cannot be opened; will be retried") == nil {
 				t.Errorf("nothing is said about the store:\n%s", r.log)
 			}
 			if strings.Contains(r.log.String(), password) {

@@ -20,13 +20,13 @@ func (b *bridge) watchFiles(ctx context.Context) error {
 		}
 	}
 	watching, stop := context.WithCancel(ctx)
-	watchers := newCrew(watching, func(error) {})
+	watchers := newTasks(watching, func(error) {})
 	defer watchers.stop()
 	defer stop()
 	for _, file := range b.watched() {
 		watchers.start(func(ctx context.Context) error {
 			if err := rule.WatchFile(ctx, file, notify); err != nil {
-				b.log.Warn("a file cannot be watched; send SIGHUP after changing it", "file", file, "error", err)
+				b.log.Warn("file cannot be watched; send SIGHUP after changing it", "file", file, "error", err)
 			}
 			return nil
 		})
@@ -56,7 +56,7 @@ func (b *bridge) watched() []string {
 func (b *bridge) reload(ctx context.Context) {
 	if b.cert != nil {
 		if err := b.cert.reload(); err != nil {
-			b.log.Error("certificate not reloaded, the old one stays", "error", err)
+			b.log.Error("certificate not reloaded; the old one stays in use", "error", err)
 		}
 	}
 	if b.options.Reload == nil {
@@ -65,18 +65,18 @@ func (b *bridge) reload(ctx context.Context) {
 	next, err := b.options.Reload()
 	if err != nil {
 		b.metrics.reloadFailed.Inc()
-		b.log.Error("configuration not reloaded, the old one stays in force", "error", err)
+		b.log.Error("configuration not reloaded; the old one stays in use", "error", err)
 		return
 	}
 	if next.RuleSet.Generation() != b.rules.Current().Generation() {
 		b.rules.Replace(next.RuleSet)
 		b.metrics.rulesGeneration.Inc()
-		b.log.Info("rules in force", "rules", len(next.Rules))
+		b.log.Info("rules reloaded and now in use", "rules", len(next.Rules))
 		b.review(ctx)
 	}
 	b.setSecrets(next)
 	if restartNeeded(b.cfg, next) {
-		b.log.Warn("the configuration changed in more than rules and client secrets: restart to bring the rest into force")
+		b.log.Warn("configuration changed in more than rules and client secrets; restart to use the rest")
 	}
 }
 
@@ -86,7 +86,7 @@ func (b *bridge) setSecrets(next *config.Config) {
 	for i, was := range b.cfg.Providers {
 		same := slices.IndexFunc(next.Providers, func(is oidc.Config) bool { return reflect.DeepEqual(unkeyed(is), unkeyed(was)) })
 		if same >= 0 && b.providers[i].SetSecrets(next.Providers[same].Secrets()) {
-			b.log.Info("client secrets in force", "provider", was.Name)
+			b.log.Info("client secrets reloaded and now in use", "provider", was.Name)
 		}
 	}
 }
@@ -109,9 +109,9 @@ func (b *bridge) review(ctx context.Context) {
 	revoked, err := e.accounts.Review(ctx)
 	switch {
 	case err != nil:
-		b.log.Warn("keys wider than the new rules are found at the next reconcile", "error", err)
+		b.log.Warn("keys wider than the new rules not deleted yet; the next reconcile finds them", "error", err)
 	case revoked > 0:
-		b.log.Info("keys wider than the new rules are being deleted", "keys", revoked)
+		b.log.Info("deleting keys wider than the new rules", "keys", revoked)
 	}
 }
 

@@ -144,7 +144,7 @@ func TestBadFilesChangeNothing(t *testing.T) {
 		w.write(bad.file, bad.text)
 		failed++
 		r.waitFor(bad.name+" to be counted", func() bool { return r.metric("vexa_sso_rules_reload_failed_total") == failed })
-		if said := r.heard("configuration not reloaded, the old one stays in force"); said == nil || said["level"] != "ERROR" || said["error"] == "" {
+		if said := r.heard("configuration not reloaded; the old one stays in use"); said == nil || said["level"] != "ERROR" || said["error"] == "" {
 			t.Errorf("%s: the log says %v", bad.name, said)
 		}
 		good(t, "after "+bad.name, b)
@@ -175,7 +175,7 @@ func TestChangeThatNeedsARestart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r := w.serve()
-	const message = "the configuration changed in more than rules and client secrets: restart to bring the rest into force"
+	const message = "configuration changed in more than rules and client secrets; restart to use the rest"
 	w.write("rules.yaml", only)
 	r.waitFor("the rules to be in force", func() bool { return r.metric("vexa_sso_rules_generation") == 2 })
 	if r.heard(message) != nil {
@@ -234,7 +234,7 @@ func TestCertificateChanges(t *testing.T) {
 		t.Errorf("it shows the certificate %s", name)
 	}
 	w.write("tls.crt", secondCert) // and the key is still the first one's
-	r.waitFor("the pair to be refused", func() bool { return r.heard("certificate not reloaded, the old one stays") != nil })
+	r.waitFor("the pair to be refused", func() bool { return r.heard("certificate not reloaded; the old one stays in use") != nil })
 	if name := shown(); name != "first" {
 		t.Errorf("with half a pair it shows the certificate %s", name)
 	}
@@ -275,12 +275,12 @@ func TestClientSecretChanges(t *testing.T) {
 		t.Fatal("the secret that Okta no longer takes works")
 	}
 	w.write("okta-secret", fresh+"\n")
-	r.waitFor("the new secret to be in force", func() bool { return r.heard("client secrets in force") != nil })
+	r.waitFor("the new secret to be in force", func() bool { return r.heard("client secrets reloaded and now in use") != nil })
 	if !works() {
 		t.Error("the new secret does not work")
 	}
 	good(t, "who was signed in", hers)
-	const restart = "the configuration changed in more than rules and client secrets: restart to bring the rest into force"
+	const restart = "configuration changed in more than rules and client secrets; restart to use the rest"
 	if r.heard(restart) != nil {
 		t.Error("a new secret is said to need a restart")
 	}

@@ -37,7 +37,7 @@ func (t *tables) run(ctx context.Context) error {
 			wait = time.Minute
 			table := vexa.Routes(generation)
 			if t.current.Swap(table) != table || !t.known.Swap(true) {
-				t.log.Info("vexa found", "generation", generation)
+				t.log.Info("Vexa generation found", "generation", generation)
 			}
 		}
 		select {

@@ -19,11 +19,11 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// Desk is where people see, make and end what acts for them without a browser: a page for them, and the same as JSON.
+// Pages are where people see, make and end what acts for them without a browser: a page for them, and the same as JSON.
 //
 // What a program shows is let in to look at itself and to end itself, and to nothing else: a token that got into wrong hands tells
 // nothing of its owner's other ones, and makes none.
-type Desk struct {
+type Pages struct {
 	accounts    Accounts
 	ender       Ender
 	titles      map[string]string
@@ -33,7 +33,7 @@ type Desk struct {
 	sent   *lru.Cache[string, struct{}] // the forms that made a token already
 }
 
-// Deps is what a Desk works with.
+// Deps is what a Pages work with.
 type Deps struct {
 	Accounts    Accounts
 	Ender       Ender
@@ -55,25 +55,25 @@ type Ender interface {
 const maxSentForms = 10_000 // that are remembered; the oldest are forgotten first
 
 // New makes one.
-func New(d Deps) *Desk {
+func New(d Deps) *Pages {
 	sent, err := lru.New[string, struct{}](maxSentForms)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
-	return &Desk{
+	return &Pages{
 		accounts: d.Accounts, ender: d.Ender, titles: d.Titles, maxLifetime: cmp.Or(d.MaxLifetime, 90*day), sent: sent,
 	}
 }
 
-// Register puts the desk under its address, and a link to it on the start page.
-func (d *Desk) Register(p *proxy.Proxy) {
+// Register puts the pages under its address, and a link to it on the start page.
+func (d *Pages) Register(p *proxy.Proxy) {
 	p.Handle(page.TokensPath, d.tokens)
 	p.Handle(page.TokensPath+"/{id}", d.token)
 	p.Handle(page.TokensPath+"/{id}/revoke", d.revokeForm)
 	p.Link(d.link)
 }
 
-func (d *Desk) tokens(v *proxy.Visit) error {
+func (d *Pages) tokens(v *proxy.Visit) error {
 	switch v.Request().Method {
 	case http.MethodGet, http.MethodHead:
 		if v.Navigates() {
@@ -86,7 +86,7 @@ func (d *Desk) tokens(v *proxy.Visit) error {
 	return proxy.Refuse("method_not_allowed", "")
 }
 
-func (d *Desk) token(v *proxy.Visit) error {
+func (d *Pages) token(v *proxy.Visit) error {
 	if v.Request().Method != http.MethodDelete {
 		return proxy.Refuse("method_not_allowed", "")
 	}
@@ -95,7 +95,7 @@ func (d *Desk) token(v *proxy.Visit) error {
 
 // show is the page. A form that was begun elsewhere, or before a sign-in, is filled in from the query; it is the person who
 // sends it.
-func (d *Desk) show(v *proxy.Visit) error {
+func (d *Pages) show(v *proxy.Visit) error {
 	person, err := v.SignedIn()
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func (d *Desk) show(v *proxy.Visit) error {
 }
 
 // of returns an account's tokens, with when they were used as far as that is known on this replica.
-func (d *Desk) of(v *proxy.Visit, account mapping.Account) ([]mapping.Token, error) {
+func (d *Pages) of(v *proxy.Visit, account mapping.Account) ([]mapping.Token, error) {
 	tokens, err := d.accounts.TokensOf(v.Request().Context(), account.ID)
 	if err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func (d *Desk) of(v *proxy.Visit, account mapping.Account) ([]mapping.Token, err
 	return tokens, nil
 }
 
-func (d *Desk) page(v *proxy.Visit, person proxy.Person, tokens []mapping.Token, form *page.TokenForm, notices ...page.Notice) error {
+func (d *Pages) page(v *proxy.Visit, person proxy.Person, tokens []mapping.Token, form *page.TokenForm, notices ...page.Notice) error {
 	view := page.Tokens{Notices: notices, Form: form}
 	form.SignInFirst = !v.Fresh(person)
 	form.Provider = d.titles[person.Account.Provider]
@@ -210,7 +210,7 @@ func tokenJSONOf(t mapping.Token) tokenJSON {
 func inSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 // list is the page for programs.
-func (d *Desk) List(v *proxy.Visit) error {
+func (d *Pages) List(v *proxy.Visit) error {
 	c, err := asker(v)
 	if err != nil {
 		return err
@@ -247,7 +247,7 @@ func asker(v *proxy.Visit) (proxy.Caller, error) {
 }
 
 // end revokes a token: any of their own for a person at their browser, itself for a token.
-func (d *Desk) end(v *proxy.Visit) error {
+func (d *Pages) end(v *proxy.Visit) error {
 	c, err := asker(v)
 	if err != nil {
 		return err
@@ -258,7 +258,7 @@ func (d *Desk) end(v *proxy.Visit) error {
 		err = v.SameOrigin()
 	case proxy.ByToken:
 		if id != c.CredentialID {
-			err = proxy.Refuse("not_found", "There is no such token, or it is not the one on this request.")
+			err = proxy.Refuse("not_found", "There is no such token, or it is another than the one on this request.")
 		}
 	default:
 		err = proxy.Refuse("unauthenticated", "Tokens are revoked by a person who is signed in with a browser, or by themselves.")
@@ -275,7 +275,7 @@ func (d *Desk) end(v *proxy.Visit) error {
 }
 
 // revokeForm is end for the page. Taking something away needs no fresh sign-in.
-func (d *Desk) revokeForm(v *proxy.Visit) error {
+func (d *Pages) revokeForm(v *proxy.Visit) error {
 	if v.Request().Method != http.MethodPost {
 		return proxy.Refuse("method_not_allowed", "")
 	}
@@ -294,7 +294,7 @@ func (d *Desk) revokeForm(v *proxy.Visit) error {
 	return nil
 }
 
-func (d *Desk) revoke(v *proxy.Visit, account, id string) error {
+func (d *Pages) revoke(v *proxy.Visit, account, id string) error {
 	r := mapping.Revocation{At: v.Now(), Kind: mapping.RevokeToken, Account: account, Token: id, Reason: "by its owner", Address: v.Address(), TraceID: v.TraceID()}
 	err := d.ender.End(v.Request().Context(), r, account)
 	if errors.Is(err, mapping.ErrNotFound) {
@@ -304,7 +304,7 @@ func (d *Desk) revoke(v *proxy.Visit, account, id string) error {
 }
 
 // link leads from the start page to the tokens, and says which there are.
-func (d *Desk) link(ctx context.Context, account string) page.Link {
+func (d *Pages) link(ctx context.Context, account string) page.Link {
 	link := page.Link{Label: "Tokens and tools", Href: page.TokensPath, Note: "For curl, SDKs, n8n, CI jobs: whatever asks for an API key"}
 	tokens, err := d.accounts.TokensOf(ctx, account)
 	if err != nil {
