@@ -22,6 +22,7 @@ func TestScripts(t *testing.T) {
 			"code": code, "mode": mode,
 			"serve": serve, "halt": halt, "signin": signIn, "request": request, "stream": stream, "vexa": atVexa,
 			"nosecrets": noSecrets, "capture": capture, "alongside": alongside, "impostor": impostor, "expire": expire, "issue": issue, "show": show,
+			"follow": follow, "told": told, "unfollow": unfollow,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[worldKey{}] = new(*world)

@@ -44,6 +44,9 @@ type world struct {
 
 	stop func() // the bridge
 
+	followed  *oidctest.LogBook // what was said by what is followed
+	interrupt func()            // it
+
 	strangerAsked atomic.Int32 // how often somebody was asked whom an impostor named
 }
 
@@ -243,6 +246,14 @@ func eventually(ts *testscript.TestScript, within time.Duration, what, want stri
 	}
 }
 
+// due is within how long an answer must have that status: an end of access is promised soon, all else takes what it takes.
+func due(status string) time.Duration {
+	if status == "401" || status == "403" {
+		return soon
+	}
+	return oidctest.Patience
+}
+
 // request waits until a browser gets an answer with that status: request ada /meetings 200.
 func request(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 3 {
@@ -250,7 +261,7 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	w := worldOf(ts)
 	b := w.people[args[0]]
-	eventually(ts, soon, args[1], args[2], func() string {
+	eventually(ts, due(args[2]), args[1], args[2], func() string {
 		status, _ := b.get(ts, w.public+args[1])
 		return strconv.Itoa(status)
 	})
@@ -281,7 +292,7 @@ func show(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: show <token> <path> <status>")
 	}
 	url := worldOf(ts).public + args[1]
-	eventually(ts, soon, args[1], args[2], func() string {
+	eventually(ts, due(args[2]), args[1], args[2], func() string {
 		req, err := http.NewRequest(http.MethodGet, url, nil)
 		ts.Check(err)
 		req.Header.Set("X-API-Key", args[0])

@@ -27,5 +27,5 @@ type Env struct {
 	Rand io.Reader        // names the holders of leases; default crypto/rand
 	Log  *slog.Logger     // default: none
 
-	Patience time.Duration // the least that the database is given for anything; default: some seconds, for each its own
+	Patience time.Duration // the least that the database is given for anything; default: seconds, see limits
 }

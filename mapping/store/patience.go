@@ -24,7 +24,10 @@ var usualLimits = limits{
 
 // atLeast are the same limits with none below d.
 func (l limits) atLeast(d time.Duration) limits {
-	return limits{open: max(l.open, d), read: max(l.read, d), list: max(l.list, d), write: max(l.write, d), tail: max(l.tail, d)}
+	for _, limit := range []*time.Duration{&l.open, &l.read, &l.list, &l.write, &l.tail} {
+		*limit = max(*limit, d)
+	}
+	return l
 }
 
 // stopwatch bounds the steps of something by a limit each. When a step takes longer, the context of all of them ends with

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Clock is a clock that tests move. The zero Clock runs like the real one, from wherever it was moved to. One that NewClock
-// made, and one that was stopped, stands still between two moves, however long the test takes.
+// Clock is a clock that tests move. The zero Clock runs like the real one, from wherever it was moved to. One
+// that NewClock made, and one that was stopped, stands still between two moves, however long the test takes.
 type Clock struct {
 	mu    sync.Mutex
 	ahead time.Duration // of the real one, while it runs

@@ -38,8 +38,8 @@
 //
 // # What every test may use
 //
-// A [Clock] that tests move, a [LogBook] that keeps what is logged, and [WaitFor], [Await] and [Within], which wait for what
-// must happen and give up only on what hangs.
+// A [Clock] that tests move, a [LogBook] that keeps what is logged, and [WaitFor], [Await] and [Within], which
+// wait for what must happen and give up only on what hangs.
 //
 // # How true they are
 //

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Patience is how long tests wait for what must happen. It is no promise: only what hangs takes so long, however busy the
-// machine is.
+// Patience is how long tests wait for what must happen. It is no promise: only what hangs takes so long,
+// however busy the machine is.
 const Patience = 2 * time.Minute
 
 // glance is how often Await looks.

@@ -255,6 +255,7 @@ func TestWhatIsRememberedOfBearers(t *testing.T) {
 		}
 	}
 	w := proxytest.Start(t, second)
+	w.Clock.Stop() // what was signed before the first was shown is no older than that
 	here, there := w.Bearer(oidctest.Ada), w.Okta.Sign(w.BearerClaims(oidctest.Ada).With("aud", "api://second"))
 	get := func(token string) proxytest.Answer {
 		return w.Program().Get("/sso/whoami", "Authorization", "Bearer "+token)

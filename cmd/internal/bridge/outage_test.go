@@ -124,7 +124,9 @@ func TestProviderIsAway(t *testing.T) {
 			r = w.serve()
 			signedIn = signedIn.moved(r)
 			if !test.atStart {
-				r.waitFor("the discovery document to be read", func() bool { return !strings.Contains(r.operator("/readyz").body, "degraded") })
+				r.waitFor("the discovery document to be read", func() bool {
+					return !strings.Contains(r.operator("/readyz").body, "degraded")
+				})
 				test.fail(w)
 			}
 			good(t, "meanwhile", signedIn)
@@ -275,7 +277,8 @@ func TestVexaCannotCheckKeys(t *testing.T) {
 	}
 }
 
-// hasty leads to the gateway as the usual transport does, and while that is away does not wait a minute for an answer to begin.
+// hasty leads to the gateway as the usual transport does, and while that is away does not wait a minute for an
+// answer to begin.
 type hasty struct {
 	usual, quick *http.Transport
 	away         atomic.Bool

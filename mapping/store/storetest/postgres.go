@@ -1,4 +1,5 @@
-// Package storetest finds the tests of the store, and of what stands on it, a PostgreSQL of their own, and takes it from them again.
+// Package storetest finds the tests of the store, and of what stands on it, a PostgreSQL of their own, and
+// takes it from them again.
 package storetest
 
 import (
@@ -13,8 +14,9 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 )
 
-// Postgres makes a schema of its own for the test, and returns the URL of a server with that schema in it: of the one that
-// VEXA_SSO_TEST_POSTGRES names, or of one that is started for this process. Where there is no PostgreSQL, the test is skipped.
+// Postgres makes a schema of its own for the test, and returns the URL of a server with that schema in it: of
+// the one that VEXA_SSO_TEST_POSTGRES names, or of one that is started for this process. Where there is no
+// PostgreSQL, the test is skipped.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	dsn := os.Getenv("VEXA_SSO_TEST_POSTGRES")

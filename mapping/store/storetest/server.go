@@ -18,7 +18,8 @@ import (
 var errNone = errors.New("no PostgreSQL: initdb is neither in PATH nor in /usr/lib/postgresql; " +
 	"install it, or name a server in VEXA_SSO_TEST_POSTGRES")
 
-// server starts a PostgreSQL server for the tests of this process, and returns its URL. It lives as long as the process.
+// server starts a PostgreSQL server for the tests of this process, and returns its URL. It lives as long as
+// the process.
 var server = sync.OnceValues(func() (url string, err error) {
 	bin, err := findServer()
 	if err != nil {
@@ -45,7 +46,8 @@ var server = sync.OnceValues(func() (url string, err error) {
 		return nil
 	}
 	data, log := filepath.Join(dir, "data"), filepath.Join(dir, "log")
-	if err := run("initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync"); err != nil {
+	err = run("initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync")
+	if err != nil {
 		return "", err
 	}
 	for range 5 { // a port that is free may be somebody else's a moment later
@@ -85,7 +87,8 @@ func findServer() (string, error) {
 	return bin, nil
 }
 
-// forServer returns what to put before a command of PostgreSQL's, which refuses to run as root, and gives its user the folder.
+// forServer returns what to put before a command of PostgreSQL's, which refuses to run as root, and gives its
+// user the folder.
 func forServer(dir string) ([]string, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -105,12 +108,12 @@ func forServer(dir string) ([]string, error) {
 	return []string{"runuser", "-u", "postgres", "--"}, nil
 }
 
-// hold is what the shell of outlived reads. It is open while this process is there, and a variable of the package so that
-// nothing else closes it.
-var hold io.Closer
+// held is what the shells of outlived read. It is open while this process is there, because nothing lets go of it.
+var held []io.Closer
 
-// outlived stops the server of a folder and removes it when this process has ended, however it does: a shell waits for that.
-func outlived(dir string) (err error) {
+// outlived stops the server of a folder and removes it when this process has ended, however it does: a shell
+// waits for that.
+func outlived(dir string) error {
 	shell := exec.Command("sh", "-c", `trap '' INT QUIT HUP TERM
 cat
 if pid=$(head -n 1 "$0/data/postmaster.pid"); then
@@ -119,9 +122,11 @@ if pid=$(head -n 1 "$0/data/postmaster.pid"); then
 fi
 rm -rf "$0"`, dir)
 	shell.Dir = "/"
-	if hold, err = shell.StdinPipe(); err != nil {
+	pipe, err := shell.StdinPipe()
+	if err != nil {
 		return err
 	}
+	held = append(held, pipe)
 	return shell.Start()
 }
 
