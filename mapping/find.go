@@ -70,6 +70,63 @@ func emailOf(acc Account) string {
 	return acc.Identity.UnprovenEmail
 }
 
+// AccountBySubject returns the account of a canonical subject, for a provider that calls about somebody. ErrNotFound: there is
+// none.
+func (a *Accounts) AccountBySubject(ctx context.Context, subject string) (acc Account, err error) {
+	err = a.store.View(ctx, func(tx Tx) error {
+		acc, err = tx.AccountBySubject(subject)
+		return err
+	})
+	if err != nil {
+		return Account{}, asError(fmt.Errorf("look for the account that a provider named: %w", err))
+	}
+	return acc, nil
+}
+
+// AccountsByEmail returns the accounts of a provider that bear an address, or ever did: a provider that calls to end
+// somebody's access may know them by one that we have seen replaced. None for what is no address.
+func (a *Accounts) AccountsByEmail(ctx context.Context, provider, email string) (found []Account, err error) {
+	email, err = rule.CanonicalEmail(email)
+	if err != nil {
+		return nil, nil
+	}
+	err = a.store.View(ctx, func(tx Tx) error {
+		found, err = tx.AccountsByEmail(provider, email)
+		return err
+	})
+	if err != nil {
+		return nil, asError(fmt.Errorf("look for the accounts that a provider named: %w", err))
+	}
+	return found, nil
+}
+
+// AccountsByVexaUser returns the accounts that are bound to a Vexa user, whatever their status. There is more than one only where an
+// admin has approved it.
+func (a *Accounts) AccountsByVexaUser(ctx context.Context, vexaUserID int64) (found []Account, err error) {
+	err = a.store.View(ctx, func(tx Tx) error {
+		found, err = tx.AccountsByVexaUser(vexaUserID)
+		return err
+	})
+	if err != nil {
+		return nil, asError(fmt.Errorf("look for the accounts of a Vexa user: %w", err))
+	}
+	return found, nil
+}
+
+// noteEmails keeps what addresses the account bears now, proven or not.
+func (c *change) noteEmails(acc Account) error {
+	for _, text := range []string{acc.Identity.Email, acc.Identity.UnprovenEmail} {
+		email, err := rule.CanonicalEmail(text)
+		if err != nil {
+			continue // none
+		}
+		if err := c.AddEmail(acc.ID, email); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // List returns all accounts, the oldest first.
 func (a *Accounts) List(ctx context.Context) (all []Account, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {

@@ -2,25 +2,11 @@ package mapping
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
 // EventNativeKeyUsed: a program showed a Vexa key of an account's user, and went on as the account. It is recorded once a day.
 const EventNativeKeyUsed = "native_key_used"
-
-// AccountsByVexaUser returns the accounts that are bound to a Vexa user, whatever their status. There is more than one only where an
-// admin has approved it.
-func (a *Accounts) AccountsByVexaUser(ctx context.Context, vexaUserID int64) (found []Account, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
-		found, err = tx.AccountsByVexaUser(vexaUserID)
-		return err
-	})
-	if err != nil {
-		return nil, asError(fmt.Errorf("look for the accounts of a Vexa user: %w", err))
-	}
-	return found, nil
-}
 
 // nativeKeys is in the register of what was used once already, where no provider can have that name.
 const nativeKeys = "native keys"

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"vexa-sso/mapping/keyring"
-	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -29,8 +28,8 @@ type Proof struct {
 	Attempts  int // to renew it that led nowhere, since the last that did
 }
 
-// ProofTx is the part of a transaction that is about proofs, and about what providers call us with. Get-methods return
-// ErrNotFound, deleting what is not there is no error.
+// ProofTx is the part of a transaction that is about proofs. Get-methods return ErrNotFound, deleting what is not there is no
+// error.
 type ProofTx interface {
 	Proof(accountID string) (Proof, error)
 	PutProof(p Proof) error
@@ -43,14 +42,6 @@ type ProofTx interface {
 	// PurgeProofs deletes the proofs of accounts that have neither a session nor a token, and that were due before that time: a
 	// younger one may be that of a sign-in that is just being made. It says how many.
 	PurgeProofs(dueBefore time.Time) (int, error)
-
-	// AddEmail notes that an account bears an address; AccountsByEmail finds those of a provider that ever did.
-	AddEmail(accountID, email string) error
-	AccountsByEmail(provider, email string) ([]Account, error)
-
-	// Spend notes that a provider's token was used, until it is too old to be used again. Spent says whether it was.
-	Spent(provider, jti string) (bool, error)
-	Spend(provider, jti string, now, until time.Time) error
 }
 
 // Keep makes the refresh token of a sign-in the account's proof, in place of the one before. It is of the provider that the account's
@@ -86,20 +77,6 @@ func (a *Accounts) Proven(ctx context.Context, id string) (acc Account, alone bo
 		return Account{}, false, asError(fmt.Errorf("read account %s: %w", id, err))
 	}
 	return acc, alone, nil
-}
-
-// noteEmails keeps what addresses the account bears now, proven or not.
-func (c *change) noteEmails(acc Account) error {
-	for _, text := range []string{acc.Identity.Email, acc.Identity.UnprovenEmail} {
-		email, err := rule.CanonicalEmail(text)
-		if err != nil {
-			continue // none
-		}
-		if err := c.AddEmail(acc.ID, email); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (a *Accounts) sealProof(accountID, refreshToken string) ([]byte, error) {

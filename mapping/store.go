@@ -49,6 +49,7 @@ type Tx interface {
 	CheckLease(l Lease) error // ErrLeaseLost when it is no longer ours
 
 	ProofTx
+	ReplayTx
 	TokenTx
 
 	Account(id string) (Account, error)
@@ -57,6 +58,10 @@ type Tx interface {
 	AccountsByVexaEmail(vexaEmail string) ([]Account, error) // whatever their status, bound or not
 	Accounts() ([]Account, error)                            // all, by creation
 	PutAccount(a Account) error
+
+	// AddEmail notes that an account bears an address; AccountsByEmail finds those of a provider that ever did.
+	AddEmail(accountID, email string) error
+	AccountsByEmail(provider, email string) ([]Account, error)
 
 	Key(id string) (Key, error)
 	Keys(accountID string) ([]Key, error)

@@ -47,29 +47,3 @@ func (t *tx) PurgeProofs(dueBefore time.Time) (int, error) {
 			AND NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.account_id = proofs.account_id)`, micros(dueBefore))
 	return int(n), err
 }
-
-func (t *tx) AddEmail(accountID, email string) error {
-	_, err := t.exec("noting an address", `INSERT INTO emails (account_id, email) VALUES ($1, $2) ON CONFLICT (account_id, email) DO NOTHING`, accountID, email)
-	return err
-}
-
-func (t *tx) AccountsByEmail(provider, email string) ([]mapping.Account, error) {
-	return many(t, "reading the accounts that bore an address", scanAccount, selectAccount+`
-		WHERE provider = $1 AND id IN (SELECT account_id FROM emails WHERE email = $2) ORDER BY created_at, id`, provider, email)
-}
-
-func (t *tx) Spent(provider, jti string) (bool, error) {
-	n, err := one(t, "looking for a token that was used", scanNumber, `SELECT count(*) FROM spent_tokens WHERE provider = $1 AND jti = $2`, provider, jti)
-	return n > 0, err
-}
-
-// Spend implements [mapping.Tx], and forgets the tokens that have expired.
-func (t *tx) Spend(provider, jti string, now, until time.Time) error {
-	_, err := t.exec("forgetting expired tokens", `DELETE FROM spent_tokens WHERE until < $1`, micros(now))
-	if err != nil {
-		return err
-	}
-	_, err = t.exec("noting a token that was used", `
-		INSERT INTO spent_tokens (provider, jti, until) VALUES ($1, $2, $3) ON CONFLICT (provider, jti) DO NOTHING`, provider, jti, micros(until))
-	return err
-}
