@@ -63,6 +63,10 @@ type Tx interface {
 	AddEmail(accountID, email string) error
 	AccountsByEmail(provider, email string) ([]Account, error)
 
+	// NativeKeyNoted returns when NoteNativeKey last noted that a program showed a Vexa key of the account's user; zero: never.
+	NativeKeyNoted(accountID string) (time.Time, error)
+	NoteNativeKey(accountID string, at time.Time) error
+
 	Key(id string) (Key, error)
 	Keys(accountID string) ([]Key, error)
 	KeysInState(s KeyState) ([]Key, error) // oldest first
