@@ -1,8 +1,11 @@
 package mapping
 
 import (
+	"context"
+	"fmt"
 	"time"
 
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -50,3 +53,64 @@ type Account struct {
 
 // Bound says whether the account has its Vexa user.
 func (a Account) Bound() bool { return a.VexaUserID != 0 }
+
+// Account returns the account with this id, or ErrNotFound.
+func (a *Accounts) Account(ctx context.Context, id string) (acc Account, err error) {
+	err = a.store.View(ctx, func(tx Tx) error {
+		acc, err = tx.Account(id)
+		return err
+	})
+	if err != nil {
+		return Account{}, asError(fmt.Errorf("read account %s: %w", id, err))
+	}
+	return acc, nil
+}
+
+// Decide says what the rules now in force give the account, by the identity that was last proven and the Vexa user that an
+// admin may have named for it.
+func (a *Accounts) Decide(acc Account) rule.Decision { return acc.decide(a.rules.Current()) }
+
+func (acc Account) decide(rules *rule.Rules) rule.Decision {
+	d := acc.decideBy(rules, acc.Identity)
+	if !d.Allowed || acc.Within == nil {
+		return d
+	}
+	limit := acc.decideBy(rules, *acc.Within)
+	if !limit.Allowed {
+		return limit
+	}
+	d.Grant = d.Grant.Within(limit.Grant)
+	if d.Grant.Scopes != "" {
+		return d
+	}
+	limit.Allowed, limit.Grant, limit.Code = false, rule.Grant{}, rule.CodeNotMapped
+	limit.Reason = "What this access token says gives nothing that you still have."
+	return limit
+}
+
+func (acc Account) decideBy(rules *rule.Rules, id oidc.Identity) rule.Decision {
+	if acc.Pinned {
+		return rules.DecidePinned(id, acc.VexaEmail)
+	}
+	return rules.Decide(id)
+}
+
+// grantOf is what a decision gives: nothing when it refuses.
+func grantOf(d rule.Decision) rule.Grant {
+	if !d.Allowed {
+		return rule.Grant{}
+	}
+	return d.Grant
+}
+
+// aim sets which Vexa user the account is to be bound to. One that is bound stays where it is, whatever becomes of the address:
+// the identity is the subject (S3). An account that waits for an admin because of another address is looked at afresh.
+func (acc *Account) aim(g rule.Grant) {
+	if acc.Bound() || g.VexaEmail == "" || acc.VexaEmail == g.VexaEmail {
+		return
+	}
+	acc.VexaEmail, acc.Intended = g.VexaEmail, false
+	if acc.Status == Pending {
+		acc.Status, acc.Reason = Active, ""
+	}
+}

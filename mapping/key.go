@@ -1,9 +1,12 @@
 package mapping
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"vexa-sso/mapping/rule"
+	"vexa-sso/mapping/vexa"
 )
 
 // KeyState is where a key is in its life: intended, then active, then revoking, then gone.
@@ -30,4 +33,46 @@ type Key struct {
 	Attempts    int       // of revoking
 	RetryAt     time.Time // of revoking: not before
 	RevokedAt   time.Time // when the decision to revoke was written down
+}
+
+// lengthPrefixed joins parts so that no two different lists of them give one text (D8).
+func lengthPrefixed(parts ...string) string {
+	var b strings.Builder
+	for _, p := range parts {
+		fmt.Fprintf(&b, "%d:%s", len(p), p)
+	}
+	return b.String()
+}
+
+// expiry and renewal are the two points in a key's life that matter: from renewal on it is replaced in the background, from expiry
+// on it is not used.
+func expiry(k Key) time.Time { return k.ExpiresAt }
+
+func renewal(k Key) time.Time { return k.CreatedAt.Add(k.ExpiresAt.Sub(k.CreatedAt) * 2 / 3) }
+
+// wider says whether a usable key has more than scopes.
+func wider(k Key, scopes rule.Scopes) bool { return k.State == KeyActive && !scopes.Covers(k.Scopes) }
+
+// sealedFor is what a key's secret is sealed to: its place in the store.
+func sealedFor(key Key) []byte { return []byte(lengthPrefixed(key.AccountID, key.ID)) }
+
+// tokenName is what a key is called at Vexa: it says whose it is (S6). It has at most 100 characters.
+func (a *Accounts) tokenName(key Key) string {
+	return strings.Join([]string{"vsso", a.instance, key.AccountID, key.ID}, ":")
+}
+
+// marks reads the instance and the key id off a token's name; both are empty for a token that no bridge has named.
+func marks(name string) (instance, keyID string) {
+	parts := strings.Split(name, ":")
+	if len(parts) != 4 || parts[0] != "vsso" {
+		return "", ""
+	}
+	return parts[1], parts[3]
+}
+
+// isToken says whether a token at Vexa is this key. Its name decides, not its id: ids start again when a Vexa is set up anew,
+// and the token of that id may then be a stranger's. The instance may have been renamed since; the ids in the name are ours
+// alone all the same.
+func isToken(t vexa.Token, key Key) bool {
+	return strings.HasPrefix(t.Name, "vsso:") && strings.HasSuffix(t.Name, ":"+key.AccountID+":"+key.ID)
 }

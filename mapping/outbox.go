@@ -232,11 +232,3 @@ func (a *Accounts) settle(ctx context.Context, intent Key) error {
 		return c.DeleteKey(key.ID)
 	})
 }
-
-// wake has Run look for work at once.
-func (a *Accounts) wake() {
-	select {
-	case a.kick <- struct{}{}:
-	default:
-	}
-}

@@ -3,10 +3,8 @@ package mapping
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -260,17 +258,6 @@ func ignoring(harmless, err error) error {
 		return nil
 	}
 	return err
-}
-
-// upTo is a random duration from zero to d.
-func (a *Accounts) upTo(d time.Duration) time.Duration {
-	var b [8]byte
-	a.randMu.Lock()
-	defer a.randMu.Unlock()
-	if _, err := io.ReadFull(a.rand, b[:]); err != nil || d <= 0 {
-		return 0
-	}
-	return time.Duration(binary.BigEndian.Uint64(b[:]) % uint64(d))
 }
 
 // quiet remembers which providers have asked to be left alone, or did not answer, so that a provider that is down is asked

@@ -36,14 +36,6 @@ type Store interface {
 	ReleaseLease(ctx context.Context, l Lease) error
 }
 
-// Lease is the right to do one thing at a time over all replicas. Writes under it go through a transaction that checks it.
-type Lease struct {
-	Name   string
-	Holder string
-	Fence  int64
-	Until  time.Time
-}
-
 // Tx is one transaction. Get-methods return ErrNotFound. Put-methods insert or replace by ID.
 type Tx interface {
 	CheckLease(l Lease) error // ErrLeaseLost when it is no longer ours
@@ -95,32 +87,3 @@ type Tx interface {
 
 	AppendEvent(e Event) error
 }
-
-// Revocation is one entry of the log of what was taken away. Every replica tails the log and drops what it cached, cuts
-// streams and so on, within a second (S5).
-type Revocation struct {
-	Seq     int64 // position in the log, given by the store
-	At      time.Time
-	Kind    RevocationKind
-	Account string
-	Session string // of RevokeSession: which
-	Token   string // of RevokeToken: which
-	Reason  string
-
-	// Of the request that asked for it, where there was one: for the audit of what ends by it. They are not in the log.
-	Address, TraceID string
-}
-
-// RevocationKind says how far a revocation reaches.
-type RevocationKind string
-
-const (
-	RevokeSession RevocationKind = "session" // one session and its streams
-	RevokeToken   RevocationKind = "token"   // one token, with its values and its streams
-	RevokeAccount RevocationKind = "account" // everything of the account
-	RevokeGrant   RevocationKind = "grant"   // the account's identity, grant or status changed: forget what was cached of it and look again
-
-	// RevokeEverything is never published. A replica hears it when it missed entries of the log: forget whatever was cached of
-	// anybody, and look again at everything that is open.
-	RevokeEverything RevocationKind = "everything"
-)

@@ -1,0 +1,70 @@
+package mapping
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"vexa-sso/oidc"
+)
+
+// Values of Config.AdoptExisting.
+const (
+	AdoptTrusted = "trusted" // an existing Vexa user goes to whom a proven email in a trusted domain says that it belongs
+	AdoptNever   = "never"   // an admin decides about each
+)
+
+// Config says how accounts are bound and their keys kept.
+type Config struct {
+	// Instance names our keys at Vexa, so that several bridges can share one Vexa: 1 to 40 letters, digits, - and _.
+	Instance string `yaml:"instance"`
+
+	// AdoptExisting says who may have a Vexa user that we did not make: trusted (default) or never.
+	AdoptExisting string `yaml:"adopt_existing"`
+
+	// Suspend is what every suspension does beyond the rest.
+	Suspend SuspendConfig `yaml:"-"`
+
+	MaxKeys        int           `yaml:"-"` // opened keys kept in memory; default 10,000
+	ReconcileEvery time.Duration `yaml:"-"` // how long a key that we do not know may live at Vexa; default 15 minutes
+
+	// Renew is how long a provider's word about somebody counts before it is asked again, in the background while they use Vexa;
+	// default 15 minutes. Idle is how long a session that nobody uses lives; default 8 hours.
+	Renew time.Duration `yaml:"-"`
+	Idle  time.Duration `yaml:"-"`
+
+	// MaxTokenLifetime is how long a token that we issue may live; default 90 days. MaxOffline is how long a provider's word about
+	// a person counts where it cannot be had again; default 24 hours.
+	MaxTokenLifetime time.Duration `yaml:"-"`
+	MaxOffline       time.Duration `yaml:"-"`
+}
+
+// maxInstance keeps the names of our keys within the 100 characters that Vexa stores of a name.
+const maxInstance = 40
+
+// Problems returns what is wrong with the settings.
+func (c Config) Problems() []oidc.Problem {
+	var p problems
+	unfit := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+	}
+	switch {
+	case c.Instance == "":
+		p.refuse("instance", "name this installation, for example prod: the name marks its keys at Vexa", "is not set")
+	case len(c.Instance) > maxInstance || strings.ContainsFunc(c.Instance, unfit):
+		p.refuse("instance", fmt.Sprintf("write at most %d letters, digits, - and _", maxInstance), "%q cannot mark a key", c.Instance)
+	}
+	switch c.AdoptExisting {
+	case "", AdoptTrusted, AdoptNever:
+	default:
+		p.refuse("adopt_existing", "write trusted or never", "%q is unknown", c.AdoptExisting)
+	}
+	return p
+}
+
+// problems collects what is wrong with the settings.
+type problems []oidc.Problem
+
+func (p *problems) refuse(key, remedy, format string, args ...any) {
+	*p = append(*p, oidc.Problem{Key: key, Message: fmt.Sprintf(format, args...), Remedy: remedy})
+}

@@ -1,0 +1,70 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// KeyGone finds out whether a key that the gateway called invalid is gone. The gateway's word is not enough: before 0.12 it says
+// the same when it cannot reach its own Admin API. Only if Vexa's Admin API does not have the key any more is it dropped; true
+// then means that Key will give another one. False: the key is good, and the gateway is in trouble. The error is an *Error;
+// it means that we could not find out.
+func (a *Accounts) KeyGone(ctx context.Context, keyID string) (bool, error) {
+	flight := a.flights.DoChan(lengthPrefixed("gone", keyID, ""), func() (any, error) {
+		a.flying.RLock()
+		defer a.flying.RUnlock()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mintTimeout)
+		defer cancel()
+		return a.keyGone(ctx, keyID)
+	})
+	select {
+	case <-ctx.Done():
+		return false, asError(ctx.Err())
+	case got := <-flight:
+		gone, _ := got.Val.(bool)
+		return gone, asError(got.Err)
+	}
+}
+
+func (a *Accounts) keyGone(ctx context.Context, keyID string) (bool, error) {
+	var key Key
+	err := a.store.View(ctx, func(tx Tx) (err error) {
+		key, err = tx.Key(keyID)
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrNotFound) || err == nil && key.State != KeyActive:
+		a.keys.forgetKey(keyID) // dropped or replaced already, here or elsewhere
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("look up key %s: %w", keyID, err)
+	}
+	token, err := a.tokenOf(ctx, key)
+	if err != nil {
+		return false, fmt.Errorf("find out about key %s: %w", keyID, err)
+	}
+	if token != nil && (token.ExpiresAt.IsZero() || a.now().Before(token.ExpiresAt)) {
+		return false, nil
+	}
+	outlives := a.outlives(ctx)
+	err = a.change(ctx, "drop a key that is gone", func(c *change) error {
+		now, err := c.Key(keyID)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if token != nil { // expired: it still opens some doors until it is deleted (V9)
+			return c.revokeKey(now)
+		}
+		return c.dropKey(now, "gone at Vexa, by another's hand", outlives)
+	})
+	if err != nil {
+		return false, err
+	}
+	a.keys.forgetKey(keyID)
+	a.wake()
+	return true, nil
+}

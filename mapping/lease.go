@@ -1,0 +1,30 @@
+package mapping
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// lease takes a lease and returns how to give it back, which works also when ctx is done.
+func (a *Accounts) lease(ctx context.Context, name string, ttl time.Duration) (Lease, func(), error) {
+	lease, err := a.store.AcquireLease(ctx, name, ttl)
+	if err != nil {
+		return Lease{}, nil, err
+	}
+	return lease, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		if err := a.store.ReleaseLease(ctx, lease); err != nil && !errors.Is(err, ErrLeaseLost) {
+			a.log.WarnContext(ctx, "lease not given back; it will expire", "lease", name, "error", err)
+		}
+	}, nil
+}
+
+// Lease is the right to do one thing at a time over all replicas. Writes under it go through a transaction that checks it.
+type Lease struct {
+	Name   string
+	Holder string
+	Fence  int64
+	Until  time.Time
+}
