@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"vexa-sso/mapping/rule"
@@ -55,20 +54,13 @@ type Account struct {
 func (a Account) Bound() bool { return a.VexaUserID != 0 }
 
 // Account returns the account with this id, or ErrNotFound.
-func (a *Accounts) Account(ctx context.Context, id string) (acc Account, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
-		acc, err = tx.Account(id)
-		return err
-	})
-	if err != nil {
-		return Account{}, asError(fmt.Errorf("read account %s: %w", id, err))
-	}
-	return acc, nil
+func (a *Accounts) Account(ctx context.Context, id string) (Account, error) {
+	return a.account(ctx, id)
 }
 
 // Decide says what the rules now in force give the account, by the identity that was last proven and the Vexa user that an
 // admin may have named for it.
-func (a *Accounts) Decide(acc Account) rule.Decision { return acc.decide(a.rules.Current()) }
+func (a *Accounts) Decide(acc Account) rule.Decision { return a.decide(acc) }
 
 func (acc Account) decide(rules *rule.Rules) rule.Decision {
 	d := acc.decideBy(rules, acc.Identity)

@@ -3,7 +3,6 @@ package mapping
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"io"
 	"log/slog"
 	"sync"
@@ -60,6 +59,8 @@ type Deps struct {
 // Accounts binds identities to Vexa users and keeps their keys. It is safe for concurrent use, and any number of replicas may
 // work on one store.
 type Accounts struct {
+	*ledger
+
 	instance       string
 	adopt          string
 	suspends       SuspendConfig
@@ -70,16 +71,8 @@ type Accounts struct {
 	maxTokenLifetime time.Duration
 	maxOffline       time.Duration
 
-	store Store
-	vexa  VexaAdmin
-	ring  Sealer
-	rules *rule.Live
-	log   *slog.Logger
-	now   func() time.Time
-	after func(time.Duration) <-chan time.Time
-
-	randMu sync.Mutex
-	rand   io.Reader
+	vexa VexaAdmin
+	ring Sealer
 
 	minted  func(string)
 	revoked func(RevocationKind)
@@ -97,6 +90,7 @@ type Accounts struct {
 // NewAccounts makes the service. Run must run somewhere for what was revoked to be deleted at Vexa.
 func NewAccounts(cfg Config, deps Deps) *Accounts {
 	a := &Accounts{
+		ledger:           newLedger(deps),
 		instance:         cfg.Instance,
 		adopt:            cmp.Or(cfg.AdoptExisting, AdoptTrusted),
 		suspends:         cfg.Suspend,
@@ -106,27 +100,12 @@ func NewAccounts(cfg Config, deps Deps) *Accounts {
 		maxTokenLifetime: cmp.Or(cfg.MaxTokenLifetime, 90*24*time.Hour),
 		maxOffline:       cmp.Or(cfg.MaxOffline, 24*time.Hour),
 		directories:      deps.Directories,
-		store:            deps.Store,
 		vexa:             deps.Vexa,
 		ring:             deps.Ring,
-		rules:            deps.Rules,
-		log:              cmp.Or(deps.Log, slog.Default()),
-		now:              deps.Now,
-		after:            deps.After,
-		rand:             deps.Rand,
 		minted:           deps.Minted,
 		revoked:          deps.Revoked,
 		keys:             newKeyCache(cmp.Or(cfg.MaxKeys, 10_000)),
 		kick:             make(chan struct{}, 1),
-	}
-	if a.now == nil {
-		a.now = time.Now
-	}
-	if a.after == nil {
-		a.after = time.After
-	}
-	if a.rand == nil {
-		a.rand = rand.Reader
 	}
 	if a.minted == nil {
 		a.minted = func(string) {}

@@ -17,7 +17,7 @@ func (a *Accounts) Approve(ctx context.Context, accountID, actor string) (Accoun
 	if acc.Status != Pending {
 		return acc, &Objection{fmt.Sprintf("account %s is not pending, it is %s", acc.ID, acc.Status), ""}
 	}
-	d := a.Decide(acc)
+	d := a.decide(acc)
 	if !d.Allowed {
 		return acc, &Error{Code: d.Code, Message: d.Reason, Remedy: "write a rule that grants it something first"}
 	}

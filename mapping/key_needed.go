@@ -28,7 +28,7 @@ func (c *change) needed(acc Account) (map[rule.Scopes]bool, error) {
 		return nil, nil
 	}
 	tokens, err := c.Tokens(acc.ID)
-	return neededSets(grantOf(c.a.Decide(acc)).Scopes, tokens, c.now), err
+	return neededSets(grantOf(c.ledger.decide(acc)).Scopes, tokens, c.now), err
 }
 
 // needsKey says whether the account of a key needs its scope set.

@@ -23,7 +23,7 @@ func (a *Accounts) renewKey(ctx context.Context, k *openKey) error {
 	if err != nil {
 		return err
 	}
-	g := grantOf(a.Decide(acc))
+	g := grantOf(a.decide(acc))
 	if standing(acc) != nil || !g.Scopes.Covers(k.scopes) {
 		a.keys.forgetKey(k.id) // whoever asks again will be told why
 		return nil

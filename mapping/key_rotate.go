@@ -24,7 +24,7 @@ func (a *Accounts) RotateKeys(ctx context.Context, accountID, keyID, actor strin
 	if err != nil {
 		return nil, err
 	}
-	g := grantOf(a.Decide(acc))
+	g := grantOf(a.decide(acc))
 	for _, scopes := range sets {
 		if !g.Scopes.Covers(scopes) {
 			return minted, &Objection{fmt.Sprintf("account %s is no longer granted %s", acc.ID, scopes), "there is nothing to rotate: the key is about to be revoked"}

@@ -98,7 +98,7 @@ func (a *Accounts) stored(ctx context.Context, accountID string, g rule.Grant, s
 	if err := standing(acc); err != nil {
 		return acc, nil, err
 	}
-	granted := g.Scopes.Union(grantOf(a.Decide(acc)).Scopes) // a bearer token may give less than the account has
+	granted := g.Scopes.Union(grantOf(a.decide(acc)).Scopes) // a bearer token may give less than the account has
 	if slices.ContainsFunc(keys, func(k Key) bool { return wider(k, granted) }) {
 		if err := a.change(ctx, "revoke keys that are too wide", func(c *change) error { return c.shrink(accountID, granted) }); err != nil {
 			return acc, nil, err

@@ -7,16 +7,16 @@ import (
 )
 
 // lease takes a lease and returns how to give it back, which works also when ctx is done.
-func (a *Accounts) lease(ctx context.Context, name string, ttl time.Duration) (Lease, func(), error) {
-	lease, err := a.store.AcquireLease(ctx, name, ttl)
+func (l *ledger) lease(ctx context.Context, name string, ttl time.Duration) (Lease, func(), error) {
+	lease, err := l.store.AcquireLease(ctx, name, ttl)
 	if err != nil {
 		return Lease{}, nil, err
 	}
 	return lease, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
-		if err := a.store.ReleaseLease(ctx, lease); err != nil && !errors.Is(err, ErrLeaseLost) {
-			a.log.WarnContext(ctx, "lease not given back; it will expire", "lease", name, "error", err)
+		if err := l.store.ReleaseLease(ctx, lease); err != nil && !errors.Is(err, ErrLeaseLost) {
+			l.log.WarnContext(ctx, "lease not given back; it will expire", "lease", name, "error", err)
 		}
 	}, nil
 }

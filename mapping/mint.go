@@ -155,7 +155,7 @@ func (a *Accounts) lostUser(ctx context.Context, acc Account, why string) error 
 // intendKey writes down that a key is about to be minted, and returns it with the lifetime to ask for.
 func (a *Accounts) intendKey(ctx context.Context, lease Lease, acc Account, g rule.Grant, scopes rule.Scopes) (Key, time.Duration, error) {
 	lifetime := max(cmp.Or(g.KeyLifetime, rule.DefaultKeyLifetime), minLifetime).Round(time.Second)
-	key := Key{ID: a.newID(), AccountID: acc.ID, VexaUserID: acc.VexaUserID, Scopes: scopes, State: KeyMinting}
+	key := Key{ID: a.random.id(), AccountID: acc.ID, VexaUserID: acc.VexaUserID, Scopes: scopes, State: KeyMinting}
 	err := a.change(ctx, "write the intent to mint", func(c *change) error {
 		if err := c.CheckLease(lease); err != nil {
 			return err
@@ -209,7 +209,7 @@ func (c *change) stillGranted(who Account, scopes rule.Scopes) error {
 	if who.Presented {
 		now.Identity, now.Within = who.Identity, who.Within
 	}
-	d := c.a.Decide(now)
+	d := c.ledger.decide(now)
 	switch {
 	case !d.Allowed:
 		return &Error{Code: d.Code, Message: d.Reason}

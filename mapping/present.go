@@ -109,7 +109,7 @@ func lasting(id oidc.Identity) oidc.Identity {
 
 // overlaid reads a person's account and their token together.
 func (a *Accounts) overlaid(acc Account, t oidc.AccessToken) (Account, error) {
-	if d := a.Decide(acc); d.Code == rule.CodeDeniedByRule {
+	if d := a.decide(acc); d.Code == rule.CodeDeniedByRule {
 		return acc, &Error{Code: d.Code, Message: d.Reason}
 	}
 	own := acc.Identity

@@ -98,5 +98,5 @@ func (a *Accounts) openProof(p Proof) (string, error) {
 // renewAt is when a proof of now is renewed: in the second half of the time that it counts for, which leaves a quarter of
 // that time for what goes wrong, and not all at once where many signed in at once.
 func (a *Accounts) renewAt() time.Time {
-	return a.now().Add(a.renew/2 + a.upTo(a.renew/4))
+	return a.now().Add(a.renew/2 + a.random.upTo(a.renew/4))
 }

@@ -149,7 +149,7 @@ func (a *Accounts) vouched(ctx context.Context, acc Account, p Proof, id oidc.Id
 		a.log.ErrorContext(ctx, "a provider renewed another identity than was asked for; nothing is changed", "account", acc.ID, "provider", p.Provider)
 		return a.dropProof(ctx, p)
 	}
-	before := a.Decide(acc)
+	before := a.decide(acc)
 	// Unless all they had was ended meanwhile, or they came by themselves: neither is to be undone by an answer that was under way.
 	_, d, err := a.prove(ctx, id, func(c *change) error { return c.isCurrent(p) })
 	if errors.Is(err, errNewerProof) {

@@ -107,7 +107,7 @@ func (r *reconciliation) retire(ctx context.Context) error {
 	needed := map[string]map[rule.Scopes]bool{}
 	for id, acc := range accounts {
 		if standing(acc) == nil {
-			needed[id] = neededSets(grantOf(r.Decide(acc)).Scopes, tokens[id], r.now())
+			needed[id] = neededSets(grantOf(r.decide(acc)).Scopes, tokens[id], r.now())
 		}
 	}
 	replaced := r.replaced(active)

@@ -46,7 +46,7 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 		return err
 	case RevokeGrant:
 		return a.revoke(ctx, r, func(c *change, acc Account) error {
-			return c.shrink(acc.ID, grantOf(a.Decide(acc)).Scopes)
+			return c.shrink(acc.ID, grantOf(a.decide(acc)).Scopes)
 		})
 	}
 	return fmt.Errorf("revoke: there is no kind %q", r.Kind)

@@ -133,7 +133,7 @@ func (a *Accounts) lastKey(ctx context.Context, accountID string) (*openKey, err
 	if err != nil {
 		return nil, err
 	}
-	d := a.Decide(acc)
+	d := a.decide(acc)
 	if !d.Allowed {
 		return nil, errors.New("no rule grants it anything")
 	}

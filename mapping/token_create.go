@@ -42,7 +42,7 @@ type Issued struct {
 // CreateToken makes a token of an account, and returns it with its value, which is shown once: nobody can read it again. actor is
 // who made it. An *Objection says what cannot be asked for, an *Error why the account cannot have any.
 func (a *Accounts) CreateToken(ctx context.Context, accountID string, n NewToken, actor string) (Token, string, error) {
-	access, err := a.newValue(AccessValue)
+	access, err := a.random.tokenValue(AccessValue)
 	if err != nil {
 		return Token{}, "", err
 	}
@@ -71,7 +71,7 @@ func (a *Accounts) GrantTool(ctx context.Context, accountID string, n NewToken, 
 
 // createToken makes a token and has give store what stands for it.
 func (a *Accounts) createToken(ctx context.Context, accountID string, n NewToken, actor string, give func(*change, Token) error) (token Token, err error) {
-	id := a.newID()
+	id := a.random.id()
 	err = a.change(ctx, "create a token", func(c *change) error {
 		acc, granted, err := c.tokenOwner(accountID)
 		if err != nil {
@@ -111,7 +111,7 @@ func (c *change) tokenOwner(accountID string) (Account, rule.Scopes, error) {
 	if err := standing(acc); err != nil {
 		return acc, "", err
 	}
-	d := c.a.Decide(acc)
+	d := c.ledger.decide(acc)
 	switch {
 	case !d.Allowed:
 		return acc, "", &Error{Code: d.Code, Message: d.Reason}
@@ -176,18 +176,12 @@ func wholeDays(d time.Duration) string {
 	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
 }
 
-func (a *Accounts) newValue(prefix string) (string, error) {
-	a.randMu.Lock()
-	defer a.randMu.Unlock()
-	return NewTokenValue(a.rand, prefix)
-}
-
 // newPair makes the values of a tool.
 func (a *Accounts) newPair() (pair Issued, err error) {
-	if pair.Access, err = a.newValue(AccessValue); err != nil {
+	if pair.Access, err = a.random.tokenValue(AccessValue); err != nil {
 		return Issued{}, err
 	}
-	pair.Refresh, err = a.newValue(RefreshValue)
+	pair.Refresh, err = a.random.tokenValue(RefreshValue)
 	return pair, err
 }
 

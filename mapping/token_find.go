@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // TokenByValue returns the token that an access value stands for, and its owner's account, whatever its status. Its ExpiresAt is that
@@ -12,7 +13,7 @@ import (
 // is none, or it has expired, or was revoked.
 func (a *Accounts) TokenByValue(ctx context.Context, hash [32]byte) (token Token, acc Account, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
-		value, found, err := a.tokenOfValue(tx, hash, false)
+		value, found, err := tokenOfValue(tx, a.now(), hash, false)
 		if err != nil {
 			return err
 		}
@@ -32,7 +33,7 @@ func (a *Accounts) TokenByValue(ctx context.Context, hash [32]byte) (token Token
 // was revoked.
 func (a *Accounts) TokenOfRefresh(ctx context.Context, refreshHash [32]byte) (token Token, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
-		_, token, err = a.tokenOfValue(tx, refreshHash, true)
+		_, token, err = tokenOfValue(tx, a.now(), refreshHash, true)
 		return err
 	})
 	if err != nil {
@@ -41,12 +42,11 @@ func (a *Accounts) TokenOfRefresh(ctx context.Context, refreshHash [32]byte) (to
 	return token, nil
 }
 
-func (a *Accounts) tokenOfValue(tx Tx, hash [32]byte, refresh bool) (value TokenValue, token Token, err error) {
+func tokenOfValue(tx Tx, now time.Time, hash [32]byte, refresh bool) (value TokenValue, token Token, err error) {
 	value, err = tx.TokenValue(hash)
 	if err != nil {
 		return value, token, err
 	}
-	now := a.now()
 	if value.Refresh != refresh || !now.Before(value.ExpiresAt) {
 		return value, token, ErrNotFound
 	}

@@ -95,7 +95,7 @@ func (c *change) makeRoom(token Token, next int64) error {
 
 // refreshable returns what a refresh value of the client stands for.
 func (c *change) refreshable(hash [32]byte, client string) (value TokenValue, token Token, err error) {
-	value, token, err = c.a.tokenOfValue(c, hash, true)
+	value, token, err = tokenOfValue(c, c.now, hash, true)
 	if err != nil {
 		return value, token, err
 	}
