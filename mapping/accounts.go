@@ -61,8 +61,8 @@ type Deps struct {
 type Accounts struct {
 	*ledger
 
-	instance       string
-	adopt          string
+	users *vexaUsers
+
 	suspends       SuspendConfig
 	reconcileEvery time.Duration
 	renew          time.Duration
@@ -91,8 +91,6 @@ type Accounts struct {
 func NewAccounts(cfg Config, deps Deps) *Accounts {
 	a := &Accounts{
 		ledger:           newLedger(deps),
-		instance:         cfg.Instance,
-		adopt:            cmp.Or(cfg.AdoptExisting, AdoptTrusted),
 		suspends:         cfg.Suspend,
 		reconcileEvery:   cmp.Or(cfg.ReconcileEvery, 15*time.Minute),
 		renew:            cmp.Or(cfg.Renew, 15*time.Minute),
@@ -106,6 +104,9 @@ func NewAccounts(cfg Config, deps Deps) *Accounts {
 		revoked:          deps.Revoked,
 		keys:             newKeyCache(cmp.Or(cfg.MaxKeys, 10_000)),
 		kick:             make(chan struct{}, 1),
+	}
+	a.users = &vexaUsers{
+		ledger: a.ledger, vexa: deps.Vexa, adopt: cmp.Or(cfg.AdoptExisting, AdoptTrusted), instance: cfg.Instance,
 	}
 	if a.minted == nil {
 		a.minted = func(string) {}

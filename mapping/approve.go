@@ -21,7 +21,7 @@ func (a *Accounts) Approve(ctx context.Context, accountID, actor string) (Accoun
 	if !d.Allowed {
 		return acc, &Error{Code: d.Code, Message: d.Reason, Remedy: "write a rule that grants it something first"}
 	}
-	bound, err := a.bindAs(ctx, accountID, d.Grant, true)
+	bound, err := a.users.bindAs(ctx, accountID, d.Grant, true)
 	if err != nil {
 		return acc, asError(err)
 	}

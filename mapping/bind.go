@@ -22,19 +22,19 @@ const bindLease = 45 * time.Second
 // else was quicker by milliseconds: not ours. An answer of "exists" after an attempt whose outcome we never learnt (a crash, a
 // 500, a lost answer) is ours in all likelihood; but somebody else might have been quicker then, so it is only taken as
 // ours while nobody else holds a token of it. A user without tokens is one whom nobody has ever used.
-func (a *Accounts) bind(ctx context.Context, accountID string, g rule.Grant) (Account, error) {
-	return a.bindAs(ctx, accountID, g, false)
+func (u *vexaUsers) bind(ctx context.Context, accountID string, g rule.Grant) (Account, error) {
+	return u.bindAs(ctx, accountID, g, false)
 }
 
 // bindAs is bind, with an admin's approval or without. With approval the account gets the user whoever made it and whoever else
 // has it.
-func (a *Accounts) bindAs(ctx context.Context, accountID string, g rule.Grant, approved bool) (Account, error) {
-	lease, release, err := a.lease(ctx, "bind:"+accountID, bindLease)
+func (u *vexaUsers) bindAs(ctx context.Context, accountID string, g rule.Grant, approved bool) (Account, error) {
+	lease, release, err := u.lease(ctx, "bind:"+accountID, bindLease)
 	if err != nil {
 		return Account{}, err
 	}
 	defer release()
-	b := &binding{Accounts: a, lease: lease, grant: g, approved: approved}
+	b := &binding{vexaUsers: u, lease: lease, grant: g, approved: approved}
 	if err := b.begin(ctx, accountID); err != nil || b.acc.Bound() {
 		return b.acc, err
 	}
@@ -46,7 +46,7 @@ func (a *Accounts) bindAs(ctx context.Context, accountID string, g rule.Grant, a
 
 // binding is one attempt to bind one account, under its lease.
 type binding struct {
-	*Accounts
+	*vexaUsers
 	lease    Lease
 	grant    rule.Grant
 	approved bool

@@ -75,17 +75,19 @@ func (c *change) settleHold(vexaUserID int64, cause Account) error {
 
 // SettleHolds tells Vexa what is to be told of the users that are held or released. What Vexa did not confirm is tried again,
 // later and later. waiting is how many are left. The error is the store's.
-func (a *Accounts) SettleHolds(ctx context.Context) (waiting int, err error) {
-	holds, err := a.unsettledHolds(ctx)
+func (a *Accounts) SettleHolds(ctx context.Context) (waiting int, err error) { return a.users.settleHolds(ctx) }
+
+func (u *vexaUsers) settleHolds(ctx context.Context) (waiting int, err error) {
+	holds, err := u.unsettledHolds(ctx)
 	if err != nil {
 		return 0, err
 	}
 	waiting = len(holds)
 	for _, h := range holds {
-		if a.now().Before(h.RetryAt) {
+		if u.now().Before(h.RetryAt) {
 			continue
 		}
-		switch err := a.settleHoldOf(ctx, h.VexaUserID); {
+		switch err := u.settleHoldOf(ctx, h.VexaUserID); {
 		case err == nil:
 			waiting--
 		case ctx.Err() != nil:
@@ -100,8 +102,8 @@ func (a *Accounts) SettleHolds(ctx context.Context) (waiting int, err error) {
 	return waiting, nil
 }
 
-func (a *Accounts) unsettledHolds(ctx context.Context) (holds []Hold, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
+func (u *vexaUsers) unsettledHolds(ctx context.Context) (holds []Hold, err error) {
+	err = u.store.View(ctx, func(tx Tx) error {
 		holds, err = tx.Holds()
 		return err
 	})
@@ -113,32 +115,32 @@ func (a *Accounts) unsettledHolds(ctx context.Context) (holds []Hold, err error)
 
 // settleHoldOf does what is left to do for one Vexa user, one replica at a time: an answer that comes late must not undo what
 // was decided meanwhile.
-func (a *Accounts) settleHoldOf(ctx context.Context, vexaUserID int64) error {
-	if _, found, err := a.hold(ctx, vexaUserID); err != nil || !found {
+func (u *vexaUsers) settleHoldOf(ctx context.Context, vexaUserID int64) error {
+	if _, found, err := u.hold(ctx, vexaUserID); err != nil || !found {
 		return err
 	}
-	lease, release, err := a.lease(ctx, "hold:"+strconv.FormatInt(vexaUserID, 10), holdLease)
+	lease, release, err := u.lease(ctx, "hold:"+strconv.FormatInt(vexaUserID, 10), holdLease)
 	if err != nil {
 		return err
 	}
 	defer release()
 	reach, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	w := &holdWork{Accounts: a, lease: lease}
+	w := &holdWork{vexaUsers: u, lease: lease}
 	for {
-		h, found, err := a.hold(ctx, vexaUserID)
+		h, found, err := u.hold(ctx, vexaUserID)
 		if err != nil || !found || h.State == HoldTaken && !h.ForeignTokens {
 			return err
 		}
 		if err := w.step(reach, h); err != nil {
-			a.log.WarnContext(ctx, "Vexa has not been told about a held user yet", "vexa_user_id", vexaUserID, "state", h.State, "attempts", h.Attempts+1, "error", err)
+			u.log.WarnContext(ctx, "Vexa has not been told about a held user yet", "vexa_user_id", vexaUserID, "state", h.State, "attempts", h.Attempts+1, "error", err)
 			return errors.Join(err, w.putOff(ctx, vexaUserID))
 		}
 	}
 }
 
-func (a *Accounts) hold(ctx context.Context, vexaUserID int64) (h Hold, found bool, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
+func (u *vexaUsers) hold(ctx context.Context, vexaUserID int64) (h Hold, found bool, err error) {
+	err = u.store.View(ctx, func(tx Tx) error {
 		h, err = tx.Hold(vexaUserID)
 		return err
 	})
@@ -150,7 +152,7 @@ func (a *Accounts) hold(ctx context.Context, vexaUserID int64) (h Hold, found bo
 
 // holdWork is what one replica does about one hold, under its lease.
 type holdWork struct {
-	*Accounts
+	*vexaUsers
 	lease Lease
 }
 
@@ -225,7 +227,7 @@ func (w *holdWork) deleteForeign(ctx context.Context, h Hold) error {
 			}
 		}
 		e.VexaTokenID = t.ID
-		if err := w.Record(ctx, e); err != nil {
+		if err := w.record(ctx, e); err != nil {
 			return err
 		}
 	}

@@ -58,7 +58,7 @@ func sealedFor(key Key) []byte { return []byte(lengthPrefixed(key.AccountID, key
 
 // tokenName is what a key is called at Vexa: it says whose it is (S6). It has at most 100 characters.
 func (a *Accounts) tokenName(key Key) string {
-	return strings.Join([]string{"vsso", a.instance, key.AccountID, key.ID}, ":")
+	return strings.Join([]string{"vsso", a.users.instance, key.AccountID, key.ID}, ":")
 }
 
 // marks reads the instance and the key id off a token's name; both are empty for a token that no bridge has named.

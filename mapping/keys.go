@@ -63,7 +63,7 @@ func (a *Accounts) obtain(ctx context.Context, who Account, g rule.Grant, scopes
 			return k, err
 		}
 		if !acc.Bound() {
-			acc, err = a.bind(ctx, who.ID, g)
+			acc, err = a.users.bind(ctx, who.ID, g)
 		}
 		if err == nil {
 			k, err = a.mintAlone(ctx, who, acc, g, scopes, until)

@@ -58,7 +58,7 @@ func (a *Accounts) OldestRevocation(ctx context.Context) (oldest time.Time, err 
 	if err != nil {
 		return time.Time{}, err
 	}
-	holds, err := a.unsettledHolds(ctx)
+	holds, err := a.users.unsettledHolds(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}

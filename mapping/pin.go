@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -46,7 +45,7 @@ func (a *Accounts) Pin(ctx context.Context, subject, vexaUser, actor string) (p 
 	if err := checkSubject(subject); err != nil {
 		return Pin{}, nil, err
 	}
-	user, err := a.userNamed(ctx, vexaUser)
+	user, err := a.users.named(ctx, vexaUser)
 	if err != nil {
 		return Pin{}, nil, err
 	}
@@ -76,26 +75,6 @@ func (a *Accounts) Pin(ctx context.Context, subject, vexaUser, actor string) (p 
 	}
 	a.wake()
 	return p, others, nil
-}
-
-// userNamed finds the Vexa user that an admin means.
-func (a *Accounts) userNamed(ctx context.Context, named string) (user vexa.User, err error) {
-	named = strings.TrimSpace(named)
-	if id, bad := strconv.ParseInt(named, 10, 64); bad == nil {
-		user, err = a.vexa.User(ctx, id)
-	} else {
-		user, err = a.vexa.FindUser(ctx, named)
-	}
-	switch {
-	case errors.Is(err, vexa.ErrUserNotFound), errors.Is(err, vexa.ErrEmail):
-		return user, &Objection{
-			fmt.Sprintf("Vexa has no user %q", brief(named)),
-			"name one that exists, by its email in small letters or its id; to have one made, write a rule with that vexa_email",
-		}
-	case err != nil:
-		return user, asError(fmt.Errorf("look for the Vexa user: %w", err))
-	}
-	return user, nil
 }
 
 // othersOf returns the accounts that have a Vexa user, less one of them.

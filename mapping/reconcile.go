@@ -226,7 +226,7 @@ func (r *reconciliation) compareUser(ctx context.Context, acc Account, tokens []
 	for _, t := range tokens {
 		instance, keyID := marks(t.Name)
 		atVexa[keyID] = true
-		if instance != r.instance {
+		if instance != r.users.instance {
 			continue
 		}
 		known, err := r.known(ctx, t, keyID)

@@ -55,7 +55,7 @@ func (a *Accounts) outbox(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	_, held := a.SettleHolds(ctx)
+	_, held := a.users.settleHolds(ctx)
 	return errors.Join(err, held, a.resealWorn(ctx))
 }
 

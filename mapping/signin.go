@@ -30,7 +30,7 @@ func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, rule.
 	}
 	ctx, cancel := context.WithTimeout(ctx, signInBinding)
 	defer cancel()
-	bound, err := a.bind(ctx, acc.ID, d.Grant)
+	bound, err := a.users.bind(ctx, acc.ID, d.Grant)
 	switch {
 	case err == nil:
 		return bound, d, nil
