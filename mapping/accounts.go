@@ -5,10 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/rule"
@@ -71,20 +68,12 @@ type Accounts struct {
 	maxTokenLifetime time.Duration
 	maxOffline       time.Duration
 
-	vexa VexaAdmin
 	ring Sealer
-
-	minted  func(string)
-	revoked func(RevocationKind)
 
 	directories map[string]Directory
 	quiet       quiet
-	worn        worn
 
-	keys    *keyCache
-	flights singleflight.Group
-	flying  sync.RWMutex  // held for reading by what goes on when its callers have given up; Run waits for it
-	kick    chan struct{} // there is something to delete at Vexa
+	keys *vexaKeys
 }
 
 // NewAccounts makes the service. Run must run somewhere for what was revoked to be deleted at Vexa.
@@ -98,21 +87,11 @@ func NewAccounts(cfg Config, deps Deps) *Accounts {
 		maxTokenLifetime: cmp.Or(cfg.MaxTokenLifetime, 90*24*time.Hour),
 		maxOffline:       cmp.Or(cfg.MaxOffline, 24*time.Hour),
 		directories:      deps.Directories,
-		vexa:             deps.Vexa,
 		ring:             deps.Ring,
-		minted:           deps.Minted,
-		revoked:          deps.Revoked,
-		keys:             newKeyCache(cmp.Or(cfg.MaxKeys, 10_000)),
-		kick:             make(chan struct{}, 1),
 	}
 	a.users = &vexaUsers{
 		ledger: a.ledger, vexa: deps.Vexa, adopt: cmp.Or(cfg.AdoptExisting, AdoptTrusted), instance: cfg.Instance,
 	}
-	if a.minted == nil {
-		a.minted = func(string) {}
-	}
-	if a.revoked == nil {
-		a.revoked = func(RevocationKind) {}
-	}
+	a.keys = newVexaKeys(a.ledger, a.users, cfg, deps)
 	return a
 }

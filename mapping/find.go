@@ -140,8 +140,12 @@ func (a *Accounts) List(ctx context.Context) (all []Account, err error) {
 }
 
 // KeysOf returns the keys of an account, or with an empty id those of all, the oldest first, without what is sealed in them.
-func (a *Accounts) KeysOf(ctx context.Context, accountID string) (keys []Key, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
+func (a *Accounts) KeysOf(ctx context.Context, accountID string) ([]Key, error) {
+	return a.keys.of(ctx, accountID)
+}
+
+func (ks *vexaKeys) of(ctx context.Context, accountID string) (keys []Key, err error) {
+	err = ks.store.View(ctx, func(tx Tx) error {
 		keys, err = keysOf(tx, accountID)
 		return err
 	})

@@ -75,7 +75,9 @@ func (c *change) settleHold(vexaUserID int64, cause Account) error {
 
 // SettleHolds tells Vexa what is to be told of the users that are held or released. What Vexa did not confirm is tried again,
 // later and later. waiting is how many are left. The error is the store's.
-func (a *Accounts) SettleHolds(ctx context.Context) (waiting int, err error) { return a.users.settleHolds(ctx) }
+func (a *Accounts) SettleHolds(ctx context.Context) (waiting int, err error) {
+	return a.users.settleHolds(ctx)
+}
 
 func (u *vexaUsers) settleHolds(ctx context.Context) (waiting int, err error) {
 	holds, err := u.unsettledHolds(ctx)

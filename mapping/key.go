@@ -57,8 +57,8 @@ func wider(k Key, scopes rule.Scopes) bool { return k.State == KeyActive && !sco
 func sealedFor(key Key) []byte { return []byte(lengthPrefixed(key.AccountID, key.ID)) }
 
 // tokenName is what a key is called at Vexa: it says whose it is (S6). It has at most 100 characters.
-func (a *Accounts) tokenName(key Key) string {
-	return strings.Join([]string{"vsso", a.users.instance, key.AccountID, key.ID}, ":")
+func (ks *vexaKeys) tokenName(key Key) string {
+	return strings.Join([]string{"vsso", ks.users.instance, key.AccountID, key.ID}, ":")
 }
 
 // marks reads the instance and the key id off a token's name; both are empty for a token that no bridge has named.

@@ -11,12 +11,16 @@ import (
 // then means that Key will give another one. False: the key is good, and the gateway is in trouble. The error is an *Error;
 // it means that we could not find out.
 func (a *Accounts) KeyGone(ctx context.Context, keyID string) (bool, error) {
-	flight := a.flights.DoChan(lengthPrefixed("gone", keyID, ""), func() (any, error) {
-		a.flying.RLock()
-		defer a.flying.RUnlock()
+	return a.keys.gone(ctx, keyID)
+}
+
+func (ks *vexaKeys) gone(ctx context.Context, keyID string) (bool, error) {
+	flight := ks.flights.DoChan(lengthPrefixed("gone", keyID, ""), func() (any, error) {
+		ks.flying.RLock()
+		defer ks.flying.RUnlock()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mintTimeout)
 		defer cancel()
-		return a.keyGone(ctx, keyID)
+		return ks.dropIfGone(ctx, keyID)
 	})
 	select {
 	case <-ctx.Done():
@@ -27,28 +31,28 @@ func (a *Accounts) KeyGone(ctx context.Context, keyID string) (bool, error) {
 	}
 }
 
-func (a *Accounts) keyGone(ctx context.Context, keyID string) (bool, error) {
+func (ks *vexaKeys) dropIfGone(ctx context.Context, keyID string) (bool, error) {
 	var key Key
-	err := a.store.View(ctx, func(tx Tx) (err error) {
+	err := ks.store.View(ctx, func(tx Tx) (err error) {
 		key, err = tx.Key(keyID)
 		return err
 	})
 	switch {
 	case errors.Is(err, ErrNotFound) || err == nil && key.State != KeyActive:
-		a.keys.forgetKey(keyID) // dropped or replaced already, here or elsewhere
+		ks.cache.forgetKey(keyID) // dropped or replaced already, here or elsewhere
 		return true, nil
 	case err != nil:
 		return false, fmt.Errorf("look up key %s: %w", keyID, err)
 	}
-	token, err := a.tokenOf(ctx, key)
+	token, err := ks.tokenOf(ctx, key)
 	if err != nil {
 		return false, fmt.Errorf("find out about key %s: %w", keyID, err)
 	}
-	if token != nil && (token.ExpiresAt.IsZero() || a.now().Before(token.ExpiresAt)) {
+	if token != nil && (token.ExpiresAt.IsZero() || ks.now().Before(token.ExpiresAt)) {
 		return false, nil
 	}
-	outlives := a.outlives(ctx)
-	err = a.change(ctx, "drop a key that is gone", func(c *change) error {
+	outlives := ks.outlives(ctx)
+	err = ks.change(ctx, "drop a key that is gone", func(c *change) error {
 		now, err := c.Key(keyID)
 		if errors.Is(err, ErrNotFound) {
 			return nil
@@ -64,7 +68,7 @@ func (a *Accounts) keyGone(ctx context.Context, keyID string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	a.keys.forgetKey(keyID)
-	a.wake()
+	ks.cache.forgetKey(keyID)
+	ks.wake()
 	return true, nil
 }

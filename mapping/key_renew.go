@@ -7,29 +7,31 @@ import (
 
 // Renew replaces the keys that this replica has used and that are in the last third of their life. The old ones stay good for a
 // while: requests and other replicas may still use them. A key that nobody uses is left to expire.
-func (a *Accounts) Renew(ctx context.Context) error {
+func (a *Accounts) Renew(ctx context.Context) error { return a.keys.renewDue(ctx) }
+
+func (ks *vexaKeys) renewDue(ctx context.Context) error {
 	var failed error
-	for _, k := range a.keys.dueForRenewal(a.now()) {
+	for _, k := range ks.cache.dueForRenewal(ks.now()) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		failed = errors.Join(failed, a.renewKey(ctx, k))
+		failed = errors.Join(failed, ks.renew(ctx, k))
 	}
 	return failed
 }
 
-func (a *Accounts) renewKey(ctx context.Context, k *openKey) error {
-	acc, err := a.Account(ctx, k.account)
+func (ks *vexaKeys) renew(ctx context.Context, k *openKey) error {
+	acc, err := ks.account(ctx, k.account)
 	if err != nil {
 		return err
 	}
-	g := grantOf(a.decide(acc))
+	g := grantOf(ks.decide(acc))
 	if standing(acc) != nil || !g.Scopes.Covers(k.scopes) {
-		a.keys.forgetKey(k.id) // whoever asks again will be told why
+		ks.cache.forgetKey(k.id) // whoever asks again will be told why
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, obtainTimeout)
 	defer cancel()
-	_, err = a.obtain(ctx, acc, g, k.scopes, renewal)
+	_, err = ks.obtain(ctx, acc, g, k.scopes, renewal)
 	return err
 }

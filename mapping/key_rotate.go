@@ -20,7 +20,7 @@ func (a *Accounts) RotateKeys(ctx context.Context, accountID, keyID, actor strin
 	if err := standing(acc); err != nil {
 		return nil, err
 	}
-	sets, err := a.scopeSets(ctx, acc.ID, keyID)
+	sets, err := a.keys.scopeSets(ctx, acc.ID, keyID)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (a *Accounts) RotateKeys(ctx context.Context, accountID, keyID, actor strin
 		if !g.Scopes.Covers(scopes) {
 			return minted, &Objection{fmt.Sprintf("account %s is no longer granted %s", acc.ID, scopes), "there is nothing to rotate: the key is about to be revoked"}
 		}
-		k, err := a.mintAnew(ctx, acc, g, scopes)
+		k, err := a.keys.mintAnew(ctx, acc, g, scopes)
 		if err != nil {
 			return minted, asError(err)
 		}
@@ -52,8 +52,8 @@ func (a *Accounts) RotateKeys(ctx context.Context, accountID, keyID, actor strin
 }
 
 // scopeSets returns those of an account's active keys, or that of one key.
-func (a *Accounts) scopeSets(ctx context.Context, accountID, keyID string) (sets []rule.Scopes, err error) {
-	keys, err := a.KeysOf(ctx, accountID)
+func (ks *vexaKeys) scopeSets(ctx context.Context, accountID, keyID string) (sets []rule.Scopes, err error) {
+	keys, err := ks.of(ctx, accountID)
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +77,8 @@ func (a *Accounts) scopeSets(ctx context.Context, accountID, keyID string) (sets
 }
 
 // mintAnew mints a key whatever there is.
-func (a *Accounts) mintAnew(ctx context.Context, acc Account, g rule.Grant, scopes rule.Scopes) (*openKey, error) {
+func (ks *vexaKeys) mintAnew(ctx context.Context, acc Account, g rule.Grant, scopes rule.Scopes) (*openKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, obtainTimeout)
 	defer cancel()
-	return a.obtain(ctx, acc, g, scopes, func(Key) time.Time { return time.Time{} })
+	return ks.obtain(ctx, acc, g, scopes, func(Key) time.Time { return time.Time{} })
 }

@@ -1,15 +1,52 @@
 package mapping
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/rule"
 )
+
+// vexaKeys is the part of Accounts that keeps the Vexa keys: it gives them out (here), mints them (mint.go), replaces them before they
+// expire (key_renew.go), deletes them at Vexa (outbox.go) and compares them with what Vexa has (reconcile.go).
+type vexaKeys struct {
+	*ledger
+	users *vexaUsers
+	vexa  VexaAdmin
+	ring  Sealer
+
+	cache   *keyCache
+	flights singleflight.Group
+	flying  sync.RWMutex  // held for reading by what goes on when its callers have given up; Run waits for it
+	worn    worn          // keys to be sealed again
+	kick    chan struct{} // there is something to delete at Vexa
+
+	minted  func(result string)       // of Deps
+	revoked func(kind RevocationKind) // of Deps
+}
+
+func newVexaKeys(l *ledger, users *vexaUsers, cfg Config, deps Deps) *vexaKeys {
+	ks := &vexaKeys{
+		ledger: l, users: users, vexa: deps.Vexa, ring: deps.Ring,
+		cache: newKeyCache(cmp.Or(cfg.MaxKeys, 10_000)), kick: make(chan struct{}, 1),
+		minted: deps.Minted, revoked: deps.Revoked,
+	}
+	if ks.minted == nil {
+		ks.minted = func(string) {}
+	}
+	if ks.revoked == nil {
+		ks.revoked = func(RevocationKind) {}
+	}
+	return ks
+}
 
 // Key returns a Vexa key of the account with exactly these scopes, which must be within the grant: its secret, its id and when it
 // must not be used any more. It comes from memory, else from the store, else it is minted, once however many callers on
@@ -22,9 +59,9 @@ func (a *Accounts) Key(ctx context.Context, acc Account, g rule.Grant, scopes ru
 	if scopes == "" || scopes != g.Scopes && !g.Scopes.Covers(scopes) {
 		return "", "", time.Time{}, &Error{Code: CodeScopeMissing, Message: "Your access to Vexa does not include what this needs."}
 	}
-	k, ok := a.keys.get(acc.ID, scopes, a.now())
+	k, ok := a.keys.cache.get(acc.ID, scopes, a.now())
 	if !ok {
-		if k, err = a.obtainOnce(ctx, acc, g, scopes); err != nil {
+		if k, err = a.keys.obtainOnce(ctx, acc, g, scopes); err != nil {
 			return "", "", time.Time{}, asError(err)
 		}
 	}
@@ -32,13 +69,13 @@ func (a *Accounts) Key(ctx context.Context, acc Account, g rule.Grant, scopes ru
 }
 
 // obtainOnce obtains a key on behalf of all who wait for the same one here. It goes on when one of them gives up.
-func (a *Accounts) obtainOnce(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes) (*openKey, error) {
-	flight := a.flights.DoChan(lengthPrefixed(who.ID, string(scopes)), func() (any, error) {
-		a.flying.RLock()
-		defer a.flying.RUnlock()
+func (ks *vexaKeys) obtainOnce(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes) (*openKey, error) {
+	flight := ks.flights.DoChan(lengthPrefixed(who.ID, string(scopes)), func() (any, error) {
+		ks.flying.RLock()
+		defer ks.flying.RUnlock()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), obtainTimeout)
 		defer cancel()
-		return a.obtain(ctx, who, g, scopes, expiry)
+		return ks.obtain(ctx, who, g, scopes, expiry)
 	})
 	select {
 	case <-ctx.Done():
@@ -56,17 +93,17 @@ func (a *Accounts) obtainOnce(ctx context.Context, who Account, g rule.Grant, sc
 }
 
 // obtain gets a key from the store or mints one. who is the account as its caller was let in; until says to which point in its life a stored key is good enough.
-func (a *Accounts) obtain(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (*openKey, error) {
+func (ks *vexaKeys) obtain(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (*openKey, error) {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		acc, k, err := a.stored(ctx, who.ID, g, scopes, until)
+		acc, k, err := ks.stored(ctx, who.ID, g, scopes, until)
 		if err != nil || k != nil {
 			return k, err
 		}
 		if !acc.Bound() {
-			acc, err = a.users.bind(ctx, who.ID, g)
+			acc, err = ks.users.bind(ctx, who.ID, g)
 		}
 		if err == nil {
-			k, err = a.mintAlone(ctx, who, acc, g, scopes, until)
+			k, err = ks.mintAlone(ctx, who, acc, g, scopes, until)
 		}
 		if !errors.Is(err, ErrLeaseHeld) {
 			return k, err
@@ -74,18 +111,18 @@ func (a *Accounts) obtain(ctx context.Context, who Account, g rule.Grant, scopes
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for a key that another mints: %w", ctx.Err())
-		case <-a.after(wait):
+		case <-ks.after(wait):
 		}
 	}
 }
 
 // stored returns the account and its newest usable key with these scopes, opened and kept in memory; nil when it has none. Keys
 // with more than anybody is granted are revoked on the way.
-func (a *Accounts) stored(ctx context.Context, accountID string, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (Account, *openKey, error) {
-	epoch := a.keys.epoch.Load()
+func (ks *vexaKeys) stored(ctx context.Context, accountID string, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (Account, *openKey, error) {
+	epoch := ks.cache.epoch.Load()
 	var acc Account
 	var keys []Key
-	err := a.store.View(ctx, func(tx Tx) (err error) {
+	err := ks.store.View(ctx, func(tx Tx) (err error) {
 		if acc, err = tx.Account(accountID); err != nil {
 			return err
 		}
@@ -98,29 +135,29 @@ func (a *Accounts) stored(ctx context.Context, accountID string, g rule.Grant, s
 	if err := standing(acc); err != nil {
 		return acc, nil, err
 	}
-	granted := g.Scopes.Union(grantOf(a.decide(acc)).Scopes) // a bearer token may give less than the account has
+	granted := g.Scopes.Union(grantOf(ks.decide(acc)).Scopes) // a bearer token may give less than the account has
 	if slices.ContainsFunc(keys, func(k Key) bool { return wider(k, granted) }) {
-		if err := a.change(ctx, "revoke keys that are too wide", func(c *change) error { return c.shrink(accountID, granted) }); err != nil {
+		if err := ks.change(ctx, "revoke keys that are too wide", func(c *change) error { return c.shrink(accountID, granted) }); err != nil {
 			return acc, nil, err
 		}
-		a.wake()
+		ks.wake()
 	}
-	now := a.now()
+	now := ks.now()
 	slices.SortFunc(keys, func(x, y Key) int { return y.CreatedAt.Compare(x.CreatedAt) }) // as the reconciler keeps the newest
 	for _, key := range keys {
 		if key.State != KeyActive || key.Scopes != scopes || key.VexaUserID != acc.VexaUserID || !now.Before(until(key)) {
 			continue
 		}
-		k, err := a.open(key)
+		k, err := ks.open(key)
 		if err != nil {
 			// Another replica may hold the ring that opens it: leave it alone, the newer of the two will stay.
-			a.log.WarnContext(ctx, "stored key cannot be opened; minting another", "key", key.ID, "account", accountID, "error", err)
+			ks.log.WarnContext(ctx, "stored key cannot be opened; minting another", "key", key.ID, "account", accountID, "error", err)
 			continue
 		}
-		a.keys.put(k, epoch)
-		if a.ring.Stale(key.Sealed) {
-			a.worn.add(key.ID)
-			a.wake()
+		ks.cache.put(k, epoch)
+		if ks.ring.Stale(key.Sealed) {
+			ks.worn.add(key.ID)
+			ks.wake()
 		}
 		return acc, k, nil
 	}
@@ -128,8 +165,8 @@ func (a *Accounts) stored(ctx context.Context, accountID string, g rule.Grant, s
 }
 
 // open opens a stored key.
-func (a *Accounts) open(key Key) (*openKey, error) {
-	secret, err := a.ring.Open(keyring.VexaKey, key.Sealed, sealedFor(key))
+func (ks *vexaKeys) open(key Key) (*openKey, error) {
+	secret, err := ks.ring.Open(keyring.VexaKey, key.Sealed, sealedFor(key))
 	if err != nil {
 		return nil, err
 	}
@@ -141,9 +178,15 @@ func opened(key Key, secret string) *openKey {
 }
 
 // wake has Run look for work at once.
-func (a *Accounts) wake() {
+func (ks *vexaKeys) wake() {
 	select {
-	case a.kick <- struct{}{}:
+	case ks.kick <- struct{}{}:
 	default:
 	}
+}
+
+// forgetAccount forgets the open keys of an account, and has Run look whether some are to be deleted at Vexa.
+func (ks *vexaKeys) forgetAccount(id string) {
+	ks.cache.forgetAccount(id)
+	ks.wake()
 }

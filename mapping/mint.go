@@ -31,20 +31,20 @@ const (
 )
 
 // mintAlone mints a key if, with the lease in hand, there still is none. ErrLeaseHeld: somebody else is at it.
-func (a *Accounts) mintAlone(ctx context.Context, who, acc Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (*openKey, error) {
-	lease, release, err := a.lease(ctx, "mint:"+acc.ID+":"+string(scopes), mintLease)
+func (ks *vexaKeys) mintAlone(ctx context.Context, who, acc Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (*openKey, error) {
+	lease, release, err := ks.lease(ctx, "mint:"+acc.ID+":"+string(scopes), mintLease)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	acc, k, err := a.stored(ctx, acc.ID, g, scopes, until)
+	acc, k, err := ks.stored(ctx, acc.ID, g, scopes, until)
 	if err != nil || k != nil {
 		return k, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, mintTimeout)
 	defer cancel()
-	k, result, err := a.mint(ctx, lease, who, acc, g, scopes)
-	a.minted(result)
+	k, result, err := ks.mint(ctx, lease, who, acc, g, scopes)
+	ks.minted(result)
 	if err != nil {
 		return nil, fmt.Errorf("mint a key for account %s: %w", acc.ID, err)
 	}
@@ -53,74 +53,74 @@ func (a *Accounts) mintAlone(ctx context.Context, who, acc Account, g rule.Grant
 
 // mint makes one key. Whatever happens on the way, either the key is active in the end, or the store knows what is to be cleaned
 // up: the intent, whose name the token at Vexa bears, or a key to be revoked (S6).
-func (a *Accounts) mint(ctx context.Context, lease Lease, who, acc Account, g rule.Grant, scopes rule.Scopes) (*openKey, string, error) {
-	start := a.now()
+func (ks *vexaKeys) mint(ctx context.Context, lease Lease, who, acc Account, g rule.Grant, scopes rule.Scopes) (*openKey, string, error) {
+	start := ks.now()
 	if who.Presented {
 		g.MaxConcurrentBots = nil // is the person's, whatever one token of theirs says
 	}
-	if err := a.sameUser(ctx, acc, g); err != nil {
+	if err := ks.sameUser(ctx, acc, g); err != nil {
 		return nil, MintFailed, err
 	}
-	if err := a.settleIntents(ctx, acc, scopes); err != nil {
+	if err := ks.settleIntents(ctx, acc, scopes); err != nil {
 		return nil, MintFailed, err
 	}
-	epoch := a.keys.epoch.Load()
-	key, lifetime, err := a.intendKey(ctx, lease, acc, g, scopes)
+	epoch := ks.cache.epoch.Load()
+	key, lifetime, err := ks.intendKey(ctx, lease, acc, g, scopes)
 	if err != nil {
 		return nil, MintFailed, err
 	}
-	minted, err := a.vexa.Mint(ctx, acc.VexaUserID, scopes.List(), a.tokenName(key), lifetime)
+	minted, err := ks.vexa.Mint(ctx, acc.VexaUserID, scopes.List(), ks.tokenName(key), lifetime)
 	if err != nil {
 		if !vexa.Uncertain(err) {
-			a.forgetIntent(ctx, key)
+			ks.forgetIntent(ctx, key)
 		}
 		return nil, MintFailed, err
 	}
 	key.VexaTokenID = minted.ID
 	if got := rule.NewScopes(minted.Scopes...); got != scopes { // V8
-		a.abandon(ctx, key, "minted with other scopes than asked")
+		ks.abandon(ctx, key, "minted with other scopes than asked")
 		return nil, MintWrongScopes, &vexa.Error{
 			Op: "mint token", Kind: vexa.ErrNotAdminAPI,
 			Err: fmt.Errorf("asked for the scopes %s, got %s", scopes, got),
 		}
 	}
-	if key.Sealed, err = a.ring.Seal(keyring.VexaKey, []byte(minted.Secret), sealedFor(key)); err != nil {
-		a.abandon(ctx, key, "could not be sealed")
+	if key.Sealed, err = ks.ring.Seal(keyring.VexaKey, []byte(minted.Secret), sealedFor(key)); err != nil {
+		ks.abandon(ctx, key, "could not be sealed")
 		return nil, MintAbandoned, err
 	}
-	if err := a.activate(ctx, lease, who, acc, key, a.now().Sub(start)); err != nil {
-		a.abandon(ctx, key, "minted too late")
+	if err := ks.activate(ctx, lease, who, acc, key, ks.now().Sub(start)); err != nil {
+		ks.abandon(ctx, key, "minted too late")
 		return nil, MintAbandoned, err
 	}
 	k := opened(key, minted.Secret)
-	a.keys.put(k, epoch)
+	ks.cache.put(k, epoch)
 	return k, MintDone, nil
 }
 
 // sameUser makes sure that the Vexa user is still who it was when the account was bound, and may run as many bots as the grant
 // says. Ids start again at 1 when a Vexa is set up anew: a key for the same id would then open a stranger's data (S3).
-func (a *Accounts) sameUser(ctx context.Context, acc Account, g rule.Grant) error {
-	if err := a.users.settleHoldOf(ctx, acc.VexaUserID); err != nil { // first what it had before a suspension, then what the grant says
+func (ks *vexaKeys) sameUser(ctx context.Context, acc Account, g rule.Grant) error {
+	if err := ks.users.settleHoldOf(ctx, acc.VexaUserID); err != nil { // first what it had before a suspension, then what the grant says
 		return err
 	}
-	user, err := a.vexa.User(ctx, acc.VexaUserID)
+	user, err := ks.vexa.User(ctx, acc.VexaUserID)
 	switch {
 	case errors.Is(err, vexa.ErrUserNotFound):
-		return a.lostUser(ctx, acc, fmt.Sprintf("Vexa has no user %d any more: was it set up anew?", acc.VexaUserID))
+		return ks.lostUser(ctx, acc, fmt.Sprintf("Vexa has no user %d any more: was it set up anew?", acc.VexaUserID))
 	case err != nil:
 		return err
 	case vexa.NormalEmail(user.Email) != vexa.NormalEmail(acc.VexaEmail):
-		return a.lostUser(ctx, acc, fmt.Sprintf("Vexa's user %d has another address now: was it set up anew?", acc.VexaUserID))
+		return ks.lostUser(ctx, acc, fmt.Sprintf("Vexa's user %d has another address now: was it set up anew?", acc.VexaUserID))
 	case g.MaxConcurrentBots != nil && *g.MaxConcurrentBots != user.MaxConcurrentBots:
-		return a.vexa.SetMaxBots(ctx, user.ID, *g.MaxConcurrentBots)
+		return ks.vexa.SetMaxBots(ctx, user.ID, *g.MaxConcurrentBots)
 	}
 	return nil
 }
 
 // lostUser stops an account whose Vexa user is not what it was, and raises the alarm.
-func (a *Accounts) lostUser(ctx context.Context, acc Account, why string) error {
-	a.log.ErrorContext(ctx, "an account's Vexa user is not the one that it was bound to", "account", acc.ID, "vexa_user_id", acc.VexaUserID, "reason", why)
-	err := a.change(ctx, "stop the account", func(c *change) error {
+func (ks *vexaKeys) lostUser(ctx context.Context, acc Account, why string) error {
+	ks.log.ErrorContext(ctx, "an account's Vexa user is not the one that it was bound to", "account", acc.ID, "vexa_user_id", acc.VexaUserID, "reason", why)
+	err := ks.change(ctx, "stop the account", func(c *change) error {
 		now, err := c.Account(acc.ID)
 		if err != nil {
 			return err
@@ -147,16 +147,15 @@ func (a *Accounts) lostUser(ctx context.Context, acc Account, why string) error 
 	if err != nil {
 		return err
 	}
-	a.keys.forgetAccount(acc.ID)
-	a.wake()
+	ks.forgetAccount(acc.ID)
 	return standing(acc)
 }
 
 // intendKey writes down that a key is about to be minted, and returns it with the lifetime to ask for.
-func (a *Accounts) intendKey(ctx context.Context, lease Lease, acc Account, g rule.Grant, scopes rule.Scopes) (Key, time.Duration, error) {
+func (ks *vexaKeys) intendKey(ctx context.Context, lease Lease, acc Account, g rule.Grant, scopes rule.Scopes) (Key, time.Duration, error) {
 	lifetime := max(cmp.Or(g.KeyLifetime, rule.DefaultKeyLifetime), minLifetime).Round(time.Second)
-	key := Key{ID: a.random.id(), AccountID: acc.ID, VexaUserID: acc.VexaUserID, Scopes: scopes, State: KeyMinting}
-	err := a.change(ctx, "write the intent to mint", func(c *change) error {
+	key := Key{ID: ks.random.id(), AccountID: acc.ID, VexaUserID: acc.VexaUserID, Scopes: scopes, State: KeyMinting}
+	err := ks.change(ctx, "write the intent to mint", func(c *change) error {
 		if err := c.CheckLease(lease); err != nil {
 			return err
 		}
@@ -171,9 +170,9 @@ func (a *Accounts) intendKey(ctx context.Context, lease Lease, acc Account, g ru
 }
 
 // activate makes a minted key usable, if the account and the lease are what they were.
-func (a *Accounts) activate(ctx context.Context, lease Lease, who, acc Account, key Key, took time.Duration) error {
+func (ks *vexaKeys) activate(ctx context.Context, lease Lease, who, acc Account, key Key, took time.Duration) error {
 	key.State = KeyActive
-	return a.change(ctx, "activate the key", func(c *change) error {
+	return ks.change(ctx, "activate the key", func(c *change) error {
 		if err := c.CheckLease(lease); err != nil {
 			return err
 		}
@@ -236,22 +235,22 @@ func (c *change) stillBound(acc Account) error {
 
 // abandon has a key deleted that was minted but must not be used. If not even that can be written down, the key is found by its
 // name later.
-func (a *Accounts) abandon(ctx context.Context, key Key, why string) {
+func (ks *vexaKeys) abandon(ctx context.Context, key Key, why string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	a.log.WarnContext(ctx, "key abandoned: "+why, "key", key.ID, "account", key.AccountID, "vexa_token_id", key.VexaTokenID)
-	err := a.change(ctx, "abandon the key", func(c *change) error { return c.revokeKey(key) })
+	ks.log.WarnContext(ctx, "key abandoned: "+why, "key", key.ID, "account", key.AccountID, "vexa_token_id", key.VexaTokenID)
+	err := ks.change(ctx, "abandon the key", func(c *change) error { return c.revokeKey(key) })
 	if err != nil {
-		a.log.WarnContext(ctx, "abandoned key not written down; the reconciler will find it by its name", "key", key.ID, "error", err)
+		ks.log.WarnContext(ctx, "abandoned key not written down; the reconciler will find it by its name", "key", key.ID, "error", err)
 	}
-	a.wake()
+	ks.wake()
 }
 
 // forgetIntent takes back an intent of which nothing can have come. It is no matter if that fails: the reconciler does it too.
-func (a *Accounts) forgetIntent(ctx context.Context, key Key) {
+func (ks *vexaKeys) forgetIntent(ctx context.Context, key Key) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := a.change(ctx, "take back the intent to mint", func(c *change) error { return c.DeleteKey(key.ID) }); err != nil {
-		a.log.WarnContext(ctx, "intent to mint not taken back", "key", key.ID, "error", err)
+	if err := ks.change(ctx, "take back the intent to mint", func(c *change) error { return c.DeleteKey(key.ID) }); err != nil {
+		ks.log.WarnContext(ctx, "intent to mint not taken back", "key", key.ID, "error", err)
 	}
 }

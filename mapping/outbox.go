@@ -24,11 +24,15 @@ const (
 // DeleteRevoked deletes at Vexa the revoked keys whose time has come. A key is forgotten only when Vexa has confirmed that it is
 // gone; else it is tried again, later and later (S5). waiting is how many are left. The error is the store's.
 func (a *Accounts) DeleteRevoked(ctx context.Context) (waiting int, err error) {
-	keys, err := a.revoking(ctx)
+	return a.keys.deleteRevoked(ctx)
+}
+
+func (ks *vexaKeys) deleteRevoked(ctx context.Context) (waiting int, err error) {
+	keys, err := ks.revoking(ctx)
 	if err != nil {
 		return 0, err
 	}
-	now := a.now()
+	now := ks.now()
 	due := slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return now.Before(k.RetryAt) })
 	done := make([]bool, len(due))
 	var down atomic.Bool // Vexa does not answer: the rest is for the next time, so that a new revocation does not wait behind it
@@ -37,7 +41,7 @@ func (a *Accounts) DeleteRevoked(ctx context.Context) (waiting int, err error) {
 	for i, key := range due {
 		work.Go(func() (err error) {
 			if !down.Load() {
-				done[i], err = a.deleteKey(workCtx, key, &down)
+				done[i], err = ks.deleteKey(workCtx, key, &down)
 			}
 			return err
 		})
@@ -54,7 +58,7 @@ func (a *Accounts) DeleteRevoked(ctx context.Context) (waiting int, err error) {
 // OldestRevocation returns since when the longest waiting revocation waits for Vexa's confirmation, of a key or of a user whose
 // bots are to be blocked; zero when none does.
 func (a *Accounts) OldestRevocation(ctx context.Context) (oldest time.Time, err error) {
-	keys, err := a.revoking(ctx)
+	keys, err := a.keys.revoking(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -78,8 +82,8 @@ func (a *Accounts) OldestRevocation(ctx context.Context) (oldest time.Time, err 
 	return oldest, nil
 }
 
-func (a *Accounts) revoking(ctx context.Context) (keys []Key, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
+func (ks *vexaKeys) revoking(ctx context.Context) (keys []Key, err error) {
+	err = ks.store.View(ctx, func(tx Tx) error {
 		keys, err = tx.KeysInState(KeyRevoking)
 		return err
 	})
@@ -90,10 +94,10 @@ func (a *Accounts) revoking(ctx context.Context) (keys []Key, err error) {
 }
 
 // deleteKey deletes one key at Vexa and, when that is confirmed, from the store.
-func (a *Accounts) deleteKey(ctx context.Context, key Key, down *atomic.Bool) (done bool, err error) {
+func (ks *vexaKeys) deleteKey(ctx context.Context, key Key, down *atomic.Bool) (done bool, err error) {
 	reach, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	unconfirmed := a.deleteToken(reach, key)
+	unconfirmed := ks.deleteToken(reach, key)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
@@ -101,12 +105,12 @@ func (a *Accounts) deleteKey(ctx context.Context, key Key, down *atomic.Bool) (d
 		if errors.Is(unconfirmed, vexa.ErrUnavailable) {
 			down.Store(true)
 		}
-		a.log.WarnContext(ctx, "revoked key not deleted at Vexa yet", "key", key.ID, "account", key.AccountID,
+		ks.log.WarnContext(ctx, "revoked key not deleted at Vexa yet", "key", key.ID, "account", key.AccountID,
 			"vexa_token_id", key.VexaTokenID, "attempts", key.Attempts+1, "error", unconfirmed)
-		return false, asError(a.change(ctx, "put off a deletion", func(c *change) error { return c.putOff(key.ID) }))
+		return false, asError(ks.change(ctx, "put off a deletion", func(c *change) error { return c.putOff(key.ID) }))
 	}
-	outlives := a.outlives(ctx)
-	return true, asError(a.change(ctx, "forget a deleted key", func(c *change) error {
+	outlives := ks.outlives(ctx)
+	return true, asError(ks.change(ctx, "forget a deleted key", func(c *change) error {
 		now, err := c.Key(key.ID)
 		if errors.Is(err, ErrNotFound) {
 			return nil // another replica was quicker
@@ -144,8 +148,8 @@ func backOff(attempts int) time.Duration {
 const gatewayCache = time.Minute
 
 // outlives is how long the gateway may go on taking a deleted key.
-func (a *Accounts) outlives(ctx context.Context) time.Duration {
-	if generation, err := a.vexa.Generation(ctx); err == nil && generation == vexa.Gen010 {
+func (ks *vexaKeys) outlives(ctx context.Context) time.Duration {
+	if generation, err := ks.vexa.Generation(ctx); err == nil && generation == vexa.Gen010 {
 		return gatewayCache
 	}
 	return 0
@@ -169,17 +173,17 @@ func (c *change) dropKey(key Key, why string, outlives time.Duration) error {
 
 // deleteToken makes sure that Vexa does not have the key any more. It looks before it deletes: on a Vexa that was set up anew,
 // or restored, the token of that id may be somebody else's.
-func (a *Accounts) deleteToken(ctx context.Context, key Key) error {
-	token, err := a.tokenOf(ctx, key)
+func (ks *vexaKeys) deleteToken(ctx context.Context, key Key) error {
+	token, err := ks.tokenOf(ctx, key)
 	if err != nil || token == nil {
 		return err
 	}
-	return a.vexa.DeleteToken(ctx, token.ID)
+	return ks.vexa.DeleteToken(ctx, token.ID)
 }
 
 // tokenOf returns the token at Vexa that is this key, nil if Vexa's Admin API does not have it.
-func (a *Accounts) tokenOf(ctx context.Context, key Key) (*vexa.Token, error) {
-	tokens, err := a.vexa.Tokens(ctx, key.VexaUserID)
+func (ks *vexaKeys) tokenOf(ctx context.Context, key Key) (*vexa.Token, error) {
+	tokens, err := ks.vexa.Tokens(ctx, key.VexaUserID)
 	if errors.Is(err, vexa.ErrUserNotFound) {
 		return nil, nil
 	}
@@ -196,9 +200,9 @@ func (a *Accounts) tokenOf(ctx context.Context, key Key) (*vexa.Token, error) {
 
 // settleIntents clears up after earlier attempts to mint this very key: we hold their lease, so they are over. One that left a
 // token at Vexa left one that nobody can use, since its secret was never stored.
-func (a *Accounts) settleIntents(ctx context.Context, acc Account, scopes rule.Scopes) error {
+func (ks *vexaKeys) settleIntents(ctx context.Context, acc Account, scopes rule.Scopes) error {
 	var keys []Key
-	err := a.store.View(ctx, func(tx Tx) (err error) {
+	err := ks.store.View(ctx, func(tx Tx) (err error) {
 		keys, err = tx.Keys(acc.ID)
 		return err
 	})
@@ -209,7 +213,7 @@ func (a *Accounts) settleIntents(ctx context.Context, acc Account, scopes rule.S
 		if key.State != KeyMinting || key.Scopes != scopes {
 			continue
 		}
-		if err := a.settle(ctx, key); err != nil {
+		if err := ks.settle(ctx, key); err != nil {
 			return fmt.Errorf("clear up an earlier attempt: %w", err)
 		}
 	}
@@ -217,11 +221,11 @@ func (a *Accounts) settleIntents(ctx context.Context, acc Account, scopes rule.S
 }
 
 // settle deletes what may have become of an intent.
-func (a *Accounts) settle(ctx context.Context, intent Key) error {
-	if err := a.deleteToken(ctx, intent); err != nil {
+func (ks *vexaKeys) settle(ctx context.Context, intent Key) error {
+	if err := ks.deleteToken(ctx, intent); err != nil {
 		return err
 	}
-	return a.change(ctx, "take back the intent to mint", func(c *change) error {
+	return ks.change(ctx, "take back the intent to mint", func(c *change) error {
 		key, err := c.Key(intent.ID)
 		if errors.Is(err, ErrNotFound) || err == nil && key.State != KeyMinting {
 			return nil // its mint came to an end after all

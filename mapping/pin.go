@@ -73,7 +73,7 @@ func (a *Accounts) Pin(ctx context.Context, subject, vexaUser, actor string) (p 
 	if err != nil {
 		return Pin{}, nil, asError(err)
 	}
-	a.wake()
+	a.keys.wake()
 	return p, others, nil
 }
 
@@ -138,7 +138,7 @@ func (a *Accounts) Unpin(ctx context.Context, subject, actor string) error {
 		}
 		return c.record(Event{Event: EventAccountUnpinned, Account: acc.ID, Provider: acc.Provider, Actor: actor, VexaUserID: pin.VexaUserID, Reason: subject})
 	})
-	a.wake()
+	a.keys.wake()
 	return asError(err)
 }
 

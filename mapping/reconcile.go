@@ -41,9 +41,13 @@ type VexaToken struct {
 // (S6), and none that should not. Tokens of others, other instances' and people's own, are left alone. One replica at a
 // time does it. The error is the store's; what Vexa does not answer is in the report.
 func (a *Accounts) Reconcile(ctx context.Context, dryRun bool) (Report, error) {
-	r := &reconciliation{Accounts: a, Report: Report{DryRun: dryRun}}
+	return a.keys.reconcile(ctx, dryRun)
+}
+
+func (ks *vexaKeys) reconcile(ctx context.Context, dryRun bool) (Report, error) {
+	r := &reconciliation{vexaKeys: ks, Report: Report{DryRun: dryRun}}
 	if !dryRun {
-		_, release, err := a.lease(ctx, "reconcile", reconcileLease)
+		_, release, err := ks.lease(ctx, "reconcile", reconcileLease)
 		if errors.Is(err, ErrLeaseHeld) {
 			r.Skipped = true
 			return r.Report, nil
@@ -63,8 +67,10 @@ func (a *Accounts) Reconcile(ctx context.Context, dryRun bool) (Report, error) {
 
 // Review revokes the keys that have more than the rules now in force grant their accounts, and says how many. It is for when
 // rules were exchanged; without it that happens when somebody asks for a key, and at the next Reconcile.
-func (a *Accounts) Review(ctx context.Context) (revoked int, err error) {
-	r := &reconciliation{Accounts: a}
+func (a *Accounts) Review(ctx context.Context) (revoked int, err error) { return a.keys.review(ctx) }
+
+func (ks *vexaKeys) review(ctx context.Context) (revoked int, err error) {
+	r := &reconciliation{vexaKeys: ks}
 	if err := r.retire(ctx); err != nil {
 		return len(r.Revoked), asError(fmt.Errorf("review grants: %w", err))
 	}
@@ -73,7 +79,7 @@ func (a *Accounts) Review(ctx context.Context) (revoked int, err error) {
 
 // reconciliation is one pass.
 type reconciliation struct {
-	*Accounts
+	*vexaKeys
 	Report
 }
 
@@ -141,7 +147,7 @@ func (r *reconciliation) retire(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.keys.forgetKey(key.ID)
+		r.cache.forgetKey(key.ID)
 		r.wake()
 	}
 	return nil
@@ -213,7 +219,7 @@ func (r *reconciliation) compare(ctx context.Context) error {
 			}
 			return nil // Vexa does not answer: next time
 		}
-		r.Report.Accounts++
+		r.Accounts++
 		if err := r.compareUser(ctx, acc, tokens); err != nil {
 			return err
 		}
@@ -278,7 +284,7 @@ func (r *reconciliation) dropMissing(ctx context.Context, acc Account, atVexa ma
 		if r.DryRun {
 			continue
 		}
-		if _, err := r.keyGone(ctx, key.ID); errors.Is(err, ErrStoreUnavailable) || ctx.Err() != nil {
+		if _, err := r.dropIfGone(ctx, key.ID); errors.Is(err, ErrStoreUnavailable) || ctx.Err() != nil {
 			return err
 		} else if err != nil {
 			r.problem("key %s: %v", key.ID, err)
@@ -294,7 +300,7 @@ func (r *reconciliation) drain(ctx context.Context) (err error) {
 		r.Waiting = len(keys)
 		return err
 	}
-	r.Waiting, err = r.DeleteRevoked(ctx)
+	r.Waiting, err = r.deleteRevoked(ctx)
 	return err
 }
 

@@ -57,7 +57,7 @@ func (a *Accounts) Rekey(ctx context.Context, from, to string, dryRun, skipTaken
 	if err != nil {
 		return nil, asError(err)
 	}
-	a.wake()
+	a.keys.wake()
 	return moves, nil
 }
 

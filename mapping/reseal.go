@@ -16,7 +16,7 @@ var errLost = errors.New("no key of the ring opens it")
 // for them no more. It says how many it sealed, and how many cannot be opened by any key of the ring: those are useless, and
 // are replaced when they are needed.
 func (a *Accounts) Reseal(ctx context.Context) (sealed, lost int, err error) {
-	keys, err := a.KeysOf(ctx, "")
+	keys, err := a.keys.of(ctx, "")
 	if err != nil {
 		return 0, 0, err
 	}
@@ -36,7 +36,7 @@ func (a *Accounts) Reseal(ctx context.Context) (sealed, lost int, err error) {
 		return nil
 	}
 	for _, key := range keys {
-		if err := count(a.resealKey(ctx, key.ID)); err != nil {
+		if err := count(a.keys.reseal(ctx, key.ID)); err != nil {
 			return sealed, lost, err
 		}
 	}
@@ -49,8 +49,8 @@ func (a *Accounts) Reseal(ctx context.Context) (sealed, lost int, err error) {
 }
 
 // resealKey seals one key again; done is false where there is nothing sealed.
-func (a *Accounts) resealKey(ctx context.Context, keyID string) (done bool, err error) {
-	err = a.change(ctx, "seal a key again", func(c *change) error {
+func (ks *vexaKeys) reseal(ctx context.Context, keyID string) (done bool, err error) {
+	err = ks.change(ctx, "seal a key again", func(c *change) error {
 		done = false
 		key, err := c.Key(keyID)
 		if errors.Is(err, ErrNotFound) || err == nil && key.State != KeyActive {
@@ -59,11 +59,11 @@ func (a *Accounts) resealKey(ctx context.Context, keyID string) (done bool, err 
 		if err != nil {
 			return err
 		}
-		secret, err := a.ring.Open(keyring.VexaKey, key.Sealed, sealedFor(key))
+		secret, err := ks.ring.Open(keyring.VexaKey, key.Sealed, sealedFor(key))
 		if err != nil {
 			return errLost
 		}
-		if key.Sealed, err = a.ring.Seal(keyring.VexaKey, secret, sealedFor(key)); err != nil {
+		if key.Sealed, err = ks.ring.Seal(keyring.VexaKey, secret, sealedFor(key)); err != nil {
 			return err
 		}
 		done = true
@@ -149,9 +149,9 @@ func (w *worn) take() map[string]bool {
 }
 
 // resealWorn seals again what was opened with an older key. What fails is left: it opens as it is.
-func (a *Accounts) resealWorn(ctx context.Context) error {
-	for keyID := range a.worn.take() {
-		if _, err := a.resealKey(ctx, keyID); err != nil {
+func (ks *vexaKeys) resealWorn(ctx context.Context) error {
+	for keyID := range ks.worn.take() {
+		if _, err := ks.reseal(ctx, keyID); err != nil {
 			return fmt.Errorf("seal key %s again: %w", keyID, err)
 		}
 	}

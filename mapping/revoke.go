@@ -109,27 +109,29 @@ func (a *Accounts) revoke(ctx context.Context, r Revocation, fn func(*change, Ac
 	if err != nil {
 		return asError(err)
 	}
-	a.took(r)
+	a.keys.took(r)
 	return nil
 }
 
 // took lets a revocation that was written down take effect here.
-func (a *Accounts) took(r Revocation) {
-	a.revoked(r.Kind)
-	a.Apply(r)
+func (ks *vexaKeys) took(r Revocation) {
+	ks.revoked(r.Kind)
+	ks.apply(r)
 }
 
 // Apply is what a replica does when the log of revocations says so: it forgets the keys that it holds open.
-func (a *Accounts) Apply(r Revocation) {
+func (a *Accounts) Apply(r Revocation) { a.keys.apply(r) }
+
+func (ks *vexaKeys) apply(r Revocation) {
 	switch r.Kind {
 	case RevokeSession:
 		return
 	case RevokeEverything:
-		a.keys.forget(func(*openKey) bool { return true })
+		ks.cache.forget(func(*openKey) bool { return true })
 	default:
-		a.keys.forgetAccount(r.Account)
+		ks.cache.forgetAccount(r.Account)
 	}
-	a.wake()
+	ks.wake()
 }
 
 // endAll ends the sessions and the tokens of an account, those too that a program is about to fetch, and revokes all its keys.

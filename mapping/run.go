@@ -21,14 +21,14 @@ const (
 // given up. Every replica runs it.
 func (a *Accounts) Run(ctx context.Context) error {
 	loops, loopCtx := errgroup.WithContext(ctx)
-	loops.Go(func() error { return a.every(loopCtx, outboxEvery, a.kick, a.outbox) })
-	loops.Go(func() error { return a.every(loopCtx, renewEvery, nil, a.Renew) })
+	loops.Go(func() error { return a.every(loopCtx, outboxEvery, a.keys.kick, a.outbox) })
+	loops.Go(func() error { return a.every(loopCtx, renewEvery, nil, a.keys.renewDue) })
 	loops.Go(func() error { return a.every(loopCtx, min(proofEvery, a.renew/8), nil, a.RenewProofs) })
 	loops.Go(func() error { return a.every(loopCtx, purgeEvery, nil, a.purge) })
 	loops.Go(func() error { return a.every(loopCtx, a.reconcileEvery, nil, a.reconcileAndTell) })
 	err := loops.Wait()
-	a.flying.Lock()
-	defer a.flying.Unlock()
+	a.keys.flying.Lock()
+	defer a.keys.flying.Unlock()
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -51,12 +51,12 @@ func (a *Accounts) every(ctx context.Context, interval time.Duration, kick <-cha
 }
 
 func (a *Accounts) outbox(ctx context.Context) error {
-	_, err := a.DeleteRevoked(ctx)
+	_, err := a.keys.deleteRevoked(ctx)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	_, held := a.users.settleHolds(ctx)
-	return errors.Join(err, held, a.resealWorn(ctx))
+	return errors.Join(err, held, a.keys.resealWorn(ctx))
 }
 
 func (a *Accounts) purge(ctx context.Context) error {
@@ -65,7 +65,7 @@ func (a *Accounts) purge(ctx context.Context) error {
 }
 
 func (a *Accounts) reconcileAndTell(ctx context.Context) error {
-	r, err := a.Reconcile(ctx, false)
+	r, err := a.keys.reconcile(ctx, false)
 	if err != nil {
 		return err
 	}

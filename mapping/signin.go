@@ -89,7 +89,6 @@ func (a *Accounts) prove(ctx context.Context, id oidc.Identity, holds func(*chan
 	})
 	if err == nil && acc.ID != "" {
 		a.keys.forgetAccount(acc.ID)
-		a.wake()
 	}
 	return acc, d, err
 }

@@ -38,7 +38,7 @@ func (a *Accounts) Suspend(ctx context.Context, accountID string, s Suspension, 
 	s.StopBots = s.StopBots || a.suspends.StopBots
 	var last *openKey
 	if s.StopBots {
-		if last, err = a.lastKey(ctx, accountID); err != nil {
+		if last, err = a.keys.last(ctx, accountID); err != nil {
 			left = append(left, "its bots, webhook and calendars: there is no key of it to reach them with ("+err.Error()+")")
 		}
 	}
@@ -58,7 +58,7 @@ func (a *Accounts) Suspend(ctx context.Context, accountID string, s Suspension, 
 		left = append(left, "the Vexa user's bots and tokens: the active account "+shared+" has the same user")
 	}
 	if last != nil {
-		left = append(left, a.windDown(ctx, account, last, actor)...)
+		left = append(left, a.keys.windDown(ctx, account, last, actor)...)
 	}
 	for _, what := range left {
 		e := about(account, EventNotEnded)
@@ -128,17 +128,17 @@ func (a *Accounts) sharedWith(ctx context.Context, acc Account) (shared string, 
 }
 
 // lastKey returns a key that reaches all that the account may do.
-func (a *Accounts) lastKey(ctx context.Context, accountID string) (*openKey, error) {
-	acc, err := a.Account(ctx, accountID)
+func (ks *vexaKeys) last(ctx context.Context, accountID string) (*openKey, error) {
+	acc, err := ks.account(ctx, accountID)
 	if err != nil {
 		return nil, err
 	}
-	d := a.decide(acc)
+	d := ks.decide(acc)
 	if !d.Allowed {
 		return nil, errors.New("no rule grants it anything")
 	}
 	// Only one that is there already: the suspension is written down before Vexa is asked for anything (S5).
-	_, last, err := a.stored(ctx, accountID, d.Grant, d.Grant.Scopes, expiry)
+	_, last, err := ks.stored(ctx, accountID, d.Grant, d.Grant.Scopes, expiry)
 	if err == nil && last == nil {
 		err = errors.New("it has none now")
 	}
@@ -146,16 +146,16 @@ func (a *Accounts) lastKey(ctx context.Context, accountID string) (*openKey, err
 }
 
 // windDown ends at Vexa what goes on in the account's name, then has the last key deleted.
-func (a *Accounts) windDown(ctx context.Context, acc Account, last *openKey, actor string) (left []string) {
-	ended := a.windDownWith(ctx, last.secret)
+func (ks *vexaKeys) windDown(ctx context.Context, acc Account, last *openKey, actor string) (left []string) {
+	ended := ks.windDownWith(ctx, last.secret)
 	if done := ended.Done(); len(done) > 0 {
 		e := about(acc, EventActivityEnded)
 		e.Actor, e.Reason, e.CredentialID = actor, strings.Join(done, ", "), last.id
-		if err := a.Record(ctx, e); err != nil {
-			a.log.WarnContext(ctx, "event not recorded", "event", e.Event, "error", err)
+		if err := ks.record(ctx, e); err != nil {
+			ks.log.WarnContext(ctx, "event not recorded", "event", e.Event, "error", err)
 		}
 	}
-	err := a.change(ctx, "release the last key", func(c *change) error {
+	err := ks.change(ctx, "release the last key", func(c *change) error {
 		key, err := c.Key(last.id)
 		if errors.Is(err, ErrNotFound) {
 			return nil
@@ -167,16 +167,16 @@ func (a *Accounts) windDown(ctx context.Context, acc Account, last *openKey, act
 		return c.PutKey(key)
 	})
 	if err != nil {
-		a.log.WarnContext(ctx, "the last key lives a moment longer", "key", last.id, "error", err)
+		ks.log.WarnContext(ctx, "the last key lives a moment longer", "key", last.id, "error", err)
 	}
-	a.wake()
+	ks.wake()
 	return ended.Left
 }
 
-func (a *Accounts) windDownWith(ctx context.Context, secret string) vexa.WoundDown {
+func (ks *vexaKeys) windDownWith(ctx context.Context, secret string) vexa.WoundDown {
 	ctx, cancel := context.WithTimeout(ctx, windDownTime-5*time.Second)
 	defer cancel()
-	return a.vexa.WindDown(ctx, secret)
+	return ks.vexa.WindDown(ctx, secret)
 }
 
 // Resume ends a suspension. The Vexa user may run again what they could before. An *Objection: the account is not suspended.

@@ -95,7 +95,6 @@ func (a *Accounts) purgeToken(ctx context.Context, token Token) error {
 	})
 	if err == nil {
 		a.keys.forgetAccount(token.AccountID)
-		a.wake()
 	}
 	return err
 }

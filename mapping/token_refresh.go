@@ -55,7 +55,7 @@ func (a *Accounts) RefreshTool(ctx context.Context, refreshHash [32]byte, client
 		return Issued{}, asError(err)
 	}
 	if stolen != nil {
-		a.took(*stolen)
+		a.keys.took(*stolen)
 		return Issued{}, ErrTokenReused
 	}
 	return pair, nil
