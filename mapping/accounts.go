@@ -60,20 +60,13 @@ type Accounts struct {
 
 	users *vexaUsers
 
-	suspends       SuspendConfig
-	reconcileEvery time.Duration
-	renew          time.Duration
-	idle           time.Duration
-
+	suspends         SuspendConfig
+	reconcileEvery   time.Duration
 	maxTokenLifetime time.Duration
 	maxOffline       time.Duration
 
-	ring Sealer
-
-	directories map[string]Directory
-	quiet       quiet
-
-	keys *vexaKeys
+	keys   *vexaKeys
+	grants *refreshGrants
 }
 
 // NewAccounts makes the service. Run must run somewhere for what was revoked to be deleted at Vexa.
@@ -82,16 +75,16 @@ func NewAccounts(cfg Config, deps Deps) *Accounts {
 		ledger:           newLedger(deps),
 		suspends:         cfg.Suspend,
 		reconcileEvery:   cmp.Or(cfg.ReconcileEvery, 15*time.Minute),
-		renew:            cmp.Or(cfg.Renew, 15*time.Minute),
-		idle:             cmp.Or(cfg.Idle, 8*time.Hour),
 		maxTokenLifetime: cmp.Or(cfg.MaxTokenLifetime, 90*24*time.Hour),
 		maxOffline:       cmp.Or(cfg.MaxOffline, 24*time.Hour),
-		directories:      deps.Directories,
-		ring:             deps.Ring,
 	}
 	a.users = &vexaUsers{
 		ledger: a.ledger, vexa: deps.Vexa, adopt: cmp.Or(cfg.AdoptExisting, AdoptTrusted), instance: cfg.Instance,
 	}
 	a.keys = newVexaKeys(a.ledger, a.users, cfg, deps)
+	a.grants = &refreshGrants{
+		ledger: a.ledger, accounts: a, ring: deps.Ring, directories: deps.Directories,
+		lifetime: cmp.Or(cfg.Renew, 15*time.Minute), idle: cmp.Or(cfg.Idle, 8*time.Hour),
+	}
 	return a
 }

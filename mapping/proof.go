@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping/keyring"
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
@@ -26,6 +27,23 @@ type Proof struct {
 	Sealed    []byte // the token, bound to the account; never the same bytes twice
 	RenewAt   time.Time
 	Attempts  int // to renew it that led nowhere, since the last that did
+}
+
+// refreshGrants is the part of Accounts that keeps the refresh tokens and asks the providers with them (proof_renew.go).
+type refreshGrants struct {
+	*ledger
+	accounts    accountWriter
+	ring        Sealer
+	directories map[string]Directory
+	quiet       quiet
+	lifetime    time.Duration // how long a provider's word counts before it is asked again
+	idle        time.Duration // how long a session that nobody uses lives
+}
+
+// accountWriter is what a provider's answer does to an account. *Accounts is one.
+type accountWriter interface {
+	prove(ctx context.Context, id oidc.Identity, holds func(*change) error) (Account, rule.Decision, error)
+	revoke(ctx context.Context, r Revocation, fn func(*change, Account) error) error
 }
 
 // ProofTx is the part of a transaction that is about proofs. Get-methods return ErrNotFound, deleting what is not there is no
@@ -51,11 +69,11 @@ func (a *Accounts) Keep(ctx context.Context, acc Account, refreshToken string) e
 	if refreshToken == "" {
 		return nil
 	}
-	sealed, err := a.sealProof(acc.ID, refreshToken)
+	sealed, err := a.grants.seal(acc.ID, refreshToken)
 	if err != nil {
 		return asError(err)
 	}
-	p := Proof{AccountID: acc.ID, Provider: acc.Identity.Provider, Sealed: sealed, RenewAt: a.renewAt()}
+	p := Proof{AccountID: acc.ID, Provider: acc.Identity.Provider, Sealed: sealed, RenewAt: a.grants.renewAt()}
 	return asError(a.change(ctx, "keep the proof", func(c *change) error { return c.PutProof(p) }))
 }
 
@@ -79,16 +97,16 @@ func (a *Accounts) Proven(ctx context.Context, id string) (acc Account, alone bo
 	return acc, alone, nil
 }
 
-func (a *Accounts) sealProof(accountID, refreshToken string) ([]byte, error) {
-	sealed, err := a.ring.Seal(keyring.ProviderToken, []byte(refreshToken), []byte(accountID))
+func (g *refreshGrants) seal(accountID, refreshToken string) ([]byte, error) {
+	sealed, err := g.ring.Seal(keyring.ProviderToken, []byte(refreshToken), []byte(accountID))
 	if err != nil {
 		return nil, fmt.Errorf("seal the proof of account %s: %w", accountID, err)
 	}
 	return sealed, nil
 }
 
-func (a *Accounts) openProof(p Proof) (string, error) {
-	token, err := a.ring.Open(keyring.ProviderToken, p.Sealed, []byte(p.AccountID))
+func (g *refreshGrants) open(p Proof) (string, error) {
+	token, err := g.ring.Open(keyring.ProviderToken, p.Sealed, []byte(p.AccountID))
 	if err != nil {
 		return "", fmt.Errorf("open the proof of account %s: %w", p.AccountID, err)
 	}
@@ -97,6 +115,6 @@ func (a *Accounts) openProof(p Proof) (string, error) {
 
 // renewAt is when a proof of now is renewed: in the second half of the time that it counts for, which leaves a quarter of
 // that time for what goes wrong, and not all at once where many signed in at once.
-func (a *Accounts) renewAt() time.Time {
-	return a.now().Add(a.renew/2 + a.random.upTo(a.renew/4))
+func (g *refreshGrants) renewAt() time.Time {
+	return g.now().Add(g.lifetime/2 + g.random.upTo(g.lifetime/4))
 }

@@ -32,14 +32,16 @@ var errNewerProof = errors.New("the account has a newer proof")
 // the account like at a sign-in: grants follow, and keys that have become too wide are revoked (D9). Whoever their provider does not
 // vouch for any more loses everything. A provider that is down ends nothing. Any number of replicas may do it at the same time:
 // one of them asks about an account, the others leave it alone (D12). The error is the store's.
-func (a *Accounts) RenewProofs(ctx context.Context) error {
-	if len(a.directories) == 0 {
+func (a *Accounts) RenewProofs(ctx context.Context) error { return a.grants.renewDue(ctx) }
+
+func (g *refreshGrants) renewDue(ctx context.Context) error {
+	if len(g.directories) == 0 {
 		return nil
 	}
 	var due []Proof
-	err := a.store.View(ctx, func(tx Tx) (err error) {
-		now := a.now()
-		due, err = tx.ProofsDue(now, now.Add(-a.idle), proofsPerRound)
+	err := g.store.View(ctx, func(tx Tx) (err error) {
+		now := g.now()
+		due, err = tx.ProofsDue(now, now.Add(-g.idle), proofsPerRound)
 		return err
 	})
 	if err != nil {
@@ -49,18 +51,18 @@ func (a *Accounts) RenewProofs(ctx context.Context) error {
 	renewing.SetLimit(proofsAtOnce)
 	for _, p := range due {
 		renewing.Go(func() error {
-			if renewingCtx.Err() != nil || a.quiet.silent(p.Provider, a.now()) {
+			if renewingCtx.Err() != nil || g.quiet.silent(p.Provider, g.now()) {
 				return nil
 			}
-			return a.renewProof(renewingCtx, p.AccountID)
+			return g.renew(renewingCtx, p.AccountID)
 		})
 	}
 	return asError(renewing.Wait())
 }
 
 // renewProof renews the proof of one account, unless another replica does.
-func (a *Accounts) renewProof(ctx context.Context, accountID string) error {
-	_, release, err := a.lease(ctx, "proof:"+accountID, proofLease)
+func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
+	_, release, err := g.lease(ctx, "proof:"+accountID, proofLease)
 	if errors.Is(err, ErrLeaseHeld) {
 		return nil
 	}
@@ -68,32 +70,32 @@ func (a *Accounts) renewProof(ctx context.Context, accountID string) error {
 		return fmt.Errorf("renew the proof of account %s: %w", accountID, err)
 	}
 	defer release()
-	acc, used, err := a.dueProof(ctx, accountID)
+	acc, used, err := g.due(ctx, accountID)
 	if err != nil || used == nil {
 		return err
 	}
-	directory := a.directories[used.Provider]
+	directory := g.directories[used.Provider]
 	if directory == nil { // not configured any more: nobody can be asked
-		return a.dropProof(ctx, *used)
+		return g.drop(ctx, *used)
 	}
-	token, err := a.openProof(*used)
+	token, err := g.open(*used)
 	if err != nil {
-		a.log.ErrorContext(ctx, "proof not renewed", "account", accountID, "error", err, "remedy", "put the key ring back that sealed it, or let the person sign in again")
-		return a.putOffProof(ctx, *used, 0)
+		g.log.ErrorContext(ctx, "proof not renewed", "account", accountID, "error", err, "remedy", "put the key ring back that sealed it, or let the person sign in again")
+		return g.putOff(ctx, *used, 0)
 	}
 	// From here on we see it through, whoever loses patience: the answer may hold the only token that is still good.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
 	signIn, err := directory.Refresh(ctx, token, acc.Identity)
-	return a.settleProof(ctx, acc, *used, signIn, err)
+	return g.settle(ctx, acc, *used, signIn, err)
 }
 
 // dueProof reads, under the lease, the account and its proof; nil when there is nothing to do any more.
-func (a *Accounts) dueProof(ctx context.Context, accountID string) (acc Account, due *Proof, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
+func (g *refreshGrants) due(ctx context.Context, accountID string) (acc Account, due *Proof, err error) {
+	err = g.store.View(ctx, func(tx Tx) error {
 		due = nil
 		p, err := tx.Proof(accountID)
-		if errors.Is(err, ErrNotFound) || err == nil && a.now().Before(p.RenewAt) {
+		if errors.Is(err, ErrNotFound) || err == nil && g.now().Before(p.RenewAt) {
 			return nil
 		}
 		if err != nil {
@@ -110,20 +112,20 @@ func (a *Accounts) dueProof(ctx context.Context, accountID string) (acc Account,
 }
 
 // settleProof does what follows from the provider's answer. The new token comes first of all.
-func (a *Accounts) settleProof(ctx context.Context, acc Account, used Proof, signIn *oidc.SignIn, refusal error) error {
+func (g *refreshGrants) settle(ctx context.Context, acc Account, used Proof, signIn *oidc.SignIn, refusal error) error {
 	if signIn != nil && signIn.RefreshToken != "" {
-		next, err := a.swapProof(ctx, used, signIn.RefreshToken)
+		next, err := g.swap(ctx, used, signIn.RefreshToken)
 		if errors.Is(err, errNewerProof) {
 			return nil
 		}
 		if err != nil {
-			a.log.ErrorContext(ctx, "a provider's new refresh token could not be stored", "account", acc.ID, "error", err)
+			g.log.ErrorContext(ctx, "a provider's new refresh token could not be stored", "account", acc.ID, "error", err)
 			return err
 		}
 		used = next
 	}
 	if refusal == nil {
-		return a.vouched(ctx, acc, used, signIn.Identity)
+		return g.vouched(ctx, acc, used, signIn.Identity)
 	}
 	said, ok := errors.AsType[*oidc.Error](refusal)
 	if !ok {
@@ -131,39 +133,39 @@ func (a *Accounts) settleProof(ctx context.Context, acc Account, used Proof, sig
 	}
 	switch said.Code {
 	case oidc.CodeAccessEnded, oidc.CodeTenantRefused, oidc.CodeGuestRefused:
-		return a.endAccess(ctx, acc, used, said)
+		return g.endAccess(ctx, acc, used, said)
 	case oidc.CodeLoginRequired:
-		a.log.InfoContext(ctx, "the provider wants to see the person again", "account", acc.ID, "provider", used.Provider, "error", said)
-		return a.dropProof(ctx, used)
+		g.log.InfoContext(ctx, "the provider wants to see the person again", "account", acc.ID, "provider", used.Provider, "error", said)
+		return g.drop(ctx, used)
 	case oidc.CodeProviderUnavailable:
-		a.quiet.hush(used.Provider, a.now().Add(max(said.RetryAfter, firstRepeat)))
+		g.quiet.hush(used.Provider, g.now().Add(max(said.RetryAfter, firstRepeat)))
 	}
-	a.log.WarnContext(ctx, "proof not renewed; it will be tried again", "account", acc.ID, "provider", used.Provider, "attempts", used.Attempts+1, "error", said, "remedy", said.Remedy)
-	return a.putOffProof(ctx, used, said.RetryAfter)
+	g.log.WarnContext(ctx, "proof not renewed; it will be tried again", "account", acc.ID, "provider", used.Provider, "attempts", used.Attempts+1, "error", said, "remedy", said.Remedy)
+	return g.putOff(ctx, used, said.RetryAfter)
 }
 
 // vouched writes what the provider says of the person now, and when it said so. Every replica hears of it: one that holds the
 // account may be counting the time for which its tokens go on without the provider's word.
-func (a *Accounts) vouched(ctx context.Context, acc Account, p Proof, id oidc.Identity) error {
+func (g *refreshGrants) vouched(ctx context.Context, acc Account, p Proof, id oidc.Identity) error {
 	if id.Subject != acc.Subject {
-		a.log.ErrorContext(ctx, "a provider renewed another identity than was asked for; nothing is changed", "account", acc.ID, "provider", p.Provider)
-		return a.dropProof(ctx, p)
+		g.log.ErrorContext(ctx, "a provider renewed another identity than was asked for; nothing is changed", "account", acc.ID, "provider", p.Provider)
+		return g.drop(ctx, p)
 	}
-	before := a.decide(acc)
+	before := g.decide(acc)
 	// Unless all they had was ended meanwhile, or they came by themselves: neither is to be undone by an answer that was under way.
-	_, d, err := a.prove(ctx, id, func(c *change) error { return c.isCurrent(p) })
+	_, d, err := g.accounts.prove(ctx, id, func(c *change) error { return c.isCurrent(p) })
 	if errors.Is(err, errNewerProof) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("write what the provider says of account %s: %w", acc.ID, err)
 	}
-	next, err := a.refreshedSeal(p)
+	next, err := g.refreshedSeal(p)
 	if err != nil {
 		return err
 	}
-	next.RenewAt, next.Attempts = a.renewAt(), 0
-	return ignoring(errNewerProof, a.change(ctx, "write when the proof is due", func(c *change) error {
+	next.RenewAt, next.Attempts = g.renewAt(), 0
+	return ignoring(errNewerProof, g.change(ctx, "write when the proof is due", func(c *change) error {
 		if err := c.replaceProof(p, next); err != nil {
 			return err
 		}
@@ -179,11 +181,11 @@ func (a *Accounts) vouched(ctx context.Context, acc Account, p Proof, id oidc.Id
 
 // endAccess takes everything from somebody whom their provider does not vouch for any more. The account stays active: whoever the
 // provider lets in again may sign in again.
-func (a *Accounts) endAccess(ctx context.Context, acc Account, used Proof, said *oidc.Error) error {
+func (g *refreshGrants) endAccess(ctx context.Context, acc Account, used Proof, said *oidc.Error) error {
 	reason := fmt.Sprintf("the provider ended their access (%s)", said.Code)
-	a.log.InfoContext(ctx, "the provider ended somebody's access", "account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
+	g.log.InfoContext(ctx, "the provider ended somebody's access", "account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
 	r := Revocation{Kind: RevokeAccount, Account: acc.ID, Reason: reason}
-	return ignoring(errNewerProof, a.revoke(ctx, r, func(c *change, acc Account) error {
+	return ignoring(errNewerProof, g.accounts.revoke(ctx, r, func(c *change, acc Account) error {
 		if err := c.isCurrent(used); err != nil {
 			return err
 		}
@@ -193,42 +195,42 @@ func (a *Accounts) endAccess(ctx context.Context, acc Account, used Proof, said 
 
 // swapProof stores the token that the provider gave in place of the one that it took. It does not give up lightly: where tokens
 // rotate, this one is the only one that is still good.
-func (a *Accounts) swapProof(ctx context.Context, used Proof, token string) (Proof, error) {
-	sealed, err := a.sealProof(used.AccountID, token)
+func (g *refreshGrants) swap(ctx context.Context, used Proof, token string) (Proof, error) {
+	sealed, err := g.seal(used.AccountID, token)
 	if err != nil {
 		return used, err
 	}
 	next := used
 	next.Sealed = sealed
 	for {
-		err = a.change(ctx, "store the new refresh token", func(c *change) error { return c.replaceProof(used, next) })
+		err = g.change(ctx, "store the new refresh token", func(c *change) error { return c.replaceProof(used, next) })
 		if !errors.Is(err, ErrStoreUnavailable) {
 			return next, err
 		}
 		select {
 		case <-ctx.Done():
 			return used, err
-		case <-a.after(keepRetry):
+		case <-g.after(keepRetry):
 		}
 	}
 }
 
 // putOffProof sets when a renewal that led nowhere is tried again.
-func (a *Accounts) putOffProof(ctx context.Context, used Proof, atLeast time.Duration) error {
+func (g *refreshGrants) putOff(ctx context.Context, used Proof, atLeast time.Duration) error {
 	next := used
 	wait := longestRepeat
 	if used.Attempts < 5 {
 		wait = min(firstRepeat<<used.Attempts, longestRepeat)
 	}
 	next.Attempts++
-	next.RenewAt = a.now().Add(max(wait, atLeast))
-	return ignoring(errNewerProof, a.change(ctx, "put off a renewal", func(c *change) error { return c.replaceProof(used, next) }))
+	next.RenewAt = g.now().Add(max(wait, atLeast))
+	return ignoring(errNewerProof, g.change(ctx, "put off a renewal", func(c *change) error { return c.replaceProof(used, next) }))
 }
 
 // dropProof forgets a token that is of no use any more. From then on the person is proven when they pass by the provider.
-func (a *Accounts) dropProof(ctx context.Context, used Proof) error {
+func (g *refreshGrants) drop(ctx context.Context, used Proof) error {
 	r := Revocation{Kind: RevokeGrant, Account: used.AccountID, Reason: "the proof can only be renewed by the person"}
-	return ignoring(errNewerProof, a.revoke(ctx, r, func(c *change, _ Account) error {
+	return ignoring(errNewerProof, g.accounts.revoke(ctx, r, func(c *change, _ Account) error {
 		if err := c.isCurrent(used); err != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func (a *Accounts) Reseal(ctx context.Context) (sealed, lost int, err error) {
 		}
 	}
 	for _, acc := range accounts {
-		if err := count(a.resealProof(ctx, acc.ID)); err != nil {
+		if err := count(a.grants.reseal(ctx, acc.ID)); err != nil {
 			return sealed, lost, err
 		}
 	}
@@ -74,13 +74,13 @@ func (ks *vexaKeys) reseal(ctx context.Context, keyID string) (done bool, err er
 
 // resealProof seals the proof of an account again, while nobody renews it: who does takes a proof that is sealed otherwise for a
 // newer one, and would throw away the token that the provider has just given.
-func (a *Accounts) resealProof(ctx context.Context, accountID string) (done bool, err error) {
-	release, err := a.proofAlone(ctx, accountID)
+func (g *refreshGrants) reseal(ctx context.Context, accountID string) (done bool, err error) {
+	release, err := g.alone(ctx, accountID)
 	if err != nil {
 		return false, err
 	}
 	defer release()
-	err = a.change(ctx, "seal a proof again", func(c *change) error {
+	err = g.change(ctx, "seal a proof again", func(c *change) error {
 		done = false
 		p, err := c.Proof(accountID)
 		if errors.Is(err, ErrNotFound) {
@@ -89,11 +89,11 @@ func (a *Accounts) resealProof(ctx context.Context, accountID string) (done bool
 		if err != nil {
 			return err
 		}
-		token, err := a.openProof(p)
+		token, err := g.open(p)
 		if err != nil {
 			return errLost
 		}
-		if p.Sealed, err = a.sealProof(accountID, token); err != nil {
+		if p.Sealed, err = g.seal(accountID, token); err != nil {
 			return err
 		}
 		done = true
@@ -103,18 +103,18 @@ func (a *Accounts) resealProof(ctx context.Context, accountID string) (done bool
 }
 
 // proofAlone takes the lease under which a proof is renewed, and waits for whoever is renewing it.
-func (a *Accounts) proofAlone(ctx context.Context, accountID string) (release func(), err error) {
+func (g *refreshGrants) alone(ctx context.Context, accountID string) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, proofLease)
 	defer cancel()
 	for {
-		_, release, err = a.lease(ctx, "proof:"+accountID, proofLease)
+		_, release, err = g.lease(ctx, "proof:"+accountID, proofLease)
 		if !errors.Is(err, ErrLeaseHeld) {
 			return release, err
 		}
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for the renewal of a proof: %w", ctx.Err())
-		case <-a.after(longestWait):
+		case <-g.after(longestWait):
 		}
 	}
 }
@@ -159,14 +159,14 @@ func (ks *vexaKeys) resealWorn(ctx context.Context) error {
 }
 
 // refreshedSeal is a proof that is sealed by the primary key, whichever had sealed it.
-func (a *Accounts) refreshedSeal(p Proof) (Proof, error) {
-	if !a.ring.Stale(p.Sealed) {
+func (g *refreshGrants) refreshedSeal(p Proof) (Proof, error) {
+	if !g.ring.Stale(p.Sealed) {
 		return p, nil
 	}
-	token, err := a.openProof(p)
+	token, err := g.open(p)
 	if err != nil {
 		return p, err
 	}
-	p.Sealed, err = a.sealProof(p.AccountID, token)
+	p.Sealed, err = g.seal(p.AccountID, token)
 	return p, err
 }

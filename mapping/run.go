@@ -23,7 +23,7 @@ func (a *Accounts) Run(ctx context.Context) error {
 	loops, loopCtx := errgroup.WithContext(ctx)
 	loops.Go(func() error { return a.every(loopCtx, outboxEvery, a.keys.kick, a.outbox) })
 	loops.Go(func() error { return a.every(loopCtx, renewEvery, nil, a.keys.renewDue) })
-	loops.Go(func() error { return a.every(loopCtx, min(proofEvery, a.renew/8), nil, a.RenewProofs) })
+	loops.Go(func() error { return a.every(loopCtx, min(proofEvery, a.grants.lifetime/8), nil, a.grants.renewDue) })
 	loops.Go(func() error { return a.every(loopCtx, purgeEvery, nil, a.purge) })
 	loops.Go(func() error { return a.every(loopCtx, a.reconcileEvery, nil, a.reconcileAndTell) })
 	err := loops.Wait()

@@ -73,7 +73,7 @@ func (a *Accounts) PurgeTokens(ctx context.Context) (purged int, err error) {
 		if _, err := c.PurgeTokenValues(c.now); err != nil {
 			return err
 		}
-		_, err := c.PurgeProofs(c.now.Add(-a.renew))
+		_, err := c.PurgeProofs(c.now.Add(-a.grants.lifetime))
 		return err
 	})
 	return purged, asError(err)
