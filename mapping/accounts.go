@@ -55,36 +55,35 @@ type Deps struct {
 
 // Accounts binds identities to Vexa users and keeps their keys. It is safe for concurrent use, and any number of replicas may
 // work on one store.
+//
+// It has four parts, which share its ledger. keys know users (to bind an account before they mint for it), tokens know keys (to have
+// those deleted that only a token needed), and grants know Accounts (to write what a provider says of a person).
 type Accounts struct {
 	*ledger
-
-	users *vexaUsers
-
-	suspends         SuspendConfig
-	reconcileEvery   time.Duration
-	maxTokenLifetime time.Duration
-	maxOffline       time.Duration
-
+	users  *vexaUsers
 	keys   *vexaKeys
 	grants *refreshGrants
+	tokens *issuedTokens
+
+	suspends       SuspendConfig // what every suspension does beyond the rest
+	maxOffline     time.Duration // how long a provider's word about a person counts where it cannot be had again
+	reconcileEvery time.Duration
 }
 
 // NewAccounts makes the service. Run must run somewhere for what was revoked to be deleted at Vexa.
 func NewAccounts(cfg Config, deps Deps) *Accounts {
+	l := newLedger(deps)
 	a := &Accounts{
-		ledger:           newLedger(deps),
-		suspends:         cfg.Suspend,
-		reconcileEvery:   cmp.Or(cfg.ReconcileEvery, 15*time.Minute),
-		maxTokenLifetime: cmp.Or(cfg.MaxTokenLifetime, 90*24*time.Hour),
-		maxOffline:       cmp.Or(cfg.MaxOffline, 24*time.Hour),
+		ledger: l, suspends: cfg.Suspend,
+		maxOffline:     cmp.Or(cfg.MaxOffline, 24*time.Hour),
+		reconcileEvery: cmp.Or(cfg.ReconcileEvery, 15*time.Minute),
 	}
-	a.users = &vexaUsers{
-		ledger: a.ledger, vexa: deps.Vexa, adopt: cmp.Or(cfg.AdoptExisting, AdoptTrusted), instance: cfg.Instance,
-	}
-	a.keys = newVexaKeys(a.ledger, a.users, cfg, deps)
+	a.users = &vexaUsers{ledger: l, vexa: deps.Vexa, adopt: cmp.Or(cfg.AdoptExisting, AdoptTrusted), instance: cfg.Instance}
+	a.keys = newVexaKeys(l, a.users, cfg, deps)
 	a.grants = &refreshGrants{
-		ledger: a.ledger, accounts: a, ring: deps.Ring, directories: deps.Directories,
+		ledger: l, accounts: a, ring: deps.Ring, directories: deps.Directories,
 		lifetime: cmp.Or(cfg.Renew, 15*time.Minute), idle: cmp.Or(cfg.Idle, 8*time.Hour),
 	}
+	a.tokens = &issuedTokens{ledger: l, keys: a.keys, maxLifetime: cmp.Or(cfg.MaxTokenLifetime, 90*24*time.Hour)}
 	return a
 }

@@ -25,7 +25,7 @@ func (a *Accounts) Run(ctx context.Context) error {
 	loops.Go(func() error { return a.every(loopCtx, renewEvery, nil, a.keys.renewDue) })
 	loops.Go(func() error { return a.every(loopCtx, min(proofEvery, a.grants.lifetime/8), nil, a.grants.renewDue) })
 	loops.Go(func() error { return a.every(loopCtx, purgeEvery, nil, a.purge) })
-	loops.Go(func() error { return a.every(loopCtx, a.reconcileEvery, nil, a.reconcileAndTell) })
+	loops.Go(func() error { return a.every(loopCtx, a.reconcileEvery, nil, a.keys.reconcileAndTell) })
 	err := loops.Wait()
 	a.keys.flying.Lock()
 	defer a.keys.flying.Unlock()
@@ -36,15 +36,15 @@ func (a *Accounts) Run(ctx context.Context) error {
 }
 
 // every does work now, then each time after the interval or when it is kicked. What goes wrong is logged, and tried again.
-func (a *Accounts) every(ctx context.Context, interval time.Duration, kick <-chan struct{}, work func(context.Context) error) error {
+func (l *ledger) every(ctx context.Context, interval time.Duration, kick <-chan struct{}, work func(context.Context) error) error {
 	for {
 		if err := work(ctx); err != nil && ctx.Err() == nil {
-			a.log.ErrorContext(ctx, "background work failed; it will be tried again", "error", err)
+			l.log.ErrorContext(ctx, "background work failed; it will be tried again", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-a.after(interval):
+		case <-l.after(interval):
 		case <-kick:
 		}
 	}
@@ -64,13 +64,13 @@ func (a *Accounts) purge(ctx context.Context) error {
 	return err
 }
 
-func (a *Accounts) reconcileAndTell(ctx context.Context) error {
-	r, err := a.keys.reconcile(ctx, false)
+func (ks *vexaKeys) reconcileAndTell(ctx context.Context) error {
+	r, err := ks.reconcile(ctx, false)
 	if err != nil {
 		return err
 	}
 	if len(r.Unknown)+len(r.Missing)+len(r.Intents)+len(r.Revoked)+len(r.Problems) > 0 {
-		a.log.WarnContext(ctx, "reconciled with Vexa", "report", r)
+		ks.log.WarnContext(ctx, "reconciled with Vexa", "report", r)
 	}
 	return nil
 }

@@ -7,6 +7,14 @@ import (
 	"vexa-sso/mapping/rule"
 )
 
+// issuedTokens is the part of Accounts that makes tokens (token_create.go), exchanges the values of tools (token_refresh.go) and forgets
+// what has expired (token_end.go).
+type issuedTokens struct {
+	*ledger
+	keys        *vexaKeys
+	maxLifetime time.Duration
+}
+
 // TokenKind says how a token came to be.
 type TokenKind string
 

@@ -42,11 +42,15 @@ type Issued struct {
 // CreateToken makes a token of an account, and returns it with its value, which is shown once: nobody can read it again. actor is
 // who made it. An *Objection says what cannot be asked for, an *Error why the account cannot have any.
 func (a *Accounts) CreateToken(ctx context.Context, accountID string, n NewToken, actor string) (Token, string, error) {
-	access, err := a.random.tokenValue(AccessValue)
+	return a.tokens.create(ctx, accountID, n, actor)
+}
+
+func (ts *issuedTokens) create(ctx context.Context, accountID string, n NewToken, actor string) (Token, string, error) {
+	access, err := ts.random.tokenValue(AccessValue)
 	if err != nil {
 		return Token{}, "", err
 	}
-	token, err := a.createToken(ctx, accountID, n, actor, func(c *change, t Token) error {
+	token, err := ts.make(ctx, accountID, n, actor, func(c *change, t Token) error {
 		return c.PutTokenValue(TokenValue{Hash: valueHash(access), TokenID: t.ID, CreatedAt: c.now, ExpiresAt: t.ExpiresAt})
 	})
 	if err != nil {
@@ -57,11 +61,15 @@ func (a *Accounts) CreateToken(ctx context.Context, accountID string, n NewToken
 
 // GrantTool writes down what a person has let a tool have, and returns the tool's first values. Errors are as CreateToken's.
 func (a *Accounts) GrantTool(ctx context.Context, accountID string, n NewToken, actor string) (Issued, error) {
-	pair, err := a.newPair()
+	return a.tokens.grant(ctx, accountID, n, actor)
+}
+
+func (ts *issuedTokens) grant(ctx context.Context, accountID string, n NewToken, actor string) (Issued, error) {
+	pair, err := ts.newPair()
 	if err != nil {
 		return Issued{}, err
 	}
-	token, err := a.createToken(ctx, accountID, n, actor, func(c *change, t Token) error { return c.putPair(&pair, t, 1) })
+	token, err := ts.make(ctx, accountID, n, actor, func(c *change, t Token) error { return c.putPair(&pair, t, 1) })
 	if err != nil {
 		return Issued{}, err
 	}
@@ -69,16 +77,16 @@ func (a *Accounts) GrantTool(ctx context.Context, accountID string, n NewToken, 
 	return pair, nil
 }
 
-// createToken makes a token and has give store what stands for it.
-func (a *Accounts) createToken(ctx context.Context, accountID string, n NewToken, actor string, give func(*change, Token) error) (token Token, err error) {
-	id := a.random.id()
-	err = a.change(ctx, "create a token", func(c *change) error {
+// make makes a token and has give store what stands for it.
+func (ts *issuedTokens) make(ctx context.Context, accountID string, n NewToken, actor string, give func(*change, Token) error) (token Token, err error) {
+	id := ts.random.id()
+	err = ts.change(ctx, "create a token", func(c *change) error {
 		acc, granted, err := c.tokenOwner(accountID)
 		if err != nil {
 			return err
 		}
-		asked := n.completed(granted, a.maxTokenLifetime)
-		if err := asked.check(granted, a.maxTokenLifetime); err != nil {
+		asked := n.completed(granted, ts.maxLifetime)
+		if err := asked.check(granted, ts.maxLifetime); err != nil {
 			return err
 		}
 		token = Token{
@@ -177,11 +185,11 @@ func wholeDays(d time.Duration) string {
 }
 
 // newPair makes the values of a tool.
-func (a *Accounts) newPair() (pair Issued, err error) {
-	if pair.Access, err = a.random.tokenValue(AccessValue); err != nil {
+func (ts *issuedTokens) newPair() (pair Issued, err error) {
+	if pair.Access, err = ts.random.tokenValue(AccessValue); err != nil {
 		return Issued{}, err
 	}
-	pair.Refresh, err = a.random.tokenValue(RefreshValue)
+	pair.Refresh, err = ts.random.tokenValue(RefreshValue)
 	return pair, err
 }
 

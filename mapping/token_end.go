@@ -51,16 +51,30 @@ const purgeBatch = 500
 // PurgeTokens forgets the tokens that have expired, and revokes the keys that only they needed. The proofs of people who have
 // neither a session nor a token left go with them: nobody would renew them, and what is not kept cannot be stolen.
 func (a *Accounts) PurgeTokens(ctx context.Context) (purged int, err error) {
+	purged, err = a.tokens.purge(ctx)
+	if err != nil {
+		return purged, err
+	}
+	return purged, asError(a.change(ctx, "forget what nobody needs any more", func(c *change) error {
+		if _, err := c.PurgeTokenValues(c.now); err != nil {
+			return err
+		}
+		_, err := c.PurgeProofs(c.now.Add(-a.grants.lifetime))
+		return err
+	}))
+}
+
+func (ts *issuedTokens) purge(ctx context.Context) (purged int, err error) {
 	var expired []Token
-	err = a.store.View(ctx, func(tx Tx) error {
-		expired, err = tx.TokensExpired(a.now(), purgeBatch)
+	err = ts.store.View(ctx, func(tx Tx) error {
+		expired, err = tx.TokensExpired(ts.now(), purgeBatch)
 		return err
 	})
 	if err != nil {
 		return 0, asError(fmt.Errorf("look for expired tokens: %w", err))
 	}
 	for _, token := range expired {
-		err := a.purgeToken(ctx, token)
+		err := ts.purgeToken(ctx, token)
 		if errors.Is(err, ErrNotFound) {
 			continue // another replica was quicker
 		}
@@ -69,18 +83,11 @@ func (a *Accounts) PurgeTokens(ctx context.Context) (purged int, err error) {
 		}
 		purged++
 	}
-	err = a.change(ctx, "forget what nobody needs any more", func(c *change) error {
-		if _, err := c.PurgeTokenValues(c.now); err != nil {
-			return err
-		}
-		_, err := c.PurgeProofs(c.now.Add(-a.grants.lifetime))
-		return err
-	})
-	return purged, asError(err)
+	return purged, nil
 }
 
-func (a *Accounts) purgeToken(ctx context.Context, token Token) error {
-	err := a.change(ctx, "forget an expired token", func(c *change) error {
+func (ts *issuedTokens) purgeToken(ctx context.Context, token Token) error {
+	err := ts.change(ctx, "forget an expired token", func(c *change) error {
 		acc, err := c.Account(token.AccountID)
 		if err != nil {
 			return err
@@ -94,7 +101,7 @@ func (a *Accounts) purgeToken(ctx context.Context, token Token) error {
 		return c.Publish(Revocation{At: c.now, Kind: RevokeToken, Account: acc.ID, Token: token.ID, Reason: "expired"})
 	})
 	if err == nil {
-		a.keys.forgetAccount(token.AccountID)
+		ts.keys.forgetAccount(token.AccountID)
 	}
 	return err
 }

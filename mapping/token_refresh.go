@@ -26,12 +26,16 @@ const (
 // thief and the owner cannot both go on: the second to come is taken for what it is, a spent value in a second hand, and the
 // whole grant is revoked.
 func (a *Accounts) RefreshTool(ctx context.Context, refreshHash [32]byte, client string) (Issued, error) {
-	pair, err := a.newPair()
+	return a.tokens.refresh(ctx, refreshHash, client)
+}
+
+func (ts *issuedTokens) refresh(ctx context.Context, refreshHash [32]byte, client string) (Issued, error) {
+	pair, err := ts.newPair()
 	if err != nil {
 		return Issued{}, err
 	}
 	var stolen *Revocation
-	err = a.change(ctx, "refresh a token", func(c *change) error {
+	err = ts.change(ctx, "refresh a token", func(c *change) error {
 		stolen = nil
 		value, token, err := c.refreshable(refreshHash, client)
 		if err != nil {
@@ -55,7 +59,7 @@ func (a *Accounts) RefreshTool(ctx context.Context, refreshHash [32]byte, client
 		return Issued{}, asError(err)
 	}
 	if stolen != nil {
-		a.keys.took(*stolen)
+		ts.keys.took(*stolen)
 		return Issued{}, ErrTokenReused
 	}
 	return pair, nil
