@@ -13,8 +13,8 @@
 // # While somebody is here
 //
 // A sign-in proves an identity once; what it proved grows old. The account therefore keeps the newest refresh token, sealed: its
-// [Proof] (proof.go). While a session lives, [Accounts.RenewProofs] uses it before Config.Renew is over and writes what the provider
-// says now, like a sign-in would (proof_renew.go). A refresh token may be good for one use only, so one replica at a time uses
+// [RefreshGrant] (refresh_grant.go). While a session lives, [Accounts.RenewProofs] uses it before Config.Renew is over and writes what the provider
+// says now, like a sign-in would (refresh.go). A refresh token may be good for one use only, so one replica at a time uses
 // it, under a lease, and the token that takes its place is stored before anything else happens. What a provider says of a token
 // that is not the newest any more is not listened to: nobody is signed out by a lost race.
 //

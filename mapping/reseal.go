@@ -12,7 +12,7 @@ import (
 // errLost: no key of the ring opens it.
 var errLost = errors.New("no key of the ring opens it")
 
-// Reseal seals the stored keys and proofs again, with the primary key of the ring, so that the older keys of the ring are needed
+// Reseal seals the stored keys and refresh grants again, with the primary key of the ring, so that the older keys of the ring are needed
 // for them no more. It says how many it sealed, and how many cannot be opened by any key of the ring: those are useless, and
 // are replaced when they are needed.
 func (a *Accounts) Reseal(ctx context.Context) (sealed, lost int, err error) {
@@ -72,17 +72,17 @@ func (ks *vexaKeys) reseal(ctx context.Context, keyID string) (done bool, err er
 	return done, err
 }
 
-// resealProof seals the proof of an account again, while nobody renews it: who does takes a proof that is sealed otherwise for a
+// reseal seals the refresh grant of an account again, while nobody renews it: who does takes a refresh grant that is sealed otherwise for a
 // newer one, and would throw away the token that the provider has just given.
 func (g *refreshGrants) reseal(ctx context.Context, accountID string) (done bool, err error) {
-	release, err := g.alone(ctx, accountID)
+	release, err := g.awaitLease(ctx, accountID)
 	if err != nil {
 		return false, err
 	}
 	defer release()
-	err = g.change(ctx, "seal a proof again", func(c *change) error {
+	err = g.change(ctx, "seal a refresh grant again", func(c *change) error {
 		done = false
-		p, err := c.Proof(accountID)
+		p, err := c.RefreshGrant(accountID)
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
@@ -97,17 +97,17 @@ func (g *refreshGrants) reseal(ctx context.Context, accountID string) (done bool
 			return err
 		}
 		done = true
-		return c.PutProof(p)
+		return c.PutRefreshGrant(p)
 	})
 	return done, err
 }
 
-// proofAlone takes the lease under which a proof is renewed, and waits for whoever is renewing it.
-func (g *refreshGrants) alone(ctx context.Context, accountID string) (release func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, proofLease)
+// awaitLease takes the lease under which a refresh grant is renewed, and waits for whoever is renewing it.
+func (g *refreshGrants) awaitLease(ctx context.Context, accountID string) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, refreshLease)
 	defer cancel()
 	for {
-		_, release, err = g.lease(ctx, "proof:"+accountID, proofLease)
+		_, release, err = g.lease(ctx, leaseOfGrant(accountID), refreshLease)
 		if !errors.Is(err, ErrLeaseHeld) {
 			return release, err
 		}
@@ -158,8 +158,8 @@ func (ks *vexaKeys) resealWorn(ctx context.Context) error {
 	return nil
 }
 
-// refreshedSeal is a proof that is sealed by the primary key, whichever had sealed it.
-func (g *refreshGrants) refreshedSeal(p Proof) (Proof, error) {
+// refreshedSeal is a refresh grant that is sealed by the primary key, whichever had sealed it.
+func (g *refreshGrants) refreshedSeal(p RefreshGrant) (RefreshGrant, error) {
 	if !g.ring.Stale(p.Sealed) {
 		return p, nil
 	}

@@ -60,12 +60,12 @@ func TestReseal(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.view(func(tx mapping.Tx) error {
-		p, err := tx.Proof(acc.ID)
+		p, err := tx.RefreshGrant(acc.ID)
 		if err != nil {
 			return err
 		}
 		if token, err := newest.Open(keyring.ProviderToken, p.Sealed, []byte(acc.ID)); string(token) != "rt-1" {
-			t.Errorf("the proof is another: %v", err)
+			t.Errorf("the refresh grant is another: %v", err)
 		}
 		return nil
 	})
@@ -107,7 +107,7 @@ func TestResealByTheWay(t *testing.T) {
 	w.clock.advance(12 * time.Minute)
 	sealed := func() (fresh bool) {
 		w.view(func(tx mapping.Tx) error {
-			p, err := tx.Proof(acc.ID)
+			p, err := tx.RefreshGrant(acc.ID)
 			if err != nil {
 				return err
 			}
@@ -130,6 +130,6 @@ func TestResealByTheWay(t *testing.T) {
 	w.due(acc)
 	asked := d.times()
 	if renew(t, w.replica(d.option)); d.times() != asked+1 {
-		t.Error("the proof is not the provider's any more")
+		t.Error("the refresh grant is not the provider's any more")
 	}
 }

@@ -150,7 +150,7 @@ func (c *change) endAll(acc Account, event, reason, actor string) error {
 	if err := c.shrink(acc.ID, ""); err != nil {
 		return err
 	}
-	if err := c.DeleteProof(acc.ID); err != nil {
+	if err := c.DeleteRefreshGrant(acc.ID); err != nil {
 		return err
 	}
 	e := about(acc, event)

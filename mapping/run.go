@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	outboxEvery = 2 * time.Second // what other processes wrote down; what this one did is looked at at once
-	renewEvery  = time.Minute
-	proofEvery  = 10 * time.Second // more often where the time that a proof counts for is very short
-	purgeEvery  = 10 * time.Minute // of tokens that have expired, which nobody can use
+	outboxEvery  = 2 * time.Second // what other processes wrote down; what this one did is looked at at once
+	renewEvery   = time.Minute
+	refreshEvery = 10 * time.Second // more often where the time that a refresh grant counts for is very short
+	purgeEvery   = 10 * time.Minute // of tokens that have expired, which nobody can use
 )
 
 // Run does what goes on behind the requests, until ctx is done: it deletes revoked keys at Vexa, asks providers again about the
@@ -23,7 +23,7 @@ func (a *Accounts) Run(ctx context.Context) error {
 	loops, loopCtx := errgroup.WithContext(ctx)
 	loops.Go(func() error { return a.every(loopCtx, outboxEvery, a.keys.kick, a.outbox) })
 	loops.Go(func() error { return a.every(loopCtx, renewEvery, nil, a.keys.renewDue) })
-	loops.Go(func() error { return a.every(loopCtx, min(proofEvery, a.grants.lifetime/8), nil, a.grants.renewDue) })
+	loops.Go(func() error { return a.every(loopCtx, min(refreshEvery, a.grants.lifetime/8), nil, a.grants.renewDue) })
 	loops.Go(func() error { return a.every(loopCtx, purgeEvery, nil, a.purge) })
 	loops.Go(func() error { return a.every(loopCtx, a.reconcileEvery, nil, a.keys.reconcileAndTell) })
 	err := loops.Wait()

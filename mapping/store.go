@@ -40,7 +40,7 @@ type Store interface {
 type Tx interface {
 	CheckLease(l Lease) error // ErrLeaseLost when it is no longer ours
 
-	ProofTx
+	RefreshGrantTx
 	ReplayTx
 	TokenTx
 

@@ -48,7 +48,7 @@ func (c *change) endTokens(acc Account, reason, actor string) (live int, err err
 // purgeBatch is how many expired tokens are dealt with at a time.
 const purgeBatch = 500
 
-// PurgeTokens forgets the tokens that have expired, and revokes the keys that only they needed. The proofs of people who have
+// PurgeTokens forgets the tokens that have expired, and revokes the keys that only they needed. The refresh grants of people who have
 // neither a session nor a token left go with them: nobody would renew them, and what is not kept cannot be stolen.
 func (a *Accounts) PurgeTokens(ctx context.Context) (purged int, err error) {
 	purged, err = a.tokens.purge(ctx)
@@ -59,7 +59,7 @@ func (a *Accounts) PurgeTokens(ctx context.Context) (purged int, err error) {
 		if _, err := c.PurgeTokenValues(c.now); err != nil {
 			return err
 		}
-		_, err := c.PurgeProofs(c.now.Add(-a.grants.lifetime))
+		_, err := c.PurgeRefreshGrants(c.now.Add(-a.grants.lifetime))
 		return err
 	}))
 }

@@ -183,7 +183,7 @@ func TestTokenValues(t *testing.T) {
 	})
 }
 
-// A token keeps its owner's proof as a session does; what neither needs is purged once it has been due for long enough.
+// A token keeps its owner's refresh grant as a session does; what neither needs is purged once it has been due for long enough.
 func TestProofsOfTokens(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s := db.open(t)
@@ -195,7 +195,7 @@ func TestProofsOfTokens(t *testing.T) {
 				if id == "new" {
 					renew = at(20)
 				}
-				if err := tx.PutProof(mapping.Proof{AccountID: id, Provider: "okta", Sealed: []byte(id), RenewAt: renew}); err != nil {
+				if err := tx.PutRefreshGrant(mapping.RefreshGrant{AccountID: id, Provider: "okta", Sealed: []byte(id), RenewAt: renew}); err != nil {
 					return err
 				}
 			}
@@ -207,9 +207,9 @@ func TestProofsOfTokens(t *testing.T) {
 		due := func(minutes int, want string) {
 			t.Helper()
 			view(t, s, func(tx mapping.Tx) error {
-				proofs, err := tx.ProofsDue(at(minutes), at(minutes), 10)
+				due, err := tx.RefreshGrantsDue(at(minutes), at(minutes), 10)
 				var ids []string
-				for _, p := range proofs {
+				for _, p := range due {
 					ids = append(ids, p.AccountID)
 				}
 				if got := strings.Join(ids, " "); got != want {
@@ -222,18 +222,18 @@ func TestProofsOfTokens(t *testing.T) {
 		due(59, "ada")
 		due(60, "")
 		update(t, s, func(tx mapping.Tx) error {
-			n, err := tx.PurgeProofs(at(10))
+			n, err := tx.PurgeRefreshGrants(at(10))
 			if n != 1 { // bob's; eve's token is over, but was not forgotten yet
 				t.Errorf("purged %d", n)
 			}
 			return err
 		})
 		view(t, s, func(tx mapping.Tx) error {
-			if _, err := tx.Proof("bob"); !errors.Is(err, mapping.ErrNotFound) {
+			if _, err := tx.RefreshGrant("bob"); !errors.Is(err, mapping.ErrNotFound) {
 				t.Errorf("bob's: %v", err)
 			}
 			for _, id := range []string{"ada", "eve", "new"} {
-				if _, err := tx.Proof(id); err != nil {
+				if _, err := tx.RefreshGrant(id); err != nil {
 					t.Errorf("%s's: %v", id, err)
 				}
 			}

@@ -14,18 +14,18 @@ func TestProofs(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s := db.open(t)
 		put(t, s, account("ada", 0), account("bob", 0), account("eve", 0), account("kim", 0))
-		ada := mapping.Proof{AccountID: "ada", Provider: "okta", Sealed: []byte{1, 0, 255}, RenewAt: at(20), Attempts: 3}
-		bob := mapping.Proof{AccountID: "bob", Provider: "okta", Sealed: []byte{2}, RenewAt: at(10)}
-		eve := mapping.Proof{AccountID: "eve", Provider: "okta", Sealed: []byte{3}, RenewAt: at(10)}
-		kim := mapping.Proof{AccountID: "kim", Provider: "okta", Sealed: []byte{4}, RenewAt: at(40)}
+		ada := mapping.RefreshGrant{AccountID: "ada", Provider: "okta", Sealed: []byte{1, 0, 255}, RenewAt: at(20), Attempts: 3}
+		bob := mapping.RefreshGrant{AccountID: "bob", Provider: "okta", Sealed: []byte{2}, RenewAt: at(10)}
+		eve := mapping.RefreshGrant{AccountID: "eve", Provider: "okta", Sealed: []byte{3}, RenewAt: at(10)}
+		kim := mapping.RefreshGrant{AccountID: "kim", Provider: "okta", Sealed: []byte{4}, RenewAt: at(40)}
 		update(t, s, func(tx mapping.Tx) error {
-			return errors.Join(tx.PutProof(ada), tx.PutProof(bob), tx.PutProof(eve), tx.PutProof(kim))
+			return errors.Join(tx.PutRefreshGrant(ada), tx.PutRefreshGrant(bob), tx.PutRefreshGrant(eve), tx.PutRefreshGrant(kim))
 		})
 		create(t, s, session("s1", "ada", 0), session("s2", "bob", 5), session("s3", "bob", 6), session("s4", "kim", 0)) // eve has none
 
 		due := func(minutes, usedSince, most int) (ids []string) {
 			view(t, s, func(tx mapping.Tx) error {
-				found, err := tx.ProofsDue(at(minutes), at(usedSince), most)
+				found, err := tx.RefreshGrantsDue(at(minutes), at(usedSince), most)
 				for _, p := range found {
 					ids = append(ids, p.AccountID)
 				}
@@ -51,20 +51,22 @@ func TestProofs(t *testing.T) {
 
 		ada.Sealed, ada.RenewAt, ada.Attempts = []byte{9}, at(33), 0
 		update(t, s, func(tx mapping.Tx) error {
-			return errors.Join(tx.PutProof(ada), tx.DeleteProof("bob"), tx.DeleteProof("bob"))
+			return errors.Join(tx.PutRefreshGrant(ada), tx.DeleteRefreshGrant("bob"), tx.DeleteRefreshGrant("bob"))
 		})
 		view(t, s, func(tx mapping.Tx) error {
-			got, err := tx.Proof("ada")
+			got, err := tx.RefreshGrant("ada")
 			if diff := cmp.Diff(ada, got); diff != "" {
 				t.Error(diff)
 			}
-			if _, missing := tx.Proof("bob"); !errors.Is(missing, mapping.ErrNotFound) {
+			if _, missing := tx.RefreshGrant("bob"); !errors.Is(missing, mapping.ErrNotFound) {
 				t.Errorf("deleted: %v", missing)
 			}
 			return err
 		})
-		if err := s.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutProof(mapping.Proof{AccountID: "nobody", Sealed: []byte{1}}) }); !errors.Is(err, mapping.ErrNotFound) {
-			t.Errorf("a proof of nobody: %v", err)
+		if err := s.Update(t.Context(), func(tx mapping.Tx) error {
+			return tx.PutRefreshGrant(mapping.RefreshGrant{AccountID: "nobody", Sealed: []byte{1}})
+		}); !errors.Is(err, mapping.ErrNotFound) {
+			t.Errorf("a refresh grant of nobody: %v", err)
 		}
 	})
 }

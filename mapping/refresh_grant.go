@@ -11,17 +11,17 @@ import (
 	"vexa-sso/oidc"
 )
 
-// Directory is what the proof of an account needs of an identity provider. *oidc.Provider is one.
+// Directory is what the refresh grant of an account needs of an identity provider. *oidc.Provider is one.
 type Directory interface {
 	// Refresh uses a refresh token: who the person is now, and the token to keep from now on. Where it returns both a SignIn and
 	// an error, the token was used up and that SignIn holds its successor, and nothing else.
 	Refresh(ctx context.Context, refreshToken string, was oidc.Identity) (*oidc.SignIn, error)
 }
 
-// Proof is the means to ask a provider again about somebody who is not there: the newest refresh token that it gave for them. It
+// RefreshGrant is the means to ask a provider again about somebody who is not there: the newest refresh token that it gave for them. It
 // belongs to the account, however many sessions that has. An account without one is proven anew only when the person passes by
 // the provider. When the provider last vouched for them is Account.ProvenAt.
-type Proof struct {
+type RefreshGrant struct {
 	AccountID string
 	Provider  string // who gave the token
 	Sealed    []byte // the token, bound to the account; never the same bytes twice
@@ -29,7 +29,7 @@ type Proof struct {
 	Attempts  int // to renew it that led nowhere, since the last that did
 }
 
-// refreshGrants is the part of Accounts that keeps the refresh tokens and asks the providers with them (proof_renew.go).
+// refreshGrants is the part of Accounts that keeps the refresh tokens and asks the providers with them (refresh.go).
 type refreshGrants struct {
 	*ledger
 	accounts    accountWriter
@@ -46,23 +46,23 @@ type accountWriter interface {
 	revoke(ctx context.Context, r Revocation, fn func(*change, Account) error) error
 }
 
-// ProofTx is the part of a transaction that is about proofs. Get-methods return ErrNotFound, deleting what is not there is no
+// RefreshGrantTx is the part of a transaction that is about refresh grants. Get-methods return ErrNotFound, deleting what is not there is no
 // error.
-type ProofTx interface {
-	Proof(accountID string) (Proof, error)
-	PutProof(p Proof) error
-	DeleteProof(accountID string) error
+type RefreshGrantTx interface {
+	RefreshGrant(accountID string) (RefreshGrant, error)
+	PutRefreshGrant(p RefreshGrant) error
+	DeleteRefreshGrant(accountID string) error
 
-	// ProofsDue returns proofs whose RenewAt has come, of accounts that have a token that has not expired by now, or a session
+	// RefreshGrantsDue returns refresh grants whose RenewAt has come, of accounts that have a token that has not expired by now, or a session
 	// that has not either and was used since usedSince: at most so many, the longest due first.
-	ProofsDue(now, usedSince time.Time, most int) ([]Proof, error)
+	RefreshGrantsDue(now, usedSince time.Time, most int) ([]RefreshGrant, error)
 
-	// PurgeProofs deletes the proofs of accounts that have neither a session nor a token, and that were due before that time: a
+	// PurgeRefreshGrants deletes the refresh grants of accounts that have neither a session nor a token, and that were due before that time: a
 	// younger one may be that of a sign-in that is just being made. It says how many.
-	PurgeProofs(dueBefore time.Time) (int, error)
+	PurgeRefreshGrants(dueBefore time.Time) (int, error)
 }
 
-// Keep makes the refresh token of a sign-in the account's proof, in place of the one before. It is of the provider that the account's
+// Keep makes the refresh token of a sign-in the account's refresh grant, in place of the one before. It is of the provider that the account's
 // identity was last proven by: one person can come through two that are the same organisation. An empty token changes nothing: the
 // one before is still good. The error is an *Error.
 func (a *Accounts) Keep(ctx context.Context, acc Account, refreshToken string) error {
@@ -73,18 +73,18 @@ func (a *Accounts) Keep(ctx context.Context, acc Account, refreshToken string) e
 	if err != nil {
 		return asError(err)
 	}
-	p := Proof{AccountID: acc.ID, Provider: acc.Identity.Provider, Sealed: sealed, RenewAt: a.grants.renewAt()}
-	return asError(a.change(ctx, "keep the proof", func(c *change) error { return c.PutProof(p) }))
+	p := RefreshGrant{AccountID: acc.ID, Provider: acc.Identity.Provider, Sealed: sealed, RenewAt: a.grants.renewAt()}
+	return asError(a.change(ctx, "keep the refresh grant", func(c *change) error { return c.PutRefreshGrant(p) }))
 }
 
-// Proven returns the account, and whether its proof is renewed without the person being there. The error is an *Error or
+// Proven returns the account, and whether its refresh grant is renewed without the person being there. The error is an *Error or
 // ErrNotFound.
 func (a *Accounts) Proven(ctx context.Context, id string) (acc Account, alone bool, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
 		if acc, err = tx.Account(id); err != nil {
 			return err
 		}
-		_, err = tx.Proof(id)
+		_, err = tx.RefreshGrant(id)
 		alone = err == nil
 		if errors.Is(err, ErrNotFound) {
 			return nil
@@ -100,20 +100,20 @@ func (a *Accounts) Proven(ctx context.Context, id string) (acc Account, alone bo
 func (g *refreshGrants) seal(accountID, refreshToken string) ([]byte, error) {
 	sealed, err := g.ring.Seal(keyring.ProviderToken, []byte(refreshToken), []byte(accountID))
 	if err != nil {
-		return nil, fmt.Errorf("seal the proof of account %s: %w", accountID, err)
+		return nil, fmt.Errorf("seal the refresh grant of account %s: %w", accountID, err)
 	}
 	return sealed, nil
 }
 
-func (g *refreshGrants) open(p Proof) (string, error) {
+func (g *refreshGrants) open(p RefreshGrant) (string, error) {
 	token, err := g.ring.Open(keyring.ProviderToken, p.Sealed, []byte(p.AccountID))
 	if err != nil {
-		return "", fmt.Errorf("open the proof of account %s: %w", p.AccountID, err)
+		return "", fmt.Errorf("open the refresh grant of account %s: %w", p.AccountID, err)
 	}
 	return string(token), nil
 }
 
-// renewAt is when a proof of now is renewed: in the second half of the time that it counts for, which leaves a quarter of
+// renewAt is when a refresh grant of now is renewed: in the second half of the time that it counts for, which leaves a quarter of
 // that time for what goes wrong, and not all at once where many signed in at once.
 func (g *refreshGrants) renewAt() time.Time {
 	return g.now().Add(g.lifetime/2 + g.random.upTo(g.lifetime/4))

@@ -102,7 +102,7 @@ func TestEndIsNotUndoneByARenewalUnderWay(t *testing.T) {
 	}
 }
 
-// A proof stays while anybody needs it, and not longer.
+// A refresh grant stays while anybody needs it, and not longer.
 func TestProofGoesWithTheLastWhoNeedsIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -133,7 +133,7 @@ func TestProofGoesWithTheLastWhoNeedsIt(t *testing.T) {
 	w.clock.advance(time.Hour)
 	has(false)
 	w.view(func(tx mapping.Tx) error {
-		if _, err := tx.Proof(acc.ID); !errors.Is(err, mapping.ErrNotFound) {
+		if _, err := tx.RefreshGrant(acc.ID); !errors.Is(err, mapping.ErrNotFound) {
 			t.Errorf("%v", err)
 		}
 		return nil

@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	proofsAtOnce   = 8                // renewals under way on one replica
-	proofsPerRound = 500              // looked up at a time
-	refreshTimeout = 30 * time.Second // of one renewal, all its calls to the provider together, and keeping the new token
-	proofLease     = time.Minute      // longer, so that it is never lost to a renewal that still runs
-	firstRepeat    = 10 * time.Second // of a renewal that led nowhere: within the time for which providers let an answer that got lost be asked for again …
-	longestRepeat  = 5 * time.Minute  // … then twice as long each time, up to this
-	keepRetry      = 500 * time.Millisecond
+	refreshesAtOnce   = 8                // renewals under way on one replica
+	refreshesPerRound = 500              // looked up at a time
+	refreshTimeout    = 30 * time.Second // of one renewal, all its calls to the provider together, and keeping the new token
+	refreshLease      = time.Minute      // longer, so that it is never lost to a renewal that still runs
+	firstRepeat       = 10 * time.Second // of a renewal that led nowhere: within the time for which providers let an answer that got lost be asked for again …
+	longestRepeat     = 5 * time.Minute  // … then twice as long each time, up to this
+	keepRetry         = 500 * time.Millisecond
 )
 
-// errNewerProof: while we asked with one refresh token, a newer one was stored. What the provider said of the old one says
+// errNewerGrant: while we asked with one refresh token, a newer one was stored. What the provider said of the old one says
 // nothing any more.
-var errNewerProof = errors.New("the account has a newer proof")
+var errNewerGrant = errors.New("the account has a newer refresh grant")
 
-// RenewProofs asks the providers again about everybody who is using Vexa, or has a token with which a program may, and whose proof
+// RenewProofs asks the providers again about everybody who is using Vexa, or has a token with which a program may, and whose refresh grant
 // is due. Who they are now is written to
 // the account like at a sign-in: grants follow, and keys that have become too wide are revoked (D9). Whoever their provider does not
 // vouch for any more loses everything. A provider that is down ends nothing. Any number of replicas may do it at the same time:
@@ -38,17 +38,17 @@ func (g *refreshGrants) renewDue(ctx context.Context) error {
 	if len(g.directories) == 0 {
 		return nil
 	}
-	var due []Proof
+	var due []RefreshGrant
 	err := g.store.View(ctx, func(tx Tx) (err error) {
 		now := g.now()
-		due, err = tx.ProofsDue(now, now.Add(-g.idle), proofsPerRound)
+		due, err = tx.RefreshGrantsDue(now, now.Add(-g.idle), refreshesPerRound)
 		return err
 	})
 	if err != nil {
-		return asError(fmt.Errorf("look for proofs that are due: %w", err))
+		return asError(fmt.Errorf("look for refresh grants that are due: %w", err))
 	}
 	renewing, renewingCtx := errgroup.WithContext(ctx)
-	renewing.SetLimit(proofsAtOnce)
+	renewing.SetLimit(refreshesAtOnce)
 	for _, p := range due {
 		renewing.Go(func() error {
 			if renewingCtx.Err() != nil || g.quiet.silent(p.Provider, g.now()) {
@@ -60,14 +60,18 @@ func (g *refreshGrants) renewDue(ctx context.Context) error {
 	return asError(renewing.Wait())
 }
 
-// renewProof renews the proof of one account, unless another replica does.
+// leaseOfGrant names the lease under which a refresh grant is used. The name is older than the word: replicas of either version take
+// the same one.
+func leaseOfGrant(accountID string) string { return "proof:" + accountID }
+
+// renew renews the refresh grant of one account, unless another replica does.
 func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
-	_, release, err := g.lease(ctx, "proof:"+accountID, proofLease)
+	_, release, err := g.lease(ctx, leaseOfGrant(accountID), refreshLease)
 	if errors.Is(err, ErrLeaseHeld) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("renew the proof of account %s: %w", accountID, err)
+		return fmt.Errorf("renew the refresh grant of account %s: %w", accountID, err)
 	}
 	defer release()
 	acc, used, err := g.due(ctx, accountID)
@@ -80,7 +84,7 @@ func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
 	}
 	token, err := g.open(*used)
 	if err != nil {
-		g.log.ErrorContext(ctx, "proof not renewed", "account", accountID, "error", err, "remedy", "put the key ring back that sealed it, or let the person sign in again")
+		g.log.ErrorContext(ctx, "refresh grant not renewed", "account", accountID, "error", err, "remedy", "put the key ring back that sealed it, or let the person sign in again")
 		return g.putOff(ctx, *used, 0)
 	}
 	// From here on we see it through, whoever loses patience: the answer may hold the only token that is still good.
@@ -90,11 +94,11 @@ func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
 	return g.settle(ctx, acc, *used, signIn, err)
 }
 
-// dueProof reads, under the lease, the account and its proof; nil when there is nothing to do any more.
-func (g *refreshGrants) due(ctx context.Context, accountID string) (acc Account, due *Proof, err error) {
+// due reads, under the lease, the account and its refresh grant; nil when there is nothing to do any more.
+func (g *refreshGrants) due(ctx context.Context, accountID string) (acc Account, due *RefreshGrant, err error) {
 	err = g.store.View(ctx, func(tx Tx) error {
 		due = nil
-		p, err := tx.Proof(accountID)
+		p, err := tx.RefreshGrant(accountID)
 		if errors.Is(err, ErrNotFound) || err == nil && g.now().Before(p.RenewAt) {
 			return nil
 		}
@@ -106,16 +110,16 @@ func (g *refreshGrants) due(ctx context.Context, accountID string) (acc Account,
 		return err
 	})
 	if err != nil {
-		return Account{}, nil, fmt.Errorf("read the proof of account %s: %w", accountID, err)
+		return Account{}, nil, fmt.Errorf("read the refresh grant of account %s: %w", accountID, err)
 	}
 	return acc, due, nil
 }
 
-// settleProof does what follows from the provider's answer. The new token comes first of all.
-func (g *refreshGrants) settle(ctx context.Context, acc Account, used Proof, signIn *oidc.SignIn, refusal error) error {
+// settle does what follows from the provider's answer. The new token comes first of all.
+func (g *refreshGrants) settle(ctx context.Context, acc Account, used RefreshGrant, signIn *oidc.SignIn, refusal error) error {
 	if signIn != nil && signIn.RefreshToken != "" {
 		next, err := g.swap(ctx, used, signIn.RefreshToken)
-		if errors.Is(err, errNewerProof) {
+		if errors.Is(err, errNewerGrant) {
 			return nil
 		}
 		if err != nil {
@@ -140,13 +144,13 @@ func (g *refreshGrants) settle(ctx context.Context, acc Account, used Proof, sig
 	case oidc.CodeProviderUnavailable:
 		g.quiet.hush(used.Provider, g.now().Add(max(said.RetryAfter, firstRepeat)))
 	}
-	g.log.WarnContext(ctx, "proof not renewed; it will be tried again", "account", acc.ID, "provider", used.Provider, "attempts", used.Attempts+1, "error", said, "remedy", said.Remedy)
+	g.log.WarnContext(ctx, "refresh grant not renewed; it will be tried again", "account", acc.ID, "provider", used.Provider, "attempts", used.Attempts+1, "error", said, "remedy", said.Remedy)
 	return g.putOff(ctx, used, said.RetryAfter)
 }
 
 // vouched writes what the provider says of the person now, and when it said so. Every replica hears of it: one that holds the
 // account may be counting the time for which its tokens go on without the provider's word.
-func (g *refreshGrants) vouched(ctx context.Context, acc Account, p Proof, id oidc.Identity) error {
+func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant, id oidc.Identity) error {
 	if id.Subject != acc.Subject {
 		g.log.ErrorContext(ctx, "a provider renewed another identity than was asked for; nothing is changed", "account", acc.ID, "provider", p.Provider)
 		return g.drop(ctx, p)
@@ -154,7 +158,7 @@ func (g *refreshGrants) vouched(ctx context.Context, acc Account, p Proof, id oi
 	before := g.decide(acc)
 	// Unless all they had was ended meanwhile, or they came by themselves: neither is to be undone by an answer that was under way.
 	_, d, err := g.accounts.prove(ctx, id, func(c *change) error { return c.isCurrent(p) })
-	if errors.Is(err, errNewerProof) {
+	if errors.Is(err, errNewerGrant) {
 		return nil
 	}
 	if err != nil {
@@ -165,8 +169,8 @@ func (g *refreshGrants) vouched(ctx context.Context, acc Account, p Proof, id oi
 		return err
 	}
 	next.RenewAt, next.Attempts = g.renewAt(), 0
-	return ignoring(errNewerProof, g.change(ctx, "write when the proof is due", func(c *change) error {
-		if err := c.replaceProof(p, next); err != nil {
+	return ignoring(errNewerGrant, g.change(ctx, "write when the refresh grant is due", func(c *change) error {
+		if err := c.replaceRefreshGrant(p, next); err != nil {
 			return err
 		}
 		if had, has := grantOf(before).Scopes, grantOf(d).Scopes; had != has {
@@ -181,11 +185,11 @@ func (g *refreshGrants) vouched(ctx context.Context, acc Account, p Proof, id oi
 
 // endAccess takes everything from somebody whom their provider does not vouch for any more. The account stays active: whoever the
 // provider lets in again may sign in again.
-func (g *refreshGrants) endAccess(ctx context.Context, acc Account, used Proof, said *oidc.Error) error {
+func (g *refreshGrants) endAccess(ctx context.Context, acc Account, used RefreshGrant, said *oidc.Error) error {
 	reason := fmt.Sprintf("the provider ended their access (%s)", said.Code)
 	g.log.InfoContext(ctx, "the provider ended somebody's access", "account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
 	r := Revocation{Kind: RevokeAccount, Account: acc.ID, Reason: reason}
-	return ignoring(errNewerProof, g.accounts.revoke(ctx, r, func(c *change, acc Account) error {
+	return ignoring(errNewerGrant, g.accounts.revoke(ctx, r, func(c *change, acc Account) error {
 		if err := c.isCurrent(used); err != nil {
 			return err
 		}
@@ -193,9 +197,9 @@ func (g *refreshGrants) endAccess(ctx context.Context, acc Account, used Proof, 
 	}))
 }
 
-// swapProof stores the token that the provider gave in place of the one that it took. It does not give up lightly: where tokens
+// swap stores the token that the provider gave in place of the one that it took. It does not give up lightly: where tokens
 // rotate, this one is the only one that is still good.
-func (g *refreshGrants) swap(ctx context.Context, used Proof, token string) (Proof, error) {
+func (g *refreshGrants) swap(ctx context.Context, used RefreshGrant, token string) (RefreshGrant, error) {
 	sealed, err := g.seal(used.AccountID, token)
 	if err != nil {
 		return used, err
@@ -203,7 +207,7 @@ func (g *refreshGrants) swap(ctx context.Context, used Proof, token string) (Pro
 	next := used
 	next.Sealed = sealed
 	for {
-		err = g.change(ctx, "store the new refresh token", func(c *change) error { return c.replaceProof(used, next) })
+		err = g.change(ctx, "store the new refresh token", func(c *change) error { return c.replaceRefreshGrant(used, next) })
 		if !errors.Is(err, ErrStoreUnavailable) {
 			return next, err
 		}
@@ -215,8 +219,8 @@ func (g *refreshGrants) swap(ctx context.Context, used Proof, token string) (Pro
 	}
 }
 
-// putOffProof sets when a renewal that led nowhere is tried again.
-func (g *refreshGrants) putOff(ctx context.Context, used Proof, atLeast time.Duration) error {
+// putOff sets when a renewal that led nowhere is tried again.
+func (g *refreshGrants) putOff(ctx context.Context, used RefreshGrant, atLeast time.Duration) error {
 	next := used
 	wait := longestRepeat
 	if used.Attempts < 5 {
@@ -224,33 +228,33 @@ func (g *refreshGrants) putOff(ctx context.Context, used Proof, atLeast time.Dur
 	}
 	next.Attempts++
 	next.RenewAt = g.now().Add(max(wait, atLeast))
-	return ignoring(errNewerProof, g.change(ctx, "put off a renewal", func(c *change) error { return c.replaceProof(used, next) }))
+	return ignoring(errNewerGrant, g.change(ctx, "put off a renewal", func(c *change) error { return c.replaceRefreshGrant(used, next) }))
 }
 
-// dropProof forgets a token that is of no use any more. From then on the person is proven when they pass by the provider.
-func (g *refreshGrants) drop(ctx context.Context, used Proof) error {
-	r := Revocation{Kind: RevokeGrant, Account: used.AccountID, Reason: "the proof can only be renewed by the person"}
-	return ignoring(errNewerProof, g.accounts.revoke(ctx, r, func(c *change, _ Account) error {
+// drop forgets a token that is of no use any more. From then on the person is proven when they pass by the provider.
+func (g *refreshGrants) drop(ctx context.Context, used RefreshGrant) error {
+	r := Revocation{Kind: RevokeGrant, Account: used.AccountID, Reason: "the refresh grant can only be renewed by the person"}
+	return ignoring(errNewerGrant, g.accounts.revoke(ctx, r, func(c *change, _ Account) error {
 		if err := c.isCurrent(used); err != nil {
 			return err
 		}
-		return c.DeleteProof(used.AccountID)
+		return c.DeleteRefreshGrant(used.AccountID)
 	}))
 }
 
-// replaceProof writes a proof in place of the one that was used, if that is still the account's.
-func (c *change) replaceProof(used, next Proof) error {
+// replaceRefreshGrant writes a refresh grant in place of the one that was used, if that is still the account's.
+func (c *change) replaceRefreshGrant(used, next RefreshGrant) error {
 	if err := c.isCurrent(used); err != nil {
 		return err
 	}
-	return c.PutProof(next)
+	return c.PutRefreshGrant(next)
 }
 
-// isCurrent returns errNewerProof unless the account's proof is still the one that was used.
-func (c *change) isCurrent(used Proof) error {
-	now, err := c.Proof(used.AccountID)
+// isCurrent returns errNewerGrant unless the account's refresh grant is still the one that was used.
+func (c *change) isCurrent(used RefreshGrant) error {
+	now, err := c.RefreshGrant(used.AccountID)
 	if errors.Is(err, ErrNotFound) || err == nil && !bytes.Equal(now.Sealed, used.Sealed) {
-		return errNewerProof
+		return errNewerGrant
 	}
 	return err
 }

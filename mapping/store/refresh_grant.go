@@ -6,27 +6,28 @@ import (
 	"vexa-sso/mapping"
 )
 
-const selectProof = `SELECT account_id, provider, sealed, renew_at, attempts FROM proofs `
+// The table keeps the name that it began with: a refresh grant is what proves somebody anew.
+const selectRefreshGrant = `SELECT account_id, provider, sealed, renew_at, attempts FROM proofs `
 
-func scanProof(row scanner) (p mapping.Proof, err error) {
+func scanRefreshGrant(row scanner) (p mapping.RefreshGrant, err error) {
 	err = row.Scan(&p.AccountID, &p.Provider, &p.Sealed, moment{&p.RenewAt}, &p.Attempts)
 	return p, err
 }
 
-func (t *tx) Proof(accountID string) (mapping.Proof, error) {
-	return one(t, "reading the proof", scanProof, selectProof+`WHERE account_id = $1`, accountID)
+func (t *tx) RefreshGrant(accountID string) (mapping.RefreshGrant, error) {
+	return one(t, "reading the refresh grant", scanRefreshGrant, selectRefreshGrant+`WHERE account_id = $1`, accountID)
 }
 
-func (t *tx) ProofsDue(now, usedSince time.Time, most int) ([]mapping.Proof, error) {
-	return many(t, "reading the proofs that are due", scanProof, selectProof+`
+func (t *tx) RefreshGrantsDue(now, usedSince time.Time, most int) ([]mapping.RefreshGrant, error) {
+	return many(t, "reading the refresh grants that are due", scanRefreshGrant, selectRefreshGrant+`
 		WHERE renew_at <= $1 AND (
 			EXISTS (SELECT 1 FROM sessions WHERE sessions.account_id = proofs.account_id AND sessions.expires_at > $1 AND sessions.last_seen >= $2)
 			OR EXISTS (SELECT 1 FROM tokens WHERE tokens.account_id = proofs.account_id AND tokens.expires_at > $1))
 		ORDER BY renew_at, account_id LIMIT $3`, micros(now), micros(usedSince), most)
 }
 
-func (t *tx) PutProof(p mapping.Proof) error {
-	_, err := t.exec("writing the proof", `
+func (t *tx) PutRefreshGrant(p mapping.RefreshGrant) error {
+	_, err := t.exec("writing the refresh grant", `
 		INSERT INTO proofs (account_id, provider, sealed, renew_at, attempts) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (account_id) DO UPDATE SET provider = excluded.provider, sealed = excluded.sealed, renew_at = excluded.renew_at,
 			attempts = excluded.attempts`,
@@ -34,14 +35,14 @@ func (t *tx) PutProof(p mapping.Proof) error {
 	return err
 }
 
-// DeleteProof implements [mapping.Tx]; a proof that is not there is deleted already.
-func (t *tx) DeleteProof(accountID string) error {
-	_, err := t.exec("deleting the proof", `DELETE FROM proofs WHERE account_id = $1`, accountID)
+// DeleteRefreshGrant implements [mapping.Tx]; a refresh grant that is not there is deleted already.
+func (t *tx) DeleteRefreshGrant(accountID string) error {
+	_, err := t.exec("deleting the refresh grant", `DELETE FROM proofs WHERE account_id = $1`, accountID)
 	return err
 }
 
-func (t *tx) PurgeProofs(dueBefore time.Time) (int, error) {
-	n, err := t.exec("purging proofs", `
+func (t *tx) PurgeRefreshGrants(dueBefore time.Time) (int, error) {
+	n, err := t.exec("purging refresh grants", `
 		DELETE FROM proofs WHERE renew_at < $1
 			AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.account_id = proofs.account_id)
 			AND NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.account_id = proofs.account_id)`, micros(dueBefore))

@@ -97,16 +97,16 @@ func (w *world) session(acc mapping.Account, id string) {
 	}
 }
 
-// due makes a proof due at once.
+// due makes a refresh grant due at once.
 func (w *world) due(acc mapping.Account) {
 	w.t.Helper()
 	if err := w.store.Update(w.t.Context(), func(tx mapping.Tx) error {
-		p, err := tx.Proof(acc.ID)
+		p, err := tx.RefreshGrant(acc.ID)
 		if err != nil {
 			return err
 		}
 		p.RenewAt = w.clock.Now()
-		return tx.PutProof(p)
+		return tx.PutRefreshGrant(p)
 	}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func renew(t *testing.T, a *mapping.Accounts) {
 	}
 }
 
-// A proof is renewed before session.renew is over, again and again, while a session lives, and no longer.
+// A refresh grant is renewed before session.renew is over, again and again, while a session lives, and no longer.
 func TestProofIsRenewedWhileASessionLives(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -161,7 +161,7 @@ func TestProofIsRenewedWhileASessionLives(t *testing.T) {
 	}
 }
 
-// D12: however many replicas ask at the moment when a proof is due, the provider is asked once, and nobody is signed out.
+// D12: however many replicas ask at the moment when a refresh grant is due, the provider is asked once, and nobody is signed out.
 func TestOneRenewalAtATime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -350,12 +350,12 @@ func TestSignInOverridesARenewalUnderWay(t *testing.T) {
 				t.Error("signed out")
 			}
 			if _, alone, err := a.Proven(t.Context(), acc.ID); err != nil || !alone {
-				t.Errorf("the newer proof is gone: %v", err)
+				t.Errorf("the newer refresh grant is gone: %v", err)
 			}
 			w.view(func(tx mapping.Tx) error {
-				p, err := tx.Proof(acc.ID)
+				p, err := tx.RefreshGrant(acc.ID)
 				if token, _ := w.ring.Open("provider-token", p.Sealed, []byte(acc.ID)); string(token) != "rt-of-the-newer-sign-in" {
-					t.Errorf("the proof is %q", token)
+					t.Errorf("the refresh grant is %q", token)
 				}
 				return err
 			})
@@ -363,7 +363,7 @@ func TestSignInOverridesARenewalUnderWay(t *testing.T) {
 	}
 }
 
-// Where only the person can renew the proof, that is known, and nothing is ended.
+// Where only the person can renew the refresh grant, that is known, and nothing is ended.
 func TestPersonIsNeeded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -389,19 +389,19 @@ func TestProofIsSealed(t *testing.T) {
 	other := w.signIn(a, person("tim"))
 	w.session(other, "s2")
 	w.view(func(tx mapping.Tx) error {
-		p, err := tx.Proof(acc.ID)
+		p, err := tx.RefreshGrant(acc.ID)
 		if err == nil && strings.Contains(string(p.Sealed), "rt-1") {
 			t.Error("not sealed")
 		}
 		return err
 	})
 	if err := w.store.Update(t.Context(), func(tx mapping.Tx) error {
-		p, err := tx.Proof(acc.ID)
+		p, err := tx.RefreshGrant(acc.ID)
 		if err != nil {
 			return err
 		}
 		p.AccountID = other.ID
-		return tx.PutProof(p)
+		return tx.PutRefreshGrant(p)
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -412,7 +412,7 @@ func TestProofIsSealed(t *testing.T) {
 	}
 }
 
-// The laws' suspension takes the proof along.
+// The laws' suspension takes the refresh grant along.
 func TestSuspensionForgetsTheProof(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -421,7 +421,7 @@ func TestSuspensionForgetsTheProof(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.view(func(tx mapping.Tx) error {
-		if _, err := tx.Proof(acc.ID); !errors.Is(err, mapping.ErrNotFound) {
+		if _, err := tx.RefreshGrant(acc.ID); !errors.Is(err, mapping.ErrNotFound) {
 			t.Errorf("the proof: %v", err)
 		}
 		return nil
@@ -440,7 +440,7 @@ func TestRenewalsAreSpread(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.view(func(tx mapping.Tx) error {
-			p, err := tx.Proof(acc.ID)
+			p, err := tx.RefreshGrant(acc.ID)
 			due[p.RenewAt] = true
 			return err
 		})
