@@ -74,7 +74,7 @@ func (b *binding) begin(ctx context.Context, accountID string) error {
 		}
 		for _, other := range others {
 			if other.ID != acc.ID && before(other, *acc) {
-				return b.hold(c, acc, "another identity has this Vexa user or came for it first: account "+other.ID)
+				return b.markPending(c, acc, "another identity has this Vexa user or came for it first: account "+other.ID)
 			}
 		}
 		return nil
@@ -170,12 +170,12 @@ func (b *binding) take(ctx context.Context, user vexa.User, how string) error {
 			return err
 		}
 		if len(others) > 0 && !b.approved {
-			return b.hold(c, acc, "another identity has this Vexa user: account "+others[0].ID)
+			return b.markPending(c, acc, "another identity has this Vexa user: account "+others[0].ID)
 		}
 		if pinned, err := c.pinnedToAnother(user.ID, acc.Subject); err != nil {
 			return err
 		} else if pinned != "" && !b.approved {
-			return b.hold(c, acc, "an admin has given this Vexa user to another identity: "+pinned)
+			return b.markPending(c, acc, "an admin has given this Vexa user to another identity: "+pinned)
 		}
 		acc.VexaUserID, acc.Intended = user.ID, false
 		e := about(*acc, EventAccountBound)
@@ -202,11 +202,11 @@ func (b *binding) unusable(ctx context.Context, err error) error {
 
 // wait makes the account pending.
 func (b *binding) wait(ctx context.Context, why string) error {
-	return b.write(ctx, b.acc.ID, func(c *change, acc *Account) error { return b.hold(c, acc, why) })
+	return b.write(ctx, b.acc.ID, func(c *change, acc *Account) error { return b.markPending(c, acc, why) })
 }
 
-// hold makes the account pending in a transaction that is under way. It is no error there: write returns one when it is done.
-func (b *binding) hold(c *change, acc *Account, why string) error {
+// markPending makes the account pending in a transaction that is under way. It is no error there: write returns one when it is done.
+func (b *binding) markPending(c *change, acc *Account, why string) error {
 	acc.Status, acc.Reason, acc.Intended = Pending, why, false
 	e := about(*acc, EventAccountPending)
 	e.Reason = why

@@ -41,7 +41,7 @@
 // # What admins decide
 //
 // [Accounts.Pin] names the Vexa user of an identity and beats rules and emails (pin.go). [Accounts.Suspend] refuses an account
-// everywhere and holds its Vexa user (hold.go): no bots until [Accounts.Resume]. [Accounts.Rekey] moves subjects when an org moves.
+// everywhere and blocks the bots of its Vexa user (bot_block.go) until [Accounts.Resume]. [Accounts.Rekey] moves subjects when an org moves.
 // [Explain] and [CompareRules] say why, and what would be.
 //
 // # What programs show

@@ -100,7 +100,7 @@ func (ks *vexaKeys) mint(ctx context.Context, lease Lease, who, acc Account, g r
 // sameUser makes sure that the Vexa user is still who it was when the account was bound, and may run as many bots as the grant
 // says. Ids start again at 1 when a Vexa is set up anew: a key for the same id would then open a stranger's data (S3).
 func (ks *vexaKeys) sameUser(ctx context.Context, acc Account, g rule.Grant) error {
-	if err := ks.users.settleHoldOf(ctx, acc.VexaUserID); err != nil { // first what it had before a suspension, then what the grant says
+	if err := ks.users.settleBotBlock(ctx, acc.VexaUserID); err != nil { // first what it had before a suspension, then what the grant says
 		return err
 	}
 	user, err := ks.vexa.User(ctx, acc.VexaUserID)

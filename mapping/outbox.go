@@ -62,7 +62,7 @@ func (a *Accounts) OldestRevocation(ctx context.Context) (oldest time.Time, err 
 	if err != nil {
 		return time.Time{}, err
 	}
-	holds, err := a.users.unsettledHolds(ctx)
+	blocks, err := a.users.unsettledBotBlocks(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -74,9 +74,9 @@ func (a *Accounts) OldestRevocation(ctx context.Context) (oldest time.Time, err 
 	for _, k := range keys {
 		waits(k.RevokedAt)
 	}
-	for _, h := range holds {
-		if h.State != HoldReleasing {
-			waits(h.Since)
+	for _, b := range blocks {
+		if b.State != BotBlockLifting {
+			waits(b.Since)
 		}
 	}
 	return oldest, nil

@@ -107,7 +107,7 @@ func (c *change) move(acc Account, vexaEmail string, vexaUserID int64, reason st
 		return err
 	}
 	for _, user := range []int64{former, vexaUserID} {
-		if err := c.settleHold(user, acc); err != nil {
+		if err := c.settleBotBlock(user, acc); err != nil {
 			return err
 		}
 	}

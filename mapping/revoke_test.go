@@ -183,8 +183,8 @@ func TestRevocationIsRetriedUntilConfirmed(t *testing.T) {
 			if waiting, err := a.DeleteRevoked(t.Context()); waiting != 0 || err != nil || len(w.vexa.Tokens()) != 0 {
 				t.Errorf("healed: %d waiting, %v, %d tokens", waiting, err, len(w.vexa.Tokens()))
 			}
-			if waiting, err := a.SettleHolds(t.Context()); waiting != 0 || err != nil {
-				t.Errorf("healed: %d holds waiting, %v", waiting, err)
+			if waiting, err := a.SettleBotBlocks(t.Context()); waiting != 0 || err != nil {
+				t.Errorf("healed: %d bot blocks waiting, %v", waiting, err)
 			}
 			if since, err := a.OldestRevocation(t.Context()); err != nil || !since.IsZero() {
 				t.Errorf("oldest %v, %v", since, err)

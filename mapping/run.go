@@ -55,8 +55,8 @@ func (a *Accounts) outbox(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	_, held := a.users.settleHolds(ctx)
-	return errors.Join(err, held, a.keys.resealWorn(ctx))
+	_, blocks := a.users.settleBotBlocks(ctx)
+	return errors.Join(err, blocks, a.keys.resealWorn(ctx))
 }
 
 func (a *Accounts) purge(ctx context.Context) error {

@@ -104,7 +104,7 @@ func (c *change) beginPinned(acc *Account, id oidc.Identity, pin Pin) error {
 	if err := c.noteEmails(*acc); err != nil {
 		return err
 	}
-	if err := c.settleHold(acc.VexaUserID, *acc); err != nil {
+	if err := c.settleBotBlock(acc.VexaUserID, *acc); err != nil {
 		return err
 	}
 	e := about(*acc, EventAccountBound)

@@ -65,15 +65,15 @@ type Tx interface {
 	PutKey(k Key) error
 	DeleteKey(id string) error
 
-	// Pins are by subject, holds by Vexa user. Deleting what is not there is no error.
+	// Pins are by subject, bot blocks by Vexa user. Deleting what is not there is no error.
 	Pin(subject string) (Pin, error)
 	Pins() ([]Pin, error) // all, by creation
 	PutPin(p Pin) error
 	DeletePin(subject string) error
-	Hold(vexaUserID int64) (Hold, error)
-	Holds() ([]Hold, error) // all, the oldest first
-	PutHold(h Hold) error
-	DeleteHold(vexaUserID int64) error
+	BotBlock(vexaUserID int64) (BotBlock, error)
+	BotBlocks() ([]BotBlock, error) // all, the oldest first
+	PutBotBlock(h BotBlock) error
+	DeleteBotBlock(vexaUserID int64) error
 
 	// DeleteSession ends one session; ErrNotFound when there was none. DeleteSessions ends all of an account and says how many.
 	DeleteSession(id string) error

@@ -82,10 +82,10 @@ func (c *change) suspend(acc Account, s Suspension, actor string, last *openKey)
 			return err
 		}
 	}
-	if err := c.settleHold(acc.VexaUserID, acc); err != nil || !s.ForeignTokens {
+	if err := c.settleBotBlock(acc.VexaUserID, acc); err != nil || !s.ForeignTokens {
 		return err
 	}
-	h, err := c.Hold(acc.VexaUserID)
+	h, err := c.BotBlock(acc.VexaUserID)
 	if errors.Is(err, ErrNotFound) {
 		return nil // it is shared, or there is no Vexa user
 	}
@@ -93,7 +93,7 @@ func (c *change) suspend(acc Account, s Suspension, actor string, last *openKey)
 		return err
 	}
 	h.ForeignTokens = true
-	return c.PutHold(h)
+	return c.PutBotBlock(h)
 }
 
 // spare lets a key that was just revoked live at Vexa for a moment longer. Nobody gets it any more.
@@ -190,7 +190,7 @@ func (a *Accounts) Resume(ctx context.Context, accountID, actor string) error {
 		if err := c.PutAccount(acc); err != nil {
 			return err
 		}
-		if err := c.settleHold(acc.VexaUserID, acc); err != nil {
+		if err := c.settleBotBlock(acc.VexaUserID, acc); err != nil {
 			return err
 		}
 		e := about(acc, EventAccountResumed)

@@ -11,7 +11,7 @@ import (
 )
 
 // vexaUsers is the part of Accounts that knows of Vexa's users: it finds or creates the one that an account is bound to (bind.go), and
-// blocks the bots of the suspended (hold.go).
+// blocks the bots of the suspended (bot_block.go).
 type vexaUsers struct {
 	*ledger
 	vexa     VexaAdmin

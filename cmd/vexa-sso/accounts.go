@@ -307,7 +307,7 @@ func finish(cmd *cobra.Command, a *bridge.Admin) error {
 	if err != nil {
 		return err
 	}
-	users, err := a.Accounts.SettleHolds(cmd.Context())
+	users, err := a.Accounts.SettleBotBlocks(cmd.Context())
 	if err != nil {
 		return err
 	}

@@ -53,31 +53,31 @@ func TestPins(t *testing.T) {
 func TestHolds(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s := db.open(t)
-		unknown := mapping.Hold{VexaUserID: 7, VexaEmail: "ada@acme.example", AccountID: "ada", State: mapping.HoldTaking, Since: at(2)}
+		unknown := mapping.BotBlock{VexaUserID: 7, VexaEmail: "ada@acme.example", AccountID: "ada", State: mapping.BotBlockSetting, Since: at(2)}
 		none := 0
-		known := mapping.Hold{
-			VexaUserID: 8, VexaEmail: "tim@acme.example", AccountID: "tim", State: mapping.HoldTaken, FormerBots: &none, ForeignTokens: true,
+		known := mapping.BotBlock{
+			VexaUserID: 8, VexaEmail: "tim@acme.example", AccountID: "tim", State: mapping.BotBlockSet, FormerBots: &none, ForeignTokens: true,
 			Since: at(1), Attempts: 3, RetryAt: at(9),
 		}
-		update(t, s, func(tx mapping.Tx) error { return errors.Join(tx.PutHold(unknown), tx.PutHold(known)) })
+		update(t, s, func(tx mapping.Tx) error { return errors.Join(tx.PutBotBlock(unknown), tx.PutBotBlock(known)) })
 		view(t, s, func(tx mapping.Tx) error {
-			all, err := tx.Holds()
-			if diff := cmp.Diff([]mapping.Hold{known, unknown}, all); diff != "" {
+			all, err := tx.BotBlocks()
+			if diff := cmp.Diff([]mapping.BotBlock{known, unknown}, all); diff != "" {
 				t.Error(diff)
 			}
 			return err
 		})
 		minusOne := -1 // which 0.10 takes
-		unknown.FormerBots, unknown.State = &minusOne, mapping.HoldReleasing
+		unknown.FormerBots, unknown.State = &minusOne, mapping.BotBlockLifting
 		update(t, s, func(tx mapping.Tx) error {
-			return errors.Join(tx.PutHold(unknown), tx.DeleteHold(8), tx.DeleteHold(99))
+			return errors.Join(tx.PutBotBlock(unknown), tx.DeleteBotBlock(8), tx.DeleteBotBlock(99))
 		})
 		view(t, s, func(tx mapping.Tx) error {
-			got, err := tx.Hold(7)
+			got, err := tx.BotBlock(7)
 			if diff := cmp.Diff(unknown, got); diff != "" {
 				t.Error(diff)
 			}
-			if _, err := tx.Hold(8); !errors.Is(err, mapping.ErrNotFound) {
+			if _, err := tx.BotBlock(8); !errors.Is(err, mapping.ErrNotFound) {
 				t.Error(err)
 			}
 			return err

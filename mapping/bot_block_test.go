@@ -29,8 +29,8 @@ func (w *world) bots(id int64) int64 {
 
 func (w *world) settle(a *mapping.Accounts) {
 	w.t.Helper()
-	if waiting, err := a.SettleHolds(w.t.Context()); waiting != 0 || err != nil {
-		w.t.Fatalf("%d holds waiting, %v", waiting, err)
+	if waiting, err := a.SettleBotBlocks(w.t.Context()); waiting != 0 || err != nil {
+		w.t.Fatalf("%d bot blocks waiting, %v", waiting, err)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestDeathDuringHold(t *testing.T) {
 		dying := w.replica(p.option)
 		die := func(act func() error) {
 			if act() == nil {
-				dying.SettleHolds(t.Context())
+				dying.SettleBotBlocks(t.Context())
 			}
 			w.clock.advance(time.Minute) // every lease of the dead has run out
 			w.settle(a)
@@ -135,7 +135,7 @@ func TestHoldIsRetried(t *testing.T) {
 	began := w.clock.Now()
 	w.suspend(a, acc, mapping.Suspension{Reason: "left"})
 	for range 3 {
-		if waiting, err := a.SettleHolds(t.Context()); waiting != 1 || err != nil {
+		if waiting, err := a.SettleBotBlocks(t.Context()); waiting != 1 || err != nil {
 			t.Fatalf("%d waiting, %v", waiting, err)
 		}
 		w.clock.advance(4 * time.Second)
@@ -194,7 +194,7 @@ func TestRulesAfterAHold(t *testing.T) {
 	until, minted, waits := make(chan struct{}), make(chan error, 1), make(chan struct{}, 100)
 	late := w.vexa.Inject(vexatest.Fault{Method: "PATCH", Effect: vexatest.HoldBefore, Until: until})
 	var settling sync.WaitGroup
-	settling.Go(func() { a.SettleHolds(t.Context()) })
+	settling.Go(func() { a.SettleBotBlocks(t.Context()) })
 	if err := late.Wait(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
