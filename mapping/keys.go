@@ -26,7 +26,7 @@ type vexaKeys struct {
 	cache   *keyCache
 	flights singleflight.Group
 	flying  sync.RWMutex  // held for reading by what goes on when its callers have given up; Run waits for it
-	worn    worn          // keys to be sealed again
+	staleSeals    staleSeals          // keys to be sealed again
 	kick    chan struct{} // there is something to delete at Vexa
 
 	minted  func(result string)       // of Deps
@@ -156,7 +156,7 @@ func (ks *vexaKeys) stored(ctx context.Context, accountID string, g rule.Grant, 
 		}
 		ks.cache.put(k, epoch)
 		if ks.ring.Stale(key.Sealed) {
-			ks.worn.add(key.ID)
+			ks.staleSeals.add(key.ID)
 			ks.wake()
 		}
 		return acc, k, nil

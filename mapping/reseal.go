@@ -48,7 +48,7 @@ func (a *Accounts) Reseal(ctx context.Context) (sealed, lost int, err error) {
 	return sealed, lost, nil
 }
 
-// resealKey seals one key again; done is false where there is nothing sealed.
+// reseal seals one key again; done is false where there is nothing sealed.
 func (ks *vexaKeys) reseal(ctx context.Context, keyID string) (done bool, err error) {
 	err = ks.change(ctx, "seal a key again", func(c *change) error {
 		done = false
@@ -119,38 +119,38 @@ func (g *refreshGrants) awaitLease(ctx context.Context, accountID string) (relea
 	}
 }
 
-// maxWorn bounds what waits to be sealed again; what finds no room is noticed when it is opened the next time.
-const maxWorn = 1000
+// maxStaleSeals bounds what waits to be sealed again; what finds no room is noticed when it is opened the next time.
+const maxStaleSeals = 1000
 
-// worn are the keys that were opened with an older key of the ring, while they were in use. They are sealed again in the background, so
+// staleSeals are the keys that were opened with an older key of the ring, while they were in use. They are sealed again in the background, so
 // that little is left for Reseal when the older key is to go.
-type worn struct {
+type staleSeals struct {
 	mu   sync.Mutex
 	keys map[string]bool
 }
 
-func (w *worn) add(keyID string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.keys == nil {
-		w.keys = map[string]bool{}
+func (s *staleSeals) add(keyID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil {
+		s.keys = map[string]bool{}
 	}
-	if len(w.keys) < maxWorn {
-		w.keys[keyID] = true
+	if len(s.keys) < maxStaleSeals {
+		s.keys[keyID] = true
 	}
 }
 
-func (w *worn) take() map[string]bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	taken := w.keys
-	w.keys = nil
+func (s *staleSeals) take() map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := s.keys
+	s.keys = nil
 	return taken
 }
 
-// resealWorn seals again what was opened with an older key. What fails is left: it opens as it is.
-func (ks *vexaKeys) resealWorn(ctx context.Context) error {
-	for keyID := range ks.worn.take() {
+// resealStale seals again what was opened with an older key. What fails is left: it opens as it is.
+func (ks *vexaKeys) resealStale(ctx context.Context) error {
+	for keyID := range ks.staleSeals.take() {
 		if _, err := ks.reseal(ctx, keyID); err != nil {
 			return fmt.Errorf("seal key %s again: %w", keyID, err)
 		}

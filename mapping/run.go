@@ -56,7 +56,7 @@ func (a *Accounts) outbox(ctx context.Context) error {
 		return ctx.Err()
 	}
 	_, blocks := a.users.settleBotBlocks(ctx)
-	return errors.Join(err, blocks, a.keys.resealWorn(ctx))
+	return errors.Join(err, blocks, a.keys.resealStale(ctx))
 }
 
 func (a *Accounts) purge(ctx context.Context) error {

@@ -127,7 +127,7 @@ func (a *Accounts) sharedWith(ctx context.Context, acc Account) (shared string, 
 	return shared, asError(err)
 }
 
-// lastKey returns a key that reaches all that the account may do.
+// last returns a key that reaches all that the account may do.
 func (ks *vexaKeys) last(ctx context.Context, accountID string) (*openKey, error) {
 	acc, err := ks.account(ctx, accountID)
 	if err != nil {

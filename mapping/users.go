@@ -19,7 +19,7 @@ type vexaUsers struct {
 	instance string // the names of our tokens at Vexa bear it
 }
 
-// userNamed finds the Vexa user that an admin means.
+// named finds the Vexa user that an admin means.
 func (u *vexaUsers) named(ctx context.Context, named string) (user vexa.User, err error) {
 	named = strings.TrimSpace(named)
 	if id, bad := strconv.ParseInt(named, 10, 64); bad == nil {
