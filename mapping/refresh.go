@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -51,7 +50,7 @@ func (g *refreshGrants) renewDue(ctx context.Context) error {
 	renewing.SetLimit(refreshesAtOnce)
 	for _, p := range due {
 		renewing.Go(func() error {
-			if renewingCtx.Err() != nil || g.quiet.silent(p.Provider, g.now()) {
+			if renewingCtx.Err() != nil || g.backoff.paused(p.Provider, g.now()) {
 				return nil
 			}
 			return g.renew(renewingCtx, p.AccountID)
@@ -142,7 +141,7 @@ func (g *refreshGrants) settle(ctx context.Context, acc Account, used RefreshGra
 		g.log.InfoContext(ctx, "the provider wants to see the person again", "account", acc.ID, "provider", used.Provider, "error", said)
 		return g.drop(ctx, used)
 	case oidc.CodeProviderUnavailable:
-		g.quiet.hush(used.Provider, g.now().Add(max(said.RetryAfter, firstRepeat)))
+		g.backoff.pause(used.Provider, g.now().Add(max(said.RetryAfter, firstRepeat)))
 	}
 	g.log.WarnContext(ctx, "refresh grant not renewed; it will be tried again", "account", acc.ID, "provider", used.Provider, "attempts", used.Attempts+1, "error", said, "remedy", said.Remedy)
 	return g.putOff(ctx, used, said.RetryAfter)
@@ -264,26 +263,4 @@ func ignoring(harmless, err error) error {
 		return nil
 	}
 	return err
-}
-
-// quiet remembers which providers have asked to be left alone, or did not answer, so that a provider that is down is asked
-// about one person and not about everybody.
-type quiet struct {
-	mu    sync.Mutex
-	until map[string]time.Time
-}
-
-func (q *quiet) hush(provider string, until time.Time) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.until == nil {
-		q.until = map[string]time.Time{}
-	}
-	q.until[provider] = until
-}
-
-func (q *quiet) silent(provider string, now time.Time) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return now.Before(q.until[provider])
 }
