@@ -16,8 +16,8 @@ func (a *Accounts) KeyGone(ctx context.Context, keyID string) (bool, error) {
 
 func (ks *vexaKeys) gone(ctx context.Context, keyID string) (bool, error) {
 	flight := ks.flights.DoChan(lengthPrefixed("gone", keyID, ""), func() (any, error) {
-		ks.flying.RLock()
-		defer ks.flying.RUnlock()
+		ks.inFlight.RLock()
+		defer ks.inFlight.RUnlock()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mintTimeout)
 		defer cancel()
 		return ks.dropIfGone(ctx, keyID)

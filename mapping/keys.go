@@ -25,7 +25,7 @@ type vexaKeys struct {
 
 	cache   *keyCache
 	flights singleflight.Group
-	flying  sync.RWMutex  // held for reading by what goes on when its callers have given up; Run waits for it
+	inFlight  sync.RWMutex  // held for reading by what goes on when its callers have given up; Run waits for it
 	staleSeals    staleSeals          // keys to be sealed again
 	kick    chan struct{} // there is something to delete at Vexa
 
@@ -71,8 +71,8 @@ func (a *Accounts) Key(ctx context.Context, acc Account, g rule.Grant, scopes ru
 // obtainOnce obtains a key on behalf of all who wait for the same one here. It goes on when one of them gives up.
 func (ks *vexaKeys) obtainOnce(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes) (*openKey, error) {
 	flight := ks.flights.DoChan(lengthPrefixed(who.ID, string(scopes)), func() (any, error) {
-		ks.flying.RLock()
-		defer ks.flying.RUnlock()
+		ks.inFlight.RLock()
+		defer ks.inFlight.RUnlock()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), obtainTimeout)
 		defer cancel()
 		return ks.obtain(ctx, who, g, scopes, expiry)

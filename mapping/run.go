@@ -27,8 +27,8 @@ func (a *Accounts) Run(ctx context.Context) error {
 	loops.Go(func() error { return a.every(loopCtx, purgeEvery, nil, a.purge) })
 	loops.Go(func() error { return a.every(loopCtx, a.reconcileEvery, nil, a.keys.reconcileAndTell) })
 	err := loops.Wait()
-	a.keys.flying.Lock()
-	defer a.keys.flying.Unlock()
+	a.keys.inFlight.Lock()
+	defer a.keys.inFlight.Unlock()
 	if ctx.Err() != nil {
 		return nil
 	}
