@@ -23,11 +23,11 @@ type vexaKeys struct {
 	vexa  VexaAdmin
 	ring  Sealer
 
-	cache   *keyCache
-	flights singleflight.Group
-	inFlight  sync.RWMutex  // held for reading by what goes on when its callers have given up; Run waits for it
-	staleSeals    staleSeals          // keys to be sealed again
-	kick    chan struct{} // there is something to delete at Vexa
+	cache      *keyCache
+	flights    singleflight.Group
+	inFlight   sync.RWMutex  // held for reading by what goes on when its callers have given up; Run waits for it
+	staleSeals staleSeals    // keys to be sealed again
+	kick       chan struct{} // there is something to delete at Vexa
 
 	minted  func(result string)       // of Deps
 	revoked func(kind RevocationKind) // of Deps

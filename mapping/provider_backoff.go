@@ -22,7 +22,6 @@ func (b *providerBackoff) pause(provider string, until time.Time) {
 	b.until[provider] = until
 }
 
-// pause has a provider left alone until then.
 // paused reports whether the provider is to be left alone at this moment.
 func (b *providerBackoff) paused(provider string, now time.Time) bool {
 	b.mu.Lock()

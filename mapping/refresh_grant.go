@@ -35,7 +35,7 @@ type refreshGrants struct {
 	accounts    accountWriter
 	ring        Sealer
 	directories map[string]Directory
-	backoff       providerBackoff
+	backoff     providerBackoff
 	lifetime    time.Duration // how long a provider's word counts before it is asked again
 	idle        time.Duration // how long a session that nobody uses lives
 }
