@@ -135,7 +135,7 @@ func (b *binding) untouched(ctx context.Context, user vexa.User) (bool, error) {
 		return false, err
 	}
 	for _, t := range tokens {
-		if instance, _ := marks(t.Name); instance != b.instance {
+		if instance, _ := parseKeyName(t.Name); instance != b.instance {
 			return false, nil
 		}
 	}

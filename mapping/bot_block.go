@@ -220,7 +220,7 @@ func (w *botBlockWork) deleteForeign(ctx context.Context, b BotBlock) error {
 		return err
 	}
 	for _, t := range tokens {
-		instance, _ := marks(t.Name)
+		instance, _ := parseKeyName(t.Name)
 		e := b.event(EventForeignTokenDeleted, "minted by others: "+brief(t.Name))
 		switch {
 		case instance == w.instance:

@@ -61,8 +61,8 @@ func (ks *vexaKeys) tokenName(key Key) string {
 	return strings.Join([]string{"vsso", ks.users.instance, key.AccountID, key.ID}, ":")
 }
 
-// marks reads the instance and the key id off a token's name; both are empty for a token that no bridge has named.
-func marks(name string) (instance, keyID string) {
+// parseKeyName reads the instance and the key id off a token's name; both are empty for a token that no bridge has named.
+func parseKeyName(name string) (instance, keyID string) {
 	parts := strings.Split(name, ":")
 	if len(parts) != 4 || parts[0] != "vsso" {
 		return "", ""

@@ -230,7 +230,7 @@ func (r *reconciliation) compare(ctx context.Context) error {
 func (r *reconciliation) compareUser(ctx context.Context, acc Account, tokens []vexa.Token) error {
 	atVexa := map[string]bool{}
 	for _, t := range tokens {
-		instance, keyID := marks(t.Name)
+		instance, keyID := parseKeyName(t.Name)
 		atVexa[keyID] = true
 		if instance != r.users.instance {
 			continue
