@@ -109,12 +109,12 @@ func (a *Accounts) revoke(ctx context.Context, r Revocation, fn func(*change, Ac
 	if err != nil {
 		return asError(err)
 	}
-	a.keys.took(r)
+	a.keys.applied(r)
 	return nil
 }
 
-// took lets a revocation that was written down take effect here.
-func (ks *vexaKeys) took(r Revocation) {
+// applied lets a revocation that was written down take effect here.
+func (ks *vexaKeys) applied(r Revocation) {
 	ks.revoked(r.Kind)
 	ks.apply(r)
 }

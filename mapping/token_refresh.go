@@ -59,7 +59,7 @@ func (ts *issuedTokens) refresh(ctx context.Context, refreshHash [32]byte, clien
 		return Issued{}, asError(err)
 	}
 	if stolen != nil {
-		ts.keys.took(*stolen)
+		ts.keys.applied(*stolen)
 		return Issued{}, ErrTokenReused
 	}
 	return pair, nil
