@@ -95,9 +95,9 @@ func grantOf(d rule.Decision) rule.Grant {
 	return d.Grant
 }
 
-// aim sets which Vexa user the account is to be bound to. One that is bound stays where it is, whatever becomes of the address:
+// setVexaEmail sets which Vexa user the account is to be bound to. One that is bound stays where it is, whatever becomes of the address:
 // the identity is the subject (S3). An account that waits for an admin because of another address is looked at afresh.
-func (acc *Account) aim(g rule.Grant) {
+func (acc *Account) setVexaEmail(g rule.Grant) {
 	if acc.Bound() || g.VexaEmail == "" || acc.VexaEmail == g.VexaEmail {
 		return
 	}

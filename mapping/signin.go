@@ -74,7 +74,7 @@ func (a *Accounts) prove(ctx context.Context, id oidc.Identity, holds func(*chan
 		}
 		acc.Identity, acc.Kind, acc.ProvenAt = id, id.Kind, c.now
 		if d.Allowed {
-			acc.aim(d.Grant)
+			acc.setVexaEmail(d.Grant)
 		}
 		if err := c.PutAccount(acc); err != nil {
 			return err
