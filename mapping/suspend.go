@@ -78,7 +78,7 @@ func (c *change) suspend(acc Account, s Suspension, actor string, last *openKey)
 		return err
 	}
 	if last != nil {
-		if err := c.spare(last.id); err != nil {
+		if err := c.deferDeletion(last.id); err != nil {
 			return err
 		}
 	}
@@ -96,8 +96,8 @@ func (c *change) suspend(acc Account, s Suspension, actor string, last *openKey)
 	return c.PutBotBlock(h)
 }
 
-// spare lets a key that was just revoked live at Vexa for a moment longer. Nobody gets it any more.
-func (c *change) spare(keyID string) error {
+// deferDeletion lets a key that was just revoked live at Vexa for a moment longer. Nobody gets it any more.
+func (c *change) deferDeletion(keyID string) error {
 	key, err := c.Key(keyID)
 	if errors.Is(err, ErrNotFound) {
 		return nil
