@@ -237,5 +237,5 @@ func (b *binding) write(ctx context.Context, accountID string, fn func(*change, 
 		return err
 	}
 	b.acc = acc
-	return standing(acc)
+	return statusError(acc)
 }

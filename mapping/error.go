@@ -83,8 +83,8 @@ func asError(err error) error {
 	return e
 }
 
-// standing returns why an account of this status gets nothing, or nil.
-func standing(acc Account) error {
+// statusError returns why an account of this status gets nothing, or nil.
+func statusError(acc Account) error {
 	switch acc.Status {
 	case Active:
 		if acc.ProvenAt.IsZero() {

@@ -24,7 +24,7 @@ func neededSets(granted rule.Scopes, tokens []Token, now time.Time) map[rule.Sco
 
 // needed is neededSets of an account as it is now.
 func (c *change) needed(acc Account) (map[rule.Scopes]bool, error) {
-	if standing(acc) != nil {
+	if statusError(acc) != nil {
 		return nil, nil
 	}
 	tokens, err := c.Tokens(acc.ID)

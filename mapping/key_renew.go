@@ -26,7 +26,7 @@ func (ks *vexaKeys) renew(ctx context.Context, k *openKey) error {
 		return err
 	}
 	g := grantOf(ks.decide(acc))
-	if standing(acc) != nil || !g.Scopes.Covers(k.scopes) {
+	if statusError(acc) != nil || !g.Scopes.Covers(k.scopes) {
 		ks.cache.forgetKey(k.id) // whoever asks again will be told why
 		return nil
 	}

@@ -17,7 +17,7 @@ func (a *Accounts) RotateKeys(ctx context.Context, accountID, keyID, actor strin
 	if err != nil {
 		return nil, err
 	}
-	if err := standing(acc); err != nil {
+	if err := statusError(acc); err != nil {
 		return nil, err
 	}
 	sets, err := a.keys.scopeSets(ctx, acc.ID, keyID)

@@ -53,7 +53,7 @@ func newVexaKeys(l *ledger, users *vexaUsers, cfg Config, deps Deps) *vexaKeys {
 // however many replicas wait for it (S6); the account is bound to its Vexa user before. The error is an *Error, or ErrNotFound for
 // an account that there is not.
 func (a *Accounts) Key(ctx context.Context, acc Account, g rule.Grant, scopes rule.Scopes) (secret, keyID string, expires time.Time, err error) {
-	if err := standing(acc); err != nil {
+	if err := statusError(acc); err != nil {
 		return "", "", time.Time{}, err
 	}
 	if scopes == "" || scopes != g.Scopes && !g.Scopes.Covers(scopes) {
@@ -132,7 +132,7 @@ func (ks *vexaKeys) stored(ctx context.Context, accountID string, g rule.Grant, 
 	if err != nil {
 		return acc, nil, fmt.Errorf("look up the key: %w", err)
 	}
-	if err := standing(acc); err != nil {
+	if err := statusError(acc); err != nil {
 		return acc, nil, err
 	}
 	granted := g.Scopes.Union(grantOf(ks.decide(acc)).Scopes) // a bearer token may give less than the account has

@@ -148,7 +148,7 @@ func (ks *vexaKeys) lostUser(ctx context.Context, acc Account, why string) error
 		return err
 	}
 	ks.forgetAccount(acc.ID)
-	return standing(acc)
+	return statusError(acc)
 }
 
 // intendKey writes down that a key is about to be minted, and returns it with the lifetime to ask for.
@@ -224,7 +224,7 @@ func (c *change) stillBound(acc Account) error {
 	if err != nil {
 		return err
 	}
-	if err := standing(now); err != nil {
+	if err := statusError(now); err != nil {
 		return err
 	}
 	if now.VexaUserID != acc.VexaUserID {

@@ -46,7 +46,7 @@ func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, er
 	case acc.Kind == oidc.Service:
 		return a.presentService(ctx, acc, t)
 	}
-	if err := standing(acc); err != nil {
+	if err := statusError(acc); err != nil {
 		return acc, err
 	}
 	return a.overlaid(acc, t)
@@ -66,14 +66,14 @@ func (a *Accounts) introduce(ctx context.Context, t oidc.AccessToken) (Account, 
 	case acc.ID == "":
 		return acc, &Error{Code: d.Code, Message: d.Reason}
 	}
-	return acc, standing(acc)
+	return acc, statusError(acc)
 }
 
 // presentService writes what the token says of a service where that is news, and from time to time that it was vouched for.
 func (a *Accounts) presentService(ctx context.Context, acc Account, t oidc.AccessToken) (Account, error) {
 	switch {
 	case acc.Status != Active:
-		return acc, standing(acc)
+		return acc, statusError(acc)
 	case acc.ProvenAt.IsZero(), !reflect.DeepEqual(lasting(acc.Identity), lasting(t.Identity)):
 		return a.introduce(ctx, t)
 	case a.now().Sub(acc.ProvenAt) < serviceEvery:
@@ -92,7 +92,7 @@ func (a *Accounts) presentService(ctx context.Context, acc Account, t oidc.Acces
 	if err != nil {
 		return acc, asError(err)
 	}
-	return acc, standing(acc)
+	return acc, statusError(acc)
 }
 
 // ofOneToken are the claims that differ in each token of the same caller.

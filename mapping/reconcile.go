@@ -112,7 +112,7 @@ func (r *reconciliation) retire(ctx context.Context) error {
 	}
 	needed := map[string]map[rule.Scopes]bool{}
 	for id, acc := range accounts {
-		if standing(acc) == nil {
+		if statusError(acc) == nil {
 			needed[id] = neededSets(grantOf(r.decide(acc)).Scopes, tokens[id], r.now())
 		}
 	}

@@ -34,7 +34,7 @@ func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, rule.
 	switch {
 	case err == nil:
 		return bound, d, nil
-	case bound.ID != "" && standing(bound) != nil: // the binding itself decided so
+	case bound.ID != "" && statusError(bound) != nil: // the binding itself decided so
 		return bound, d, nil
 	}
 	a.log.WarnContext(ctx, "account not bound to a Vexa user yet", "account", acc.ID, "error", err)

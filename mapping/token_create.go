@@ -116,7 +116,7 @@ func (c *change) tokenOwner(accountID string) (Account, rule.Scopes, error) {
 	if err != nil {
 		return acc, "", err
 	}
-	if err := standing(acc); err != nil {
+	if err := statusError(acc); err != nil {
 		return acc, "", err
 	}
 	d := c.ledger.decide(acc)

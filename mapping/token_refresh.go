@@ -110,7 +110,7 @@ func (c *change) refreshable(hash [32]byte, client string) (value TokenValue, to
 	if err != nil {
 		return value, token, err
 	}
-	return value, token, standing(acc)
+	return value, token, statusError(acc)
 }
 
 // endStolen revokes a grant of which somebody else has a value too.
