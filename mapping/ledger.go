@@ -43,7 +43,7 @@ func (a *Accounts) Record(ctx context.Context, e Event) error { return a.record(
 
 func (l *ledger) record(ctx context.Context, e Event) error {
 	e = l.complete(e)
-	l.say(ctx, e)
+	l.logEvent(ctx, e)
 	if err := l.store.Update(ctx, func(tx Tx) error { return tx.AppendEvent(e) }); err != nil {
 		return asError(fmt.Errorf("record event %s: %w", e.Event, err))
 	}
@@ -61,8 +61,8 @@ func (l *ledger) complete(e Event) Event {
 	return e
 }
 
-// say puts an event on the log.
-func (l *ledger) say(ctx context.Context, e Event) {
+// logEvent puts an event on the log.
+func (l *ledger) logEvent(ctx context.Context, e Event) {
 	level := slog.LevelInfo
 	switch e.Event {
 	case EventAccountPending, EventTokenReused, EventCodeReused:
@@ -91,7 +91,7 @@ func (l *ledger) change(ctx context.Context, what string, fn func(*change) error
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	for _, e := range c.events {
-		l.say(ctx, e)
+		l.logEvent(ctx, e)
 	}
 	return nil
 }
