@@ -25,8 +25,8 @@ type Store struct {
 	now      func() time.Time
 	log      *slog.Logger
 
-	contact  contact
-	audience audience
+	contact     contact
+	subscribers subscribers
 
 	closed atomic.Bool
 	stop   context.CancelFunc // ends the tail

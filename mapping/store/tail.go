@@ -14,7 +14,7 @@ const (
 	pruneEvery = 10 * time.Minute
 )
 
-// follow hands every revocation after place to the audience, until ctx is done. It owns the connection that it reads on, and
+// follow hands every revocation after place to the subscribers, until ctx is done. It owns the connection that it reads on, and
 // finds a new one when that breaks.
 func (s *Store) follow(ctx context.Context, place int64) {
 	retry := firstRetry
@@ -88,10 +88,10 @@ func (s *Store) catchUp(ctx context.Context, conn *sql.Conn, place *int64) error
 		}
 		if missed {
 			s.log.Warn("entries of the log of revocations are missing: everything cached is dropped", "after", *place, "until", next)
-			s.audience.tell(mapping.Revocation{Seq: next, At: begun, Kind: mapping.RevokeEverything, Reason: "entries of the log are missing"})
+			s.subscribers.tell(mapping.Revocation{Seq: next, At: begun, Kind: mapping.RevokeEverything, Reason: "entries of the log are missing"})
 		}
 		for _, r := range entries {
-			s.audience.tell(r)
+			s.subscribers.tell(r)
 		}
 		*place, more = next, rest
 		if !more && s.contact.made(begun) {

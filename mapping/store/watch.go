@@ -7,8 +7,8 @@ import (
 	"vexa-sso/mapping"
 )
 
-// audience are those who want to hear of revocations.
-type audience struct {
+// subscribers are those who want to hear of revocations.
+type subscribers struct {
 	mu        sync.Mutex
 	listeners map[*func(mapping.Revocation)]struct{}
 }
@@ -20,28 +20,28 @@ type audience struct {
 // Entries that were missed, because this process slept longer than the log goes back or because an older state of the
 // database was restored, come as one of kind [mapping.RevokeEverything].
 func (s *Store) Watch(ctx context.Context, fn func(mapping.Revocation)) {
-	s.audience.admit(ctx, fn)
+	s.subscribers.add(ctx, fn)
 }
 
-func (a *audience) admit(ctx context.Context, fn func(mapping.Revocation)) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.listeners == nil {
-		a.listeners = map[*func(mapping.Revocation)]struct{}{}
+func (s *subscribers) add(ctx context.Context, fn func(mapping.Revocation)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listeners == nil {
+		s.listeners = map[*func(mapping.Revocation)]struct{}{}
 	}
-	a.listeners[&fn] = struct{}{}
+	s.listeners[&fn] = struct{}{}
 	context.AfterFunc(ctx, func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		delete(a.listeners, &fn)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.listeners, &fn)
 	})
 }
 
 // tell calls everybody who listens.
-func (a *audience) tell(r mapping.Revocation) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for fn := range a.listeners {
+func (s *subscribers) tell(r mapping.Revocation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for fn := range s.listeners {
 		(*fn)(r)
 	}
 }

@@ -141,9 +141,9 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 		heard := hear(t, s)
 		cancel()
 		await(t, "the watch has ended", func() bool {
-			s.audience.mu.Lock()
-			defer s.audience.mu.Unlock()
-			return len(s.audience.listeners) == 1
+			s.subscribers.mu.Lock()
+			defer s.subscribers.mu.Unlock()
+			return len(s.subscribers.listeners) == 1
 		})
 		publish(t, s, mapping.Revocation{Account: "ada"})
 		next(t, heard)
