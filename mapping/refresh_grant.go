@@ -77,15 +77,15 @@ func (a *Accounts) Keep(ctx context.Context, acc Account, refreshToken string) e
 	return asError(a.change(ctx, "keep the refresh grant", func(c *change) error { return c.PutRefreshGrant(p) }))
 }
 
-// Proven returns the account, and whether its refresh grant is renewed without the person being there. The error is an *Error or
-// ErrNotFound.
-func (a *Accounts) Proven(ctx context.Context, id string) (acc Account, alone bool, err error) {
+// Proven returns the account, and whether it has a refresh grant, so that its identity is proven anew in the background, without the
+// person being there. The error is an *Error or ErrNotFound.
+func (a *Accounts) Proven(ctx context.Context, id string) (acc Account, renewsInBackground bool, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
 		if acc, err = tx.Account(id); err != nil {
 			return err
 		}
 		_, err = tx.RefreshGrant(id)
-		alone = err == nil
+		renewsInBackground = err == nil
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
@@ -94,7 +94,7 @@ func (a *Accounts) Proven(ctx context.Context, id string) (acc Account, alone bo
 	if err != nil {
 		return Account{}, false, asError(fmt.Errorf("read account %s: %w", id, err))
 	}
-	return acc, alone, nil
+	return acc, renewsInBackground, nil
 }
 
 func (g *refreshGrants) seal(accountID, refreshToken string) ([]byte, error) {

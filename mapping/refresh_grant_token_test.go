@@ -112,8 +112,8 @@ func TestProofGoesWithTheLastWhoNeedsIt(t *testing.T) {
 		if _, err := a.PurgeTokens(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, alone, err := a.Proven(t.Context(), acc.ID); err != nil || alone != want {
-			t.Errorf("a proof: %v, %v; want %v", alone, err, want)
+		if _, renews, err := a.Proven(t.Context(), acc.ID); err != nil || renews != want {
+			t.Errorf("a proof: %v, %v; want %v", renews, err, want)
 		}
 	}
 	w.clock.advance(24 * time.Hour)

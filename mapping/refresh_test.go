@@ -349,7 +349,7 @@ func TestSignInOverridesARenewalUnderWay(t *testing.T) {
 			if w.sessions(acc) != 1 {
 				t.Error("signed out")
 			}
-			if _, alone, err := a.Proven(t.Context(), acc.ID); err != nil || !alone {
+			if _, renews, err := a.Proven(t.Context(), acc.ID); err != nil || !renews {
 				t.Errorf("the newer refresh grant is gone: %v", err)
 			}
 			w.view(func(tx mapping.Tx) error {
@@ -368,16 +368,16 @@ func TestPersonIsNeeded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a, d, acc := proven(w)
-	if _, alone, err := a.Proven(t.Context(), acc.ID); err != nil || !alone {
-		t.Fatalf("alone %v, %v", alone, err)
+	if _, renews, err := a.Proven(t.Context(), acc.ID); err != nil || !renews {
+		t.Fatalf("renewed in the background: %v, %v", renews, err)
 	}
 	d.set(func() { d.refuse = &oidc.Error{Code: oidc.CodeLoginRequired} })
 	w.clock.advance(12 * time.Minute)
 	renew(t, a)
 	w.clock.advance(12 * time.Minute)
 	renew(t, a)
-	if _, alone, err := a.Proven(t.Context(), acc.ID); err != nil || alone || d.times() != 1 || w.sessions(acc) != 1 {
-		t.Errorf("alone %v, asked %d times, %d sessions, %v", alone, d.times(), w.sessions(acc), err)
+	if _, renews, err := a.Proven(t.Context(), acc.ID); err != nil || renews || d.times() != 1 || w.sessions(acc) != 1 {
+		t.Errorf("renewed in the background: %v; asked %d times, %d sessions, %v", renews, d.times(), w.sessions(acc), err)
 	}
 }
 
