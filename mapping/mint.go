@@ -61,7 +61,7 @@ func (ks *vexaKeys) mint(ctx context.Context, lease Lease, who, acc Account, g r
 	if err := ks.sameUser(ctx, acc, g); err != nil {
 		return nil, MintFailed, err
 	}
-	if err := ks.settleIntents(ctx, acc, scopes); err != nil {
+	if err := ks.clearIntents(ctx, acc, scopes); err != nil {
 		return nil, MintFailed, err
 	}
 	epoch := ks.cache.epoch.Load()

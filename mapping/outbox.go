@@ -198,9 +198,9 @@ func (ks *vexaKeys) tokenOf(ctx context.Context, key Key) (*vexa.Token, error) {
 	return nil, nil
 }
 
-// settleIntents clears up after earlier attempts to mint this very key: we hold their lease, so they are over. One that left a
+// clearIntents clears up after earlier attempts to mint this very key: we hold their lease, so they are over. One that left a
 // token at Vexa left one that nobody can use, since its secret was never stored.
-func (ks *vexaKeys) settleIntents(ctx context.Context, acc Account, scopes rule.Scopes) error {
+func (ks *vexaKeys) clearIntents(ctx context.Context, acc Account, scopes rule.Scopes) error {
 	var keys []Key
 	err := ks.store.View(ctx, func(tx Tx) (err error) {
 		keys, err = tx.Keys(acc.ID)
@@ -213,15 +213,15 @@ func (ks *vexaKeys) settleIntents(ctx context.Context, acc Account, scopes rule.
 		if key.State != KeyMinting || key.Scopes != scopes {
 			continue
 		}
-		if err := ks.settle(ctx, key); err != nil {
+		if err := ks.clearIntent(ctx, key); err != nil {
 			return fmt.Errorf("clear up an earlier attempt: %w", err)
 		}
 	}
 	return nil
 }
 
-// settle deletes what may have become of an intent.
-func (ks *vexaKeys) settle(ctx context.Context, intent Key) error {
+// clearIntent deletes what may have become of an intent.
+func (ks *vexaKeys) clearIntent(ctx context.Context, intent Key) error {
 	if err := ks.deleteToken(ctx, intent); err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (ks *vexaKeys) reconcile(ctx context.Context, dryRun bool) (Report, error) 
 		}
 		defer release()
 	}
-	for _, step := range []func(context.Context) error{r.retire, r.settleStale, r.compare, r.drain} {
+	for _, step := range []func(context.Context) error{r.retire, r.clearStaleIntents, r.compare, r.drain} {
 		if err := step(ctx); err != nil {
 			return r.Report, asError(fmt.Errorf("reconcile: %w", err))
 		}
@@ -166,8 +166,8 @@ func (r *reconciliation) replaced(active []Key) map[keyCacheKey]time.Time {
 	return newest
 }
 
-// settleStale clears up after mints that cannot be running any more.
-func (r *reconciliation) settleStale(ctx context.Context) error {
+// clearStaleIntents clears up after mints that cannot be running any more.
+func (r *reconciliation) clearStaleIntents(ctx context.Context) error {
 	var intents []Key
 	err := r.store.View(ctx, func(tx Tx) (err error) {
 		intents, err = tx.KeysInState(KeyMinting)
@@ -184,7 +184,7 @@ func (r *reconciliation) settleStale(ctx context.Context) error {
 		if r.DryRun {
 			continue
 		}
-		if err := r.settle(ctx, intent); errors.Is(err, ErrStoreUnavailable) || ctx.Err() != nil {
+		if err := r.clearIntent(ctx, intent); errors.Is(err, ErrStoreUnavailable) || ctx.Err() != nil {
 			return err
 		} else if err != nil {
 			r.problem("intent %s: %v", intent.ID, err)

@@ -90,7 +90,7 @@ func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
 	signIn, err := directory.Refresh(ctx, token, acc.Identity)
-	return g.settle(ctx, acc, *used, signIn, err)
+	return g.applyAnswer(ctx, acc, *used, signIn, err)
 }
 
 // due reads, under the lease, the account and its refresh grant; nil when there is nothing to do any more.
@@ -114,8 +114,8 @@ func (g *refreshGrants) due(ctx context.Context, accountID string) (acc Account,
 	return acc, due, nil
 }
 
-// settle does what follows from the provider's answer. The new token comes first of all.
-func (g *refreshGrants) settle(ctx context.Context, acc Account, used RefreshGrant, signIn *oidc.SignIn, refusal error) error {
+// applyAnswer does what follows from the provider's answer. The new token comes first of all.
+func (g *refreshGrants) applyAnswer(ctx context.Context, acc Account, used RefreshGrant, signIn *oidc.SignIn, refusal error) error {
 	if signIn != nil && signIn.RefreshToken != "" {
 		next, err := g.swap(ctx, used, signIn.RefreshToken)
 		if errors.Is(err, errNewerGrant) {
