@@ -41,8 +41,8 @@ func (c *change) needsKey(key Key) (bool, error) {
 	return needed[key.Scopes], err
 }
 
-// trim revokes the account's keys that neither its grant nor any of its tokens needs.
-func (c *change) trim(acc Account) error {
+// revokeUnneeded revokes the account's keys that neither its grant nor any of its tokens needs.
+func (c *change) revokeUnneeded(acc Account) error {
 	needed, err := c.needed(acc)
 	if err != nil {
 		return err

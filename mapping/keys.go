@@ -137,7 +137,7 @@ func (ks *vexaKeys) stored(ctx context.Context, accountID string, g rule.Grant, 
 	}
 	granted := g.Scopes.Union(grantOf(ks.decide(acc)).Scopes) // a bearer token may give less than the account has
 	if slices.ContainsFunc(keys, func(k Key) bool { return wider(k, granted) }) {
-		if err := ks.change(ctx, "revoke keys that are too wide", func(c *change) error { return c.shrink(accountID, granted) }); err != nil {
+		if err := ks.change(ctx, "revoke keys that are too wide", func(c *change) error { return c.revokeWider(accountID, granted) }); err != nil {
 			return acc, nil, err
 		}
 		ks.wake()

@@ -134,7 +134,7 @@ func (ks *vexaKeys) lostUser(ctx context.Context, acc Account, why string) error
 		if err := c.PutAccount(now); err != nil {
 			return err
 		}
-		if err := c.shrink(acc.ID, ""); err != nil {
+		if err := c.revokeWider(acc.ID, ""); err != nil {
 			return err
 		}
 		e := about(acc, EventAccountPending)

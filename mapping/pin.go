@@ -103,7 +103,7 @@ func (c *change) move(acc Account, vexaEmail string, vexaUserID int64, reason st
 	if err := c.PutAccount(acc); err != nil {
 		return err
 	}
-	if err := c.shrink(acc.ID, ""); err != nil {
+	if err := c.revokeWider(acc.ID, ""); err != nil {
 		return err
 	}
 	for _, user := range []int64{former, vexaUserID} {

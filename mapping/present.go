@@ -121,15 +121,15 @@ func (a *Accounts) overlaid(acc Account, t oidc.AccessToken) (Account, error) {
 		acc.Identity = t.Identity
 		return acc, nil
 	}
-	acc.Identity = over(own, t.Identity)
+	acc.Identity = overlay(own, t.Identity)
 	if t.IssuedAt.Before(acc.ProvenAt.Truncate(time.Second)) { // providers give whole seconds
 		acc.Within = &own
 	}
 	return acc, nil
 }
 
-// over lays what a token says over what is known of its person.
-func over(own, said oidc.Identity) oidc.Identity {
+// overlay lays what a token says over what is known of its person.
+func overlay(own, said oidc.Identity) oidc.Identity {
 	id := own
 	id.Provider, id.SID = said.Provider, said.SID
 	if said.GroupsComplete || len(said.Groups) > 0 {

@@ -37,7 +37,7 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 			if err != nil {
 				return err
 			}
-			e := ended(acc, token, EventTokenRevoked, r.Reason, actor)
+			e := endEvent(acc, token, EventTokenRevoked, r.Reason, actor)
 			e.Address, e.TraceID = r.Address, r.TraceID
 			return c.endToken(acc, token, e)
 		})
@@ -46,7 +46,7 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 		return err
 	case RevokeGrant:
 		return a.revoke(ctx, r, func(c *change, acc Account) error {
-			return c.shrink(acc.ID, grantOf(a.decide(acc)).Scopes)
+			return c.revokeWider(acc.ID, grantOf(a.decide(acc)).Scopes)
 		})
 	}
 	return fmt.Errorf("revoke: there is no kind %q", r.Kind)
@@ -147,7 +147,7 @@ func (c *change) endAll(acc Account, event, reason, actor string) error {
 	if err := c.DeleteAuthorizations(acc.ID); err != nil {
 		return err
 	}
-	if err := c.shrink(acc.ID, ""); err != nil {
+	if err := c.revokeWider(acc.ID, ""); err != nil {
 		return err
 	}
 	if err := c.DeleteRefreshGrant(acc.ID); err != nil {
@@ -161,9 +161,9 @@ func (c *change) endAll(acc Account, event, reason, actor string) error {
 	return c.record(e)
 }
 
-// shrink revokes the account's keys that have more than scopes. Intents are left to whoever mints, who will see the account as it
+// revokeWider revokes the account's keys that have more than scopes. Intents are left to whoever mints, who will see the account as it
 // is now, and to the reconciler.
-func (c *change) shrink(accountID string, scopes rule.Scopes) error {
+func (c *change) revokeWider(accountID string, scopes rule.Scopes) error {
 	keys, err := c.Keys(accountID)
 	if err != nil {
 		return err

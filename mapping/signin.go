@@ -82,7 +82,7 @@ func (a *Accounts) prove(ctx context.Context, id oidc.Identity, holds func(*chan
 		if err := c.noteEmails(acc); err != nil || !known {
 			return err
 		}
-		if err := c.shrink(acc.ID, grantOf(d).Scopes); err != nil {
+		if err := c.revokeWider(acc.ID, grantOf(d).Scopes); err != nil {
 			return err
 		}
 		return c.Publish(Revocation{At: c.now, Kind: RevokeGrant, Account: acc.ID, Reason: "signed in anew"})

@@ -11,14 +11,14 @@ func (c *change) endToken(acc Account, token Token, e Event) error {
 	if err := c.DeleteToken(token.ID); err != nil {
 		return err
 	}
-	if err := c.trim(acc); err != nil {
+	if err := c.revokeUnneeded(acc); err != nil {
 		return err
 	}
 	return c.record(e)
 }
 
-// ended begins the event of a token's end.
-func ended(acc Account, token Token, event, reason, actor string) Event {
+// endEvent begins the event of a token's end.
+func endEvent(acc Account, token Token, event, reason, actor string) Event {
 	e := about(acc, event)
 	e.Actor, e.Reason, e.CredentialID = actor, reason, token.ID
 	return e
@@ -38,7 +38,7 @@ func (c *change) endTokens(acc Account, reason, actor string) (live int, err err
 			continue
 		}
 		live++
-		if err := c.record(ended(acc, t, EventTokenRevoked, reason, actor)); err != nil {
+		if err := c.record(endEvent(acc, t, EventTokenRevoked, reason, actor)); err != nil {
 			return 0, err
 		}
 	}
@@ -95,7 +95,7 @@ func (ts *issuedTokens) purgeToken(ctx context.Context, token Token) error {
 		if _, err := c.Token(token.ID); err != nil {
 			return err
 		}
-		if err := c.endToken(acc, token, ended(acc, token, EventTokenExpired, fmt.Sprintf("%s token %q", token.Kind, token.Name), "")); err != nil {
+		if err := c.endToken(acc, token, endEvent(acc, token, EventTokenExpired, fmt.Sprintf("%s token %q", token.Kind, token.Name), "")); err != nil {
 			return err
 		}
 		return c.Publish(Revocation{At: c.now, Kind: RevokeToken, Account: acc.ID, Token: token.ID, Reason: "expired"})

@@ -124,7 +124,7 @@ func (c *change) endStolen(token Token, r Revocation) error {
 	if err := c.record(e); err != nil {
 		return err
 	}
-	if err := c.endToken(acc, token, ended(acc, token, EventTokenRevoked, r.Reason, "vexa-sso")); err != nil {
+	if err := c.endToken(acc, token, endEvent(acc, token, EventTokenRevoked, r.Reason, "vexa-sso")); err != nil {
 		return err
 	}
 	return c.Publish(r)
