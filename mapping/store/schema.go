@@ -39,7 +39,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	if _, err := provider.Up(ctx); err != nil {
 		return err
 	}
-	s.log.Info("brought the store's tables up to date", "from", have, "to", want)
+	s.log.Info("store's tables brought up to date", "from", have, "to", want)
 	return nil
 }
 

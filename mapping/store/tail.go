@@ -24,7 +24,7 @@ func (s *Store) follow(ctx context.Context, place int64) {
 			return
 		}
 		if s.contact.lost(err) {
-			s.log.Warn("lost the store", "error", err)
+			s.log.Warn("store does not answer; served from memory until the grace is over, will be retried", "error", err)
 			retry = firstRetry
 		}
 		select {
@@ -52,7 +52,7 @@ func (s *Store) tailOnce(ctx context.Context, place *int64) error {
 		if s.now().Sub(pruned) >= pruneEvery {
 			pruned = s.now()
 			if err := s.pruneLog(ctx); err != nil {
-				s.log.Warn("the log of revocations was not pruned", "error", err)
+				s.log.Warn("log of revocations not pruned; will be retried", "error", err)
 			}
 		}
 		if err := s.engine.wait(ctx, conn); err != nil {
@@ -87,7 +87,7 @@ func (s *Store) catchUp(ctx context.Context, conn *sql.Conn, place *int64) error
 			return err
 		}
 		if missed {
-			s.log.Warn("entries of the log of revocations are missing: everything cached is dropped", "after", *place, "until", next)
+			s.log.Warn("entries of the log of revocations are missing; everything cached was dropped", "after", *place, "until", next)
 			s.subscribers.tell(mapping.Revocation{Seq: next, At: begun, Kind: mapping.RevokeEverything, Reason: "entries of the log are missing"})
 		}
 		for _, r := range entries {
@@ -95,7 +95,7 @@ func (s *Store) catchUp(ctx context.Context, conn *sql.Conn, place *int64) error
 		}
 		*place, more = next, rest
 		if !more && s.contact.made(begun) {
-			s.log.Info("reached the store again")
+			s.log.Info("store answers again")
 		}
 	}
 	return nil

@@ -112,7 +112,7 @@ func (w *windDown) clearWebhook(ctx context.Context) error {
 		return err
 	}
 	if user.Data.URL != "" {
-		return errors.New("it is still there")
+		return errors.New("Vexa has it still")
 	}
 	w.Webhook = true
 	return nil
@@ -159,7 +159,7 @@ func (w *windDown) clearCalendar(ctx context.Context) error {
 		return err
 	}
 	if calendar.Set {
-		return errors.New("it is still there")
+		return errors.New("Vexa has it still")
 	}
 	w.Calendars++
 	return nil
