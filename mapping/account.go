@@ -76,7 +76,7 @@ func (acc Account) decide(rules *rule.Rules) rule.Decision {
 		return d
 	}
 	limit.Allowed, limit.Grant, limit.Code = false, rule.Grant{}, rule.CodeNotMapped
-	limit.Reason = "What this access token says gives nothing that you still have."
+	limit.Reason = "Your access was reduced after this access token was issued. Get a new access token."
 	return limit
 }
 

@@ -63,7 +63,7 @@ func (b *binding) begin(ctx context.Context, accountID string) error {
 	return b.write(ctx, accountID, func(c *change, acc *Account) error {
 		acc.setVexaEmail(b.grant)
 		if acc.VexaEmail == "" {
-			return &Error{Code: rule.CodeEmailUnproven, Message: "Access to Vexa needs a proven email, and your provider gave none."}
+			return &Error{Code: rule.CodeEmailUnproven, Message: "Access to Vexa needs a proven email address, and your identity provider gave none. Ask your administrator."}
 		}
 		if b.approved {
 			return nil

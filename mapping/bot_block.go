@@ -139,7 +139,7 @@ func (u *vexaUsers) settleBotBlock(ctx context.Context, vexaUserID int64) error 
 			return err
 		}
 		if err := w.step(reach, b); err != nil {
-			u.log.WarnContext(ctx, "bot block not yet set at Vexa; will be retried", "vexa_user_id", vexaUserID, "state", b.State, "attempts", b.Attempts+1, "error", err)
+			u.log.WarnContext(ctx, "bot block not settled at Vexa yet; will be retried", "vexa_user_id", vexaUserID, "state", b.State, "attempts", b.Attempts+1, "error", err)
 			return errors.Join(err, w.putOff(ctx, vexaUserID))
 		}
 	}

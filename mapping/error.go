@@ -78,7 +78,7 @@ func asError(err error) error {
 	case errors.Is(err, vexa.ErrNotAdminAPI):
 		e.Remedy = "point vexa.admin_url at Vexa's Admin API; since 0.12 the gateway does not lead to it"
 	case errors.Is(err, ErrLeaseHeld), errors.Is(err, context.DeadlineExceeded):
-		e.Remedy = "if it lasts, look at the health of Vexa's Admin API"
+		e.Remedy = "if this lasts for minutes, look at the health of Vexa's Admin API"
 	}
 	return e
 }
@@ -88,15 +88,15 @@ func statusError(acc Account) error {
 	switch acc.Status {
 	case Active:
 		if acc.ProvenAt.IsZero() {
-			return &Error{Code: CodeUnauthenticated, Message: "Your sign-in has ended. Please sign in again."}
+			return &Error{Code: CodeUnauthenticated, Message: "Your sign-in has ended. Sign in again."}
 		}
 		return nil
 	case Suspended:
 		return &Error{Code: CodeSuspended, Message: "Your access to Vexa is suspended. Ask your administrator."}
 	default:
 		return &Error{
-			Code: CodePendingApproval, Message: "Your access to Vexa waits for an administrator's approval.",
-			Remedy: "vexa-sso accounts show " + acc.ID, Err: errors.New(acc.Reason),
+			Code: CodePendingApproval, Message: "Your access to Vexa waits for an administrator’s approval.",
+			Remedy: "decide about it with `vexa-sso accounts approve " + acc.ID + "`", Err: errors.New(acc.Reason),
 		}
 	}
 }

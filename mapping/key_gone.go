@@ -63,7 +63,7 @@ func (ks *vexaKeys) dropIfGone(ctx context.Context, keyID string) (bool, error) 
 		if token != nil { // expired: it still opens some doors until it is deleted (V9)
 			return c.revokeKey(now)
 		}
-		return c.dropKey(now, "gone at Vexa, by another's hand", outlives)
+		return c.dropKey(now, "gone at Vexa, deleted by somebody else", outlives)
 	})
 	if err != nil {
 		return false, err

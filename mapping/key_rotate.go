@@ -27,7 +27,7 @@ func (a *Accounts) RotateKeys(ctx context.Context, accountID, keyID, actor strin
 	g := grantOf(a.decide(acc))
 	for _, scopes := range sets {
 		if !g.Scopes.Covers(scopes) {
-			return minted, &Objection{fmt.Sprintf("account %s is no longer granted %s", acc.ID, scopes), "there is nothing to rotate: the key is about to be revoked"}
+			return minted, &Objection{fmt.Sprintf("account %s is no longer granted %s, so that key is about to be revoked", acc.ID, scopes), ""}
 		}
 		k, err := a.keys.mintAnew(ctx, acc, g, scopes)
 		if err != nil {
@@ -71,7 +71,7 @@ func (ks *vexaKeys) scopeSets(ctx context.Context, accountID, keyID string) (set
 	case keyID != "" && !found:
 		return nil, fmt.Errorf("key %s: %w", keyID, ErrNotFound)
 	case keyID != "" && len(sets) == 0:
-		return nil, &Objection{"key " + keyID + " is not active", "there is nothing to rotate"}
+		return nil, &Objection{"key " + keyID + " is not active, so there is nothing to rotate", ""}
 	}
 	return sets, nil
 }

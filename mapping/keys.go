@@ -57,7 +57,7 @@ func (a *Accounts) Key(ctx context.Context, acc Account, g rule.Grant, scopes ru
 		return "", "", time.Time{}, err
 	}
 	if scopes == "" || scopes != g.Scopes && !g.Scopes.Covers(scopes) {
-		return "", "", time.Time{}, &Error{Code: CodeScopeMissing, Message: "Your access to Vexa does not include what this needs."}
+		return "", "", time.Time{}, &Error{Code: CodeScopeMissing, Message: "Your access to Vexa does not include what this request needs. Ask your administrator."}
 	}
 	k, ok := a.keys.cache.get(acc.ID, scopes, a.now())
 	if !ok {
@@ -151,7 +151,7 @@ func (ks *vexaKeys) stored(ctx context.Context, accountID string, g rule.Grant, 
 		k, err := ks.open(key)
 		if err != nil {
 			// Another replica may hold the ring that opens it: leave it alone, the newer of the two will stay.
-			ks.log.WarnContext(ctx, "stored key cannot be opened; minting another", "key", key.ID, "account", accountID, "error", err)
+			ks.log.WarnContext(ctx, "stored key cannot be opened by this key ring; another is minted", "key", key.ID, "account", accountID, "error", err)
 			continue
 		}
 		ks.cache.put(k, epoch)

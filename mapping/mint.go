@@ -78,18 +78,18 @@ func (ks *vexaKeys) mint(ctx context.Context, lease Lease, who, acc Account, g r
 	}
 	key.VexaTokenID = minted.ID
 	if got := rule.NewScopes(minted.Scopes...); got != scopes { // V8
-		ks.abandon(ctx, key, "minted with other scopes than asked")
+		ks.abandon(ctx, key, "it has other scopes than asked for")
 		return nil, MintWrongScopes, &vexa.Error{
 			Op: "mint token", Kind: vexa.ErrNotAdminAPI,
 			Err: fmt.Errorf("asked for the scopes %s, got %s", scopes, got),
 		}
 	}
 	if key.Sealed, err = ks.ring.Seal(keyring.VexaKey, []byte(minted.Secret), sealedFor(key)); err != nil {
-		ks.abandon(ctx, key, "could not be sealed")
+		ks.abandon(ctx, key, "it could not be sealed")
 		return nil, MintAbandoned, err
 	}
 	if err := ks.activate(ctx, lease, who, acc, key, ks.now().Sub(start)); err != nil {
-		ks.abandon(ctx, key, "minted too late")
+		ks.abandon(ctx, key, "account or lease changed meanwhile")
 		return nil, MintAbandoned, err
 	}
 	k := opened(key, minted.Secret)
@@ -119,7 +119,7 @@ func (ks *vexaKeys) sameUser(ctx context.Context, acc Account, g rule.Grant) err
 
 // lostUser stops an account whose Vexa user is not what it was, and raises the alarm.
 func (ks *vexaKeys) lostUser(ctx context.Context, acc Account, why string) error {
-	ks.log.ErrorContext(ctx, "an account's Vexa user is not the one that it was bound to", "account", acc.ID, "vexa_user_id", acc.VexaUserID, "reason", why)
+	ks.log.ErrorContext(ctx, "account stopped until an admin decides: its Vexa user is not the one that it was bound to", "account", acc.ID, "vexa_user_id", acc.VexaUserID, "reason", why)
 	err := ks.change(ctx, "stop the account", func(c *change) error {
 		now, err := c.Account(acc.ID)
 		if err != nil {
@@ -213,7 +213,7 @@ func (c *change) stillGranted(who Account, scopes rule.Scopes) error {
 	case !d.Allowed:
 		return &Error{Code: d.Code, Message: d.Reason}
 	case !d.Grant.Scopes.Covers(scopes):
-		return &Error{Code: CodeScopeMissing, Message: "Your access to Vexa no longer includes what this needs."}
+		return &Error{Code: CodeScopeMissing, Message: "Your access to Vexa no longer includes what this request needs. Ask your administrator."}
 	}
 	return nil
 }
@@ -238,10 +238,10 @@ func (c *change) stillBound(acc Account) error {
 func (ks *vexaKeys) abandon(ctx context.Context, key Key, why string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	ks.log.WarnContext(ctx, "key abandoned: "+why, "key", key.ID, "account", key.AccountID, "vexa_token_id", key.VexaTokenID)
+	ks.log.WarnContext(ctx, "minted key not used, it will be deleted: "+why, "key", key.ID, "account", key.AccountID, "vexa_token_id", key.VexaTokenID)
 	err := ks.change(ctx, "abandon the key", func(c *change) error { return c.revokeKey(key) })
 	if err != nil {
-		ks.log.WarnContext(ctx, "abandoned key not written down; the reconciler will find it by its name", "key", key.ID, "error", err)
+		ks.log.WarnContext(ctx, "unused key not marked for deletion; the reconciler will find it by its name", "key", key.ID, "error", err)
 	}
 	ks.wake()
 }
@@ -251,6 +251,6 @@ func (ks *vexaKeys) forgetIntent(ctx context.Context, key Key) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := ks.change(ctx, "take back the intent to mint", func(c *change) error { return c.DeleteKey(key.ID) }); err != nil {
-		ks.log.WarnContext(ctx, "intent to mint not taken back", "key", key.ID, "error", err)
+		ks.log.WarnContext(ctx, "intent to mint not taken back; the reconciler will do it", "key", key.ID, "error", err)
 	}
 }

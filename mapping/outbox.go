@@ -105,7 +105,7 @@ func (ks *vexaKeys) deleteKey(ctx context.Context, key Key, down *atomic.Bool) (
 		if errors.Is(unconfirmed, vexa.ErrUnavailable) {
 			down.Store(true)
 		}
-		ks.log.WarnContext(ctx, "revoked key not deleted at Vexa yet", "key", key.ID, "account", key.AccountID,
+		ks.log.WarnContext(ctx, "revoked key not deleted at Vexa yet; will be retried", "key", key.ID, "account", key.AccountID,
 			"vexa_token_id", key.VexaTokenID, "attempts", key.Attempts+1, "error", unconfirmed)
 		return false, asError(ks.change(ctx, "put off a deletion", func(c *change) error { return c.putOff(key.ID) }))
 	}

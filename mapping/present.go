@@ -42,7 +42,7 @@ func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, er
 	case err != nil:
 		return Account{}, err
 	case acc.Kind != t.Identity.Kind:
-		return Account{}, &Error{Code: CodeUnauthenticated, Message: "This access token is not of the kind that the account has."}
+		return Account{}, &Error{Code: CodeUnauthenticated, Message: "This access token is a program’s and the account a person’s, or the reverse. Use an access token of the account itself."}
 	case acc.Kind == oidc.Service:
 		return a.presentService(ctx, acc, t)
 	}
@@ -54,7 +54,7 @@ func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, er
 
 // errSilent refuses a token that says too little for a rule that denies to be ruled out.
 func errSilent() error {
-	return &Error{Code: rule.CodeDeniedByRule, Message: "This access token does not tell whether a rule that refuses some people is about you. Sign in with a browser once, so that it can be seen."}
+	return &Error{Code: rule.CodeDeniedByRule, Message: "A rule denies access to some people, and this access token does not say whether you are one of them. Sign in with a browser once."}
 }
 
 // introduce writes the identity of a token to its account, like that of a sign-in.

@@ -83,7 +83,7 @@ func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
 	}
 	token, err := g.open(*used)
 	if err != nil {
-		g.log.ErrorContext(ctx, "refresh grant not renewed", "account", accountID, "error", err, "remedy", "put the key ring back that sealed it, or let the person sign in again")
+		g.log.ErrorContext(ctx, "refresh grant cannot be opened, so the provider was not asked; will be retried", "account", accountID, "error", err, "remedy", "put the key ring back that sealed it, or let the person sign in again")
 		return g.putOff(ctx, *used, 0)
 	}
 	// From here on we see it through, whoever loses patience: the answer may hold the only token that is still good.
@@ -122,7 +122,7 @@ func (g *refreshGrants) applyAnswer(ctx context.Context, acc Account, used Refre
 			return nil
 		}
 		if err != nil {
-			g.log.ErrorContext(ctx, "a provider's new refresh token could not be stored", "account", acc.ID, "error", err)
+			g.log.ErrorContext(ctx, "new refresh token could not be stored; the person may have to sign in again", "account", acc.ID, "error", err)
 			return err
 		}
 		used = next
@@ -138,12 +138,12 @@ func (g *refreshGrants) applyAnswer(ctx context.Context, acc Account, used Refre
 	case oidc.CodeAccessEnded, oidc.CodeTenantRefused, oidc.CodeGuestRefused:
 		return g.endAccess(ctx, acc, used, said)
 	case oidc.CodeLoginRequired:
-		g.log.InfoContext(ctx, "the provider wants to see the person again", "account", acc.ID, "provider", used.Provider, "error", said)
+		g.log.InfoContext(ctx, "provider wants the person to sign in again; their refresh grant was forgotten", "account", acc.ID, "provider", used.Provider, "error", said)
 		return g.drop(ctx, used)
 	case oidc.CodeProviderUnavailable:
 		g.backoff.pause(used.Provider, g.now().Add(max(said.RetryAfter, firstRepeat)))
 	}
-	g.log.WarnContext(ctx, "refresh grant not renewed; it will be tried again", "account", acc.ID, "provider", used.Provider, "attempts", used.Attempts+1, "error", said, "remedy", said.Remedy)
+	g.log.WarnContext(ctx, "refresh grant not renewed; will be retried", "account", acc.ID, "provider", used.Provider, "attempts", used.Attempts+1, "error", said, "remedy", said.Remedy)
 	return g.putOff(ctx, used, said.RetryAfter)
 }
 
@@ -151,7 +151,7 @@ func (g *refreshGrants) applyAnswer(ctx context.Context, acc Account, used Refre
 // account may be counting the time for which its tokens go on without the provider's word.
 func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant, id oidc.Identity) error {
 	if id.Subject != acc.Subject {
-		g.log.ErrorContext(ctx, "a provider renewed another identity than was asked for; nothing is changed", "account", acc.ID, "provider", p.Provider)
+		g.log.ErrorContext(ctx, "provider answered a refresh with another identity; the refresh grant was forgotten", "account", acc.ID, "provider", p.Provider)
 		return g.drop(ctx, p)
 	}
 	before := g.decide(acc)
@@ -175,7 +175,7 @@ func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant
 		if had, has := grantOf(before).Scopes, grantOf(d).Scopes; had != has {
 			e := about(acc, EventGrantChanged)
 			e.Actor, e.Rules = "provider "+p.Provider, d.Matched()
-			e.Reason = fmt.Sprintf("the provider's word changed what they may do: from %s to %s", had.Words(), has.Words())
+			e.Reason = fmt.Sprintf("by what the provider says now, their scopes changed from %s to %s", had.Words(), has.Words())
 			return c.record(e)
 		}
 		return nil
@@ -186,7 +186,7 @@ func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant
 // provider lets in again may sign in again.
 func (g *refreshGrants) endAccess(ctx context.Context, acc Account, used RefreshGrant, said *oidc.Error) error {
 	reason := fmt.Sprintf("the provider ended their access (%s)", said.Code)
-	g.log.InfoContext(ctx, "the provider ended somebody's access", "account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
+	g.log.InfoContext(ctx, "provider ended a person's access; all they had here is revoked", "account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
 	r := Revocation{Kind: RevokeAccount, Account: acc.ID, Reason: reason}
 	return ignoring(errNewerGrant, g.accounts.revoke(ctx, r, func(c *change, acc Account) error {
 		if err := c.isCurrent(used); err != nil {

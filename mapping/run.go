@@ -39,7 +39,7 @@ func (a *Accounts) Run(ctx context.Context) error {
 func (l *ledger) every(ctx context.Context, interval time.Duration, kick <-chan struct{}, work func(context.Context) error) error {
 	for {
 		if err := work(ctx); err != nil && ctx.Err() == nil {
-			l.log.ErrorContext(ctx, "background work failed; it will be tried again", "error", err)
+			l.log.ErrorContext(ctx, "background work failed; will be retried", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -70,7 +70,7 @@ func (ks *vexaKeys) reconcileAndTell(ctx context.Context) error {
 		return err
 	}
 	if len(r.Unknown)+len(r.Missing)+len(r.Intents)+len(r.Revoked)+len(r.Problems) > 0 {
-		ks.log.WarnContext(ctx, "reconciled with Vexa", "report", r)
+		ks.log.WarnContext(ctx, "keys differed between store and Vexa; put right except for the problems in the report", "report", r)
 	}
 	return nil
 }

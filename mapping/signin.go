@@ -37,7 +37,7 @@ func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, rule.
 	case bound.ID != "" && statusError(bound) != nil: // the binding itself decided so
 		return bound, d, nil
 	}
-	a.log.WarnContext(ctx, "account not bound to a Vexa user yet", "account", acc.ID, "error", err)
+	a.log.WarnContext(ctx, "account not bound to a Vexa user yet; its next request will try again", "account", acc.ID, "error", err)
 	return acc, d, nil
 }
 

@@ -39,7 +39,7 @@ func (a *Accounts) Suspend(ctx context.Context, accountID string, s Suspension, 
 	var last *openKey
 	if s.StopBots {
 		if last, err = a.keys.last(ctx, accountID); err != nil {
-			left = append(left, "its bots, webhook and calendars: there is no key of it to reach them with ("+err.Error()+")")
+			left = append(left, "its bots, webhook and calendars: there is no key of the account to end them with ("+err.Error()+")")
 		}
 	}
 	var account Account
@@ -152,7 +152,7 @@ func (ks *vexaKeys) windDown(ctx context.Context, acc Account, last *openKey, ac
 		e := about(acc, EventActivityEnded)
 		e.Actor, e.Reason, e.CredentialID = actor, strings.Join(done, ", "), last.id
 		if err := ks.record(ctx, e); err != nil {
-			ks.log.WarnContext(ctx, "event not recorded", "event", e.Event, "error", err)
+			ks.log.WarnContext(ctx, "audit event could not be stored; it is in this log only", "event", e.Event, "error", err)
 		}
 	}
 	err := ks.change(ctx, "release the last key", func(c *change) error {
@@ -167,7 +167,7 @@ func (ks *vexaKeys) windDown(ctx context.Context, acc Account, last *openKey, ac
 		return c.PutKey(key)
 	})
 	if err != nil {
-		ks.log.WarnContext(ctx, "the last key lives a moment longer", "key", last.id, "error", err)
+		ks.log.WarnContext(ctx, "last key of a suspended account not released at once; it will be deleted within seconds", "key", last.id, "error", err)
 	}
 	ks.wake()
 	return ended.Left

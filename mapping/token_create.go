@@ -124,7 +124,7 @@ func (c *change) tokenOwner(accountID string) (Account, rule.Scopes, error) {
 	case !d.Allowed:
 		return acc, "", &Error{Code: d.Code, Message: d.Reason}
 	case acc.Kind == oidc.Service:
-		return acc, "", &Objection{"A program has no personal tokens.", "let it show the tokens that its provider gives it"}
+		return acc, "", &Objection{"A program cannot have personal tokens.", "use the access tokens that its identity provider issues"}
 	}
 	return acc, d.Grant.Scopes, c.roomForToken(accountID)
 }
@@ -145,13 +145,13 @@ func (n NewToken) check(granted rule.Scopes, longest time.Duration) error {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 	switch {
 	case n.Kind != TokenPersonal && n.Kind != TokenTool, (n.Kind == TokenTool) != (n.Client != ""), len(n.Client) > maxTokenClient:
-		return &Objection{fmt.Sprintf("There is no token of kind %q for the client %q.", n.Kind, brief(n.Client)), ""}
+		return &Objection{fmt.Sprintf("A token of kind %q cannot be made for the client %q.", n.Kind, brief(n.Client)), ""}
 	case n.Name == "", utf8.RuneCountInString(n.Name) > maxTokenName, strings.ContainsFunc(n.Name, odd):
 		return &Objection{"The token needs a name that says what it is for.", fmt.Sprintf("write one line of at most %d characters", maxTokenName)}
 	case n.Scopes == "":
-		return &Objection{"The token would open nothing.", "choose at least one scope"}
+		return &Objection{"Choose at least one scope.", ""}
 	case !granted.Covers(n.Scopes):
-		return &Error{Code: CodeScopeMissing, Message: "Your access to Vexa does not include all that the token asks for."}
+		return &Error{Code: CodeScopeMissing, Message: "The token asks for scopes that your access to Vexa does not include. Choose fewer scopes."}
 	case n.Lifetime < minTokenLife || n.Lifetime > longest:
 		return &Objection{"A token can live for " + wholeDays(longest) + " at most.", "choose an earlier end, at least a minute from now"}
 	}

@@ -43,7 +43,7 @@ func (ts *issuedTokens) refresh(ctx context.Context, refreshHash [32]byte, clien
 		}
 		next, err := c.nextGeneration(value)
 		if errors.Is(err, ErrTokenReused) {
-			stolen = &Revocation{Kind: RevokeToken, Account: token.AccountID, Token: token.ID, At: c.now, Reason: "a refresh value was used again: it is in two hands"}
+			stolen = &Revocation{Kind: RevokeToken, Account: token.AccountID, Token: token.ID, At: c.now, Reason: "a refresh token was used a second time, so somebody else has it too"}
 			return c.endStolen(token, *stolen)
 		}
 		if err != nil {
@@ -92,7 +92,7 @@ func (c *change) makeRoom(token Token, next int64) error {
 		return err
 	}
 	if wait := oldest.Began.Add(rememberedFor).Sub(c.now); wait > 0 {
-		return &Error{Code: CodeTooManyRefreshes, Message: "This token is refreshed too often: let the program use what it gets for the hour that it is good.", RetryAfter: wait}
+		return &Error{Code: CodeTooManyRefreshes, Message: "This token is refreshed too often. Let the program use each access token for the hour that it is valid.", RetryAfter: wait}
 	}
 	return c.ForgetTokenValues(token.ID, oldest.Number)
 }

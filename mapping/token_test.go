@@ -201,7 +201,7 @@ func TestTokenIsRefused(t *testing.T) {
 		{"a tool that has no client", acc.ID, func(n *mapping.NewToken) { n.Kind = mapping.TokenTool }, "kind"},
 		{"a client that is no tool", acc.ID, func(n *mapping.NewToken) { n.Client = "cli" }, "kind"},
 		{"nobody", "nobody", func(*mapping.NewToken) {}, "not found"},
-		{"a program", job.ID, func(*mapping.NewToken) {}, "provider gives it"},
+		{"a program", job.ID, func(*mapping.NewToken) {}, "identity provider issues"},
 	} {
 		n := personal("tx")
 		test.change(&n)
