@@ -17,8 +17,8 @@ const (
 	Suspended Status = "suspended" // refused everywhere at once
 )
 
-// Account is the lasting bond between one identity and one Vexa user. It is made when the identity is first granted
-// anything, and bound (VexaUserID) when the Vexa user was found or created.
+// Account is the lasting bond between one identity and one Vexa user. It is made when the identity is first
+// granted anything, and bound (VexaUserID) when the Vexa user was found or created.
 type Account struct {
 	ID       string
 	Provider string
@@ -27,8 +27,9 @@ type Account struct {
 
 	Identity oidc.Identity // as last proven
 
-	// Presented is true of what [Accounts.Present] returned of a person: Identity is then what to decide by for one token, and Within,
-	// where it is set, what the provider has said of them since: both have to allow. Neither is ever stored.
+	// Presented is true of what [Accounts.Present] returned of a person: Identity is then what to decide by
+	// for one token, and Within, where it is set, what the provider has said of them since: both have to
+	// allow. Neither is ever stored.
 	Presented bool
 	Within    *oidc.Identity
 
@@ -38,12 +39,12 @@ type Account struct {
 	VexaEmail  string // trimmed and lower-cased; what the Vexa user was created or adopted as
 	VexaUserID int64  // 0 until bound
 
-	// Pinned says that an admin named the Vexa user for this identity ([Accounts.Pin]). It comes from the pins; PutAccount does
-	// not write it.
+	// Pinned says that an admin named the Vexa user for this identity ([Accounts.Pin]). It comes from the
+	// pins; PutAccount does not write it.
 	Pinned bool
 
-	// Intended is true from just before we ask Vexa to create the user until the account is bound: what an answer of 200
-	// rather than 201 means depends on it (S3, S6).
+	// Intended is true from just before we ask Vexa to create the user until the account is bound: what an
+	// answer of 200 rather than 201 means depends on it (S3, S6).
 	Intended bool
 
 	CreatedAt time.Time
@@ -58,8 +59,8 @@ func (a *Accounts) Account(ctx context.Context, id string) (Account, error) {
 	return a.account(ctx, id)
 }
 
-// Decide says what the rules now in force give the account, by the identity that was last proven and the Vexa user that an
-// admin may have named for it.
+// Decide says what the rules now in force give the account, by the identity that was last proven and the Vexa
+// user that an admin may have named for it.
 func (a *Accounts) Decide(acc Account) rule.Decision { return a.decide(acc) }
 
 func (acc Account) decide(rules *rule.Rules) rule.Decision {
@@ -95,8 +96,9 @@ func grantOf(d rule.Decision) rule.Grant {
 	return d.Grant
 }
 
-// setVexaEmail sets which Vexa user the account is to be bound to. One that is bound stays where it is, whatever becomes of the address:
-// the identity is the subject (S3). An account that waits for an admin because of another address is looked at afresh.
+// setVexaEmail sets which Vexa user the account is to be bound to. One that is bound stays where it is,
+// whatever becomes of the address: the identity is the subject (S3). An account that waits for an admin
+// because of another address is looked at afresh.
 func (acc *Account) setVexaEmail(g rule.Grant) {
 	if acc.Bound() || g.VexaEmail == "" || acc.VexaEmail == g.VexaEmail {
 		return

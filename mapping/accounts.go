@@ -39,7 +39,8 @@ type Deps struct {
 	Ring  Sealer
 	Rules *rule.Live
 
-	// Directories are the identity providers, by name, that can be asked again about people. Without one, nobody is.
+	// Directories are the identity providers, by name, that can be asked again about people. Without one,
+	// nobody is.
 	Directories map[string]Directory
 
 	Log   *slog.Logger                         // default: slog.Default()
@@ -47,17 +48,18 @@ type Deps struct {
 	After func(time.Duration) <-chan time.Time // default: time.After
 	Rand  io.Reader                            // default: crypto/rand
 
-	// Minted is told of every attempt to mint a key, with one of the Mint… results; Revoked of every revocation that was
-	// written down. For metrics; optional.
+	// Minted is told of every attempt to mint a key, with one of the Mint… results; Revoked of every
+	// revocation that was written down. For metrics; optional.
 	Minted  func(result string)
 	Revoked func(kind RevocationKind)
 }
 
-// Accounts binds identities to Vexa users and keeps their keys. It is safe for concurrent use, and any number of replicas may
-// work on one store.
+// Accounts binds identities to Vexa users and keeps their keys. It is safe for concurrent use, and any number
+// of replicas may work on one store.
 //
-// It has four parts, which share its ledger. keys know users (to bind an account before they mint for it), tokens know keys (to have
-// those deleted that only a token needed), and grants know Accounts (to write what a provider says of a person).
+// It has four parts, which share its ledger. keys know users (to bind an account before they mint for it),
+// tokens know keys (to have those deleted that only a token needed), and grants know Accounts (to write what
+// a provider says of a person).
 type Accounts struct {
 	*ledger
 	users  *vexaUsers

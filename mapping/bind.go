@@ -13,21 +13,23 @@ import (
 // bindLease is longer than all the calls to Vexa that one binding makes.
 const bindLease = 45 * time.Second
 
-// bind gives an active account its Vexa user and returns the account as it then is. One replica at a time does it for an
-// account; another gets ErrLeaseHeld. When the account may not have the user, it becomes pending, and the error says so.
+// bind gives an active account its Vexa user and returns the account as it then is. One replica at a time
+// does it for an account; another gets ErrLeaseHeld. When the account may not have the user, it becomes
+// pending, and the error says so.
 //
-// What it means that Vexa has a user of the address already depends on who made the user (S3, S6). We first look; there is
-// one: it is not ours, and goes to the account only if that may adopt. There is none: we write down that we are about to
-// create it, and create it. An answer of "created" is ours. An answer of "exists" to a first attempt means that somebody
-// else was quicker by milliseconds: not ours. An answer of "exists" after an attempt whose outcome we never learnt (a crash, a
-// 500, a lost answer) is ours in all likelihood; but somebody else might have been quicker then, so it is only taken as
-// ours while nobody else holds a token of it. A user without tokens is one whom nobody has ever used.
+// What it means that Vexa has a user of the address already depends on who made the user (S3, S6). We first
+// look; there is one: it is not ours, and goes to the account only if that may adopt. There is none: we write
+// down that we are about to create it, and create it. An answer of "created" is ours. An answer of "exists"
+// to a first attempt means that somebody else was quicker by milliseconds: not ours. An answer of "exists"
+// after an attempt whose outcome we never learnt (a crash, a 500, a lost answer) is ours in all likelihood;
+// but somebody else might have been quicker then, so it is only taken as ours while nobody else holds a token
+// of it. A user without tokens is one whom nobody has ever used.
 func (u *vexaUsers) bind(ctx context.Context, accountID string, g rule.Grant) (Account, error) {
 	return u.bindAs(ctx, accountID, g, false)
 }
 
-// bindAs is bind, with an admin's approval or without. With approval the account gets the user whoever made it and whoever else
-// has it.
+// bindAs is bind, with an admin's approval or without. With approval the account gets the user whoever made
+// it and whoever else has it.
 func (u *vexaUsers) bindAs(ctx context.Context, accountID string, g rule.Grant, approved bool) (Account, error) {
 	lease, release, err := u.lease(ctx, "bind:"+accountID, bindLease)
 	if err != nil {
@@ -81,7 +83,8 @@ func (b *binding) begin(ctx context.Context, accountID string) error {
 	})
 }
 
-// before says whether other has an older claim to the address that both name: it has the user, it is about to, or it came first.
+// before says whether other has an older claim to the address that both name: it has the user, it is about
+// to, or it came first.
 func before(other, acc Account) bool {
 	if other.Bound() || other.Intended != acc.Intended {
 		return other.Bound() || other.Intended
@@ -192,7 +195,8 @@ func (b *binding) intend(ctx context.Context, intended bool) error {
 	})
 }
 
-// unusable makes the account wait when Vexa will never have a user of its address, and passes other errors on.
+// unusable makes the account wait when Vexa will never have a user of its address, and passes other errors
+// on.
 func (b *binding) unusable(ctx context.Context, err error) error {
 	if errors.Is(err, vexa.ErrEmail) || errors.Is(err, vexa.ErrRefused) {
 		return b.wait(ctx, "Vexa refuses the address")
@@ -205,7 +209,8 @@ func (b *binding) wait(ctx context.Context, why string) error {
 	return b.write(ctx, b.acc.ID, func(c *change, acc *Account) error { return b.markPending(c, acc, why) })
 }
 
-// markPending makes the account pending in a transaction that is under way. It is no error there: write returns one when it is done.
+// markPending makes the account pending in a transaction that is under way. It is no error there: write
+// returns one when it is done.
 func (b *binding) markPending(c *change, acc *Account, why string) error {
 	acc.Status, acc.Reason, acc.Intended = Pending, why, false
 	e := about(*acc, EventAccountPending)
@@ -213,8 +218,8 @@ func (b *binding) markPending(c *change, acc *Account, why string) error {
 	return c.record(e)
 }
 
-// write changes the account, under the lease and only while it is active and unbound, and leaves it in b.acc. An account that
-// was bound meanwhile is left as it is; one that is not active, before or after, is an error.
+// write changes the account, under the lease and only while it is active and unbound, and leaves it in b.acc.
+// An account that was bound meanwhile is left as it is; one that is not active, before or after, is an error.
 func (b *binding) write(ctx context.Context, accountID string, fn func(*change, *Account) error) error {
 	var acc Account
 	err := b.change(ctx, "bind the account", func(c *change) error {

@@ -11,16 +11,17 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-// BotBlock keeps a Vexa user from running bots: their max_concurrent_bots is 0, until the block is lifted and they have again what
-// they had. A Vexa user is blocked while accounts that have it are suspended and none that has it is active.
+// BotBlock keeps a Vexa user from running bots: their max_concurrent_bots is 0, until the block is lifted and
+// they have again what they had. A Vexa user is blocked while accounts that have it are suspended and none
+// that has it is active.
 type BotBlock struct {
 	VexaUserID int64
 	VexaEmail  string // who that user was: ids start again at 1 when a Vexa is set up anew
 	AccountID  string // whose suspension began it
 	State      BotBlockState
 
-	// FormerBots is what they may run when they are released: written down before it is changed, so that a crash in between
-	// does not lose it. nil until it was read.
+	// FormerBots is what they may run when they are released: written down before it is changed, so that a
+	// crash in between does not lose it. nil until it was read.
 	FormerBots *int
 
 	// ForeignTokens: tokens of the user that others minted are to be deleted, once.
@@ -43,7 +44,8 @@ const (
 // botBlockLease is longer than all the calls to Vexa that setting or lifting one block makes.
 const botBlockLease = 45 * time.Second
 
-// settleBotBlock brings the block of a Vexa user in line with the accounts that have it. cause is the account that changed.
+// settleBotBlock brings the block of a Vexa user in line with the accounts that have it. cause is the account
+// that changed.
 func (c *change) settleBotBlock(vexaUserID int64, cause Account) error {
 	if vexaUserID == 0 {
 		return nil
@@ -73,8 +75,8 @@ func (c *change) settleBotBlock(vexaUserID int64, cause Account) error {
 	return c.PutBotBlock(b)
 }
 
-// SettleBotBlocks tells Vexa which users are blocked and which are not any more. What Vexa did not confirm is tried again,
-// later and later. waiting is how many are left. The error is the store's.
+// SettleBotBlocks tells Vexa which users are blocked and which are not any more. What Vexa did not confirm is
+// tried again, later and later. waiting is how many are left. The error is the store's.
 func (a *Accounts) SettleBotBlocks(ctx context.Context) (waiting int, err error) {
 	return a.users.settleBotBlocks(ctx)
 }
@@ -115,12 +117,12 @@ func (u *vexaUsers) unsettledBotBlocks(ctx context.Context) (blocks []BotBlock, 
 	return slices.DeleteFunc(blocks, func(b BotBlock) bool { return b.State == BotBlockSet && !b.ForeignTokens }), nil
 }
 
-// leaseOfBotBlock names the lease under which Vexa is told of a block. The name is older than the word: replicas of either version
-// take the same one.
+// leaseOfBotBlock names the lease under which Vexa is told of a block. The name is older than the word:
+// replicas of either version take the same one.
 func leaseOfBotBlock(vexaUserID int64) string { return "hold:" + strconv.FormatInt(vexaUserID, 10) }
 
-// settleBotBlock does what is left to do for one Vexa user, one replica at a time: an answer that comes late must not undo what
-// was decided meanwhile.
+// settleBotBlock does what is left to do for one Vexa user, one replica at a time: an answer that comes late
+// must not undo what was decided meanwhile.
 func (u *vexaUsers) settleBotBlock(ctx context.Context, vexaUserID int64) error {
 	if _, found, err := u.botBlock(ctx, vexaUserID); err != nil || !found {
 		return err
@@ -212,8 +214,8 @@ func (w *botBlockWork) lift(ctx context.Context, b BotBlock, user vexa.User) err
 	return w.drop(ctx, b, EventBotsRestored, fmt.Sprintf("max_concurrent_bots is %d again", *b.FormerBots))
 }
 
-// deleteForeign deletes the tokens of the user that others minted. Those of another bridge are left to it: it would mint them
-// anew.
+// deleteForeign deletes the tokens of the user that others minted. Those of another bridge are left to it: it
+// would mint them anew.
 func (w *botBlockWork) deleteForeign(ctx context.Context, b BotBlock) error {
 	tokens, err := w.vexa.Tokens(ctx, b.VexaUserID)
 	if err != nil {

@@ -16,7 +16,8 @@ const (
 
 // Config says how accounts are bound and their keys kept.
 type Config struct {
-	// Instance names our keys at Vexa, so that several bridges can share one Vexa: 1 to 40 letters, digits, - and _.
+	// Instance names our keys at Vexa, so that several bridges can share one Vexa: 1 to 40 letters, digits, -
+	// and _.
 	Instance string `yaml:"instance"`
 
 	// AdoptExisting says who may have a Vexa user that we did not make: trusted (default) or never.
@@ -28,13 +29,14 @@ type Config struct {
 	MaxKeys        int           `yaml:"-"` // opened keys kept in memory; default 10,000
 	ReconcileEvery time.Duration `yaml:"-"` // how long a key that we do not know may live at Vexa; default 15 minutes
 
-	// Renew is how long a provider's word about somebody counts before it is asked again, in the background while they use Vexa;
-	// default 15 minutes. Idle is how long a session that nobody uses lives; default 8 hours.
+	// Renew is how long a provider's word about somebody counts before it is asked again, in the background
+	// while they use Vexa; default 15 minutes. Idle is how long a session that nobody uses lives; default 8
+	// hours.
 	Renew time.Duration `yaml:"-"`
 	Idle  time.Duration `yaml:"-"`
 
-	// MaxTokenLifetime is how long a token that we issue may live; default 90 days. MaxOffline is how long a provider's word about
-	// a person counts where it cannot be had again; default 24 hours.
+	// MaxTokenLifetime is how long a token that we issue may live; default 90 days. MaxOffline is how long a
+	// provider's word about a person counts where it cannot be had again; default 24 hours.
 	MaxTokenLifetime time.Duration `yaml:"-"`
 	MaxOffline       time.Duration `yaml:"-"`
 }

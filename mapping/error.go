@@ -10,7 +10,8 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-// Codes of an Error, beside those of a refusing Decision. The public error table in proxy gives each its HTTP status.
+// Codes of an Error, beside those of a refusing Decision. The public error table in proxy gives each its HTTP
+// status.
 const (
 	CodeUnauthenticated  = "unauthenticated"        // all that the account had was ended: they have to sign in first
 	CodePendingApproval  = "pending_approval"       // an admin must decide about the account
@@ -21,8 +22,8 @@ const (
 	CodeStoreUnavailable = "store_unavailable"
 )
 
-// Error is why an account cannot be had or a key cannot be given: a stable code, a sentence for the person and a remedy for the
-// admin's log.
+// Error is why an account cannot be had or a key cannot be given: a stable code, a sentence for the person
+// and a remedy for the admin's log.
 type Error struct {
 	Code    string
 	Message string // for the person
@@ -54,7 +55,8 @@ func (o *Objection) Error() string {
 	return strings.TrimSuffix(o.Message, ".") + ": " + o.Remedy
 }
 
-// asError puts an error of the store or of Vexa into words. Errors that are already in words, and ErrNotFound, pass.
+// asError puts an error of the store or of Vexa into words. Errors that are already in words, and
+// ErrNotFound, pass.
 func asError(err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) {
 		return err

@@ -47,12 +47,14 @@ func viewGrant(g rule.Grant) *GrantView {
 	}
 }
 
-// Explain says what an identity may do and why: by the rules alone. [Accounts.Explain] knows its account and its pin besides.
+// Explain says what an identity may do and why: by the rules alone. [Accounts.Explain] knows its account and
+// its pin besides.
 func Explain(rules *rule.Rules, id oidc.Identity) Explanation {
 	return explain(rules, id, Account{}, Pin{})
 }
 
-// Explain says what an identity may do and why, by the rules now in force, its account and what an admin has pinned.
+// Explain says what an identity may do and why, by the rules now in force, its account and what an admin has
+// pinned.
 func (a *Accounts) Explain(ctx context.Context, id oidc.Identity) (Explanation, error) {
 	var acc Account
 	var pin Pin
@@ -108,8 +110,8 @@ type GrantChange struct {
 	What     []string `json:"what"`   // in words
 }
 
-// CompareRules says for which accounts other rules give something else, by the identity that each proved last. Accounts for
-// which nothing changes are left out.
+// CompareRules says for which accounts other rules give something else, by the identity that each proved
+// last. Accounts for which nothing changes are left out.
 func CompareRules(accounts []Account, was, is *rule.Rules) []GrantChange {
 	changes := []GrantChange{}
 	for _, acc := range accounts {

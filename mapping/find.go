@@ -9,9 +9,9 @@ import (
 	"vexa-sso/mapping/rule"
 )
 
-// Find returns the account that an admin means: by its id, its canonical subject or the email of its identity, proven or not.
-// An email may be that of several identities; which one is meant is then the admin's to say, so the error names them. ErrNotFound:
-// there is none.
+// Find returns the account that an admin means: by its id, its canonical subject or the email of its
+// identity, proven or not. An email may be that of several identities; which one is meant is then the admin's
+// to say, so the error names them. ErrNotFound: there is none.
 func (a *Accounts) Find(ctx context.Context, who string) (found Account, err error) {
 	who = strings.TrimSpace(who)
 	err = a.store.View(ctx, func(tx Tx) error {
@@ -70,8 +70,8 @@ func emailOf(acc Account) string {
 	return acc.Identity.UnprovenEmail
 }
 
-// AccountBySubject returns the account of a canonical subject, for a provider that calls about somebody. ErrNotFound: there is
-// none.
+// AccountBySubject returns the account of a canonical subject, for a provider that calls about somebody.
+// ErrNotFound: there is none.
 func (a *Accounts) AccountBySubject(ctx context.Context, subject string) (acc Account, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
 		acc, err = tx.AccountBySubject(subject)
@@ -83,8 +83,8 @@ func (a *Accounts) AccountBySubject(ctx context.Context, subject string) (acc Ac
 	return acc, nil
 }
 
-// AccountsByEmail returns the accounts of a provider that bear an address, or ever did: a provider that calls to end
-// somebody's access may know them by one that we have seen replaced. None for what is no address.
+// AccountsByEmail returns the accounts of a provider that bear an address, or ever did: a provider that calls
+// to end somebody's access may know them by one that we have seen replaced. None for what is no address.
 func (a *Accounts) AccountsByEmail(ctx context.Context, provider, email string) (found []Account, err error) {
 	email, err = rule.CanonicalEmail(email)
 	if err != nil {
@@ -100,8 +100,8 @@ func (a *Accounts) AccountsByEmail(ctx context.Context, provider, email string) 
 	return found, nil
 }
 
-// AccountsByVexaUser returns the accounts that are bound to a Vexa user, whatever their status. There is more than one only where an
-// admin has approved it.
+// AccountsByVexaUser returns the accounts that are bound to a Vexa user, whatever their status. There is more
+// than one only where an admin has approved it.
 func (a *Accounts) AccountsByVexaUser(ctx context.Context, vexaUserID int64) (found []Account, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
 		found, err = tx.AccountsByVexaUser(vexaUserID)
@@ -139,7 +139,8 @@ func (a *Accounts) List(ctx context.Context) (all []Account, err error) {
 	return all, nil
 }
 
-// KeysOf returns the keys of an account, or with an empty id those of all, the oldest first, without what is sealed in them.
+// KeysOf returns the keys of an account, or with an empty id those of all, the oldest first, without what is
+// sealed in them.
 func (a *Accounts) KeysOf(ctx context.Context, accountID string) ([]Key, error) {
 	return a.keys.of(ctx, accountID)
 }

@@ -18,8 +18,8 @@ const (
 	KeyRevoking KeyState = "revoking" // to be deleted at Vexa; retried until it confirmed
 )
 
-// Key is a Vexa API token that we minted for one account with one exact scope set. A key whose deletion Vexa confirmed is
-// deleted from the store.
+// Key is a Vexa API token that we minted for one account with one exact scope set. A key whose deletion Vexa
+// confirmed is deleted from the store.
 type Key struct {
 	ID          string
 	AccountID   string
@@ -44,8 +44,8 @@ func lengthPrefixed(parts ...string) string {
 	return b.String()
 }
 
-// expiry and renewal are the two points in a key's life that matter: from renewal on it is replaced in the background, from expiry
-// on it is not used.
+// expiry and renewal are the two points in a key's life that matter: from renewal on it is replaced in the
+// background, from expiry on it is not used.
 func expiry(k Key) time.Time { return k.ExpiresAt }
 
 func renewal(k Key) time.Time { return k.CreatedAt.Add(k.ExpiresAt.Sub(k.CreatedAt) * 2 / 3) }
@@ -61,7 +61,8 @@ func (ks *vexaKeys) tokenName(key Key) string {
 	return strings.Join([]string{"vsso", ks.users.instance, key.AccountID, key.ID}, ":")
 }
 
-// parseKeyName reads the instance and the key id off a token's name; both are empty for a token that no bridge has named.
+// parseKeyName reads the instance and the key id off a token's name; both are empty for a token that no
+// bridge has named.
 func parseKeyName(name string) (instance, keyID string) {
 	parts := strings.Split(name, ":")
 	if len(parts) != 4 || parts[0] != "vsso" {
@@ -70,9 +71,9 @@ func parseKeyName(name string) (instance, keyID string) {
 	return parts[1], parts[3]
 }
 
-// isToken says whether a token at Vexa is this key. Its name decides, not its id: ids start again when a Vexa is set up anew,
-// and the token of that id may then be a stranger's. The instance may have been renamed since; the ids in the name are ours
-// alone all the same.
+// isToken says whether a token at Vexa is this key. Its name decides, not its id: ids start again when a Vexa
+// is set up anew, and the token of that id may then be a stranger's. The instance may have been renamed
+// since; the ids in the name are ours alone all the same.
 func isToken(t vexa.Token, key Key) bool {
 	return strings.HasPrefix(t.Name, "vsso:") && strings.HasSuffix(t.Name, ":"+key.AccountID+":"+key.ID)
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 )
 
-// KeyGone finds out whether a key that the gateway called invalid is gone. The gateway's word is not enough: before 0.12 it says
-// the same when it cannot reach its own Admin API. Only if Vexa's Admin API does not have the key any more is it dropped; true
-// then means that Key will give another one. False: the key is good, and the gateway is in trouble. The error is an *Error;
-// it means that we could not find out.
+// KeyGone finds out whether a key that the gateway called invalid is gone. The gateway's word is not enough:
+// before 0.12 it says the same when it cannot reach its own Admin API. Only if Vexa's Admin API does not have
+// the key any more is it dropped; true then means that Key will give another one. False: the key is good, and
+// the gateway is in trouble. The error is an *Error; it means that we could not find out.
 func (a *Accounts) KeyGone(ctx context.Context, keyID string) (bool, error) {
 	return a.keys.gone(ctx, keyID)
 }

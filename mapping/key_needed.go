@@ -6,8 +6,8 @@ import (
 	"vexa-sso/mapping/rule"
 )
 
-// neededSets are the scope sets of which an account may have keys: that of its grant, and what each of its tokens comes to within
-// the grant. None when it is granted nothing.
+// neededSets are the scope sets of which an account may have keys: that of its grant, and what each of its
+// tokens comes to within the grant. None when it is granted nothing.
 func neededSets(granted rule.Scopes, tokens []Token, now time.Time) map[rule.Scopes]bool {
 	needed := map[rule.Scopes]bool{}
 	if granted == "" {

@@ -5,8 +5,9 @@ import (
 	"errors"
 )
 
-// Renew replaces the keys that this replica has used and that are in the last third of their life. The old ones stay good for a
-// while: requests and other replicas may still use them. A key that nobody uses is left to expire.
+// Renew replaces the keys that this replica has used and that are in the last third of their life. The old
+// ones stay good for a while: requests and other replicas may still use them. A key that nobody uses is left
+// to expire.
 func (a *Accounts) Renew(ctx context.Context) error { return a.keys.renewDue(ctx) }
 
 func (ks *vexaKeys) renewDue(ctx context.Context) error {

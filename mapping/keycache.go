@@ -21,7 +21,8 @@ type openKey struct {
 	used atomic.Bool // asked for since it was opened
 }
 
-// keyCache holds the open keys of those who used them last. A hit takes the lock of the LRU and no other, and allocates nothing.
+// keyCache holds the open keys of those who used them last. A hit takes the lock of the LRU and no other, and
+// allocates nothing.
 type keyCache struct {
 	keys  *lru.Cache[keyCacheKey, *openKey]
 	epoch atomic.Uint64 // counts the times that something was forgotten
@@ -52,7 +53,8 @@ func (c *keyCache) get(account string, scopes rule.Scopes, now time.Time) (*open
 	return k, true
 }
 
-// put keeps a key that was read at epoch. Something may have been forgotten since, perhaps this very key: then it is not kept.
+// put keeps a key that was read at epoch. Something may have been forgotten since, perhaps this very key:
+// then it is not kept.
 func (c *keyCache) put(k *openKey, epoch uint64) {
 	at := keyCacheKey{k.account, k.scopes}
 	c.keys.Add(at, k)

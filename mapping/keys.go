@@ -15,8 +15,9 @@ import (
 	"vexa-sso/mapping/rule"
 )
 
-// vexaKeys is the part of Accounts that keeps the Vexa keys: it gives them out (here), mints them (mint.go), replaces them before they
-// expire (key_renew.go), deletes them at Vexa (outbox.go) and compares them with what Vexa has (reconcile.go).
+// vexaKeys is the part of Accounts that keeps the Vexa keys: it gives them out (here), mints them (mint.go),
+// replaces them before they expire (key_renew.go), deletes them at Vexa (outbox.go) and compares them with
+// what Vexa has (reconcile.go).
 type vexaKeys struct {
 	*ledger
 	users *vexaUsers
@@ -48,10 +49,10 @@ func newVexaKeys(l *ledger, users *vexaUsers, cfg Config, deps Deps) *vexaKeys {
 	return ks
 }
 
-// Key returns a Vexa key of the account with exactly these scopes, which must be within the grant: its secret, its id and when it
-// must not be used any more. It comes from memory, else from the store, else it is minted, once however many callers on
-// however many replicas wait for it (S6); the account is bound to its Vexa user before. The error is an *Error, or ErrNotFound for
-// an account that there is not.
+// Key returns a Vexa key of the account with exactly these scopes, which must be within the grant: its
+// secret, its id and when it must not be used any more. It comes from memory, else from the store, else it is
+// minted, once however many callers on however many replicas wait for it (S6); the account is bound to its
+// Vexa user before. The error is an *Error, or ErrNotFound for an account that there is not.
 func (a *Accounts) Key(ctx context.Context, acc Account, g rule.Grant, scopes rule.Scopes) (secret, keyID string, expires time.Time, err error) {
 	if err := statusError(acc); err != nil {
 		return "", "", time.Time{}, err
@@ -68,7 +69,8 @@ func (a *Accounts) Key(ctx context.Context, acc Account, g rule.Grant, scopes ru
 	return k.secret, k.id, k.expires, nil
 }
 
-// obtainOnce obtains a key on behalf of all who wait for the same one here. It goes on when one of them gives up.
+// obtainOnce obtains a key on behalf of all who wait for the same one here. It goes on when one of them gives
+// up.
 func (ks *vexaKeys) obtainOnce(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes) (*openKey, error) {
 	flight := ks.flights.DoChan(lengthPrefixed(who.ID, string(scopes)), func() (any, error) {
 		ks.inFlight.RLock()
@@ -92,7 +94,8 @@ func (ks *vexaKeys) obtainOnce(ctx context.Context, who Account, g rule.Grant, s
 	}
 }
 
-// obtain gets a key from the store or mints one. who is the account as its caller was let in; until says to which point in its life a stored key is good enough.
+// obtain gets a key from the store or mints one. who is the account as its caller was let in; until says to
+// which point in its life a stored key is good enough.
 func (ks *vexaKeys) obtain(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (*openKey, error) {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		acc, k, err := ks.stored(ctx, who.ID, g, scopes, until)
@@ -116,8 +119,8 @@ func (ks *vexaKeys) obtain(ctx context.Context, who Account, g rule.Grant, scope
 	}
 }
 
-// stored returns the account and its newest usable key with these scopes, opened and kept in memory; nil when it has none. Keys
-// with more than anybody is granted are revoked on the way.
+// stored returns the account and its newest usable key with these scopes, opened and kept in memory; nil when
+// it has none. Keys with more than anybody is granted are revoked on the way.
 func (ks *vexaKeys) stored(ctx context.Context, accountID string, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (Account, *openKey, error) {
 	epoch := ks.cache.epoch.Load()
 	var acc Account
@@ -150,7 +153,8 @@ func (ks *vexaKeys) stored(ctx context.Context, accountID string, g rule.Grant, 
 		}
 		k, err := ks.open(key)
 		if err != nil {
-			// Another replica may hold the ring that opens it: leave it alone, the newer of the two will stay.
+			// Another replica may hold the ring that opens it: leave it alone, the newer of the two will
+			// stay.
 			ks.log.WarnContext(ctx, "stored key cannot be opened by this key ring; another is minted", "key", key.ID, "account", accountID, "error", err)
 			continue
 		}

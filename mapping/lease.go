@@ -21,7 +21,8 @@ func (l *ledger) lease(ctx context.Context, name string, ttl time.Duration) (Lea
 	}, nil
 }
 
-// Lease is the right to do one thing at a time over all replicas. Writes under it go through a transaction that checks it.
+// Lease is the right to do one thing at a time over all replicas. Writes under it go through a transaction
+// that checks it.
 type Lease struct {
 	Name   string
 	Holder string

@@ -11,8 +11,8 @@ import (
 	"vexa-sso/mapping/rule"
 )
 
-// ledger is what every part of Accounts works with: the store with its transactions, the audit, and the rules, clock and randomness
-// of this process.
+// ledger is what every part of Accounts works with: the store with its transactions, the audit, and the
+// rules, clock and randomness of this process.
 type ledger struct {
 	store  Store
 	rules  *rule.Live
@@ -37,8 +37,8 @@ func newLedger(deps Deps) *ledger {
 	return l
 }
 
-// Record writes an audit event to the store and to the log. ID and At are filled in where they are missing. The log has the
-// event even when the store cannot take it; the error then says so.
+// Record writes an audit event to the store and to the log. ID and At are filled in where they are missing.
+// The log has the event even when the store cannot take it; the error then says so.
 func (a *Accounts) Record(ctx context.Context, e Event) error { return a.record(ctx, e) }
 
 func (l *ledger) record(ctx context.Context, e Event) error {
@@ -71,8 +71,8 @@ func (l *ledger) logEvent(ctx context.Context, e Event) {
 	l.log.LogAttrs(ctx, level, "audit", slog.Any("event", e))
 }
 
-// change is one read-write transaction in which events can be recorded: they are stored with what they tell of, and are logged
-// once that has happened.
+// change is one read-write transaction in which events can be recorded: they are stored with what they tell
+// of, and are logged once that has happened.
 type change struct {
 	Tx
 	ledger *ledger

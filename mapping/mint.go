@@ -30,7 +30,8 @@ const (
 	maxMargin     = 5 * time.Minute        // how long before Vexa does we stop using a key
 )
 
-// mintAlone mints a key if, with the lease in hand, there still is none. ErrLeaseHeld: somebody else is at it.
+// mintAlone mints a key if, with the lease in hand, there still is none. ErrLeaseHeld: somebody else is at
+// it.
 func (ks *vexaKeys) mintAlone(ctx context.Context, who, acc Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (*openKey, error) {
 	lease, release, err := ks.lease(ctx, "mint:"+acc.ID+":"+string(scopes), mintLease)
 	if err != nil {
@@ -51,8 +52,8 @@ func (ks *vexaKeys) mintAlone(ctx context.Context, who, acc Account, g rule.Gran
 	return k, nil
 }
 
-// mint makes one key. Whatever happens on the way, either the key is active in the end, or the store knows what is to be cleaned
-// up: the intent, whose name the token at Vexa bears, or a key to be revoked (S6).
+// mint makes one key. Whatever happens on the way, either the key is active in the end, or the store knows
+// what is to be cleaned up: the intent, whose name the token at Vexa bears, or a key to be revoked (S6).
 func (ks *vexaKeys) mint(ctx context.Context, lease Lease, who, acc Account, g rule.Grant, scopes rule.Scopes) (*openKey, string, error) {
 	start := ks.now()
 	if who.Presented {
@@ -97,8 +98,9 @@ func (ks *vexaKeys) mint(ctx context.Context, lease Lease, who, acc Account, g r
 	return k, MintDone, nil
 }
 
-// sameUser makes sure that the Vexa user is still who it was when the account was bound, and may run as many bots as the grant
-// says. Ids start again at 1 when a Vexa is set up anew: a key for the same id would then open a stranger's data (S3).
+// sameUser makes sure that the Vexa user is still who it was when the account was bound, and may run as many
+// bots as the grant says. Ids start again at 1 when a Vexa is set up anew: a key for the same id would then
+// open a stranger's data (S3).
 func (ks *vexaKeys) sameUser(ctx context.Context, acc Account, g rule.Grant) error {
 	if err := ks.users.settleBotBlock(ctx, acc.VexaUserID); err != nil { // first what it had before a suspension, then what the grant says
 		return err
@@ -198,8 +200,8 @@ func (ks *vexaKeys) activate(ctx context.Context, lease Lease, who, acc Account,
 	})
 }
 
-// stillGranted makes sure that the rules of now give who asks for a key what the key has: they, or the account, may have changed
-// while Vexa was asked. What a bearer token proved does not change.
+// stillGranted makes sure that the rules of now give who asks for a key what the key has: they, or the
+// account, may have changed while Vexa was asked. What a bearer token proved does not change.
 func (c *change) stillGranted(who Account, scopes rule.Scopes) error {
 	now, err := c.Account(who.ID)
 	if err != nil {
@@ -233,8 +235,8 @@ func (c *change) stillBound(acc Account) error {
 	return nil
 }
 
-// abandon has a key deleted that was minted but must not be used. If not even that can be written down, the key is found by its
-// name later.
+// abandon has a key deleted that was minted but must not be used. If not even that can be written down, the
+// key is found by its name later.
 func (ks *vexaKeys) abandon(ctx context.Context, key Key, why string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -246,7 +248,8 @@ func (ks *vexaKeys) abandon(ctx context.Context, key Key, why string) {
 	ks.wake()
 }
 
-// forgetIntent takes back an intent of which nothing can have come. It is no matter if that fails: the reconciler does it too.
+// forgetIntent takes back an intent of which nothing can have come. It is no matter if that fails: the
+// reconciler does it too.
 func (ks *vexaKeys) forgetIntent(ctx context.Context, key Key) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

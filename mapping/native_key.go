@@ -6,10 +6,12 @@ import (
 	"time"
 )
 
-// EventNativeKeyUsed: a program showed a Vexa key of an account's user, and went on as the account. It is recorded once a day.
+// EventNativeKeyUsed: a program showed a Vexa key of an account's user, and went on as the account. It is
+// recorded once a day.
 const EventNativeKeyUsed = "native_key_used"
 
-// NoteNativeKey records, at most once a day (UTC) for an account over all replicas, that a program still shows a Vexa key.
+// NoteNativeKey records, at most once a day (UTC) for an account over all replicas, that a program still
+// shows a Vexa key.
 func (a *Accounts) NoteNativeKey(ctx context.Context, acc Account, address, traceID string) error {
 	noted := false
 	err := a.store.View(ctx, func(tx Tx) (err error) {

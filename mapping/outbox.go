@@ -21,8 +21,9 @@ const (
 	reachTimeout = 15 * time.Second
 )
 
-// DeleteRevoked deletes at Vexa the revoked keys whose time has come. A key is forgotten only when Vexa has confirmed that it is
-// gone; else it is tried again, later and later (S5). waiting is how many are left. The error is the store's.
+// DeleteRevoked deletes at Vexa the revoked keys whose time has come. A key is forgotten only when Vexa has
+// confirmed that it is gone; else it is tried again, later and later (S5). waiting is how many are left. The
+// error is the store's.
 func (a *Accounts) DeleteRevoked(ctx context.Context) (waiting int, err error) {
 	return a.keys.deleteRevoked(ctx)
 }
@@ -55,8 +56,8 @@ func (ks *vexaKeys) deleteRevoked(ctx context.Context) (waiting int, err error) 
 	return len(keys) + waiting, err
 }
 
-// OldestRevocation returns since when the longest waiting revocation waits for Vexa's confirmation, of a key or of a user whose
-// bots are to be blocked; zero when none does.
+// OldestRevocation returns since when the longest waiting revocation waits for Vexa's confirmation, of a key
+// or of a user whose bots are to be blocked; zero when none does.
 func (a *Accounts) OldestRevocation(ctx context.Context) (oldest time.Time, err error) {
 	keys, err := a.keys.revoking(ctx)
 	if err != nil {
@@ -144,7 +145,8 @@ func backOff(attempts int) time.Duration {
 	return min(firstRetry<<attempts, longestRetry)
 }
 
-// gatewayCache is how long the gateway of 0.10 goes on taking a key that it has seen, after the key was deleted.
+// gatewayCache is how long the gateway of 0.10 goes on taking a key that it has seen, after the key was
+// deleted.
 const gatewayCache = time.Minute
 
 // outlives is how long the gateway may go on taking a deleted key.
@@ -155,7 +157,8 @@ func (ks *vexaKeys) outlives(ctx context.Context) time.Duration {
 	return 0
 }
 
-// dropKey forgets a key that Vexa does not have any more. Where the gateway outlives it, the audit says until when at most.
+// dropKey forgets a key that Vexa does not have any more. Where the gateway outlives it, the audit says until
+// when at most.
 func (c *change) dropKey(key Key, why string, outlives time.Duration) error {
 	if outlives > 0 {
 		dead := c.now.Add(outlives + time.Second - 1).Truncate(time.Second) // never a moment too early
@@ -171,8 +174,8 @@ func (c *change) dropKey(key Key, why string, outlives time.Duration) error {
 	return c.record(e)
 }
 
-// deleteToken makes sure that Vexa does not have the key any more. It looks before it deletes: on a Vexa that was set up anew,
-// or restored, the token of that id may be somebody else's.
+// deleteToken makes sure that Vexa does not have the key any more. It looks before it deletes: on a Vexa that
+// was set up anew, or restored, the token of that id may be somebody else's.
 func (ks *vexaKeys) deleteToken(ctx context.Context, key Key) error {
 	token, err := ks.tokenOf(ctx, key)
 	if err != nil || token == nil {
@@ -198,8 +201,8 @@ func (ks *vexaKeys) tokenOf(ctx context.Context, key Key) (*vexa.Token, error) {
 	return nil, nil
 }
 
-// clearIntents clears up after earlier attempts to mint this very key: we hold their lease, so they are over. One that left a
-// token at Vexa left one that nobody can use, since its secret was never stored.
+// clearIntents clears up after earlier attempts to mint this very key: we hold their lease, so they are over.
+// One that left a token at Vexa left one that nobody can use, since its secret was never stored.
 func (ks *vexaKeys) clearIntents(ctx context.Context, acc Account, scopes rule.Scopes) error {
 	var keys []Key
 	err := ks.store.View(ctx, func(tx Tx) (err error) {

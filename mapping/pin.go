@@ -12,8 +12,9 @@ import (
 	"vexa-sso/oidc"
 )
 
-// Pin is an admin's word that an identity has a certain Vexa user, whether the identity has signed in yet or not. It beats what
-// rules say about the user and what may be adopted; whether the identity may do anything, the rules say all the same (S3).
+// Pin is an admin's word that an identity has a certain Vexa user, whether the identity has signed in yet or
+// not. It beats what rules say about the user and what may be adopted; whether the identity may do anything,
+// the rules say all the same (S3).
 type Pin struct {
 	Subject    string // canonical
 	VexaEmail  string // of the user when it was pinned: compared before each mint, as ever
@@ -38,9 +39,9 @@ func checkSubject(subject string) error {
 	return nil
 }
 
-// Pin gives an identity a Vexa user, which must exist and is named by its email or its id. An account that the identity has
-// already moves to that user at once: its keys are revoked and its streams cut. Everybody else who has the user keeps it:
-// others returns their accounts. The error is an *Objection or an *Error.
+// Pin gives an identity a Vexa user, which must exist and is named by its email or its id. An account that
+// the identity has already moves to that user at once: its keys are revoked and its streams cut. Everybody
+// else who has the user keeps it: others returns their accounts. The error is an *Objection or an *Error.
 func (a *Accounts) Pin(ctx context.Context, subject, vexaUser, actor string) (p Pin, others []string, err error) {
 	if err := checkSubject(subject); err != nil {
 		return Pin{}, nil, err
@@ -88,8 +89,9 @@ func (c *change) othersOf(vexaUserID int64, less string) (others []string, err e
 	return others, err
 }
 
-// move takes an account from its Vexa user to another, or with 0 to none for now, in which case it is looked at afresh when it is
-// next used. Nothing of the old bond stays. An account that waited for an admin does not any more; a suspended one stays so.
+// move takes an account from its Vexa user to another, or with 0 to none for now, in which case it is looked
+// at afresh when it is next used. Nothing of the old bond stays. An account that waited for an admin does not
+// any more; a suspended one stays so.
 func (c *change) move(acc Account, vexaEmail string, vexaUserID int64, reason string) error {
 	if acc.Bound() && acc.VexaUserID == vexaUserID && acc.Status != Pending {
 		acc.VexaEmail = vexaEmail
@@ -115,8 +117,9 @@ func (c *change) move(acc Account, vexaEmail string, vexaUserID int64, reason st
 	return c.Publish(Revocation{At: c.now, Kind: RevokeAccount, Account: acc.ID, Reason: reason})
 }
 
-// Unpin takes back what Pin said. The account, if there is one, loses the Vexa user and is looked at afresh, as at a first
-// sign-in: the rules name the user, and one that exists is adopted or waits for an admin. ErrNotFound: there is no such pin.
+// Unpin takes back what Pin said. The account, if there is one, loses the Vexa user and is looked at afresh,
+// as at a first sign-in: the rules name the user, and one that exists is adopted or waits for an admin.
+// ErrNotFound: there is no such pin.
 func (a *Accounts) Unpin(ctx context.Context, subject, actor string) error {
 	err := a.change(ctx, "unpin the identity", func(c *change) error {
 		pin, err := c.Pin(subject)
@@ -163,7 +166,8 @@ func pinOf(tx Tx, subject string) (Pin, error) {
 	return pin, err
 }
 
-// pinnedToAnother says which identity an admin has given a Vexa user, if it is not this one; "" when there is none.
+// pinnedToAnother says which identity an admin has given a Vexa user, if it is not this one; "" when there is
+// none.
 func (c *change) pinnedToAnother(vexaUserID int64, subject string) (string, error) {
 	pins, err := c.Pins()
 	if err != nil {

@@ -14,24 +14,29 @@ import (
 // serviceEvery is how often a service's identity is written anew when its tokens say nothing new.
 const serviceEvery = time.Minute
 
-// Present returns the account of whoever shows a provider's access token, made and bound when there is none and a rule grants it.
-// What its Identity then says is what to decide by for this token ([Accounts.Decide]); it is not what the store has.
+// Present returns the account of whoever shows a provider's access token, made and bound when there is none
+// and a rule grants it. What its Identity then says is what to decide by for this token ([Accounts.Decide]);
+// it is not what the store has.
 //
-// A program proves itself with each of its tokens, and with nothing else: its account has the identity of the newest.
+// A program proves itself with each of its tokens, and with nothing else: its account has the identity of the
+// newest.
 //
-// A person's token may say less than their sign-in did, so their account stays as it is, and the two are read together:
+// A person's token may say less than their sign-in did, so their account stays as it is, and the two are read
+// together:
 //
-//   - The token's claims go over the account's as far as it has any: its groups where it lists them, its roles, its email, its
-//     claims one by one. What it is silent about is as the account has it.
-//   - Where the provider has vouched for the account since it issued the token, its newer word limits what the older token gives:
-//     both have to allow (Account.Within).
-//   - Where the provider has not vouched for the account within Config.MaxOffline, the token's word alone counts. What it is
-//     silent about, groups above all, is then not known: that grants nothing, and denies where a rule asks (rule_silence.go). So it
-//     is where there is no account yet.
-//   - A rule that denies the account denies its tokens, whatever they say: else the silence of a token would be a way around.
+//   - The token's claims go over the account's as far as it has any: its groups where it lists them, its
+//     roles, its email, its claims one by one. What it is silent about is as the account has it.
+//   - Where the provider has vouched for the account since it issued the token, its newer word limits what
+//     the older token gives: both have to allow (Account.Within).
+//   - Where the provider has not vouched for the account within Config.MaxOffline, the token's word alone
+//     counts. What it is silent about, groups above all, is then not known: that grants nothing, and denies
+//     where a rule asks (rule_silence.go). So it is where there is no account yet.
+//   - A rule that denies the account denies its tokens, whatever they say: else the silence of a token would
+//     be a way around.
 //
-// The error is an *Error: no rule grants it anything and there is no account; the account is pending or suspended; or it is a
-// person's, and all it had was ended: they have to sign in before their tokens are taken again.
+// The error is an *Error: no rule grants it anything and there is no account; the account is pending or
+// suspended; or it is a person's, and all it had was ended: they have to sign in before their tokens are
+// taken again.
 func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, error) {
 	acc, err := a.AccountBySubject(ctx, t.Identity.Subject)
 	switch {
@@ -69,7 +74,8 @@ func (a *Accounts) introduce(ctx context.Context, t oidc.AccessToken) (Account, 
 	return acc, statusError(acc)
 }
 
-// presentService writes what the token says of a service where that is news, and from time to time that it was vouched for.
+// presentService writes what the token says of a service where that is news, and from time to time that it
+// was vouched for.
 func (a *Accounts) presentService(ctx context.Context, acc Account, t oidc.AccessToken) (Account, error) {
 	switch {
 	case acc.Status != Active:

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// providerBackoff remembers which providers asked to be left alone (Retry-After) or did not answer, so that a provider that is down is
-// asked about one person and not about everybody.
+// providerBackoff remembers which providers asked to be left alone (Retry-After) or did not answer, so that a
+// provider that is down is asked about one person and not about everybody.
 type providerBackoff struct {
 	mu    sync.Mutex
 	until map[string]time.Time

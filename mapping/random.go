@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// random gives out randomness, to one caller at a time: a source that tests give need not be safe for concurrent use.
+// random gives out randomness, to one caller at a time: a source that tests give need not be safe for
+// concurrent use.
 type random struct {
 	mu     sync.Mutex
 	source io.Reader

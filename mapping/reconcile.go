@@ -37,9 +37,10 @@ type VexaToken struct {
 	Name   string `json:"name"`
 }
 
-// Reconcile compares what we know with what Vexa has, and makes the two agree: no token of ours lives there that we do not know
-// (S6), and none that should not. Tokens of others, other instances' and people's own, are left alone. One replica at a
-// time does it. The error is the store's; what Vexa does not answer is in the report.
+// Reconcile compares what we know with what Vexa has, and makes the two agree: no token of ours lives there
+// that we do not know (S6), and none that should not. Tokens of others, other instances' and people's own,
+// are left alone. One replica at a time does it. The error is the store's; what Vexa does not answer is in
+// the report.
 func (a *Accounts) Reconcile(ctx context.Context, dryRun bool) (Report, error) {
 	return a.keys.reconcile(ctx, dryRun)
 }
@@ -65,8 +66,9 @@ func (ks *vexaKeys) reconcile(ctx context.Context, dryRun bool) (Report, error) 
 	return r.Report, nil
 }
 
-// Review revokes the keys that have more than the rules now in force grant their accounts, and says how many. It is for when
-// rules were exchanged; without it that happens when somebody asks for a key, and at the next Reconcile.
+// Review revokes the keys that have more than the rules now in force grant their accounts, and says how many.
+// It is for when rules were exchanged; without it that happens when somebody asks for a key, and at the next
+// Reconcile.
 func (a *Accounts) Review(ctx context.Context) (revoked int, err error) { return a.keys.review(ctx) }
 
 func (ks *vexaKeys) review(ctx context.Context) (revoked int, err error) {
@@ -153,8 +155,8 @@ func (r *reconciliation) retire(ctx context.Context) error {
 	return nil
 }
 
-// replaced returns, for each account and scope set, when the newest key was made that has been in use for so long that no replica
-// still uses an older one.
+// replaced returns, for each account and scope set, when the newest key was made that has been in use for so
+// long that no replica still uses an older one.
 func (r *reconciliation) replaced(active []Key) map[keyCacheKey]time.Time {
 	newest := map[keyCacheKey]time.Time{}
 	for _, key := range active {
@@ -266,7 +268,8 @@ func (r *reconciliation) known(ctx context.Context, t vexa.Token, keyID string) 
 	return known, err
 }
 
-// dropMissing forgets the keys that Vexa does not have. Very young ones may have been minted after the list was given.
+// dropMissing forgets the keys that Vexa does not have. Very young ones may have been minted after the list
+// was given.
 func (r *reconciliation) dropMissing(ctx context.Context, acc Account, atVexa map[string]bool) error {
 	var keys []Key
 	err := r.store.View(ctx, func(tx Tx) (err error) {

@@ -22,15 +22,15 @@ const (
 	keepRetry         = 500 * time.Millisecond
 )
 
-// errNewerGrant: while we asked with one refresh token, a newer one was stored. What the provider said of the old one says
-// nothing any more.
+// errNewerGrant: while we asked with one refresh token, a newer one was stored. What the provider said of the
+// old one says nothing any more.
 var errNewerGrant = errors.New("the account has a newer refresh grant")
 
-// RenewProofs asks the providers again about everybody who is using Vexa, or has a token with which a program may, and whose refresh grant
-// is due. Who they are now is written to
-// the account like at a sign-in: grants follow, and keys that have become too wide are revoked (D9). Whoever their provider does not
-// vouch for any more loses everything. A provider that is down ends nothing. Any number of replicas may do it at the same time:
-// one of them asks about an account, the others leave it alone (D12). The error is the store's.
+// RenewProofs asks the providers again about everybody who is using Vexa, or has a token with which a program
+// may, and whose refresh grant is due. Who they are now is written to the account like at a sign-in: grants
+// follow, and keys that have become too wide are revoked (D9). Whoever their provider does not vouch for any
+// more loses everything. A provider that is down ends nothing. Any number of replicas may do it at the same
+// time: one of them asks about an account, the others leave it alone (D12). The error is the store's.
 func (a *Accounts) RenewProofs(ctx context.Context) error { return a.grants.renewDue(ctx) }
 
 func (g *refreshGrants) renewDue(ctx context.Context) error {
@@ -59,8 +59,8 @@ func (g *refreshGrants) renewDue(ctx context.Context) error {
 	return asError(renewing.Wait())
 }
 
-// leaseOfGrant names the lease under which a refresh grant is used. The name is older than the word: replicas of either version take
-// the same one.
+// leaseOfGrant names the lease under which a refresh grant is used. The name is older than the word: replicas
+// of either version take the same one.
 func leaseOfGrant(accountID string) string { return "proof:" + accountID }
 
 // renew renews the refresh grant of one account, unless another replica does.
@@ -86,7 +86,8 @@ func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
 		g.log.ErrorContext(ctx, "refresh grant cannot be opened, so the provider was not asked; will be retried", "account", accountID, "error", err, "remedy", "put the key ring back that sealed it, or let the person sign in again")
 		return g.putOff(ctx, *used, 0)
 	}
-	// From here on we see it through, whoever loses patience: the answer may hold the only token that is still good.
+	// From here on we see it through, whoever loses patience: the answer may hold the only token that is
+	// still good.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
 	signIn, err := directory.Refresh(ctx, token, acc.Identity)
@@ -147,15 +148,16 @@ func (g *refreshGrants) applyAnswer(ctx context.Context, acc Account, used Refre
 	return g.putOff(ctx, used, said.RetryAfter)
 }
 
-// vouched writes what the provider says of the person now, and when it said so. Every replica hears of it: one that holds the
-// account may be counting the time for which its tokens go on without the provider's word.
+// vouched writes what the provider says of the person now, and when it said so. Every replica hears of it:
+// one that holds the account may be counting the time for which its tokens go on without the provider's word.
 func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant, id oidc.Identity) error {
 	if id.Subject != acc.Subject {
 		g.log.ErrorContext(ctx, "provider answered a refresh with another identity; the refresh grant was forgotten", "account", acc.ID, "provider", p.Provider)
 		return g.drop(ctx, p)
 	}
 	before := g.decide(acc)
-	// Unless all they had was ended meanwhile, or they came by themselves: neither is to be undone by an answer that was under way.
+	// Unless all they had was ended meanwhile, or they came by themselves: neither is to be undone by an
+	// answer that was under way.
 	_, d, err := g.accounts.prove(ctx, id, func(c *change) error { return c.isCurrent(p) })
 	if errors.Is(err, errNewerGrant) {
 		return nil
@@ -182,8 +184,8 @@ func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant
 	}))
 }
 
-// endAccess takes everything from somebody whom their provider does not vouch for any more. The account stays active: whoever the
-// provider lets in again may sign in again.
+// endAccess takes everything from somebody whom their provider does not vouch for any more. The account stays
+// active: whoever the provider lets in again may sign in again.
 func (g *refreshGrants) endAccess(ctx context.Context, acc Account, used RefreshGrant, said *oidc.Error) error {
 	reason := fmt.Sprintf("the provider ended their access (%s)", said.Code)
 	g.log.InfoContext(ctx, "provider ended a person's access; all they had here is revoked", "account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
@@ -196,8 +198,8 @@ func (g *refreshGrants) endAccess(ctx context.Context, acc Account, used Refresh
 	}))
 }
 
-// swap stores the token that the provider gave in place of the one that it took. It does not give up lightly: where tokens
-// rotate, this one is the only one that is still good.
+// swap stores the token that the provider gave in place of the one that it took. It does not give up lightly:
+// where tokens rotate, this one is the only one that is still good.
 func (g *refreshGrants) swap(ctx context.Context, used RefreshGrant, token string) (RefreshGrant, error) {
 	sealed, err := g.seal(used.AccountID, token)
 	if err != nil {
@@ -230,7 +232,8 @@ func (g *refreshGrants) putOff(ctx context.Context, used RefreshGrant, atLeast t
 	return ignoring(errNewerGrant, g.change(ctx, "put off a renewal", func(c *change) error { return c.replaceRefreshGrant(used, next) }))
 }
 
-// drop forgets a token that is of no use any more. From then on the person is proven when they pass by the provider.
+// drop forgets a token that is of no use any more. From then on the person is proven when they pass by the
+// provider.
 func (g *refreshGrants) drop(ctx context.Context, used RefreshGrant) error {
 	r := Revocation{Kind: RevokeGrant, Account: used.AccountID, Reason: "the refresh grant can only be renewed by the person"}
 	return ignoring(errNewerGrant, g.accounts.revoke(ctx, r, func(c *change, _ Account) error {
@@ -241,7 +244,8 @@ func (g *refreshGrants) drop(ctx context.Context, used RefreshGrant) error {
 	}))
 }
 
-// replaceRefreshGrant writes a refresh grant in place of the one that was used, if that is still the account's.
+// replaceRefreshGrant writes a refresh grant in place of the one that was used, if that is still the
+// account's.
 func (c *change) replaceRefreshGrant(used, next RefreshGrant) error {
 	if err := c.isCurrent(used); err != nil {
 		return err

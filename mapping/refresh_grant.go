@@ -13,14 +13,16 @@ import (
 
 // Directory is what the refresh grant of an account needs of an identity provider. *oidc.Provider is one.
 type Directory interface {
-	// Refresh uses a refresh token: who the person is now, and the token to keep from now on. Where it returns both a SignIn and
-	// an error, the token was used up and that SignIn holds its successor, and nothing else.
+	// Refresh uses a refresh token: who the person is now, and the token to keep from now on. Where it
+	// returns both a SignIn and an error, the token was used up and that SignIn holds its successor, and
+	// nothing else.
 	Refresh(ctx context.Context, refreshToken string, was oidc.Identity) (*oidc.SignIn, error)
 }
 
-// RefreshGrant is the means to ask a provider again about somebody who is not there: the newest refresh token that it gave for them. It
-// belongs to the account, however many sessions that has. An account without one is proven anew only when the person passes by
-// the provider. When the provider last vouched for them is Account.ProvenAt.
+// RefreshGrant is the means to ask a provider again about somebody who is not there: the newest refresh token
+// that it gave for them. It belongs to the account, however many sessions that has. An account without one is
+// proven anew only when the person passes by the provider. When the provider last vouched for them is
+// Account.ProvenAt.
 type RefreshGrant struct {
 	AccountID string
 	Provider  string // who gave the token
@@ -29,7 +31,8 @@ type RefreshGrant struct {
 	Attempts  int // to renew it that led nowhere, since the last that did
 }
 
-// refreshGrants is the part of Accounts that keeps the refresh tokens and asks the providers with them (refresh.go).
+// refreshGrants is the part of Accounts that keeps the refresh tokens and asks the providers with them
+// (refresh.go).
 type refreshGrants struct {
 	*ledger
 	accounts    accountWriter
@@ -46,25 +49,27 @@ type accountWriter interface {
 	revoke(ctx context.Context, r Revocation, fn func(*change, Account) error) error
 }
 
-// RefreshGrantTx is the part of a transaction that is about refresh grants. Get-methods return ErrNotFound, deleting what is not there is no
-// error.
+// RefreshGrantTx is the part of a transaction that is about refresh grants. Get-methods return ErrNotFound,
+// deleting what is not there is no error.
 type RefreshGrantTx interface {
 	RefreshGrant(accountID string) (RefreshGrant, error)
 	PutRefreshGrant(p RefreshGrant) error
 	DeleteRefreshGrant(accountID string) error
 
-	// RefreshGrantsDue returns refresh grants whose RenewAt has come, of accounts that have a token that has not expired by now, or a session
-	// that has not either and was used since usedSince: at most so many, the longest due first.
+	// RefreshGrantsDue returns refresh grants whose RenewAt has come, of accounts that have a token that has
+	// not expired by now, or a session that has not either and was used since usedSince: at most so many, the
+	// longest due first.
 	RefreshGrantsDue(now, usedSince time.Time, most int) ([]RefreshGrant, error)
 
-	// PurgeRefreshGrants deletes the refresh grants of accounts that have neither a session nor a token, and that were due before that time: a
-	// younger one may be that of a sign-in that is just being made. It says how many.
+	// PurgeRefreshGrants deletes the refresh grants of accounts that have neither a session nor a token, and
+	// that were due before that time: a younger one may be that of a sign-in that is just being made. It says
+	// how many.
 	PurgeRefreshGrants(dueBefore time.Time) (int, error)
 }
 
-// Keep makes the refresh token of a sign-in the account's refresh grant, in place of the one before. It is of the provider that the account's
-// identity was last proven by: one person can come through two that are the same organisation. An empty token changes nothing: the
-// one before is still good. The error is an *Error.
+// Keep makes the refresh token of a sign-in the account's refresh grant, in place of the one before. It is of
+// the provider that the account's identity was last proven by: one person can come through two that are the
+// same organisation. An empty token changes nothing: the one before is still good. The error is an *Error.
 func (a *Accounts) Keep(ctx context.Context, acc Account, refreshToken string) error {
 	if refreshToken == "" {
 		return nil
@@ -77,8 +82,8 @@ func (a *Accounts) Keep(ctx context.Context, acc Account, refreshToken string) e
 	return asError(a.change(ctx, "keep the refresh grant", func(c *change) error { return c.PutRefreshGrant(p) }))
 }
 
-// Proven returns the account, and whether it has a refresh grant, so that its identity is proven anew in the background, without the
-// person being there. The error is an *Error or ErrNotFound.
+// Proven returns the account, and whether it has a refresh grant, so that its identity is proven anew in the
+// background, without the person being there. The error is an *Error or ErrNotFound.
 func (a *Accounts) Proven(ctx context.Context, id string) (acc Account, renewsInBackground bool, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
 		if acc, err = tx.Account(id); err != nil {
@@ -113,8 +118,8 @@ func (g *refreshGrants) open(p RefreshGrant) (string, error) {
 	return string(token), nil
 }
 
-// renewAt is when a refresh grant of now is renewed: in the second half of the time that it counts for, which leaves a quarter of
-// that time for what goes wrong, and not all at once where many signed in at once.
+// renewAt is when a refresh grant of now is renewed: in the second half of the time that it counts for, which
+// leaves a quarter of that time for what goes wrong, and not all at once where many signed in at once.
 func (g *refreshGrants) renewAt() time.Time {
 	return g.now().Add(g.lifetime/2 + g.random.upTo(g.lifetime/4))
 }

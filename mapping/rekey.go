@@ -7,22 +7,24 @@ import (
 	"strings"
 )
 
-// Rekeyed is one canonical subject that Rekey moves: of an account, or of a pin whose identity has not signed in yet.
+// Rekeyed is one canonical subject that Rekey moves: of an account, or of a pin whose identity has not signed
+// in yet.
 type Rekeyed struct {
 	Account string `json:"account,omitempty"`
 	From    string `json:"from"`
 	To      string `json:"to"`
 
-	// Taken: somebody has signed in by the new subject already, or it is pinned. The move collides, and is not made.
+	// Taken: somebody has signed in by the new subject already, or it is pinned. The move collides, and is
+	// not made.
 	Taken bool `json:"taken,omitempty"`
 }
 
-// Rekey moves the canonical subjects that begin with from to the same under to, all in one transaction: what an org that
-// changes its domain needs, so that people keep their accounts. Both are prefixes that end where a subject's last part begins,
-// like okta:https://acme.okta.com/ or oidc:https://idp.example#.
+// Rekey moves the canonical subjects that begin with from to the same under to, all in one transaction: what
+// an org that changes its domain needs, so that people keep their accounts. Both are prefixes that end where
+// a subject's last part begins, like okta:https://acme.okta.com/ or oidc:https://idp.example#.
 //
-// Where a new subject is taken, nothing is moved and the error is an *Objection; with skipTaken all others are moved. A dry run
-// says what would be moved, collisions among it, and is no error.
+// Where a new subject is taken, nothing is moved and the error is an *Objection; with skipTaken all others
+// are moved. A dry run says what would be moved, collisions among it, and is no error.
 func (a *Accounts) Rekey(ctx context.Context, from, to string, dryRun, skipTaken bool, actor string) (moves []Rekeyed, err error) {
 	if err := checkPrefixes(from, to); err != nil {
 		return nil, err

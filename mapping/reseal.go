@@ -12,9 +12,9 @@ import (
 // errLost: no key of the ring opens it.
 var errLost = errors.New("no key of the ring opens it")
 
-// Reseal seals the stored keys and refresh grants again, with the primary key of the ring, so that the older keys of the ring are needed
-// for them no more. It says how many it sealed, and how many cannot be opened by any key of the ring: those are useless, and
-// are replaced when they are needed.
+// Reseal seals the stored keys and refresh grants again, with the primary key of the ring, so that the older
+// keys of the ring are needed for them no more. It says how many it sealed, and how many cannot be opened by
+// any key of the ring: those are useless, and are replaced when they are needed.
 func (a *Accounts) Reseal(ctx context.Context) (sealed, lost int, err error) {
 	keys, err := a.keys.of(ctx, "")
 	if err != nil {
@@ -72,8 +72,8 @@ func (ks *vexaKeys) reseal(ctx context.Context, keyID string) (done bool, err er
 	return done, err
 }
 
-// reseal seals the refresh grant of an account again, while nobody renews it: who does takes a refresh grant that is sealed otherwise for a
-// newer one, and would throw away the token that the provider has just given.
+// reseal seals the refresh grant of an account again, while nobody renews it: who does takes a refresh grant
+// that is sealed otherwise for a newer one, and would throw away the token that the provider has just given.
 func (g *refreshGrants) reseal(ctx context.Context, accountID string) (done bool, err error) {
 	release, err := g.awaitLease(ctx, accountID)
 	if err != nil {
@@ -119,11 +119,12 @@ func (g *refreshGrants) awaitLease(ctx context.Context, accountID string) (relea
 	}
 }
 
-// maxStaleSeals bounds what waits to be sealed again; what finds no room is noticed when it is opened the next time.
+// maxStaleSeals bounds what waits to be sealed again; what finds no room is noticed when it is opened the
+// next time.
 const maxStaleSeals = 1000
 
-// staleSeals are the keys that were opened with an older key of the ring, while they were in use. They are sealed again in the background, so
-// that little is left for Reseal when the older key is to go.
+// staleSeals are the keys that were opened with an older key of the ring, while they were in use. They are
+// sealed again in the background, so that little is left for Reseal when the older key is to go.
 type staleSeals struct {
 	mu   sync.Mutex
 	keys map[string]bool

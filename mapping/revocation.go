@@ -2,8 +2,8 @@ package mapping
 
 import "time"
 
-// Revocation is one entry of the log of what was taken away. Every replica tails the log and drops what it cached, cuts
-// streams and so on, within a second (S5).
+// Revocation is one entry of the log of what was taken away. Every replica tails the log and drops what it
+// cached, cuts streams and so on, within a second (S5).
 type Revocation struct {
 	Seq     int64 // position in the log, given by the store
 	At      time.Time
@@ -13,7 +13,8 @@ type Revocation struct {
 	Token   string // of RevokeToken: which
 	Reason  string
 
-	// Of the request that asked for it, where there was one: for the audit of what ends by it. They are not in the log.
+	// Of the request that asked for it, where there was one: for the audit of what ends by it. They are not
+	// in the log.
 	Address, TraceID string
 }
 
@@ -26,7 +27,7 @@ const (
 	RevokeAccount RevocationKind = "account" // everything of the account
 	RevokeGrant   RevocationKind = "grant"   // the account's identity, grant or status changed: forget what was cached of it and look again
 
-	// RevokeEverything is never published. A replica hears it when it missed entries of the log: forget whatever was cached of
-	// anybody, and look again at everything that is open.
+	// RevokeEverything is never published. A replica hears it when it missed entries of the log: forget
+	// whatever was cached of anybody, and look again at everything that is open.
 	RevokeEverything RevocationKind = "everything"
 )

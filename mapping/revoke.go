@@ -8,15 +8,16 @@ import (
 	"vexa-sso/mapping/rule"
 )
 
-// Revoke takes away what r names. Everything that ends access goes through it. The decision is written down in one transaction,
-// with its audit event, its place in the log that every replica tails, and what is left to do; Run deletes the keys at Vexa
-// until Vexa has confirmed it (S5). actor is who decided.
+// Revoke takes away what r names. Everything that ends access goes through it. The decision is written down
+// in one transaction, with its audit event, its place in the log that every replica tails, and what is left
+// to do; Run deletes the keys at Vexa until Vexa has confirmed it (S5). actor is who decided.
 //
 //   - RevokeSession ends the session. ErrNotFound: there was none.
 //   - RevokeToken ends the token, and the keys that only it needed. ErrNotFound: the account has none such.
-//   - RevokeAccount suspends the account and ends all it has: sessions, tokens, streams, keys, its Vexa user's bots. Until Resume it is
-//     refused everywhere. Suspend can be told to do more.
-//   - RevokeGrant looks at the account again by its identity and the rules now in force, and takes the keys that are too wide.
+//   - RevokeAccount suspends the account and ends all it has: sessions, tokens, streams, keys, its Vexa
+//     user's bots. Until Resume it is refused everywhere. Suspend can be told to do more.
+//   - RevokeGrant looks at the account again by its identity and the rules now in force, and takes the keys
+//     that are too wide.
 func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error {
 	switch r.Kind {
 	case RevokeSession:
@@ -52,15 +53,15 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 	return fmt.Errorf("revoke: there is no kind %q", r.Kind)
 }
 
-// SignOutEverywhere ends all that an account has, like RevokeAccount, but leaves it active: who may still sign in can do so at
-// once, and has to, before there is a key for them again.
+// SignOutEverywhere ends all that an account has, like RevokeAccount, but leaves it active: who may still
+// sign in can do so at once, and has to, before there is a key for them again.
 func (a *Accounts) SignOutEverywhere(ctx context.Context, accountID, reason, actor string) error {
 	r := Revocation{Kind: RevokeAccount, Account: accountID, Reason: reason}
 	return a.revoke(ctx, r, func(c *change, acc Account) error { return c.signOut(acc, EventSignOut, reason, actor) })
 }
 
-// signOut ends all that an account has until somebody proves to be its person again. A request that is under way, or on a replica
-// that has not heard of it yet, must not mint another key for them.
+// signOut ends all that an account has until somebody proves to be its person again. A request that is under
+// way, or on a replica that has not heard of it yet, must not mint another key for them.
 func (c *change) signOut(acc Account, event, reason, actor string) error {
 	acc.ProvenAt = time.Time{}
 	if err := c.PutAccount(acc); err != nil {
@@ -134,7 +135,8 @@ func (ks *vexaKeys) apply(r Revocation) {
 	ks.wake()
 }
 
-// endAll ends the sessions and the tokens of an account, those too that a program is about to fetch, and revokes all its keys.
+// endAll ends the sessions and the tokens of an account, those too that a program is about to fetch, and
+// revokes all its keys.
 func (c *change) endAll(acc Account, event, reason, actor string) error {
 	sessions, err := c.DeleteSessions(acc.ID)
 	if err != nil {
@@ -161,8 +163,8 @@ func (c *change) endAll(acc Account, event, reason, actor string) error {
 	return c.record(e)
 }
 
-// revokeWider revokes the account's keys that have more than scopes. Intents are left to whoever mints, who will see the account as it
-// is now, and to the reconciler.
+// revokeWider revokes the account's keys that have more than scopes. Intents are left to whoever mints, who
+// will see the account as it is now, and to the reconciler.
 func (c *change) revokeWider(accountID string, scopes rule.Scopes) error {
 	keys, err := c.Keys(accountID)
 	if err != nil {

@@ -15,10 +15,10 @@ const (
 	purgeEvery   = 10 * time.Minute // of tokens that have expired, which nobody can use
 )
 
-// Run does what goes on behind the requests, until ctx is done: it deletes revoked keys at Vexa, asks providers again about the
-// people who are here or whose tokens are, renews keys that are in use before they expire, forgets tokens that have expired,
-// and reconciles, at the start and ever after. It returns when all of that has ended, and with it every mint whose callers had
-// given up. Every replica runs it.
+// Run does what goes on behind the requests, until ctx is done: it deletes revoked keys at Vexa, asks
+// providers again about the people who are here or whose tokens are, renews keys that are in use before they
+// expire, forgets tokens that have expired, and reconciles, at the start and ever after. It returns when all
+// of that has ended, and with it every mint whose callers had given up. Every replica runs it.
 func (a *Accounts) Run(ctx context.Context) error {
 	loops, loopCtx := errgroup.WithContext(ctx)
 	loops.Go(func() error { return a.every(loopCtx, outboxEvery, a.keys.kick, a.outbox) })
@@ -35,7 +35,8 @@ func (a *Accounts) Run(ctx context.Context) error {
 	return err
 }
 
-// every does work now, then each time after the interval or when it is kicked. What goes wrong is logged, and tried again.
+// every does work now, then each time after the interval or when it is kicked. What goes wrong is logged, and
+// tried again.
 func (l *ledger) every(ctx context.Context, interval time.Duration, kick <-chan struct{}, work func(context.Context) error) error {
 	for {
 		if err := work(ctx); err != nil && ctx.Err() == nil {

@@ -12,11 +12,13 @@ import (
 // signInBinding bounds how long a sign-in waits for Vexa before it leaves the binding to the first request.
 const signInBinding = 6 * time.Second
 
-// SignIn decides about an identity that was just proven and writes it to its account, which it makes when there is none. The
-// account is then bound to its Vexa user, if Vexa answers; if it doesn't, the first use of the account tries again.
+// SignIn decides about an identity that was just proven and writes it to its account, which it makes when
+// there is none. The account is then bound to its Vexa user, if Vexa answers; if it doesn't, the first use of
+// the account tries again.
 //
-// When the decision refuses, the account is the one that there was, or zero: it keeps its place, with the newest identity and
-// without keys. The caller must look at the account's Status too: it may be pending or suspended.
+// When the decision refuses, the account is the one that there was, or zero: it keeps its place, with the
+// newest identity and without keys. The caller must look at the account's Status too: it may be pending or
+// suspended.
 func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, rule.Decision, error) {
 	acc, d, err := a.prove(ctx, id, nil)
 	if errors.Is(err, ErrConflict) {
@@ -41,8 +43,9 @@ func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, rule.
 	return acc, d, nil
 }
 
-// prove decides about the newest identity and writes it to its account. A refused identity gets no account, but an account that
-// it has learns of it. Nothing is written unless what holds, which may be nil, says nil in the same transaction.
+// prove decides about the newest identity and writes it to its account. A refused identity gets no account,
+// but an account that it has learns of it. Nothing is written unless what holds, which may be nil, says nil
+// in the same transaction.
 func (a *Accounts) prove(ctx context.Context, id oidc.Identity, holds func(*change) error) (acc Account, d rule.Decision, err error) {
 	fresh := a.random.id()
 	rules := a.rules.Current()
@@ -93,8 +96,8 @@ func (a *Accounts) prove(ctx context.Context, id oidc.Identity, holds func(*chan
 	return acc, d, err
 }
 
-// beginPinned makes the account of an identity that an admin gave a Vexa user before it ever signed in. That the user is still
-// who it was then is compared before the first mint.
+// beginPinned makes the account of an identity that an admin gave a Vexa user before it ever signed in. That
+// the user is still who it was then is compared before the first mint.
 func (c *change) beginPinned(acc *Account, id oidc.Identity, pin Pin) error {
 	acc.Identity, acc.Kind, acc.ProvenAt = id, id.Kind, c.now
 	acc.VexaEmail, acc.VexaUserID, acc.Pinned = pin.VexaEmail, pin.VexaUserID, true

@@ -10,28 +10,30 @@ var (
 	// ErrNotFound: there is no such account, key, session or token.
 	ErrNotFound = errors.New("not found")
 
-	// ErrConflict: something that has to be unique belongs to another already: a subject to another account. Whoever raced for
-	// it looks again.
+	// ErrConflict: something that has to be unique belongs to another already: a subject to another account.
+	// Whoever raced for it looks again.
 	ErrConflict = errors.New("conflict")
 
-	// ErrLeaseHeld: somebody else holds the lease now. ErrLeaseLost: it was ours and is no more; whatever was to be written
-	// under it must not be.
+	// ErrLeaseHeld: somebody else holds the lease now. ErrLeaseLost: it was ours and is no more; whatever was
+	// to be written under it must not be.
 	ErrLeaseHeld = errors.New("lease held by another")
 	ErrLeaseLost = errors.New("lease lost")
 
-	// ErrStoreUnavailable wraps every error that means that the store could not be reached, as opposed to its having said no.
+	// ErrStoreUnavailable wraps every error that means that the store could not be reached, as opposed to its
+	// having said no.
 	ErrStoreUnavailable = errors.New("store unavailable")
 )
 
 // Store keeps what must survive a restart. mapping/store implements it on SQLite and PostgreSQL.
 type Store interface {
-	// Update runs fn in one serialisable read-write transaction; an error from fn rolls it back. It may run fn more than once
-	// (a serialisation failure), so fn must have no other effects. View is the same, read-only.
+	// Update runs fn in one serialisable read-write transaction; an error from fn rolls it back. It may run
+	// fn more than once (a serialisation failure), so fn must have no other effects. View is the same,
+	// read-only.
 	Update(ctx context.Context, fn func(Tx) error) error
 	View(ctx context.Context, fn func(Tx) error) error
 
-	// AcquireLease takes the named lease for ttl, or returns ErrLeaseHeld. Every acquisition has a higher fence than the one
-	// before.
+	// AcquireLease takes the named lease for ttl, or returns ErrLeaseHeld. Every acquisition has a higher
+	// fence than the one before.
 	AcquireLease(ctx context.Context, name string, ttl time.Duration) (Lease, error)
 	ReleaseLease(ctx context.Context, l Lease) error
 }
@@ -51,11 +53,13 @@ type Tx interface {
 	Accounts() ([]Account, error)                            // all, by creation
 	PutAccount(a Account) error
 
-	// AddEmail notes that an account bears an address; AccountsByEmail finds those of a provider that ever did.
+	// AddEmail notes that an account bears an address; AccountsByEmail finds those of a provider that ever
+	// did.
 	AddEmail(accountID, email string) error
 	AccountsByEmail(provider, email string) ([]Account, error)
 
-	// NativeKeyNoted returns when NoteNativeKey last noted that a program showed a Vexa key of the account's user; zero: never.
+	// NativeKeyNoted returns when NoteNativeKey last noted that a program showed a Vexa key of the account's
+	// user; zero: never.
 	NativeKeyNoted(accountID string) (time.Time, error)
 	NoteNativeKey(accountID string, at time.Time) error
 
@@ -75,7 +79,8 @@ type Tx interface {
 	PutBotBlock(h BotBlock) error
 	DeleteBotBlock(vexaUserID int64) error
 
-	// DeleteSession ends one session; ErrNotFound when there was none. DeleteSessions ends all of an account and says how many.
+	// DeleteSession ends one session; ErrNotFound when there was none. DeleteSessions ends all of an account
+	// and says how many.
 	DeleteSession(id string) error
 	DeleteSessions(accountID string) (int, error)
 

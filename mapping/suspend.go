@@ -23,16 +23,17 @@ type Suspension struct {
 	// ForeignTokens also deletes the tokens of the Vexa user that others minted.
 	ForeignTokens bool
 
-	// StopBots also stops the user's running bots and takes their webhook and calendars away, by a key of their own, which lives
-	// for that long and no longer.
+	// StopBots also stops the user's running bots and takes their webhook and calendars away, by a key of
+	// their own, which lives for that long and no longer.
 	StopBots bool
 }
 
 // windDownTime is how long the last key of a suspended account may live so that StopBots can use it.
 const windDownTime = 20 * time.Second
 
-// Suspend refuses an account everywhere, within a second: its sessions, streams and keys end, and its Vexa user may run no bots
-// until Resume, unless an active account has the same Vexa user. What had to be left is returned in words, and is in the audit.
+// Suspend refuses an account everywhere, within a second: its sessions, streams and keys end, and its Vexa
+// user may run no bots until Resume, unless an active account has the same Vexa user. What had to be left is
+// returned in words, and is in the audit.
 func (a *Accounts) Suspend(ctx context.Context, accountID string, s Suspension, actor string) (left []string, err error) {
 	s.ForeignTokens = s.ForeignTokens || a.suspends.ForeignTokens
 	s.StopBots = s.StopBots || a.suspends.StopBots
@@ -179,7 +180,8 @@ func (ks *vexaKeys) windDownWith(ctx context.Context, secret string) vexa.WoundD
 	return ks.vexa.WindDown(ctx, secret)
 }
 
-// Resume ends a suspension. The Vexa user may run again what they could before. An *Objection: the account is not suspended.
+// Resume ends a suspension. The Vexa user may run again what they could before. An *Objection: the account is
+// not suspended.
 func (a *Accounts) Resume(ctx context.Context, accountID, actor string) error {
 	r := Revocation{Kind: RevokeGrant, Account: accountID, Reason: "resumed"}
 	return a.revoke(ctx, r, func(c *change, acc Account) error {

@@ -7,8 +7,8 @@ import (
 	"vexa-sso/mapping/rule"
 )
 
-// issuedTokens is the part of Accounts that makes tokens (token_create.go), exchanges the values of tools (token_refresh.go) and forgets
-// what has expired (token_end.go).
+// issuedTokens is the part of Accounts that makes tokens (token_create.go), exchanges the values of tools
+// (token_refresh.go) and forgets what has expired (token_end.go).
 type issuedTokens struct {
 	*ledger
 	keys        *vexaKeys
@@ -23,8 +23,8 @@ const (
 	TokenTool     TokenKind = "tool"     // what a person let a tool have (OAuth); the tool renews its value by itself
 )
 
-// Token is a credential that we issued: what a program shows in a person's stead. The secret strings that stand for it are its
-// values (token_value.go); neither the store nor anybody's memory has them.
+// Token is a credential that we issued: what a program shows in a person's stead. The secret strings that
+// stand for it are its values (token_value.go); neither the store nor anybody's memory has them.
 type Token struct {
 	ID        string // for people and audit; no way to the value
 	AccountID string
@@ -53,8 +53,8 @@ type TokenValue struct {
 	Hash    [32]byte // SHA-256 of the string
 	TokenID string
 
-	// Refresh says that the value can only be exchanged for the next ones ([Accounts.RefreshTool]). Generation counts those
-	// exchanges: the values that came of one are of one generation.
+	// Refresh says that the value can only be exchanged for the next ones ([Accounts.RefreshTool]).
+	// Generation counts those exchanges: the values that came of one are of one generation.
 	Refresh    bool
 	Generation int64
 
@@ -62,10 +62,12 @@ type TokenValue struct {
 	ExpiresAt time.Time
 }
 
-// ErrTokenReused: a refresh value was used again long after it had been exchanged, so it is in two hands. The grant is revoked.
+// ErrTokenReused: a refresh value was used again long after it had been exchanged, so it is in two hands. The
+// grant is revoked.
 var ErrTokenReused = errors.New("refresh value used again")
 
-// TokenTx is the part of a transaction that is about tokens. Get-methods return ErrNotFound, deleting what is not there is no error.
+// TokenTx is the part of a transaction that is about tokens. Get-methods return ErrNotFound, deleting what is
+// not there is no error.
 type TokenTx interface {
 	Token(id string) (Token, error)
 	Tokens(accountID string) ([]Token, error)               // the newest first, expired ones among them
@@ -74,14 +76,15 @@ type TokenTx interface {
 	PutToken(t Token) error
 	DeleteToken(id string) error // with its values
 
-	// TouchTokens writes when tokens were used, by their id; unknown ones are ignored, and what is older than what is known.
+	// TouchTokens writes when tokens were used, by their id; unknown ones are ignored, and what is older than
+	// what is known.
 	TouchTokens(used map[string]TokenUse) error
 
 	TokenValue(hash [32]byte) (TokenValue, error)
 	PutTokenValue(v TokenValue) error
 
-	// LatestGeneration returns the newest generation of a token's refresh values: its number, when it began and how many values
-	// it has.
+	// LatestGeneration returns the newest generation of a token's refresh values: its number, when it began
+	// and how many values it has.
 	LatestGeneration(tokenID string) (Generation, error)
 
 	// Generation returns that generation of a token's refresh values, if it is still known.

@@ -39,8 +39,9 @@ type Issued struct {
 	AccessExpires   time.Time
 }
 
-// CreateToken makes a token of an account, and returns it with its value, which is shown once: nobody can read it again. actor is
-// who made it. An *Objection says what cannot be asked for, an *Error why the account cannot have any.
+// CreateToken makes a token of an account, and returns it with its value, which is shown once: nobody can
+// read it again. actor is who made it. An *Objection says what cannot be asked for, an *Error why the account
+// cannot have any.
 func (a *Accounts) CreateToken(ctx context.Context, accountID string, n NewToken, actor string) (Token, string, error) {
 	return a.tokens.create(ctx, accountID, n, actor)
 }
@@ -59,7 +60,8 @@ func (ts *issuedTokens) create(ctx context.Context, accountID string, n NewToken
 	return token, access, nil
 }
 
-// GrantTool writes down what a person has let a tool have, and returns the tool's first values. Errors are as CreateToken's.
+// GrantTool writes down what a person has let a tool have, and returns the tool's first values. Errors are as
+// CreateToken's.
 func (a *Accounts) GrantTool(ctx context.Context, accountID string, n NewToken, actor string) (Issued, error) {
 	return a.tokens.grant(ctx, accountID, n, actor)
 }

@@ -48,8 +48,9 @@ func (c *change) endTokens(acc Account, reason, actor string) (live int, err err
 // purgeBatch is how many expired tokens are dealt with at a time.
 const purgeBatch = 500
 
-// PurgeTokens forgets the tokens that have expired, and revokes the keys that only they needed. The refresh grants of people who have
-// neither a session nor a token left go with them: nobody would renew them, and what is not kept cannot be stolen.
+// PurgeTokens forgets the tokens that have expired, and revokes the keys that only they needed. The refresh
+// grants of people who have neither a session nor a token left go with them: nobody would renew them, and
+// what is not kept cannot be stolen.
 func (a *Accounts) PurgeTokens(ctx context.Context) (purged int, err error) {
 	purged, err = a.tokens.purge(ctx)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// TokenByValue returns the token that an access value stands for, and its owner's account, whatever its status. Its ExpiresAt is that
-// of the value, where that comes first: a tool's value is renewed many times before what the tool was let have ends. ErrNotFound: there
-// is none, or it has expired, or was revoked.
+// TokenByValue returns the token that an access value stands for, and its owner's account, whatever its
+// status. Its ExpiresAt is that of the value, where that comes first: a tool's value is renewed many times
+// before what the tool was let have ends. ErrNotFound: there is none, or it has expired, or was revoked.
 func (a *Accounts) TokenByValue(ctx context.Context, hash [32]byte) (token Token, acc Account, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
 		value, found, err := tokenOfValue(tx, a.now(), hash, false)
@@ -29,8 +29,8 @@ func (a *Accounts) TokenByValue(ctx context.Context, hash [32]byte) (token Token
 	return token, acc, nil
 }
 
-// TokenOfRefresh returns the token that a refresh value stands for, spent or not. ErrNotFound: there is none, or it has expired, or
-// was revoked.
+// TokenOfRefresh returns the token that a refresh value stands for, spent or not. ErrNotFound: there is none,
+// or it has expired, or was revoked.
 func (a *Accounts) TokenOfRefresh(ctx context.Context, refreshHash [32]byte) (token Token, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
 		_, token, err = tokenOfValue(tx, a.now(), refreshHash, true)
@@ -57,7 +57,8 @@ func tokenOfValue(tx Tx, now time.Time, hash [32]byte, refresh bool) (value Toke
 	return value, token, err
 }
 
-// TokensOf returns an account's tokens that have not expired, or with an empty id those of all: of both kinds, the newest first.
+// TokensOf returns an account's tokens that have not expired, or with an empty id those of all: of both
+// kinds, the newest first.
 func (a *Accounts) TokensOf(ctx context.Context, accountID string) (tokens []Token, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
 		if accountID == "" {
@@ -78,8 +79,8 @@ const (
 	maxUsedFrom = 64 // longer than any address
 )
 
-// TouchTokens writes when tokens were used and from where, by their id. Unknown ones are ignored, and what is older than what is
-// known already.
+// TouchTokens writes when tokens were used and from where, by their id. Unknown ones are ignored, and what is
+// older than what is known already.
 func (a *Accounts) TouchTokens(ctx context.Context, used map[string]TokenUse) error {
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(used)), touchBatch) {
 		batch := make(map[string]TokenUse, len(ids))

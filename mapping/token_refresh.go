@@ -11,20 +11,21 @@ const (
 	maxSiblings  = 100              // pairs of one generation
 	remembered   = 500              // generations whose spent values are known as such; no more than those begin …
 
-	// … within rememberedFor. So whoever has stolen a value cannot refresh so often that the owner's is forgotten, and would no
-	// longer be taken for a second hand, before the owner comes to use it.
+	// … within rememberedFor. So whoever has stolen a value cannot refresh so often that the owner's is
+	// forgotten, and would no longer be taken for a second hand, before the owner comes to use it.
 	rememberedFor = 7 * 24 * time.Hour
 )
 
-// RefreshTool exchanges a tool's refresh value for the next pair of values. The error is ErrNotFound for a value that is unknown, has
-// expired or is another client's, ErrTokenReused for one that was stolen, else an *Error: then nothing was exchanged.
+// RefreshTool exchanges a tool's refresh value for the next pair of values. The error is ErrNotFound for a
+// value that is unknown, has expired or is another client's, ErrTokenReused for one that was stolen, else an
+// *Error: then nothing was exchanged.
 //
-// Values come in generations. To use a refresh value of the newest begins the next one; those before are then spent. For 30
-// seconds a spent value of the generation just before is answered too, with a pair more of the newest: an answer that got lost
-// logs nobody out, and of two that refresh at the same moment both get a pair that works. All pairs of a generation are good,
-// for we cannot know which of them arrived and was kept; but only until one of them is used, which spends the others. So a
-// thief and the owner cannot both go on: the second to come is taken for what it is, a spent value in a second hand, and the
-// whole grant is revoked.
+// Values come in generations. To use a refresh value of the newest begins the next one; those before are then
+// spent. For 30 seconds a spent value of the generation just before is answered too, with a pair more of the
+// newest: an answer that got lost logs nobody out, and of two that refresh at the same moment both get a pair
+// that works. All pairs of a generation are good, for we cannot know which of them arrived and was kept; but
+// only until one of them is used, which spends the others. So a thief and the owner cannot both go on: the
+// second to come is taken for what it is, a spent value in a second hand, and the whole grant is revoked.
 func (a *Accounts) RefreshTool(ctx context.Context, refreshHash [32]byte, client string) (Issued, error) {
 	return a.tokens.refresh(ctx, refreshHash, client)
 }
@@ -81,8 +82,8 @@ func (c *change) nextGeneration(used TokenValue) (int64, error) {
 	return newest.Number, nil
 }
 
-// makeRoom forgets the generation before the oldest that is still needed when the next one begins, once that was spent for long
-// enough (S12).
+// makeRoom forgets the generation before the oldest that is still needed when the next one begins, once that
+// was spent for long enough (S12).
 func (c *change) makeRoom(token Token, next int64) error {
 	oldest, err := c.Generation(token.ID, next-remembered)
 	if errors.Is(err, ErrNotFound) { // there have not been so many

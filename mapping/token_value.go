@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// What the values of tokens begin with. The secret scanners of code hosts and chats know a leaked one by its prefix and checksum.
+// What the values of tokens begin with. The secret scanners of code hosts and chats know a leaked one by its
+// prefix and checksum.
 const (
 	AccessValue  = "vsso_" // shown with each request
 	RefreshValue = "vssr_" // exchanged by a tool for the next values
@@ -24,8 +25,8 @@ const (
 	valueWidth  = prefixWidth + secretWidth + sumWidth
 )
 
-// NewTokenValue makes the secret string of a token: the prefix, 256 random bits as 43 digits of base 62 (0-9a-zA-Z, with leading
-// zeros), and the CRC-32 (IEEE) of all that as 6 more.
+// NewTokenValue makes the secret string of a token: the prefix, 256 random bits as 43 digits of base 62
+// (0-9a-zA-Z, with leading zeros), and the CRC-32 (IEEE) of all that as 6 more.
 func NewTokenValue(random io.Reader, prefix string) (string, error) {
 	var secret [secretBits / 8]byte
 	if _, err := io.ReadFull(random, secret[:]); err != nil {
@@ -37,8 +38,9 @@ func NewTokenValue(random io.Reader, prefix string) (string, error) {
 	return value + string(sum[:]), nil
 }
 
-// ParseTokenValue tells whether a string has the shape of a token's value with that prefix, checksum included, and returns the
-// SHA-256 by which the value is known. What has not costs next to nothing, however long it is (S12).
+// ParseTokenValue tells whether a string has the shape of a token's value with that prefix, checksum
+// included, and returns the SHA-256 by which the value is known. What has not costs next to nothing, however
+// long it is (S12).
 func ParseTokenValue(prefix, s string) (hash [32]byte, ok bool) {
 	if len(s) != valueWidth || len(prefix) != prefixWidth || s[:prefixWidth] != prefix {
 		return hash, false
@@ -62,8 +64,8 @@ func isDigit62(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// checksum is the CRC-32 of a text in base 62. It goes through the table by itself because crc32.ChecksumIEEE would have the text
-// copied to the heap.
+// checksum is the CRC-32 of a text in base 62. It goes through the table by itself because crc32.ChecksumIEEE
+// would have the text copied to the heap.
 func checksum(text string) (sum [sumWidth]byte) {
 	crc := ^uint32(0)
 	for i := range len(text) {

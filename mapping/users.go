@@ -10,8 +10,8 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-// vexaUsers is the part of Accounts that knows of Vexa's users: it finds or creates the one that an account is bound to (bind.go), and
-// blocks the bots of the suspended (bot_block.go).
+// vexaUsers is the part of Accounts that knows of Vexa's users: it finds or creates the one that an account
+// is bound to (bind.go), and blocks the bots of the suspended (bot_block.go).
 type vexaUsers struct {
 	*ledger
 	vexa     VexaAdmin

@@ -43,7 +43,8 @@ func (t *tx) Accounts() ([]mapping.Account, error) {
 	return many(t, "reading all accounts", scanAccount, selectAccount+`ORDER BY created_at, id`)
 }
 
-// PutAccount implements [mapping.Tx]. Whether the account is pinned is not written with it: the pins say that. mapping.ErrConflict when another account has that subject.
+// PutAccount implements [mapping.Tx]. Whether the account is pinned is not written with it: the pins say
+// that. mapping.ErrConflict when another account has that subject.
 func (t *tx) PutAccount(a mapping.Account) error {
 	identity, err := json.Marshal(a.Identity)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 // leastGrace is the shortest grace: the log is looked at once a second, and a look may take that long.
 const leastGrace = 2 * time.Second
 
-// contact remembers when the store was last known to answer: when the tail had last read the log to its end, and handed on
-// everything in it. Each request asks, so it is two atomic loads.
+// contact remembers when the store was last known to answer: when the tail had last read the log to its end,
+// and handed on everything in it. Each request asks, so it is two atomic loads.
 type contact struct {
 	grace   time.Duration
 	last    atomic.Int64          // Unix microseconds
@@ -31,11 +31,12 @@ func (c *contact) lost(err error) (news bool) { return c.failure.Swap(&err) == n
 // LastContact returns when this process last knew of everything that had been revoked.
 func (s *Store) LastContact() time.Time { return time.UnixMicro(s.contact.last.Load()).UTC() }
 
-// Usable says whether what was read from the store before may still be served: LastContact is no longer ago than the grace
-// (S5). It costs next to nothing.
+// Usable says whether what was read from the store before may still be served: LastContact is no longer ago
+// than the grace (S5). It costs next to nothing.
 func (s *Store) Usable() bool { return s.now().Sub(s.LastContact()) <= s.contact.grace }
 
-// Healthy returns nil while the store answers, or else an error that wraps [mapping.ErrStoreUnavailable] and says why not.
+// Healthy returns nil while the store answers, or else an error that wraps [mapping.ErrStoreUnavailable] and
+// says why not.
 func (s *Store) Healthy() error {
 	if failure := s.contact.failure.Load(); failure != nil {
 		return unreachable(*failure)

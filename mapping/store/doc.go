@@ -1,44 +1,48 @@
-// Package store keeps what must survive a restart: accounts, keys, sessions, tokens, leases, audit events, and the log of what
-// was revoked. It implements [mapping.Store] and [proxy.SessionStore] over database/sql, on two engines with one schema and the
-// same SQL: SQLite, one file inside the process, and PostgreSQL, which several replicas share. engine.go lists all that the
-// two do differently.
+// Package store keeps what must survive a restart: accounts, keys, sessions, tokens, leases, audit events,
+// and the log of what was revoked. It implements [mapping.Store] and [proxy.SessionStore] over database/sql,
+// on two engines with one schema and the same SQL: SQLite, one file inside the process, and PostgreSQL, which
+// several replicas share. engine.go lists all that the two do differently.
 //
 // # Transactions
 //
-// Everything that writes does so in a serialisable transaction: SQLite has one writer at a time, who begins as such (BEGIN
-// IMMEDIATE); PostgreSQL notices when two transactions could not have run one after the other, and the loser runs again.
-// Therefore what is done in [Store.Update] may be done more than once. Readers never wait for writers.
+// Everything that writes does so in a serialisable transaction: SQLite has one writer at a time, who begins
+// as such (BEGIN IMMEDIATE); PostgreSQL notices when two transactions could not have run one after the other,
+// and the loser runs again. Therefore what is done in [Store.Update] may be done more than once. Readers
+// never wait for writers.
 //
-// Nobody waits long for a database that does not answer: a step of reading may take 300 ms, a transaction that writes five
-// seconds, and then the error wraps [mapping.ErrStoreUnavailable], like all errors that say that the database cannot be
-// reached or cannot work. Errors never carry values of the database.
+// Nobody waits long for a database that does not answer: a step of reading may take 300 ms, a transaction
+// that writes five seconds, and then the error wraps [mapping.ErrStoreUnavailable], like all errors that say
+// that the database cannot be reached or cannot work. Errors never carry values of the database.
 //
 // # Leases
 //
-// A lease is a row that is changed on conditions, and never deleted, so that its fence grows with each new holder. A
-// transaction that writes under a lease checks it first; from then on until it ends, nobody else can have the lease.
+// A lease is a row that is changed on conditions, and never deleted, so that its fence grows with each new
+// holder. A transaction that writes under a lease checks it first; from then on until it ends, nobody else
+// can have the lease.
 //
 // # Revocations
 //
-// Whoever takes something away publishes it in the same transaction, at the end of a log. Each process tails the log and
-// tells all who [Store.Watch]. On PostgreSQL a notification (LISTEN, NOTIFY) wakes the tail, on SQLite the process's own
-// commits do; besides, it looks by itself, every second and every 250 ms, for notifications that got lost and for what other
-// processes, such as the command line, wrote to the file.
+// Whoever takes something away publishes it in the same transaction, at the end of a log. Each process tails
+// the log and tells all who [Store.Watch]. On PostgreSQL a notification (LISTEN, NOTIFY) wakes the tail, on
+// SQLite the process's own commits do; besides, it looks by itself, every second and every 250 ms, for
+// notifications that got lost and for what other processes, such as the command line, wrote to the file.
 //
-// The order of the log is the order of the commits, and it is never empty: the tail holds the place of the last entry that it
-// read, and when that entry is gone, it knows that it missed others, and tells of [mapping.RevokeEverything].
+// The order of the log is the order of the commits, and it is never empty: the tail holds the place of the
+// last entry that it read, and when that entry is gone, it knows that it missed others, and tells of
+// [mapping.RevokeEverything].
 //
-// The same tail keeps the time of the last contact: of when this process last knew of everything that was revoked. While
-// [Store.Usable], what was read before may still be served. After the grace it may not: what cannot be asked may have been
-// revoked.
+// The same tail keeps the time of the last contact: of when this process last knew of everything that was
+// revoked. While [Store.Usable], what was read before may still be served. After the grace it may not: what
+// cannot be asked may have been revoked.
 //
 // # What is stored how
 //
-// Times are Unix microseconds. The identity of an account and an audit event are JSON. A session is stored under the hash of
-// what its browser holds, never with that itself; so is each value of a token, apart from the token, for a tool's has many in
-// its life. Values that were exchanged for others stay until the token ends: one that comes again has been stolen. Keys and provider tokens come sealed by the key ring, bound to their place,
-// and leave as they came; this package never sees what is inside. Which key ring that was, the program notes with
-// [Store.SetMeta].
+// Times are Unix microseconds. The identity of an account and an audit event are JSON. A session is stored
+// under the hash of what its browser holds, never with that itself; so is each value of a token, apart from
+// the token, for a tool's has many in its life. Values that were exchanged for others stay until the token
+// ends: one that comes again has been stolen. Keys and provider tokens come sealed by the key ring, bound to
+// their place, and leave as they came; this package never sees what is inside. Which key ring that was, the
+// program notes with [Store.SetMeta].
 //
 // # Backup
 //
@@ -46,8 +50,9 @@
 //
 //	sqlite3 vexa-sso.db ".backup copy.db"
 //
-// or with the SQL statement VACUUM INTO 'copy.db'; both may run while vexa-sso does. To restore, stop vexa-sso, replace the
-// file, delete its -wal and -shm, start again: a file that is replaced in use is noticed, and the store is unavailable until
-// the restart. For PostgreSQL, pg_dump. What was revoked after the backup was made is not revoked in it: sign everybody out
-// after restoring one. Keep the key ring apart from the backups.
+// or with the SQL statement VACUUM INTO 'copy.db'; both may run while vexa-sso does. To restore, stop
+// vexa-sso, replace the file, delete its -wal and -shm, start again: a file that is replaced in use is
+// noticed, and the store is unavailable until the restart. For PostgreSQL, pg_dump. What was revoked after
+// the backup was made is not revoked in it: sign everybody out after restoring one. Keep the key ring apart
+// from the backups.
 package store

@@ -9,7 +9,8 @@ import (
 
 // engine is what SQLite and PostgreSQL do differently. The SQL is the same for both.
 type engine interface {
-	// writers and readers are the connections for transactions that write and for those that only read. They may be the same.
+	// writers and readers are the connections for transactions that write and for those that only read. They
+	// may be the same.
 	writers() *sql.DB
 	readers() *sql.DB
 
@@ -19,18 +20,21 @@ type engine interface {
 	// verdict says what an error of the driver means.
 	verdict(error) verdict
 
-	// migrator returns who changes the schema, by the given steps, and serialKey the type of a primary key that grows by itself.
+	// migrator returns who changes the schema, by the given steps, and serialKey the type of a primary key
+	// that grows by itself.
 	migrator(...goose.ProviderOption) (*goose.Provider, error)
 	serialKey() string
 
-	// beforePublishing runs in a transaction that is about to append to the log and then commit: it makes sure that entries
-	// become visible in the order of their numbers. afterPublishing tells the tails that there is something to read, within
-	// the transaction (PostgreSQL tells when it commits); committed does so after it.
+	// beforePublishing runs in a transaction that is about to append to the log and then commit: it makes
+	// sure that entries become visible in the order of their numbers. afterPublishing tells the tails that
+	// there is something to read, within the transaction (PostgreSQL tells when it commits); committed does
+	// so after it.
 	beforePublishing(*tx) error
 	afterPublishing(*tx) error
 	committed()
 
-	// listen returns a connection for wait, which returns when the log may have grown, or when it is time to look anyway.
+	// listen returns a connection for wait, which returns when the log may have grown, or when it is time to
+	// look anyway.
 	listen(context.Context) (*sql.Conn, error)
 	wait(context.Context, *sql.Conn) error
 

@@ -9,8 +9,8 @@ import (
 	"vexa-sso/mapping"
 )
 
-// AcquireLease implements [mapping.Store]. Time is told by the clock of whoever asks: the clocks of replicas should agree to
-// well under a ttl. Where they don't, the fence still keeps the earlier holder from writing.
+// AcquireLease implements [mapping.Store]. Time is told by the clock of whoever asks: the clocks of replicas
+// should agree to well under a ttl. Where they don't, the fence still keeps the earlier holder from writing.
 func (s *Store) AcquireLease(ctx context.Context, name string, ttl time.Duration) (mapping.Lease, error) {
 	var lease mapping.Lease
 	err := s.write(ctx, func(t *tx) error {
@@ -32,7 +32,8 @@ func (s *Store) AcquireLease(ctx context.Context, name string, ttl time.Duration
 	return lease, nil
 }
 
-// ReleaseLease implements [mapping.Store]; mapping.ErrLeaseLost when it was not ours any more, which is as good.
+// ReleaseLease implements [mapping.Store]; mapping.ErrLeaseLost when it was not ours any more, which is as
+// good.
 func (s *Store) ReleaseLease(ctx context.Context, l mapping.Lease) error {
 	return s.write(ctx, func(t *tx) error {
 		n, err := t.exec("releasing the lease "+l.Name, `UPDATE leases SET until = 0 WHERE name = $1 AND holder = $2 AND fence = $3 AND until > 0`,
@@ -44,8 +45,8 @@ func (s *Store) ReleaseLease(ctx context.Context, l mapping.Lease) error {
 	})
 }
 
-// CheckLease implements [mapping.Tx]. It writes the lease's row without changing it: whoever wants to take the lease over has
-// to wait until this transaction is through.
+// CheckLease implements [mapping.Tx]. It writes the lease's row without changing it: whoever wants to take
+// the lease over has to wait until this transaction is through.
 func (t *tx) CheckLease(l mapping.Lease) error {
 	n, err := t.exec("checking the lease "+l.Name, `UPDATE leases SET fence = fence WHERE name = $1 AND holder = $2 AND fence = $3 AND until > $4`,
 		l.Name, l.Holder, l.Fence, micros(t.store.now()))

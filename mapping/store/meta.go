@@ -2,8 +2,8 @@ package store
 
 import "context"
 
-// Meta returns what was noted under that name about the data as a whole; mapping.ErrNotFound when nothing was. The program
-// notes there which key rings sealed the data.
+// Meta returns what was noted under that name about the data as a whole; mapping.ErrNotFound when nothing
+// was. The program notes there which key rings sealed the data.
 func (s *Store) Meta(ctx context.Context, name string) (value string, err error) {
 	err = s.ask(ctx, func(t *tx) (err error) {
 		value, err = one(t, "reading the note "+name, scanText, `SELECT value FROM meta WHERE name = $1`, name)

@@ -24,8 +24,9 @@ const (
 	publishLock         = 0x766578612d73736f // "vexa-sso": the advisory lock of those who append to the log
 )
 
-// postgresEngine is a server that replicas share. The first pool may lead through a transaction pooler (PgBouncer and the
-// like): nothing there relies on a session of its own. The second is the direct way, for what does.
+// postgresEngine is a server that replicas share. The first pool may lead through a transaction pooler
+// (PgBouncer and the like): nothing there relies on a session of its own. The second is the direct way, for
+// what does.
 type postgresEngine struct {
 	pool   *sql.DB
 	direct *sql.DB // the same as pool where there is no pooler
@@ -65,14 +66,15 @@ func postgresConfig(key, address string) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
-// abandonLocks has the server end the transaction of a replica that froze or lost its network while it held a lock. A pooler
-// would refuse the parameter, and has a setting of its own.
+// abandonLocks has the server end the transaction of a replica that froze or lost its network while it held a
+// lock. A pooler would refuse the parameter, and has a setting of its own.
 func abandonLocks(config *pgx.ConnConfig) {
 	config.RuntimeParams["idle_in_transaction_session_timeout"] = "10000" // ms
 }
 
 func openPool(config *pgx.ConnConfig) *sql.DB {
-	// Every connection is tried before it is used: one that the server ended meanwhile is replaced, and nobody notices.
+	// Every connection is tried before it is used: one that the server ended meanwhile is replaced, and
+	// nobody notices.
 	always := func(context.Context, stdlib.ShouldPingParams) bool { return true }
 	pool := stdlib.OpenDB(*config, stdlib.OptionShouldPing(always))
 	pool.SetMaxOpenConns(postgresConnections)
@@ -131,8 +133,8 @@ func (e *postgresEngine) migrator(options ...goose.ProviderOption) (*goose.Provi
 
 func (e *postgresEngine) serialKey() string { return "BIGSERIAL PRIMARY KEY" }
 
-// beforePublishing has those who publish commit one after another: numbers are given out when a row is written, not when it
-// becomes visible, and a tail that saw 7 would never look for 6 again.
+// beforePublishing has those who publish commit one after another: numbers are given out when a row is
+// written, not when it becomes visible, and a tail that saw 7 would never look for 6 again.
 func (e *postgresEngine) beforePublishing(t *tx) error {
 	_, err := t.exec("waiting for one's turn to publish", `SELECT pg_advisory_xact_lock($1)`, int64(publishLock))
 	return err

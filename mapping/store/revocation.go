@@ -8,12 +8,12 @@ import (
 	"vexa-sso/mapping"
 )
 
-// logRetention is how long an entry stays in the log: far longer than any replica that still serves needs to read it, for
-// within the grace it has read it or serves no more.
+// logRetention is how long an entry stays in the log: far longer than any replica that still serves needs to
+// read it, for within the grace it has read it or serves no more.
 const logRetention = time.Hour
 
-// Publish implements [mapping.Tx]. The entry is appended when the rest of the transaction is done, so that the order of the
-// log, which PostgreSQL has to hold a lock for, costs next to nothing.
+// Publish implements [mapping.Tx]. The entry is appended when the rest of the transaction is done, so that
+// the order of the log, which PostgreSQL has to hold a lock for, costs next to nothing.
 func (t *tx) Publish(r mapping.Revocation) error {
 	t.published = append(t.published, r)
 	return nil
@@ -45,9 +45,9 @@ func scanRevocation(row scanner) (r mapping.Revocation, err error) {
 // logBatch is how many entries are read at once.
 const logBatch = 1000
 
-// readLog returns the entries after place, and the place after them; whether there are more; and whether entries between
-// are missing. Entries are pruned from the front only, and the latest stays, so as long as the entry at place is there,
-// nothing after it was lost.
+// readLog returns the entries after place, and the place after them; whether there are more; and whether
+// entries between are missing. Entries are pruned from the front only, and the latest stays, so as long as
+// the entry at place is there, nothing after it was lost.
 func (t *tx) readLog(place int64) (entries []mapping.Revocation, next int64, more, missed bool, err error) {
 	entries, err = many(t, "reading the log of revocations", scanRevocation, fmt.Sprintf(`
 		SELECT seq, at, kind, account_id, session_id, token_id, reason FROM revocations WHERE seq >= $1 ORDER BY seq LIMIT %d`, logBatch), place)
@@ -80,7 +80,8 @@ func (s *Store) endOfLog(ctx context.Context) (place int64, err error) {
 	return place, err
 }
 
-// pruneLog deletes the entries that are older than the retention, up to the first that is not, and never the latest.
+// pruneLog deletes the entries that are older than the retention, up to the first that is not, and never the
+// latest.
 func (s *Store) pruneLog(ctx context.Context) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec("pruning the log of revocations", `

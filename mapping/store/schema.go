@@ -14,8 +14,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate makes the tables, or changes them to what this version of the program knows. Replicas that start at once take
-// turns: on PostgreSQL by a lock, on SQLite because transactions that write do so anyway.
+// migrate makes the tables, or changes them to what this version of the program knows. Replicas that start at
+// once take turns: on PostgreSQL by a lock, on SQLite because transactions that write do so anyway.
 func (s *Store) migrate(ctx context.Context) error {
 	steps, err := readMigrations(s.engine.serialKey())
 	if err != nil {
@@ -43,8 +43,8 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
-// readMigrations returns the embedded migrations in the SQL of the engine whose type of a growing primary key that is. The
-// number before the underscore of a file's name is its version.
+// readMigrations returns the embedded migrations in the SQL of the engine whose type of a growing primary key
+// that is. The number before the underscore of a file's name is its version.
 func readMigrations(serialKey string) ([]*goose.Migration, error) {
 	files, err := migrations.ReadDir("migrations")
 	if err != nil {
@@ -71,8 +71,8 @@ func migration(version int64, text string) *goose.Migration {
 	return goose.NewGoMigration(version, &goose.GoFunc{RunTx: up}, nil)
 }
 
-// runOnce runs text unless another process was faster: on SQLite, two that start at once both find that it is due, and the
-// second gets to write when the first is done.
+// runOnce runs text unless another process was faster: on SQLite, two that start at once both find that it is
+// due, and the second gets to write when the first is done.
 func runOnce(ctx context.Context, transaction *sql.Tx, version int64, text string) error {
 	var done bool
 	err := transaction.QueryRowContext(ctx, `SELECT count(*) > 0 FROM `+goose.DefaultTablename+` WHERE version_id = $1`, version).Scan(&done)

@@ -21,8 +21,8 @@ const (
 	sqliteReaders = 6                      // connections that read at the same time; the tail of the log keeps one of them
 )
 
-// sqliteEngine is one file in WAL mode: one connection writes, some read at the same time, and other processes may do the
-// same. What this process publishes wakes its tail; what others do is found by looking.
+// sqliteEngine is one file in WAL mode: one connection writes, some read at the same time, and other
+// processes may do the same. What this process publishes wakes its tail; what others do is found by looking.
 type sqliteEngine struct {
 	path    string      // empty: in memory
 	file    os.FileInfo // which file that was when it was opened
@@ -86,8 +86,8 @@ func (e *sqliteEngine) claim(path string) error {
 func (e *sqliteEngine) writers() *sql.DB { return e.write }
 func (e *sqliteEngine) readers() *sql.DB { return e.read }
 
-// errReplaced comes before any harm: what is written to a file without a name is lost, and revocations in the file that took
-// its place would never be heard of.
+// errReplaced comes before any harm: what is written to a file without a name is lost, and revocations in the
+// file that took its place would never be heard of.
 var errReplaced = errors.New("the database file was removed or replaced while in use: start vexa-sso again")
 
 func (e *sqliteEngine) present() error {

@@ -39,9 +39,9 @@ var (
 	_ caller.SessionStore = (*Store)(nil)
 )
 
-// Open opens the store, makes or migrates its tables where that is due, and begins to follow the log of revocations, until
-// Close. An error that wraps [mapping.ErrStoreUnavailable] says that the server could not be reached now; any other, that
-// there is something to put right first. No error shows a password.
+// Open opens the store, makes or migrates its tables where that is due, and begins to follow the log of
+// revocations, until Close. An error that wraps [mapping.ErrStoreUnavailable] says that the server could not
+// be reached now; any other, that there is something to put right first. No error shows a password.
 func Open(ctx context.Context, config Config, env Env) (*Store, error) {
 	return open(ctx, config, env, usualLimits.atLeast(env.Patience))
 }
@@ -86,8 +86,8 @@ func (s *Store) prepare(ctx context.Context) error {
 	return nil
 }
 
-// Close stops following the log and closes the connections. Calls after it, and calls that it interrupts, return
-// [mapping.ErrStoreUnavailable].
+// Close stops following the log and closes the connections. Calls after it, and calls that it interrupts,
+// return [mapping.ErrStoreUnavailable].
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil

@@ -14,8 +14,8 @@ const (
 	pruneEvery = 10 * time.Minute
 )
 
-// follow hands every revocation after place to the subscribers, until ctx is done. It owns the connection that it reads on, and
-// finds a new one when that breaks.
+// follow hands every revocation after place to the subscribers, until ctx is done. It owns the connection
+// that it reads on, and finds a new one when that breaks.
 func (s *Store) follow(ctx context.Context, place int64) {
 	retry := firstRetry
 	for {

@@ -82,8 +82,8 @@ func (t *tx) TokenValue(hash [32]byte) (mapping.TokenValue, error) {
 		SELECT hash, token_id, refresh, generation, created_at, expires_at FROM token_values WHERE hash = $1`, hash[:])
 }
 
-// PutTokenValue implements [mapping.Tx]. A value is written once: mapping.ErrConflict when there is one of that hash,
-// mapping.ErrNotFound when there is no such token.
+// PutTokenValue implements [mapping.Tx]. A value is written once: mapping.ErrConflict when there is one of
+// that hash, mapping.ErrNotFound when there is no such token.
 func (t *tx) PutTokenValue(v mapping.TokenValue) error {
 	_, err := t.exec("writing the value of a token", `
 		INSERT INTO token_values (hash, token_id, refresh, generation, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,

@@ -10,9 +10,9 @@ import (
 	"vexa-sso/mapping"
 )
 
-// Update implements [mapping.Store]. fn must not call the store other than through its Tx: SQLite has one writer. After a
-// Tx method returned anything but [mapping.ErrNotFound] or [mapping.ErrLeaseLost], the transaction cannot be committed any
-// more, and Update returns an error even if fn does not.
+// Update implements [mapping.Store]. fn must not call the store other than through its Tx: SQLite has one
+// writer. After a Tx method returned anything but [mapping.ErrNotFound] or [mapping.ErrLeaseLost], the
+// transaction cannot be committed any more, and Update returns an error even if fn does not.
 func (s *Store) Update(ctx context.Context, fn func(mapping.Tx) error) error {
 	return s.write(ctx, func(t *tx) error { return fn(t) })
 }
@@ -56,11 +56,12 @@ func (s *Store) transact(ctx context.Context, db *sql.DB, options *sql.TxOptions
 	}
 }
 
-// maxAttempts bounds how often a transaction is run again. With the pauses between them it is the time that gives out first,
-// where transactions that write are concerned.
+// maxAttempts bounds how often a transaction is run again. With the pauses between them it is the time that
+// gives out first, where transactions that write are concerned.
 const maxAttempts = 100
 
-// pause waits for a random while, so that those who raced do not meet again. It says whether there is time left.
+// pause waits for a random while, so that those who raced do not meet again. It says whether there is time
+// left.
 func pause(ctx context.Context, attempt int) bool {
 	longest := min(2*time.Millisecond<<min(attempt, 10), 100*time.Millisecond)
 	timer := time.NewTimer(rand.N(longest))

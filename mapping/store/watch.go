@@ -13,12 +13,13 @@ type subscribers struct {
 	listeners map[*func(mapping.Revocation)]struct{}
 }
 
-// Watch has fn called with every revocation that anybody publishes from now on, in this process or another, once each and in
-// order, until ctx is done. It returns at once. fn is called by the goroutine that follows the log, within moments of the
-// commit; it must not block, nor call the store: while it does, no revocation gets through, and the store counts as lost.
+// Watch has fn called with every revocation that anybody publishes from now on, in this process or another,
+// once each and in order, until ctx is done. It returns at once. fn is called by the goroutine that follows
+// the log, within moments of the commit; it must not block, nor call the store: while it does, no revocation
+// gets through, and the store counts as lost.
 //
-// Entries that were missed, because this process slept longer than the log goes back or because an older state of the
-// database was restored, come as one of kind [mapping.RevokeEverything].
+// Entries that were missed, because this process slept longer than the log goes back or because an older
+// state of the database was restored, come as one of kind [mapping.RevokeEverything].
 func (s *Store) Watch(ctx context.Context, fn func(mapping.Revocation)) {
 	s.subscribers.add(ctx, fn)
 }
