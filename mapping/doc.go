@@ -47,8 +47,9 @@
 //
 // [Accounts.Revoke] is what everything that ends access goes through. One transaction deletes sessions and
 // tokens, marks keys, and appends the [Revocation] to a log. Every replica tails that log (mapping/store) and
-// calls [Accounts.Apply] with each entry. Deleting the keys at Vexa comes after (outbox.go), is tried until Vexa has
-// confirmed it, and touches only tokens that bear our names: ids start again at 1 when a Vexa is set up anew.
+// calls [Accounts.Apply] with each entry. Deleting the keys at Vexa comes after (outbox.go), is tried until
+// Vexa has confirmed it, and touches only tokens that bear our names: ids start again at 1 when a Vexa is set
+// up anew.
 //
 // # Goroutines and caches
 //
