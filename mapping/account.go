@@ -27,9 +27,9 @@ type Account struct {
 
 	Identity oidc.Identity // as last proven
 
-	// Presented is true of what [Accounts.Present] returned of a person: Identity is then what to decide by
-	// for one token, and Within, where it is set, what the provider has said of them since: both have to
-	// allow. Neither is ever stored.
+	// Presented: this copy of the account comes from [Accounts.Present] and is for one access token of a
+	// person. Identity is then what the token and the account say together; Within, if it is set, is what the
+	// provider has said since, and the rules have to allow by both. Neither is stored.
 	Presented bool
 	Within    *oidc.Identity
 
@@ -48,7 +48,7 @@ type Account struct {
 	Intended bool
 
 	CreatedAt time.Time
-	ProvenAt  time.Time // when the provider last vouched for the identity; zero: not since all that the account had was ended
+	ProvenAt  time.Time // when the provider last vouched for the identity; zero: they must sign in again
 }
 
 // Bound says whether the account has its Vexa user.

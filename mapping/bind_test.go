@@ -228,7 +228,8 @@ func TestSignInWhileVexaIsDown(t *testing.T) {
 	}
 }
 
-// The answer to our create is lost, or a 500, before or after the user was stored: the user is ours all the same.
+// The answer to our create is lost, or a 500, before or after the user was stored: the user is ours all the
+// same.
 func TestCreateWithUnclearOutcome(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]vexatest.Fault{
@@ -253,7 +254,8 @@ func TestCreateWithUnclearOutcome(t *testing.T) {
 	}
 }
 
-// A stranger who is quicker by milliseconds owns the user, and so does one who used it before we could ask again.
+// A stranger who is quicker by milliseconds owns the user, and so does one who used it before we could ask
+// again.
 func TestStrangerCreatesTheUserMeanwhile(t *testing.T) {
 	t.Parallel()
 	id := person("ada")

@@ -83,8 +83,8 @@ func TestSuspensionBlocksBots(t *testing.T) {
 	}
 }
 
-// S5, S6: whoever suspends or resumes may die before or after every call to the store and to Vexa; what they could run before
-// is never lost.
+// S5, S6: whoever suspends or resumes may die before or after every call to the store and to Vexa; what they
+// could run before is never lost.
 func TestDeathDuringHold(t *testing.T) {
 	t.Parallel()
 	for step := 1; ; step++ {
@@ -151,7 +151,8 @@ func TestHoldIsRetried(t *testing.T) {
 	}
 }
 
-// A Vexa user that an active account has goes on running bots; when the last of them is suspended, it does not.
+// A Vexa user that an active account has goes on running bots; when the last of them is suspended, it does
+// not.
 func TestHoldOfASharedUser(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -179,7 +180,8 @@ func TestHoldOfASharedUser(t *testing.T) {
 	}
 }
 
-// The first key after a suspension comes with what the rules say now, not with what was remembered, however late that arrives.
+// The first key after a suspension comes with what the rules say now, not with what was remembered, however
+// late that arrives.
 func TestRulesAfterAHold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -239,8 +241,8 @@ func TestHoldOfAUserThatIsAnotherNow(t *testing.T) {
 	}
 }
 
-// On demand also the tokens that others minted are deleted, but for those of another bridge, which would mint them anew.
-// V10: Vexa cannot disable a user; what cuts one off is that no token of theirs is left.
+// On demand also the tokens that others minted are deleted, but for those of another bridge, which would mint
+// them anew. V10: Vexa cannot disable a user; what cuts one off is that no token of theirs is left.
 func TestForeignTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -290,7 +292,8 @@ func (w *world) gateway(method, path, key, body string) (int, string) {
 	return res.StatusCode, string(text)
 }
 
-// On demand running bots stop, and what would send others is taken away, by the person's own key, which is gone afterwards.
+// On demand running bots stop, and what would send others is taken away, by the person's own key, which is
+// gone afterwards.
 func TestStopBots(t *testing.T) {
 	t.Parallel()
 	for _, generation := range generations {
@@ -373,7 +376,8 @@ func TestSuspensionByConfiguration(t *testing.T) {
 	}
 }
 
-// S5: the account is refused before its bots are stopped, and its last key is deleted even if whoever stops them dies.
+// S5: the account is refused before its bots are stopped, and its last key is deleted even if whoever stops
+// them dies.
 func TestStopBotsIsNoReprieve(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -29,14 +29,15 @@ type Config struct {
 	MaxKeys        int           `yaml:"-"` // opened keys kept in memory; default 10,000
 	ReconcileEvery time.Duration `yaml:"-"` // how long a key that we do not know may live at Vexa; default 15 minutes
 
-	// Renew is how long a provider's word about somebody counts before it is asked again, in the background
-	// while they use Vexa; default 15 minutes. Idle is how long a session that nobody uses lives; default 8
-	// hours.
+	// Renew is the time after which a provider is asked again about somebody who uses Vexa, in the
+	// background, by their refresh token; default 15 minutes. Idle is how long a session that nobody uses
+	// lives; default 8 hours.
 	Renew time.Duration `yaml:"-"`
 	Idle  time.Duration `yaml:"-"`
 
 	// MaxTokenLifetime is how long a token that we issue may live; default 90 days. MaxOffline is how long a
-	// provider's word about a person counts where it cannot be had again; default 24 hours.
+	// person's access tokens are read together with their account after the provider last vouched for them
+	// ([Accounts.Present]); default 24 hours.
 	MaxTokenLifetime time.Duration `yaml:"-"`
 	MaxOffline       time.Duration `yaml:"-"`
 }

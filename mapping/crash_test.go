@@ -14,8 +14,8 @@ import (
 	"vexa-sso/mapping/vexa/vexatest"
 )
 
-// wires puts a step before and after each call to Vexa. An error before keeps the call from being made, one after it loses the
-// answer.
+// wires puts a step before and after each call to Vexa. An error before keeps the call from being made, one
+// after it loses the answer.
 type wires struct {
 	mapping.VexaAdmin
 	step func(at string) error
@@ -102,7 +102,8 @@ func (d *disk) ReleaseLease(ctx context.Context, l mapping.Lease) error {
 	return d.around("ReleaseLease", func() error { return d.Store.ReleaseLease(ctx, l) })
 }
 
-// process is a replica that dies at one step: from there on nothing that it does has any effect, on the store or at Vexa.
+// process is a replica that dies at one step: from there on nothing that it does has any effect, on the store
+// or at Vexa.
 type process struct {
 	mu     sync.Mutex
 	diesAt int // step, from 1; 0: never
@@ -130,8 +131,9 @@ func (p *process) option(_ *mapping.Config, d *mapping.Deps) {
 	d.Vexa = &wires{d.Vexa, p.step}
 }
 
-// S6: a process may die before or after every call to the store and to Vexa, while somebody signs in and gets a key. Another
-// then gives the same person a key, and after one clean-up exactly that key is at Vexa, and one user.
+// S6: a process may die before or after every call to the store and to Vexa, while somebody signs in and gets
+// a key. Another then gives the same person a key, and after one clean-up exactly that key is at Vexa, and
+// one user.
 func TestDeathAtEveryStep(t *testing.T) {
 	t.Parallel()
 	for _, generation := range generations {

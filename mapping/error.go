@@ -55,8 +55,8 @@ func (o *Objection) Error() string {
 	return strings.TrimSuffix(o.Message, ".") + ": " + o.Remedy
 }
 
-// asError puts an error of the store or of Vexa into words. Errors that are already in words, and
-// ErrNotFound, pass.
+// asError makes an *Error of an error of the store or of Vexa. An *Error, an *Objection and ErrNotFound pass
+// as they are.
 func asError(err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) {
 		return err

@@ -53,7 +53,8 @@ func renewal(k Key) time.Time { return k.CreatedAt.Add(k.ExpiresAt.Sub(k.Created
 // wider says whether a usable key has more than scopes.
 func wider(k Key, scopes rule.Scopes) bool { return k.State == KeyActive && !scopes.Covers(k.Scopes) }
 
-// sealedFor is what a key's secret is sealed to: its place in the store.
+// sealedFor is the associated data of a key's sealed secret (AEAD): its account and key id, so that it opens
+// in its own row only.
 func sealedFor(key Key) []byte { return []byte(lengthPrefixed(key.AccountID, key.ID)) }
 
 // tokenName is what a key is called at Vexa: it says whose it is (S6). It has at most 100 characters.

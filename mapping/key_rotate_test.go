@@ -9,8 +9,8 @@ import (
 	"vexa-sso/mapping/rule"
 )
 
-// A rotated key is replaced everywhere at once, also by one that lives shorter; the old one is good for a moment longer and then
-// deleted at Vexa.
+// A rotated key is replaced everywhere at once, also by one that lives shorter; the old one is good for a
+// moment longer and then deleted at Vexa.
 func TestRotateKeys(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

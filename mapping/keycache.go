@@ -53,8 +53,8 @@ func (c *keyCache) get(account string, scopes rule.Scopes, now time.Time) (*open
 	return k, true
 }
 
-// put keeps a key that was read at epoch. Something may have been forgotten since, perhaps this very key:
-// then it is not kept.
+// put caches a key. epoch is that of the cache before the key was read: if it has changed, keys were
+// forgotten meanwhile, perhaps this very one, and it is not cached.
 func (c *keyCache) put(k *openKey, epoch uint64) {
 	at := keyCacheKey{k.account, k.scopes}
 	c.keys.Add(at, k)

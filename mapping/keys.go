@@ -69,8 +69,8 @@ func (a *Accounts) Key(ctx context.Context, acc Account, g rule.Grant, scopes ru
 	return k.secret, k.id, k.expires, nil
 }
 
-// obtainOnce obtains a key on behalf of all who wait for the same one here. It goes on when one of them gives
-// up.
+// obtainOnce is obtain, once for all callers in this process that want the same key (singleflight). It goes
+// on when a caller gives up.
 func (ks *vexaKeys) obtainOnce(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes) (*openKey, error) {
 	flight := ks.flights.DoChan(lengthPrefixed(who.ID, string(scopes)), func() (any, error) {
 		ks.inFlight.RLock()
@@ -94,8 +94,9 @@ func (ks *vexaKeys) obtainOnce(ctx context.Context, who Account, g rule.Grant, s
 	}
 }
 
-// obtain gets a key from the store or mints one. who is the account as its caller was let in; until says to
-// which point in its life a stored key is good enough.
+// obtain gets a key from the store or mints one. who is the account as its caller was authenticated, perhaps
+// by one access token (Account.Presented). until returns from when on a stored key is not good enough: its
+// expiry, or its renewal.
 func (ks *vexaKeys) obtain(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (*openKey, error) {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		acc, k, err := ks.stored(ctx, who.ID, g, scopes, until)

@@ -13,9 +13,10 @@ import (
 	"vexa-sso/mapping/vexa/vexatest"
 )
 
-// Whatever two replicas, people, admins and a failing Vexa do, in whatever order, and whoever dies at which step: nobody ever gets
-// a key of somebody else's or with other scopes (D8), the suspended get none, and once all is quiet and one clean-up has run,
-// what is at Vexa is exactly what the store says, and nothing that neither a grant nor a token needs (S5, S6).
+// Whatever two replicas, people, admins and a failing Vexa do, in whatever order, and whoever dies at which
+// step: nobody ever gets a key of somebody else's or with other scopes (D8), the suspended get none, and once
+// all is quiet and one clean-up has run, what is at Vexa is exactly what the store says, and nothing that
+// neither a grant nor a token needs (S5, S6).
 func TestLawsOfKeys(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -127,7 +128,8 @@ func (s *story) revokesToken(*rapid.T) {
 	}
 }
 
-// shows has a program come with a provider's token of somebody, who may have fewer groups there than at their sign-in.
+// shows has a program come with a provider's token of somebody, who may have fewer groups there than at their
+// sign-in.
 func (s *story) shows(*rapid.T) {
 	id, a := person(s.anyone()), s.anywhere()
 	if rapid.Bool().Draw(s.rt, "silent about groups") {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// lease takes a lease and returns how to give it back, which works also when ctx is done.
-func (l *ledger) lease(ctx context.Context, name string, ttl time.Duration) (Lease, func(), error) {
-	lease, err := l.store.AcquireLease(ctx, name, ttl)
+// lease acquires a lease. release gives it back, also when ctx is done.
+func (l *ledger) lease(ctx context.Context, name string, ttl time.Duration) (lease Lease, release func(), err error) {
+	lease, err = l.store.AcquireLease(ctx, name, ttl)
 	if err != nil {
 		return Lease{}, nil, err
 	}

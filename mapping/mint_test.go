@@ -78,7 +78,8 @@ func TestKeyMintedJustBeforeTheLease(t *testing.T) {
 	}
 }
 
-// D8: whoever asks gets the key of their own account and scope set, however many ask at once for however many.
+// D8: whoever asks gets the key of their own account and scope set, however many ask at once for however
+// many.
 func TestEverybodyGetsTheirOwnKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -258,8 +259,8 @@ func (b botKeys) Mint(ctx context.Context, user int64, _ []string, name string, 
 	return b.VexaAdmin.Mint(ctx, user, []string{"bot"}, name, lifetime)
 }
 
-// S10: the Admin API fails while we mint, in every way; nothing hangs, holders of a key notice nothing, and in the end there is
-// one key.
+// S10: the Admin API fails while we mint, in every way; nothing hangs, holders of a key notice nothing, and
+// in the end there is one key.
 func TestMintWhileVexaFails(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]vexatest.Fault{

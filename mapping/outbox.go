@@ -157,8 +157,8 @@ func (ks *vexaKeys) outlives(ctx context.Context) time.Duration {
 	return 0
 }
 
-// dropKey forgets a key that Vexa does not have any more. Where the gateway outlives it, the audit says until
-// when at most.
+// dropKey forgets a key that Vexa does not have any more. If the gateway may still take it from its own cache
+// (outlives), the audit event says until when at most.
 func (c *change) dropKey(key Key, why string, outlives time.Duration) error {
 	if outlives > 0 {
 		dead := c.now.Add(outlives + time.Second - 1).Truncate(time.Second) // never a moment too early

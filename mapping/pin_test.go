@@ -14,7 +14,8 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// S3: the admin's word beats what rules and adoption say about the Vexa user, also before the identity has ever signed in.
+// S3: the admin's word beats what rules and adoption say about the Vexa user, also before the identity has
+// ever signed in.
 func TestPinnedBeforeTheFirstSignIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

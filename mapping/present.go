@@ -11,7 +11,7 @@ import (
 	"vexa-sso/oidc"
 )
 
-// serviceEvery is how often a service's identity is written anew when its tokens say nothing new.
+// serviceEvery is how often ProvenAt of a service is written while its tokens say nothing new.
 const serviceEvery = time.Minute
 
 // Present returns the account of whoever shows a provider's access token, made and bound when there is none
@@ -30,7 +30,7 @@ const serviceEvery = time.Minute
 //     the older token gives: both have to allow (Account.Within).
 //   - Where the provider has not vouched for the account within Config.MaxOffline, the token's word alone
 //     counts. What it is silent about, groups above all, is then not known: that grants nothing, and denies
-//     where a rule asks (rule_silence.go). So it is where there is no account yet.
+//     where a rule asks (mapping/rule/silence.go). So it is where there is no account yet.
 //   - A rule that denies the account denies its tokens, whatever they say: else the silence of a token would
 //     be a way around.
 //
@@ -113,7 +113,7 @@ func lasting(id oidc.Identity) oidc.Identity {
 	return id
 }
 
-// overlaid reads a person's account and their token together.
+// overlaid returns a person's account with the identity to decide by for one token, as Present says.
 func (a *Accounts) overlaid(acc Account, t oidc.AccessToken) (Account, error) {
 	if d := a.decide(acc); d.Code == rule.CodeDeniedByRule {
 		return acc, &Error{Code: d.Code, Message: d.Reason}

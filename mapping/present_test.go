@@ -145,8 +145,8 @@ func TestPresentService(t *testing.T) {
 	}
 }
 
-// Accounts that get nothing get nothing by a token. Where all was ended, a person has to come by themselves; a program's next token
-// is how it comes.
+// Accounts that get nothing get nothing by a token. Where all was ended, a person has to come by themselves;
+// a program's next token is how it comes.
 func TestPresentWithoutStanding(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -198,12 +198,12 @@ func TestPresentWithoutStanding(t *testing.T) {
 
 const untold = "The access token does not list groups."
 
-// An access token says less than a sign-in, and sometimes something newer. What it is silent about neither gives nor takes, and
-// never gets anybody past a deny.
+// An access token says less than a sign-in, and sometimes something newer. What it is silent about neither
+// gives nor takes, and never gets anybody past a deny.
 func TestTokenOverAccount(t *testing.T) {
 	t.Parallel()
-	// As their tokens come: Okta's with uid, cid and scp, and groups if the authorization server has such a claim; Entra's with oid,
-	// tid and scp, app roles, and groups if the API's registration asks for them.
+	// As their tokens come: Okta's with uid, cid and scp, and groups if the authorization server has such a
+	// claim; Entra's with oid, tid and scp, app roles, and groups if the API's registration asks for them.
 	okta := func(groups ...string) oidc.Identity {
 		id := oidc.Identity{
 			Provider: "okta", Subject: person("ada").Subject, Kind: oidc.User, Groups: groups, GroupsComplete: true,
@@ -295,8 +295,9 @@ func TestTokenOverAccount(t *testing.T) {
 	}
 }
 
-// Nobody gets past a deny because a token does not say what it asks for: where nothing else is known of the person, they have to come
-// by themselves once. What the token does tell, and what a sign-in has told, is enough.
+// Nobody gets past a deny because a token does not say what it asks for: where nothing else is known of the
+// person, they have to come by themselves once. What the token does tell, and what a sign-in has told, is
+// enough.
 func TestSilenceIsNoWayAround(t *testing.T) {
 	t.Parallel()
 	silent := oidc.Identity{Provider: "okta", Subject: person("ada").Subject, Kind: oidc.User, GroupsProblem: untold, Claims: map[string]any{"uid": "00uada"}}
@@ -375,8 +376,8 @@ func TestClaimsOverClaims(t *testing.T) {
 	}
 }
 
-// A token that gives less than the account has gets a key of its own, and leaves the session its key; one that gives more gets
-// that, while the account keeps what it has.
+// A token that gives less than the account has gets a key of its own, and leaves the session its key; one
+// that gives more gets that, while the account keeps what it has.
 func TestKeysOfPresentedTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -20,8 +20,8 @@ func withToken(w *world) (*mapping.Accounts, *directory, mapping.Account, string
 	return a, d, acc, value
 }
 
-// The provider is asked about whoever has a token, whether or not a browser is left, as long as one lives; and what it says reaches
-// the replicas that hold the account.
+// The provider is asked about whoever has a token, whether or not a browser is left, as long as one lives;
+// and what it says reaches the replicas that hold the account.
 func TestProofIsRenewedWhileATokenLives(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -45,8 +45,8 @@ func TestProofIsRenewedWhileATokenLives(t *testing.T) {
 	}
 }
 
-// E7: a disabled person's tokens stop within 15 minutes of the provider knowing, though no browser is signed in; while the
-// provider cannot be reached, nothing is vouched for.
+// E7: a disabled person's tokens stop within 15 minutes of the provider knowing, though no browser is signed
+// in; while the provider cannot be reached, nothing is vouched for.
 func TestTokensStopWithTheirPerson(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

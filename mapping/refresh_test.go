@@ -19,8 +19,8 @@ import (
 	"vexa-sso/proxy/caller"
 )
 
-// directory is an identity provider whose refresh tokens rotate without any leeway: rt-1 gives rt-2, and to use rt-1 again
-// revokes both.
+// directory is an identity provider whose refresh tokens rotate without any leeway: rt-1 gives rt-2, and to
+// use rt-1 again revokes both.
 type directory struct {
 	mu      sync.Mutex
 	is      oidc.Identity
@@ -76,7 +76,8 @@ func (d *directory) option(_ *mapping.Config, deps *mapping.Deps) {
 	deps.Directories = map[string]mapping.Directory{"okta": d}
 }
 
-// proven signs Ada in with the refresh token rt-1, gives her a session, and returns a replica beside her account.
+// proven signs Ada in with the refresh token rt-1, gives her a session, and returns a replica beside her
+// account.
 func proven(w *world) (*mapping.Accounts, *directory, mapping.Account) {
 	w.t.Helper()
 	d := &directory{is: person("ada"), current: 1}
@@ -128,7 +129,8 @@ func renew(t *testing.T, a *mapping.Accounts) {
 	}
 }
 
-// A refresh grant is renewed before session.renew is over, again and again, while a session lives, and no longer.
+// A refresh grant is renewed before session.renew is over, again and again, while a session lives, and no
+// longer.
 func TestProofIsRenewedWhileASessionLives(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -161,7 +163,8 @@ func TestProofIsRenewedWhileASessionLives(t *testing.T) {
 	}
 }
 
-// D12: however many replicas ask at the moment when a refresh grant is due, the provider is asked once, and nobody is signed out.
+// D12: however many replicas ask at the moment when a refresh grant is due, the provider is asked once, and
+// nobody is signed out.
 func TestOneRenewalAtATime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -182,7 +185,8 @@ func TestOneRenewalAtATime(t *testing.T) {
 	}
 }
 
-// D9: what the provider does not say any more is gone: the grant shrinks, and the key that was too wide is dead at Vexa.
+// D9: what the provider does not say any more is gone: the grant shrinks, and the key that was too wide is
+// dead at Vexa.
 func TestGrantFollowsTheProvider(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -456,7 +460,8 @@ func TestRenewalsAreSpread(t *testing.T) {
 	}
 }
 
-// S5: a request that was let in before all was ended, here or on a replica that has not heard of it, gets no other key.
+// S5: a request that was let in before all was ended, here or on a replica that has not heard of it, gets no
+// other key.
 func TestNoKeyBetweenTheEndAndTheNextSignIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

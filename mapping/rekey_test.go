@@ -17,9 +17,9 @@ import (
 	"vexa-sso/oidc"
 )
 
-// S3: whatever accounts and pins there are, moving an org's subjects keeps one account for each person: the same account, with
-// the same Vexa user, found by the new subject and by no old one; everybody else is left alone; and when anything collides,
-// nothing moves at all.
+// S3: whatever accounts and pins there are, moving an org's subjects keeps one account for each person: the
+// same account, with the same Vexa user, found by the new subject and by no old one; everybody else is left
+// alone; and when anything collides, nothing moves at all.
 func TestRekeyKeepsOneAccountPerPerson(t *testing.T) {
 	t.Parallel()
 	const from, to = "okta:https://old.okta.com/", "okta:https://new.okta.com/"

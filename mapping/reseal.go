@@ -159,7 +159,8 @@ func (ks *vexaKeys) resealStale(ctx context.Context) error {
 	return nil
 }
 
-// refreshedSeal is a refresh grant that is sealed by the primary key, whichever had sealed it.
+// refreshedSeal returns the refresh grant sealed by the primary key of the ring, or as it is if it is so
+// already.
 func (g *refreshGrants) refreshedSeal(p RefreshGrant) (RefreshGrant, error) {
 	if !g.ring.Stale(p.Sealed) {
 		return p, nil

@@ -71,7 +71,8 @@ func TestReseal(t *testing.T) {
 	})
 }
 
-// What is in use is sealed again by the way: what was opened with an older key of the ring does not need it the next time.
+// What is in use is sealed again by the way: what was opened with an older key of the ring does not need it
+// the next time.
 func TestResealByTheWay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

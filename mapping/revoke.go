@@ -114,7 +114,8 @@ func (a *Accounts) revoke(ctx context.Context, r Revocation, fn func(*change, Ac
 	return nil
 }
 
-// applied lets a revocation that was written down take effect here.
+// applied is called when a revocation was written down: it counts it (Deps.Revoked) and forgets the keys that
+// this process holds open.
 func (ks *vexaKeys) applied(r Revocation) {
 	ks.revoked(r.Kind)
 	ks.apply(r)

@@ -133,7 +133,8 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// S5: a deletion is tried until Vexa has confirmed it, later and later; and what is not Vexa's Admin API confirms nothing.
+// S5: a deletion is tried until Vexa has confirmed it, later and later; and what is not Vexa's Admin API
+// confirms nothing.
 func TestRevocationIsRetriedUntilConfirmed(t *testing.T) {
 	t.Parallel()
 	gateway := func(t *testing.T, w *world) *vexa.Client {
@@ -267,7 +268,8 @@ func TestShrunkWhileMinting(t *testing.T) {
 	}
 }
 
-// S6: a mint that takes longer than its lease cannot make its key usable, even when another has minted meanwhile.
+// S6: a mint that takes longer than its lease cannot make its key usable, even when another has minted
+// meanwhile.
 func TestMintThatLostItsLease(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	outboxEvery  = 2 * time.Second // what other processes wrote down; what this one did is looked at at once
+	outboxEvery  = 2 * time.Second // for what other processes wrote; what this one did wakes the loop
 	renewEvery   = time.Minute
 	refreshEvery = 10 * time.Second // more often where the time that a refresh grant counts for is very short
 	purgeEvery   = 10 * time.Minute // of tokens that have expired, which nobody can use

@@ -44,15 +44,15 @@ func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, rule.
 }
 
 // prove decides about the newest identity and writes it to its account. A refused identity gets no account,
-// but an account that it has learns of it. Nothing is written unless what holds, which may be nil, says nil
-// in the same transaction.
-func (a *Accounts) prove(ctx context.Context, id oidc.Identity, holds func(*change) error) (acc Account, d rule.Decision, err error) {
+// but an account that it has learns of it. precondition, if not nil, runs in the same transaction; its error
+// stops the write.
+func (a *Accounts) prove(ctx context.Context, id oidc.Identity, precondition func(*change) error) (acc Account, d rule.Decision, err error) {
 	fresh := a.random.id()
 	rules := a.rules.Current()
 	d = rules.Decide(id) // what the caller reads if the store is away
 	err = a.change(ctx, "write the account", func(c *change) error {
-		if holds != nil {
-			if err := holds(c); err != nil {
+		if precondition != nil {
+			if err := precondition(c); err != nil {
 				return err
 			}
 		}

@@ -79,8 +79,8 @@ func (ts *issuedTokens) grant(ctx context.Context, accountID string, n NewToken,
 	return pair, nil
 }
 
-// make makes a token and has give store what stands for it.
-func (ts *issuedTokens) make(ctx context.Context, accountID string, n NewToken, actor string, give func(*change, Token) error) (token Token, err error) {
+// make creates a token. putValues stores its values, in the same transaction.
+func (ts *issuedTokens) make(ctx context.Context, accountID string, n NewToken, actor string, putValues func(*change, Token) error) (token Token, err error) {
 	id := ts.random.id()
 	err = ts.change(ctx, "create a token", func(c *change) error {
 		acc, granted, err := c.tokenOwner(accountID)
@@ -98,7 +98,7 @@ func (ts *issuedTokens) make(ctx context.Context, accountID string, n NewToken, 
 		if err := c.PutToken(token); err != nil {
 			return err
 		}
-		if err := give(c, token); err != nil {
+		if err := putValues(c, token); err != nil {
 			return err
 		}
 		e := about(acc, EventTokenCreated)
@@ -142,7 +142,7 @@ func (n NewToken) completed(granted rule.Scopes, longest time.Duration) NewToken
 	return n
 }
 
-// check refuses what no token may be (S12).
+// check says why such a token cannot be made (S12).
 func (n NewToken) check(granted rule.Scopes, longest time.Duration) error {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 	switch {

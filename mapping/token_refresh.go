@@ -82,8 +82,8 @@ func (c *change) nextGeneration(used TokenValue) (int64, error) {
 	return newest.Number, nil
 }
 
-// makeRoom forgets the generation before the oldest that is still needed when the next one begins, once that
-// was spent for long enough (S12).
+// makeRoom forgets the values of the generations before the last 500 (S12). If the oldest of them is younger
+// than rememberedFor, it refuses instead: one that comes again must be known as spent.
 func (c *change) makeRoom(token Token, next int64) error {
 	oldest, err := c.Generation(token.ID, next-remembered)
 	if errors.Is(err, ErrNotFound) { // there have not been so many

@@ -91,7 +91,8 @@ func TestGrantTool(t *testing.T) {
 	}
 }
 
-// G5: an answer that got lost logs nobody out; a value that comes back later has been stolen, and nothing of the grant is left.
+// G5: an answer that got lost logs nobody out; a value that comes back later has been stolen, and nothing of
+// the grant is left.
 func TestRefreshAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -133,7 +134,8 @@ func TestRefreshAgain(t *testing.T) {
 	}
 }
 
-// Two generations back is too far, however quickly it comes: whoever shows that value has not got the one that was given for it.
+// Two generations back is too far, however quickly it comes: whoever shows that value has not got the one
+// that was given for it.
 func TestRefreshTwoGenerationsBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -239,7 +241,8 @@ func TestRefreshIsBounded(t *testing.T) {
 	}
 }
 
-// G5: a thief who refreshes as fast as he can does not make us forget what the owner holds. The owner's value ends the grant.
+// G5: a thief who refreshes as fast as he can does not make us forget what the owner holds. The owner's value
+// ends the grant.
 func TestThiefCannotMakeUsForget(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -265,8 +268,8 @@ func TestThiefCannotMakeUsForget(t *testing.T) {
 	}
 }
 
-// Whatever the owner, a thief, admins and the clock do, in whatever order: what a tool holds goes on to work until the grant
-// expires, is revoked, or is in two hands; and of two hands, at most one goes on.
+// Whatever the owner, a thief, admins and the clock do, in whatever order: what a tool holds goes on to work
+// until the grant expires, is revoked, or is in two hands; and of two hands, at most one goes on.
 func TestLawsOfRefreshing(t *testing.T) {
 	t.Parallel()
 	world, run := newWorld(t), 0

@@ -276,7 +276,8 @@ func TestTokensOfAnAccountAreBounded(t *testing.T) {
 	w.token(a, w.signIn(a, person("ada")), personal("tx"))
 }
 
-// Revoking a token ends it everywhere, is in the log for all replicas, and takes the keys with it that only it needed.
+// Revoking a token ends it everywhere, is in the log for all replicas, and takes the keys with it that only
+// it needed.
 func TestRevokeToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -563,8 +564,8 @@ func TestTouchTokens(t *testing.T) {
 	}
 }
 
-// F9: nobody learns from what we do with a value whether it is somebody's, unless it is: known or not, it is looked up by its
-// hash, once.
+// F9: nobody learns from what we do with a value whether it is somebody's, unless it is: known or not, it is
+// looked up by its hash, once.
 func TestUnknownValuesCostTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

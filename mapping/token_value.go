@@ -79,5 +79,5 @@ func checksum(text string) (sum [sumWidth]byte) {
 	return sum
 }
 
-// valueHash is by what a value that we have just made is known.
+// valueHash is the SHA-256 under which the store knows a value.
 func valueHash(value string) [32]byte { return sha256.Sum256([]byte(value)) }

@@ -55,7 +55,7 @@ type subject struct {
 	email  string // proven and canonical, or empty
 	domain string // of email
 	pinned string // the address of the Vexa user that an admin has named for it, or empty
-	silent bool   // what it does not say may be so all the same (rule_silence.go)
+	silent bool   // what it does not say may be so all the same (silence.go)
 
 	vars map[string]any
 }

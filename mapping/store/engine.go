@@ -14,7 +14,8 @@ type engine interface {
 	writers() *sql.DB
 	readers() *sql.DB
 
-	// present says that the database is known to be gone; nil is no promise.
+	// present returns an error if the database is known to be gone (its file was replaced). nil does not
+	// promise that it is there.
 	present() error
 
 	// verdict says what an error of the driver means.
