@@ -19,7 +19,9 @@ type VexaAdmin interface {
 	User(ctx context.Context, id int64) (vexa.User, error)
 	CreateUser(ctx context.Context, email, name string, bots *int) (vexa.User, vexa.Made, error)
 	SetMaxBots(ctx context.Context, id int64, bots int) error
-	Mint(ctx context.Context, userID int64, scopes []string, name string, expiresIn time.Duration) (vexa.Minted, error)
+	Mint(
+		ctx context.Context, userID int64, scopes []string, name string, expiresIn time.Duration,
+	) (vexa.Minted, error)
 	Tokens(ctx context.Context, userID int64) ([]vexa.Token, error)
 	DeleteToken(ctx context.Context, id int64) error
 	WindDown(ctx context.Context, key string) vexa.WoundDown
@@ -68,7 +70,7 @@ type Accounts struct {
 	tokens *issuedTokens
 
 	suspends       SuspendConfig // what every suspension does beyond the rest
-	maxOffline     time.Duration // how long a provider's word about a person counts where it cannot be had again
+	maxOffline     time.Duration // as Config.MaxOffline
 	reconcileEvery time.Duration
 }
 
@@ -80,12 +82,18 @@ func NewAccounts(cfg Config, deps Deps) *Accounts {
 		maxOffline:     cmp.Or(cfg.MaxOffline, 24*time.Hour),
 		reconcileEvery: cmp.Or(cfg.ReconcileEvery, 15*time.Minute),
 	}
-	a.users = &vexaUsers{ledger: l, vexa: deps.Vexa, adopt: cmp.Or(cfg.AdoptExisting, AdoptTrusted), instance: cfg.Instance}
+	a.users = &vexaUsers{
+		ledger: l, vexa: deps.Vexa, instance: cfg.Instance,
+		adopt: cmp.Or(cfg.AdoptExisting, AdoptTrusted),
+	}
 	a.keys = newVexaKeys(l, a.users, cfg, deps)
 	a.grants = &refreshGrants{
 		ledger: l, accounts: a, ring: deps.Ring, directories: deps.Directories,
 		lifetime: cmp.Or(cfg.Renew, 15*time.Minute), idle: cmp.Or(cfg.Idle, 8*time.Hour),
 	}
-	a.tokens = &issuedTokens{ledger: l, keys: a.keys, maxLifetime: cmp.Or(cfg.MaxTokenLifetime, 90*24*time.Hour)}
+	a.tokens = &issuedTokens{
+		ledger: l, keys: a.keys,
+		maxLifetime: cmp.Or(cfg.MaxTokenLifetime, 90*24*time.Hour),
+	}
 	return a
 }

@@ -20,7 +20,9 @@ func (a *Accounts) Approve(ctx context.Context, accountID, actor string) (Accoun
 	}
 	d := a.decide(acc)
 	if !d.Allowed {
-		return acc, &Error{Code: d.Code, Message: d.Reason, Remedy: "write a rule that grants it something first"}
+		return acc, &Error{
+			Code: d.Code, Message: d.Reason, Remedy: "write a rule that grants it something first",
+		}
 	}
 	bound, err := a.users.bindAs(ctx, accountID, d.Grant, true)
 	if err != nil {
@@ -28,7 +30,8 @@ func (a *Accounts) Approve(ctx context.Context, accountID, actor string) (Accoun
 	}
 	e := about(bound, EventAccountApproved)
 	e.Actor, e.Reason = actor, acc.Reason
-	err = a.revoke(ctx, Revocation{Kind: RevokeGrant, Account: accountID, Reason: "approved"}, func(c *change, _ Account) error { return c.record(e) })
+	r := Revocation{Kind: RevokeGrant, Account: accountID, Reason: "approved"}
+	err = a.revoke(ctx, r, func(c *change, _ Account) error { return c.record(e) })
 	return bound, err
 }
 

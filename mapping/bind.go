@@ -30,7 +30,9 @@ func (u *vexaUsers) bind(ctx context.Context, accountID string, g rule.Grant) (A
 
 // bindAs is bind, with an admin's approval or without. With approval the account gets the user whoever made
 // it and whoever else has it.
-func (u *vexaUsers) bindAs(ctx context.Context, accountID string, g rule.Grant, approved bool) (Account, error) {
+func (u *vexaUsers) bindAs(
+	ctx context.Context, accountID string, g rule.Grant, approved bool,
+) (Account, error) {
 	lease, release, err := u.lease(ctx, "bind:"+accountID, bindLease)
 	if err != nil {
 		return Account{}, err
@@ -65,7 +67,10 @@ func (b *binding) begin(ctx context.Context, accountID string) error {
 	return b.write(ctx, accountID, func(c *change, acc *Account) error {
 		acc.setVexaEmail(b.grant)
 		if acc.VexaEmail == "" {
-			return &Error{Code: rule.CodeEmailUnproven, Message: "Access to Vexa needs a proven email address, and your identity provider gave none. Ask your administrator."}
+			return &Error{
+				Code:    rule.CodeEmailUnproven,
+				Message: "Access to Vexa needs a proven email address, and your identity provider gave none. Ask your administrator.",
+			}
 		}
 		if b.approved {
 			return nil
@@ -76,7 +81,8 @@ func (b *binding) begin(ctx context.Context, accountID string) error {
 		}
 		for _, other := range others {
 			if other.ID != acc.ID && before(other, *acc) {
-				return b.markPending(c, acc, "another identity has this Vexa user or came for it first: account "+other.ID)
+				return b.markPending(c, acc,
+					"another identity has this Vexa user or came for it first: account "+other.ID)
 			}
 		}
 		return nil

@@ -63,9 +63,13 @@ func (c *change) settleBotBlock(vexaUserID int64, cause Account) error {
 	}
 	switch {
 	case blocked && !known:
-		b = BotBlock{VexaUserID: vexaUserID, VexaEmail: cause.VexaEmail, AccountID: cause.ID, State: BotBlockSetting, Since: c.now}
+		b = BotBlock{
+			VexaUserID: vexaUserID, VexaEmail: cause.VexaEmail, AccountID: cause.ID,
+			State: BotBlockSetting, Since: c.now,
+		}
 	case blocked && b.State == BotBlockLifting:
-		b.State, b.AccountID, b.Since = BotBlockSetting, cause.ID, c.now // what it had before is still what it had before
+		// FormerBots stays: what the user had before the first block is still what they are to have after it.
+		b.State, b.AccountID, b.Since = BotBlockSetting, cause.ID, c.now
 	case known && !blocked && b.State != BotBlockLifting:
 		b.State, b.ForeignTokens = BotBlockLifting, false
 	default:
@@ -112,9 +116,11 @@ func (u *vexaUsers) unsettledBotBlocks(ctx context.Context) (blocks []BotBlock, 
 		return err
 	})
 	if err != nil {
-		return nil, asError(fmt.Errorf("look for Vexa users whose bots are to be blocked or released: %w", err))
+		return nil, asError(fmt.Errorf("look for bot blocks to be set or lifted: %w", err))
 	}
-	return slices.DeleteFunc(blocks, func(b BotBlock) bool { return b.State == BotBlockSet && !b.ForeignTokens }), nil
+	return slices.DeleteFunc(blocks, func(b BotBlock) bool {
+		return b.State == BotBlockSet && !b.ForeignTokens
+	}), nil
 }
 
 // leaseOfBotBlock names the lease under which Vexa is told of a block. The name is older than the word:
@@ -141,7 +147,8 @@ func (u *vexaUsers) settleBotBlock(ctx context.Context, vexaUserID int64) error 
 			return err
 		}
 		if err := w.step(reach, b); err != nil {
-			u.log.WarnContext(ctx, "bot block not settled at Vexa yet; will be retried", "vexa_user_id", vexaUserID, "state", b.State, "attempts", b.Attempts+1, "error", err)
+			u.log.WarnContext(ctx, "bot block not settled at Vexa yet; will be retried",
+				"vexa_user_id", vexaUserID, "state", b.State, "attempts", b.Attempts+1, "error", err)
 			return errors.Join(err, w.putOff(ctx, vexaUserID))
 		}
 	}
@@ -167,7 +174,8 @@ type botBlockWork struct {
 // step does the next thing that is left to do.
 func (w *botBlockWork) step(ctx context.Context, b BotBlock) error {
 	user, err := w.vexa.User(ctx, b.VexaUserID)
-	if errors.Is(err, vexa.ErrUserNotFound) || err == nil && vexa.NormalEmail(user.Email) != vexa.NormalEmail(b.VexaEmail) {
+	if errors.Is(err, vexa.ErrUserNotFound) ||
+		err == nil && vexa.NormalEmail(user.Email) != vexa.NormalEmail(b.VexaEmail) {
 		return w.drop(ctx, b, EventBotsRestored, "nothing to do: Vexa does not have that user any more")
 	}
 	switch {
@@ -196,7 +204,8 @@ func (w *botBlockWork) set(ctx context.Context, b BotBlock, user vexa.User) erro
 	}
 	return w.write(ctx, b, func(c *change, now *BotBlock) error {
 		now.State, now.Attempts, now.RetryAt = BotBlockSet, 0, time.Time{}
-		return c.record(now.event(EventBotsBlocked, fmt.Sprintf("max_concurrent_bots is 0, and was %d", *now.FormerBots)))
+		return c.record(now.event(EventBotsBlocked,
+			fmt.Sprintf("max_concurrent_bots is 0, and was %d", *now.FormerBots)))
 	})
 }
 
@@ -206,7 +215,8 @@ func (w *botBlockWork) lift(ctx context.Context, b BotBlock, user vexa.User) err
 		return w.drop(ctx, b, "", "") // nothing was ever changed
 	}
 	if user.MaxConcurrentBots != 0 {
-		return w.drop(ctx, b, EventBotsRestored, fmt.Sprintf("max_concurrent_bots is %d", user.MaxConcurrentBots))
+		return w.drop(ctx, b, EventBotsRestored,
+			fmt.Sprintf("max_concurrent_bots is %d", user.MaxConcurrentBots))
 	}
 	if err := w.vexa.SetMaxBots(ctx, user.ID, *b.FormerBots); err != nil {
 		return err
@@ -228,7 +238,8 @@ func (w *botBlockWork) deleteForeign(ctx context.Context, b BotBlock) error {
 		case instance == w.instance:
 			continue
 		case instance != "":
-			e = b.event(EventNotEnded, "the token belongs to the vexa-sso instance "+brief(instance)+": suspend the account there too")
+			e = b.event(EventNotEnded,
+				"the token belongs to the vexa-sso instance "+brief(instance)+": suspend the account there too")
 		default:
 			if err := w.vexa.DeleteToken(ctx, t.ID); err != nil {
 				return err

@@ -53,9 +53,11 @@ func (c Config) Problems() []oidc.Problem {
 	}
 	switch {
 	case c.Instance == "":
-		p.refuse("instance", "name this installation, for example prod: the name marks its keys at Vexa", "is not set")
+		p.refuse("instance", "name this installation, for example prod: the name marks its keys at Vexa",
+			"is not set")
 	case len(c.Instance) > maxInstance || strings.ContainsFunc(c.Instance, unfit):
-		p.refuse("instance", fmt.Sprintf("write at most %d letters, digits, - and _", maxInstance), "%q cannot mark a key", c.Instance)
+		p.refuse("instance", fmt.Sprintf("write at most %d letters, digits, - and _", maxInstance),
+			"%q cannot mark a key", c.Instance)
 	}
 	switch c.AdoptExisting {
 	case "", AdoptTrusted, AdoptNever:

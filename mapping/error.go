@@ -68,9 +68,15 @@ func asError(err error) error {
 		return err
 	}
 	if errors.Is(err, ErrStoreUnavailable) {
-		return &Error{Code: CodeStoreUnavailable, Message: "We cannot look up your access right now. Try again in a moment.", RetryAfter: retrySoon, Err: err}
+		return &Error{
+			Code: CodeStoreUnavailable, RetryAfter: retrySoon, Err: err,
+			Message: "We cannot look up your access right now. Try again in a moment.",
+		}
 	}
-	e := &Error{Code: CodeVexaUnavailable, Message: "Vexa cannot give you access right now. Try again in a moment.", RetryAfter: retrySoon, Err: err}
+	e := &Error{
+		Code: CodeVexaUnavailable, RetryAfter: retrySoon, Err: err,
+		Message: "Vexa cannot give you access right now. Try again in a moment.",
+	}
 	if v, ok := errors.AsType[*vexa.Error](err); ok && v.RetryAfter > 0 {
 		e.RetryAfter = v.RetryAfter
 	}
@@ -94,11 +100,14 @@ func statusError(acc Account) error {
 		}
 		return nil
 	case Suspended:
-		return &Error{Code: CodeSuspended, Message: "Your access to Vexa is suspended. Ask your administrator."}
+		return &Error{
+			Code: CodeSuspended, Message: "Your access to Vexa is suspended. Ask your administrator.",
+		}
 	default:
 		return &Error{
 			Code: CodePendingApproval, Message: "Your access to Vexa waits for an administrator’s approval.",
-			Remedy: "decide about it with `vexa-sso accounts approve " + acc.ID + "`", Err: errors.New(acc.Reason),
+			Remedy: "decide about it with `vexa-sso accounts approve " + acc.ID + "`",
+			Err:    errors.New(acc.Reason),
 		}
 	}
 }

@@ -42,7 +42,8 @@ type GrantView struct {
 
 func viewGrant(g rule.Grant) *GrantView {
 	return &GrantView{
-		Scopes: append([]string{}, g.Scopes.List()...), MaxConcurrentBots: g.MaxConcurrentBots, Admin: g.Admin,
+		Scopes: append([]string{}, g.Scopes.List()...), MaxConcurrentBots: g.MaxConcurrentBots,
+		Admin:       g.Admin,
 		KeyLifetime: rule.FormatDuration(g.KeyLifetime), DenyRoutes: append([]string{}, g.DenyRoutes...),
 	}
 }
@@ -75,7 +76,10 @@ func (a *Accounts) Explain(ctx context.Context, id oidc.Identity) (Explanation, 
 
 func explain(rules *rule.Rules, id oidc.Identity, acc Account, pin Pin) Explanation {
 	d := rules.DecidePinned(id, pin.VexaEmail)
-	e := Explanation{Identity: id, Account: acc.ID, Status: acc.Status, Waits: acc.Reason, Allowed: d.Allowed, Code: d.Code, Reason: d.Reason, Rules: d.Rules}
+	e := Explanation{
+		Identity: id, Account: acc.ID, Status: acc.Status, Waits: acc.Reason, Allowed: d.Allowed,
+		Code: d.Code, Reason: d.Reason, Rules: d.Rules,
+	}
 	if d.Allowed {
 		e.Grant = viewGrant(d.Grant)
 	}
@@ -116,12 +120,16 @@ func CompareRules(accounts []Account, was, is *rule.Rules) []GrantChange {
 	changes := []GrantChange{}
 	for _, acc := range accounts {
 		before, after := acc.decide(was), acc.decide(is)
-		c := GrantChange{Account: acc.ID, Provider: acc.Provider, Subject: acc.Subject, Email: emailOf(acc), Status: acc.Status}
+		c := GrantChange{
+			Account: acc.ID, Provider: acc.Provider, Subject: acc.Subject, Email: emailOf(acc),
+			Status: acc.Status,
+		}
 		switch {
 		case !before.Allowed && !after.Allowed:
 			continue
 		case !before.Allowed:
-			c.Change, c.What = Gains, []string{describeGrant(after.Grant), "by " + strings.Join(after.Matched(), ", ")}
+			by := "by " + strings.Join(after.Matched(), ", ")
+			c.Change, c.What = Gains, []string{describeGrant(after.Grant), by}
 		case !after.Allowed:
 			c.Change, c.What = Loses, []string{describeGrant(before.Grant), after.Reason}
 		default:

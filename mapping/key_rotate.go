@@ -13,7 +13,9 @@ import (
 // the key with this id, and returns the new keys' ids. Every replica uses the new ones at once; the
 // reconciler deletes the old ones when they are no longer in anybody's hand, minutes later. The error is an
 // *Objection, an *Error or ErrNotFound.
-func (a *Accounts) RotateKeys(ctx context.Context, accountID, keyID, actor string) (minted []string, err error) {
+func (a *Accounts) RotateKeys(
+	ctx context.Context, accountID, keyID, actor string,
+) (minted []string, err error) {
 	acc, err := a.Account(ctx, accountID)
 	if err != nil {
 		return nil, err
@@ -28,7 +30,11 @@ func (a *Accounts) RotateKeys(ctx context.Context, accountID, keyID, actor strin
 	g := grantOf(a.decide(acc))
 	for _, scopes := range sets {
 		if !g.Scopes.Covers(scopes) {
-			return minted, &Objection{fmt.Sprintf("account %s is no longer granted %s, so that key is about to be revoked", acc.ID, scopes), ""}
+			return minted, &Objection{
+				fmt.Sprintf("account %s is no longer granted %s: that key is about to be revoked", acc.ID,
+					scopes),
+				"",
+			}
 		}
 		k, err := a.keys.mintAnew(ctx, acc, g, scopes)
 		if err != nil {
@@ -39,7 +45,8 @@ func (a *Accounts) RotateKeys(ctx context.Context, accountID, keyID, actor strin
 	if len(minted) == 0 {
 		return nil, nil
 	}
-	err = a.revoke(ctx, Revocation{Kind: RevokeGrant, Account: acc.ID, Reason: "keys rotated"}, func(c *change, acc Account) error {
+	r := Revocation{Kind: RevokeGrant, Account: acc.ID, Reason: "keys rotated"}
+	err = a.revoke(ctx, r, func(c *change, acc Account) error {
 		for _, id := range minted {
 			e := about(acc, EventKeyRotateAsked)
 			e.Actor, e.CredentialID = actor, id
@@ -78,7 +85,9 @@ func (ks *vexaKeys) scopeSets(ctx context.Context, accountID, keyID string) (set
 }
 
 // mintAnew mints a key whatever there is.
-func (ks *vexaKeys) mintAnew(ctx context.Context, acc Account, g rule.Grant, scopes rule.Scopes) (*openKey, error) {
+func (ks *vexaKeys) mintAnew(
+	ctx context.Context, acc Account, g rule.Grant, scopes rule.Scopes,
+) (*openKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, obtainTimeout)
 	defer cancel()
 	return ks.obtain(ctx, acc, g, scopes, func(Key) time.Time { return time.Time{} })

@@ -26,7 +26,7 @@ type vexaKeys struct {
 
 	cache      *keyCache
 	flights    singleflight.Group
-	inFlight   sync.RWMutex  // held for reading by what goes on when its callers have given up; Run waits for it
+	inFlight   sync.RWMutex  // read-locked by what goes on without its callers; Run waits for it
 	staleSeals staleSeals    // keys to be sealed again
 	kick       chan struct{} // there is something to delete at Vexa
 
@@ -53,12 +53,17 @@ func newVexaKeys(l *ledger, users *vexaUsers, cfg Config, deps Deps) *vexaKeys {
 // secret, its id and when it must not be used any more. It comes from memory, else from the store, else it is
 // minted, once however many callers on however many replicas wait for it (S6); the account is bound to its
 // Vexa user before. The error is an *Error, or ErrNotFound for an account that there is not.
-func (a *Accounts) Key(ctx context.Context, acc Account, g rule.Grant, scopes rule.Scopes) (secret, keyID string, expires time.Time, err error) {
+func (a *Accounts) Key(
+	ctx context.Context, acc Account, g rule.Grant, scopes rule.Scopes,
+) (secret, keyID string, expires time.Time, err error) {
 	if err := statusError(acc); err != nil {
 		return "", "", time.Time{}, err
 	}
 	if scopes == "" || scopes != g.Scopes && !g.Scopes.Covers(scopes) {
-		return "", "", time.Time{}, &Error{Code: CodeScopeMissing, Message: "Your access to Vexa does not include what this request needs. Ask your administrator."}
+		return "", "", time.Time{}, &Error{
+			Code:    CodeScopeMissing,
+			Message: "Your access to Vexa does not include what this request needs. Ask your administrator.",
+		}
 	}
 	k, ok := a.keys.cache.get(acc.ID, scopes, a.now())
 	if !ok {
@@ -71,7 +76,9 @@ func (a *Accounts) Key(ctx context.Context, acc Account, g rule.Grant, scopes ru
 
 // obtainOnce is obtain, once for all callers in this process that want the same key (singleflight). It goes
 // on when a caller gives up.
-func (ks *vexaKeys) obtainOnce(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes) (*openKey, error) {
+func (ks *vexaKeys) obtainOnce(
+	ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes,
+) (*openKey, error) {
 	flight := ks.flights.DoChan(lengthPrefixed(who.ID, string(scopes)), func() (any, error) {
 		ks.inFlight.RLock()
 		defer ks.inFlight.RUnlock()
@@ -97,7 +104,9 @@ func (ks *vexaKeys) obtainOnce(ctx context.Context, who Account, g rule.Grant, s
 // obtain gets a key from the store or mints one. who is the account as its caller was authenticated, perhaps
 // by one access token (Account.Presented). until returns from when on a stored key is not good enough: its
 // expiry, or its renewal.
-func (ks *vexaKeys) obtain(ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (*openKey, error) {
+func (ks *vexaKeys) obtain(
+	ctx context.Context, who Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time,
+) (*openKey, error) {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		acc, k, err := ks.stored(ctx, who.ID, g, scopes, until)
 		if err != nil || k != nil {
@@ -122,7 +131,9 @@ func (ks *vexaKeys) obtain(ctx context.Context, who Account, g rule.Grant, scope
 
 // stored returns the account and its newest usable key with these scopes, opened and kept in memory; nil when
 // it has none. Keys with more than anybody is granted are revoked on the way.
-func (ks *vexaKeys) stored(ctx context.Context, accountID string, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (Account, *openKey, error) {
+func (ks *vexaKeys) stored(
+	ctx context.Context, accountID string, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time,
+) (Account, *openKey, error) {
 	epoch := ks.cache.epoch.Load()
 	var acc Account
 	var keys []Key
@@ -139,24 +150,31 @@ func (ks *vexaKeys) stored(ctx context.Context, accountID string, g rule.Grant, 
 	if err := statusError(acc); err != nil {
 		return acc, nil, err
 	}
-	granted := g.Scopes.Union(grantOf(ks.decide(acc)).Scopes) // a bearer token may give less than the account has
+	// A bearer token may give less than the account has.
+	granted := g.Scopes.Union(grantOf(ks.decide(acc)).Scopes)
 	if slices.ContainsFunc(keys, func(k Key) bool { return wider(k, granted) }) {
-		if err := ks.change(ctx, "revoke keys that are too wide", func(c *change) error { return c.revokeWider(accountID, granted) }); err != nil {
+		err := ks.change(ctx, "revoke keys that are too wide", func(c *change) error {
+			return c.revokeWider(accountID, granted)
+		})
+		if err != nil {
 			return acc, nil, err
 		}
 		ks.wake()
 	}
 	now := ks.now()
-	slices.SortFunc(keys, func(x, y Key) int { return y.CreatedAt.Compare(x.CreatedAt) }) // as the reconciler keeps the newest
+	// The newest first, as the reconciler keeps the newest.
+	slices.SortFunc(keys, func(x, y Key) int { return y.CreatedAt.Compare(x.CreatedAt) })
 	for _, key := range keys {
-		if key.State != KeyActive || key.Scopes != scopes || key.VexaUserID != acc.VexaUserID || !now.Before(until(key)) {
+		if key.State != KeyActive || key.Scopes != scopes || key.VexaUserID != acc.VexaUserID ||
+			!now.Before(until(key)) {
 			continue
 		}
 		k, err := ks.open(key)
 		if err != nil {
 			// Another replica may hold the ring that opens it: leave it alone, the newer of the two will
 			// stay.
-			ks.log.WarnContext(ctx, "stored key cannot be opened by this key ring; another is minted", "key", key.ID, "account", accountID, "error", err)
+			ks.log.WarnContext(ctx, "stored key cannot be opened by this key ring; another is minted",
+				"key", key.ID, "account", accountID, "error", err)
 			continue
 		}
 		ks.cache.put(k, epoch)
@@ -179,7 +197,10 @@ func (ks *vexaKeys) open(key Key) (*openKey, error) {
 }
 
 func opened(key Key, secret string) *openKey {
-	return &openKey{id: key.ID, account: key.AccountID, scopes: key.Scopes, secret: secret, renew: renewal(key), expires: key.ExpiresAt}
+	return &openKey{
+		id: key.ID, account: key.AccountID, scopes: key.Scopes, secret: secret,
+		renew: renewal(key), expires: key.ExpiresAt,
+	}
 }
 
 // wake has Run look for work at once.

@@ -7,7 +7,9 @@ import (
 )
 
 // lease acquires a lease. release gives it back, also when ctx is done.
-func (l *ledger) lease(ctx context.Context, name string, ttl time.Duration) (lease Lease, release func(), err error) {
+func (l *ledger) lease(
+	ctx context.Context, name string, ttl time.Duration,
+) (lease Lease, release func(), err error) {
 	lease, err = l.store.AcquireLease(ctx, name, ttl)
 	if err != nil {
 		return Lease{}, nil, err

@@ -23,7 +23,10 @@ type ledger struct {
 }
 
 func newLedger(deps Deps) *ledger {
-	l := &ledger{store: deps.Store, rules: deps.Rules, log: cmp.Or(deps.Log, slog.Default()), now: deps.Now, after: deps.After}
+	l := &ledger{
+		store: deps.Store, rules: deps.Rules, log: cmp.Or(deps.Log, slog.Default()),
+		now: deps.Now, after: deps.After,
+	}
 	l.random.source = deps.Rand
 	if l.now == nil {
 		l.now = time.Now

@@ -32,7 +32,9 @@ const (
 
 // mintAlone mints a key if, with the lease in hand, there still is none. ErrLeaseHeld: somebody else is at
 // it.
-func (ks *vexaKeys) mintAlone(ctx context.Context, who, acc Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time) (*openKey, error) {
+func (ks *vexaKeys) mintAlone(
+	ctx context.Context, who, acc Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time,
+) (*openKey, error) {
 	lease, release, err := ks.lease(ctx, "mint:"+acc.ID+":"+string(scopes), mintLease)
 	if err != nil {
 		return nil, err
@@ -54,7 +56,9 @@ func (ks *vexaKeys) mintAlone(ctx context.Context, who, acc Account, g rule.Gran
 
 // mint makes one key. Whatever happens on the way, either the key is active in the end, or the store knows
 // what is to be cleaned up: the intent, whose name the token at Vexa bears, or a key to be revoked (S6).
-func (ks *vexaKeys) mint(ctx context.Context, lease Lease, who, acc Account, g rule.Grant, scopes rule.Scopes) (*openKey, string, error) {
+func (ks *vexaKeys) mint(
+	ctx context.Context, lease Lease, who, acc Account, g rule.Grant, scopes rule.Scopes,
+) (*openKey, string, error) {
 	start := ks.now()
 	if who.Presented {
 		g.MaxConcurrentBots = nil // is the person's, whatever one token of theirs says
@@ -102,17 +106,20 @@ func (ks *vexaKeys) mint(ctx context.Context, lease Lease, who, acc Account, g r
 // bots as the grant says. Ids start again at 1 when a Vexa is set up anew: a key for the same id would then
 // open a stranger's data (S3).
 func (ks *vexaKeys) sameUser(ctx context.Context, acc Account, g rule.Grant) error {
-	if err := ks.users.settleBotBlock(ctx, acc.VexaUserID); err != nil { // first what it had before a suspension, then what the grant says
+	// First what it had before a suspension, then what the grant says.
+	if err := ks.users.settleBotBlock(ctx, acc.VexaUserID); err != nil {
 		return err
 	}
 	user, err := ks.vexa.User(ctx, acc.VexaUserID)
 	switch {
 	case errors.Is(err, vexa.ErrUserNotFound):
-		return ks.lostUser(ctx, acc, fmt.Sprintf("Vexa has no user %d any more: was it set up anew?", acc.VexaUserID))
+		return ks.lostUser(ctx, acc,
+			fmt.Sprintf("Vexa has no user %d any more: was it set up anew?", acc.VexaUserID))
 	case err != nil:
 		return err
 	case vexa.NormalEmail(user.Email) != vexa.NormalEmail(acc.VexaEmail):
-		return ks.lostUser(ctx, acc, fmt.Sprintf("Vexa's user %d has another address now: was it set up anew?", acc.VexaUserID))
+		return ks.lostUser(ctx, acc,
+			fmt.Sprintf("Vexa's user %d has another address now: was it set up anew?", acc.VexaUserID))
 	case g.MaxConcurrentBots != nil && *g.MaxConcurrentBots != user.MaxConcurrentBots:
 		return ks.vexa.SetMaxBots(ctx, user.ID, *g.MaxConcurrentBots)
 	}
@@ -121,7 +128,8 @@ func (ks *vexaKeys) sameUser(ctx context.Context, acc Account, g rule.Grant) err
 
 // lostUser stops an account whose Vexa user is not what it was, and raises the alarm.
 func (ks *vexaKeys) lostUser(ctx context.Context, acc Account, why string) error {
-	ks.log.ErrorContext(ctx, "account stopped until an admin decides: its Vexa user is not the one that it was bound to", "account", acc.ID, "vexa_user_id", acc.VexaUserID, "reason", why)
+	ks.log.ErrorContext(ctx, "account stopped until an admin decides: its Vexa user is not who it was",
+		"account", acc.ID, "vexa_user_id", acc.VexaUserID, "reason", why)
 	err := ks.change(ctx, "stop the account", func(c *change) error {
 		now, err := c.Account(acc.ID)
 		if err != nil {
@@ -154,9 +162,14 @@ func (ks *vexaKeys) lostUser(ctx context.Context, acc Account, why string) error
 }
 
 // intendKey writes down that a key is about to be minted, and returns it with the lifetime to ask for.
-func (ks *vexaKeys) intendKey(ctx context.Context, lease Lease, acc Account, g rule.Grant, scopes rule.Scopes) (Key, time.Duration, error) {
+func (ks *vexaKeys) intendKey(
+	ctx context.Context, lease Lease, acc Account, g rule.Grant, scopes rule.Scopes,
+) (Key, time.Duration, error) {
 	lifetime := max(cmp.Or(g.KeyLifetime, rule.DefaultKeyLifetime), minLifetime).Round(time.Second)
-	key := Key{ID: ks.random.id(), AccountID: acc.ID, VexaUserID: acc.VexaUserID, Scopes: scopes, State: KeyMinting}
+	key := Key{
+		ID: ks.random.id(), AccountID: acc.ID, VexaUserID: acc.VexaUserID, Scopes: scopes,
+		State: KeyMinting,
+	}
 	err := ks.change(ctx, "write the intent to mint", func(c *change) error {
 		if err := c.CheckLease(lease); err != nil {
 			return err
@@ -172,7 +185,9 @@ func (ks *vexaKeys) intendKey(ctx context.Context, lease Lease, acc Account, g r
 }
 
 // activate makes a minted key usable, if the account and the lease are what they were.
-func (ks *vexaKeys) activate(ctx context.Context, lease Lease, who, acc Account, key Key, took time.Duration) error {
+func (ks *vexaKeys) activate(
+	ctx context.Context, lease Lease, who, acc Account, key Key, took time.Duration,
+) error {
 	key.State = KeyActive
 	return ks.change(ctx, "activate the key", func(c *change) error {
 		if err := c.CheckLease(lease); err != nil {
@@ -195,7 +210,8 @@ func (ks *vexaKeys) activate(ctx context.Context, lease Lease, who, acc Account,
 			return err
 		}
 		e := about(acc, EventKeyMinted)
-		e.Reason, e.CredentialID, e.VexaTokenID, e.TookMS = "scopes "+string(key.Scopes), key.ID, key.VexaTokenID, took.Milliseconds()
+		e.Reason, e.CredentialID, e.VexaTokenID = "scopes "+string(key.Scopes), key.ID, key.VexaTokenID
+		e.TookMS = took.Milliseconds()
 		return c.record(e)
 	})
 }
@@ -215,7 +231,10 @@ func (c *change) stillGranted(who Account, scopes rule.Scopes) error {
 	case !d.Allowed:
 		return &Error{Code: d.Code, Message: d.Reason}
 	case !d.Grant.Scopes.Covers(scopes):
-		return &Error{Code: CodeScopeMissing, Message: "Your access to Vexa no longer includes what this request needs. Ask your administrator."}
+		return &Error{
+			Code:    CodeScopeMissing,
+			Message: "Your access to Vexa no longer includes what this request needs. Ask your administrator.",
+		}
 	}
 	return nil
 }
@@ -240,10 +259,12 @@ func (c *change) stillBound(acc Account) error {
 func (ks *vexaKeys) abandon(ctx context.Context, key Key, why string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	ks.log.WarnContext(ctx, "minted key not used, it will be deleted: "+why, "key", key.ID, "account", key.AccountID, "vexa_token_id", key.VexaTokenID)
+	ks.log.WarnContext(ctx, "minted key not used, it will be deleted: "+why, "key", key.ID,
+		"account", key.AccountID, "vexa_token_id", key.VexaTokenID)
 	err := ks.change(ctx, "abandon the key", func(c *change) error { return c.revokeKey(key) })
 	if err != nil {
-		ks.log.WarnContext(ctx, "unused key not marked for deletion; the reconciler will find it by its name", "key", key.ID, "error", err)
+		ks.log.WarnContext(ctx, "unused key not marked for deletion; the reconciler will find it by its name",
+			"key", key.ID, "error", err)
 	}
 	ks.wake()
 }
@@ -253,7 +274,10 @@ func (ks *vexaKeys) abandon(ctx context.Context, key Key, why string) {
 func (ks *vexaKeys) forgetIntent(ctx context.Context, key Key) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := ks.change(ctx, "take back the intent to mint", func(c *change) error { return c.DeleteKey(key.ID) }); err != nil {
-		ks.log.WarnContext(ctx, "intent to mint not taken back; the reconciler will do it", "key", key.ID, "error", err)
+	if err := ks.change(ctx, "take back the intent to mint", func(c *change) error {
+		return c.DeleteKey(key.ID)
+	}); err != nil {
+		ks.log.WarnContext(ctx, "intent to mint not taken back; the reconciler will do it", "key", key.ID,
+			"error", err)
 	}
 }

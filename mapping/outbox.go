@@ -36,7 +36,8 @@ func (ks *vexaKeys) deleteRevoked(ctx context.Context) (waiting int, err error) 
 	now := ks.now()
 	due := slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return now.Before(k.RetryAt) })
 	done := make([]bool, len(due))
-	var down atomic.Bool // Vexa does not answer: the rest is for the next time, so that a new revocation does not wait behind it
+	// Vexa does not answer: the rest is for the next time, so that a new revocation does not wait behind it.
+	var down atomic.Bool
 	work, workCtx := errgroup.WithContext(ctx)
 	work.SetLimit(deletions)
 	for i, key := range due {
@@ -106,9 +107,12 @@ func (ks *vexaKeys) deleteKey(ctx context.Context, key Key, down *atomic.Bool) (
 		if errors.Is(unconfirmed, vexa.ErrUnavailable) {
 			down.Store(true)
 		}
-		ks.log.WarnContext(ctx, "revoked key not deleted at Vexa yet; will be retried", "key", key.ID, "account", key.AccountID,
-			"vexa_token_id", key.VexaTokenID, "attempts", key.Attempts+1, "error", unconfirmed)
-		return false, asError(ks.change(ctx, "put off a deletion", func(c *change) error { return c.putOff(key.ID) }))
+		ks.log.WarnContext(ctx, "revoked key not deleted at Vexa yet; will be retried",
+			"key", key.ID, "account", key.AccountID, "vexa_token_id", key.VexaTokenID,
+			"attempts", key.Attempts+1, "error", unconfirmed)
+		return false, asError(ks.change(ctx, "put off a deletion", func(c *change) error {
+			return c.putOff(key.ID)
+		}))
 	}
 	outlives := ks.outlives(ctx)
 	return true, asError(ks.change(ctx, "forget a deleted key", func(c *change) error {
@@ -167,7 +171,10 @@ func (c *change) dropKey(key Key, why string, outlives time.Duration) error {
 	if err := c.DeleteKey(key.ID); err != nil {
 		return err
 	}
-	e := Event{Event: EventKeyRevoked, Account: key.AccountID, Reason: why, CredentialID: key.ID, VexaUserID: key.VexaUserID, VexaTokenID: key.VexaTokenID}
+	e := Event{
+		Event: EventKeyRevoked, Account: key.AccountID, Reason: why, CredentialID: key.ID,
+		VexaUserID: key.VexaUserID, VexaTokenID: key.VexaTokenID,
+	}
 	if !key.RevokedAt.IsZero() {
 		e.TookMS = c.now.Sub(key.RevokedAt).Milliseconds()
 	}

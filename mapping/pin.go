@@ -33,7 +33,8 @@ func checkSubject(subject string) error {
 	if !oidc.IsType(kind) || rest == "" || len(subject) > maxSubject || strings.ContainsFunc(subject, odd) {
 		return &Objection{
 			fmt.Sprintf("%q is not a canonical subject", brief(subject)),
-			"write okta:<org URL>/<user id>, entra:<cloud>/<tenant>/<object id> or oidc:<issuer>#<sub>; `vexa-sso accounts show` has those of known accounts",
+			"write okta:<org URL>/<user id>, entra:<cloud>/<tenant>/<object id> or oidc:<issuer>#<sub>; " +
+				"`vexa-sso accounts show` has those of known accounts",
 		}
 	}
 	return nil
@@ -42,7 +43,9 @@ func checkSubject(subject string) error {
 // Pin gives an identity a Vexa user, which must exist and is named by its email or its id. An account that
 // the identity has already moves to that user at once: its keys are revoked and its streams cut. Everybody
 // else who has the user keeps it: others returns their accounts. The error is an *Objection or an *Error.
-func (a *Accounts) Pin(ctx context.Context, subject, vexaUser, actor string) (p Pin, others []string, err error) {
+func (a *Accounts) Pin(
+	ctx context.Context, subject, vexaUser, actor string,
+) (p Pin, others []string, err error) {
 	if err := checkSubject(subject); err != nil {
 		return Pin{}, nil, err
 	}
@@ -51,7 +54,10 @@ func (a *Accounts) Pin(ctx context.Context, subject, vexaUser, actor string) (p 
 		return Pin{}, nil, err
 	}
 	err = a.change(ctx, "pin the identity", func(c *change) error {
-		p = Pin{Subject: subject, VexaEmail: vexa.NormalEmail(user.Email), VexaUserID: user.ID, Actor: actor, CreatedAt: c.now}
+		p = Pin{
+			Subject: subject, VexaEmail: vexa.NormalEmail(user.Email), VexaUserID: user.ID, Actor: actor,
+			CreatedAt: c.now,
+		}
 		if err := c.PutPin(p); err != nil {
 			return err
 		}
@@ -69,7 +75,10 @@ func (a *Accounts) Pin(ctx context.Context, subject, vexaUser, actor string) (p 
 		if err != nil {
 			return err
 		}
-		return c.record(Event{Event: EventAccountPinned, Account: acc.ID, Provider: acc.Provider, Actor: actor, VexaUserID: user.ID, Reason: subject})
+		return c.record(Event{
+			Event: EventAccountPinned, Account: acc.ID, Provider: acc.Provider,
+			Actor: actor, VexaUserID: user.ID, Reason: subject,
+		})
 	})
 	if err != nil {
 		return Pin{}, nil, asError(err)
@@ -139,7 +148,10 @@ func (a *Accounts) Unpin(ctx context.Context, subject, actor string) error {
 		if err != nil {
 			return err
 		}
-		return c.record(Event{Event: EventAccountUnpinned, Account: acc.ID, Provider: acc.Provider, Actor: actor, VexaUserID: pin.VexaUserID, Reason: subject})
+		return c.record(Event{
+			Event: EventAccountUnpinned, Account: acc.ID, Provider: acc.Provider,
+			Actor: actor, VexaUserID: pin.VexaUserID, Reason: subject,
+		})
 	})
 	a.keys.wake()
 	return asError(err)

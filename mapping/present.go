@@ -40,14 +40,18 @@ const serviceEvery = time.Minute
 func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, error) {
 	acc, err := a.AccountBySubject(ctx, t.Identity.Subject)
 	switch {
-	case errors.Is(err, ErrNotFound) && t.Identity.Kind == oidc.User && a.rules.Current().DeniesSilent(t.Identity):
+	case errors.Is(err, ErrNotFound) && t.Identity.Kind == oidc.User &&
+		a.rules.Current().DeniesSilent(t.Identity):
 		return Account{}, errSilent()
 	case errors.Is(err, ErrNotFound):
 		return a.introduce(ctx, t)
 	case err != nil:
 		return Account{}, err
 	case acc.Kind != t.Identity.Kind:
-		return Account{}, &Error{Code: CodeUnauthenticated, Message: "This access token is a program’s and the account a person’s, or the reverse. Use an access token of the account itself."}
+		return Account{}, &Error{
+			Code:    CodeUnauthenticated,
+			Message: "This access token is a program’s and the account a person’s, or the reverse. Use an access token of the account itself.",
+		}
 	case acc.Kind == oidc.Service:
 		return a.presentService(ctx, acc, t)
 	}
@@ -59,7 +63,10 @@ func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, er
 
 // errSilent refuses a token that says too little for a rule that denies to be ruled out.
 func errSilent() error {
-	return &Error{Code: rule.CodeDeniedByRule, Message: "A rule denies access to some people, and this access token does not say whether you are one of them. Sign in with a browser once."}
+	return &Error{
+		Code:    rule.CodeDeniedByRule,
+		Message: "A rule denies access to some people, and this access token does not say whether you are one of them. Sign in with a browser once.",
+	}
 }
 
 // introduce writes the identity of a token to its account, like that of a sign-in.
@@ -139,7 +146,8 @@ func overlay(own, said oidc.Identity) oidc.Identity {
 	id := own
 	id.Provider, id.SID = said.Provider, said.SID
 	if said.GroupsComplete || len(said.Groups) > 0 {
-		id.Groups, id.GroupsByID, id.GroupsComplete, id.GroupsProblem = said.Groups, said.GroupsByID, said.GroupsComplete, said.GroupsProblem
+		id.Groups, id.GroupsByID = said.Groups, said.GroupsByID
+		id.GroupsComplete, id.GroupsProblem = said.GroupsComplete, said.GroupsProblem
 	}
 	if len(said.Roles) > 0 {
 		id.Roles = said.Roles

@@ -24,7 +24,7 @@ type Report struct {
 	Unknown []VexaToken `json:"unknown,omitempty"` // tokens of ours at Vexa that no key accounts for: deleted
 	Missing []string    `json:"missing,omitempty"` // keys that Vexa does not have any more: dropped
 	Intents []string    `json:"intents,omitempty"` // mints that never came to an end: cleared up
-	Revoked []string    `json:"revoked,omitempty"` // keys that expired, were replaced, or that neither the grant of their account nor a token needs
+	Revoked []string    `json:"revoked,omitempty"` // keys that expired, were replaced or are not needed
 
 	Waiting  int      `json:"waiting"`            // revoked keys that Vexa has not confirmed to be deleted
 	Problems []string `json:"problems,omitempty"` // what could not be compared; without secrets
@@ -120,7 +120,7 @@ func (r *reconciliation) retire(ctx context.Context) error {
 	}
 	replaced := r.replaced(active)
 	for _, key := range active {
-		expired := !r.now().Before(key.ExpiresAt) // straight at the Admin API it would still open some doors (V9)
+		expired := !r.now().Before(key.ExpiresAt) // it would still open some doors (V9)
 		outlived := key.CreatedAt.Before(replaced[keyCacheKey{key.AccountID, key.Scopes}])
 		over := expired || outlived || key.VexaUserID != accounts[key.AccountID].VexaUserID
 		if !over && needed[key.AccountID][key.Scopes] {
@@ -144,7 +144,9 @@ func (r *reconciliation) retire(ctx context.Context) error {
 			if err := c.revokeKey(now); err != nil {
 				return err
 			}
-			return c.Publish(Revocation{At: c.now, Kind: RevokeGrant, Account: key.AccountID, Reason: "a key was retired"})
+			return c.Publish(Revocation{
+				At: c.now, Kind: RevokeGrant, Account: key.AccountID, Reason: "a key was retired",
+			})
 		})
 		if err != nil {
 			return err

@@ -15,10 +15,10 @@ import (
 const (
 	refreshesAtOnce   = 8                // renewals under way on one replica
 	refreshesPerRound = 500              // looked up at a time
-	refreshTimeout    = 30 * time.Second // of one renewal, all its calls to the provider together, and keeping the new token
+	refreshTimeout    = 30 * time.Second // of one renewal: all calls to the provider, and keeping the new token
 	refreshLease      = time.Minute      // longer, so that it is never lost to a renewal that still runs
-	firstRepeat       = 10 * time.Second // of a renewal that led nowhere: within the time for which providers let an answer that got lost be asked for again …
-	longestRepeat     = 5 * time.Minute  // … then twice as long each time, up to this
+	firstRepeat       = 10 * time.Second // of a renewal that led nowhere, then twice as long each time …
+	longestRepeat     = 5 * time.Minute  // … up to this
 	keepRetry         = 500 * time.Millisecond
 )
 
@@ -83,7 +83,9 @@ func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
 	}
 	token, err := g.open(*used)
 	if err != nil {
-		g.log.ErrorContext(ctx, "refresh grant cannot be opened, so the provider was not asked; will be retried", "account", accountID, "error", err, "remedy", "put the key ring back that sealed it, or let the person sign in again")
+		g.log.ErrorContext(ctx, "refresh grant cannot be opened, provider not asked; will be retried",
+			"account", accountID, "error", err,
+			"remedy", "put the key ring back that sealed it, or let the person sign in again")
 		return g.putOff(ctx, *used, 0)
 	}
 	// From here on we see it through, whoever loses patience: the answer may hold the only token that is
@@ -95,7 +97,9 @@ func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
 }
 
 // due reads, under the lease, the account and its refresh grant; nil when there is nothing to do any more.
-func (g *refreshGrants) due(ctx context.Context, accountID string) (acc Account, due *RefreshGrant, err error) {
+func (g *refreshGrants) due(
+	ctx context.Context, accountID string,
+) (acc Account, due *RefreshGrant, err error) {
 	err = g.store.View(ctx, func(tx Tx) error {
 		due = nil
 		p, err := tx.RefreshGrant(accountID)
@@ -116,14 +120,17 @@ func (g *refreshGrants) due(ctx context.Context, accountID string) (acc Account,
 }
 
 // applyAnswer does what follows from the provider's answer. The new token comes first of all.
-func (g *refreshGrants) applyAnswer(ctx context.Context, acc Account, used RefreshGrant, signIn *oidc.SignIn, refusal error) error {
+func (g *refreshGrants) applyAnswer(
+	ctx context.Context, acc Account, used RefreshGrant, signIn *oidc.SignIn, refusal error,
+) error {
 	if signIn != nil && signIn.RefreshToken != "" {
 		next, err := g.swap(ctx, used, signIn.RefreshToken)
 		if errors.Is(err, errNewerGrant) {
 			return nil
 		}
 		if err != nil {
-			g.log.ErrorContext(ctx, "new refresh token could not be stored; the person may have to sign in again", "account", acc.ID, "error", err)
+			g.log.ErrorContext(ctx, "new refresh token not stored; the person may have to sign in again",
+				"account", acc.ID, "error", err)
 			return err
 		}
 		used = next
@@ -139,12 +146,14 @@ func (g *refreshGrants) applyAnswer(ctx context.Context, acc Account, used Refre
 	case oidc.CodeAccessEnded, oidc.CodeTenantRefused, oidc.CodeGuestRefused:
 		return g.endAccess(ctx, acc, used, said)
 	case oidc.CodeLoginRequired:
-		g.log.InfoContext(ctx, "provider wants the person to sign in again; their refresh grant was forgotten", "account", acc.ID, "provider", used.Provider, "error", said)
+		g.log.InfoContext(ctx, "provider wants the person to sign in again; refresh grant forgotten",
+			"account", acc.ID, "provider", used.Provider, "error", said)
 		return g.drop(ctx, used)
 	case oidc.CodeProviderUnavailable:
 		g.backoff.pause(used.Provider, g.now().Add(max(said.RetryAfter, firstRepeat)))
 	}
-	g.log.WarnContext(ctx, "refresh grant not renewed; will be retried", "account", acc.ID, "provider", used.Provider, "attempts", used.Attempts+1, "error", said, "remedy", said.Remedy)
+	g.log.WarnContext(ctx, "refresh grant not renewed; will be retried", "account", acc.ID,
+		"provider", used.Provider, "attempts", used.Attempts+1, "error", said, "remedy", said.Remedy)
 	return g.putOff(ctx, used, said.RetryAfter)
 }
 
@@ -152,7 +161,8 @@ func (g *refreshGrants) applyAnswer(ctx context.Context, acc Account, used Refre
 // one that holds the account may be counting the time for which its tokens go on without the provider's word.
 func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant, id oidc.Identity) error {
 	if id.Subject != acc.Subject {
-		g.log.ErrorContext(ctx, "provider answered a refresh with another identity; the refresh grant was forgotten", "account", acc.ID, "provider", p.Provider)
+		g.log.ErrorContext(ctx, "provider answered with another identity; the refresh grant was forgotten",
+			"account", acc.ID, "provider", p.Provider)
 		return g.drop(ctx, p)
 	}
 	before := g.decide(acc)
@@ -177,7 +187,8 @@ func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant
 		if had, has := grantOf(before).Scopes, grantOf(d).Scopes; had != has {
 			e := about(acc, EventGrantChanged)
 			e.Actor, e.Rules = "provider "+p.Provider, d.Matched()
-			e.Reason = fmt.Sprintf("by what the provider says now, their scopes changed from %s to %s", had.Words(), has.Words())
+			e.Reason = fmt.Sprintf("by what the provider says now, their scopes changed from %s to %s",
+				had.Words(), has.Words())
 			return c.record(e)
 		}
 		return nil
@@ -186,9 +197,12 @@ func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant
 
 // endAccess takes everything from somebody whom their provider does not vouch for any more. The account stays
 // active: whoever the provider lets in again may sign in again.
-func (g *refreshGrants) endAccess(ctx context.Context, acc Account, used RefreshGrant, said *oidc.Error) error {
+func (g *refreshGrants) endAccess(
+	ctx context.Context, acc Account, used RefreshGrant, said *oidc.Error,
+) error {
 	reason := fmt.Sprintf("the provider ended their access (%s)", said.Code)
-	g.log.InfoContext(ctx, "provider ended a person's access; all they had here is revoked", "account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
+	g.log.InfoContext(ctx, "provider ended a person's access; all they had here is revoked",
+		"account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
 	r := Revocation{Kind: RevokeAccount, Account: acc.ID, Reason: reason}
 	return ignoring(errNewerGrant, g.accounts.revoke(ctx, r, func(c *change, acc Account) error {
 		if err := c.isCurrent(used); err != nil {
@@ -208,7 +222,9 @@ func (g *refreshGrants) swap(ctx context.Context, used RefreshGrant, token strin
 	next := used
 	next.Sealed = sealed
 	for {
-		err = g.change(ctx, "store the new refresh token", func(c *change) error { return c.replaceRefreshGrant(used, next) })
+		err = g.change(ctx, "store the new refresh token", func(c *change) error {
+			return c.replaceRefreshGrant(used, next)
+		})
 		if !errors.Is(err, ErrStoreUnavailable) {
 			return next, err
 		}
@@ -229,13 +245,18 @@ func (g *refreshGrants) putOff(ctx context.Context, used RefreshGrant, atLeast t
 	}
 	next.Attempts++
 	next.RenewAt = g.now().Add(max(wait, atLeast))
-	return ignoring(errNewerGrant, g.change(ctx, "put off a renewal", func(c *change) error { return c.replaceRefreshGrant(used, next) }))
+	return ignoring(errNewerGrant, g.change(ctx, "put off a renewal", func(c *change) error {
+		return c.replaceRefreshGrant(used, next)
+	}))
 }
 
 // drop forgets a token that is of no use any more. From then on the person is proven when they pass by the
 // provider.
 func (g *refreshGrants) drop(ctx context.Context, used RefreshGrant) error {
-	r := Revocation{Kind: RevokeGrant, Account: used.AccountID, Reason: "the refresh grant can only be renewed by the person"}
+	r := Revocation{
+		Kind: RevokeGrant, Account: used.AccountID,
+		Reason: "the refresh grant can only be renewed by the person",
+	}
 	return ignoring(errNewerGrant, g.accounts.revoke(ctx, r, func(c *change, _ Account) error {
 		if err := c.isCurrent(used); err != nil {
 			return err

@@ -45,7 +45,9 @@ type refreshGrants struct {
 
 // accountWriter is what a provider's answer does to an account. *Accounts is one.
 type accountWriter interface {
-	prove(ctx context.Context, id oidc.Identity, precondition func(*change) error) (Account, rule.Decision, error)
+	prove(
+		ctx context.Context, id oidc.Identity, precondition func(*change) error,
+	) (Account, rule.Decision, error)
 	revoke(ctx context.Context, r Revocation, fn func(*change, Account) error) error
 }
 
@@ -78,8 +80,13 @@ func (a *Accounts) Keep(ctx context.Context, acc Account, refreshToken string) e
 	if err != nil {
 		return asError(err)
 	}
-	p := RefreshGrant{AccountID: acc.ID, Provider: acc.Identity.Provider, Sealed: sealed, RenewAt: a.grants.renewAt()}
-	return asError(a.change(ctx, "keep the refresh grant", func(c *change) error { return c.PutRefreshGrant(p) }))
+	p := RefreshGrant{
+		AccountID: acc.ID, Provider: acc.Identity.Provider,
+		Sealed: sealed, RenewAt: a.grants.renewAt(),
+	}
+	return asError(a.change(ctx, "keep the refresh grant", func(c *change) error {
+		return c.PutRefreshGrant(p)
+	}))
 }
 
 // Proven returns the account, and whether it has a refresh grant, so that its identity is proven anew in the

@@ -25,7 +25,9 @@ type Rekeyed struct {
 //
 // Where a new subject is taken, nothing is moved and the error is an *Objection; with skipTaken all others
 // are moved. A dry run says what would be moved, collisions among it, and is no error.
-func (a *Accounts) Rekey(ctx context.Context, from, to string, dryRun, skipTaken bool, actor string) (moves []Rekeyed, err error) {
+func (a *Accounts) Rekey(
+	ctx context.Context, from, to string, dryRun, skipTaken bool, actor string,
+) (moves []Rekeyed, err error) {
 	if err := checkPrefixes(from, to); err != nil {
 		return nil, err
 	}
@@ -42,8 +44,10 @@ func (a *Accounts) Rekey(ctx context.Context, from, to string, dryRun, skipTaken
 		}
 		if taken := takenOf(moves); len(taken) > 0 && !skipTaken {
 			return &Objection{
-				fmt.Sprintf("%d new subjects are taken, so nothing was moved: %s", len(taken), strings.Join(taken[:min(len(taken), 5)], ", ")),
-				"those people have signed in by them already: give each the Vexa user of the old account with `vexa-sso accounts pin`, then move the others with --skip-taken",
+				fmt.Sprintf("%d new subjects are taken, so nothing was moved: %s",
+					len(taken), strings.Join(taken[:min(len(taken), 5)], ", ")),
+				"those people have signed in by them already: give each the Vexa user of the old account with " +
+					"`vexa-sso accounts pin`, then move the others with --skip-taken",
 			}
 		}
 		for _, m := range moves {
@@ -69,7 +73,10 @@ func checkPrefixes(from, to string) error {
 			return err
 		}
 		if !strings.HasSuffix(prefix, "/") && !strings.HasSuffix(prefix, "#") {
-			return &Objection{fmt.Sprintf("%q does not end where the last part of a subject begins", prefix), "end it with / (okta, entra) or # (oidc), or other people's subjects could begin with it too"}
+			return &Objection{
+				fmt.Sprintf("%q does not end where the last part of a subject begins", prefix),
+				"end it with / (okta, entra) or # (oidc), or other people's subjects could begin with it too",
+			}
 		}
 	}
 	if strings.HasPrefix(from, to) || strings.HasPrefix(to, from) {
@@ -99,7 +106,8 @@ func planRekey(tx Tx, from, to string) ([]Rekeyed, error) {
 	var moves []Rekeyed
 	plan := func(subject string) {
 		if rest, ok := strings.CutPrefix(subject, from); ok {
-			moves = append(moves, Rekeyed{Account: owner[subject], From: subject, To: to + rest, Taken: taken[to+rest]})
+			to := to + rest
+			moves = append(moves, Rekeyed{Account: owner[subject], From: subject, To: to, Taken: taken[to]})
 		}
 	}
 	for _, acc := range accounts {

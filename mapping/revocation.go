@@ -25,7 +25,7 @@ const (
 	RevokeSession RevocationKind = "session" // one session and its streams
 	RevokeToken   RevocationKind = "token"   // one token, with its values and its streams
 	RevokeAccount RevocationKind = "account" // everything of the account
-	RevokeGrant   RevocationKind = "grant"   // the account's identity, grant or status changed: forget what was cached of it and look again
+	RevokeGrant   RevocationKind = "grant"   // the account's identity, grant or status changed: look again
 
 	// RevokeEverything is never published. A replica hears it when it missed entries of the log: forget
 	// whatever was cached of anybody, and look again at everything that is open.

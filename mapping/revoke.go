@@ -26,7 +26,8 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 				return err
 			}
 			e := about(acc, EventSessionEnded)
-			e.Actor, e.Reason, e.CredentialID, e.Address, e.TraceID = actor, r.Reason, r.Session, r.Address, r.TraceID
+			e.Actor, e.Reason, e.CredentialID = actor, r.Reason, r.Session
+			e.Address, e.TraceID = r.Address, r.TraceID
 			return c.record(e)
 		})
 	case RevokeToken:
@@ -57,7 +58,9 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 // sign in can do so at once, and has to, before there is a key for them again.
 func (a *Accounts) SignOutEverywhere(ctx context.Context, accountID, reason, actor string) error {
 	r := Revocation{Kind: RevokeAccount, Account: accountID, Reason: reason}
-	return a.revoke(ctx, r, func(c *change, acc Account) error { return c.signOut(acc, EventSignOut, reason, actor) })
+	return a.revoke(ctx, r, func(c *change, acc Account) error {
+		return c.signOut(acc, EventSignOut, reason, actor)
+	})
 }
 
 // signOut ends all that an account has until somebody proves to be its person again. A request that is under
@@ -80,7 +83,8 @@ func (a *Accounts) RevokeKey(ctx context.Context, keyID, reason, actor string) e
 	if err != nil {
 		return asError(fmt.Errorf("look up key %s: %w", keyID, err))
 	}
-	return a.revoke(ctx, Revocation{Kind: RevokeGrant, Account: key.AccountID, Reason: reason}, func(c *change, acc Account) error {
+	r := Revocation{Kind: RevokeGrant, Account: key.AccountID, Reason: reason}
+	return a.revoke(ctx, r, func(c *change, acc Account) error {
 		key, err := c.Key(keyID)
 		if err != nil {
 			return err

@@ -23,7 +23,9 @@ func (a *Accounts) Run(ctx context.Context) error {
 	loops, loopCtx := errgroup.WithContext(ctx)
 	loops.Go(func() error { return a.every(loopCtx, outboxEvery, a.keys.kick, a.outbox) })
 	loops.Go(func() error { return a.every(loopCtx, renewEvery, nil, a.keys.renewDue) })
-	loops.Go(func() error { return a.every(loopCtx, min(refreshEvery, a.grants.lifetime/8), nil, a.grants.renewDue) })
+	loops.Go(func() error {
+		return a.every(loopCtx, min(refreshEvery, a.grants.lifetime/8), nil, a.grants.renewDue)
+	})
 	loops.Go(func() error { return a.every(loopCtx, purgeEvery, nil, a.purge) })
 	loops.Go(func() error { return a.every(loopCtx, a.reconcileEvery, nil, a.keys.reconcileAndTell) })
 	err := loops.Wait()
@@ -37,7 +39,9 @@ func (a *Accounts) Run(ctx context.Context) error {
 
 // every does work now, then each time after the interval or when it is kicked. What goes wrong is logged, and
 // tried again.
-func (l *ledger) every(ctx context.Context, interval time.Duration, kick <-chan struct{}, work func(context.Context) error) error {
+func (l *ledger) every(
+	ctx context.Context, interval time.Duration, kick <-chan struct{}, work func(context.Context) error,
+) error {
 	for {
 		if err := work(ctx); err != nil && ctx.Err() == nil {
 			l.log.ErrorContext(ctx, "background work failed; will be retried", "error", err)
@@ -71,7 +75,8 @@ func (ks *vexaKeys) reconcileAndTell(ctx context.Context) error {
 		return err
 	}
 	if len(r.Unknown)+len(r.Missing)+len(r.Intents)+len(r.Revoked)+len(r.Problems) > 0 {
-		ks.log.WarnContext(ctx, "keys differed between store and Vexa; put right except for the problems in the report", "report", r)
+		ks.log.WarnContext(ctx, "store and Vexa differed about keys; put right, but for problems in the report",
+			"report", r)
 	}
 	return nil
 }

@@ -22,7 +22,8 @@ const signInBinding = 6 * time.Second
 func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, rule.Decision, error) {
 	acc, d, err := a.prove(ctx, id, nil)
 	if errors.Is(err, ErrConflict) {
-		acc, d, err = a.prove(ctx, id, nil) // another replica made the account at this moment: now it is there
+		// Another replica made the account at this moment: now it is there.
+		acc, d, err = a.prove(ctx, id, nil)
 	}
 	if err != nil {
 		return Account{}, d, asError(err)
@@ -39,14 +40,17 @@ func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, rule.
 	case bound.ID != "" && statusError(bound) != nil: // the binding itself decided so
 		return bound, d, nil
 	}
-	a.log.WarnContext(ctx, "account not bound to a Vexa user yet; its next request will try again", "account", acc.ID, "error", err)
+	a.log.WarnContext(ctx, "account not bound to a Vexa user yet; its next request will try again",
+		"account", acc.ID, "error", err)
 	return acc, d, nil
 }
 
 // prove decides about the newest identity and writes it to its account. A refused identity gets no account,
 // but an account that it has learns of it. precondition, if not nil, runs in the same transaction; its error
 // stops the write.
-func (a *Accounts) prove(ctx context.Context, id oidc.Identity, precondition func(*change) error) (acc Account, d rule.Decision, err error) {
+func (a *Accounts) prove(
+	ctx context.Context, id oidc.Identity, precondition func(*change) error,
+) (acc Account, d rule.Decision, err error) {
 	fresh := a.random.id()
 	rules := a.rules.Current()
 	d = rules.Decide(id) // what the caller reads if the store is away
@@ -65,7 +69,10 @@ func (a *Accounts) prove(ctx context.Context, id oidc.Identity, precondition fun
 		known := err == nil
 		switch {
 		case errors.Is(err, ErrNotFound) && d.Allowed:
-			acc = Account{ID: fresh, Provider: id.Provider, Subject: id.Subject, Status: Active, CreatedAt: c.now}
+			acc = Account{
+				ID: fresh, Provider: id.Provider, Subject: id.Subject,
+				Status: Active, CreatedAt: c.now,
+			}
 			if pin.VexaEmail != "" {
 				return c.beginPinned(&acc, id, pin)
 			}

@@ -34,17 +34,21 @@ const windDownTime = 20 * time.Second
 // Suspend refuses an account everywhere, within a second: its sessions, streams and keys end, and its Vexa
 // user may run no bots until Resume, unless an active account has the same Vexa user. What had to be left is
 // returned in words, and is in the audit.
-func (a *Accounts) Suspend(ctx context.Context, accountID string, s Suspension, actor string) (left []string, err error) {
+func (a *Accounts) Suspend(
+	ctx context.Context, accountID string, s Suspension, actor string,
+) (left []string, err error) {
 	s.ForeignTokens = s.ForeignTokens || a.suspends.ForeignTokens
 	s.StopBots = s.StopBots || a.suspends.StopBots
 	var last *openKey
 	if s.StopBots {
 		if last, err = a.keys.last(ctx, accountID); err != nil {
-			left = append(left, "its bots, webhook and calendars: there is no key of the account to end them with ("+err.Error()+")")
+			left = append(left, "its bots, webhook and calendars: the account has no key to end them with ("+
+				err.Error()+")")
 		}
 	}
 	var account Account
-	err = a.revoke(ctx, Revocation{Kind: RevokeAccount, Account: accountID, Reason: s.Reason}, func(c *change, acc Account) error {
+	r := Revocation{Kind: RevokeAccount, Account: accountID, Reason: s.Reason}
+	err = a.revoke(ctx, r, func(c *change, acc Account) error {
 		account = acc
 		return c.suspend(acc, s, actor, last)
 	})
@@ -153,7 +157,8 @@ func (ks *vexaKeys) windDown(ctx context.Context, acc Account, last *openKey, ac
 		e := about(acc, EventActivityEnded)
 		e.Actor, e.Reason, e.CredentialID = actor, strings.Join(done, ", "), last.id
 		if err := ks.record(ctx, e); err != nil {
-			ks.log.WarnContext(ctx, "audit event could not be stored; it is in this log only", "event", e.Event, "error", err)
+			ks.log.WarnContext(ctx, "audit event could not be stored; it is in this log only",
+				"event", e.Event, "error", err)
 		}
 	}
 	err := ks.change(ctx, "release the last key", func(c *change) error {
@@ -168,7 +173,8 @@ func (ks *vexaKeys) windDown(ctx context.Context, acc Account, last *openKey, ac
 		return c.PutKey(key)
 	})
 	if err != nil {
-		ks.log.WarnContext(ctx, "last key of a suspended account not released at once; it will be deleted within seconds", "key", last.id, "error", err)
+		ks.log.WarnContext(ctx, "last key of a suspended account not deleted at once; it will be within seconds",
+			"key", last.id, "error", err)
 	}
 	ks.wake()
 	return ended.Left

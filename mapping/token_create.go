@@ -42,17 +42,24 @@ type Issued struct {
 // CreateToken makes a token of an account, and returns it with its value, which is shown once: nobody can
 // read it again. actor is who made it. An *Objection says what cannot be asked for, an *Error why the account
 // cannot have any.
-func (a *Accounts) CreateToken(ctx context.Context, accountID string, n NewToken, actor string) (Token, string, error) {
+func (a *Accounts) CreateToken(
+	ctx context.Context, accountID string, n NewToken, actor string,
+) (Token, string, error) {
 	return a.tokens.create(ctx, accountID, n, actor)
 }
 
-func (ts *issuedTokens) create(ctx context.Context, accountID string, n NewToken, actor string) (Token, string, error) {
+func (ts *issuedTokens) create(
+	ctx context.Context, accountID string, n NewToken, actor string,
+) (Token, string, error) {
 	access, err := ts.random.tokenValue(AccessValue)
 	if err != nil {
 		return Token{}, "", err
 	}
 	token, err := ts.make(ctx, accountID, n, actor, func(c *change, t Token) error {
-		return c.PutTokenValue(TokenValue{Hash: valueHash(access), TokenID: t.ID, CreatedAt: c.now, ExpiresAt: t.ExpiresAt})
+		return c.PutTokenValue(TokenValue{
+			Hash: valueHash(access), TokenID: t.ID,
+			CreatedAt: c.now, ExpiresAt: t.ExpiresAt,
+		})
 	})
 	if err != nil {
 		return Token{}, "", err
@@ -62,16 +69,22 @@ func (ts *issuedTokens) create(ctx context.Context, accountID string, n NewToken
 
 // GrantTool writes down what a person has let a tool have, and returns the tool's first values. Errors are as
 // CreateToken's.
-func (a *Accounts) GrantTool(ctx context.Context, accountID string, n NewToken, actor string) (Issued, error) {
+func (a *Accounts) GrantTool(
+	ctx context.Context, accountID string, n NewToken, actor string,
+) (Issued, error) {
 	return a.tokens.grant(ctx, accountID, n, actor)
 }
 
-func (ts *issuedTokens) grant(ctx context.Context, accountID string, n NewToken, actor string) (Issued, error) {
+func (ts *issuedTokens) grant(
+	ctx context.Context, accountID string, n NewToken, actor string,
+) (Issued, error) {
 	pair, err := ts.newPair()
 	if err != nil {
 		return Issued{}, err
 	}
-	token, err := ts.make(ctx, accountID, n, actor, func(c *change, t Token) error { return c.putPair(&pair, t, 1) })
+	token, err := ts.make(ctx, accountID, n, actor, func(c *change, t Token) error {
+		return c.putPair(&pair, t, 1)
+	})
 	if err != nil {
 		return Issued{}, err
 	}
@@ -80,7 +93,9 @@ func (ts *issuedTokens) grant(ctx context.Context, accountID string, n NewToken,
 }
 
 // make creates a token. putValues stores its values, in the same transaction.
-func (ts *issuedTokens) make(ctx context.Context, accountID string, n NewToken, actor string, putValues func(*change, Token) error) (token Token, err error) {
+func (ts *issuedTokens) make(
+	ctx context.Context, accountID string, n NewToken, actor string, putValues func(*change, Token) error,
+) (token Token, err error) {
 	id := ts.random.id()
 	err = ts.change(ctx, "create a token", func(c *change) error {
 		acc, granted, err := c.tokenOwner(accountID)
@@ -92,7 +107,8 @@ func (ts *issuedTokens) make(ctx context.Context, accountID string, n NewToken, 
 			return err
 		}
 		token = Token{
-			ID: id, AccountID: accountID, Kind: asked.Kind, Client: asked.Client, Name: asked.Name, Scopes: asked.Scopes,
+			ID: id, AccountID: accountID, Kind: asked.Kind, Client: asked.Client,
+			Name: asked.Name, Scopes: asked.Scopes,
 			CreatedAt: c.now, ExpiresAt: c.now.Add(asked.Lifetime),
 		}
 		if err := c.PutToken(token); err != nil {
@@ -103,7 +119,8 @@ func (ts *issuedTokens) make(ctx context.Context, accountID string, n NewToken, 
 		}
 		e := about(acc, EventTokenCreated)
 		e.Actor, e.CredentialID, e.Address, e.TraceID = actor, id, n.Address, n.TraceID
-		e.Reason = fmt.Sprintf("%s token %q: scopes %s, until %s", token.Kind, token.Name, token.Scopes, token.ExpiresAt.UTC().Format(time.RFC3339))
+		e.Reason = fmt.Sprintf("%s token %q: scopes %s, until %s", token.Kind, token.Name, token.Scopes,
+			token.ExpiresAt.UTC().Format(time.RFC3339))
 		return c.record(e)
 	})
 	if err != nil {
@@ -126,7 +143,10 @@ func (c *change) tokenOwner(accountID string) (Account, rule.Scopes, error) {
 	case !d.Allowed:
 		return acc, "", &Error{Code: d.Code, Message: d.Reason}
 	case acc.Kind == oidc.Service:
-		return acc, "", &Objection{"A program cannot have personal tokens.", "use the access tokens that its identity provider issues"}
+		return acc, "", &Objection{
+			"A program cannot have personal tokens.",
+			"use the access tokens that its identity provider issues",
+		}
 	}
 	return acc, d.Grant.Scopes, c.roomForToken(accountID)
 }
@@ -146,16 +166,27 @@ func (n NewToken) completed(granted rule.Scopes, longest time.Duration) NewToken
 func (n NewToken) check(granted rule.Scopes, longest time.Duration) error {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 	switch {
-	case n.Kind != TokenPersonal && n.Kind != TokenTool, (n.Kind == TokenTool) != (n.Client != ""), len(n.Client) > maxTokenClient:
-		return &Objection{fmt.Sprintf("A token of kind %q cannot be made for the client %q.", n.Kind, brief(n.Client)), ""}
+	case n.Kind != TokenPersonal && n.Kind != TokenTool, (n.Kind == TokenTool) != (n.Client != ""),
+		len(n.Client) > maxTokenClient:
+		text := fmt.Sprintf("A token of kind %q cannot be made for the client %q.", n.Kind, brief(n.Client))
+		return &Objection{text, ""}
 	case n.Name == "", utf8.RuneCountInString(n.Name) > maxTokenName, strings.ContainsFunc(n.Name, odd):
-		return &Objection{"The token needs a name that says what it is for.", fmt.Sprintf("write one line of at most %d characters", maxTokenName)}
+		return &Objection{
+			"The token needs a name that says what it is for.",
+			fmt.Sprintf("write one line of at most %d characters", maxTokenName),
+		}
 	case n.Scopes == "":
 		return &Objection{"Choose at least one scope.", ""}
 	case !granted.Covers(n.Scopes):
-		return &Error{Code: CodeScopeMissing, Message: "The token asks for scopes that your access to Vexa does not include. Choose fewer scopes."}
+		return &Error{
+			Code:    CodeScopeMissing,
+			Message: "The token asks for scopes that your access to Vexa does not include. Choose fewer scopes.",
+		}
 	case n.Lifetime < minTokenLife || n.Lifetime > longest:
-		return &Objection{"A token can live for " + wholeDays(longest) + " at most.", "choose an earlier end, at least a minute from now"}
+		return &Objection{
+			"A token can live for " + wholeDays(longest) + " at most.",
+			"choose an earlier end, at least a minute from now",
+		}
 	}
 	return nil
 }
@@ -173,7 +204,10 @@ func (c *change) roomForToken(accountID string) error {
 		}
 	}
 	if live >= maxTokens {
-		return &Objection{fmt.Sprintf("There are %d tokens already.", live), "revoke those that are not needed any more"}
+		return &Objection{
+			fmt.Sprintf("There are %d tokens already.", live),
+			"revoke those that are not needed any more",
+		}
 	}
 	return nil
 }
@@ -201,9 +235,15 @@ func (c *change) putPair(pair *Issued, t Token, generation int64) error {
 	if t.ExpiresAt.Before(pair.AccessExpires) {
 		pair.AccessExpires = t.ExpiresAt
 	}
-	err := c.PutTokenValue(TokenValue{Hash: valueHash(pair.Access), TokenID: t.ID, Generation: generation, CreatedAt: c.now, ExpiresAt: pair.AccessExpires})
+	err := c.PutTokenValue(TokenValue{
+		Hash: valueHash(pair.Access), TokenID: t.ID, Generation: generation,
+		CreatedAt: c.now, ExpiresAt: pair.AccessExpires,
+	})
 	if err != nil {
 		return err
 	}
-	return c.PutTokenValue(TokenValue{Hash: valueHash(pair.Refresh), TokenID: t.ID, Refresh: true, Generation: generation, CreatedAt: c.now, ExpiresAt: t.ExpiresAt})
+	return c.PutTokenValue(TokenValue{
+		Hash: valueHash(pair.Refresh), TokenID: t.ID, Refresh: true,
+		Generation: generation, CreatedAt: c.now, ExpiresAt: t.ExpiresAt,
+	})
 }

@@ -96,10 +96,14 @@ func (ts *issuedTokens) purgeToken(ctx context.Context, token Token) error {
 		if _, err := c.Token(token.ID); err != nil {
 			return err
 		}
-		if err := c.endToken(acc, token, endEvent(acc, token, EventTokenExpired, fmt.Sprintf("%s token %q", token.Kind, token.Name), "")); err != nil {
+		was := fmt.Sprintf("%s token %q", token.Kind, token.Name)
+		if err := c.endToken(acc, token, endEvent(acc, token, EventTokenExpired, was, "")); err != nil {
 			return err
 		}
-		return c.Publish(Revocation{At: c.now, Kind: RevokeToken, Account: acc.ID, Token: token.ID, Reason: "expired"})
+		return c.Publish(Revocation{
+			At: c.now, Kind: RevokeToken, Account: acc.ID, Token: token.ID,
+			Reason: "expired",
+		})
 	})
 	if err == nil {
 		ts.keys.forgetAccount(token.AccountID)

@@ -42,7 +42,9 @@ func (a *Accounts) TokenOfRefresh(ctx context.Context, refreshHash [32]byte) (to
 	return token, nil
 }
 
-func tokenOfValue(tx Tx, now time.Time, hash [32]byte, refresh bool) (value TokenValue, token Token, err error) {
+func tokenOfValue(
+	tx Tx, now time.Time, hash [32]byte, refresh bool,
+) (value TokenValue, token Token, err error) {
 	value, err = tx.TokenValue(hash)
 	if err != nil {
 		return value, token, err

@@ -44,7 +44,10 @@ func (ts *issuedTokens) refresh(ctx context.Context, refreshHash [32]byte, clien
 		}
 		next, err := c.nextGeneration(value)
 		if errors.Is(err, ErrTokenReused) {
-			stolen = &Revocation{Kind: RevokeToken, Account: token.AccountID, Token: token.ID, At: c.now, Reason: "a refresh token was used a second time, so somebody else has it too"}
+			stolen = &Revocation{
+				Kind: RevokeToken, Account: token.AccountID, Token: token.ID, At: c.now,
+				Reason: "a refresh token was used a second time, so somebody else has it too",
+			}
 			return c.endStolen(token, *stolen)
 		}
 		if err != nil {
@@ -77,7 +80,11 @@ func (c *change) nextGeneration(used TokenValue) (int64, error) {
 	case used.Generation != newest.Number-1 || c.now.Sub(newest.Began) > refreshGrace:
 		return 0, ErrTokenReused
 	case newest.Values >= maxSiblings:
-		return 0, &Error{Code: CodeTooManyRefreshes, Message: "This token was refreshed too often just now. Try again in a moment.", RetryAfter: refreshGrace}
+		return 0, &Error{
+			Code:       CodeTooManyRefreshes,
+			Message:    "This token was refreshed too often just now. Try again in a moment.",
+			RetryAfter: refreshGrace,
+		}
 	}
 	return newest.Number, nil
 }
@@ -93,7 +100,11 @@ func (c *change) makeRoom(token Token, next int64) error {
 		return err
 	}
 	if wait := oldest.Began.Add(rememberedFor).Sub(c.now); wait > 0 {
-		return &Error{Code: CodeTooManyRefreshes, Message: "This token is refreshed too often. Let the program use each access token for the hour that it is valid.", RetryAfter: wait}
+		return &Error{
+			Code:       CodeTooManyRefreshes,
+			Message:    "This token is refreshed too often. Let the program use each access token for the hour that it is valid.",
+			RetryAfter: wait,
+		}
 	}
 	return c.ForgetTokenValues(token.ID, oldest.Number)
 }
@@ -125,7 +136,8 @@ func (c *change) endStolen(token Token, r Revocation) error {
 	if err := c.record(e); err != nil {
 		return err
 	}
-	if err := c.endToken(acc, token, endEvent(acc, token, EventTokenRevoked, r.Reason, "vexa-sso")); err != nil {
+	end := endEvent(acc, token, EventTokenRevoked, r.Reason, "vexa-sso")
+	if err := c.endToken(acc, token, end); err != nil {
 		return err
 	}
 	return c.Publish(r)
