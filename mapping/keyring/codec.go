@@ -12,17 +12,18 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
-// maxCookieChars bounds an encoded cookie value, both ways. Browsers keep no cookie whose name, value and attributes
-// together are longer than 4096 bytes (RFC 6265, section 6.1).
+// maxCookieChars bounds an encoded cookie value, both ways. Browsers keep no cookie whose name, value and
+// attributes together are longer than 4096 bytes (RFC 6265, section 6.1).
 const maxCookieChars = 3800
 
 // ErrCookieExpired means that a cookie value is genuine and too old.
 var ErrCookieExpired = errors.New("the cookie value has expired")
 
-// Codec returns the codec with which gorilla/sessions puts values into cookies: encrypted and authenticated, and bound to
-// the cookie's name and to p (RFC 6265 cookies move freely between names, hosts and paths; these values do not). A value
-// decodes for maxAge after it was encoded, by the clock now; later Decode returns [ErrCookieExpired], and for whatever this
-// ring did not encode under that name and purpose, [ErrNotSealedByThisRing].
+// Codec returns the codec with which gorilla/sessions puts values into cookies: encrypted and authenticated,
+// and bound to the cookie's name and to p (RFC 6265 cookies move freely between names, hosts and paths; these
+// values do not). A value decodes for maxAge after it was encoded, by the clock now; later Decode returns
+// [ErrCookieExpired], and for whatever this ring did not encode under that name and purpose,
+// [ErrNotSealedByThisRing].
 //
 // Values are encoded by gob, as gorilla does. Nothing is decoded before it has proven to be ours.
 func (r *Ring) Codec(p Purpose, maxAge time.Duration, now func() time.Time) securecookie.Codec {
@@ -50,7 +51,8 @@ func (c *codec) Encode(name string, value any) (string, error) {
 	}
 	encoded := base64.RawURLEncoding.EncodeToString(sealed)
 	if len(encoded) > maxCookieChars {
-		return "", fmt.Errorf("encoding the cookie %s: its value takes %d characters, and a browser keeps at most %d", name, len(encoded), maxCookieChars)
+		return "", fmt.Errorf("encoding the cookie %s: its value takes %d characters, and a browser keeps at most %d",
+			name, len(encoded), maxCookieChars)
 	}
 	return encoded, nil
 }
@@ -58,7 +60,8 @@ func (c *codec) Encode(name string, value any) (string, error) {
 // Decode implements securecookie.Codec.
 func (c *codec) Decode(name, encoded string, into any) error {
 	if len(encoded) > maxCookieChars {
-		return fmt.Errorf("decoding the cookie %s: longer than %d characters: %w", name, maxCookieChars, ErrNotSealedByThisRing)
+		return fmt.Errorf("decoding the cookie %s: longer than %d characters: %w", name, maxCookieChars,
+			ErrNotSealedByThisRing)
 	}
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	if err != nil || strings.ContainsAny(encoded, "\r\n") { // which the decoder skips

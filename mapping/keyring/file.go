@@ -24,7 +24,8 @@ func Generate() ([]byte, error) {
 	return addPrimary(keyset.NewManager())
 }
 
-// Rotate returns the file of a ring with a new primary key. The keys that were in it stay, to open what they sealed.
+// Rotate returns the file of a ring with a new primary key. The keys that were in it stay, to open what they
+// sealed.
 func Rotate(ring []byte) ([]byte, error) {
 	handle, err := parse(ring)
 	if err != nil {
@@ -46,8 +47,9 @@ func Load(ring []byte) (*Ring, error) {
 	return r, nil
 }
 
-// LoadFile reads the ring in the file at path. It does not insist on the file's mode: a Kubernetes secret is mounted 0644
-// unless the pod says otherwise, and there it is private to the container. Ask [Ring.Exposed] whether to warn.
+// LoadFile reads the ring in the file at path. It does not insist on the file's mode: a Kubernetes secret is
+// mounted 0644 unless the pod says otherwise, and there it is private to the container. Ask [Ring.Exposed]
+// whether to warn.
 func LoadFile(path string) (*Ring, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -104,15 +106,16 @@ func addPrimary(m *keyset.Manager) ([]byte, error) {
 
 // keyTemplate describes the keys of a ring: secrets for HKDF-SHA256 from which AES-256-GCM keys are derived.
 func keyTemplate() (*tinkpb.KeyTemplate, error) {
-	template, err := keyderivation.CreatePRFBasedKeyTemplate(prf.HKDFSHA256PRFKeyTemplate(), aead.AES256GCMKeyTemplate())
+	template, err := keyderivation.CreatePRFBasedKeyTemplate(prf.HKDFSHA256PRFKeyTemplate(),
+		aead.AES256GCMKeyTemplate())
 	if err != nil {
 		return nil, fmt.Errorf("describing a key: %w", err)
 	}
 	return template, nil
 }
 
-// parse reads the Tink keyset of a file. What Tink's parser says about a file that is no keyset may quote it, so that is
-// not passed on.
+// parse reads the Tink keyset of a file. What Tink's parser says about a file that is no keyset may quote it,
+// so that is not passed on.
 func parse(ring []byte) (*keyset.Handle, error) {
 	if len(bytes.TrimSpace(ring)) == 0 {
 		return nil, unusable(errors.New("it is empty"))

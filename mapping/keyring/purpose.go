@@ -1,7 +1,7 @@
 package keyring
 
-// Purpose says what a value is sealed for. Each purpose has keys of its own, so that nothing sealed for one is ever
-// accepted for another. The text is part of the key derivation: changing it loses what was sealed.
+// Purpose says what a value is sealed for. Each purpose has keys of its own, so that nothing sealed for one
+// is ever accepted for another. The text is part of the key derivation: changing it loses what was sealed.
 type Purpose string
 
 const (

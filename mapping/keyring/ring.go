@@ -16,11 +16,12 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
-// ErrNotSealedByThisRing means that no key of the ring opens the value: another ring sealed it, or this one did for another
-// purpose or other associated data, or it was tampered with.
+// ErrNotSealedByThisRing means that no key of the ring opens the value: another ring sealed it, or this one
+// did for another purpose or other associated data, or it was tampered with.
 var ErrNotSealedByThisRing = errors.New("not sealed by this key ring, for this purpose, in this place")
 
-// Ring seals and opens. It is safe for concurrent use; its keys are derived when it is loaded, so both are cheap.
+// Ring seals and opens. It is safe for concurrent use; its keys are derived when it is loaded, so both are
+// cheap.
 type Ring struct {
 	seals   map[Purpose]tink.AEAD // of Seal and Open
 	cookies map[Purpose]tink.AEAD // of Codec
@@ -47,7 +48,8 @@ func newRing(secrets *keyset.Handle) (*Ring, error) {
 	if r.ids, err = fingerprints(deriver); err != nil {
 		return nil, err
 	}
-	r.prefix = binary.BigEndian.AppendUint32([]byte{cryptofmt.TinkStartByte}, secrets.KeysetInfo().GetPrimaryKeyId())
+	r.prefix = binary.BigEndian.AppendUint32([]byte{cryptofmt.TinkStartByte},
+		secrets.KeysetInfo().GetPrimaryKeyId())
 	return r, nil
 }
 
@@ -64,8 +66,8 @@ func deriveAEAD(deriver keyderivation.KeysetDeriver, label string) (tink.AEAD, e
 	return a, nil
 }
 
-// fingerprints returns one for each secret, that of the primary first. A fingerprint is a hash of a key that is derived for
-// nothing else: it tells nothing about the others.
+// fingerprints returns one for each secret, that of the primary first. A fingerprint is a hash of a key that
+// is derived for nothing else: it tells nothing about the others.
 func fingerprints(deriver keyderivation.KeysetDeriver) ([]string, error) {
 	handle, err := deriver.DeriveKeyset([]byte("vexa-sso/fingerprint"))
 	if err != nil {
@@ -85,7 +87,8 @@ func fingerprints(deriver keyderivation.KeysetDeriver) ([]string, error) {
 	return append(primary, older...), nil
 }
 
-// Seal encrypts plaintext for purpose p, in the place that associatedData names. It needs the same two to be opened.
+// Seal encrypts plaintext for purpose p, in the place that associatedData names. It needs the same two to be
+// opened.
 func (r *Ring) Seal(p Purpose, plaintext, associatedData []byte) ([]byte, error) {
 	return seal(r.seals, p, plaintext, associatedData)
 }
@@ -95,8 +98,8 @@ func (r *Ring) Open(p Purpose, sealed, associatedData []byte) ([]byte, error) {
 	return open(r.seals, p, sealed, associatedData)
 }
 
-// Stale says whether another key than the primary sealed a value: an older one of this ring, or one that it has not got. It does not
-// open the value.
+// Stale says whether another key than the primary sealed a value: an older one of this ring, or one that it
+// has not got. It does not open the value.
 func (r *Ring) Stale(sealed []byte) bool { return !bytes.HasPrefix(sealed, r.prefix) }
 
 // ID returns the fingerprint of the primary key: 16 hexadecimal digits that are safe to log and to store.
@@ -105,8 +108,8 @@ func (r *Ring) ID() string { return r.ids[0] }
 // IDs returns the fingerprints of all keys, that of the primary first.
 func (r *Ring) IDs() []string { return append([]string(nil), r.ids...) }
 
-// Exposed says whether the file that the ring was loaded from may be read by every user of the machine, or changed by
-// others than its owner.
+// Exposed says whether the file that the ring was loaded from may be read by every user of the machine, or
+// changed by others than its owner.
 func (r *Ring) Exposed() bool { return r.exposed }
 
 func seal(keys map[Purpose]tink.AEAD, p Purpose, plaintext, associatedData []byte) ([]byte, error) {

@@ -12,8 +12,8 @@ const selectAccount = `SELECT id, provider, subject, kind, identity, status, rea
 
 func scanAccount(row scanner) (a mapping.Account, err error) {
 	var identity []byte
-	err = row.Scan(&a.ID, &a.Provider, &a.Subject, &a.Kind, &identity, &a.Status, &a.Reason, &a.VexaEmail, &a.VexaUserID,
-		&a.Intended, moment{&a.CreatedAt}, moment{&a.ProvenAt}, &a.Pinned)
+	err = row.Scan(&a.ID, &a.Provider, &a.Subject, &a.Kind, &identity, &a.Status, &a.Reason, &a.VexaEmail,
+		&a.VexaUserID, &a.Intended, moment{&a.CreatedAt}, moment{&a.ProvenAt}, &a.Pinned)
 	if err != nil {
 		return a, err
 	}

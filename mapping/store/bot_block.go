@@ -11,7 +11,8 @@ const selectBotBlock = `SELECT vexa_user_id, vexa_email, account_id, state, form
 
 func scanBotBlock(row scanner) (b mapping.BotBlock, err error) {
 	var former sql.NullInt64
-	err = row.Scan(&b.VexaUserID, &b.VexaEmail, &b.AccountID, &b.State, &former, &b.ForeignTokens, moment{&b.Since}, &b.Attempts, moment{&b.RetryAt})
+	err = row.Scan(&b.VexaUserID, &b.VexaEmail, &b.AccountID, &b.State, &former, &b.ForeignTokens,
+		moment{&b.Since}, &b.Attempts, moment{&b.RetryAt})
 	if former.Valid {
 		b.FormerBots = new(int(former.Int64))
 	}

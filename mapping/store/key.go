@@ -5,8 +5,8 @@ import "vexa-sso/mapping"
 const selectKey = `SELECT id, account_id, vexa_user_id, scopes, state, vexa_token_id, sealed, created_at, expires_at, attempts, retry_at, revoked_at FROM keys `
 
 func scanKey(row scanner) (k mapping.Key, err error) {
-	err = row.Scan(&k.ID, &k.AccountID, &k.VexaUserID, &k.Scopes, &k.State, &k.VexaTokenID, &k.Sealed, moment{&k.CreatedAt},
-		moment{&k.ExpiresAt}, &k.Attempts, moment{&k.RetryAt}, moment{&k.RevokedAt})
+	err = row.Scan(&k.ID, &k.AccountID, &k.VexaUserID, &k.Scopes, &k.State, &k.VexaTokenID, &k.Sealed,
+		moment{&k.CreatedAt}, moment{&k.ExpiresAt}, &k.Attempts, moment{&k.RetryAt}, moment{&k.RevokedAt})
 	return k, err
 }
 

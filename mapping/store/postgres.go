@@ -57,7 +57,8 @@ func postgresConfig(key, address string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
 		// pgx blots out the password where it understands the address well enough to find it.
-		return nil, fmt.Errorf("%s is not the address of a PostgreSQL database: write postgres://<user>:<password>@<host>/<database>, with %%XX for special characters", key)
+		return nil, fmt.Errorf("%s is not the address of a PostgreSQL database: write "+
+			"postgres://<user>:<password>@<host>/<database>, with %%XX for special characters", key)
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // no prepared statements: a transaction pooler would mix them up
 	if config.RuntimeParams["application_name"] == "" {
@@ -98,7 +99,8 @@ func (e *postgresEngine) verdict(err error) verdict {
 		return verdictOfState(failure.Code)
 	}
 	_, network := errors.AsType[net.Error](err)
-	if network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) {
+	if network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) {
 		return unavailable
 	}
 	return wrong
@@ -115,7 +117,8 @@ func verdictOfState(state string) verdict {
 	case "25006", "25P03", "55P03": // read_only_sql_transaction (a standby), idle_in_transaction_session_timeout, lock_not_available
 		return unavailable
 	}
-	for _, class := range []string{"08", "28", "53", "57", "58", "XX"} { // connection, authorization, resources, operator, system, internal
+	// Connection, authorization, resources, operator, system, internal.
+	for _, class := range []string{"08", "28", "53", "57", "58", "XX"} {
 		if strings.HasPrefix(state, class) {
 			return unavailable
 		}
@@ -124,11 +127,13 @@ func verdictOfState(state string) verdict {
 }
 
 func (e *postgresEngine) migrator(options ...goose.ProviderOption) (*goose.Provider, error) {
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60), lock.WithUnlockTimeout(1, 5)) // look every second
+	// It looks every second.
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60), lock.WithUnlockTimeout(1, 5))
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectPostgres, e.direct, nil, append(options, goose.WithSessionLocker(locker))...)
+	return goose.NewProvider(goose.DialectPostgres, e.direct, nil,
+		append(options, goose.WithSessionLocker(locker))...)
 }
 
 func (e *postgresEngine) serialKey() string { return "BIGSERIAL PRIMARY KEY" }

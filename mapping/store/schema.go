@@ -21,7 +21,8 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	provider, err := s.engine.migrator(goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true))
+	provider, err := s.engine.migrator(goose.WithGoMigrations(steps...),
+		goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return err
 	}
@@ -31,7 +32,8 @@ func (s *Store) migrate(ctx context.Context) error {
 		return err
 	}
 	if have > want {
-		return fmt.Errorf("they have version %d and this program knows %d: a newer vexa-sso has used this store; run that one, or restore a backup from before", have, want)
+		return fmt.Errorf("they have version %d and this program knows %d: a newer vexa-sso has used this store; "+
+			"run that one, or restore a backup from before", have, want)
 	}
 	if have == want {
 		return nil
@@ -61,13 +63,16 @@ func readMigrations(serialKey string) ([]*goose.Migration, error) {
 		if err != nil {
 			return nil, err
 		}
-		steps = append(steps, migration(version, strings.ReplaceAll(string(text), "{{serial key}}", serialKey)))
+		steps = append(steps, migration(version,
+			strings.ReplaceAll(string(text), "{{serial key}}", serialKey)))
 	}
 	return steps, nil
 }
 
 func migration(version int64, text string) *goose.Migration {
-	up := func(ctx context.Context, transaction *sql.Tx) error { return runOnce(ctx, transaction, version, text) }
+	up := func(ctx context.Context, transaction *sql.Tx) error {
+		return runOnce(ctx, transaction, version, text)
+	}
 	return goose.NewGoMigration(version, &goose.GoFunc{RunTx: up}, nil)
 }
 

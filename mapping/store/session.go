@@ -82,8 +82,7 @@ func (s *Store) TouchSessions(ctx context.Context, seen map[string]time.Time) er
 	return nil
 }
 
-// touchBatch is how many sessions one statement touches: SQLite and PostgreSQL take at least 32,000
-// parameters.
+// touchBatch is how many sessions one statement touches: SQLite and PostgreSQL take at least 32,000 parameters.
 const touchBatch = 1000
 
 func (t *tx) touch(ids []string, seen map[string]time.Time) error {

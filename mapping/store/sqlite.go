@@ -73,7 +73,8 @@ func openSQLite(ctx context.Context, path string, patience limits) (engine, erro
 func (e *sqliteEngine) claim(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return fmt.Errorf("opening the SQLite store: %w: store.url has to name a file in a directory that vexa-sso may write to", err)
+		return fmt.Errorf("opening the SQLite store: %w: "+
+			"store.url has to name a file in a directory that vexa-sso may write to", err)
 	}
 	defer f.Close()
 	if e.file, err = f.Stat(); err != nil {
@@ -116,7 +117,8 @@ func (e *sqliteEngine) verdict(err error) verdict {
 		return orphan
 	}
 	switch failure.Code() & 0xff {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT,
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+		sqlite3.SQLITE_INTERRUPT,
 		sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL:
 		return unavailable
 	}

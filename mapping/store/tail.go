@@ -24,7 +24,8 @@ func (s *Store) follow(ctx context.Context, place int64) {
 			return
 		}
 		if s.contact.lost(err) {
-			s.log.Warn("store does not answer; served from memory until the grace is over, will be retried", "error", err)
+			s.log.Warn("store does not answer; served from memory until the grace is over, will be retried",
+				"error", err)
 			retry = firstRetry
 		}
 		select {
@@ -80,15 +81,22 @@ func (s *Store) catchUp(ctx context.Context, conn *sql.Conn, place *int64) error
 			return err
 		}
 		watch := newStopwatch(ctx)
-		t := &tx{store: s, watch: watch, patience: limits{read: s.patience.tail, list: s.patience.tail}, rows: conn}
+		t := &tx{
+			store: s, watch: watch, rows: conn,
+			patience: limits{read: s.patience.tail, list: s.patience.tail},
+		}
 		entries, next, rest, missed, err := t.readLog(*place)
 		watch.stop()
 		if err != nil {
 			return err
 		}
 		if missed {
-			s.log.Warn("entries of the log of revocations are missing; everything cached was dropped", "after", *place, "until", next)
-			s.subscribers.tell(mapping.Revocation{Seq: next, At: begun, Kind: mapping.RevokeEverything, Reason: "entries of the log are missing"})
+			s.log.Warn("entries of the log of revocations are missing; everything cached was dropped",
+				"after", *place, "until", next)
+			s.subscribers.tell(mapping.Revocation{
+				Seq: next, At: begun, Kind: mapping.RevokeEverything,
+				Reason: "entries of the log are missing",
+			})
 		}
 		for _, r := range entries {
 			s.subscribers.tell(r)

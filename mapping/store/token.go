@@ -13,7 +13,8 @@ import (
 const selectToken = `SELECT id, account_id, kind, client, name, scopes, created_at, expires_at, used_at, used_from FROM tokens `
 
 func scanToken(row scanner) (t mapping.Token, err error) {
-	err = row.Scan(&t.ID, &t.AccountID, &t.Kind, &t.Client, &t.Name, &t.Scopes, moment{&t.CreatedAt}, moment{&t.ExpiresAt}, moment{&t.UsedAt}, &t.UsedFrom)
+	err = row.Scan(&t.ID, &t.AccountID, &t.Kind, &t.Client, &t.Name, &t.Scopes, moment{&t.CreatedAt},
+		moment{&t.ExpiresAt}, moment{&t.UsedAt}, &t.UsedFrom)
 	return t, err
 }
 

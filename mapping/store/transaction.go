@@ -32,7 +32,8 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 
 // read runs fn in a transaction that sees one state of the store and changes nothing.
 func (s *Store) read(ctx context.Context, fn func(*tx) error) error {
-	return s.transact(ctx, s.engine.readers(), &sql.TxOptions{Isolation: sql.LevelSerializable, ReadOnly: true},
+	return s.transact(ctx, s.engine.readers(),
+		&sql.TxOptions{Isolation: sql.LevelSerializable, ReadOnly: true},
 		s.patience, fn)
 }
 
@@ -47,7 +48,9 @@ func (s *Store) ask(ctx context.Context, queries func(*tx) error) error {
 	return queries(t)
 }
 
-func (s *Store) transact(ctx context.Context, db *sql.DB, options *sql.TxOptions, patience limits, fn func(*tx) error) error {
+func (s *Store) transact(
+	ctx context.Context, db *sql.DB, options *sql.TxOptions, patience limits, fn func(*tx) error,
+) error {
 	for attempt := 0; ; attempt++ {
 		lostRace, err := s.attempt(ctx, db, options, patience, fn)
 		if !lostRace || attempt == maxAttempts || !pause(ctx, attempt) {
@@ -75,7 +78,9 @@ func pause(ctx context.Context, attempt int) bool {
 }
 
 // attempt runs fn in one transaction, once. lostRace says that it may be run again.
-func (s *Store) attempt(ctx context.Context, db *sql.DB, options *sql.TxOptions, patience limits, fn func(*tx) error) (lostRace bool, err error) {
+func (s *Store) attempt(
+	ctx context.Context, db *sql.DB, options *sql.TxOptions, patience limits, fn func(*tx) error,
+) (lostRace bool, err error) {
 	watch := newStopwatch(ctx)
 	defer watch.stop()
 	t := &tx{store: s, watch: watch, patience: patience}
@@ -190,7 +195,9 @@ func many[T any](t *tx, doing string, scan func(scanner) (T, error), query strin
 	return collect(t, t.patience.list, doing, scan, query, args)
 }
 
-func collect[T any](t *tx, limit time.Duration, doing string, scan func(scanner) (T, error), query string, args []any) (found []T, err error) {
+func collect[T any](
+	t *tx, limit time.Duration, doing string, scan func(scanner) (T, error), query string, args []any,
+) (found []T, err error) {
 	if t.broken != nil {
 		return nil, t.broken
 	}

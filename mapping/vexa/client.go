@@ -37,11 +37,17 @@ func (c Config) Check() error {
 	var errs []error
 	for _, at := range []struct{ key, value string }{{"gateway_url", c.GatewayURL}, {"admin_url", c.AdminURL}} {
 		if !usableURL(at.value) {
-			errs = append(errs, &ConfigError{at.key, "not an http or https address without query", "write it as http://host:port"})
+			errs = append(errs, &ConfigError{
+				at.key, "not an http or https address without query",
+				"write it as http://host:port",
+			})
 		}
 	}
 	if !usableToken(c.AdminToken) {
-		errs = append(errs, &ConfigError{"admin_token", "empty, or not plain ASCII without blanks", "set it to the ADMIN_API_TOKEN of the deployment"})
+		errs = append(errs, &ConfigError{
+			"admin_token", "empty, or not plain ASCII without blanks",
+			"set it to the ADMIN_API_TOKEN of the deployment",
+		})
 	}
 	switch c.Generation {
 	case "", "auto", Gen012, Gen010:
@@ -53,10 +59,12 @@ func (c Config) Check() error {
 
 func usableURL(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil &&
+		u.RawQuery == "" && u.Fragment == ""
 }
 
-// usableToken refuses what Vexa answers with a 500 (non-ASCII) or a 403 that nobody understands (a trailing blank).
+// usableToken refuses what Vexa answers with a 500 (non-ASCII) or a 403 that nobody understands (a trailing
+// blank).
 func usableToken(s string) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
@@ -97,7 +105,8 @@ func New(cfg Config) (*Client, error) {
 		configured: configured,
 		timeout:    callTimeout,
 		http: &http.Client{
-			// No Proxy: the admin token goes to the configured host and nowhere else, whatever the environment says.
+			// No Proxy: the admin token goes to the configured host and nowhere else, whatever the
+			// environment says.
 			Transport: &http.Transport{
 				DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
 				TLSHandshakeTimeout: connectTimeout,
@@ -133,10 +142,14 @@ type answer struct {
 
 // adminCall is a call to the Admin API. path is escaped.
 func (c *Client) adminCall(op, method, path string, body any) call {
-	return call{op: op, method: method, url: c.admin + path, body: body, header: "X-Admin-API-Key", secret: c.token}
+	return call{
+		op: op, method: method, url: c.admin + path, body: body, header: "X-Admin-API-Key",
+		secret: c.token,
+	}
 }
 
-// do makes the call. Every request is built anew from our own values: nothing of a caller's ever travels along.
+// do makes the call. Every request is built anew from our own values: nothing of a caller's ever travels
+// along.
 func (c *Client) do(ctx context.Context, what call) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -144,7 +157,9 @@ func (c *Client) do(ctx context.Context, what call) (answer, error) {
 
 	// Sent is what may have reached Vexa: from the moment that there is a connection to write on.
 	var connected atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		connected.Store(true)
+	}})
 	req, err := what.request(ctx)
 	if err != nil {
 		fail.Err = err
@@ -231,8 +246,8 @@ func (a answer) refusal(op string) *Error {
 // vexaKey is any Vexa API token.
 var vexaKey = regexp.MustCompile(`vxa_[0-9A-Za-z_-]+`)
 
-// detail returns the "detail" of a Vexa error when it is a sentence; lists of validation errors repeat what was sent. Whatever
-// answers may repeat what it was shown: secrets are blotted out (S2).
+// detail returns the "detail" of a Vexa error when it is a sentence; lists of validation errors repeat what
+// was sent. Whatever answers may repeat what it was shown: secrets are blotted out (S2).
 func (a answer) detail() string {
 	var said struct {
 		Detail any `json:"detail"`
@@ -255,7 +270,10 @@ func (a answer) detail() string {
 func (a answer) decode(op string, into any) error {
 	if err := json.Unmarshal(a.body, into); err != nil {
 		// Not the decoder's words: they may quote the answer, which may carry a secret.
-		return &Error{Op: op, Kind: ErrNotAdminAPI, Status: a.status, Err: errors.New("the answer does not parse"), sent: true}
+		return &Error{
+			Op: op, Kind: ErrNotAdminAPI, Status: a.status,
+			Err: errors.New("the answer does not parse"), sent: true,
+		}
 	}
 	return nil
 }

@@ -26,12 +26,13 @@ var (
 	// ErrEmail: the address cannot be a Vexa user's, or cannot be looked up there.
 	ErrEmail = errors.New("not an address that Vexa can look up")
 
-	// ErrKeyRefused: the gateway says that a key is not good. Before 0.12 it also says so when its own authentication is down.
+	// ErrKeyRefused: the gateway says that a key is not good. Before 0.12 it also says so when its own
+	// authentication is down.
 	ErrKeyRefused = errors.New("the gateway refuses the key")
 )
 
-// Error is a call to Vexa that failed. It matches one of the named errors, carries neither secrets nor addresses of people, and
-// knows what the wire said.
+// Error is a call to Vexa that failed. It matches one of the named errors, carries neither secrets nor
+// addresses of people, and knows what the wire said.
 type Error struct {
 	Op         string        // what was being done: "mint token"
 	Kind       error         // one of the named errors
@@ -60,8 +61,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() []error { return []error{e.Kind, e.Err} }
 
-// Uncertain says whether the call that failed with err may have been carried out all the same: the request was sent, and no
-// answer says that nothing was done. Only then must the caller find out, rather than simply try again.
+// Uncertain says whether the call that failed with err may have been carried out all the same: the request
+// was sent, and no answer says that nothing was done. Only then must the caller find out, rather than simply
+// try again.
 func Uncertain(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) {

@@ -20,8 +20,9 @@ type finding struct {
 	admin      bool // what answers at the admin address proved to be a Vexa Admin API, and no call failed since
 }
 
-// Generation returns which generation of Vexa this is, Gen012 or Gen010. It asks once and remembers: later calls return at once,
-// whatever is down. Before the first success it asks the Admin API, else the gateway, and returns their error when neither says.
+// Generation returns which generation of Vexa this is, Gen012 or Gen010. It asks once and remembers: later
+// calls return at once, whatever is down. Before the first success it asks the Admin API, else the gateway,
+// and returns their error when neither says.
 func (c *Client) Generation(ctx context.Context) (string, error) {
 	if c.configured != "" {
 		return c.configured, nil
@@ -41,8 +42,8 @@ func (c *Client) Generation(ctx context.Context) (string, error) {
 	return generation, nil
 }
 
-// identify makes sure that what answers at the admin address is a Vexa Admin API, and which one. It asks again after any call
-// has failed: Vexa may have been upgraded or the address pointed elsewhere in between.
+// identify makes sure that what answers at the admin address is a Vexa Admin API, and which one. It asks
+// again after any call has failed: Vexa may have been upgraded or the address pointed elsewhere in between.
 func (c *Client) identify(ctx context.Context) (finding, error) {
 	if found := c.found.Load(); found != nil && found.admin {
 		return *found, nil
@@ -77,8 +78,8 @@ func (c *Client) failed(err error) error {
 // nobody is an address that no user has: looking it up proves that an Admin API answers, and takes our token.
 const nobody = "nobody@vexa-sso.invalid"
 
-// askAdmin asks the Admin API. The generations differ in the list of users, which only 0.10 has; that alone would be easily
-// mistaken, so the look-up of a user must work as well.
+// askAdmin asks the Admin API. The generations differ in the list of users, which only 0.10 has; that alone
+// would be easily mistaken, so the look-up of a user must work as well.
 func (c *Client) askAdmin(ctx context.Context) (string, error) {
 	const op = "identify the Admin API"
 	got, err := c.do(ctx, c.adminCall(op, http.MethodGet, "/admin/users?limit=1", nil))
@@ -117,8 +118,12 @@ func (c *Client) askGateway(ctx context.Context) (string, error) {
 	var hello struct {
 		Message string `json:"message"`
 	}
-	if got.status == http.StatusOK && json.Unmarshal(got.body, &hello) == nil && strings.Contains(hello.Message, "Vexa API Gateway") {
+	if got.status == http.StatusOK && json.Unmarshal(got.body, &hello) == nil &&
+		strings.Contains(hello.Message, "Vexa API Gateway") {
 		return Gen010, nil
 	}
-	return "", &Error{Op: op, Kind: ErrUnavailable, Status: got.status, Err: errors.New("what answers is not a Vexa gateway"), sent: true}
+	return "", &Error{
+		Op: op, Kind: ErrUnavailable, Status: got.status,
+		Err: errors.New("what answers is not a Vexa gateway"), sent: true,
+	}
 }

@@ -21,8 +21,8 @@ type Route struct {
 	WebSocket bool // an upgrade to a WebSocket
 }
 
-// row is one line of a table. Its path is a list of segments; "{name}" stands for any one segment, a last "{rest...}" for any
-// number of them, also none.
+// row is one line of a table. Its path is a list of segments; "{name}" stands for any one segment, a last
+// "{rest...}" for any number of them, also none.
 type row struct {
 	methods string // "" for all, else the methods, each between blanks: " GET DELETE "
 	route   Route
@@ -62,9 +62,9 @@ func webSocket(rows []row) []row {
 	return rows
 }
 
-// shared are the routes that both generations have, with the scopes that 0.12 requires: they are our policy in front of either,
-// also where 0.10 checks nothing. A row without a method stands for all of them, so that one which Vexa adds tomorrow is
-// guarded like its path. The first row that matches counts.
+// shared are the routes that both generations have, with the scopes that 0.12 requires: they are our policy
+// in front of either, also where 0.10 checks nothing. A row without a method stands for all of them, so that
+// one which Vexa adds tomorrow is guarded like its path. The first row that matches counts.
 func shared() [][]row {
 	return [][]row{
 		needs(nil, "GET /auth/me"),
@@ -100,8 +100,8 @@ func rows012() [][]row {
 	}, shared()...)
 }
 
-// rows010 adds what only 0.10 has. It checks no scope on most of it, and not even a key on POST /api/chat; the scopes are those
-// of the routes that took their place.
+// rows010 adds what only 0.10 has. It checks no scope on most of it, and not even a key on POST /api/chat;
+// the scopes are those of the routes that took their place.
 func rows010() [][]row {
 	return append(shared(),
 		stream(needs(scopeRead, "POST /api/chat")),
@@ -184,9 +184,10 @@ func (t *Table) Lines() []Line {
 	return lines
 }
 
-// Lookup returns the route that a request takes. path must be canonical and decoded, as in URL.Path; a slash at its end makes no
-// difference, since the gateway redirects there. HEAD counts as GET. OPTIONS is a method like any other: what reaches the table
-// is not a preflight, those carry no credentials. ok is false when the table has no such route, and always when Hidden(path).
+// Lookup returns the route that a request takes. path must be canonical and decoded, as in URL.Path; a slash
+// at its end makes no difference, since the gateway redirects there. HEAD counts as GET. OPTIONS is a method
+// like any other: what reaches the table is not a preflight, those carry no credentials. ok is false when the
+// table has no such route, and always when Hidden(path).
 //
 // It allocates nothing.
 func (t *Table) Lookup(method, path string) (route Route, ok bool) {
@@ -235,8 +236,8 @@ func (e *entry) matches(path string, more bool) bool {
 	return e.rest || !more
 }
 
-// Hidden says whether a path is never forwarded, whatever its method (S4): one with a segment admin or internal, in any case, and
-// the gateway's own documentation.
+// Hidden says whether a path is never forwarded, whatever its method (S4): one with a segment admin or
+// internal, in any case, and the gateway's own documentation.
 func Hidden(path string) bool {
 	switch strings.TrimSuffix(path, "/") {
 	case "/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect":

@@ -41,28 +41,36 @@ func (w wireToken) token() Token {
 		t.Name = *w.Name
 	}
 	if w.ExpiresAt != nil {
-		// Naive UTC. One that does not parse counts as never: nothing is ever decided in favour of a key by it.
+		// Naive UTC. One that does not parse counts as never: nothing is ever decided in favour of a key by
+		// it.
 		t.ExpiresAt, _ = time.Parse("2006-01-02T15:04:05.999999999", strings.TrimSuffix(*w.ExpiresAt, "Z"))
 	}
 	return t
 }
 
-// Mint makes a token for the user, in query form, the only one that both generations honour. expiresIn is rounded up to whole
-// seconds and must be positive: Vexa takes 0 as never. The caller must compare Scopes with what was asked.
+// Mint makes a token for the user, in query form, the only one that both generations honour. expiresIn is
+// rounded up to whole seconds and must be positive: Vexa takes 0 as never. The caller must compare Scopes
+// with what was asked.
 //
 // After an error for which Uncertain holds there may be a token of that name.
-func (c *Client) Mint(ctx context.Context, userID int64, scopes []string, name string, expiresIn time.Duration) (Minted, error) {
+func (c *Client) Mint(
+	ctx context.Context, userID int64, scopes []string, name string, expiresIn time.Duration,
+) (Minted, error) {
 	const op = "mint token"
 	seconds := int64((expiresIn + time.Second - 1) / time.Second)
 	if seconds <= 0 || len(scopes) == 0 || name == "" {
-		return Minted{}, &Error{Op: op, Kind: ErrRefused, Err: errors.New("scopes, a name and a lifetime are required")}
+		return Minted{}, &Error{
+			Op: op, Kind: ErrRefused,
+			Err: errors.New("scopes, a name and a lifetime are required"),
+		}
 	}
 	query := url.Values{
 		"scopes":     {strings.Join(scopes, ",")},
 		"name":       {name},
 		"expires_in": {strconv.FormatInt(seconds, 10)},
 	}
-	got, err := c.do(ctx, c.adminCall(op, http.MethodPost, fmt.Sprintf("/admin/users/%d/tokens?%s", userID, query.Encode()), nil))
+	got, err := c.do(ctx, c.adminCall(op, http.MethodPost,
+		fmt.Sprintf("/admin/users/%d/tokens?%s", userID, query.Encode()), nil))
 	if err != nil {
 		return Minted{}, c.failed(err)
 	}
@@ -82,8 +90,8 @@ func (c *Client) Mint(ctx context.Context, userID int64, scopes []string, name s
 	return Minted{Token: wire.token(), Secret: wire.Secret}, nil
 }
 
-// Tokens lists the user's tokens, whoever minted them, or returns ErrUserNotFound. A nil error means that a Vexa Admin API gave
-// the whole list.
+// Tokens lists the user's tokens, whoever minted them, or returns ErrUserNotFound. A nil error means that a
+// Vexa Admin API gave the whole list.
 func (c *Client) Tokens(ctx context.Context, userID int64) ([]Token, error) {
 	list, moved, err := c.tokens(ctx, userID)
 	if moved {
@@ -93,7 +101,8 @@ func (c *Client) Tokens(ctx context.Context, userID int64) ([]Token, error) {
 	return list, err
 }
 
-// tokens lists them as the generation that we found does it. moved is true when the answer was that of the other one.
+// tokens lists them as the generation that we found does it. moved is true when the answer was that of the
+// other one.
 func (c *Client) tokens(ctx context.Context, userID int64) (list []Token, moved bool, err error) {
 	const op = "list tokens"
 	found, err := c.identify(ctx)
@@ -106,7 +115,8 @@ func (c *Client) tokens(ctx context.Context, userID int64) (list []Token, moved 
 			ID     int64        `json:"id"`
 			Tokens *[]wireToken `json:"api_tokens"`
 		}
-		got, err := c.list(ctx, c.adminCall(op, http.MethodGet, fmt.Sprintf("/admin/users/%d", userID), nil), &user)
+		got, err := c.list(ctx, c.adminCall(op, http.MethodGet, fmt.Sprintf("/admin/users/%d", userID), nil),
+			&user)
 		if err != nil {
 			return nil, false, err
 		}
@@ -115,7 +125,8 @@ func (c *Client) tokens(ctx context.Context, userID int64) (list []Token, moved 
 		}
 		wire = *user.Tokens
 	} else {
-		got, err := c.list(ctx, c.adminCall(op, http.MethodGet, fmt.Sprintf("/admin/users/%d/tokens", userID), nil), &wire)
+		got, err := c.list(ctx, c.adminCall(op, http.MethodGet, fmt.Sprintf("/admin/users/%d/tokens", userID),
+			nil), &wire)
 		if err != nil {
 			return nil, got.status == http.StatusMethodNotAllowed, err
 		}
@@ -144,8 +155,8 @@ func (c *Client) list(ctx context.Context, what call, into any) (answer, error) 
 	return got, nil
 }
 
-// DeleteToken deletes a token. It returns nil only when the token is gone: Vexa said 204, or what we know to be its Admin API
-// said that there is no such token. A 404 of anything else confirms nothing (S5).
+// DeleteToken deletes a token. It returns nil only when the token is gone: Vexa said 204, or what we know to
+// be its Admin API said that there is no such token. A 404 of anything else confirms nothing (S5).
 func (c *Client) DeleteToken(ctx context.Context, id int64) error {
 	const op = "delete token"
 	if _, err := c.identify(ctx); err != nil {

@@ -27,13 +27,14 @@ const (
 	Unclear                 // an attempt of ours got no clear answer, then the user was there: ours, or made by somebody else just then
 )
 
-// NormalEmail is the one form in which an address is sent to Vexa and compared: trimmed, lower-cased, Unicode form C.
+// NormalEmail is the one form in which an address is sent to Vexa and compared: trimmed, lower-cased, Unicode
+// form C.
 func NormalEmail(email string) string {
 	return norm.NFC.String(strings.ToLower(strings.TrimSpace(email)))
 }
 
-// FindUser returns the user with exactly this address (in NormalEmail's form), or ErrUserNotFound. ErrEmail: Vexa cannot look
-// the address up.
+// FindUser returns the user with exactly this address (in NormalEmail's form), or ErrUserNotFound. ErrEmail:
+// Vexa cannot look the address up.
 func (c *Client) FindUser(ctx context.Context, email string) (User, error) {
 	const op = "find user"
 	email, err := lookupEmail(op, email)
@@ -48,9 +49,9 @@ func (c *Client) User(ctx context.Context, id int64) (User, error) {
 	return c.user(ctx, c.adminCall("read user", http.MethodGet, fmt.Sprintf("/admin/users/%d", id), nil))
 }
 
-// CreateUser creates the user with this address, or returns the one that there is, unchanged, and says which. bots is
-// max_concurrent_bots of a new user; nil leaves it to Vexa. name has at most 100 characters and no NUL, which are a 500 there, or
-// is empty. Vexa answers simultaneous creates of one address with a 500 to
+// CreateUser creates the user with this address, or returns the one that there is, unchanged, and says which.
+// bots is max_concurrent_bots of a new user; nil leaves it to Vexa. name has at most 100 characters and no
+// NUL, which are a 500 there, or is empty. Vexa answers simultaneous creates of one address with a 500 to
 // some: we ask once more before giving up.
 func (c *Client) CreateUser(ctx context.Context, email, name string, bots *int) (User, Made, error) {
 	const op = "create user"
@@ -97,7 +98,8 @@ func (c *Client) SetMaxBots(ctx context.Context, id int64, bots int) error {
 	body := struct {
 		Bots int `json:"max_concurrent_bots"`
 	}{bots}
-	_, err := c.user(ctx, c.adminCall("set max_concurrent_bots", http.MethodPatch, fmt.Sprintf("/admin/users/%d", id), body))
+	_, err := c.user(ctx, c.adminCall("set max_concurrent_bots", http.MethodPatch,
+		fmt.Sprintf("/admin/users/%d", id), body))
 	return err
 }
 
@@ -128,12 +130,14 @@ func (a answer) decodeUser(op string, into *User) error {
 	return nil
 }
 
-// lookupEmail returns the address in the form that is sent, or ErrEmail where Vexa has no way to look it up: its route ends at a
-// slash, and a NUL is a 500.
+// lookupEmail returns the address in the form that is sent, or ErrEmail where Vexa has no way to look it up:
+// its route ends at a slash, and a NUL is a 500.
 func lookupEmail(op, email string) (string, error) {
 	email = NormalEmail(email)
 	at := strings.IndexByte(email, '@')
-	if at <= 0 || at == len(email)-1 || len(email) > 254 || strings.ContainsFunc(email, func(r rune) bool { return r <= ' ' || r == '/' || r == '\\' || r == 0x7f }) {
+	if at <= 0 || at == len(email)-1 || len(email) > 254 || strings.ContainsFunc(email, func(r rune) bool {
+		return r <= ' ' || r == '/' || r == '\\' || r == 0x7f
+	}) {
 		return "", &Error{Op: op, Kind: ErrEmail}
 	}
 	return email, nil

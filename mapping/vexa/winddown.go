@@ -31,8 +31,9 @@ func (w WoundDown) Done() (done []string) {
 	return done
 }
 
-// WindDown ends what goes on at Vexa in the name of a key's user, through the gateway, like the user would: running bots are
-// stopped, the webhook and the calendars that would send others are taken away. What the generation does not have is no loss.
+// WindDown ends what goes on at Vexa in the name of a key's user, through the gateway, like the user would:
+// running bots are stopped, the webhook and the calendars that would send others are taken away. What the
+// generation does not have is no loss.
 func (c *Client) WindDown(ctx context.Context, key string) WoundDown {
 	w := &windDown{client: c, key: key}
 	for _, end := range []struct {
@@ -57,7 +58,11 @@ var errAbsent = errors.New("there is none")
 
 // ask makes a call with the user's key and reads the answer into into, unless that is nil.
 func (w *windDown) ask(ctx context.Context, method, path string, body, into any) error {
-	got, err := w.client.do(ctx, call{op: method + " as the user", method: method, url: w.client.gateway + path, body: body, header: "X-API-Key", secret: w.key})
+	got, err := w.client.do(ctx,
+		call{
+			op: method + " as the user", method: method, url: w.client.gateway + path, body: body,
+			header: "X-API-Key", secret: w.key,
+		})
 	switch {
 	case err != nil:
 		return err
@@ -82,7 +87,8 @@ func (w *windDown) stopBots(ctx context.Context) error {
 		return err
 	}
 	for _, bot := range status.Running {
-		err := w.ask(ctx, http.MethodDelete, "/bots/"+url.PathEscape(bot.Platform)+"/"+url.PathEscape(bot.NativeID), nil, nil)
+		err := w.ask(ctx, http.MethodDelete,
+			"/bots/"+url.PathEscape(bot.Platform)+"/"+url.PathEscape(bot.NativeID), nil, nil)
 		if err != nil && !errors.Is(err, errAbsent) {
 			return fmt.Errorf("one did not stop: %w", err)
 		}
@@ -108,7 +114,8 @@ func (w *windDown) clearWebhook(ctx context.Context) error {
 			URL string `json:"webhook_url"`
 		} `json:"data"`
 	}
-	if err := w.ask(ctx, http.MethodPut, "/user/webhook", map[string]string{"webhook_url": ""}, &user); err != nil {
+	if err := w.ask(ctx, http.MethodPut, "/user/webhook", map[string]string{"webhook_url": ""},
+		&user); err != nil {
 		return err
 	}
 	if user.Data.URL != "" {
@@ -155,7 +162,8 @@ func (w *windDown) clearCalendar(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.ask(ctx, http.MethodPut, "/user/calendar", map[string]string{"ics_url": ""}, &calendar); err != nil {
+	if err := w.ask(ctx, http.MethodPut, "/user/calendar", map[string]string{"ics_url": ""},
+		&calendar); err != nil {
 		return err
 	}
 	if calendar.Set {
