@@ -119,7 +119,7 @@ func (w *windDown) clearWebhook(ctx context.Context) error {
 		return err
 	}
 	if user.Data.URL != "" {
-		return errors.New("Vexa has it still")
+		return errors.New("it is still there, says Vexa")
 	}
 	w.Webhook = true
 	return nil
@@ -167,7 +167,7 @@ func (w *windDown) clearCalendar(ctx context.Context) error {
 		return err
 	}
 	if calendar.Set {
-		return errors.New("Vexa has it still")
+		return errors.New("it is still there, says Vexa")
 	}
 	w.Calendars++
 	return nil
