@@ -21,8 +21,8 @@ import (
 	"vexa-sso/proxy/tokens"
 )
 
-// check reports every setting that would not work or would not be safe, and completes what follows from others: redirect
-// URLs, the key ring, the compiled rules.
+// check reports every setting that would not work or would not be safe, and completes what follows from
+// others: redirect URLs, the key ring, the compiled rules.
 func (l *loader) check(c *Config) {
 	l.checkInstance(c.Instance)
 	l.checkListeners(c)
@@ -59,15 +59,18 @@ func (l *loader) missing(key, value, remedy string) bool {
 	return true
 }
 
-// instanceName is short because it is part of the name of every key at Vexa, which has 100 characters and no colon to spare.
+// instanceName is short because it is part of the name of every key at Vexa, which has 100
+// characters and no colon to spare.
 var instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$`)
 
 func (l *loader) checkInstance(name string) {
-	if l.missing("instance", name, "name this installation: its keys at Vexa carry the name, and two installations must differ") {
+	if l.missing("instance", name,
+		"name this installation: its keys at Vexa carry the name, and two installations must differ") {
 		return
 	}
 	if !instanceName.MatchString(name) {
-		l.failKey("instance", fmt.Sprintf("%q cannot be part of a key's name", name), "use up to 32 letters, digits, dots, dashes and underscores")
+		l.failKey("instance", fmt.Sprintf("%q cannot be part of a key's name", name),
+			"use up to 32 letters, digits, dots, dashes and underscores")
 	}
 }
 
@@ -85,7 +88,8 @@ func (l *loader) checkAddress(key, address string) {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		l.failKey(key, fmt.Sprintf("%q is not an address to listen at", address), "write host:port, like 127.0.0.1:4180, or :4180 for all interfaces")
+		l.failKey(key, fmt.Sprintf("%q is not an address to listen at", address),
+			"write host:port, like 127.0.0.1:4180, or :4180 for all interfaces")
 	}
 }
 
@@ -101,21 +105,27 @@ func (l *loader) checkPublicURL(text string) {
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#"):
 		l.failKey("public_url", "has more than scheme, host and port", remedy)
 	case u.Path != "":
-		l.failKey("public_url", "has a path", "the bridge is at the root of its host: write "+u.Scheme+"://"+u.Host)
+		l.failKey("public_url", "has a path",
+			"the bridge is at the root of its host: write "+u.Scheme+"://"+u.Host)
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		l.failKey("public_url", "plain http would show sessions and tokens to the network", "write https://, and give tls its files or put a TLS terminator in front")
+		l.failKey("public_url", "plain http would show sessions and tokens to the network",
+			"write https://, and give tls its files or put a TLS terminator in front")
 	case u.Host != strings.ToLower(u.Host):
-		l.failKey("public_url", "has capitals in its host", "write it as browsers do: "+u.Scheme+"://"+strings.ToLower(u.Host))
+		l.failKey("public_url", "has capitals in its host",
+			"write it as browsers do: "+u.Scheme+"://"+strings.ToLower(u.Host))
 	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80":
-		l.failKey("public_url", "names the port that goes without saying", "write it as browsers do: "+u.Scheme+"://"+u.Hostname())
+		l.failKey("public_url", "names the port that goes without saying",
+			"write it as browsers do: "+u.Scheme+"://"+u.Hostname())
 	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > '~' }):
-		l.failKey("public_url", "has letters beyond ASCII in its host", "write it as browsers do, in its xn-- form")
+		l.failKey("public_url", "has letters beyond ASCII in its host",
+			"write it as browsers do, in its xn-- form")
 	}
 }
 
 func isLoopback(host string) bool {
 	address, err := netip.ParseAddr(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && address.Unmap().IsLoopback()
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") ||
+		err == nil && address.Unmap().IsLoopback()
 }
 
 func (l *loader) checkTLS(c *Config) {
@@ -124,29 +134,34 @@ func (l *loader) checkTLS(c *Config) {
 	case cert == "" && key == "":
 		return
 	case cert == "":
-		l.failKey("tls.cert_file", "is missing while there is a key_file", "give both, or none behind a TLS terminator")
+		l.failKey("tls.cert_file", "is missing while there is a key_file",
+			"give both, or none behind a TLS terminator")
 	case key == "":
-		l.failKey("tls.key_file", "is missing while there is a cert_file", "give both, or none behind a TLS terminator")
+		l.failKey("tls.key_file", "is missing while there is a cert_file",
+			"give both, or none behind a TLS terminator")
 	case strings.HasPrefix(c.PublicURL, "http:"):
 		l.failKey("tls", "the listener speaks TLS and public_url says http", "write https:// in public_url")
 	case !l.broken("tls"):
 		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
-			l.failKey("tls", "the certificate and its key cannot be used: "+err.Error(), "both are PEM and belong to each other, the leaf certificate first")
+			l.failKey("tls", "the certificate and its key cannot be used: "+err.Error(),
+				"both are PEM and belong to each other, the leaf certificate first")
 		}
 	}
 }
 
-// checkProxies keeps trusted_proxies from meaning the internet: who is trusted says from where a request came. A12: being
-// trusted lets nobody in, there is no setting that does.
+// checkProxies keeps trusted_proxies from meaning the internet: who is trusted says from where a request
+// came. A12: being trusted lets nobody in, there is no setting that does.
 func (l *loader) checkProxies(networks []string) {
 	for i, text := range networks {
 		key := fmt.Sprintf("trusted_proxies[%d]", i)
 		network, err := parseNetwork(text)
 		switch {
 		case err != nil || network.Addr().Is4In6():
-			l.failKey(key, fmt.Sprintf("%q is not a network", text), "write CIDR notation, like 10.0.0.0/8, or one address")
+			l.failKey(key, fmt.Sprintf("%q is not a network", text),
+				"write CIDR notation, like 10.0.0.0/8, or one address")
 		case network.Addr().Is4() && network.Bits() < 8 || network.Addr().Is6() && network.Bits() < 7:
-			l.failKey(key, fmt.Sprintf("%s lets strangers say from where they come", text), "list the networks of your own proxies")
+			l.failKey(key, fmt.Sprintf("%s lets strangers say from where they come", text),
+				"list the networks of your own proxies")
 		}
 	}
 }
@@ -162,9 +177,13 @@ func parseNetwork(text string) (netip.Prefix, error) {
 func (l *loader) checkOrigins(origins []string) {
 	for i, text := range origins {
 		u, err := url.Parse(text)
-		exact := err == nil && u.Host != "" && u.Hostname() != "" && text == strings.ToLower(u.Scheme+"://"+u.Host)
-		if !exact || strings.Contains(text, "*") || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
-			l.failKey(fmt.Sprintf("cors.origins[%d]", i), fmt.Sprintf("%q is not the origin of one site", text), "write scheme and host exactly as browsers send them, like https://app.acme.example")
+		exact := err == nil && u.Host != "" && u.Hostname() != "" &&
+			text == strings.ToLower(u.Scheme+"://"+u.Host)
+		if !exact || strings.Contains(text, "*") ||
+			u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+			l.failKey(fmt.Sprintf("cors.origins[%d]", i),
+				fmt.Sprintf("%q is not the origin of one site", text),
+				"write scheme and host exactly as browsers send them, like https://app.acme.example")
 		}
 	}
 }
@@ -182,13 +201,15 @@ func (l *loader) checkVexa(c *Config) {
 		}
 	}
 	if u, err := url.Parse(c.Vexa.GatewayURL); err == nil && strings.Trim(u.Path, "/") != "" {
-		l.failKey("vexa.gateway_url", "has a path, and the gateway's routes begin at the root", "write it as http://host:port")
+		l.failKey("vexa.gateway_url", "has a path, and the gateway's routes begin at the root",
+			"write it as http://host:port")
 	}
 }
 
 func (l *loader) checkProviders(c *Config) {
 	if len(c.Providers) == 0 {
-		l.failKey("providers", "there is no identity provider", "list at least one: name, type (okta, entra, oidc), client_id and where it is")
+		l.failKey("providers", "there is no identity provider",
+			"list at least one: name, type (okta, entra, oidc), client_id and where it is")
 	}
 	first := map[string]int{}
 	for i := range c.Providers {
@@ -198,7 +219,8 @@ func (l *loader) checkProviders(c *Config) {
 			l.adopt(key, problem)
 		}
 		if earlier, twice := first[p.Name]; twice && p.Name != "" {
-			l.failKey(key+".name", fmt.Sprintf("%s is the name of providers[%d] already", p.Name, earlier), "each provider needs a name of its own")
+			l.failKey(key+".name", fmt.Sprintf("%s is the name of providers[%d] already", p.Name, earlier),
+				"each provider needs a name of its own")
 			continue
 		}
 		first[p.Name] = i
@@ -208,7 +230,8 @@ func (l *loader) checkProviders(c *Config) {
 
 func (l *loader) checkRules(c *Config) {
 	if len(c.Rules) == 0 {
-		l.failKey("rules", "there are none, so nobody could use Vexa", "write at least one rule with a grant, here or in a rules_file")
+		l.failKey("rules", "there are none, so nobody could use Vexa",
+			"write at least one rule with a grant, here or in a rules_file")
 		return
 	}
 	rules, problems := rule.Compile(c.Rules)
@@ -231,7 +254,8 @@ func providerNames(providers []oidc.Config) []string {
 	return names
 }
 
-// adopt reports a problem that another package found in its settings below key. Where it is inside a text, it points there.
+// adopt reports a problem that another package found in its settings below key. Where it is
+// inside a text, it points there.
 func (l *loader) adopt(key string, found oidc.Problem) {
 	if found.Key != "" {
 		key = join(key, found.Key)
@@ -272,13 +296,18 @@ func (l *loader) checkTimes(c *Config) {
 		}
 	}
 	if d := c.Tokens.MaxLifetime; d > 0 && d < tokens.LeastTokenLifetime {
-		l.failKey("tokens.max_lifetime", fmt.Sprintf("%s is too short for any token", short(d)), "write "+short(tokens.LeastTokenLifetime)+" or more")
+		l.failKey("tokens.max_lifetime", fmt.Sprintf("%s is too short for any token", short(d)),
+			"write "+short(tokens.LeastTokenLifetime)+" or more")
 	}
 	if s.Idle > s.Lifetime {
-		l.failKey("session.idle", fmt.Sprintf("%s is longer than session.lifetime, %s", short(s.Idle), short(s.Lifetime)), "shorten it, or lengthen the lifetime")
+		l.failKey("session.idle",
+			fmt.Sprintf("%s is longer than session.lifetime, %s", short(s.Idle), short(s.Lifetime)),
+			"shorten it, or lengthen the lifetime")
 	}
 	if s.Renew >= s.Lifetime {
-		l.failKey("session.renew", fmt.Sprintf("%s is not shorter than session.lifetime, %s", short(s.Renew), short(s.Lifetime)), "shorten it: it is how often the provider is asked again")
+		l.failKey("session.renew",
+			fmt.Sprintf("%s is not shorter than session.lifetime, %s", short(s.Renew), short(s.Lifetime)),
+			"shorten it: it is how often the provider is asked again")
 	}
 }
 
@@ -287,7 +316,8 @@ const maxReplay = 16 << 20
 
 func (l *loader) checkLimits(c *Config) {
 	if c.Limits.BodyReplay > maxReplay {
-		l.failKey("limits.body_replay", "is more than 16MiB, and every request under way may take as much memory", "lower it")
+		l.failKey("limits.body_replay",
+			"is more than 16MiB, and every request under way may take as much memory", "lower it")
 	}
 	if c.Limits.StreamsPerAccount < 1 {
 		l.failKey("limits.streams_per_account", "leaves no stream to anybody", "write 1 or more")
@@ -297,7 +327,8 @@ func (l *loader) checkLimits(c *Config) {
 	}
 }
 
-// maxGrace bounds how long, while the store is away, a replica may serve somebody who was cut off elsewhere (S5).
+// maxGrace bounds how long, while the store is away, a replica may serve somebody who
+// was cut off elsewhere (S5).
 const maxGrace = 5 * time.Minute
 
 func (l *loader) checkStore(c *Config) {
@@ -316,20 +347,26 @@ func (l *loader) checkStore(c *Config) {
 	case !postgres:
 		l.failKey("store.notify_url", "is for PostgreSQL only", "delete it")
 	case !isPostgres(c.Store.NotifyURL):
-		l.failKey("store.notify_url", "is not a PostgreSQL URL", "write the direct address of the server that store.url reaches through a pooler")
+		l.failKey("store.notify_url", "is not a PostgreSQL URL",
+			"write the direct address of the server that store.url reaches through a pooler")
 	}
 	if c.Store.Grace < 0 || c.Store.Grace > maxGrace {
-		l.failKey("store.grace", fmt.Sprintf("%s is not between 0s and %s", short(c.Store.Grace), short(maxGrace)), "while the store is away, somebody cut off elsewhere keeps access for that long")
+		l.failKey("store.grace",
+			fmt.Sprintf("%s is not between 0s and %s", short(c.Store.Grace), short(maxGrace)),
+			"while the store is away, somebody cut off elsewhere keeps access for that long")
 	}
 }
 
 func isPostgres(text string) bool {
 	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") && u.Opaque == "" && u.Fragment == ""
+	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") &&
+		u.Opaque == "" && u.Fragment == ""
 }
 
 func (l *loader) checkKeyring(c *Config) {
-	if l.missing("keyring_file", c.KeyringFile, "make a key ring with `vexa-sso keyring generate`; without it nothing could be sealed") || l.broken("keyring_file") {
+	if l.missing("keyring_file", c.KeyringFile, "make a key ring with `vexa-sso keyring generate`; without "+
+		"it nothing could be sealed") ||
+		l.broken("keyring_file") {
 		return
 	}
 	ring, err := keyring.LoadFile(c.KeyringFile)

@@ -13,8 +13,8 @@ import (
 	"vexa-sso/proxy/caller"
 )
 
-// Config is one validated configuration: what [Load] returns can be served as it is. The settings of each part are declared
-// by the package that needs them.
+// Config is one validated configuration: what [Load] returns can be served as it is. The settings of each
+// part are declared by the package that needs them.
 type Config struct {
 	// Instance names our keys at Vexa: one instance never touches another's.
 	Instance string `yaml:"instance"`
@@ -35,8 +35,8 @@ type Config struct {
 	Rules     []rule.Rule `yaml:"rules"`
 	RulesFile string      `yaml:"rules_file"`
 
-	// AdoptExisting says when an identity may take over a Vexa user that was there before: trusted (its email is proven and
-	// in a trusted domain) or never.
+	// AdoptExisting says when an identity may take over a Vexa user that was there before: trusted (its email
+	// is proven and in a trusted domain) or never.
 	AdoptExisting string `yaml:"adopt_existing"`
 
 	// Suspend says how far every suspension reaches, whoever decides it.
@@ -50,11 +50,13 @@ type Config struct {
 	Ring    *keyring.Ring `yaml:"-"`
 	RuleSet *rule.Rules   `yaml:"-"`
 
-	// Files are the paths of all files that were read, sorted: when one of them changes, it is time to Load again.
+	// Files are the paths of all files that were read, sorted: when one of them changes,
+	// it is time to Load again.
 	Files []string `yaml:"-"`
 }
 
-// TLS is the certificate of the listener; with neither file it speaks plain http, behind something that terminates TLS.
+// TLS is the certificate of the listener; with neither file it speaks plain http, behind
+// something that terminates TLS.
 type TLS struct {
 	CertFile string `yaml:"cert_file"` // PEM, the leaf first
 	KeyFile  string `yaml:"key_file"`
@@ -84,9 +86,14 @@ func Default() *Config {
 		Log:     Log{Level: "info", Format: "json"},
 		Vexa:    vexa.Config{Generation: "auto"},
 		Config: proxy.Config{
-			Session: caller.SessionConfig{Idle: 8 * time.Hour, Lifetime: 24 * time.Hour, Renew: 15 * time.Minute},
-			Tokens:  caller.Tokens{MaxLifetime: 90 * 24 * time.Hour, MaxOffline: 24 * time.Hour, NativeKeys: caller.NativeKeysDeny},
-			Limits:  proxy.Limits{BodyReplay: 64 << 10, StreamsPerAccount: 20},
+			Session: caller.SessionConfig{
+				Idle: 8 * time.Hour, Lifetime: 24 * time.Hour, Renew: 15 * time.Minute,
+			},
+			Tokens: caller.Tokens{
+				MaxLifetime: 90 * 24 * time.Hour, MaxOffline: 24 * time.Hour,
+				NativeKeys: caller.NativeKeysDeny,
+			},
+			Limits: proxy.Limits{BodyReplay: 64 << 10, StreamsPerAccount: 20},
 		},
 		AdoptExisting: "trusted",
 		Audit:         Audit{Retention: 90 * 24 * time.Hour},

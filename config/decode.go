@@ -11,8 +11,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// decode gives v what the node says, by v's type, and reports every key that does not fit; it never stops at the first.
-// What a mapping does not name keeps its value, the default.
+// decode gives v what the node says, by v's type, and reports every key that does not fit; it never stops at
+// the first. What a mapping does not name keeps its value, the default.
 func (l *loader) decode(n *node, v reflect.Value, key string) {
 	l.nodes[key] = n
 	if v.Kind() == reflect.Interface { // somebody asks which keys there are
@@ -71,7 +71,8 @@ func (l *loader) decodeStruct(n *node, v reflect.Value, key string) {
 			continue
 		}
 		if e.value.kind == mappingKind {
-			e.value.at = e.at // the key is a better place to point at than whatever comes first in the mapping
+			// the key is a better place to point at than whatever comes first in the mapping
+			e.value.at = e.at
 		}
 		l.decode(e.value, v.FieldByIndex(f.index), path)
 		if strings.HasSuffix(f.name, "_file") && f.typ.Kind() == reflect.String {
@@ -80,7 +81,8 @@ func (l *loader) decodeStruct(n *node, v reflect.Value, key string) {
 	}
 }
 
-// openNamed makes the path in a key that ends in _file whole, and sees to it that the file is there and watched.
+// openNamed makes the path in a key that ends in _file whole, and sees to it that the
+// file is there and watched.
 func (l *loader) openNamed(v reflect.Value, n *node, key string) {
 	if v.String() == "" || l.broken(key) {
 		return
@@ -108,8 +110,8 @@ func find(known []field, name string) (field, bool) {
 	return field{}, false
 }
 
-// failUnknown reports a key that does not exist, and what was probably meant: a neighbour, or a key of the same name that
-// lives elsewhere.
+// failUnknown reports a key that does not exist, and what was probably meant: a neighbour, or a key of the
+// same name that lives elsewhere.
 func (l *loader) failUnknown(e entry, n *node, known []field, key string) {
 	names := make([]string, len(known))
 	for i, f := range known {
@@ -150,7 +152,8 @@ func (l *loader) want(n *node, k kind, key string) bool {
 	message, remedy := "", ""
 	switch k {
 	case scalarKind:
-		message, remedy = "takes one value", "write the value alone; between [ ] or { }, quote it if it has a colon"
+		message, remedy = "takes one value",
+			"write the value alone; between [ ] or { }, quote it if it has a colon"
 	case sequenceKind:
 		message, remedy = "takes a list", "write [a, b], or each on a line of its own after a dash"
 	default:

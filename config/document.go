@@ -14,7 +14,8 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Bounds of a document. The parser's time grows with the square of the nesting and of the keys in one mapping.
+// Bounds of a document. The parser's time grows with the square of the nesting and
+// of the keys in one mapping.
 const (
 	maxDocument = 256 << 10 // bytes
 	maxDepth    = 24
@@ -74,8 +75,8 @@ func (n *node) set(key string, value *node) {
 	n.entries = append(n.entries, entry{key, value.at, value})
 }
 
-// inside finds the place of a line and column of the text, both from 1, where the text stands in the document as it is:
-// not folded, not escaped, with nothing put in.
+// inside finds the place of a line and column of the text, both from 1, where the text stands in the document
+// as it is: not folded, not escaped, with nothing put in.
 func (n *node) inside(line, column int) (place, bool) {
 	want := strings.Split(n.text, "\n")
 	if line < 1 || line > len(want) {
@@ -106,14 +107,15 @@ func (n *node) inside(line, column int) (place, bool) {
 	return at, true
 }
 
-// parse reads one YAML document into a tree. It reports every duplicate key and everything of YAML that a configuration
-// has no use for; nil means that nothing could be made of the text.
+// parse reads one YAML document into a tree. It reports every duplicate key and everything of YAML that a
+// configuration has no use for; nil means that nothing could be made of the text.
 func (l *loader) parse(source string, text []byte) *node {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	start := place{source, 1, 1}
 	switch {
 	case len(text) > maxDocument:
-		l.fail(start, "", fmt.Sprintf("has more than %d KiB", maxDocument>>10), "keep it shorter; the rules can be in a rules_file of their own")
+		l.fail(start, "", fmt.Sprintf("has more than %d KiB", maxDocument>>10),
+			"keep it shorter; the rules can be in a rules_file of their own")
 		return nil
 	case !utf8.Valid(text):
 		l.fail(start, "", "is not UTF-8", "save it as UTF-8")
@@ -121,7 +123,8 @@ func (l *loader) parse(source string, text []byte) *node {
 	}
 	tokens := lexer.Tokenize(string(text))
 	if deep := tooDeep(tokens); deep != nil {
-		l.fail(place{source, deep.Position.Line, deep.Position.Column}, "", "is nested too deeply", "the settings have no need of it")
+		l.fail(place{source, deep.Position.Line, deep.Position.Column}, "", "is nested too deeply",
+			"the settings have no need of it")
 		return nil
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -138,14 +141,18 @@ func (l *loader) parse(source string, text []byte) *node {
 	if len(bodies) == 0 {
 		return &node{kind: mappingKind, at: start}
 	}
-	t := treeBuilder{loader: l, source: source, lines: strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")}
+	t := treeBuilder{
+		loader: l, source: source, lines: strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"),
+	}
 	if len(bodies) > 1 {
-		l.fail(t.place(bodies[1].GetToken()), "", "is a second document", "put everything into one, without ---")
+		l.fail(t.place(bodies[1].GetToken()), "", "is a second document",
+			"put everything into one, without ---")
 	}
 	return t.build(bodies[0], "")
 }
 
-// failSyntax reports what the parser says, without the lines of the document that it would show: they may hold secrets.
+// failSyntax reports what the parser says, without the lines of the document that it would
+// show: they may hold secrets.
 func (l *loader) failSyntax(at place, text []byte, err error) {
 	message, remedy := "cannot be read as YAML", "look at its indentation, brackets and quotes"
 	var syntax yaml.Error
@@ -168,8 +175,8 @@ func (l *loader) failSyntax(at place, text []byte, err error) {
 	l.fail(at, "", message, remedy)
 }
 
-// tooDeep finds the token at which a document becomes nested too deeply. Block nesting needs indentation, which the bound
-// on the document's size keeps small, or several dashes on a line.
+// tooDeep finds the token at which a document becomes nested too deeply. Block nesting needs indentation,
+// which the bound on the document's size keeps small, or several dashes on a line.
 func tooDeep(tokens token.Tokens) *token.Token {
 	depth, line, dashes := 0, 0, 0
 	for _, t := range tokens {
@@ -227,9 +234,11 @@ func (t treeBuilder) build(n ast.Node, key string) *node {
 			out.items = append(out.items, t.build(item, fmt.Sprintf("%s[%d]", key, i)))
 		}
 	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode:
-		t.fail(out.at, key, "anchors and aliases are not read", "write the value out; quote it if it begins with & or *")
+		t.fail(out.at, key, "anchors and aliases are not read",
+			"write the value out; quote it if it begins with & or *")
 	case *ast.TagNode:
-		t.fail(out.at, key, "tags are not read", "write the value without the tag; quote it if it begins with !")
+		t.fail(out.at, key, "tags are not read",
+			"write the value without the tag; quote it if it begins with !")
 	default:
 		t.fail(out.at, key, "is not a value", "")
 	}
@@ -256,7 +265,8 @@ func (t treeBuilder) buildMapping(out *node, n *ast.MappingNode, key string) {
 			text = v.Key.GetToken().Value
 		}
 		if earlier, twice := first[text]; twice {
-			t.fail(at, join(key, text), fmt.Sprintf("is given twice, first on line %d", earlier.line), "keep one of them")
+			t.fail(at, join(key, text), fmt.Sprintf("is given twice, first on line %d", earlier.line),
+				"keep one of them")
 			continue
 		}
 		first[text] = at

@@ -19,16 +19,20 @@ const (
 	serverVariable = "VEXA_SSO_SERVER"
 )
 
-// serviceLink matches what Kubernetes puts into every container of a namespace for a Service named vexa-sso or vexa-sso-…:
-// VEXA_SSO_SERVICE_HOST, VEXA_SSO_PORT=tcp://10.0.0.1:80, VEXA_SSO_PORT_80_TCP_ADDR. They are no settings and no typos.
-var serviceLink = regexp.MustCompile(`^VEXA_SSO_(\w+_)?(SERVICE_(HOST|PORT)\w*|PORT_[0-9]+_(TCP|UDP|SCTP)\w*|PORT=(tcp|udp|sctp)://.*)`)
+// serviceLink matches what Kubernetes puts into every container of a namespace for a Service named vexa-sso
+// or vexa-sso-…: VEXA_SSO_SERVICE_HOST, VEXA_SSO_PORT=tcp://10.0.0.1:80, VEXA_SSO_PORT_80_TCP_ADDR. They are
+// no settings and no typos.
+var serviceLink = regexp.MustCompile(
+	`^VEXA_SSO_(\w+_)?(SERVICE_(HOST|PORT)\w*|PORT_[0-9]+_(TCP|UDP|SCTP)\w*|PORT=(tcp|udp|sctp)://.*)`,
+)
 
 // variableOf is the environment variable that overrides the value at a path.
 func variableOf(path string) string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
-// override puts the values of VEXA_SSO_ variables into the tree, over those of the document. A list is separated by commas.
+// override puts the values of VEXA_SSO_ variables into the tree, over those of the document. A
+// list is separated by commas.
 func (l *loader) override(root *node) {
 	types, paths := map[string]reflect.Type{}, map[string]string{}
 	leaves(reflect.TypeFor[Config](), "", func(path string, t reflect.Type) {
@@ -39,7 +43,8 @@ func (l *loader) override(root *node) {
 		switch t, known := types[name]; {
 		case known:
 			l.put(root, paths[name], variable(name, value, t))
-		case !strings.HasPrefix(name, prefix), name == documentVariable, name == serverVariable, strings.HasPrefix(name, "VEXA_SSO_TEST_"),
+		case !strings.HasPrefix(name, prefix), name == documentVariable, name == serverVariable,
+			strings.HasPrefix(name, "VEXA_SSO_TEST_"),
 			serviceLink.MatchString(name + "=" + value):
 		default:
 			remedy := "the variables are the keys in capitals, like VEXA_SSO_STORE_URL; unset it"

@@ -17,8 +17,11 @@ func TestRefused(t *testing.T) {
 		environ  []string
 		want     string
 	}{
-		"no instance":            {document: change("instance: prod\n", ""), want: "vexa-sso.yaml:1:1: instance: is missing: name this installation: its keys at Vexa carry the name, and two installations must differ"},
-		"empty instance":         {document: change("instance: prod", "instance:"), want: "vexa-sso.yaml:1:10: instance: has no value: give it one, or delete the line"},
+		"no instance": {document: change("instance: prod\n", ""), want: "vexa-sso.yaml:1:1: instance: is missing: name this installation: its keys at Vexa carry the name, and two installations must differ"},
+		"empty instance": {
+			document: change("instance: prod", "instance:"),
+			want:     "vexa-sso.yaml:1:10: instance: has no value: give it one, or delete the line",
+		},
 		"instance with a colon":  {document: change("prod", "a:b"), want: `vexa-sso.yaml:1:11: instance: "a:b" cannot be part of a key's name: use up to 32 letters, digits, dots, dashes and underscores`},
 		"no public_url":          {document: change("public_url: https://vexa.acme.example\n", ""), want: "vexa-sso.yaml:1:1: public_url: is missing: write what people type, like https://vexa.acme.example"},
 		"public_url with path":   {document: change("acme.example\n", "acme.example/\n"), want: "vexa-sso.yaml:2:13: public_url: has a path: the bridge is at the root of its host: write https://vexa.acme.example"},
@@ -52,67 +55,115 @@ func TestRefused(t *testing.T) {
 		"proxies by variable":    {document: good, environ: []string{"VEXA_SSO_TRUSTED_PROXIES=10.0.0.0/8,"}, want: `VEXA_SSO_TRUSTED_PROXIES: trusted_proxies[1]: "" is not a network: write CIDR notation, like 10.0.0.0/8, or one address`}, // E5
 		"idle over lifetime":     {document: good + "session: { idle: 25h }\n", want: "vexa-sso.yaml:19:18: session.idle: 25h is longer than session.lifetime, 24h: shorten it, or lengthen the lifetime"},
 		"renew over lifetime":    {document: good + "session: { renew: 24h }\n", want: "vexa-sso.yaml:19:19: session.renew: 24h is not shorter than session.lifetime, 24h: shorten it: it is how often the provider is asked again"},
-		"no time for a token":    {document: good + "tokens: { max_lifetime: 1s }\n", want: "vexa-sso.yaml:19:25: tokens.max_lifetime: 1s is too short for any token: write 1m or more"},
-		"port in a list":         {document: good + "cors: { origins: [https://a.example:8443] }\n", want: "vexa-sso.yaml:19:19: cors.origins[0]: takes one value: write the value alone; between [ ] or { }, quote it if it has a colon"},
-		"no time":                {document: good + "tokens: { max_offline: 0s }\n", want: "vexa-sso.yaml:19:24: tokens.max_offline: is not longer than nothing: write it like 15m or 24h"},
-		"days":                   {document: good + "audit: { retention: 90d }\n", want: `vexa-sso.yaml:19:21: audit.retention: "90d" is not a duration: write it like 30s, 15m or 720h`},
-		"any origin":             {document: good + "cors: { origins: ['*'] }\n", want: `vexa-sso.yaml:19:19: cors.origins[0]: "*" is not the origin of one site: write scheme and host exactly as browsers send them, like https://app.acme.example`},
-		"origin with path":       {document: good + "cors: { origins: [https://a.example/] }\n", want: `vexa-sso.yaml:19:19: cors.origins[0]: "https://a.example/" is not the origin of one site: write scheme and host exactly as browsers send them, like https://app.acme.example`},
-		"origin on http":         {document: good + "cors: { origins: [http://a.example] }\n", want: `vexa-sso.yaml:19:19: cors.origins[0]: "http://a.example" is not the origin of one site: write scheme and host exactly as browsers send them, like https://app.acme.example`},
-		"no gateway":             {document: change("  gateway_url: http://gateway:8000\n", ""), want: "vexa-sso.yaml:3:1: vexa.gateway_url: not an http or https address without query: write it as http://host:port"},
-		"admin_token empty":      {document: good, environ: []string{"ADMIN_TOKEN="}, want: "vexa-sso.yaml:6:16: vexa.admin_token: the environment variable ADMIN_TOKEN is empty: set it, or write the value here"},
-		"admin_token blank":      {document: good, environ: []string{"ADMIN_TOKEN=x "}, want: "vexa-sso.yaml:6:16: vexa.admin_token: empty, or not plain ASCII without blanks: set it to the ADMIN_API_TOKEN of the deployment"},
-		"no admin_token":         {document: good, environ: []string{"VEXA_SSO_VEXA_ADMIN_TOKEN="}, want: "VEXA_SSO_VEXA_ADMIN_TOKEN: vexa.admin_token: empty, or not plain ASCII without blanks: set it to the ADMIN_API_TOKEN of the deployment"},
-		"empty file":             {document: change("file:client-secret", "file:/dev/null"), want: "vexa-sso.yaml:12:20: providers[0].client_secret: /dev/null is not a regular file: give the path of a file that this user may read"},
-		"generation":             {document: change("vexa:\n", "vexa:\n  generation: 0.11\n"), want: "vexa-sso.yaml:4:15: vexa.generation: unknown: write auto, 0.12 or 0.10"},
-		"store of another kind":  {document: good + "store: { url: 'mysql://db' }\n", want: "vexa-sso.yaml:19:15: store.url: is neither SQLite nor PostgreSQL: write sqlite:<file>, or postgres://user:password@host/database for more than one replica"},
-		"notify_url and SQLite":  {document: good + "store: { notify_url: 'postgres://db/x' }\n", want: "vexa-sso.yaml:19:22: store.notify_url: is for PostgreSQL only: delete it"},
-		"grace":                  {document: good + "store: { grace: 24h }\n", want: "vexa-sso.yaml:19:17: store.grace: 24h is not between 0s and 5m: while the store is away, somebody cut off elsewhere keeps access for that long"},
-		"log.level":              {document: good + "log: { level: warning }\n", want: `vexa-sso.yaml:19:15: log.level: "warning" is none of its values: write debug, info, warn, error`},
-		"native_keys":            {document: good + "tokens: { native_keys: allow }\n", want: `vexa-sso.yaml:19:24: tokens.native_keys: "allow" is none of its values: write deny, migrate`},
-		"adopt_existing":         {document: good + "adopt_existing: always\n", want: `vexa-sso.yaml:19:17: adopt_existing: "always" is none of its values: write trusted, never`},
-		"no streams":             {document: good + "limits: { streams_per_account: 0 }\n", want: "vexa-sso.yaml:19:32: limits.streams_per_account: leaves no stream to anybody: write 1 or more"},
-		"size":                   {document: good + "limits: { body_replay: 64kb }\n", want: `vexa-sso.yaml:19:24: limits.body_replay: "64kb" is not a size: write bytes, or a number with KiB, MiB or GiB`},
-		"unset variable":         {document: change("ADMIN_TOKEN", "ADMIN_TOKN"), want: "vexa-sso.yaml:6:16: vexa.admin_token: the environment variable ADMIN_TOKN is not set: set it, or write the value here"},
-		"missing file":           {document: change("file:client-secret", "file:client-secrte"), want: "vexa-sso.yaml:12:20: providers[0].client_secret: cannot read client-secrte: no such file or directory: give the path of a file that this user may read"},
-		"file is a folder":       {document: change("file:client-secret", "file:."), want: "vexa-sso.yaml:12:20: providers[0].client_secret: FOLDER is not a regular file: give the path of a file that this user may read"},
-		"file never ends":        {document: change("file:client-secret", "file:/dev/zero"), want: "vexa-sso.yaml:12:20: providers[0].client_secret: /dev/zero is not a regular file: give the path of a file that this user may read"}, // S12
-		"reference to nothing":   {document: change("env:ADMIN_TOKEN", "ADMIN_TOKEN"), want: "vexa-sso.yaml:6:16: vexa.admin_token: has a reference that names neither a variable nor a file: write ${env:NAME} or ${file:/path}, or $${ for the characters themselves"},
-		"reference without end":  {document: change("${env:ADMIN_TOKEN}", "${env:ADMIN_TOKEN"), want: "vexa-sso.yaml:6:16: vexa.admin_token: has ${ without }: write ${env:NAME} or ${file:/path}, or $${ for the characters themselves"},
-		"unknown key":            {document: change("instance:", "instanec:"), want: "vexa-sso.yaml:1:1: instanec: unknown key: did you mean instance?"},                                                                                                                                                                                   // E4
-		"unknown key inside":     {document: change("client_id", "clientid"), want: "vexa-sso.yaml:11:5: providers[0].clientid: unknown key: did you mean client_id?"},                                                                                                                                                                     // E4
-		"key at the wrong place": {document: good + "native_keys: deny\n", want: "vexa-sso.yaml:19:1: native_keys: unknown key: did you mean tokens.native_keys?"},                                                                                                                                                                         // E4
-		"key like nothing":       {document: good + "log: { colour: true }\n", want: "vexa-sso.yaml:19:8: log.colour: unknown key: known here: level, format"},                                                                                                                                                                             // E4
-		"trusted_ip":             {document: good + "trusted_ip: [10.0.0.1]\n", want: "vexa-sso.yaml:19:1: trusted_ip: unknown key: known here: instance, listen, tls, public_url, trusted_proxies, session, tokens, cors, limits, metrics, log, vexa, providers, rules, rules_file, adopt_existing, suspend, audit, store, keyring_file"}, // A12
-		"key given twice":        {document: good + "instance: other\n", want: "vexa-sso.yaml:19:1: instance: is given twice, first on line 1: keep one of them"},
-		"given twice inside":     {document: change("match: {", "match: { groups: [a],"), want: "vexa-sso.yaml:16:46: rules[0].match.groups: is given twice, first on line 16: keep one of them"},
-		"list for a value":       {document: change("instance: prod", "instance: [prod]"), want: "vexa-sso.yaml:1:11: instance: takes one value: write the value alone; between [ ] or { }, quote it if it has a colon"},
-		"value for a list":       {document: change("groups: [vexa-users]", "groups: vexa-users"), want: "vexa-sso.yaml:16:41: rules[0].match.groups: takes a list: write [a, b], or each on a line of its own after a dash"},
-		"value for keys":         {document: good + "session: 8h\n", want: "vexa-sso.yaml:19:10: session: takes keys of its own: write them below it, indented"},
-		"item without value":     {document: change("groups: [vexa-users]", "groups: [vexa-users, null]"), want: "vexa-sso.yaml:16:54: rules[0].match.groups[1]: has no value: give it one, or delete the line"}, // E5
-		"condition left empty":   {document: change("groups: [vexa-users]", "groups: "), want: "vexa-sso.yaml:16:40: rules[0].match.groups: has no value: give it one, or delete the line"},                      // E5
-		"expression left empty":  {document: change("    grant:", "    when: ''\n    grant:"), want: "vexa-sso.yaml:17:11: rules[0].when: the condition is empty: write the condition, or leave when out"},       // E5
-		"anchor":                 {document: change("prod", "&x prod"), want: "vexa-sso.yaml:1:11: instance: anchors and aliases are not read: write the value out; quote it if it begins with & or *"},
-		"alias":                  {document: change("prod", "*x"), want: "vexa-sso.yaml:1:11: instance: anchors and aliases are not read: write the value out; quote it if it begins with & or *"},
-		"tag":                    {document: change("prod", "!!str prod"), want: "vexa-sso.yaml:1:11: instance: tags are not read: write the value without the tag; quote it if it begins with !"},
-		"second document":        {document: good + "---\ninstance: b\n", want: "vexa-sso.yaml:20:9: is a second document: put everything into one, without ---"},
-		"no YAML":                {document: "a: [" + adminToken, want: "vexa-sso.yaml:1:4: is not YAML: sequence end token ']' not found: look at its indentation, brackets and quotes"},
-		"indented too far":       {document: good + "session:\n  idle: 8h\n    renew: 15m\n", want: "vexa-sso.yaml:20:9: is not YAML: mapping value is not allowed in this context: look at its indentation, brackets and quotes"},
-		"indented by a tab":      {document: good + "session:\n\tidle: 8h\n", want: "vexa-sso.yaml:20:1: is not YAML: found character ' ' that cannot start any token: indent with spaces: this line begins with a tab"},
-		"reference in braces":    {document: good + "log: { level: ${env:LEVEL} }\n", want: "vexa-sso.yaml:19:16: is not YAML: ',' or '}' must be specified: quote what has ${…} in it when it stands between braces"},
-		"no text":                {document: "a: \xff\xfe", want: "vexa-sso.yaml:1:1: is not UTF-8: save it as UTF-8"},
-		"too long":               {document: strings.Repeat("#", maxDocument+1), want: "vexa-sso.yaml:1:1: has more than 256 KiB: keep it shorter; the rules can be in a rules_file of their own"}, // S12
-		"too deep":               {document: "a: " + strings.Repeat("[", 100_000), want: "vexa-sso.yaml:1:28: is nested too deeply: the settings have no need of it"},                              // S12
-		"too many dashes":        {document: strings.Repeat("- ", 100_000), want: "vexa-sso.yaml:1:49: is nested too deeply: the settings have no need of it"},                                     // S12
-		"unknown variable":       {document: good, environ: []string{"VEXA_SSO_STORE_ULR=sqlite:x"}, want: "VEXA_SSO_STORE_ULR: unknown variable: did you mean VEXA_SSO_STORE_URL?"},
-		"variable like nothing":  {document: good, environ: []string{"VEXA_SSO_XYZZY=1"}, want: "VEXA_SSO_XYZZY: unknown variable: the variables are the keys in capitals, like VEXA_SSO_STORE_URL; unset it"},
-		"variable of a list":     {document: good, environ: []string{"VEXA_SSO_RULES=[]"}, want: "VEXA_SSO_RULES: unknown variable: the variables are the keys in capitals, like VEXA_SSO_STORE_URL; unset it"},
-		"bad value in variable":  {document: good, environ: []string{"VEXA_SSO_SESSION_IDLE=soon"}, want: `VEXA_SSO_SESSION_IDLE: session.idle: "soon" is not a duration: write it like 30s, 15m or 720h`},
-		"PORT is no setting":     {document: good, environ: []string{"VEXA_SSO_PORT=8080"}, want: "VEXA_SSO_PORT: unknown variable: the variables are the keys in capitals, like VEXA_SSO_STORE_URL; unset it"},
+		"no time for a token": {
+			document: good + "tokens: { max_lifetime: 1s }\n",
+			want:     "vexa-sso.yaml:19:25: tokens.max_lifetime: 1s is too short for any token: write 1m or more",
+		},
+		"port in a list":    {document: good + "cors: { origins: [https://a.example:8443] }\n", want: "vexa-sso.yaml:19:19: cors.origins[0]: takes one value: write the value alone; between [ ] or { }, quote it if it has a colon"},
+		"no time":           {document: good + "tokens: { max_offline: 0s }\n", want: "vexa-sso.yaml:19:24: tokens.max_offline: is not longer than nothing: write it like 15m or 24h"},
+		"days":              {document: good + "audit: { retention: 90d }\n", want: `vexa-sso.yaml:19:21: audit.retention: "90d" is not a duration: write it like 30s, 15m or 720h`},
+		"any origin":        {document: good + "cors: { origins: ['*'] }\n", want: `vexa-sso.yaml:19:19: cors.origins[0]: "*" is not the origin of one site: write scheme and host exactly as browsers send them, like https://app.acme.example`},
+		"origin with path":  {document: good + "cors: { origins: [https://a.example/] }\n", want: `vexa-sso.yaml:19:19: cors.origins[0]: "https://a.example/" is not the origin of one site: write scheme and host exactly as browsers send them, like https://app.acme.example`},
+		"origin on http":    {document: good + "cors: { origins: [http://a.example] }\n", want: `vexa-sso.yaml:19:19: cors.origins[0]: "http://a.example" is not the origin of one site: write scheme and host exactly as browsers send them, like https://app.acme.example`},
+		"no gateway":        {document: change("  gateway_url: http://gateway:8000\n", ""), want: "vexa-sso.yaml:3:1: vexa.gateway_url: not an http or https address without query: write it as http://host:port"},
+		"admin_token empty": {document: good, environ: []string{"ADMIN_TOKEN="}, want: "vexa-sso.yaml:6:16: vexa.admin_token: the environment variable ADMIN_TOKEN is empty: set it, or write the value here"},
+		"admin_token blank": {document: good, environ: []string{"ADMIN_TOKEN=x "}, want: "vexa-sso.yaml:6:16: vexa.admin_token: empty, or not plain ASCII without blanks: set it to the ADMIN_API_TOKEN of the deployment"},
+		"no admin_token":    {document: good, environ: []string{"VEXA_SSO_VEXA_ADMIN_TOKEN="}, want: "VEXA_SSO_VEXA_ADMIN_TOKEN: vexa.admin_token: empty, or not plain ASCII without blanks: set it to the ADMIN_API_TOKEN of the deployment"},
+		"empty file":        {document: change("file:client-secret", "file:/dev/null"), want: "vexa-sso.yaml:12:20: providers[0].client_secret: /dev/null is not a regular file: give the path of a file that this user may read"},
+		"generation": {
+			document: change("vexa:\n", "vexa:\n  generation: 0.11\n"),
+			want:     "vexa-sso.yaml:4:15: vexa.generation: unknown: write auto, 0.12 or 0.10",
+		},
+		"store of another kind": {document: good + "store: { url: 'mysql://db' }\n", want: "vexa-sso.yaml:19:15: store.url: is neither SQLite nor PostgreSQL: write sqlite:<file>, or postgres://user:password@host/database for more than one replica"},
+		"notify_url and SQLite": {
+			document: good + "store: { notify_url: 'postgres://db/x' }\n",
+			want:     "vexa-sso.yaml:19:22: store.notify_url: is for PostgreSQL only: delete it",
+		},
+		"grace":       {document: good + "store: { grace: 24h }\n", want: "vexa-sso.yaml:19:17: store.grace: 24h is not between 0s and 5m: while the store is away, somebody cut off elsewhere keeps access for that long"},
+		"log.level":   {document: good + "log: { level: warning }\n", want: `vexa-sso.yaml:19:15: log.level: "warning" is none of its values: write debug, info, warn, error`},
+		"native_keys": {document: good + "tokens: { native_keys: allow }\n", want: `vexa-sso.yaml:19:24: tokens.native_keys: "allow" is none of its values: write deny, migrate`},
+		"adopt_existing": {
+			document: good + "adopt_existing: always\n",
+			want:     `vexa-sso.yaml:19:17: adopt_existing: "always" is none of its values: write trusted, never`,
+		},
+		"no streams":            {document: good + "limits: { streams_per_account: 0 }\n", want: "vexa-sso.yaml:19:32: limits.streams_per_account: leaves no stream to anybody: write 1 or more"},
+		"size":                  {document: good + "limits: { body_replay: 64kb }\n", want: `vexa-sso.yaml:19:24: limits.body_replay: "64kb" is not a size: write bytes, or a number with KiB, MiB or GiB`},
+		"unset variable":        {document: change("ADMIN_TOKEN", "ADMIN_TOKN"), want: "vexa-sso.yaml:6:16: vexa.admin_token: the environment variable ADMIN_TOKN is not set: set it, or write the value here"},
+		"missing file":          {document: change("file:client-secret", "file:client-secrte"), want: "vexa-sso.yaml:12:20: providers[0].client_secret: cannot read client-secrte: no such file or directory: give the path of a file that this user may read"},
+		"file is a folder":      {document: change("file:client-secret", "file:."), want: "vexa-sso.yaml:12:20: providers[0].client_secret: FOLDER is not a regular file: give the path of a file that this user may read"},
+		"file never ends":       {document: change("file:client-secret", "file:/dev/zero"), want: "vexa-sso.yaml:12:20: providers[0].client_secret: /dev/zero is not a regular file: give the path of a file that this user may read"}, // S12
+		"reference to nothing":  {document: change("env:ADMIN_TOKEN", "ADMIN_TOKEN"), want: "vexa-sso.yaml:6:16: vexa.admin_token: has a reference that names neither a variable nor a file: write ${env:NAME} or ${file:/path}, or $${ for the characters themselves"},
+		"reference without end": {document: change("${env:ADMIN_TOKEN}", "${env:ADMIN_TOKEN"), want: "vexa-sso.yaml:6:16: vexa.admin_token: has ${ without }: write ${env:NAME} or ${file:/path}, or $${ for the characters themselves"},
+		"unknown key": {
+			document: change("instance:", "instanec:"),
+			want:     "vexa-sso.yaml:1:1: instanec: unknown key: did you mean instance?",
+		}, // E4
+		"unknown key inside": {
+			document: change("client_id", "clientid"),
+			want:     "vexa-sso.yaml:11:5: providers[0].clientid: unknown key: did you mean client_id?",
+		}, // E4
+		"key at the wrong place": {
+			document: good + "native_keys: deny\n",
+			want:     "vexa-sso.yaml:19:1: native_keys: unknown key: did you mean tokens.native_keys?",
+		}, // E4
+		"key like nothing": {
+			document: good + "log: { colour: true }\n",
+			want:     "vexa-sso.yaml:19:8: log.colour: unknown key: known here: level, format",
+		}, // E4
+		"trusted_ip": {document: good + "trusted_ip: [10.0.0.1]\n", want: "vexa-sso.yaml:19:1: trusted_ip: unknown key: known here: instance, listen, tls, public_url, trusted_proxies, session, tokens, cors, limits, metrics, log, vexa, providers, rules, rules_file, adopt_existing, suspend, audit, store, keyring_file"}, // A12
+		"key given twice": {
+			document: good + "instance: other\n",
+			want:     "vexa-sso.yaml:19:1: instance: is given twice, first on line 1: keep one of them",
+		},
+		"given twice inside": {document: change("match: {", "match: { groups: [a],"), want: "vexa-sso.yaml:16:46: rules[0].match.groups: is given twice, first on line 16: keep one of them"},
+		"list for a value":   {document: change("instance: prod", "instance: [prod]"), want: "vexa-sso.yaml:1:11: instance: takes one value: write the value alone; between [ ] or { }, quote it if it has a colon"},
+		"value for a list":   {document: change("groups: [vexa-users]", "groups: vexa-users"), want: "vexa-sso.yaml:16:41: rules[0].match.groups: takes a list: write [a, b], or each on a line of its own after a dash"},
+		"value for keys": {
+			document: good + "session: 8h\n",
+			want:     "vexa-sso.yaml:19:10: session: takes keys of its own: write them below it, indented",
+		},
+		"item without value": {document: change("groups: [vexa-users]", "groups: [vexa-users, null]"), want: "vexa-sso.yaml:16:54: rules[0].match.groups[1]: has no value: give it one, or delete the line"}, // E5
+		"condition left empty": {
+			document: change("groups: [vexa-users]", "groups: "),
+			want:     "vexa-sso.yaml:16:40: rules[0].match.groups: has no value: give it one, or delete the line",
+		}, // E5
+		"expression left empty": {document: change("    grant:", "    when: ''\n    grant:"), want: "vexa-sso.yaml:17:11: rules[0].when: the condition is empty: write the condition, or leave when out"}, // E5
+		"anchor":                {document: change("prod", "&x prod"), want: "vexa-sso.yaml:1:11: instance: anchors and aliases are not read: write the value out; quote it if it begins with & or *"},
+		"alias":                 {document: change("prod", "*x"), want: "vexa-sso.yaml:1:11: instance: anchors and aliases are not read: write the value out; quote it if it begins with & or *"},
+		"tag":                   {document: change("prod", "!!str prod"), want: "vexa-sso.yaml:1:11: instance: tags are not read: write the value without the tag; quote it if it begins with !"},
+		"second document": {
+			document: good + "---\ninstance: b\n",
+			want:     "vexa-sso.yaml:20:9: is a second document: put everything into one, without ---",
+		},
+		"no YAML":             {document: "a: [" + adminToken, want: "vexa-sso.yaml:1:4: is not YAML: sequence end token ']' not found: look at its indentation, brackets and quotes"},
+		"indented too far":    {document: good + "session:\n  idle: 8h\n    renew: 15m\n", want: "vexa-sso.yaml:20:9: is not YAML: mapping value is not allowed in this context: look at its indentation, brackets and quotes"},
+		"indented by a tab":   {document: good + "session:\n\tidle: 8h\n", want: "vexa-sso.yaml:20:1: is not YAML: found character ' ' that cannot start any token: indent with spaces: this line begins with a tab"},
+		"reference in braces": {document: good + "log: { level: ${env:LEVEL} }\n", want: "vexa-sso.yaml:19:16: is not YAML: ',' or '}' must be specified: quote what has ${…} in it when it stands between braces"},
+		"no text": {
+			document: "a: \xff\xfe", want: "vexa-sso.yaml:1:1: is not UTF-8: save it as UTF-8",
+		},
+		"too long": {document: strings.Repeat("#", maxDocument+1), want: "vexa-sso.yaml:1:1: has more than 256 KiB: keep it shorter; the rules can be in a rules_file of their own"}, // S12
+		"too deep": {
+			document: "a: " + strings.Repeat("[", 100_000),
+			want:     "vexa-sso.yaml:1:28: is nested too deeply: the settings have no need of it",
+		}, // S12
+		"too many dashes": {
+			document: strings.Repeat("- ", 100_000),
+			want:     "vexa-sso.yaml:1:49: is nested too deeply: the settings have no need of it",
+		}, // S12
+		"unknown variable": {
+			document: good, environ: []string{"VEXA_SSO_STORE_ULR=sqlite:x"},
+			want: "VEXA_SSO_STORE_ULR: unknown variable: did you mean VEXA_SSO_STORE_URL?",
+		},
+		"variable like nothing": {document: good, environ: []string{"VEXA_SSO_XYZZY=1"}, want: "VEXA_SSO_XYZZY: unknown variable: the variables are the keys in capitals, like VEXA_SSO_STORE_URL; unset it"},
+		"variable of a list":    {document: good, environ: []string{"VEXA_SSO_RULES=[]"}, want: "VEXA_SSO_RULES: unknown variable: the variables are the keys in capitals, like VEXA_SSO_STORE_URL; unset it"},
+		"bad value in variable": {document: good, environ: []string{"VEXA_SSO_SESSION_IDLE=soon"}, want: `VEXA_SSO_SESSION_IDLE: session.idle: "soon" is not a duration: write it like 30s, 15m or 720h`},
+		"PORT is no setting":    {document: good, environ: []string{"VEXA_SSO_PORT=8080"}, want: "VEXA_SSO_PORT: unknown variable: the variables are the keys in capitals, like VEXA_SSO_STORE_URL; unset it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff([]string{test.want}, problems(t, folder(t, test.document), test.environ...)); diff != "" {
+			if diff := cmp.Diff([]string{test.want},
+				problems(t, folder(t, test.document), test.environ...)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -164,12 +215,21 @@ func TestAllAtOnce(t *testing.T) {
 func TestInsideExpression(t *testing.T) {
 	t.Parallel()
 	for form, test := range map[string]struct{ when, want string }{
-		"plain":     {"identity.email.endsWith(1)", "vexa-sso.yaml:17:34: "},
-		"quoted":    {`"identity.email.endsWith(1)"`, "vexa-sso.yaml:17:35: "},
-		"block":     {"|\n      true &&\n      identity.email.endsWith(1)", "vexa-sso.yaml:19:30: "},
-		"escaped":   {`"\x69dentity.email.endsWith(1)"`, "vexa-sso.yaml:17:11: rules[0].when: line 1, column 24 of it: "},
-		"folded":    {">\n      true &&\n      identity.email.endsWith(1)", "vexa-sso.yaml:17:11: rules[0].when: line 1, column 32 of it: "},
-		"reference": {"identity.email.endsWith(${env:ONE})", "vexa-sso.yaml:17:11: rules[0].when: line 1, column 24 of it: "},
+		"plain":  {"identity.email.endsWith(1)", "vexa-sso.yaml:17:34: "},
+		"quoted": {`"identity.email.endsWith(1)"`, "vexa-sso.yaml:17:35: "},
+		"block":  {"|\n      true &&\n      identity.email.endsWith(1)", "vexa-sso.yaml:19:30: "},
+		"escaped": {
+			`"\x69dentity.email.endsWith(1)"`,
+			"vexa-sso.yaml:17:11: rules[0].when: line 1, column 24 of it: ",
+		},
+		"folded": {
+			">\n      true &&\n      identity.email.endsWith(1)",
+			"vexa-sso.yaml:17:11: rules[0].when: line 1, column 32 of it: ",
+		},
+		"reference": {
+			"identity.email.endsWith(${env:ONE})",
+			"vexa-sso.yaml:17:11: rules[0].when: line 1, column 24 of it: ",
+		},
 	} {
 		t.Run(form, func(t *testing.T) {
 			t.Parallel()
@@ -195,19 +255,21 @@ func TestReferencesStayOutOfMessages(t *testing.T) {
 func TestWrongSecretsAreNotQuoted(t *testing.T) {
 	t.Parallel()
 	for name, document := range map[string]string{
-		"admin_token":    replace(t, good, "${env:ADMIN_TOKEN}", "canary é"),
-		"client_secret":  replace(t, good, "${file:client-secret}", "' canary '"),
-		"client_secrets": replace(t, good, "client_secret: ${file:client-secret}", "client_secrets: [canary, canary, canary]"),
-		"a list":         replace(t, good, "${file:client-secret}", "[canary]"),
-		"proxy_url":      replace(t, good, "    client_secret", "    proxy_url: 'http://u:canary@[::1'\n    client_secret"),
-		"issuer":         replace(t, good, "https://acme.okta", "https://u:canary@acme.okta"),
-		"gateway_url":    replace(t, good, "http://gateway", "http://u:canary@gateway"),
-		"public_url":     replace(t, good, "https://vexa", "https://u:canary@vexa"),
-		"store.url":      good + "store: { url: 'postgres://u:canary@[::1' }\n",
-		"a DSN":          good + "store: { url: 'host=db password=canary' }\n",
-		"notify_url":     good + "store: { url: 'postgres://db/x', notify_url: 'postgres://u:canary@[::1' }\n",
-		"reference":      replace(t, good, "${env:ADMIN_TOKEN}", "x${canary}"),
-		"no YAML":        good + "a: [canary\n",
+		"admin_token":   replace(t, good, "${env:ADMIN_TOKEN}", "canary é"),
+		"client_secret": replace(t, good, "${file:client-secret}", "' canary '"),
+		"client_secrets": replace(t, good, "client_secret: ${file:client-secret}",
+			"client_secrets: [canary, canary, canary]"),
+		"a list": replace(t, good, "${file:client-secret}", "[canary]"),
+		"proxy_url": replace(t, good, "    client_secret",
+			"    proxy_url: 'http://u:canary@[::1'\n    client_secret"),
+		"issuer":      replace(t, good, "https://acme.okta", "https://u:canary@acme.okta"),
+		"gateway_url": replace(t, good, "http://gateway", "http://u:canary@gateway"),
+		"public_url":  replace(t, good, "https://vexa", "https://u:canary@vexa"),
+		"store.url":   good + "store: { url: 'postgres://u:canary@[::1' }\n",
+		"a DSN":       good + "store: { url: 'host=db password=canary' }\n",
+		"notify_url":  good + "store: { url: 'postgres://db/x', notify_url: 'postgres://u:canary@[::1' }\n",
+		"reference":   replace(t, good, "${env:ADMIN_TOKEN}", "x${canary}"),
+		"no YAML":     good + "a: [canary\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -10,12 +10,14 @@ import (
 // reference is ${env:NAME} or ${file:/path}; $${ writes a literal ${.
 var reference = regexp.MustCompile(`\$?\$\{[^}]*\}?`)
 
-// expand puts in what the references in every text of the tree name, once: what comes out of a variable or a file is not
-// looked through again.
+// expand puts in what the references in every text of the tree name, once: what comes out of a variable or a
+// file is not looked through again.
 func (l *loader) expand(n *node, key string) {
 	switch n.kind {
 	case scalarKind:
-		n.text = reference.ReplaceAllStringFunc(n.text, func(ref string) string { return l.resolve(ref, n, key) })
+		n.text = reference.ReplaceAllStringFunc(n.text, func(ref string) string {
+			return l.resolve(ref, n, key)
+		})
 	case mappingKind:
 		for _, e := range n.entries {
 			l.expand(e.value, join(key, e.key))
@@ -35,14 +37,17 @@ func (l *loader) resolve(ref string, n *node, key string) string {
 	source, name, _ := strings.Cut(body, ":")
 	switch {
 	case !closed:
-		l.fail(n.at, key, "has ${ without }", "write ${env:NAME} or ${file:/path}, or $${ for the characters themselves")
+		l.fail(n.at, key, "has ${ without }",
+			"write ${env:NAME} or ${file:/path}, or $${ for the characters themselves")
 	case source == "env" && name != "":
 		value, set := l.env[name]
 		if !set {
-			l.fail(n.at, key, fmt.Sprintf("the environment variable %s is not set", name), "set it, or write the value here")
+			l.fail(n.at, key, fmt.Sprintf("the environment variable %s is not set", name),
+				"set it, or write the value here")
 		}
 		if set && value == "" {
-			l.fail(n.at, key, fmt.Sprintf("the environment variable %s is empty", name), "set it, or write the value here")
+			l.fail(n.at, key, fmt.Sprintf("the environment variable %s is empty", name),
+				"set it, or write the value here")
 		}
 		return l.keepSecret(value)
 	case source == "file" && name != "":
@@ -52,16 +57,19 @@ func (l *loader) resolve(ref string, n *node, key string) string {
 		}
 		value := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 		if value == "" {
-			l.fail(n.at, key, fmt.Sprintf("%s is empty", l.relative(name)), "fill it, or write the value here")
+			l.fail(n.at, key, fmt.Sprintf("%s is empty", l.relative(name)),
+				"fill it, or write the value here")
 		}
 		return l.keepSecret(value)
 	default:
-		l.fail(n.at, key, "has a reference that names neither a variable nor a file", "write ${env:NAME} or ${file:/path}, or $${ for the characters themselves")
+		l.fail(n.at, key, "has a reference that names neither a variable nor a file",
+			"write ${env:NAME} or ${file:/path}, or $${ for the characters themselves")
 	}
 	return ""
 }
 
-// relative resolves the name of a file that the configuration names: from the folder that the configuration is in.
+// relative resolves the name of a file that the configuration names: from the folder
+// that the configuration is in.
 func (l *loader) relative(name string) string {
 	if filepath.IsAbs(name) {
 		return name

@@ -8,7 +8,8 @@ import (
 	"os"
 )
 
-// maxFile bounds every file that the configuration names: a secret, a certificate chain, a bundle of authorities.
+// maxFile bounds every file that the configuration names: a secret, a certificate
+// chain, a bundle of authorities.
 const maxFile = 1 << 20
 
 // read reads a file that the configuration names, and notes it as one to watch.
@@ -22,7 +23,8 @@ func (l *loader) read(path string, at place, key string) ([]byte, bool) {
 	return text, true
 }
 
-// readFile reads a regular file within bounds. It looks before it opens, since opening a pipe would wait for a writer.
+// readFile reads a regular file within bounds. It looks before it opens, since opening a
+// pipe would wait for a writer.
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -7,15 +7,20 @@ import (
 	"testing"
 )
 
-// Whatever a document says, Load ends, and either says on one line each what is wrong, without a secret, or returns what can
-// be printed and loaded again. For long runs: -fuzzminimizetime 10x, since goroutines and maps make coverage vary.
+// Whatever a document says, Load ends, and either says on one line each what is wrong, without a secret,
+// or returns what can be printed and loaded again. For long runs: -fuzzminimizetime 10x, since goroutines
+// and maps make coverage vary.
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{
-		good, "", "a", "- a", "{}", "null", "---\n---\n", "a: b: c", "\"\\", "'", "|", "? a\n: b", "a: &x [*x]", "<<: {a: b}", "instance: !!binary x",
-		"instance: ${env:ADMIN_TOKEN}\nlisten: ${env:ADMIN_TOKEN}\n", "instance: ${", "instance: $${x}", "rules: [[[[]]]]", "rules:\n- when: |\n\n   x\n",
+		good, "", "a", "- a", "{}", "null", "---\n---\n", "a: b: c", "\"\\", "'", "|", "? a\n: b",
+		"a: &x [*x]", "<<: {a: b}", "instance: !!binary x",
+		"instance: ${env:ADMIN_TOKEN}\nlisten: ${env:ADMIN_TOKEN}\n", "instance: ${", "instance: $${x}",
+		"rules: [[[[]]]]", "rules:\n- when: |\n\n   x\n",
 		"rules: [{name: a, match: {claims: {a: [b]}}, when: 'identity.email == 1', grant: {scopes: [bot], key_lifetime: 1h, vexa_email: '= 1'}}]",
-		"%YAML 1.2\n---\ninstance: x", "a:\r\n  b: c\r\n", "\ufeffinstance: x", "limits: {body_replay: 9999999999GiB, requests_per_second: .nan}",
-		"session: {idle: -1h, lifetime: 99999999999h}", "instance: \"\\u0000\\u2028\"", "cors: {origins: ['https://[::1']}", "store: {url: 'postgres://u:p@[::1'}",
+		"%YAML 1.2\n---\ninstance: x", "a:\r\n  b: c\r\n", "\ufeffinstance: x",
+		"limits: {body_replay: 9999999999GiB, requests_per_second: .nan}",
+		"session: {idle: -1h, lifetime: 99999999999h}", "instance: \"\\u0000\\u2028\"",
+		"cors: {origins: ['https://[::1']}", "store: {url: 'postgres://u:p@[::1'}",
 	} {
 		f.Add(seed)
 	}

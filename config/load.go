@@ -9,14 +9,17 @@ import (
 	"strings"
 )
 
-// Load reads the configuration in the file at path, or in VEXA_SSO_CONFIG where environ has that, and the VEXA_SSO_ variables
-// over it. environ is a list of NAME=value as os.Environ returns it. Names of files are relative to the folder of the
-// document (to the working directory with VEXA_SSO_CONFIG).
+// Load reads the configuration in the file at path, or in VEXA_SSO_CONFIG where environ has that, and the
+// VEXA_SSO_ variables over it. environ is a list of NAME=value as os.Environ returns it. Names of files are
+// relative to the folder of the document (to the working directory with VEXA_SSO_CONFIG).
 //
-// The error is of type [Errors] and holds everything that is wrong, not only the first thing. To reload, call Load again, and
-// go on with what there is when it fails.
+// The error is of type [Errors] and holds everything that is wrong, not only the first thing. To reload, call
+// Load again, and go on with what there is when it fails.
 func Load(path string, environ []string) (*Config, error) {
-	l := &loader{env: variables(environ), dir: filepath.Dir(path), files: map[string]bool{}, nodes: map[string]*node{}, blamed: map[string]bool{}}
+	l := &loader{
+		env: variables(environ), dir: filepath.Dir(path), files: map[string]bool{}, nodes: map[string]*node{},
+		blamed: map[string]bool{},
+	}
 	source, text, ok := l.source(path)
 	if !ok {
 		return nil, l.errors()
@@ -72,7 +75,8 @@ func (l *loader) source(path string) (string, []byte, bool) {
 	}
 	text, err := readBounded(path, maxFile)
 	if err != nil {
-		l.fail(place{source: path}, "", err.Error(), "name the file with --config, or put the document into VEXA_SSO_CONFIG")
+		l.fail(place{source: path}, "", err.Error(),
+			"name the file with --config, or put the document into VEXA_SSO_CONFIG")
 		return "", nil, false
 	}
 	l.files[path] = true
@@ -101,8 +105,8 @@ func (l *loader) readRules(c *Config) {
 	l.decodeRules(root, c)
 }
 
-// fail notes a problem at a place. About a key of which something was said already nothing more is: the second message would
-// most often be a consequence of the first.
+// fail notes a problem at a place. About a key of which something was said already nothing more is: the
+// second message would most often be a consequence of the first.
 func (l *loader) fail(at place, key, message, remedy string) {
 	l.problems = append(l.problems, Problem{at.source, at.line, at.column, key, message, remedy})
 	if key != "" {
@@ -110,8 +114,8 @@ func (l *loader) fail(at place, key, message, remedy string) {
 	}
 }
 
-// failKey notes a problem with the value of a key, wherever it came from. For a key that nobody gave, it points at the
-// nearest thing around it.
+// failKey notes a problem with the value of a key, wherever it came from. For a key that nobody gave, it
+// points at the nearest thing around it.
 func (l *loader) failKey(key, message, remedy string) {
 	if l.broken(key) {
 		return
@@ -137,7 +141,8 @@ func parent(path string) string {
 
 func (l *loader) blame(key string) { l.blamed[key] = true }
 
-// blameMissing keeps it from being said that a key is missing, when what was meant for it stands under another name.
+// blameMissing keeps it from being said that a key is missing, when what was meant for it
+// stands under another name.
 func (l *loader) blameMissing(path string) {
 	n := l.root
 	for name := range strings.SplitSeq(path, ".") {

@@ -51,7 +51,9 @@ func folder(t testing.TB, document string, more ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := []string{"vexa-sso.yaml", document, "ring.json", string(key), "client-secret", clientSecret + "\n"}
+	files := []string{
+		"vexa-sso.yaml", document, "ring.json", string(key), "client-secret", clientSecret + "\n",
+	}
 	files = append(files, more...)
 	for i := 0; i < len(files); i += 2 {
 		if err := os.WriteFile(filepath.Join(dir, files[i]), []byte(files[i+1]), 0o600); err != nil {
@@ -86,7 +88,8 @@ func load(t testing.TB, document string, environ ...string) *Config {
 	return c
 }
 
-// problems loads a document that must not load, and returns the lines of the error with the folder's name taken off.
+// problems loads a document that must not load, and returns the lines of the error with
+// the folder's name taken off.
 func problems(t testing.TB, path string, environ ...string) []string {
 	t.Helper()
 	c, err := Load(path, environment(environ...))
@@ -129,13 +132,16 @@ func TestDefaults(t *testing.T) {
 	c := load(t, good)
 	got := []any{
 		c.Listen, c.Metrics.Listen, c.Log.Level, c.Log.Format, c.Vexa.Generation,
-		c.Session.Idle, c.Session.Lifetime, c.Session.Renew, int(c.Limits.BodyReplay), c.Limits.StreamsPerAccount, c.Limits.RequestsPerSecond,
-		c.Tokens.MaxLifetime, c.Tokens.MaxOffline, c.Tokens.NativeKeys, c.AdoptExisting, c.Audit.Retention, c.Store.URL, c.Store.Grace,
+		c.Session.Idle, c.Session.Lifetime, c.Session.Renew, int(c.Limits.BodyReplay),
+		c.Limits.StreamsPerAccount, c.Limits.RequestsPerSecond,
+		c.Tokens.MaxLifetime, c.Tokens.MaxOffline, c.Tokens.NativeKeys, c.AdoptExisting, c.Audit.Retention,
+		c.Store.URL, c.Store.Grace,
 	}
 	want := []any{
 		"127.0.0.1:4180", "127.0.0.1:4181", "info", "json", "auto",
 		8 * time.Hour, 24 * time.Hour, 15 * time.Minute, 64 << 10, 20, 0.0,
-		2160 * time.Hour, 24 * time.Hour, "deny", "trusted", 2160 * time.Hour, "sqlite:vexa-sso.db", 30 * time.Second,
+		2160 * time.Hour, 24 * time.Hour, "deny", "trusted", 2160 * time.Hour,
+		"sqlite:vexa-sso.db", 30 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -162,14 +168,15 @@ func TestReferences(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"postgres://u:${env:A}@db/vexa": "postgres://u:a@db/vexa",
-		"sqlite:${env:PW}":              "sqlite:s3cret-$${env:A}", // once: what comes out is not looked through again
-		"sqlite:$${env:PW}":             "sqlite:${env:PW}",
-		`"sqlite:${env:A}${env:A}"`:     "sqlite:aa",
-		"sqlite:${file:two-lines}":      "sqlite:one\ntwo\n", // one trailing newline is taken off, not two
-		"sqlite:a$b":                    "sqlite:a$b",
-		"sqlite:${file:crlf}":           "sqlite:x",
-		"|-\n    sqlite:${env:A}":       "sqlite:a",
-		"sqlite:{${env:A}}":             "sqlite:{a}",
+		// once: what comes out is not looked through again
+		"sqlite:${env:PW}":          "sqlite:s3cret-$${env:A}",
+		"sqlite:$${env:PW}":         "sqlite:${env:PW}",
+		`"sqlite:${env:A}${env:A}"`: "sqlite:aa",
+		"sqlite:${file:two-lines}":  "sqlite:one\ntwo\n", // one trailing newline is taken off, not two
+		"sqlite:a$b":                "sqlite:a$b",
+		"sqlite:${file:crlf}":       "sqlite:x",
+		"|-\n    sqlite:${env:A}":   "sqlite:a",
+		"sqlite:{${env:A}}":         "sqlite:{a}",
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
@@ -197,8 +204,15 @@ func TestEnvironmentOverrides(t *testing.T) {
 		"VEXA_SSO_TRUSTED_PROXIES=10.0.0.0/8, 192.0.2.1",
 		"VEXA_SSO_CORS_ORIGINS=",
 	)
-	got := []any{c.Instance, c.Store.URL, c.Store.Grace, c.Vexa.AdminToken, c.Session.Idle, c.Session.Lifetime, int(c.Limits.BodyReplay), c.Limits.RequestsPerSecond, c.TrustedProxies, len(c.CORS.Origins)}
-	want := []any{"blue", "postgres://db/vexa", 30 * time.Second, clientSecret, time.Hour, 24 * time.Hour, 1 << 20, 2.5, []string{"10.0.0.0/8", "192.0.2.1"}, 0}
+	got := []any{
+		c.Instance, c.Store.URL, c.Store.Grace, c.Vexa.AdminToken, c.Session.Idle, c.Session.Lifetime,
+		int(c.Limits.BodyReplay), c.Limits.RequestsPerSecond, c.TrustedProxies, len(c.CORS.Origins),
+	}
+	want := []any{
+		"blue", "postgres://db/vexa", 30 * time.Second, clientSecret, time.Hour, 24 * time.Hour, 1 << 20, 2.5,
+		[]string{"10.0.0.0/8", "192.0.2.1"},
+		0,
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -215,7 +229,10 @@ func TestVariableNames(t *testing.T) {
 		}
 		seen[name] = path
 	})
-	for _, name := range []string{"VEXA_SSO_PUBLIC_URL", "VEXA_SSO_STORE_NOTIFY_URL", "VEXA_SSO_TLS_CERT_FILE", "VEXA_SSO_RULES_FILE", "VEXA_SSO_TOKENS_NATIVE_KEYS", "VEXA_SSO_METRICS_LISTEN", "VEXA_SSO_KEYRING_FILE"} {
+	for _, name := range []string{
+		"VEXA_SSO_PUBLIC_URL", "VEXA_SSO_STORE_NOTIFY_URL", "VEXA_SSO_TLS_CERT_FILE", "VEXA_SSO_RULES_FILE",
+		"VEXA_SSO_TOKENS_NATIVE_KEYS", "VEXA_SSO_METRICS_LISTEN", "VEXA_SSO_KEYRING_FILE",
+	} {
 		if seen[name] == "" {
 			t.Errorf("there is no %s", name)
 		}
@@ -231,15 +248,17 @@ func TestForeignVariables(t *testing.T) {
 	t.Parallel()
 	load(t, good,
 		"VEXA_SSO_TEST_POSTGRES=x", "VEXA_SSO_CONFIG=", "VEXA_SSO_SERVER=https://vexa.acme.example",
-		"VEXA_SSO_SERVICE_HOST=10.0.0.1", "VEXA_SSO_SERVICE_PORT=80", "VEXA_SSO_SERVICE_PORT_HTTP=80", "VEXA_SSO_PORT=tcp://10.0.0.1:80",
-		"VEXA_SSO_PORT_80_TCP=tcp://10.0.0.1:80", "VEXA_SSO_PORT_80_TCP_ADDR=10.0.0.1", "VEXA_SSO_METRICS_SERVICE_HOST=10.0.0.2", "VEXA_SSO_METRICS_PORT_4181_TCP_PROTO=tcp",
-	)
+		"VEXA_SSO_SERVICE_HOST=10.0.0.1", "VEXA_SSO_SERVICE_PORT=80",
+		"VEXA_SSO_SERVICE_PORT_HTTP=80", "VEXA_SSO_PORT=tcp://10.0.0.1:80",
+		"VEXA_SSO_PORT_80_TCP=tcp://10.0.0.1:80", "VEXA_SSO_PORT_80_TCP_ADDR=10.0.0.1",
+		"VEXA_SSO_METRICS_SERVICE_HOST=10.0.0.2", "VEXA_SSO_METRICS_PORT_4181_TCP_PROTO=tcp")
 }
 
 func TestWholeDocumentInVariable(t *testing.T) {
 	t.Parallel()
 	path := folder(t, "")
-	document := replace(t, good, "ring.json", filepath.Dir(path)+"/ring.json", "client-secret", filepath.Dir(path)+"/client-secret")
+	document := replace(t, good, "ring.json", filepath.Dir(path)+"/ring.json",
+		"client-secret", filepath.Dir(path)+"/client-secret")
 	c, err := Load("nowhere.yaml", environment("VEXA_SSO_CONFIG="+document, "VEXA_SSO_INSTANCE=other"))
 	if err != nil {
 		t.Fatal(err)
@@ -247,8 +266,10 @@ func TestWholeDocumentInVariable(t *testing.T) {
 	if c.Instance != "other" {
 		t.Errorf("instance %q", c.Instance)
 	}
-	_, err = Load("nowhere.yaml", environment("VEXA_SSO_CONFIG="+replace(t, document, "instance:", "instanec:")))
-	if want := "VEXA_SSO_CONFIG:1:1: instanec: unknown key: did you mean instance?"; err == nil || err.Error() != want {
+	_, err = Load("nowhere.yaml",
+		environment("VEXA_SSO_CONFIG="+replace(t, document, "instance:", "instanec:")))
+	if want := "VEXA_SSO_CONFIG:1:1: instanec: unknown key: did you mean instance?"; err == nil ||
+		err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
@@ -275,8 +296,11 @@ func TestRulesFile(t *testing.T) {
 	}
 	t.Run("errors", func(t *testing.T) {
 		t.Parallel()
-		got := problems(t, folder(t, document, "rules.yaml", "# ours\n"+replace(t, rules, "groups", "gruops")))
-		if diff := cmp.Diff([]string{"rules.yaml:3:33: rules[0].match.gruops: unknown key: did you mean groups?"}, got); diff != "" {
+		got := problems(t,
+			folder(t, document, "rules.yaml", "# ours\n"+replace(t, rules, "groups", "gruops")))
+		if diff := cmp.Diff(
+			[]string{"rules.yaml:3:33: rules[0].match.gruops: unknown key: did you mean groups?"}, got,
+		); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -290,7 +314,8 @@ func TestReload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "client-secret"), []byte("second\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "client-secret"),
+		[]byte("second\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	second, err := Load(path, environment())

@@ -15,9 +15,9 @@ import (
 // redacted stands where a secret was.
 const redacted = "[redacted]"
 
-// YAML returns the configuration in effect as a document: what was given, what variables changed and what defaults filled,
-// rules of a rules_file among it. Secrets are redacted: every value whose field is tagged secret, and the password of any URL.
-// What a provider or a rule does not say is left out.
+// YAML returns the configuration in effect as a document: what was given, what variables changed and what
+// defaults filled, rules of a rules_file among it. Secrets are redacted: every value whose field is tagged
+// secret, and the password of any URL. What a provider or a rule does not say is left out.
 func (c *Config) YAML() ([]byte, error) {
 	effective := *c
 	effective.RulesFile = "" // its rules are in the document
@@ -103,12 +103,13 @@ var (
 	isStore = regexp.MustCompile(`^(sqlite:|postgres(ql)?://)`) // secret for its password alone
 	isURL   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 
-	// secretParameter is a parameter of a URL that holds a secret, with its value: libpq's password and sslpassword, mostly.
+	// secretParameter is a parameter of a URL that holds a secret, with its value: libpq's
+	// password and sslpassword, mostly.
 	secretParameter = regexp.MustCompile(`(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&#]*`)
 )
 
-// withoutPassword redacts the password of a URL, in its userinfo or as a parameter. It works on the text as it is written, so
-// that nothing is spelled anew; what cannot be told apart is redacted as a whole.
+// withoutPassword redacts the password of a URL, in its userinfo or as a parameter. It works on the text as
+// it is written, so that nothing is spelled anew; what cannot be told apart is redacted as a whole.
 func withoutPassword(text string) string {
 	if _, err := url.Parse(text); err != nil {
 		return redacted

@@ -17,7 +17,10 @@ func TestSecretsAreRedacted(t *testing.T) {
 	c := Default()
 	c.Providers = make([]oidc.Config, 2)
 	paths := plant(reflect.ValueOf(c).Elem(), "", canary)
-	for _, path := range []string{"vexa.admin_token", "providers.client_secret", "providers.client_secrets", "providers.proxy_url", "store.url", "store.notify_url"} {
+	for _, path := range []string{
+		"vexa.admin_token", "providers.client_secret", "providers.client_secrets", "providers.proxy_url",
+		"store.url", "store.notify_url",
+	} {
 		if !strings.Contains(strings.Join(paths, " "), path) {
 			t.Errorf("%s is not tagged secret; these are: %q", path, paths)
 		}
@@ -124,11 +127,12 @@ func TestStoreIsShownWithoutItsPassword(t *testing.T) {
 	}
 }
 
-// What is printed is a document again, with the same meaning: nothing is lost, and nothing is spelled so that it reads as
-// something else.
+// What is printed is a document again, with the same meaning: nothing is lost, and nothing is spelled so that
+// it reads as something else.
 func TestPrintedDocumentLoads(t *testing.T) {
 	t.Parallel()
-	document := replace(t, good, "name: staff", "name: '0.10'", "[vexa-users]", `["yes", "null", "a: b # c", "1e3", "~", "líne\nbreak"]`) +
+	document := replace(t, good, "name: staff", "name: '0.10'",
+		"[vexa-users]", `["yes", "null", "a: b # c", "1e3", "~", "líne\nbreak"]`) +
 		"limits: { body_replay: 1536KiB, requests_per_second: 2.5 }\nsession: { idle: 90m, lifetime: 100h, renew: 1m30s }\nlisten: '[::1]:0'\n"
 	samePrint(t, load(t, document))
 }

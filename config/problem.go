@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// Problem is one thing wrong with the configuration: where it is written, which key it is, what is wrong and what to write
-// instead.
+// Problem is one thing wrong with the configuration: where it is written, which key it is, what is wrong
+// and what to write instead.
 type Problem struct {
 	// Source is the name of the file as it was given, or of the environment variable that holds the value.
 	Source string
@@ -48,7 +48,8 @@ func oneLine(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// Errors is everything that is wrong with a configuration, in the order in which it is written, environment variables last.
+// Errors is everything that is wrong with a configuration, in the order in which it is written,
+// environment variables last.
 type Errors []Problem
 
 // Error puts each problem on a line of its own.

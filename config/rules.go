@@ -10,11 +10,14 @@ import (
 	"vexa-sso/oidc"
 )
 
-// LoadRules reads rules from a file and compiles them against the providers of a configuration: a rules_file, which is a list of
-// rules or the key rules with that list, or a whole configuration, of which only the rules are taken. The error is of type
-// [Errors], as with [Load].
+// LoadRules reads rules from a file and compiles them against the providers of a configuration: a rules_file,
+// which is a list of rules or the key rules with that list, or a whole configuration, of which only the rules
+// are taken. The error is of type [Errors], as with [Load].
 func LoadRules(path string, environ []string, providers []oidc.Config) (*rule.Rules, error) {
-	l := &loader{env: variables(environ), dir: filepath.Dir(path), document: path, files: map[string]bool{}, nodes: map[string]*node{}, blamed: map[string]bool{}}
+	l := &loader{
+		env: variables(environ), dir: filepath.Dir(path), document: path, files: map[string]bool{},
+		nodes: map[string]*node{}, blamed: map[string]bool{},
+	}
 	text, err := readBounded(path, maxFile)
 	if err != nil {
 		l.fail(place{source: path}, "", err.Error(), "name a file of rules")
@@ -24,7 +27,8 @@ func LoadRules(path string, environ []string, providers []oidc.Config) (*rule.Ru
 	if root == nil {
 		return nil, l.errors()
 	}
-	if root.kind == mappingKind && (root.child("providers") != nil || root.child("vexa") != nil || root.child("rules_file") != nil) {
+	if root.kind == mappingKind &&
+		(root.child("providers") != nil || root.child("vexa") != nil || root.child("rules_file") != nil) {
 		return rulesOf(path, environ)
 	}
 	c := &Config{Providers: providers}
@@ -37,9 +41,12 @@ func LoadRules(path string, environ []string, providers []oidc.Config) (*rule.Ru
 	return c.RuleSet, nil
 }
 
-// rulesOf takes the rules of a whole configuration. The document in the environment is another one, and does not count.
+// rulesOf takes the rules of a whole configuration. The document in the environment is
+// another one, and does not count.
 func rulesOf(path string, environ []string) (*rule.Rules, error) {
-	environ = slices.DeleteFunc(slices.Clone(environ), func(v string) bool { return strings.HasPrefix(v, documentVariable+"=") })
+	environ = slices.DeleteFunc(slices.Clone(environ), func(v string) bool {
+		return strings.HasPrefix(v, documentVariable+"=")
+	})
 	whole, err := Load(path, environ)
 	if err != nil {
 		return nil, err
@@ -47,7 +54,8 @@ func rulesOf(path string, environ []string) (*rule.Rules, error) {
 	return whole.RuleSet, nil
 }
 
-// decodeRules reads the rules of a document that has nothing else: a list of rules, or the key rules with that list.
+// decodeRules reads the rules of a document that has nothing else: a list of rules, or the
+// key rules with that list.
 func (l *loader) decodeRules(root *node, c *Config) {
 	if root.kind == sequenceKind {
 		root = &node{kind: mappingKind, at: root.at, entries: []entry{{"rules", root.at, root}}}

@@ -45,7 +45,8 @@ func isGroup(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(readsText)
 }
 
-// isValue says whether a type is written as one value, or as a list of such: what an environment variable can hold.
+// isValue says whether a type is written as one value, or as a list of such: what an
+// environment variable can hold.
 func isValue(t reflect.Type) bool {
 	switch {
 	case reflect.PointerTo(t).Implements(readsText):

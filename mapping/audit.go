@@ -41,10 +41,12 @@ const (
 	EventTokenReused      = "token_reused"    // a refresh value came a second time; token_revoked follows
 	EventToolAuthorized   = "tool_authorized" // by a person, who was asked whether it may act for them
 	EventToolDenied       = "tool_denied"
-	EventCodeReused       = "code_reused"     // an authorization code came a second time; token_revoked follows
-	EventGrantChanged     = "grant_changed"   // because the provider says something else of the person than before
-	EventAccessEnded      = "access_ended"    // the provider does not vouch for the person any more
-	EventProviderLogout   = "provider_logout" // the provider said that a session of its, or a person, is signed out
+	EventCodeReused       = "code_reused" // an authorization code came a second time; token_revoked follows
+	// because the provider says something else of the person than before
+	EventGrantChanged = "grant_changed"
+	EventAccessEnded  = "access_ended" // the provider does not vouch for the person any more
+	// the provider said that a session of its, or a person, is signed out
+	EventProviderLogout = "provider_logout"
 
 	EventAccountPinned   = "account_pinned" // the reason is the subject, which may have no account yet
 	EventAccountUnpinned = "account_unpinned"

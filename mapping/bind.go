@@ -68,8 +68,9 @@ func (b *binding) begin(ctx context.Context, accountID string) error {
 		acc.setVexaEmail(b.grant)
 		if acc.VexaEmail == "" {
 			return &Error{
-				Code:    rule.CodeEmailUnproven,
-				Message: "Access to Vexa needs a proven email address, and your identity provider gave none. Ask your administrator.",
+				Code: rule.CodeEmailUnproven,
+				Message: "Access to Vexa needs a proven email address, and your identity provider gave " +
+					"none. Ask your administrator.",
 			}
 		}
 		if b.approved {

@@ -26,7 +26,8 @@ func TestSignInBindsToANewUser(t *testing.T) {
 			a := w.replica()
 			acc := w.signIn(a, person("ada"))
 			user, ok := w.vexa.User("ada@acme.example")
-			if !ok || acc.VexaUserID != user.ID || acc.Status != mapping.Active || acc.Intended || acc.VexaEmail != user.Email || user.Name != "Ada" {
+			if !ok || acc.VexaUserID != user.ID || acc.Status != mapping.Active || acc.Intended ||
+				acc.VexaEmail != user.Email || user.Name != "Ada" {
 				t.Errorf("%+v is bound to %+v", acc, user)
 			}
 			again := w.signIn(a, person("ada"))
@@ -53,7 +54,8 @@ func TestRefusedSignIn(t *testing.T) {
 	lost := person("ada")
 	lost.Groups = []string{"alumni"}
 	acc, d, err = a.SignIn(t.Context(), lost)
-	if err != nil || d.Allowed || acc.ID != had.ID || len(acc.Identity.Groups) != 1 || acc.Identity.Groups[0] != "alumni" {
+	if err != nil || d.Allowed || acc.ID != had.ID || len(acc.Identity.Groups) != 1 ||
+		acc.Identity.Groups[0] != "alumni" {
 		t.Errorf("no longer staff: %+v, %+v, %v", acc, d, err)
 	}
 	if active := w.keys(mapping.KeyActive); len(active) != 0 {
@@ -77,12 +79,21 @@ func TestAdoption(t *testing.T) {
 	}{
 		{name: "a proven email in a trusted domain", status: adopted},
 		{name: "adopt_existing is never", adopt: mapping.AdoptNever, status: waits},
-		{name: "proven, but not in a trusted domain", id: func(id *oidc.Identity) { id.EmailTrusted = false }, status: waits},
-		{name: "an address from a rule", rule: "ada@acme.example", status: waits},
-		{name: "an address that a rule computes from the proven email", rule: "= identity.email", status: waits},
-		{name: "E1: another tenant claims the address", rule: `= identity.claims.team + "@acme.example"`, id: func(id *oidc.Identity) {
-			id.Email, id.UnprovenEmail, id.EmailTrusted, id.Claims = "", "ada@acme.example", false, map[string]any{"team": "ada"}
+		{name: "proven, but not in a trusted domain", id: func(id *oidc.Identity) {
+			id.EmailTrusted = false
 		}, status: waits},
+		{name: "an address from a rule", rule: "ada@acme.example", status: waits},
+		{
+			name: "an address that a rule computes from the proven email",
+			rule: "= identity.email", status: waits,
+		},
+		{
+			name: "E1: another tenant claims the address", rule: `= identity.claims.team + "@acme.example"`,
+			id: func(id *oidc.Identity) {
+				id.Email, id.UnprovenEmail, id.EmailTrusted, id.Claims = "", "ada@acme.example",
+					false, map[string]any{"team": "ada"}
+			}, status: waits,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -143,7 +154,9 @@ func TestSecondIdentityWaits(t *testing.T) {
 		w := newWorld(t)
 		a := w.replica()
 		leaver := w.signIn(a, person("ada"))
-		if err := a.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: leaver.ID, Reason: "left"}, "scim"); err != nil {
+		if err := a.Revoke(t.Context(), mapping.Revocation{
+			Kind: mapping.RevokeAccount, Account: leaver.ID, Reason: "left",
+		}, "scim"); err != nil {
 			t.Fatal(err)
 		}
 		if acc := w.signIn(a, newHire); acc.Status != mapping.Pending {
@@ -173,7 +186,8 @@ func TestSecondIdentityWaits(t *testing.T) {
 		first := w.signIn(a, person("ada"))
 		renamed := person("ada")
 		renamed.Email = "ada.lovelace@acme.example"
-		if acc := w.signIn(a, renamed); acc.ID != first.ID || acc.VexaUserID != first.VexaUserID || acc.VexaEmail != "ada@acme.example" {
+		if acc := w.signIn(a, renamed); acc.ID != first.ID || acc.VexaUserID != first.VexaUserID ||
+			acc.VexaEmail != "ada@acme.example" {
 			t.Errorf("renamed: %+v", acc)
 		}
 		if acc := w.signIn(a, newHire); acc.Status != mapping.Pending {
@@ -233,8 +247,10 @@ func TestSignInWhileVexaIsDown(t *testing.T) {
 func TestCreateWithUnclearOutcome(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]vexatest.Fault{
-		"500 before": {Effect: vexatest.FailBefore}, "500 after": {Effect: vexatest.FailAfter}, "lost": {Effect: vexatest.CutAfter},
-		"500 after, twice": {Effect: vexatest.FailAfter, Times: 2}, "lost twice": {Effect: vexatest.CutAfter, Times: 2},
+		"500 before": {Effect: vexatest.FailBefore}, "500 after": {Effect: vexatest.FailAfter},
+		"lost":             {Effect: vexatest.CutAfter},
+		"500 after, twice": {Effect: vexatest.FailAfter, Times: 2},
+		"lost twice":       {Effect: vexatest.CutAfter, Times: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -272,7 +288,9 @@ func TestStrangerCreatesTheUserMeanwhile(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		a := w.replica()
-		w.vexa.Inject(vexatest.Fault{Method: "POST", Path: "/admin/users", Effect: vexatest.FailBefore, Times: 2})
+		w.vexa.Inject(vexatest.Fault{
+			Method: "POST", Path: "/admin/users", Effect: vexatest.FailBefore, Times: 2,
+		})
 		acc := w.signIn(a, id)
 		if !w.account(acc.ID).Intended {
 			t.Fatal("the intent is not written")
@@ -320,13 +338,16 @@ func TestAddressThatVexaCannotHave(t *testing.T) {
 func TestWrongAdminToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	c, err := vexa.New(vexa.Config{GatewayURL: w.vexa.GatewayURL, AdminURL: w.vexa.AdminURL, AdminToken: "wrong"})
+	c, err := vexa.New(vexa.Config{
+		GatewayURL: w.vexa.GatewayURL, AdminURL: w.vexa.AdminURL, AdminToken: "wrong",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := w.replica(func(_ *mapping.Config, d *mapping.Deps) { d.Vexa = c })
 	_, _, err = w.key(a, w.signIn(a, person("ada")))
-	if e, _ := asError(err); code(err) != mapping.CodeVexaUnavailable || !strings.Contains(e.Remedy, "ADMIN_API_TOKEN") {
+	if e, _ := asError(err); code(err) != mapping.CodeVexaUnavailable ||
+		!strings.Contains(e.Remedy, "ADMIN_API_TOKEN") {
 		t.Errorf("%v", err)
 	}
 }

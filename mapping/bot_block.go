@@ -239,7 +239,8 @@ func (w *botBlockWork) deleteForeign(ctx context.Context, b BotBlock) error {
 			continue
 		case instance != "":
 			e = b.event(EventNotEnded,
-				"the token belongs to the vexa-sso instance "+brief(instance)+": suspend the account there too")
+				"the token belongs to the vexa-sso instance "+brief(instance)+
+					": suspend the account there too")
 		default:
 			if err := w.vexa.DeleteToken(ctx, t.ID); err != nil {
 				return err

@@ -75,7 +75,8 @@ func TestSuspensionBlocksBots(t *testing.T) {
 				t.Errorf("resumed: %d bots", got)
 			}
 			for _, kind := range []string{mapping.EventBotsBlocked, mapping.EventBotsRestored} {
-				if events := w.events(kind); len(events) != 1 || events[0].Account != acc.ID || events[0].VexaUserID != acc.VexaUserID {
+				if events := w.events(kind); len(events) != 1 || events[0].Account != acc.ID ||
+					events[0].VexaUserID != acc.VexaUserID {
 					t.Errorf("%s: %+v", kind, events)
 				}
 			}
@@ -107,7 +108,8 @@ func TestDeathDuringHold(t *testing.T) {
 			_, err := dying.Suspend(t.Context(), acc.ID, mapping.Suspension{Reason: "left"}, "grace")
 			return err
 		})
-		if suspended := w.account(acc.ID).Status == mapping.Suspended; suspended != (w.bots(acc.VexaUserID) == 0) {
+		if suspended := w.account(acc.ID).Status == mapping.Suspended; suspended !=
+			(w.bots(acc.VexaUserID) == 0) {
 			t.Errorf("died %s: suspended %v, %d bots", p.died, suspended, w.bots(acc.VexaUserID))
 		}
 		die(func() error { return dying.Resume(t.Context(), acc.ID, "grace") })
@@ -165,7 +167,8 @@ func TestHoldOfASharedUser(t *testing.T) {
 	before := w.bots(ada.VexaUserID)
 	left := w.suspend(a, ada, mapping.Suspension{Reason: "left", ForeignTokens: true})
 	w.settle(a)
-	if w.bots(ada.VexaUserID) != before || len(left) != 1 || !strings.Contains(left[0], tim.ID) || len(w.events(mapping.EventNotEnded)) != 1 {
+	if w.bots(ada.VexaUserID) != before || len(left) != 1 || !strings.Contains(left[0], tim.ID) ||
+		len(w.events(mapping.EventNotEnded)) != 1 {
 		t.Errorf("%d bots, left %q, %+v", w.bots(ada.VexaUserID), left, w.events(mapping.EventNotEnded))
 	}
 	w.suspend(a, tim, mapping.Suspension{Reason: "left"})
@@ -190,7 +193,10 @@ func TestRulesAfterAHold(t *testing.T) {
 	w.suspend(a, acc, mapping.Suspension{Reason: "left"})
 	w.settle(a)
 	five := 5
-	w.rule(rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}, MaxConcurrentBots: &five}})
+	w.rule(rule.Rule{
+		Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
+		Grant: &rule.GrantSpec{Scopes: []string{"bot"}, MaxConcurrentBots: &five},
+	})
 	w.resume(a, acc)
 
 	until, minted, waits := make(chan struct{}), make(chan error, 1), make(chan struct{}, 100)
@@ -263,10 +269,12 @@ func TestForeignTokens(t *testing.T) {
 	if len(w.vexa.Tokens()) != 2 {
 		t.Errorf("others lost theirs: %+v", w.vexa.Tokens())
 	}
-	if gone := w.events(mapping.EventForeignTokenDeleted); len(gone) != 1 || gone[0].VexaTokenID != terminal.ID {
+	if gone := w.events(mapping.EventForeignTokenDeleted); len(gone) != 1 ||
+		gone[0].VexaTokenID != terminal.ID {
 		t.Errorf("%+v", gone)
 	}
-	if left := w.events(mapping.EventNotEnded); len(left) != 1 || left[0].VexaTokenID != staging.ID || !strings.Contains(left[0].Reason, "staging") {
+	if left := w.events(mapping.EventNotEnded); len(left) != 1 || left[0].VexaTokenID != staging.ID ||
+		!strings.Contains(left[0].Reason, "staging") {
 		t.Errorf("%+v", left)
 	}
 }
@@ -274,7 +282,8 @@ func TestForeignTokens(t *testing.T) {
 // gateway makes a call of a user's, with their key.
 func (w *world) gateway(method, path, key, body string) (int, string) {
 	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), method, w.vexa.GatewayURL+path, bytes.NewBufferString(body))
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.vexa.GatewayURL+path,
+		bytes.NewBufferString(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -304,7 +313,8 @@ func TestStopBots(t *testing.T) {
 			acc := w.signIn(a, person("ada"))
 			key, _ := w.mustKey(a, acc)
 			observer := w.vexa.AddToken(acc.VexaUserID, "observer", 0, "bot", "tx").Secret
-			if status, body := w.gateway("POST", "/bots", key, `{"platform":"google_meet","native_meeting_id":"abc-defg-hij"}`); status != 201 {
+			if status, body := w.gateway("POST", "/bots", key,
+				`{"platform":"google_meet","native_meeting_id":"abc-defg-hij"}`); status != 201 {
 				t.Fatal(status, body)
 			}
 			w.gateway("PUT", "/user/webhook", key, `{"webhook_url":"https://evil.example/hook"}`)
@@ -320,8 +330,12 @@ func TestStopBots(t *testing.T) {
 			if tokens := w.vexa.Tokens(acc.VexaUserID); len(tokens) != 1 {
 				t.Errorf("the last key is still there: %+v", tokens)
 			}
-			for path, gone := range map[string]string{"/bots/status": "abc-defg", "/user/webhook": "evil.example", "/user/calendars": "ics", "/user/calendar": `"ics_url_set":true`} {
-				if status, body := w.gateway("GET", path, observer, ""); status == 200 && strings.Contains(body, gone) {
+			for path, gone := range map[string]string{
+				"/bots/status": "abc-defg", "/user/webhook": "evil.example", "/user/calendars": "ics",
+				"/user/calendar": `"ics_url_set":true`,
+			} {
+				if status, body := w.gateway("GET", path, observer, ""); status == 200 &&
+					strings.Contains(body, gone) {
 					t.Errorf("%s: %s", path, body)
 				}
 			}
@@ -332,7 +346,8 @@ func TestStopBots(t *testing.T) {
 			if events := w.events(mapping.EventActivityEnded); len(events) != 1 || events[0].Reason != want {
 				t.Errorf("%+v", events)
 			}
-			if strings.Contains(w.log.String(), key) || strings.Contains(fmt.Sprint(w.events("")), key) { // S2
+			// S2
+			if strings.Contains(w.log.String(), key) || strings.Contains(fmt.Sprint(w.events("")), key) {
 				t.Error("the key is in the log")
 			}
 		})
@@ -357,7 +372,8 @@ func TestSuspensionByConfiguration(t *testing.T) {
 		acc := w.signIn(a, person("ada"))
 		key, _ := w.mustKey(a, acc)
 		w.vexa.AddToken(acc.VexaUserID, "terminal-login", 0, "bot")
-		if status, body := w.gateway("POST", "/bots", key, `{"platform":"google_meet","native_meeting_id":"abc-defg-hij"}`); status != 201 {
+		if status, body := w.gateway("POST", "/bots", key,
+			`{"platform":"google_meet","native_meeting_id":"abc-defg-hij"}`); status != 201 {
 			t.Fatal(status, body)
 		}
 		if err := a.Revoke(t.Context(), suspend(acc), "provider okta"); err != nil {
@@ -367,7 +383,8 @@ func TestSuspensionByConfiguration(t *testing.T) {
 		if _, err := a.DeleteRevoked(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if tokens, events := w.vexa.Tokens(acc.VexaUserID), w.events(mapping.EventActivityEnded); len(tokens) != test.foreign || len(events) != test.events {
+		if tokens, events := w.vexa.Tokens(acc.VexaUserID),
+			w.events(mapping.EventActivityEnded); len(tokens) != test.foreign || len(events) != test.events {
 			t.Errorf("%+v: %d tokens, %+v", test.config, len(tokens), events)
 		}
 		if now := w.account(acc.ID); now.Status != mapping.Suspended || now.Reason != "left the company" {
@@ -385,7 +402,9 @@ func TestStopBotsIsNoReprieve(t *testing.T) {
 	acc := w.signIn(a, person("ada"))
 	w.mustKey(a, acc)
 	until := make(chan struct{})
-	held := w.vexa.Inject(vexatest.Fault{Part: vexatest.Gateway, Path: "/bots/status", Effect: vexatest.HoldBefore, Until: until})
+	held := w.vexa.Inject(vexatest.Fault{
+		Part: vexatest.Gateway, Path: "/bots/status", Effect: vexatest.HoldBefore, Until: until,
+	})
 	done := make(chan []string)
 	go func() {
 		left, _ := a.Suspend(t.Context(), acc.ID, mapping.Suspension{Reason: "left", StopBots: true}, "grace")
@@ -402,7 +421,8 @@ func TestStopBotsIsNoReprieve(t *testing.T) {
 		t.Errorf("%d waiting, %v", waiting, err)
 	}
 	w.clock.advance(21 * time.Second)
-	if waiting, err := other.DeleteRevoked(t.Context()); waiting != 0 || err != nil || len(w.vexa.Tokens()) != 0 {
+	if waiting, err := other.DeleteRevoked(t.Context()); waiting != 0 || err != nil ||
+		len(w.vexa.Tokens()) != 0 {
 		t.Errorf("%d waiting, %v, %d tokens", waiting, err, len(w.vexa.Tokens()))
 	}
 	close(until)

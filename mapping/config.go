@@ -10,8 +10,9 @@ import (
 
 // Values of Config.AdoptExisting.
 const (
-	AdoptTrusted = "trusted" // an existing Vexa user goes to whom a proven email in a trusted domain says that it belongs
-	AdoptNever   = "never"   // an admin decides about each
+	// an existing Vexa user goes to whom a proven email in a trusted domain says that it belongs
+	AdoptTrusted = "trusted"
+	AdoptNever   = "never" // an admin decides about each
 )
 
 // Config says how accounts are bound and their keys kept.
@@ -26,8 +27,9 @@ type Config struct {
 	// Suspend is what every suspension does beyond the rest.
 	Suspend SuspendConfig `yaml:"-"`
 
-	MaxKeys        int           `yaml:"-"` // opened keys kept in memory; default 10,000
-	ReconcileEvery time.Duration `yaml:"-"` // how long a key that we do not know may live at Vexa; default 15 minutes
+	MaxKeys int `yaml:"-"` // opened keys kept in memory; default 10,000
+	// how long a key that we do not know may live at Vexa; default 15 minutes
+	ReconcileEvery time.Duration `yaml:"-"`
 
 	// Renew is the time after which a provider is asked again about somebody who uses Vexa, in the
 	// background, by their refresh token; default 15 minutes. Idle is how long a session that nobody uses

@@ -51,12 +51,18 @@ func (w *wires) CreateUser(ctx context.Context, email, name string, bots *int) (
 }
 
 func (w *wires) SetMaxBots(ctx context.Context, id int64, bots int) error {
-	_, err := through(w, "SetMaxBots", func() (any, error) { return nil, w.VexaAdmin.SetMaxBots(ctx, id, bots) })
+	_, err := through(w, "SetMaxBots", func() (any, error) {
+		return nil, w.VexaAdmin.SetMaxBots(ctx, id, bots)
+	})
 	return err
 }
 
-func (w *wires) Mint(ctx context.Context, user int64, scopes []string, name string, lifetime time.Duration) (vexa.Minted, error) {
-	return through(w, "Mint", func() (vexa.Minted, error) { return w.VexaAdmin.Mint(ctx, user, scopes, name, lifetime) })
+func (w *wires) Mint(
+	ctx context.Context, user int64, scopes []string, name string, lifetime time.Duration,
+) (vexa.Minted, error) {
+	return through(w, "Mint", func() (vexa.Minted, error) {
+		return w.VexaAdmin.Mint(ctx, user, scopes, name, lifetime)
+	})
 }
 
 func (w *wires) Tokens(ctx context.Context, user int64) ([]vexa.Token, error) {
@@ -93,8 +99,12 @@ func (d *disk) View(ctx context.Context, fn func(mapping.Tx) error) error {
 	return d.around("View", func() error { return d.Store.View(ctx, fn) })
 }
 
-func (d *disk) AcquireLease(ctx context.Context, name string, ttl time.Duration) (lease mapping.Lease, err error) {
-	err = d.around("AcquireLease", func() error { lease, err = d.Store.AcquireLease(ctx, name, ttl); return err })
+func (d *disk) AcquireLease(
+	ctx context.Context, name string, ttl time.Duration,
+) (lease mapping.Lease, err error) {
+	err = d.around(
+		"AcquireLease", func() error { lease, err = d.Store.AcquireLease(ctx, name, ttl); return err },
+	)
 	return lease, err
 }
 
@@ -181,7 +191,8 @@ func dieAndRecover(t *testing.T, generation string, p *process) {
 		t.Errorf("died %s: users %+v", p.died, users)
 	}
 	tokens, active := w.vexa.Tokens(), w.keys(mapping.KeyActive)
-	if len(tokens) != 1 || len(active) != 1 || tokens[0].ID != active[0].VexaTokenID || tokens[0].Secret != secret || tokens[0].ExpiresAt.IsZero() {
+	if len(tokens) != 1 || len(active) != 1 || tokens[0].ID != active[0].VexaTokenID ||
+		tokens[0].Secret != secret || tokens[0].ExpiresAt.IsZero() {
 		t.Errorf("died %s: tokens %+v, keys %+v", p.died, tokens, active)
 	}
 	if left := append(w.keys(mapping.KeyMinting), w.keys(mapping.KeyRevoking)...); len(left) != 0 {
@@ -231,7 +242,8 @@ func TestDeathDuringRevocation(t *testing.T) {
 		acc := w.signIn(a, person("ada"))
 		w.mustKey(a, acc)
 		dying := w.replica(p.option)
-		err := dying.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: acc.ID, Reason: "left"}, "grace")
+		err := dying.Revoke(t.Context(),
+			mapping.Revocation{Kind: mapping.RevokeAccount, Account: acc.ID, Reason: "left"}, "grace")
 		if err == nil {
 			dying.DeleteRevoked(t.Context())
 		}

@@ -13,12 +13,15 @@ import (
 // Codes of an Error, beside those of a refusing Decision. The public error table in proxy gives each its HTTP
 // status.
 const (
-	CodeUnauthenticated  = "unauthenticated"        // all that the account had was ended: they have to sign in first
-	CodePendingApproval  = "pending_approval"       // an admin must decide about the account
-	CodeSuspended        = "suspended"              // the account is
-	CodeScopeMissing     = "scope_missing"          // a key was asked for with more than the grant has, or with nothing
-	CodeTooManyRefreshes = "rate_limited"           // of one token in a few seconds
-	CodeVexaUnavailable  = "vexa_admin_unavailable" // no key now: the Admin API does not answer, or not usably
+	// all that the account had was ended: they have to sign in first
+	CodeUnauthenticated = "unauthenticated"
+	CodePendingApproval = "pending_approval" // an admin must decide about the account
+	CodeSuspended       = "suspended"        // the account is
+	// a key was asked for with more than the grant has, or with nothing
+	CodeScopeMissing     = "scope_missing"
+	CodeTooManyRefreshes = "rate_limited" // of one token in a few seconds
+	// no key now: the Admin API does not answer, or not usably
+	CodeVexaUnavailable  = "vexa_admin_unavailable"
 	CodeStoreUnavailable = "store_unavailable"
 )
 

@@ -40,7 +40,8 @@ func Example() {
 	owner, keyErr := client.Whoami(ctx, secret, "")
 	fmt.Println("key of:", owner.Email, "scopes", owner.Scopes, err, keyErr)
 
-	err = accounts.Revoke(ctx, mapping.Revocation{Kind: mapping.RevokeAccount, Account: ada.ID, Reason: "left"}, "an admin")
+	err = accounts.Revoke(ctx,
+		mapping.Revocation{Kind: mapping.RevokeAccount, Account: ada.ID, Reason: "left"}, "an admin")
 	waiting, deleteErr := accounts.DeleteRevoked(ctx) // Accounts.Run does it in the background
 	fmt.Println("revoked; keys that still wait to be deleted:", waiting, err, deleteErr)
 

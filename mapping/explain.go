@@ -87,9 +87,11 @@ func explain(rules *rule.Rules, id oidc.Identity, acc Account, pin Pin) Explanat
 	case pin.VexaEmail != "":
 		e.VexaEmail, e.VexaUserID, e.VexaWhy = pin.VexaEmail, pin.VexaUserID, "pinned by "+pin.Actor
 	case acc.Bound():
-		e.VexaEmail, e.VexaUserID, e.VexaWhy = acc.VexaEmail, acc.VexaUserID, "bound to it, whatever rules say by now"
+		e.VexaEmail, e.VexaUserID, e.VexaWhy = acc.VexaEmail, acc.VexaUserID,
+			"bound to it, whatever rules say by now"
 	case d.Allowed && d.Grant.VexaEmailComputed:
-		e.VexaEmail, e.VexaWhy = d.Grant.VexaEmail, "named by a rule; one that exists already waits for an admin"
+		e.VexaEmail, e.VexaWhy = d.Grant.VexaEmail,
+			"named by a rule; one that exists already waits for an admin"
 	case d.Allowed:
 		e.VexaEmail, e.VexaWhy = d.Grant.VexaEmail, "the identity's own proven email"
 	}

@@ -17,7 +17,10 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	acc := w.signIn(a, person("ada"))
-	w.rule(rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "other@acme.example"}})
+	w.rule(rule.Rule{
+		Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
+		Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "other@acme.example"},
+	})
 	for name, want := range map[string]struct {
 		email, why string
 		user       int64
@@ -27,13 +30,15 @@ func TestExplain(t *testing.T) {
 		"grace": {"other@acme.example", "named by a rule; one that exists already waits for an admin", 0},
 	} {
 		e, err := a.Explain(t.Context(), person(name))
-		if err != nil || !e.Allowed || e.VexaEmail != want.email || e.VexaUserID != want.user || e.VexaWhy != want.why || len(e.Rules) != 1 {
+		if err != nil || !e.Allowed || e.VexaEmail != want.email || e.VexaUserID != want.user ||
+			e.VexaWhy != want.why || len(e.Rules) != 1 {
 			t.Errorf("%s: %+v, %v", name, e, err)
 		}
 	}
 	stranger := person("mallory")
 	stranger.Groups = nil
-	if e, err := a.Explain(t.Context(), stranger); err != nil || e.Allowed || e.Code != rule.CodeNotMapped || e.Grant != nil || e.VexaEmail != "" {
+	if e, err := a.Explain(t.Context(), stranger); err != nil || e.Allowed || e.Code != rule.CodeNotMapped ||
+		e.Grant != nil || e.VexaEmail != "" {
 		t.Errorf("%+v, %v", e, err)
 	}
 	if len(w.vexa.Users()) != 2 {
@@ -67,13 +72,27 @@ func TestCompareRules(t *testing.T) {
 	}{
 		{"the same", plain, mapping.Account{}, "", nil},
 		{"denied", nobody, mapping.Account{}, mapping.Loses, []string{"bot,tx", "Closed."}},
-		{"fewer scopes", staff(func(g *rule.GrantSpec) { g.Scopes = []string{"tx"} }), mapping.Account{}, mapping.Changes, []string{"scopes bot,tx -> tx"}},
-		{"bots", staff(func(g *rule.GrantSpec) { g.MaxConcurrentBots = &three }), mapping.Account{}, mapping.Changes, []string{"max_concurrent_bots Vexa's own -> 3"}},
-		{"admin", staff(func(g *rule.GrantSpec) { g.Admin = true }), mapping.Account{}, mapping.Changes, []string{"admin false -> true"}},
-		{"a route", staff(func(g *rule.GrantSpec) { g.DenyRoutes = []string{"PUT /user/webhook"} }), mapping.Account{}, mapping.Changes, []string{"closes PUT /user/webhook"}},
-		{"another user", staff(func(g *rule.GrantSpec) { g.VexaEmail = "x@acme.example" }), mapping.Account{}, mapping.Changes, []string{"vexa_email ada@acme.example -> x@acme.example"}},
-		{"another user of one that is bound", staff(func(g *rule.GrantSpec) { g.VexaEmail = "x@acme.example" }), mapping.Account{VexaUserID: 7}, "", nil},
-		{"another user of one that is pinned", staff(func(g *rule.GrantSpec) { g.VexaEmail = "x@acme.example" }), mapping.Account{Pinned: true, VexaEmail: "team@acme.example"}, "", nil},
+		{"fewer scopes", staff(func(g *rule.GrantSpec) {
+			g.Scopes = []string{"tx"}
+		}), mapping.Account{}, mapping.Changes, []string{"scopes bot,tx -> tx"}},
+		{"bots", staff(func(g *rule.GrantSpec) {
+			g.MaxConcurrentBots = &three
+		}), mapping.Account{}, mapping.Changes, []string{"max_concurrent_bots Vexa's own -> 3"}},
+		{"admin", staff(func(g *rule.GrantSpec) {
+			g.Admin = true
+		}), mapping.Account{}, mapping.Changes, []string{"admin false -> true"}},
+		{"a route", staff(func(g *rule.GrantSpec) {
+			g.DenyRoutes = []string{"PUT /user/webhook"}
+		}), mapping.Account{}, mapping.Changes, []string{"closes PUT /user/webhook"}},
+		{"another user", staff(func(g *rule.GrantSpec) {
+			g.VexaEmail = "x@acme.example"
+		}), mapping.Account{}, mapping.Changes, []string{"vexa_email ada@acme.example -> x@acme.example"}},
+		{"another user of one that is bound", staff(func(g *rule.GrantSpec) {
+			g.VexaEmail = "x@acme.example"
+		}), mapping.Account{VexaUserID: 7}, "", nil},
+		{"another user of one that is pinned", staff(func(g *rule.GrantSpec) {
+			g.VexaEmail = "x@acme.example"
+		}), mapping.Account{Pinned: true, VexaEmail: "team@acme.example"}, "", nil},
 	} {
 		test.account.Identity = person("ada")
 		changes := mapping.CompareRules([]mapping.Account{test.account}, plain, test.is)
@@ -83,7 +102,8 @@ func TestCompareRules(t *testing.T) {
 			}
 			continue
 		}
-		if len(changes) != 1 || changes[0].Change != test.change || !slices.Equal(changes[0].What, test.what) {
+		if len(changes) != 1 || changes[0].Change != test.change ||
+			!slices.Equal(changes[0].What, test.what) {
 			t.Errorf("%s: %+v", test.name, changes)
 		}
 		back := mapping.CompareRules([]mapping.Account{test.account}, test.is, plain)

@@ -20,7 +20,10 @@ func TestRotateKeys(t *testing.T) {
 	acc := w.signIn(a, person("ada"))
 	old, oldID := w.mustKey(elsewhere, acc)
 	w.clock.advance(time.Minute)
-	w.rule(rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, KeyLifetime: time.Hour}})
+	w.rule(rule.Rule{
+		Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
+		Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, KeyLifetime: time.Hour},
+	})
 	minted, err := a.RotateKeys(t.Context(), acc.ID, oldID, "grace")
 	if err != nil || len(minted) != 1 || minted[0] == oldID {
 		t.Fatal(minted, err)
@@ -60,7 +63,8 @@ func TestRotateKeysObjections(t *testing.T) {
 	if err := a.Revoke(t.Context(), suspend(acc), "grace"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.RotateKeys(t.Context(), acc.ID, "", "grace"); code(err) != mapping.CodeSuspended || len(w.vexa.Tokens()) != 1 {
+	if _, err := a.RotateKeys(t.Context(), acc.ID, "", "grace"); code(err) != mapping.CodeSuspended ||
+		len(w.vexa.Tokens()) != 1 {
 		t.Errorf("suspended: %v", err)
 	}
 }

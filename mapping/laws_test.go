@@ -24,9 +24,12 @@ func TestLawsOfKeys(t *testing.T) {
 		s.replicas = []*mapping.Accounts{s.replica(), s.replica()}
 		s.foreign = s.vexa.AddToken(s.vexa.AddUser("ada@acme.example", "").ID, "terminal-login", 0, "bot").ID
 		rt.Repeat(map[string]func(*rapid.T){
-			"sign in": s.signsIn, "ask for a key": s.asksForKey, "suspend": s.suspends, "resume": s.resumes, "die": s.dies, "fail": s.fails,
-			"make a token": s.makesToken, "use a token": s.usesToken, "revoke a token": s.revokesToken, "show a provider's token": s.shows,
-			"delete a token by hand": s.deletesByHand, "time passes": s.timePasses, "rules change": s.rulesChange, "work": s.works,
+			"sign in": s.signsIn, "ask for a key": s.asksForKey, "suspend": s.suspends,
+			"resume": s.resumes, "die": s.dies, "fail": s.fails,
+			"make a token": s.makesToken, "use a token": s.usesToken, "revoke a token": s.revokesToken,
+			"show a provider's token": s.shows,
+			"delete a token by hand":  s.deletesByHand, "time passes": s.timePasses,
+			"rules change": s.rulesChange, "work": s.works,
 		})
 		s.settles()
 	})
@@ -75,7 +78,8 @@ func (s *story) asksForKey(*rapid.T) {
 		s.rt.Fatalf("%s is %s and got a key", name, now.Status)
 	}
 	for _, token := range s.vexa.Tokens() {
-		if token.Secret == secret && (token.UserID != s.account(acc.ID).VexaUserID || rule.NewScopes(token.Scopes...) != scopes) {
+		if token.Secret == secret &&
+			(token.UserID != s.account(acc.ID).VexaUserID || rule.NewScopes(token.Scopes...) != scopes) {
 			s.rt.Fatalf("%s asked for %s and got %+v", name, scopes, token)
 		}
 	}
@@ -87,7 +91,8 @@ func (s *story) makesToken(*rapid.T) {
 		s.rt.Skip("nobody there")
 	}
 	n := personal(rapid.SampledFrom([]rule.Scopes{"bot", "tx", "bot,tx"}).Draw(s.rt, "scopes"))
-	n.Lifetime = rapid.SampledFrom([]time.Duration{time.Hour, 20 * time.Hour, 30 * 24 * time.Hour}).Draw(s.rt, "lifetime")
+	n.Lifetime = rapid.SampledFrom([]time.Duration{time.Hour, 20 * time.Hour, 30 * 24 * time.Hour}).
+		Draw(s.rt, "lifetime")
 	_, value, err := s.anywhere().CreateToken(s.t.Context(), acc.ID, n, acc.ID)
 	if err == nil {
 		s.tokens = append(s.tokens, value)
@@ -135,7 +140,8 @@ func (s *story) shows(*rapid.T) {
 	if rapid.Bool().Draw(s.rt, "silent about groups") {
 		id.Groups, id.GroupsComplete = nil, false
 	}
-	acc, err := a.Present(s.t.Context(), shown(id, s.clock.Now().Add(-rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(s.rt, "age"))))
+	acc, err := a.Present(s.t.Context(),
+		shown(id, s.clock.Now().Add(-rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(s.rt, "age"))))
 	if err == nil {
 		g := a.Decide(acc).Grant
 		a.Key(s.t.Context(), acc, g, g.Scopes)
@@ -176,8 +182,10 @@ func (s *story) dies(*rapid.T) {
 func (s *story) fails(*rapid.T) {
 	s.vexa.Inject(vexatest.Fault{
 		Method: rapid.SampledFrom([]string{"GET", "POST", "DELETE"}).Draw(s.rt, "method"),
-		Effect: rapid.SampledFrom([]vexatest.Effect{vexatest.FailBefore, vexatest.FailAfter, vexatest.CutBefore, vexatest.CutAfter}).Draw(s.rt, "effect"),
-		Times:  rapid.IntRange(1, 3).Draw(s.rt, "times"),
+		Effect: rapid.SampledFrom([]vexatest.Effect{
+			vexatest.FailBefore, vexatest.FailAfter, vexatest.CutBefore, vexatest.CutAfter,
+		}).Draw(s.rt, "effect"),
+		Times: rapid.IntRange(1, 3).Draw(s.rt, "times"),
 	})
 }
 
@@ -190,7 +198,9 @@ func (s *story) deletesByHand(*rapid.T) {
 }
 
 func (s *story) timePasses(*rapid.T) {
-	s.clock.advance(rapid.SampledFrom([]time.Duration{time.Second, 10 * time.Minute, 17 * time.Hour, 25 * time.Hour}).Draw(s.rt, "time"))
+	s.clock.advance(rapid.SampledFrom([]time.Duration{
+		time.Second, 10 * time.Minute, 17 * time.Hour, 25 * time.Hour,
+	}).Draw(s.rt, "time"))
 }
 
 func (s *story) rulesChange(*rapid.T) {
@@ -231,7 +241,8 @@ func (s *story) settles() {
 	}
 	slices.Sort(stored)
 	slices.Sort(atVexa)
-	if !slices.Equal(stored, atVexa) || len(s.keys(mapping.KeyMinting))+len(s.keys(mapping.KeyRevoking)) != 0 {
+	if !slices.Equal(stored, atVexa) ||
+		len(s.keys(mapping.KeyMinting))+len(s.keys(mapping.KeyRevoking)) != 0 {
 		s.rt.Fatalf("the store has %q, Vexa has %q", stored, atVexa)
 	}
 	if !slices.ContainsFunc(s.vexa.Tokens(), func(t vexatest.Token) bool { return t.ID == s.foreign }) {

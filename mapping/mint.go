@@ -17,17 +17,20 @@ const (
 	MintDone        = "done"
 	MintFailed      = "failed"       // Vexa did not answer, or said no
 	MintWrongScopes = "wrong_scopes" // Vexa gave a key with other scopes than asked; it is deleted
-	MintAbandoned   = "abandoned"    // the account changed, or the lease was lost, meanwhile; the key is deleted
+	// the account changed, or the lease was lost, meanwhile; the key is deleted
+	MintAbandoned = "abandoned"
 )
 
 const (
-	obtainTimeout = 30 * time.Second       // binding and minting for one account, waiting included
-	mintTimeout   = 25 * time.Second       // of which one mint, all its calls together
-	mintLease     = 45 * time.Second       // longer than mintTimeout, so that it is never lost to a mint that still runs
-	firstWait     = 20 * time.Millisecond  // for another replica's mint, then twice as long each time …
-	longestWait   = 500 * time.Millisecond // … up to this
-	minLifetime   = time.Minute            // of a key; shorter ones would be minted all the time, and 0 is for ever to Vexa
-	maxMargin     = 5 * time.Minute        // how long before Vexa does we stop using a key
+	obtainTimeout = 30 * time.Second // binding and minting for one account, waiting included
+	mintTimeout   = 25 * time.Second // of which one mint, all its calls together
+	// longer than mintTimeout, so that it is never lost to a mint that still runs
+	mintLease   = 45 * time.Second
+	firstWait   = 20 * time.Millisecond  // for another replica's mint, then twice as long each time …
+	longestWait = 500 * time.Millisecond // … up to this
+	// of a key; shorter ones would be minted all the time, and 0 is for ever to Vexa
+	minLifetime = time.Minute
+	maxMargin   = 5 * time.Minute // how long before Vexa does we stop using a key
 )
 
 // mintAlone mints a key if, with the lease in hand, there still is none. ErrLeaseHeld: somebody else is at
@@ -232,8 +235,9 @@ func (c *change) stillGranted(who Account, scopes rule.Scopes) error {
 		return &Error{Code: d.Code, Message: d.Reason}
 	case !d.Grant.Scopes.Covers(scopes):
 		return &Error{
-			Code:    CodeScopeMissing,
-			Message: "Your access to Vexa no longer includes what this request needs. Ask your administrator.",
+			Code: CodeScopeMissing,
+			Message: "Your access to Vexa no longer includes what this request needs. Ask your " +
+				"administrator.",
 		}
 	}
 	return nil

@@ -115,7 +115,8 @@ func TestEverybodyGetsTheirOwnKey(t *testing.T) {
 	}
 	for _, token := range w.vexa.Tokens() {
 		name, scopes, _ := strings.Cut(secrets[token.Secret], ":")
-		if accounts[name].VexaUserID != token.UserID || rule.NewScopes(token.Scopes...) != rule.Scopes(scopes) {
+		if accounts[name].VexaUserID != token.UserID ||
+			rule.NewScopes(token.Scopes...) != rule.Scopes(scopes) {
 			t.Errorf("token %+v was given to %s for %s", token, name, scopes)
 		}
 	}
@@ -132,8 +133,9 @@ func TestMintedKey(t *testing.T) {
 			w := newWorld(t, vexatest.Generation(generation))
 			bots := 5
 			w.rule(rule.Rule{
-				Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
-				Grant: &rule.GrantSpec{Scopes: []string{"tx", "bot"}, MaxConcurrentBots: &bots, KeyLifetime: time.Hour},
+				Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{
+					Scopes: []string{"tx", "bot"}, MaxConcurrentBots: &bots, KeyLifetime: time.Hour,
+				},
 			})
 			w.vexa.AddUser("ada@acme.example", "Ada") // with the default of bots
 			a := w.replica()
@@ -144,10 +146,12 @@ func TestMintedKey(t *testing.T) {
 				t.Fatal(err)
 			}
 			token := w.vexa.Tokens()[0]
-			if token.Secret != secret || token.Name != "vsso:prod:"+acc.ID+":"+id || len(token.Name) > 100 || !slices.Equal(token.Scopes, []string{"bot", "tx"}) {
+			if token.Secret != secret || token.Name != "vsso:prod:"+acc.ID+":"+id || len(token.Name) > 100 ||
+				!slices.Equal(token.Scopes, []string{"bot", "tx"}) {
 				t.Errorf("%+v", token)
 			}
-			if left := token.ExpiresAt.Sub(w.clock.Now()); left != time.Hour || !expires.Before(token.ExpiresAt) || expires.Before(w.clock.Now().Add(50*time.Minute)) {
+			if left := token.ExpiresAt.Sub(w.clock.Now()); left != time.Hour ||
+				!expires.Before(token.ExpiresAt) || expires.Before(w.clock.Now().Add(50*time.Minute)) {
 				t.Errorf("expires in %v at Vexa, with us %v", left, expires)
 			}
 			if user, _ := w.vexa.User("ada@acme.example"); user.MaxConcurrentBots != 5 {
@@ -160,7 +164,8 @@ func TestMintedKey(t *testing.T) {
 
 			// It is kept: another process finds it in the store.
 			calls := w.vexa.Calls()
-			if again, againID := w.mustKey(w.replica(), acc); again != secret || againID != id || w.vexa.Calls().Mint != calls.Mint {
+			if again, againID := w.mustKey(w.replica(), acc); again != secret || againID != id ||
+				w.vexa.Calls().Mint != calls.Mint {
 				t.Error("another process minted another")
 			}
 		})
@@ -191,12 +196,16 @@ func TestVexaWasReset(t *testing.T) {
 		"set up anew": func(w *world, _ mapping.Account) { w.vexa.Reinstall() },
 		"set up anew, the id is a stranger's": func(w *world, acc mapping.Account) {
 			w.vexa.Reinstall()
-			for w.vexa.AddUser(w.t.Name()+string(rune('a'+len(w.vexa.Users())))+"@else.example", "").ID < acc.VexaUserID {
+			for w.vexa.AddUser(
+				w.t.Name()+string(rune('a'+len(w.vexa.Users())))+"@else.example", "",
+			).ID < acc.VexaUserID {
 			}
 			stranger := w.vexa.Users()[acc.VexaUserID-1]
 			w.vexa.AddToken(stranger.ID, "terminal-login", 0, "bot", "tx")
 		},
-		"the address was changed": func(w *world, acc mapping.Account) { w.vexa.SetUserEmail(acc.VexaUserID, "boss@acme.example") },
+		"the address was changed": func(w *world, acc mapping.Account) {
+			w.vexa.SetUserEmail(acc.VexaUserID, "boss@acme.example")
+		},
 	}
 	for name, spoil := range spoils {
 		t.Run(name, func(t *testing.T) {
@@ -225,7 +234,8 @@ func TestVexaWasReset(t *testing.T) {
 			if _, err := a.Reconcile(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
-			if left := len(w.keys(mapping.KeyActive)) + len(w.keys(mapping.KeyRevoking)); left != 0 || len(w.vexa.Tokens())-len(w.ourTokens()) != others {
+			if left := len(w.keys(mapping.KeyActive)) + len(w.keys(mapping.KeyRevoking)); left != 0 ||
+				len(w.vexa.Tokens())-len(w.ourTokens()) != others {
 				t.Errorf("%d keys left, tokens %+v", left, w.vexa.Tokens())
 			}
 			// An admin's word, and all is well again.
@@ -255,7 +265,9 @@ func TestMintedWithOtherScopes(t *testing.T) {
 // botKeys mints as 0.10 does when it is asked in JSON.
 type botKeys struct{ mapping.VexaAdmin }
 
-func (b botKeys) Mint(ctx context.Context, user int64, _ []string, name string, lifetime time.Duration) (vexa.Minted, error) {
+func (b botKeys) Mint(
+	ctx context.Context, user int64, _ []string, name string, lifetime time.Duration,
+) (vexa.Minted, error) {
 	return b.VexaAdmin.Mint(ctx, user, []string{"bot"}, name, lifetime)
 }
 
@@ -349,7 +361,8 @@ func TestRenewal(t *testing.T) {
 		}
 	}
 	second, secondID := w.mustKey(a, acc)
-	if again, _ := w.mustKey(b, acc); second == first || secondID == firstID || again != second || w.vexa.Calls().Mint != 3 {
+	if again, _ := w.mustKey(b, acc); second == first || secondID == firstID || again != second ||
+		w.vexa.Calls().Mint != 3 {
 		t.Errorf("%d mints", w.vexa.Calls().Mint)
 	}
 
@@ -391,9 +404,13 @@ func TestShrunkGrant(t *testing.T) {
 				w.t.Errorf("%d, %v", n, err)
 			}
 		},
-		"the reconciler": func(w *world, a *mapping.Accounts, _ mapping.Account) { a.Reconcile(w.t.Context(), false) },
+		"the reconciler": func(w *world, a *mapping.Accounts, _ mapping.Account) {
+			a.Reconcile(w.t.Context(), false)
+		},
 		"a revocation": func(w *world, a *mapping.Accounts, acc mapping.Account) {
-			if err := a.Revoke(w.t.Context(), mapping.Revocation{Kind: mapping.RevokeGrant, Account: acc.ID, Reason: "rules"}, "rules"); err != nil {
+			if err := a.Revoke(w.t.Context(), mapping.Revocation{
+				Kind: mapping.RevokeGrant, Account: acc.ID, Reason: "rules",
+			}, "rules"); err != nil {
 				w.t.Error(err)
 			}
 		},
@@ -434,10 +451,13 @@ func TestSecretsStayInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.mustKey(a, acc)
-	if err := a.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: acc.ID, Reason: "left"}, "grace"); err != nil {
+	if err := a.Revoke(t.Context(), mapping.Revocation{
+		Kind: mapping.RevokeAccount, Account: acc.ID, Reason: "left",
+	}, "grace"); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(w.log.String(), "vxa_") || strings.Contains(w.log.String(), vexatest.DefaultAdminToken) {
+	if strings.Contains(w.log.String(), "vxa_") ||
+		strings.Contains(w.log.String(), vexatest.DefaultAdminToken) {
 		t.Error("a secret is in the log")
 	}
 	w.mustKey(a, w.signIn(a, person("tim"))) // is in the file to the end

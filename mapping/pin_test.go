@@ -70,13 +70,20 @@ func TestPinMovesAnAccount(t *testing.T) {
 	heard := listen(t, w)
 	w.store.Watch(t.Context(), elsewhere.Apply)
 	team := w.vexa.AddUser("team@acme.example", "Team")
-	w.rule(rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}, VexaEmail: "other@acme.example"}},
-		rule.Rule{Name: "more", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "another@acme.example"}})
+	w.rule(rule.Rule{
+		Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
+		Grant: &rule.GrantSpec{Scopes: []string{"bot"}, VexaEmail: "other@acme.example"},
+	}, rule.Rule{
+		Name: "more", Match: rule.Match{Groups: []string{"staff"}},
+		Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "another@acme.example"},
+	})
 
 	if _, others, err := a.Pin(t.Context(), acc.Subject, "2", "grace"); err != nil || len(others) != 0 {
 		t.Fatal(others, err)
 	}
-	heard.wait(t, func(r mapping.Revocation) bool { return r.Kind == mapping.RevokeAccount && r.Account == acc.ID })
+	heard.wait(t, func(r mapping.Revocation) bool {
+		return r.Kind == mapping.RevokeAccount && r.Account == acc.ID
+	})
 	acc = w.account(acc.ID)
 	if acc.VexaUserID != team.ID || acc.VexaEmail != "team@acme.example" || !acc.Pinned {
 		t.Fatalf("%+v", acc)
@@ -85,7 +92,8 @@ func TestPinMovesAnAccount(t *testing.T) {
 		t.Fatal(waiting, err)
 	}
 	secret, _ := w.mustKey(elsewhere, acc)
-	if tokens := w.vexa.Tokens(); len(tokens) != 1 || tokens[0].UserID != team.ID || tokens[0].Secret != secret {
+	if tokens := w.vexa.Tokens(); len(tokens) != 1 || tokens[0].UserID != team.ID ||
+		tokens[0].Secret != secret {
 		t.Errorf("%+v", tokens)
 	}
 	if got := a.Decide(acc).Grant; got.Scopes != "bot,tx" || got.VexaEmail != "team@acme.example" {
@@ -100,7 +108,8 @@ func TestPinMovesAnAccount(t *testing.T) {
 	if now := w.account(acc.ID); now.Bound() || now.Pinned || now.Status != mapping.Active {
 		t.Errorf("unpinned: %+v", now)
 	}
-	if back := w.signIn(a, person("ada")); back.ID != acc.ID || back.VexaEmail != "ada@acme.example" || !back.Bound() {
+	if back := w.signIn(a, person("ada")); back.ID != acc.ID ||
+		back.VexaEmail != "ada@acme.example" || !back.Bound() {
 		t.Errorf("back: %+v", back)
 	}
 	if err := a.Unpin(t.Context(), acc.Subject, "grace"); err == nil {
@@ -164,7 +173,10 @@ func TestPinObjections(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica()
 	w.vexa.AddUser("team@acme.example", "Team")
-	for _, subject := range []string{"", "ada@acme.example", "okta:", "ldap:x", "okta:https://acme.okta.com/00u 1", "okta:" + strings.Repeat("x", 700)} {
+	for _, subject := range []string{
+		"", "ada@acme.example", "okta:", "ldap:x", "okta:https://acme.okta.com/00u 1",
+		"okta:" + strings.Repeat("x", 700),
+	} {
 		if _, _, err := a.Pin(t.Context(), subject, "team@acme.example", "grace"); !objection(err) {
 			t.Errorf("%q: %v", subject, err)
 		}

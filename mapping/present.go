@@ -49,8 +49,9 @@ func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, er
 		return Account{}, err
 	case acc.Kind != t.Identity.Kind:
 		return Account{}, &Error{
-			Code:    CodeUnauthenticated,
-			Message: "This access token is a program’s and the account a person’s, or the reverse. Use an access token of the account itself.",
+			Code: CodeUnauthenticated,
+			Message: "This access token is a program’s and the account a person’s, or the reverse. Use an " +
+				"access token of the account itself.",
 		}
 	case acc.Kind == oidc.Service:
 		return a.presentService(ctx, acc, t)
@@ -64,8 +65,9 @@ func (a *Accounts) Present(ctx context.Context, t oidc.AccessToken) (Account, er
 // errSilent refuses a token that says too little for a rule that denies to be ruled out.
 func errSilent() error {
 	return &Error{
-		Code:    rule.CodeDeniedByRule,
-		Message: "A rule denies access to some people, and this access token does not say whether you are one of them. Sign in with a browser once.",
+		Code: rule.CodeDeniedByRule,
+		Message: "A rule denies access to some people, and this access token does not say whether you are " +
+			"one of them. Sign in with a browser once.",
 	}
 }
 

@@ -16,13 +16,17 @@ import (
 
 // shown is an access token that a provider issued at that time.
 func shown(id oidc.Identity, issued time.Time) oidc.AccessToken {
-	return oidc.AccessToken{Identity: id, Audience: "api://vexa", ClientID: "0oaclient", IssuedAt: issued.Truncate(time.Second), ExpiresAt: issued.Add(time.Hour)}
+	return oidc.AccessToken{
+		Identity: id, Audience: "api://vexa", ClientID: "0oaclient", IssuedAt: issued.Truncate(time.Second),
+		ExpiresAt: issued.Add(time.Hour),
+	}
 }
 
 // program is the identity of a program that acts for itself.
 func program(name string) oidc.Identity {
 	return oidc.Identity{
-		Provider: "okta", Subject: "okta:https://acme.okta.com/client/" + name, Kind: oidc.Service, GroupsComplete: true,
+		Provider: "okta", Subject: "okta:https://acme.okta.com/client/" + name,
+		Kind: oidc.Service, GroupsComplete: true,
 		Claims: map[string]any{"cid": name, "iat": 1.0, "exp": 2.0, "jti": "AT.1"},
 	}
 }
@@ -43,7 +47,8 @@ func TestPresentMakesTheAccount(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica()
 	acc := w.present(a, shown(person("ada"), w.clock.Now()))
-	if !acc.Bound() || acc.Kind != oidc.User || a.Decide(acc).Grant.Scopes != "bot,tx" || !acc.ProvenAt.Equal(w.clock.Now()) {
+	if !acc.Bound() || acc.Kind != oidc.User || a.Decide(acc).Grant.Scopes != "bot,tx" ||
+		!acc.ProvenAt.Equal(w.clock.Now()) {
 		t.Errorf("%+v", acc)
 	}
 	if signedIn := w.signIn(a, person("ada")); signedIn.ID != acc.ID {
@@ -55,12 +60,14 @@ func TestPresentMakesTheAccount(t *testing.T) {
 	w.mustKey(a, acc)
 	mallory := person("mallory")
 	mallory.Groups = nil
-	if acc, err := a.Present(t.Context(), shown(mallory, w.clock.Now())); mustCode(err) != rule.CodeNotMapped || acc.ID != "" {
+	if acc, err := a.Present(t.Context(),
+		shown(mallory, w.clock.Now())); mustCode(err) != rule.CodeNotMapped || acc.ID != "" {
 		t.Errorf("%+v, %v", acc, err)
 	}
 	silent := mallory
 	silent.GroupsComplete, silent.GroupsProblem = false, "The access token does not list groups."
-	if _, err := a.Present(t.Context(), shown(silent, w.clock.Now())); mustCode(err) != rule.CodeGroupsIncomplete {
+	if _, err := a.Present(t.Context(),
+		shown(silent, w.clock.Now())); mustCode(err) != rule.CodeGroupsIncomplete {
 		t.Errorf("%v", err)
 	}
 	if all, err := a.List(t.Context()); err != nil || len(all) != 1 {
@@ -73,7 +80,9 @@ func TestPresentRace(t *testing.T) {
 	t.Parallel()
 	for _, id := range []oidc.Identity{person("ada"), program("nightly")} {
 		w := newWorld(t)
-		w.rule(rule.Rule{Name: "okta", Match: rule.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.User, oidc.Service}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "x@acme.example"}})
+		w.rule(rule.Rule{Name: "okta", Match: rule.Match{
+			Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.User, oidc.Service},
+		}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "x@acme.example"}})
 		replicas := []*mapping.Accounts{w.replica(), w.replica()}
 		ids := make([]string, 10)
 		var asking errgroup.Group
@@ -98,8 +107,13 @@ func TestPresentService(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.rule(
-		rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}}},
-		rule.Rule{Name: "jobs", Match: rule.Match{Kind: []oidc.Kind{oidc.Service}, Roles: []string{"Transcripts.Read"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "jobs@acme.example"}},
+		rule.Rule{
+			Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
+			Grant: &rule.GrantSpec{Scopes: []string{"bot"}},
+		},
+		rule.Rule{Name: "jobs", Match: rule.Match{
+			Kind: []oidc.Kind{oidc.Service}, Roles: []string{"Transcripts.Read"},
+		}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "jobs@acme.example"}},
 	)
 	writes := 0
 	a := w.replica(func(_ *mapping.Config, deps *mapping.Deps) {
@@ -111,7 +125,8 @@ func TestPresentService(t *testing.T) {
 		}}
 	})
 	id := program("nightly")
-	id.Roles, id.Groups = []string{"Transcripts.Read"}, []string{"staff"} // rules about people are not for programs
+	// rules about people are not for programs
+	id.Roles, id.Groups = []string{"Transcripts.Read"}, []string{"staff"}
 	acc := w.present(a, shown(id, w.clock.Now()))
 	if g := a.Decide(acc).Grant; g.Scopes != "tx" || acc.Kind != oidc.Service || acc.Presented {
 		t.Fatalf("%+v has %+v", acc, g)
@@ -126,7 +141,8 @@ func TestPresentService(t *testing.T) {
 		t.Errorf("%d writes for nothing new", writes)
 	}
 	w.clock.advance(time.Second)
-	if acc = w.present(a, shown(id, w.clock.Now())); writes != 1 || !acc.ProvenAt.Equal(w.clock.Now()) || !w.account(acc.ID).ProvenAt.Equal(w.clock.Now()) {
+	if acc = w.present(a, shown(id, w.clock.Now())); writes != 1 || !acc.ProvenAt.Equal(w.clock.Now()) ||
+		!w.account(acc.ID).ProvenAt.Equal(w.clock.Now()) {
 		t.Errorf("%d writes after a minute; proven at %s", writes, acc.ProvenAt)
 	}
 	heard.mu.Lock()
@@ -139,7 +155,9 @@ func TestPresentService(t *testing.T) {
 	if acc = w.present(a, shown(id, w.clock.Now())); a.Decide(acc).Allowed {
 		t.Error("still allowed")
 	}
-	heard.wait(t, func(r mapping.Revocation) bool { return r.Kind == mapping.RevokeGrant && r.Account == acc.ID })
+	heard.wait(t, func(r mapping.Revocation) bool {
+		return r.Kind == mapping.RevokeGrant && r.Account == acc.ID
+	})
 	if len(w.live(acc)) != 0 {
 		t.Errorf("keys of %v", w.live(acc))
 	}
@@ -150,19 +168,25 @@ func TestPresentService(t *testing.T) {
 func TestPresentWithoutStanding(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.rule(rule.Rule{Name: "okta", Match: rule.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.User, oidc.Service}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "x@acme.example"}})
+	w.rule(rule.Rule{Name: "okta", Match: rule.Match{
+		Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.User, oidc.Service},
+	}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "x@acme.example"}})
 	a := w.replica()
 	for _, id := range []oidc.Identity{person("ada"), program("nightly")} {
 		acc := w.present(a, shown(id, w.clock.Now()))
 		if acc.Status == mapping.Pending { // the second one has no user of its own
 			t.Fatal(acc.Reason)
 		}
-		w.rule(rule.Rule{Name: "okta", Match: rule.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.User, oidc.Service}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "y@acme.example"}})
+		w.rule(rule.Rule{Name: "okta", Match: rule.Match{
+			Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.User, oidc.Service},
+		}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "y@acme.example"}})
 		if err := a.Revoke(t.Context(), suspend(acc), "grace"); err != nil {
 			t.Fatal(err)
 		}
 		w.clock.advance(time.Hour)
-		if _, err := a.Present(t.Context(), shown(id, w.clock.Now())); mustCode(err) != mapping.CodeSuspended {
+		if _, err := a.Present(
+			t.Context(), shown(id, w.clock.Now()),
+		); mustCode(err) != mapping.CodeSuspended {
 			t.Errorf("%s, suspended: %v", id.Subject, err)
 		}
 		if err := a.Resume(t.Context(), acc.ID, "grace"); err != nil {
@@ -182,15 +206,20 @@ func TestPresentWithoutStanding(t *testing.T) {
 		}
 		pending := w.account(acc.ID)
 		pending.Status = mapping.Pending
-		if err := w.store.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutAccount(pending) }); err != nil {
+		if err := w.store.Update(t.Context(), func(tx mapping.Tx) error {
+			return tx.PutAccount(pending)
+		}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.Present(t.Context(), shown(id, w.clock.Now())); mustCode(err) != mapping.CodePendingApproval {
+		if _, err := a.Present(
+			t.Context(), shown(id, w.clock.Now()),
+		); mustCode(err) != mapping.CodePendingApproval {
 			t.Errorf("%s, pending: %v", id.Subject, err)
 		}
 		other := id
 		other.Kind = map[oidc.Kind]oidc.Kind{oidc.User: oidc.Service, oidc.Service: oidc.User}[id.Kind]
-		if _, err := a.Present(t.Context(), shown(other, w.clock.Now())); mustCode(err) != mapping.CodeUnauthenticated {
+		if _, err := a.Present(t.Context(),
+			shown(other, w.clock.Now())); mustCode(err) != mapping.CodeUnauthenticated {
 			t.Errorf("%s, as a %s: %v", id.Subject, other.Kind, err)
 		}
 	}
@@ -206,8 +235,10 @@ func TestTokenOverAccount(t *testing.T) {
 	// claim; Entra's with oid, tid and scp, app roles, and groups if the API's registration asks for them.
 	okta := func(groups ...string) oidc.Identity {
 		id := oidc.Identity{
-			Provider: "okta", Subject: person("ada").Subject, Kind: oidc.User, Groups: groups, GroupsComplete: true,
-			Claims: map[string]any{"uid": "00uada", "cid": "0oaclient", "scp": []any{"vexa"}, "sub": "ada@acme.example"},
+			Provider: "okta", Subject: person("ada").Subject, Kind: oidc.User,
+			Groups: groups, GroupsComplete: true, Claims: map[string]any{
+				"uid": "00uada", "cid": "0oaclient", "scp": []any{"vexa"}, "sub": "ada@acme.example",
+			},
 		}
 		if groups == nil {
 			id.GroupsComplete, id.GroupsProblem = false, untold
@@ -237,30 +268,63 @@ func TestTokenOverAccount(t *testing.T) {
 		{"Okta, the same groups", []string{"staff"}, okta("staff"), "tx", "tx", "tx"},
 		{"Okta, groups more", []string{"staff"}, okta("staff", "hosts"), "bot,tx", "tx", "bot,tx"},
 		{"Okta, groups fewer", []string{"staff", "hosts"}, okta("staff"), "tx", "tx", "tx"},
-		{"Okta, an empty list of groups", []string{"staff"}, okta([]string{}...), unmapped, unmapped, unmapped},
+		{
+			"Okta, an empty list of groups",
+			[]string{"staff"},
+			okta([]string{}...), unmapped, unmapped, unmapped,
+		},
 		{"Okta, groups in excess", []string{"staff", "hosts"}, overage, doubt, doubt, doubt},
 		{"Okta, groups that the account has lost", nil, okta("staff"), "tx", unmapped, "tx"},
 		{"Okta, silent about a deny", []string{"staff", "contractors"}, okta(), denied, denied, denied},
-		{"Okta, without the group of a deny", []string{"staff", "contractors"}, okta("staff"), denied, denied, denied},
-		{"Okta, with the group of a deny", []string{"staff"}, okta("staff", "contractors"), denied, denied, denied},
+		{
+			"Okta, without the group of a deny",
+			[]string{"staff", "contractors"},
+			okta("staff"), denied, denied, denied,
+		},
+		{"Okta, with the group of a deny", []string{"staff"}, okta(
+			"staff", "contractors",
+		), denied, denied, denied},
 		{"Entra, no groups, no roles", []string{"staff"}, entra(nil), "tx", "tx", doubt},
 		{"Entra, a role more", []string{"staff"}, entra([]string{"Vexa.Browse"}), "browser,tx", "tx", doubt},
 		{"Entra, a role alone", nil, entra([]string{"Vexa.Browse"}), "browser", unmapped, doubt},
-		{"Entra, a role and groups", []string{"staff"}, entra([]string{"Vexa.Browse"}, "hosts"), "bot,browser", unmapped, "bot,browser"},
-		{"Entra, a role, silent about a deny", []string{"contractors"}, entra([]string{"Vexa.Browse"}), denied, denied, denied},
+		{"Entra, a role and groups", []string{"staff"}, entra(
+			[]string{"Vexa.Browse"}, "hosts",
+		), "bot,browser", unmapped, "bot,browser"},
+		{
+			"Entra, a role, silent about a deny",
+			[]string{"contractors"},
+			entra([]string{"Vexa.Browse"}), denied, denied, denied,
+		},
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			t.Parallel()
-			for age, want := range map[string]string{"newer": test.newer, "older": test.older, "alone": test.alone} {
+			for age, want := range map[string]string{
+				"newer": test.newer, "older": test.older, "alone": test.alone,
+			} {
 				w := newWorld(t)
 				a := w.replica(func(cfg *mapping.Config, _ *mapping.Deps) { cfg.MaxOffline = 6 * time.Hour })
-				w.rule(rule.Rule{Name: "all", Match: rule.Match{Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}})
+				w.rule(rule.Rule{
+					Name: "all", Match: rule.Match{Providers: []string{"okta"}},
+					Grant: &rule.GrantSpec{Scopes: []string{"tx"}},
+				})
 				acc := w.signIn(a, person("ada")) // while anybody might
 				w.rule(
-					rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "ada@acme.example"}},
-					rule.Rule{Name: "hosts", Match: rule.Match{Groups: []string{"hosts"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}, VexaEmail: "ada@acme.example"}},
-					rule.Rule{Name: "browse", Match: rule.Match{Roles: []string{"Vexa.Browse"}}, Grant: &rule.GrantSpec{Scopes: []string{"browser"}, VexaEmail: "ada@acme.example"}},
-					rule.Rule{Name: "contractors", Match: rule.Match{Groups: []string{"contractors"}}, Deny: "Contractors may not."},
+					rule.Rule{
+						Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
+						Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "ada@acme.example"},
+					},
+					rule.Rule{
+						Name: "hosts", Match: rule.Match{Groups: []string{"hosts"}},
+						Grant: &rule.GrantSpec{Scopes: []string{"bot"}, VexaEmail: "ada@acme.example"},
+					},
+					rule.Rule{
+						Name: "browse", Match: rule.Match{Roles: []string{"Vexa.Browse"}},
+						Grant: &rule.GrantSpec{Scopes: []string{"browser"}, VexaEmail: "ada@acme.example"},
+					},
+					rule.Rule{
+						Name: "contractors", Match: rule.Match{Groups: []string{"contractors"}},
+						Deny: "Contractors may not.",
+					},
 				)
 				id := person("ada")
 				id.Groups = test.was
@@ -300,24 +364,34 @@ func TestTokenOverAccount(t *testing.T) {
 // enough.
 func TestSilenceIsNoWayAround(t *testing.T) {
 	t.Parallel()
-	silent := oidc.Identity{Provider: "okta", Subject: person("ada").Subject, Kind: oidc.User, GroupsProblem: untold, Claims: map[string]any{"uid": "00uada"}}
+	silent := oidc.Identity{
+		Provider: "okta", Subject: person("ada").Subject, Kind: oidc.User, GroupsProblem: untold,
+		Claims: map[string]any{"uid": "00uada"},
+	}
 	telling := silent
-	telling.Email, telling.Roles, telling.Groups, telling.GroupsComplete = "ada@acme.example", []string{"Reader"}, []string{"staff"}, true
+	telling.Email, telling.Roles, telling.Groups,
+		telling.GroupsComplete = "ada@acme.example", []string{"Reader"}, []string{"staff"}, true
 	telling.Name, telling.Claims = "Ada", map[string]any{"uid": "00uada", "department": "legal"}
 	for what, denial := range map[string]rule.Rule{
-		"groups":     {Match: rule.Match{Groups: []string{"contractors"}}},
-		"domains":    {Match: rule.Match{Domains: []string{"contractor.example"}}},
-		"emails":     {Match: rule.Match{Emails: []string{"eve@acme.example"}}},
-		"roles":      {Match: rule.Match{Roles: []string{"Blocked"}}},
-		"claims":     {Match: rule.Match{Claims: map[string][]string{"department": {"sales"}}}},
-		"expression": {Match: rule.Match{Providers: []string{"okta"}}, When: `identity.email.endsWith("@contractor.example")`},
+		"groups":  {Match: rule.Match{Groups: []string{"contractors"}}},
+		"domains": {Match: rule.Match{Domains: []string{"contractor.example"}}},
+		"emails":  {Match: rule.Match{Emails: []string{"eve@acme.example"}}},
+		"roles":   {Match: rule.Match{Roles: []string{"Blocked"}}},
+		"claims":  {Match: rule.Match{Claims: map[string][]string{"department": {"sales"}}}},
+		"expression": {
+			Match: rule.Match{Providers: []string{"okta"}},
+			When:  `identity.email.endsWith("@contractor.example")`,
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			a := w.replica()
 			denial.Name, denial.Deny = "no", "Not you."
-			w.rule(denial, rule.Rule{Name: "all", Match: rule.Match{Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "ada@acme.example"}})
+			w.rule(denial, rule.Rule{
+				Name: "all", Match: rule.Match{Providers: []string{"okta"}},
+				Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "ada@acme.example"},
+			})
 			is := func(when string, id oidc.Identity, want string) {
 				t.Helper()
 				acc, err := a.Present(t.Context(), shown(id, w.clock.Now()))
@@ -338,7 +412,8 @@ func TestSilenceIsNoWayAround(t *testing.T) {
 			is("telling, when that is too long ago", telling, "tx")
 			other := silent
 			other.Kind, other.Subject = oidc.Service, "okta:https://acme.okta.com/client/0oajob"
-			if _, err := a.Present(t.Context(), shown(other, w.clock.Now())); mustCode(err) != rule.CodeNotMapped {
+			if _, err := a.Present(t.Context(),
+				shown(other, w.clock.Now())); mustCode(err) != rule.CodeNotMapped {
 				t.Errorf("a program is all that its token says: %v", err)
 			}
 		})
@@ -354,24 +429,31 @@ func TestClaimsOverClaims(t *testing.T) {
 	id.Roles, id.Claims = []string{"Reader"}, map[string]any{"department": "sales", "locale": "de"}
 	w.signIn(a, id)
 	token := oidc.Identity{
-		Provider: "okta-api", Subject: id.Subject, Kind: oidc.User, UnprovenEmail: "someone@else.example", GroupsProblem: untold,
+		Provider: "okta-api", Subject: id.Subject, Kind: oidc.User,
+		UnprovenEmail: "someone@else.example", GroupsProblem: untold,
 		Claims: map[string]any{"locale": "en", "scp": "vexa"},
 	}
 	got := w.present(a, shown(token, w.clock.Now())).Identity
 	want := id
-	want.Provider, want.Claims = "okta-api", map[string]any{"department": "sales", "locale": "en", "scp": "vexa"}
+	want.Provider, want.Claims = "okta-api", map[string]any{
+		"department": "sales", "locale": "en", "scp": "vexa",
+	}
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 		t.Errorf("%+v\nwant\n%+v", got, want)
 	}
 	older := w.present(a, shown(token, w.clock.Now().Add(-time.Hour)))
-	if older.Within == nil || older.Within.Claims["locale"] != "de" || older.Within.Claims["scp"] != nil || older.Identity.Claims["locale"] != "en" {
+	if older.Within == nil || older.Within.Claims["locale"] != "de" || older.Within.Claims["scp"] != nil ||
+		older.Identity.Claims["locale"] != "en" {
 		t.Errorf("what limits an older token is not what the account has: %+v", older.Within)
 	}
 	token.Email, token.EmailTrusted, token.Name = "ada.l@acme.example", true, "Ada L."
-	if got := w.present(a, shown(token, w.clock.Now())).Identity; got.Email != "ada.l@acme.example" || got.Name != "Ada L." {
+	if got := w.present(a, shown(token, w.clock.Now())).Identity; got.Email != "ada.l@acme.example" ||
+		got.Name != "Ada L." {
 		t.Errorf("%+v", got)
 	}
-	if stored := w.account(w.present(a, shown(token, w.clock.Now())).ID).Identity; stored.Claims["locale"] != "de" {
+	if stored := w.account(w.present(
+		a, shown(token, w.clock.Now()),
+	).ID).Identity; stored.Claims["locale"] != "de" {
 		t.Errorf("the account's own claims changed: %v", stored.Claims)
 	}
 }
@@ -382,8 +464,14 @@ func TestKeysOfPresentedTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.rule(
-		rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, MaxConcurrentBots: new(1)}},
-		rule.Rule{Name: "hosts", Match: rule.Match{Groups: []string{"hosts"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}, MaxConcurrentBots: new(5)}},
+		rule.Rule{
+			Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
+			Grant: &rule.GrantSpec{Scopes: []string{"tx"}, MaxConcurrentBots: new(1)},
+		},
+		rule.Rule{
+			Name: "hosts", Match: rule.Match{Groups: []string{"hosts"}},
+			Grant: &rule.GrantSpec{Scopes: []string{"bot"}, MaxConcurrentBots: new(5)},
+		},
 	)
 	a, b := w.replica(), w.replica()
 	both, less, more := person("ada"), person("ada"), person("ada")
@@ -414,7 +502,8 @@ func TestKeysOfPresentedTokens(t *testing.T) {
 		t.Errorf("the account has %s", g.Scopes)
 	}
 	// A caller of another kind than the token's cannot have that key.
-	if _, _, _, err := a.Key(t.Context(), acc, a.Decide(acc).Grant, "bot,tx"); mustCode(err) != mapping.CodeScopeMissing {
+	if _, _, _, err := a.Key(t.Context(), acc,
+		a.Decide(acc).Grant, "bot,tx"); mustCode(err) != mapping.CodeScopeMissing {
 		t.Errorf("%v", err)
 	}
 	if _, err := a.AccountBySubject(t.Context(), "nobody"); !errors.Is(err, mapping.ErrNotFound) {

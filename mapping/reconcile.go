@@ -12,7 +12,8 @@ import (
 
 const (
 	reconcileLease = 10 * time.Minute
-	replaceGrace   = 5 * time.Minute // how long a key outlives the activation of its replacement; replicas renew every minute
+	// how long a key outlives the activation of its replacement; replicas renew every minute
+	replaceGrace = 5 * time.Minute
 )
 
 // Report is what Reconcile found, and, unless it was a dry run, put right.

@@ -20,11 +20,14 @@ func TestReconcile(t *testing.T) {
 			a := w.replica()
 			acc := w.signIn(a, person("ada"))
 			secret, id := w.mustKey(a, acc)
-			add := func(name string) vexatest.Token { return w.vexa.AddToken(acc.VexaUserID, name, 0, "bot", "tx") }
+			add := func(name string) vexatest.Token {
+				return w.vexa.AddToken(acc.VexaUserID, name, 0, "bot", "tx")
+			}
 			orphan := add("vsso:prod:" + acc.ID + ":unknown")
 			twin := add("vsso:prod:somebody:" + id) // our key's id under another's account is not our key
 			others := []vexatest.Token{
-				add("terminal-login"), add(""), add("vsso:staging:" + acc.ID + ":x"), add("vsso:prod2:a:b"), add("vsso:prod"), add("my vsso:prod:a:b"),
+				add("terminal-login"), add(""), add("vsso:staging:" + acc.ID + ":x"), add("vsso:prod2:a:b"),
+				add("vsso:prod"), add("my vsso:prod:a:b"),
 			}
 			before := len(w.vexa.Tokens())
 
@@ -33,7 +36,8 @@ func TestReconcile(t *testing.T) {
 				t.Fatalf("dry run: %+v, %v", dry, err)
 			}
 			r, err := a.Reconcile(t.Context(), false)
-			if err != nil || r.Accounts != 1 || len(r.Unknown) != 2 || len(r.Missing)+len(r.Intents)+len(r.Revoked)+len(r.Problems)+r.Waiting != 0 {
+			if err != nil || r.Accounts != 1 || len(r.Unknown) != 2 ||
+				len(r.Missing)+len(r.Intents)+len(r.Revoked)+len(r.Problems)+r.Waiting != 0 {
 				t.Errorf("%+v, %v", r, err)
 			}
 			left := w.vexa.Tokens()
@@ -128,13 +132,17 @@ func TestOneReplicaReconciles(t *testing.T) {
 
 func TestConfigProblems(t *testing.T) {
 	t.Parallel()
-	for _, good := range []mapping.Config{{Instance: "prod"}, {Instance: "eu_1-a", AdoptExisting: "never"}, {Instance: strings.Repeat("x", 40)}} {
+	for _, good := range []mapping.Config{
+		{Instance: "prod"}, {Instance: "eu_1-a", AdoptExisting: "never"}, {Instance: strings.Repeat("x", 40)},
+	} {
 		if p := good.Problems(); len(p) != 0 {
 			t.Errorf("%+v: %v", good, p)
 		}
 	}
 	for key, bad := range map[string][]mapping.Config{
-		"instance":       {{}, {Instance: "a:b"}, {Instance: "a b"}, {Instance: strings.Repeat("x", 41)}, {Instance: "prød"}},
+		"instance": {
+			{}, {Instance: "a:b"}, {Instance: "a b"}, {Instance: strings.Repeat("x", 41)}, {Instance: "prød"},
+		},
 		"adopt_existing": {{Instance: "prod", AdoptExisting: "always"}},
 	} {
 		for _, c := range bad {

@@ -13,13 +13,14 @@ import (
 )
 
 const (
-	refreshesAtOnce   = 8                // renewals under way on one replica
-	refreshesPerRound = 500              // looked up at a time
-	refreshTimeout    = 30 * time.Second // of one renewal: all calls to the provider, and keeping the new token
-	refreshLease      = time.Minute      // longer, so that it is never lost to a renewal that still runs
-	firstRepeat       = 10 * time.Second // of a renewal that led nowhere, then twice as long each time …
-	longestRepeat     = 5 * time.Minute  // … up to this
-	keepRetry         = 500 * time.Millisecond
+	refreshesAtOnce   = 8   // renewals under way on one replica
+	refreshesPerRound = 500 // looked up at a time
+	// of one renewal: all calls to the provider, and keeping the new token
+	refreshTimeout = 30 * time.Second
+	refreshLease   = time.Minute      // longer, so that it is never lost to a renewal that still runs
+	firstRepeat    = 10 * time.Second // of a renewal that led nowhere, then twice as long each time …
+	longestRepeat  = 5 * time.Minute  // … up to this
+	keepRetry      = 500 * time.Millisecond
 )
 
 // errNewerGrant: while we asked with one refresh token, a newer one was stored. What the provider said of the
@@ -180,19 +181,20 @@ func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant
 		return err
 	}
 	next.RenewAt, next.Attempts = g.renewAt(), 0
-	return ignoring(errNewerGrant, g.change(ctx, "write when the refresh grant is due", func(c *change) error {
-		if err := c.replaceRefreshGrant(p, next); err != nil {
-			return err
-		}
-		if had, has := grantOf(before).Scopes, grantOf(d).Scopes; had != has {
-			e := about(acc, EventGrantChanged)
-			e.Actor, e.Rules = "provider "+p.Provider, d.Matched()
-			e.Reason = fmt.Sprintf("by what the provider says now, their scopes changed from %s to %s",
-				had.Words(), has.Words())
-			return c.record(e)
-		}
-		return nil
-	}))
+	return ignoring(errNewerGrant,
+		g.change(ctx, "write when the refresh grant is due", func(c *change) error {
+			if err := c.replaceRefreshGrant(p, next); err != nil {
+				return err
+			}
+			if had, has := grantOf(before).Scopes, grantOf(d).Scopes; had != has {
+				e := about(acc, EventGrantChanged)
+				e.Actor, e.Rules = "provider "+p.Provider, d.Matched()
+				e.Reason = fmt.Sprintf("by what the provider says now, their scopes changed from %s to %s",
+					had.Words(), has.Words())
+				return c.record(e)
+			}
+			return nil
+		}))
 }
 
 // endAccess takes everything from somebody whom their provider does not vouch for any more. The account stays

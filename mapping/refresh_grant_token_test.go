@@ -14,7 +14,8 @@ func withToken(w *world) (*mapping.Accounts, *directory, mapping.Account, string
 	w.t.Helper()
 	a, d, acc := proven(w)
 	_, value := w.token(a, acc, personal("tx"))
-	if err := a.Revoke(w.t.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: acc.ID, Session: "s1"}, acc.ID); err != nil {
+	if err := a.Revoke(w.t.Context(),
+		mapping.Revocation{Kind: mapping.RevokeSession, Account: acc.ID, Session: "s1"}, acc.ID); err != nil {
 		w.t.Fatal(err)
 	}
 	return a, d, acc, value
@@ -30,7 +31,8 @@ func TestProofIsRenewedWhileATokenLives(t *testing.T) {
 	for round := 1; round <= 3; round++ {
 		w.clock.advance(15 * time.Minute)
 		renew(t, a)
-		if _, owner, err := a.TokenByValue(t.Context(), access(value)); err != nil || d.times() != round || !owner.ProvenAt.Equal(w.clock.Now()) {
+		if _, owner, err := a.TokenByValue(t.Context(), access(value)); err != nil || d.times() != round ||
+			!owner.ProvenAt.Equal(w.clock.Now()) {
 			t.Fatalf("asked %d times in round %d; proven at %s, %v", d.times(), round, owner.ProvenAt, err)
 		}
 		heard.wait(t, func(r mapping.Revocation) bool {
@@ -57,7 +59,8 @@ func TestTokensStopWithTheirPerson(t *testing.T) {
 		w.clock.advance(10 * time.Minute)
 		renew(t, a)
 	}
-	if _, owner, err := a.TokenByValue(t.Context(), access(value)); err != nil || !owner.ProvenAt.Equal(last) {
+	if _, owner, err := a.TokenByValue(t.Context(), access(value)); err != nil ||
+		!owner.ProvenAt.Equal(last) {
 		t.Fatalf("proven at %s, %v; last vouched for at %s", owner.ProvenAt, err, last)
 	}
 	d.set(func() { d.refuse = nil })
@@ -97,7 +100,8 @@ func TestEndIsNotUndoneByARenewalUnderWay(t *testing.T) {
 	if now := w.account(acc.ID); !now.ProvenAt.IsZero() {
 		t.Errorf("proven again at %s", now.ProvenAt)
 	}
-	if _, err := a.Present(t.Context(), shown(person("ada"), w.clock.Now())); mustCode(err) != mapping.CodeUnauthenticated {
+	if _, err := a.Present(t.Context(),
+		shown(person("ada"), w.clock.Now())); mustCode(err) != mapping.CodeUnauthenticated {
 		t.Errorf("a provider's token: %v", err)
 	}
 }
@@ -126,7 +130,8 @@ func TestProofGoesWithTheLastWhoNeedsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: acc.ID, Token: token.ID}, "ada"); err != nil {
+	if err := a.Revoke(t.Context(),
+		mapping.Revocation{Kind: mapping.RevokeToken, Account: acc.ID, Token: token.ID}, "ada"); err != nil {
 		t.Fatal(err)
 	}
 	has(true) // it may be that of a sign-in that is just being made

@@ -92,7 +92,10 @@ func proven(w *world) (*mapping.Accounts, *directory, mapping.Account) {
 
 func (w *world) session(acc mapping.Account, id string) {
 	w.t.Helper()
-	s := caller.Session{ID: id, Hash: [32]byte{byte(len(id)), id[len(id)-1]}, AccountID: acc.ID, Provider: "okta", LastSeen: w.clock.Now(), ExpiresAt: w.clock.Now().Add(24 * time.Hour)}
+	s := caller.Session{
+		ID: id, Hash: [32]byte{byte(len(id)), id[len(id)-1]}, AccountID: acc.ID, Provider: "okta",
+		LastSeen: w.clock.Now(), ExpiresAt: w.clock.Now().Add(24 * time.Hour),
+	}
 	if err := w.store.CreateSession(w.t.Context(), s); err != nil {
 		w.t.Fatal(err)
 	}
@@ -191,8 +194,14 @@ func TestGrantFollowsTheProvider(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.rule(
-		rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}}},
-		rule.Rule{Name: "all", Match: rule.Match{Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}},
+		rule.Rule{
+			Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
+			Grant: &rule.GrantSpec{Scopes: []string{"bot"}},
+		},
+		rule.Rule{
+			Name: "all", Match: rule.Match{Providers: []string{"okta"}},
+			Grant: &rule.GrantSpec{Scopes: []string{"tx"}},
+		},
 	)
 	a, d, acc := proven(w)
 	wide, _ := w.mustKey(a, acc)
@@ -211,7 +220,8 @@ func TestGrantFollowsTheProvider(t *testing.T) {
 	if g := a.Decide(acc).Grant; g.Scopes != "tx" || w.sessions(acc) != 1 {
 		t.Errorf("granted %q, %d sessions", g.Scopes, w.sessions(acc))
 	}
-	if !strings.Contains(w.log.String(), `"event":"grant_changed"`) || !strings.Contains(w.log.String(), "from bot, tx to tx") {
+	if !strings.Contains(w.log.String(), `"event":"grant_changed"`) ||
+		!strings.Contains(w.log.String(), "from bot, tx to tx") {
 		t.Error("the audit does not tell")
 	}
 }
@@ -231,7 +241,8 @@ func TestAccessEndsWhenTheProviderSaysSo(t *testing.T) {
 			if w.sessions(acc) != 0 || len(w.keys(mapping.KeyActive)) != 0 {
 				t.Errorf("%d sessions, %d keys", w.sessions(acc), len(w.keys(mapping.KeyActive)))
 			}
-			if log := w.log.String(); !strings.Contains(log, `"event":"access_ended"`) || !strings.Contains(log, `"actor":"provider okta"`) || !strings.Contains(log, said) {
+			if log := w.log.String(); !strings.Contains(log, `"event":"access_ended"`) ||
+				!strings.Contains(log, `"actor":"provider okta"`) || !strings.Contains(log, said) {
 				t.Error("the audit does not tell")
 			}
 			if again := w.signIn(a, person("ada")); again.ID != acc.ID || again.Status != mapping.Active {
@@ -286,7 +297,8 @@ func TestHalfDoneRenewal(t *testing.T) {
 	d.set(func() { d.refuse = nil })
 	w.clock.advance(time.Minute)
 	renew(t, a)
-	if now := w.account(acc.ID); d.times() != 2 || d.dead || !now.ProvenAt.Equal(w.clock.Now()) || w.sessions(acc) != 1 {
+	if now := w.account(acc.ID); d.times() != 2 || d.dead || !now.ProvenAt.Equal(w.clock.Now()) ||
+		w.sessions(acc) != 1 {
 		t.Errorf("asked %d times, proven at %s", d.times(), now.ProvenAt)
 	}
 }
@@ -333,7 +345,10 @@ func TestTokenThatStays(t *testing.T) {
 // What a provider says of an old token means nothing once a sign-in has brought a newer one.
 func TestSignInOverridesARenewalUnderWay(t *testing.T) {
 	t.Parallel()
-	for _, said := range []error{nil, &oidc.Error{Code: oidc.CodeAccessEnded}, &oidc.Error{Code: oidc.CodeLoginRequired}, &oidc.Error{Code: oidc.CodeProviderUnavailable}} {
+	for _, said := range []error{
+		nil, &oidc.Error{Code: oidc.CodeAccessEnded}, &oidc.Error{Code: oidc.CodeLoginRequired},
+		&oidc.Error{Code: oidc.CodeProviderUnavailable},
+	} {
 		t.Run(fmt.Sprint(said), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -358,7 +373,8 @@ func TestSignInOverridesARenewalUnderWay(t *testing.T) {
 			}
 			w.view(func(tx mapping.Tx) error {
 				p, err := tx.RefreshGrant(acc.ID)
-				if token, _ := w.ring.Open("provider-token", p.Sealed, []byte(acc.ID)); string(token) != "rt-of-the-newer-sign-in" {
+				if token, _ := w.ring.Open("provider-token", p.Sealed,
+					[]byte(acc.ID)); string(token) != "rt-of-the-newer-sign-in" {
 					t.Errorf("the refresh grant is %q", token)
 				}
 				return err
@@ -380,8 +396,10 @@ func TestPersonIsNeeded(t *testing.T) {
 	renew(t, a)
 	w.clock.advance(12 * time.Minute)
 	renew(t, a)
-	if _, renews, err := a.Proven(t.Context(), acc.ID); err != nil || renews || d.times() != 1 || w.sessions(acc) != 1 {
-		t.Errorf("renewed in the background: %v; asked %d times, %d sessions, %v", renews, d.times(), w.sessions(acc), err)
+	if _, renews, err := a.Proven(t.Context(), acc.ID); err != nil || renews || d.times() != 1 ||
+		w.sessions(acc) != 1 {
+		t.Errorf("renewed in the background: %v; asked %d times, %d sessions, %v",
+			renews, d.times(), w.sessions(acc), err)
 	}
 }
 

@@ -46,8 +46,8 @@ func (a *Accounts) Rekey(
 			return &Objection{
 				fmt.Sprintf("%d new subjects are taken, so nothing was moved: %s",
 					len(taken), strings.Join(taken[:min(len(taken), 5)], ", ")),
-				"those people have signed in by them already: give each the Vexa user of the old account with " +
-					"`vexa-sso accounts pin`, then move the others with --skip-taken",
+				"those people have signed in by them already: give each the Vexa user of the old " +
+					"account with " + "`vexa-sso accounts pin`, then move the others with --skip-taken",
 			}
 		}
 		for _, m := range moves {

@@ -27,14 +27,19 @@ func TestRekeyKeepsOneAccountPerPerson(t *testing.T) {
 	run := 0
 	rapid.Check(t, func(t *rapid.T) {
 		run++
-		s, err := store.Open(context.Background(), store.Config{URL: "sqlite:" + filepath.Join(dir, fmt.Sprint(run))}, store.Env{})
+		s, err := store.Open(context.Background(),
+			store.Config{URL: "sqlite:" + filepath.Join(dir, fmt.Sprint(run))}, store.Env{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		a := mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: new(rule.Live), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		a := mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{
+			Store: s, Rules: new(rule.Live), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		})
 		subject := rapid.Custom(func(t *rapid.T) string {
-			return rapid.SampledFrom([]string{from, to, "okta:https://old.okta.company/", "oidc:https://old.okta.com#"}).Draw(t, "prefix") +
+			return rapid.SampledFrom([]string{
+				from, to, "okta:https://old.okta.company/", "oidc:https://old.okta.com#",
+			}).Draw(t, "prefix") +
 				rapid.StringMatching(`00u[a-c]{1,2}`).Draw(t, "id")
 		})
 		before := rapid.SliceOfDistinct(subject, rapid.ID).Draw(t, "accounts")
@@ -42,7 +47,8 @@ func TestRekeyKeepsOneAccountPerPerson(t *testing.T) {
 		err = s.Update(context.Background(), func(tx mapping.Tx) error {
 			for i, subject := range before {
 				acc := mapping.Account{
-					ID: fmt.Sprint("a", i), Subject: subject, Provider: "okta", Kind: oidc.User, Status: mapping.Active, VexaUserID: int64(i + 1),
+					ID: fmt.Sprint("a", i), Subject: subject, Provider: "okta", Kind: oidc.User,
+					Status: mapping.Active, VexaUserID: int64(i + 1),
 					Identity: oidc.Identity{Subject: subject},
 				}
 				if err := tx.PutAccount(acc); err != nil {
@@ -50,7 +56,9 @@ func TestRekeyKeepsOneAccountPerPerson(t *testing.T) {
 				}
 			}
 			for i, subject := range pinned {
-				if err := tx.PutPin(mapping.Pin{Subject: subject, VexaEmail: "x@acme.example", VexaUserID: int64(i + 1)}); err != nil {
+				if err := tx.PutPin(mapping.Pin{
+					Subject: subject, VexaEmail: "x@acme.example", VexaUserID: int64(i + 1),
+				}); err != nil {
 					return err
 				}
 			}
@@ -90,7 +98,8 @@ func TestRekeyKeepsOneAccountPerPerson(t *testing.T) {
 			}
 			for i, subject := range before {
 				acc, err := tx.AccountBySubject(moved(subject))
-				if err != nil || acc.ID != fmt.Sprint("a", i) || acc.VexaUserID != int64(i+1) || acc.Identity.Subject != acc.Subject {
+				if err != nil || acc.ID != fmt.Sprint("a", i) || acc.VexaUserID != int64(i+1) ||
+					acc.Identity.Subject != acc.Subject {
 					t.Errorf("%s is %+v, %v", moved(subject), acc, err)
 				}
 			}
@@ -114,15 +123,18 @@ func TestSignInAfterRekey(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica()
 	acc := w.signIn(a, person("ada"))
-	if _, err := a.Rekey(t.Context(), "okta:https://acme.okta.com/", "okta:https://new.okta.com/", false, false, "grace"); err != nil {
+	if _, err := a.Rekey(t.Context(), "okta:https://acme.okta.com/", "okta:https://new.okta.com/", false,
+		false, "grace"); err != nil {
 		t.Fatal(err)
 	}
 	id := person("ada")
 	id.Subject = "okta:https://new.okta.com/00uada"
-	if again := w.signIn(a, id); again.ID != acc.ID || again.VexaUserID != acc.VexaUserID || again.Status != mapping.Active {
+	if again := w.signIn(a, id); again.ID != acc.ID || again.VexaUserID != acc.VexaUserID ||
+		again.Status != mapping.Active {
 		t.Errorf("%+v became %+v", acc, again)
 	}
-	if events := w.events(mapping.EventAccountRekeyed); len(events) != 1 || events[0].Actor != "grace" || !strings.Contains(events[0].Reason, "acme.okta.com") {
+	if events := w.events(mapping.EventAccountRekeyed); len(events) != 1 || events[0].Actor != "grace" ||
+		!strings.Contains(events[0].Reason, "acme.okta.com") {
 		t.Errorf("%+v", events)
 	}
 }

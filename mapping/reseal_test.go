@@ -43,7 +43,8 @@ func TestReseal(t *testing.T) {
 	}
 
 	was := w.keys(mapping.KeyActive)[0].Sealed
-	if sealed, lost, err := w.replica(ring(after)).Reseal(t.Context()); sealed != 2 || lost != 0 || err != nil {
+	if sealed, lost, err := w.replica(ring(after)).Reseal(t.Context()); sealed != 2 ||
+		lost != 0 || err != nil {
 		t.Errorf("%d sealed, %d lost, %v", sealed, lost, err)
 	}
 	if is := w.keys(mapping.KeyActive)[0].Sealed; string(is) == string(was) {
@@ -64,7 +65,8 @@ func TestReseal(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if token, err := newest.Open(keyring.ProviderToken, p.Sealed, []byte(acc.ID)); string(token) != "rt-1" {
+		if token, err := newest.Open(keyring.ProviderToken, p.Sealed,
+			[]byte(acc.ID)); string(token) != "rt-1" {
 			t.Errorf("the refresh grant is another: %v", err)
 		}
 		return nil

@@ -29,14 +29,19 @@ func TestSuspension(t *testing.T) {
 			acc := w.signIn(a, person("ada"))
 			w.mustKey(a, acc)
 			foreign := w.vexa.AddToken(acc.VexaUserID, "terminal-login", 0, "bot")
-			session := caller.Session{ID: "s1", Hash: [32]byte{1}, AccountID: acc.ID, Provider: "okta", ExpiresAt: w.clock.Now().Add(time.Hour)}
+			session := caller.Session{
+				ID: "s1", Hash: [32]byte{1}, AccountID: acc.ID, Provider: "okta",
+				ExpiresAt: w.clock.Now().Add(time.Hour),
+			}
 			if err := w.store.CreateSession(t.Context(), session); err != nil {
 				t.Fatal(err)
 			}
 			if err := a.Revoke(t.Context(), suspend(acc), "grace"); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.store.SessionByHash(t.Context(), session.Hash); !errors.Is(err, mapping.ErrNotFound) {
+			if _, err := w.store.SessionByHash(t.Context(), session.Hash); !errors.Is(
+				err, mapping.ErrNotFound,
+			) {
 				t.Errorf("the session: %v", err)
 			}
 			// Also whoever holds the account as it was gets nothing, from memory or otherwise.
@@ -50,11 +55,15 @@ func TestSuspension(t *testing.T) {
 			if tokens := w.vexa.Tokens(); len(tokens) != 1 || tokens[0].ID != foreign.ID {
 				t.Errorf("%+v", tokens)
 			}
-			if log := w.log.String(); !strings.Contains(log, `"event":"key_revoked"`) || !strings.Contains(log, `"took_ms":1500`) || !strings.Contains(log, `"actor":"grace"`) {
+			if log := w.log.String(); !strings.Contains(log, `"event":"key_revoked"`) ||
+				!strings.Contains(log, `"took_ms":1500`) || !strings.Contains(log, `"actor":"grace"`) {
 				t.Error("the audit does not tell")
 			}
 			// The gateway of 0.10 remembers keys for a minute: the audit says when it has forgotten this one.
-			told := map[string]string{vexatest.Generation012: "revoked", vexatest.Generation010: "revoked; dead at gateway by 2026-11-23T09:01:02Z"}
+			told := map[string]string{
+				vexatest.Generation012: "revoked",
+				vexatest.Generation010: "revoked; dead at gateway by 2026-11-23T09:01:02Z",
+			}
 			if e := w.events(mapping.EventKeyRevoked); len(e) != 1 || e[0].Reason != told[generation] {
 				t.Errorf("the audit: %+v", e)
 			}
@@ -93,7 +102,9 @@ func TestRevokeSession(t *testing.T) {
 	a := w.replica()
 	acc := w.signIn(a, person("ada"))
 	secret, _ := w.mustKey(a, acc)
-	session := caller.Session{ID: "s1", Hash: [32]byte{1}, AccountID: acc.ID, ExpiresAt: w.clock.Now().Add(time.Hour)}
+	session := caller.Session{
+		ID: "s1", Hash: [32]byte{1}, AccountID: acc.ID, ExpiresAt: w.clock.Now().Add(time.Hour),
+	}
 	if err := w.store.CreateSession(t.Context(), session); err != nil {
 		t.Fatal(err)
 	}
@@ -138,18 +149,26 @@ func TestApply(t *testing.T) {
 func TestRevocationIsRetriedUntilConfirmed(t *testing.T) {
 	t.Parallel()
 	gateway := func(t *testing.T, w *world) *vexa.Client {
-		c, err := vexa.New(vexa.Config{GatewayURL: w.vexa.GatewayURL, AdminURL: w.vexa.GatewayURL, AdminToken: vexatest.DefaultAdminToken})
+		c, err := vexa.New(vexa.Config{
+			GatewayURL: w.vexa.GatewayURL, AdminURL: w.vexa.GatewayURL,
+			AdminToken: vexatest.DefaultAdminToken,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return c
 	}
 	tests := map[string]func(*testing.T, *world, *switchboard){
-		"down":                func(_ *testing.T, w *world, _ *switchboard) { w.vexa.Set(vexatest.AdminAPI, vexatest.Down) },
-		"database down":       func(_ *testing.T, w *world, _ *switchboard) { w.vexa.Set(vexatest.Database, vexatest.Down) },
+		"down": func(_ *testing.T, w *world, _ *switchboard) { w.vexa.Set(vexatest.AdminAPI, vexatest.Down) },
+		"database down": func(_ *testing.T, w *world, _ *switchboard) {
+			w.vexa.Set(vexatest.Database, vexatest.Down)
+		},
 		"the gateway instead": func(t *testing.T, w *world, s *switchboard) { s.VexaAdmin = gateway(t, w) },
 		"a 404 from elsewhere": func(_ *testing.T, w *world, _ *switchboard) {
-			w.vexa.Inject(vexatest.Fault{Method: "DELETE", Effect: vexatest.FailBefore, Status: 404, Body: `{"detail":"Not Found"}`, Times: -1})
+			w.vexa.Inject(vexatest.Fault{
+				Method: "DELETE", Effect: vexatest.FailBefore, Status: 404,
+				Body: `{"detail":"Not Found"}`, Times: -1,
+			})
 		},
 	}
 	for name, spoil := range tests {
@@ -176,12 +195,14 @@ func TestRevocationIsRetriedUntilConfirmed(t *testing.T) {
 			if waits[0] != time.Second || waits[1] != 2*time.Second || waits[11] != 5*time.Minute {
 				t.Errorf("waits %v", waits)
 			}
-			if since, err := a.OldestRevocation(t.Context()); err != nil || w.clock.Now().Sub(since) < 10*time.Minute {
+			if since, err := a.OldestRevocation(t.Context()); err != nil ||
+				w.clock.Now().Sub(since) < 10*time.Minute {
 				t.Errorf("oldest %v, %v", since, err)
 			}
 			w.vexa.Heal()
 			board.VexaAdmin = w.client()
-			if waiting, err := a.DeleteRevoked(t.Context()); waiting != 0 || err != nil || len(w.vexa.Tokens()) != 0 {
+			if waiting, err := a.DeleteRevoked(t.Context()); waiting != 0 || err != nil ||
+				len(w.vexa.Tokens()) != 0 {
 				t.Errorf("healed: %d waiting, %v, %d tokens", waiting, err, len(w.vexa.Tokens()))
 			}
 			if waiting, err := a.SettleBotBlocks(t.Context()); waiting != 0 || err != nil {
@@ -245,8 +266,14 @@ func TestShrunkWhileMinting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.rule(
-		rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}},
-		rule.Rule{Name: "hosts", Match: rule.Match{Groups: []string{"hosts"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}}},
+		rule.Rule{
+			Name: "staff", Match: rule.Match{Groups: []string{"staff"}},
+			Grant: &rule.GrantSpec{Scopes: []string{"tx"}},
+		},
+		rule.Rule{
+			Name: "hosts", Match: rule.Match{Groups: []string{"hosts"}},
+			Grant: &rule.GrantSpec{Scopes: []string{"bot"}},
+		},
 	)
 	elsewhere := w.replica()
 	a := w.replica(func(_ *mapping.Config, d *mapping.Deps) {
@@ -305,7 +332,9 @@ func TestIntentCleanedUpWhileMinting(t *testing.T) {
 		d.Vexa = &wires{VexaAdmin: d.Vexa, step: func(at string) error {
 			if at == "after Mint" {
 				intent := w.keys(mapping.KeyMinting)[0]
-				return w.store.Update(t.Context(), func(tx mapping.Tx) error { return tx.DeleteKey(intent.ID) })
+				return w.store.Update(t.Context(), func(tx mapping.Tx) error {
+					return tx.DeleteKey(intent.ID)
+				})
 			}
 			return nil
 		}}
@@ -313,7 +342,8 @@ func TestIntentCleanedUpWhileMinting(t *testing.T) {
 	if _, _, err := w.key(a, w.signIn(a, person("ada"))); code(err) != mapping.CodeVexaUnavailable {
 		t.Errorf("%v", err)
 	}
-	if _, err := a.DeleteRevoked(t.Context()); err != nil || len(w.vexa.Tokens()) != 0 || len(w.keys(mapping.KeyActive)) != 0 {
+	if _, err := a.DeleteRevoked(t.Context()); err != nil || len(w.vexa.Tokens()) != 0 ||
+		len(w.keys(mapping.KeyActive)) != 0 {
 		t.Errorf("%v, tokens %+v", err, w.vexa.Tokens())
 	}
 }

@@ -75,8 +75,8 @@ func (ks *vexaKeys) reconcileAndTell(ctx context.Context) error {
 		return err
 	}
 	if len(r.Unknown)+len(r.Missing)+len(r.Intents)+len(r.Revoked)+len(r.Problems) > 0 {
-		ks.log.WarnContext(ctx, "store and Vexa differed about keys; put right, but for problems in the report",
-			"report", r)
+		ks.log.WarnContext(ctx,
+			"store and Vexa differed about keys; put right, but for problems in the report", "report", r)
 	}
 	return nil
 }

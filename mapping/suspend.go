@@ -60,7 +60,8 @@ func (a *Accounts) Suspend(
 		return nil, err
 	}
 	if shared != "" {
-		left = append(left, "the Vexa user's bots and tokens: the active account "+shared+" has the same user")
+		left = append(left,
+			"the Vexa user's bots and tokens: the active account "+shared+" has the same user")
 	}
 	if last != nil {
 		left = append(left, a.keys.windDown(ctx, account, last, actor)...)
@@ -173,7 +174,8 @@ func (ks *vexaKeys) windDown(ctx context.Context, acc Account, last *openKey, ac
 		return c.PutKey(key)
 	})
 	if err != nil {
-		ks.log.WarnContext(ctx, "last key of a suspended account not deleted at once; it will be within seconds",
+		ks.log.WarnContext(ctx,
+			"last key of a suspended account not deleted at once; it will be within seconds",
 			"key", last.id, "error", err)
 	}
 	ks.wake()

@@ -20,7 +20,8 @@ type TokenKind string
 
 const (
 	TokenPersonal TokenKind = "personal" // made by a person for a program of theirs
-	TokenTool     TokenKind = "tool"     // what a person let a tool have (OAuth); the tool renews its value by itself
+	// what a person let a tool have (OAuth); the tool renews its value by itself
+	TokenTool TokenKind = "tool"
 )
 
 // Token is a credential that we issued: what a program shows in a person's stead. The secret strings that

@@ -179,8 +179,9 @@ func (n NewToken) check(granted rule.Scopes, longest time.Duration) error {
 		return &Objection{"Choose at least one scope.", ""}
 	case !granted.Covers(n.Scopes):
 		return &Error{
-			Code:    CodeScopeMissing,
-			Message: "The token asks for scopes that your access to Vexa does not include. Choose fewer scopes.",
+			Code: CodeScopeMissing,
+			Message: "The token asks for scopes that your access to Vexa does not include. Choose " +
+				"fewer scopes.",
 		}
 	case n.Lifetime < minTokenLife || n.Lifetime > longest:
 		return &Objection{

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	refreshGrace = 30 * time.Second // for which the value before the newest is still taken: the answer may have got lost (G5)
-	maxSiblings  = 100              // pairs of one generation
-	remembered   = 500              // generations whose spent values are known as such; no more than those begin …
+	// for which the value before the newest is still taken: the answer may have got lost (G5)
+	refreshGrace = 30 * time.Second
+	maxSiblings  = 100 // pairs of one generation
+	remembered   = 500 // generations whose spent values are known as such; no more than those begin …
 
 	// … within rememberedFor. So whoever has stolen a value cannot refresh so often that the owner's is
 	// forgotten, and would no longer be taken for a second hand, before the owner comes to use it.
@@ -101,8 +102,9 @@ func (c *change) makeRoom(token Token, next int64) error {
 	}
 	if wait := oldest.Began.Add(rememberedFor).Sub(c.now); wait > 0 {
 		return &Error{
-			Code:       CodeTooManyRefreshes,
-			Message:    "This token is refreshed too often. Let the program use each access token for the hour that it is valid.",
+			Code: CodeTooManyRefreshes,
+			Message: "This token is refreshed too often. Let the program use each access token for the " +
+				"hour that it is valid.",
 			RetryAfter: wait,
 		}
 	}

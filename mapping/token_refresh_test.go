@@ -16,7 +16,10 @@ import (
 
 // tool is what a person lets the command line have.
 func tool(scopes rule.Scopes) mapping.NewToken {
-	return mapping.NewToken{Kind: mapping.TokenTool, Client: "cli", Name: "Vexa command line", Scopes: scopes, Lifetime: 30 * 24 * time.Hour}
+	return mapping.NewToken{
+		Kind: mapping.TokenTool, Client: "cli", Name: "Vexa command line", Scopes: scopes,
+		Lifetime: 30 * 24 * time.Hour,
+	}
 }
 
 func (w *world) grantTool(a *mapping.Accounts, acc mapping.Account, scopes rule.Scopes) mapping.Issued {
@@ -44,21 +47,26 @@ func TestGrantTool(t *testing.T) {
 	a := w.replica()
 	acc := w.signIn(a, person("ada"))
 	first := w.grantTool(a, acc, "")
-	if first.Token.Scopes != "bot,tx" || first.Token.Kind != mapping.TokenTool || first.Token.Client != "cli" {
+	if first.Token.Scopes != "bot,tx" || first.Token.Kind != mapping.TokenTool ||
+		first.Token.Client != "cli" {
 		t.Errorf("%+v", first.Token)
 	}
 	byValue := first.Token
 	byValue.ExpiresAt = first.AccessExpires // whoever serves by the value stops when the value does
-	if got, owner, err := a.TokenByValue(t.Context(), access(first.Access)); err != nil || got != byValue || owner.ID != acc.ID {
+	if got, owner, err := a.TokenByValue(t.Context(), access(first.Access)); err != nil || got != byValue ||
+		owner.ID != acc.ID {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got, err := a.TokenOfRefresh(t.Context(), refresh(first.Refresh)); err != nil || got != first.Token {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, _, err := a.TokenByValue(t.Context(), refresh(first.Refresh)); !errors.Is(err, mapping.ErrNotFound) {
+	if _, _, err := a.TokenByValue(t.Context(), refresh(first.Refresh)); !errors.Is(
+		err, mapping.ErrNotFound,
+	) {
 		t.Errorf("a refresh value as an access value: %v", err)
 	}
-	if !first.AccessExpires.Equal(w.clock.Now().Add(time.Hour)) || !first.Token.ExpiresAt.Equal(w.clock.Now().Add(30*24*time.Hour)) {
+	if !first.AccessExpires.Equal(w.clock.Now().Add(time.Hour)) ||
+		!first.Token.ExpiresAt.Equal(w.clock.Now().Add(30*24*time.Hour)) {
 		t.Errorf("access until %s, grant until %s", first.AccessExpires, first.Token.ExpiresAt)
 	}
 
@@ -67,10 +75,12 @@ func TestGrantTool(t *testing.T) {
 		t.Error("an access value lives for more than an hour")
 	}
 	second := w.refreshed(a, first)
-	if !w.opens(a, second.Access) || second.Token != first.Token || second.Access == first.Access || second.Refresh == first.Refresh {
+	if !w.opens(a, second.Access) || second.Token != first.Token || second.Access == first.Access ||
+		second.Refresh == first.Refresh {
 		t.Errorf("%+v", second)
 	}
-	if _, err := a.TokenOfRefresh(t.Context(), refresh(first.Refresh)); err != nil { // RFC 7009: a spent one revokes too
+	// RFC 7009: a spent one revokes too
+	if _, err := a.TokenOfRefresh(t.Context(), refresh(first.Refresh)); err != nil {
 		t.Errorf("a spent value: %v", err)
 	}
 	for what, hash := range map[string][32]byte{"unknown": {1}, "an access value": access(second.Access)} {
@@ -83,10 +93,12 @@ func TestGrantTool(t *testing.T) {
 	w.clock.advance(30*24*time.Hour - time.Hour - time.Minute)
 	last := w.refreshed(a, second)
 	if !last.AccessExpires.Equal(last.Token.ExpiresAt) {
-		t.Errorf("the last access value lives until %s, the grant until %s", last.AccessExpires, last.Token.ExpiresAt)
+		t.Errorf("the last access value lives until %s, the grant until %s",
+			last.AccessExpires, last.Token.ExpiresAt)
 	}
 	w.clock.advance(time.Minute)
-	if _, err := a.RefreshTool(t.Context(), refresh(last.Refresh), "cli"); !errors.Is(err, mapping.ErrNotFound) || w.opens(a, last.Access) {
+	if _, err := a.RefreshTool(t.Context(),
+		refresh(last.Refresh), "cli"); !errors.Is(err, mapping.ErrNotFound) || w.opens(a, last.Access) {
 		t.Errorf("after its end: %v", err)
 	}
 }
@@ -112,14 +124,17 @@ func TestRefreshAgain(t *testing.T) {
 	}
 	w.clock.advance(30*time.Second + time.Microsecond)
 	heard := listen(t, w)
-	if _, err := b.RefreshTool(t.Context(), refresh(lost.Refresh), "cli"); !errors.Is(err, mapping.ErrTokenReused) {
+	if _, err := b.RefreshTool(t.Context(), refresh(lost.Refresh), "cli"); !errors.Is(
+		err, mapping.ErrTokenReused,
+	) {
 		t.Fatalf("used again: %v", err)
 	}
 	heard.wait(t, func(r mapping.Revocation) bool {
 		return r.Kind == mapping.RevokeToken && r.Account == acc.ID && r.Token == first.Token.ID
 	})
 	for _, pair := range []mapping.Issued{first, lost, second, third} {
-		if _, err := a.RefreshTool(t.Context(), refresh(pair.Refresh), "cli"); !errors.Is(err, mapping.ErrNotFound) || w.opens(a, pair.Access) {
+		if _, err := a.RefreshTool(t.Context(),
+			refresh(pair.Refresh), "cli"); !errors.Is(err, mapping.ErrNotFound) || w.opens(a, pair.Access) {
 			t.Errorf("still good: %v", err)
 		}
 	}
@@ -142,7 +157,9 @@ func TestRefreshTwoGenerationsBack(t *testing.T) {
 	a := w.replica()
 	first := w.grantTool(a, w.signIn(a, person("ada")), "tx")
 	w.refreshed(a, w.refreshed(a, first))
-	if _, err := a.RefreshTool(t.Context(), refresh(first.Refresh), "cli"); !errors.Is(err, mapping.ErrTokenReused) {
+	if _, err := a.RefreshTool(t.Context(), refresh(first.Refresh), "cli"); !errors.Is(
+		err, mapping.ErrTokenReused,
+	) {
 		t.Errorf("%v", err)
 	}
 }
@@ -156,7 +173,9 @@ func TestRefreshByAnotherClient(t *testing.T) {
 	second := w.refreshed(a, first)
 	w.clock.advance(time.Hour)
 	for _, pair := range []mapping.Issued{first, second} {
-		if _, err := a.RefreshTool(t.Context(), refresh(pair.Refresh), "another"); !errors.Is(err, mapping.ErrNotFound) {
+		if _, err := a.RefreshTool(t.Context(), refresh(pair.Refresh), "another"); !errors.Is(
+			err, mapping.ErrNotFound,
+		) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -173,13 +192,16 @@ func TestRefreshWhilePending(t *testing.T) {
 	put := func(status mapping.Status) {
 		acc := w.account(acc.ID)
 		acc.Status = status
-		if err := w.store.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutAccount(acc) }); err != nil {
+		if err := w.store.Update(t.Context(), func(tx mapping.Tx) error {
+			return tx.PutAccount(acc)
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	put(mapping.Pending)
 	for range 2 {
-		if _, err := a.RefreshTool(t.Context(), refresh(first.Refresh), "cli"); mustCode(err) != mapping.CodePendingApproval {
+		if _, err := a.RefreshTool(t.Context(),
+			refresh(first.Refresh), "cli"); mustCode(err) != mapping.CodePendingApproval {
 			t.Fatalf("%v", err)
 		}
 		w.clock.advance(time.Minute)
@@ -198,7 +220,8 @@ func TestRefreshInParallel(t *testing.T) {
 	var asking errgroup.Group
 	for i := range pairs {
 		asking.Go(func() (err error) {
-			pairs[i], err = []*mapping.Accounts{a, b}[i%2].RefreshTool(t.Context(), refresh(first.Refresh), "cli")
+			pairs[i], err = []*mapping.Accounts{a, b}[i%2].RefreshTool(t.Context(),
+				refresh(first.Refresh), "cli")
 			return err
 		})
 	}
@@ -260,10 +283,14 @@ func TestThiefCannotMakeUsForget(t *testing.T) {
 		t.Errorf("600 times within seconds: %v", err)
 	}
 	w.clock.advance(6 * 24 * time.Hour)
-	if _, err := a.RefreshTool(t.Context(), refresh(owner.Refresh), "cli"); !errors.Is(err, mapping.ErrTokenReused) {
+	if _, err := a.RefreshTool(t.Context(), refresh(owner.Refresh), "cli"); !errors.Is(
+		err, mapping.ErrTokenReused,
+	) {
 		t.Errorf("the owner's: %v", err)
 	}
-	if _, err := a.RefreshTool(t.Context(), refresh(thief.Refresh), "cli"); !errors.Is(err, mapping.ErrNotFound) {
+	if _, err := a.RefreshTool(t.Context(), refresh(thief.Refresh), "cli"); !errors.Is(
+		err, mapping.ErrNotFound,
+	) {
 		t.Errorf("the thief goes on: %v", err)
 	}
 }
@@ -280,8 +307,9 @@ func TestLawsOfRefreshing(t *testing.T) {
 		s.owner = []mapping.Issued{world.grantTool(a, world.signIn(a, person(fmt.Sprint("ada", run))), "tx")}
 		s.ends = s.owner[0].Token.ExpiresAt
 		rt.Repeat(map[string]func(*rapid.T){
-			"refresh": s.refreshes, "lose an answer": s.losesAnAnswer, "race": s.races, "steal": s.steals, "the thief refreshes": s.thiefRefreshes,
-			"revoke": s.revokes, "time passes": s.timePasses, "": s.holds,
+			"refresh": s.refreshes, "lose an answer": s.losesAnAnswer, "race": s.races, "steal": s.steals,
+			"the thief refreshes": s.thiefRefreshes,
+			"revoke":              s.revokes, "time passes": s.timePasses, "": s.holds,
 		})
 		s.showdown()
 	})
@@ -339,7 +367,8 @@ func (s *theft) losesAnAnswer(*rapid.T) {
 	if _, err := s.try(held); err != nil {
 		return
 	}
-	s.w.clock.advance(time.Duration(rapid.IntRange(0, 30).Draw(s.rt, "seconds until it asks again")) * time.Second)
+	s.w.clock.advance(time.Duration(rapid.IntRange(0, 30).Draw(s.rt, "seconds until it asks again")) *
+		time.Second)
 	if next, err := s.try(held); err == nil {
 		s.owner = []mapping.Issued{next}
 	}
@@ -376,7 +405,8 @@ func (s *theft) revokes(*rapid.T) {
 		s.rt.Skip("not now")
 	}
 	t := s.owner[0].Token
-	err := s.anywhere().Revoke(s.w.t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: t.AccountID, Token: t.ID}, "ada")
+	err := s.anywhere().Revoke(s.w.t.Context(),
+		mapping.Revocation{Kind: mapping.RevokeToken, Account: t.AccountID, Token: t.ID}, "ada")
 	if err != nil && !(errors.Is(err, mapping.ErrNotFound) && s.over()) {
 		s.rt.Fatal(err)
 	}
@@ -384,7 +414,9 @@ func (s *theft) revokes(*rapid.T) {
 }
 
 func (s *theft) timePasses(*rapid.T) {
-	s.w.clock.advance(rapid.SampledFrom([]time.Duration{time.Second, 29 * time.Second, 31 * time.Second, time.Hour, 9 * 24 * time.Hour}).Draw(s.rt, "time"))
+	s.w.clock.advance(rapid.SampledFrom([]time.Duration{
+		time.Second, 29 * time.Second, 31 * time.Second, time.Hour, 9 * 24 * time.Hour,
+	}).Draw(s.rt, "time"))
 	if rapid.Bool().Draw(s.rt, "purge") {
 		if _, err := s.anywhere().PurgeTokens(s.w.t.Context()); err != nil {
 			s.rt.Fatal(err)
@@ -395,7 +427,8 @@ func (s *theft) timePasses(*rapid.T) {
 // holds: nobody has access to what is over.
 func (s *theft) holds(*rapid.T) {
 	for _, pair := range slices.Concat(s.owner, s.thief) {
-		if open := s.w.opens(s.anywhere(), pair.Access); open && (s.over() || !s.w.clock.Now().Before(pair.AccessExpires)) {
+		if open := s.w.opens(s.anywhere(), pair.Access); open &&
+			(s.over() || !s.w.clock.Now().Before(pair.AccessExpires)) {
 			s.rt.Fatal("open, and over")
 		}
 	}

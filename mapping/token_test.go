@@ -17,7 +17,10 @@ import (
 
 // personal is a token of a person for all that they have.
 func personal(scopes rule.Scopes) mapping.NewToken {
-	return mapping.NewToken{Kind: mapping.TokenPersonal, Name: "backup script", Scopes: scopes, Lifetime: 30 * 24 * time.Hour, Address: "192.0.2.7", TraceID: "trace-1"}
+	return mapping.NewToken{
+		Kind: mapping.TokenPersonal, Name: "backup script", Scopes: scopes, Lifetime: 30 * 24 * time.Hour,
+		Address: "192.0.2.7", TraceID: "trace-1",
+	}
 }
 
 // token makes a token that is expected to be made.
@@ -111,7 +114,8 @@ func TestCreateToken(t *testing.T) {
 		t.Errorf("an access value as a refresh value: %v", err)
 	}
 	e := w.events(mapping.EventTokenCreated)
-	if len(e) != 1 || e[0].CredentialID != token.ID || e[0].Address != "192.0.2.7" || e[0].TraceID != "trace-1" || e[0].Actor != acc.ID || e[0].Account != acc.ID {
+	if len(e) != 1 || e[0].CredentialID != token.ID || e[0].Address != "192.0.2.7" ||
+		e[0].TraceID != "trace-1" || e[0].Actor != acc.ID || e[0].Account != acc.ID {
 		t.Errorf("audit: %+v", e)
 	}
 	w.clock.advance(30*24*time.Hour - time.Microsecond)
@@ -140,7 +144,9 @@ func TestTokenValuesAreNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.clock.advance(time.Hour)
-	if _, err := a.RefreshTool(t.Context(), refresh(first.Refresh), "cli"); !errors.Is(err, mapping.ErrTokenReused) {
+	if _, err := a.RefreshTool(t.Context(), refresh(first.Refresh), "cli"); !errors.Is(
+		err, mapping.ErrTokenReused,
+	) {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(w.db + "*")
@@ -175,8 +181,14 @@ func TestTokenIsRefused(t *testing.T) {
 	service := program("0oanightly")
 	service.Groups = []string{"staff"}
 	w.rule(
-		rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}, Kind: []oidc.Kind{oidc.User}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}}},
-		rule.Rule{Name: "jobs", Match: rule.Match{Kind: []oidc.Kind{oidc.Service}, Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "jobs@acme.example"}},
+		rule.Rule{
+			Name: "staff", Match: rule.Match{Groups: []string{"staff"}, Kind: []oidc.Kind{oidc.User}},
+			Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}},
+		},
+		rule.Rule{
+			Name: "jobs", Match: rule.Match{Kind: []oidc.Kind{oidc.Service}, Providers: []string{"okta"}},
+			Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: "jobs@acme.example"},
+		},
 	)
 	job, err := a.Present(t.Context(), shown(service, w.clock.Now()))
 	if err != nil {
@@ -196,16 +208,21 @@ func TestTokenIsRefused(t *testing.T) {
 		{"two lines", acc.ID, func(n *mapping.NewToken) { n.Name = "a\nb" }, "one line"},
 		{"an escape", acc.ID, func(n *mapping.NewToken) { n.Name = "a\x1b[2J" }, "one line"},
 		{"a text that turns round", acc.ID, func(n *mapping.NewToken) { n.Name = "a\u202eb" }, "one line"},
-		{"a novel", acc.ID, func(n *mapping.NewToken) { n.Name = strings.Repeat("ä", 101) }, "100 characters"},
+		{"a novel", acc.ID, func(n *mapping.NewToken) {
+			n.Name = strings.Repeat("ä", 101)
+		}, "100 characters"},
 		{"no kind", acc.ID, func(n *mapping.NewToken) { n.Kind = "" }, "kind"},
-		{"a tool that has no client", acc.ID, func(n *mapping.NewToken) { n.Kind = mapping.TokenTool }, "kind"},
+		{"a tool that has no client", acc.ID, func(n *mapping.NewToken) {
+			n.Kind = mapping.TokenTool
+		}, "kind"},
 		{"a client that is no tool", acc.ID, func(n *mapping.NewToken) { n.Client = "cli" }, "kind"},
 		{"nobody", "nobody", func(*mapping.NewToken) {}, "not found"},
 		{"a program", job.ID, func(*mapping.NewToken) {}, "identity provider issues"},
 	} {
 		n := personal("tx")
 		test.change(&n)
-		if _, value, err := a.CreateToken(t.Context(), test.account, n, "ada"); err == nil || value != "" || !strings.Contains(err.Error(), test.want) {
+		if _, value, err := a.CreateToken(t.Context(), test.account, n, "ada"); err == nil || value != "" ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", test.what, err)
 		}
 	}
@@ -233,7 +250,10 @@ func TestTokenNeedsAStanding(t *testing.T) {
 			})
 		},
 		rule.CodeNotMapped: func(w *world, _ *mapping.Accounts, _ mapping.Account) error {
-			w.rule(rule.Rule{Name: "others", Match: rule.Match{Groups: []string{"others"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}})
+			w.rule(rule.Rule{
+				Name: "others", Match: rule.Match{Groups: []string{"others"}},
+				Grant: &rule.GrantSpec{Scopes: []string{"tx"}},
+			})
 			return nil
 		},
 	} {
@@ -295,12 +315,16 @@ func TestRevokeToken(t *testing.T) {
 	heard := listen(t, w)
 	end := func(token mapping.Token) {
 		t.Helper()
-		r := mapping.Revocation{Kind: mapping.RevokeToken, Account: acc.ID, Token: token.ID, Reason: "not needed", Address: "192.0.2.9", TraceID: "trace-2"}
+		r := mapping.Revocation{
+			Kind: mapping.RevokeToken, Account: acc.ID, Token: token.ID, Reason: "not needed",
+			Address: "192.0.2.9", TraceID: "trace-2",
+		}
 		if err := a.Revoke(t.Context(), r, "ada"); err != nil {
 			t.Fatal(err)
 		}
 		heard.wait(t, func(said mapping.Revocation) bool {
-			return said.Kind == mapping.RevokeToken && said.Account == acc.ID && said.Token == token.ID && said.Session == "" && said.At.Equal(w.clock.Now())
+			return said.Kind == mapping.RevokeToken && said.Account == acc.ID && said.Token == token.ID &&
+				said.Session == "" && said.At.Equal(w.clock.Now())
 		})
 		other.Apply(r)
 	}
@@ -326,13 +350,19 @@ func TestRevokeToken(t *testing.T) {
 	if _, err := a.DeleteRevoked(t.Context()); err != nil || len(w.ourTokens()) != 1 {
 		t.Errorf("%d at Vexa, %v", len(w.ourTokens()), err)
 	}
-	if e := w.events(mapping.EventTokenRevoked); len(e) != 3 || e[2].CredentialID != one.ID || e[2].Actor != "ada" || e[2].Reason != "not needed" || e[2].Address != "192.0.2.9" || e[2].TraceID != "trace-2" {
+	if e := w.events(mapping.EventTokenRevoked); len(e) != 3 || e[2].CredentialID != one.ID ||
+		e[2].Actor != "ada" || e[2].Reason != "not needed" || e[2].Address != "192.0.2.9" ||
+		e[2].TraceID != "trace-2" {
 		t.Errorf("audit: %+v", e)
 	}
 	// Not twice, and not another's.
 	tim := w.signIn(a, person("tim"))
 	his, _ := w.token(a, tim, personal("tx"))
-	for _, r := range []mapping.Revocation{{Account: acc.ID, Token: one.ID}, {Account: acc.ID, Token: his.ID}, {Account: "nobody", Token: his.ID}} {
+	for _, r := range []mapping.Revocation{
+		{Account: acc.ID, Token: one.ID},
+		{Account: acc.ID, Token: his.ID},
+		{Account: "nobody", Token: his.ID},
+	} {
 		r.Kind = mapping.RevokeToken
 		if err := a.Revoke(t.Context(), r, "ada"); !errors.Is(err, mapping.ErrNotFound) {
 			t.Errorf("%+v: %v", r, err)
@@ -351,10 +381,14 @@ func TestTokensEndWithTheirOwner(t *testing.T) {
 		"revoked": func(w *world, a *mapping.Accounts, _ *directory, acc mapping.Account) error {
 			return a.Revoke(w.t.Context(), suspend(acc), "grace")
 		},
-		"signed out everywhere": func(w *world, a *mapping.Accounts, _ *directory, acc mapping.Account) error {
+		"signed out everywhere": func(
+			w *world, a *mapping.Accounts, _ *directory, acc mapping.Account,
+		) error {
 			return a.SignOutEverywhere(w.t.Context(), acc.ID, "lost laptop", "ada")
 		},
-		"ended by the provider": func(w *world, a *mapping.Accounts, d *directory, acc mapping.Account) error {
+		"ended by the provider": func(
+			w *world, a *mapping.Accounts, d *directory, acc mapping.Account,
+		) error {
 			d.set(func() { d.refuse = &oidc.Error{Code: oidc.CodeAccessEnded} })
 			w.due(acc)
 			return a.RenewProofs(w.t.Context())
@@ -373,13 +407,17 @@ func TestTokensEndWithTheirOwner(t *testing.T) {
 			if err := end(w, a, d, acc); err != nil {
 				t.Fatal(err)
 			}
-			heard.wait(t, func(r mapping.Revocation) bool { return r.Kind == mapping.RevokeAccount && r.Account == acc.ID })
+			heard.wait(t, func(r mapping.Revocation) bool {
+				return r.Kind == mapping.RevokeAccount && r.Account == acc.ID
+			})
 			over := func() {
 				t.Helper()
 				if w.opens(a, value) || w.opens(a, granted.Access) {
 					t.Error("a token lives")
 				}
-				if _, err := a.RefreshTool(t.Context(), refresh(granted.Refresh), "cli"); !errors.Is(err, mapping.ErrNotFound) {
+				if _, err := a.RefreshTool(t.Context(), refresh(granted.Refresh), "cli"); !errors.Is(
+					err, mapping.ErrNotFound,
+				) {
 					t.Errorf("refreshed: %v", err)
 				}
 			}
@@ -391,7 +429,8 @@ func TestTokensEndWithTheirOwner(t *testing.T) {
 			for _, e := range w.events(mapping.EventTokenRevoked) {
 				told = append(told, e.CredentialID)
 			}
-			if len(told) != 2 || !slices.Contains(told, token.ID) || !slices.Contains(told, granted.Token.ID) {
+			if len(told) != 2 || !slices.Contains(told, token.ID) ||
+				!slices.Contains(told, granted.Token.ID) {
 				t.Errorf("the audit tells of %v", told)
 			}
 			if w.account(acc.ID).Status == mapping.Suspended {
@@ -447,8 +486,11 @@ func TestTokenFollowsTheGrant(t *testing.T) {
 func TestExpiredTokenTakesItsKeysAlong(t *testing.T) {
 	t.Parallel()
 	for what, clean := range map[string]func(*mapping.Accounts) error{
-		"reconcile": func(a *mapping.Accounts) error { _, err := a.Reconcile(t.Context(), false); return err },
-		"purge":     func(a *mapping.Accounts) error { _, err := a.PurgeTokens(t.Context()); return err },
+		"reconcile": func(a *mapping.Accounts) error {
+			_, err := a.Reconcile(t.Context(), false)
+			return err
+		},
+		"purge": func(a *mapping.Accounts) error { _, err := a.PurgeTokens(t.Context()); return err },
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -500,7 +542,8 @@ func TestCleanUpKnowsOfTheNewestToken(t *testing.T) {
 	}
 	w.signIn(a, person("ada"))
 	g := a.Decide(w.account(acc.ID)).Grant
-	if _, _, _, err := a.Key(t.Context(), w.account(acc.ID), g, "tx"); err != nil { // left by one that is over
+	// left by one that is over
+	if _, _, _, err := a.Key(t.Context(), w.account(acc.ID), g, "tx"); err != nil {
 		t.Fatal(err)
 	}
 	made := false
@@ -540,11 +583,15 @@ func TestTouchTokens(t *testing.T) {
 	for i := range 1200 {
 		used[fmt.Sprint("unknown", i)] = mapping.TokenUse{At: w.clock.Now()}
 	}
-	used[token.ID] = mapping.TokenUse{At: w.clock.Now().Add(time.Minute), From: strings.Repeat("2001:db8::1/", 20)}
+	used[token.ID] = mapping.TokenUse{
+		At: w.clock.Now().Add(time.Minute), From: strings.Repeat("2001:db8::1/", 20),
+	}
 	if err := a.TouchTokens(t.Context(), used); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.TouchTokens(t.Context(), map[string]mapping.TokenUse{token.ID: {At: w.clock.Now(), From: "192.0.2.1"}}); err != nil {
+	if err := a.TouchTokens(
+		t.Context(), map[string]mapping.TokenUse{token.ID: {At: w.clock.Now(), From: "192.0.2.1"}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.TouchTokens(t.Context(), nil); err != nil {
@@ -558,7 +605,8 @@ func TestTouchTokens(t *testing.T) {
 		if got.ID == other.ID && !got.UsedAt.IsZero() {
 			t.Errorf("%+v was never used", got)
 		}
-		if got.ID == token.ID && (!got.UsedAt.Equal(w.clock.Now().Add(time.Minute)) || len(got.UsedFrom) != 64) {
+		if got.ID == token.ID &&
+			(!got.UsedAt.Equal(w.clock.Now().Add(time.Minute)) || len(got.UsedFrom) != 64) {
 			t.Errorf("%+v", got)
 		}
 	}
@@ -573,7 +621,8 @@ func TestUnknownValuesCostTheSame(t *testing.T) {
 	acc := w.signIn(a, person("ada"))
 	ended, value := w.token(a, acc, personal("tx"))
 	_, good := w.token(a, acc, personal("tx"))
-	if err := a.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: acc.ID, Token: ended.ID}, "ada"); err != nil {
+	if err := a.Revoke(t.Context(),
+		mapping.Revocation{Kind: mapping.RevokeToken, Account: acc.ID, Token: ended.ID}, "ada"); err != nil {
 		t.Fatal(err)
 	}
 	var asked []string

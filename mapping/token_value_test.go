@@ -39,7 +39,8 @@ func TestTokenValueVectors(t *testing.T) {
 		if err != nil || len(random) != 32 {
 			t.Fatalf("%d random bytes, %v", len(random), err)
 		}
-		if value, err := mapping.NewTokenValue(bytes.NewReader(random), v.Prefix); err != nil || value != v.Value {
+		if value, err := mapping.NewTokenValue(bytes.NewReader(random), v.Prefix); err != nil ||
+			value != v.Value {
 			t.Errorf("made %q, %v; want %q", value, err, v.Value)
 		}
 		hash, ok := mapping.ParseTokenValue(v.Prefix, v.Value)
@@ -61,7 +62,8 @@ func TestTokenValueShape(t *testing.T) {
 				t.Fatalf("%q, %v", value, err)
 			}
 			seen[value] = true
-			if hash, ok := mapping.ParseTokenValue(prefix, value); !ok || hash != sha256.Sum256([]byte(value)) {
+			if hash, ok := mapping.ParseTokenValue(prefix, value); !ok ||
+				hash != sha256.Sum256([]byte(value)) {
 				t.Fatalf("%q is not understood", value)
 			}
 		}
@@ -78,19 +80,24 @@ func TestTokenValueIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := map[string]string{
-		"empty": "", "prefix alone": mapping.AccessValue, "short": good[:len(good)-1], "long": good + "0", "with a space": good + " ",
-		"other prefix": "vssr_" + good[5:], "capital prefix": "VSSO_" + good[5:], "a Vexa key": "vxa_bot_Zk3dQ0Vn8sYpR1tLw5uXa7bC2eF4gH6j",
-		"NUL": good[:20] + "\x00" + good[21:], "a dash": good[:20] + "-" + good[21:], "another alphabet": good[:20] + "é" + good[22:],
-		"a megabyte": good + strings.Repeat("a", 1<<20), "dots": strings.Repeat(".", 1_000_000),
+		"empty": "", "prefix alone": mapping.AccessValue, "short": good[:len(good)-1],
+		"long": good + "0", "with a space": good + " ",
+		"other prefix": "vssr_" + good[5:], "capital prefix": "VSSO_" + good[5:],
+		"a Vexa key": "vxa_bot_Zk3dQ0Vn8sYpR1tLw5uXa7bC2eF4gH6j",
+		"NUL":        good[:20] + "\x00" + good[21:], "a dash": good[:20] + "-" + good[21:],
+		"another alphabet": good[:20] + "é" + good[22:],
+		"a megabyte":       good + strings.Repeat("a", 1<<20), "dots": strings.Repeat(".", 1_000_000),
 	}
 	for what, value := range refused {
 		if _, ok := mapping.ParseTokenValue(mapping.AccessValue, value); ok {
 			t.Errorf("%s: taken", what)
 		}
 	}
-	for _, odd := range []string{"-", " ", "\x00", "\xff", "/", ":", "@", "[", "`", "{"} { // around the digits and letters, and with the right sum
+	// around the digits and letters, and with the right sum
+	for _, odd := range []string{"-", " ", "\x00", "\xff", "/", ":", "@", "[", "`", "{"} {
 		body := good[:20] + odd + good[21:48]
-		if _, ok := mapping.ParseTokenValue(mapping.AccessValue, body+sum62(crc32.ChecksumIEEE([]byte(body)))); ok {
+		if _, ok := mapping.ParseTokenValue(mapping.AccessValue,
+			body+sum62(crc32.ChecksumIEEE([]byte(body)))); ok {
 			t.Errorf("%q: taken", odd)
 		}
 	}
@@ -115,8 +122,13 @@ func TestTokenValueCostsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, value := range map[string]string{"good": good, "typo": good[:len(good)-1] + "-", "a megabyte": strings.Repeat("a", 1<<20), "right length": strings.Repeat("v", len(good))} {
-		if n := testing.AllocsPerRun(100, func() { mapping.ParseTokenValue(mapping.AccessValue, value) }); n != 0 {
+	for what, value := range map[string]string{
+		"good": good, "typo": good[:len(good)-1] + "-", "a megabyte": strings.Repeat("a", 1<<20),
+		"right length": strings.Repeat("v", len(good)),
+	} {
+		if n := testing.AllocsPerRun(100, func() {
+			mapping.ParseTokenValue(mapping.AccessValue, value)
+		}); n != 0 {
 			t.Errorf("%s: %v allocations", what, n)
 		}
 	}
@@ -139,7 +151,8 @@ func FuzzParseTokenValue(f *testing.F) {
 				}
 				continue
 			}
-			if len(s) != 54 || s[:5] != prefix || hash != sha256.Sum256([]byte(s)) || sum62(crc32.ChecksumIEEE([]byte(s[:48]))) != s[48:] {
+			if len(s) != 54 || s[:5] != prefix || hash != sha256.Sum256([]byte(s)) ||
+				sum62(crc32.ChecksumIEEE([]byte(s[:48]))) != s[48:] {
 				t.Errorf("taken: %q", s)
 			}
 		}

@@ -31,7 +31,8 @@ func (u *vexaUsers) named(ctx context.Context, named string) (user vexa.User, er
 	case errors.Is(err, vexa.ErrUserNotFound), errors.Is(err, vexa.ErrEmail):
 		return user, &Objection{
 			fmt.Sprintf("Vexa has no user %q", brief(named)),
-			"name one that exists, by its email in small letters or its id; to have one made, write a rule with that vexa_email",
+			"name one that exists, by its email in small letters or its id; to have one made, write a rule " +
+				"with that vexa_email",
 		}
 	case err != nil:
 		return user, asError(fmt.Errorf("look for the Vexa user: %w", err))

@@ -56,7 +56,9 @@ func newWorld(t *testing.T, options ...func(*vexatest.Config)) *world {
 
 // allow gives everybody of the group staff these scopes.
 func (w *world) allow(scopes ...string) {
-	w.rule(rule.Rule{Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: scopes}})
+	w.rule(rule.Rule{
+		Name: "staff", Match: rule.Match{Groups: []string{"staff"}}, Grant: &rule.GrantSpec{Scopes: scopes},
+	})
 }
 
 func (w *world) rule(rules ...rule.Rule) {
@@ -85,7 +87,9 @@ func (w *world) replica(options ...func(*mapping.Config, *mapping.Deps)) *mappin
 
 func (w *world) client() *vexa.Client {
 	w.t.Helper()
-	c, err := vexa.New(vexa.Config{GatewayURL: w.vexa.GatewayURL, AdminURL: w.vexa.AdminURL, AdminToken: vexatest.DefaultAdminToken})
+	c, err := vexa.New(vexa.Config{
+		GatewayURL: w.vexa.GatewayURL, AdminURL: w.vexa.AdminURL, AdminToken: vexatest.DefaultAdminToken,
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -95,7 +99,8 @@ func (w *world) client() *vexa.Client {
 // person is a member of staff with a proven email in a trusted domain.
 func person(name string) oidc.Identity {
 	return oidc.Identity{
-		Provider: "okta", Subject: "okta:https://acme.okta.com/00u" + name, Kind: oidc.User, Name: strings.ToUpper(name[:1]) + name[1:],
+		Provider: "okta", Subject: "okta:https://acme.okta.com/00u" + name, Kind: oidc.User,
+		Name:  strings.ToUpper(name[:1]) + name[1:],
 		Email: name + "@acme.example", EmailTrusted: true, Groups: []string{"staff"}, GroupsComplete: true,
 	}
 }

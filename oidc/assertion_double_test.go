@@ -50,8 +50,8 @@ func keyProvider(t *testing.T, cfg oidc.Config) *oidc.Provider {
 	return p
 }
 
-// A signed assertion is for the endpoint that is called, good once, and names its key; a replaced key file is taken up at the
-// next call, a broken one is not.
+// A signed assertion is for the endpoint that is called, good once, and names its key; a replaced key file is
+// taken up at the next call, a broken one is not.
 func TestPrivateKeyAtOkta(t *testing.T) {
 	t.Parallel()
 	double := okta(t, oidctest.OktaOptions{})
@@ -64,14 +64,17 @@ func TestPrivateKeyAtOkta(t *testing.T) {
 	double.AddClient(c)
 	file := filepath.Join(t.TempDir(), "key.pem")
 	write(t, file, privateBlock(t, first))
-	p := keyProvider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), Scopes: []string{"groups"}, PrivateKeyFile: file})
+	p := keyProvider(t, oidc.Config{
+		Type: oidc.TypeOkta, Issuer: double.Issuer(), Scopes: []string{"groups"}, PrivateKeyFile: file,
+	})
 
 	was := signedIn(t, p, double.NewBrowser(), oidctest.Ada)
 	if _, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity); err != nil {
 		t.Fatalf("refresh: %v", err)
 	}
 	for _, asked := range double.TokenRequests() {
-		if asked.ClientAuth != "private_key_jwt" || asked.Status != http.StatusOK || asked.Form.Has("client_secret") {
+		if asked.ClientAuth != "private_key_jwt" || asked.Status != http.StatusOK ||
+			asked.Form.Has("client_secret") {
 			t.Errorf("%s with %s: %d", asked.GrantType, asked.ClientAuth, asked.Status)
 		}
 	}
@@ -98,9 +101,11 @@ func TestKeyIDAtOkta(t *testing.T) {
 	double.AddClient(c)
 	file := filepath.Join(t.TempDir(), "key.pem")
 	write(t, file, privateBlock(t, key))
-	named := keyProvider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), PrivateKeyFile: file, KeyID: key.ID})
+	named := keyProvider(t,
+		oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), PrivateKeyFile: file, KeyID: key.ID})
 	signedIn(t, named, double.NewBrowser(), oidctest.Ada)
-	nameless := keyProvider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), PrivateKeyFile: file})
+	nameless := keyProvider(t,
+		oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), PrivateKeyFile: file})
 	_, err = signIn(t, nameless, double.NewBrowser(), oidctest.Ada, oidc.BeginOptions{})
 	refused(t, err, oidc.CodeProviderMisset)
 }
@@ -118,7 +123,9 @@ func TestCertificateAtEntra(t *testing.T) {
 	double.AddClient(c)
 	file := filepath.Join(t.TempDir(), "both.pem")
 	write(t, file, &pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}, privateBlock(t, key))
-	p := keyProvider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA, CertificateFile: file})
+	p := keyProvider(t, oidc.Config{
+		Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA, CertificateFile: file,
+	})
 	was := signedIn(t, p, double.NewBrowser(), oidctest.Ada)
 	if _, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity); err != nil {
 		t.Fatalf("refresh: %v", err)
@@ -141,18 +148,24 @@ func TestFederatedTokenAtEntra(t *testing.T) {
 	platform, err := oidctest.NewKey()
 	must(t, err)
 	c := keyClient()
-	c.Federated = []oidctest.FederatedCredential{{Issuer: "https://oidc.cluster.example", Subject: "system:serviceaccount:vexa:vexa-sso", Keys: []jose.JSONWebKey{platform.JWK()}}}
+	c.Federated = []oidctest.FederatedCredential{{
+		Issuer: "https://oidc.cluster.example", Subject: "system:serviceaccount:vexa:vexa-sso",
+		Keys: []jose.JSONWebKey{platform.JWK()},
+	}}
 	double.AddClient(c)
 	file := filepath.Join(t.TempDir(), "token")
 	token := func(subject string, life time.Duration) {
 		claims := oidctest.Claims{
-			"iss": "https://oidc.cluster.example", "sub": subject, "aud": []string{"api://AzureADTokenExchange"},
+			"iss": "https://oidc.cluster.example", "sub": subject,
+			"aud": []string{"api://AzureADTokenExchange"},
 			"iat": time.Now().Unix(), "exp": time.Now().Add(life).Unix(),
 		}
 		must(t, os.WriteFile(file, []byte(oidctest.Sign(platform, claims)+"\n"), 0o600))
 	}
 	token("system:serviceaccount:vexa:vexa-sso", -time.Hour)
-	p := keyProvider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA, FederatedTokenFile: file})
+	p := keyProvider(t, oidc.Config{
+		Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA, FederatedTokenFile: file,
+	})
 	_, err = signIn(t, p, double.NewBrowser(), oidctest.Ada, oidc.BeginOptions{})
 	refused(t, err, oidc.CodeProviderMisset)
 	token("system:serviceaccount:vexa:vexa-sso", time.Hour)

@@ -96,14 +96,18 @@ func (p *Provider) verifyAccessToken(ctx context.Context, raw string) (AccessTok
 // checked.
 func (p *Provider) bearerIssuer(raw string) (*tokenIssuer, *Error) {
 	if !p.AcceptsBearer() {
-		return nil, refusedToken("Access tokens of "+p.Title()+" are not taken here.", "If they should be, set api.audiences.", errors.New("api.audiences is not set"))
+		return nil, refusedToken("Access tokens of "+p.Title()+" are not taken here.",
+			"If they should be, set api.audiences.", errors.New("api.audiences is not set"))
 	}
 	says, problem := readUnverified(raw)
 	if problem != "" {
-		return nil, refusedToken(problem, "Nothing, if it is rare: something else than an access token was shown.", errors.New("the access token is not a signed JSON Web Token"))
+		return nil, refusedToken(problem,
+			"Nothing, if it is rare: something else than an access token was shown.",
+			errors.New("the access token is not a signed JSON Web Token"))
 	}
 	if why := p.dialect.unverifiable(says); why != "" {
-		return nil, p.withWantedAudience(refusedToken(why, "The program asked for another token than the one it needs: see the audience and scope of its request.",
+		return nil, p.withWantedAudience(refusedToken(why, "The program asked for another token than the "+
+			"one it needs: see the audience and scope of its request.",
 			fmt.Errorf("the access token of %s can be verified by nobody but its API", quoted(says.issuer))))
 	}
 	issuer := p.tokenIssuer(says.issuer)
@@ -118,7 +122,9 @@ func (p *Provider) bearerIssuer(raw string) (*tokenIssuer, *Error) {
 var bearerTypes = []string{"at+jwt", "application/at+jwt", "JWT"}
 
 // bearerClaims verifies the signature with the issuer's keys, and returns the claims and the header.
-func (p *Provider) bearerClaims(ctx context.Context, doc *document, issuer *tokenIssuer, raw string) (claims, jose.Header, *Error) {
+func (p *Provider) bearerClaims(
+	ctx context.Context, doc *document, issuer *tokenIssuer, raw string,
+) (claims, jose.Header, *Error) {
 	signed := &signedBy{
 		keys: issuer.keys, url: doc.JWKSURL, algorithms: doc.algorithms(), types: bearerTypes,
 		fits: func(key publicKey, c claims) error { return issuer.keyFits(doc, key, c) },
@@ -137,7 +143,8 @@ func (p *Provider) bearerClaims(ctx context.Context, doc *document, issuer *toke
 	} else if signed.checkType() != nil {
 		say = "This token is of another type than an access token."
 	}
-	return nil, jose.Header{}, p.withWantedAudience(refusedToken(say, "Many of these may be an attack. If it is all of a program's: it shows a token of another kind, or of another deployment.",
+	return nil, jose.Header{}, p.withWantedAudience(refusedToken(say, "Many of these may be an attack. If "+
+		"it is all of a program's: it shows a token of another kind, or of another deployment.",
 		fmt.Errorf("verifying the access token: %w", reduced(err))))
 }
 
@@ -149,14 +156,20 @@ func (p *Provider) checkIsAccessToken(c claims, header jose.Header) *Error {
 	declared := typ != "" && !strings.EqualFold(typ, "JWT") || c.text("typ") == "Bearer" // RFC 9068; Keycloak
 	switch {
 	case c.has("cnf"):
-		return p.withWantedAudience(refusedToken("This access token is bound to a key (DPoP or mTLS), which is not done here; a bearer token is wanted.",
+		return p.withWantedAudience(refusedToken("This access token is bound to a key (DPoP or mTLS), "+
+			"which is not done here; a bearer token is wanted.",
 			"Let the program ask for bearer tokens.", errors.New("the access token has cnf")))
 	case c.has("events"):
-		return p.withWantedAudience(refusedToken("This is a message about security events, not an access token.", remedy, errors.New("the token has events")))
-	case c.has("typ") && c.text("typ") != "Bearer" && c.text("typ") != "ID": // Keycloak's Refresh, Offline, Logout
-		return p.withWantedAudience(refusedToken("This token is of another kind than an access token.", remedy, errors.New("the token's claim typ is not Bearer")))
-	case c.has("at_hash") || c.has("c_hash") || c.text("typ") == "ID" || !declared && (c.has("nonce") || p.dialect.isForSignIn(c)):
-		return p.withWantedAudience(refusedToken("This is an ID token.", remedy, errors.New("the token is an ID token")))
+		return p.withWantedAudience(refusedToken("This is a message about security events, not an "+
+			"access token.", remedy, errors.New("the token has events")))
+	case c.has("typ") && c.text("typ") != "Bearer" && c.text("typ") != "ID":
+		// Keycloak's Refresh, Offline, Logout
+		return p.withWantedAudience(refusedToken("This token is of another kind than an access token.",
+			remedy, errors.New("the token's claim typ is not Bearer")))
+	case c.has("at_hash") || c.has("c_hash") || c.text("typ") == "ID" ||
+		!declared && (c.has("nonce") || p.dialect.isForSignIn(c)):
+		return p.withWantedAudience(refusedToken("This is an ID token.", remedy,
+			errors.New("the token is an ID token")))
 	}
 	return nil
 }
@@ -165,13 +178,16 @@ func (p *Provider) checkIsAccessToken(c claims, header jose.Header) *Error {
 func (p *Provider) checkAudience(c claims) (string, *Error) {
 	audience, _ := list(c["aud"])
 	for _, wanted := range p.cfg.API.Audiences {
-		if slices.ContainsFunc(audience, func(aud string) bool { return p.dialect.sameAudience(wanted, aud) }) {
+		if slices.ContainsFunc(audience, func(aud string) bool {
+			return p.dialect.sameAudience(wanted, aud)
+		}) {
 			return wanted, nil
 		}
 	}
-	return "", p.withWantedAudience(refusedToken("This access token is for the audience "+quotedList(audience)+".",
-		"Let the program ask for a token for one of api.audiences, or add the audience to them if it is this service's.",
-		fmt.Errorf("the access token's audience is %s", quotedList(audience))))
+	return "",
+		p.withWantedAudience(refusedToken("This access token is for the audience "+quotedList(audience)+".",
+			"Let the program ask for a token for one of api.audiences, or add the audience to them if it "+
+				"is this service's.", fmt.Errorf("the access token's audience is %s", quotedList(audience))))
 }
 
 // checkTimes holds exp, nbf and iat (RFC 7519, section 4.1) to our clock, give or take maxSkew.
@@ -180,17 +196,21 @@ func checkTimes(c claims, now time.Time) *Error {
 	expires, starts := c.instant("exp"), c.instant("nbf")
 	switch {
 	case expires.IsZero():
-		return refusedToken("This access token does not say when it expires.", "The provider has to put exp into its access tokens.", errors.New("the access token has no exp"))
+		return refusedToken("This access token does not say when it expires.",
+			"The provider has to put exp into its access tokens.", errors.New("the access token has no exp"))
 	case !now.Before(expires.Add(maxSkew)):
-		e := refusedToken("This access token has expired. Get a new one.", "Nothing: programs get a new token when theirs has expired.",
+		e := refusedToken("This access token has expired. Get a new one.",
+			"Nothing: programs get a new token when theirs has expired.",
 			fmt.Errorf("the access token expired at %s, and it is %s", rfc3339(expires), rfc3339(now)))
 		e.Code = CodeTokenExpired
 		return e
 	case c.has("nbf") && (starts.IsZero() || starts.After(now.Add(maxSkew))):
-		return refusedToken("This access token is not valid yet.", remedy, fmt.Errorf("the access token is good from %s, and it is %s", rfc3339(starts), rfc3339(now)))
+		return refusedToken("This access token is not valid yet.", remedy,
+			fmt.Errorf("the access token is good from %s, and it is %s", rfc3339(starts), rfc3339(now)))
 	}
 	if err := checkIssuedAt(c, now); err != nil {
-		return refusedToken("This access token does not say when it was issued, or that it will be.", remedy, err)
+		return refusedToken("This access token does not say when it was issued, or that it will be.",
+			remedy, err)
 	}
 	return nil
 }
@@ -203,7 +223,8 @@ func (p *Provider) checkProgram(shown access) *Error {
 	if len(p.cfg.API.Clients) == 0 || slices.ContainsFunc(p.cfg.API.Clients, listed) {
 		return nil
 	}
-	return refusedToken("The program "+quoted(shown.client)+" may not show access tokens here.", "If it may, add it to api.clients.",
+	return refusedToken("The program "+quoted(shown.client)+" may not show access tokens here.",
+		"If it may, add it to api.clients.",
 		fmt.Errorf("the access token is shown by the client %s", quoted(shown.client)))
 }
 
@@ -212,11 +233,14 @@ func (p *Provider) checkPermission(shown access, identity Identity) *Error {
 	scope, role := p.cfg.API.RequiredScope, p.cfg.API.RequiredRole
 	switch {
 	case scope != "" && !shown.scopeless && !slices.Contains(shown.scopes, scope):
-		return refusedToken("This access token does not have the scope "+quoted(scope)+". Ask for it.", "The program has to ask for the scope, and be allowed to.",
+		return refusedToken("This access token does not have the scope "+quoted(scope)+". Ask for it.",
+			"The program has to ask for the scope, and be allowed to.",
 			fmt.Errorf("the access token of the client %s lacks the scope", quoted(shown.client)))
 	case role != "" && identity.Kind == Service && !slices.Contains(identity.Roles, role):
-		return refusedToken("The program of this access token does not have the role "+quoted(role)+". An administrator can give it.",
-			"Give the program the role at the provider, with an administrator's consent.", fmt.Errorf("the client %s lacks the role", quoted(shown.client)))
+		return refusedToken("The program of this access token does not have the role "+quoted(role)+
+			". An administrator can give it.",
+			"Give the program the role at the provider, with an administrator's consent.",
+			fmt.Errorf("the client %s lacks the role", quoted(shown.client)))
 	}
 	return nil
 }
@@ -225,8 +249,10 @@ func (p *Provider) foreignIssuer(issuer string) *Error {
 	if e := p.dialect.foreign(issuer); e != nil {
 		return e
 	}
-	return refusedToken("This access token was issued by "+quoted(issuer)+", whose tokens are not taken here.",
-		"If they should be, see api.issuers, or configure a provider for the issuer.", fmt.Errorf("the access token's iss is %s", quoted(issuer)))
+	return refusedToken("This access token was issued by "+quoted(issuer)+
+		", whose tokens are not taken here.",
+		"If they should be, see api.issuers, or configure a provider for the issuer.",
+		fmt.Errorf("the access token's iss is %s", quoted(issuer)))
 }
 
 func refusedToken(message, remedy string, cause error) *Error {
@@ -239,7 +265,8 @@ func (p *Provider) withWantedAudience(refusal *Error) *Error {
 		return refusal
 	}
 	e := *refusal
-	e.Message += " An access token for the audience " + strings.Join(quotedEach(p.cfg.API.Audiences), " or ") + " is wanted."
+	e.Message += " An access token for the audience " +
+		strings.Join(quotedEach(p.cfg.API.Audiences), " or ") + " is wanted."
 	return &e
 }
 

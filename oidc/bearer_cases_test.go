@@ -54,20 +54,24 @@ func TestBearerTimes(t *testing.T) {
 		claims      oidctest.Claims
 		code, words string
 	}{
-		"as it is":              {claims: good},
-		"expired, in time":      {claims: good.With("exp", at.Load()-59)},
-		"expired":               {good.With("exp", at.Load()-60), oidc.CodeTokenExpired, "has expired"},
-		"expired long ago":      {good.With("exp", 1), oidc.CodeTokenExpired, "has expired"},
-		"for ever":              {good.With("exp", nil), oidc.CodeTokenInvalid, "does not say when it expires"},
-		"until a text":          {good.With("exp", "1795403600"), oidc.CodeTokenInvalid, "does not say when it expires"},
-		"until nothing":         {good.With("exp", 0), oidc.CodeTokenInvalid, "does not say when it expires"},
-		"until the end of time": {good.With("exp", 1e300), oidc.CodeTokenInvalid, "does not say when it expires"},
-		"soon, in time":         {claims: good.With("nbf", at.Load()+60)},
-		"soon":                  {good.With("nbf", at.Load()+61), oidc.CodeTokenInvalid, "not valid yet"},
-		"from a text":           {good.With("nbf", "now"), oidc.CodeTokenInvalid, "not valid yet"},
-		"issued soon, in time":  {claims: good.With("iat", at.Load()+60)},
-		"issued soon":           {good.With("iat", at.Load()+61), oidc.CodeTokenInvalid, "when it was issued"},
-		"issued never":          {good.With("iat", nil), oidc.CodeTokenInvalid, "when it was issued"},
+		"as it is":         {claims: good},
+		"expired, in time": {claims: good.With("exp", at.Load()-59)},
+		"expired":          {good.With("exp", at.Load()-60), oidc.CodeTokenExpired, "has expired"},
+		"expired long ago": {good.With("exp", 1), oidc.CodeTokenExpired, "has expired"},
+		"for ever":         {good.With("exp", nil), oidc.CodeTokenInvalid, "does not say when it expires"},
+		"until a text": {
+			good.With("exp", "1795403600"), oidc.CodeTokenInvalid, "does not say when it expires",
+		},
+		"until nothing": {good.With("exp", 0), oidc.CodeTokenInvalid, "does not say when it expires"},
+		"until the end of time": {
+			good.With("exp", 1e300), oidc.CodeTokenInvalid, "does not say when it expires",
+		},
+		"soon, in time":        {claims: good.With("nbf", at.Load()+60)},
+		"soon":                 {good.With("nbf", at.Load()+61), oidc.CodeTokenInvalid, "not valid yet"},
+		"from a text":          {good.With("nbf", "now"), oidc.CodeTokenInvalid, "not valid yet"},
+		"issued soon, in time": {claims: good.With("iat", at.Load()+60)},
+		"issued soon":          {good.With("iat", at.Load()+61), oidc.CodeTokenInvalid, "when it was issued"},
+		"issued never":         {good.With("iat", nil), oidc.CodeTokenInvalid, "when it was issued"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw := double.Sign(test.claims)
@@ -86,69 +90,101 @@ func TestBearerTimes(t *testing.T) {
 func TestBearerOkta(t *testing.T) {
 	t.Parallel()
 	double := okta(t, oidctest.OktaOptions{Servers: []oidctest.OktaServer{
-		oidctest.DefaultOktaServer(), {ID: "aus1simAs6Df3Gh8J5d7", Audience: "api://vexa", GroupsInAccessToken: true}, {ID: "other", Audience: "api://vexa"},
+		oidctest.DefaultOktaServer(),
+		{ID: "aus1simAs6Df3Gh8J5d7", Audience: "api://vexa", GroupsInAccessToken: true},
+		{ID: "other", Audience: "api://vexa"},
 	}})
 	second := double.OrgIssuer() + "/oauth2/aus1simAs6Df3Gh8J5d7"
-	api := oidc.API{Audiences: []string{"api://default", "api://vexa"}, Issuers: []string{second}, Clients: []string{tool, oktaBot}}
-	p := provider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.OrgIssuer(), Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"}, API: api})
+	api := oidc.API{
+		Audiences: []string{"api://default", "api://vexa"}, Issuers: []string{second},
+		Clients: []string{tool, oktaBot},
+	}
+	p := provider(t, oidc.Config{
+		Type: oidc.TypeOkta, Issuer: double.OrgIssuer(), Scopes: []string{"groups"},
+		TrustedDomains: []string{"acme.example"}, API: api,
+	})
 	key, err := double.Keys(second).Active()
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := double.AccessTokenClaims(oidctest.Ada, tool, "vexa").With("iss", second).With("aud", "api://vexa").With("groups", []string{oidctest.GroupUsers})
+	good := double.AccessTokenClaims(oidctest.Ada, tool, "vexa").With("iss", second).
+		With("aud", "api://vexa").With("groups", []string{oidctest.GroupUsers})
 	sign := func(c oidctest.Claims, o ...oidctest.SignOption) string { return oidctest.Sign(key, c, o...) }
 
 	got := takes(t, p, sign(good))
 	ada := signedIn(t, p, double.NewBrowser(), oidctest.Ada).Identity
-	if got.Identity.Subject != ada.Subject || got.Identity.Claims["sub"] != ada.Claims["sub"] || got.Identity.Claims["preferred_username"] != oidctest.Ada {
+	if got.Identity.Subject != ada.Subject || got.Identity.Claims["sub"] != ada.Claims["sub"] ||
+		got.Identity.Claims["preferred_username"] != oidctest.Ada {
 		t.Errorf("%+v, and at sign-in %+v", got.Identity, ada)
 	}
 	if !got.Identity.GroupsComplete || !slices.Equal(got.Identity.Groups, []string{oidctest.GroupUsers}) {
 		t.Errorf("groups %v, complete: %v", got.Identity.Groups, got.Identity.GroupsComplete)
 	}
 	// The org's trusted domains prove an address that the token has, as at sign-in; a no stands.
-	if id := takes(t, p, sign(good.With("email", oidctest.Ada))).Identity; id.Email != oidctest.Ada || !id.EmailTrusted {
+	if id := takes(t, p, sign(good.With("email", oidctest.Ada))).Identity; id.Email != oidctest.Ada ||
+		!id.EmailTrusted {
 		t.Errorf("%+v", id)
 	}
-	if id := takes(t, p, sign(good.With("email", oidctest.Ada).With("email_verified", false))).Identity; id.Email != "" || id.UnprovenEmail != oidctest.Ada {
+	if id := takes(
+		t, p, sign(good.With("email", oidctest.Ada).With("email_verified", false)),
+	).Identity; id.Email != "" || id.UnprovenEmail != oidctest.Ada {
 		t.Errorf("%+v", id)
 	}
 	service := double.ServiceTokenClaims(oktaBot, "vexa").With("iss", second).With("aud", "api://vexa")
-	if id := takes(t, p, sign(service.With("email", oidctest.Ada).With("email_verified", true))).Identity; id.Email != "" || id.Kind != oidc.Service {
+	if id := takes(
+		t, p, sign(service.With("email", oidctest.Ada).With("email_verified", true)),
+	).Identity; id.Email != "" || id.Kind != oidc.Service {
 		t.Errorf("a program has an address: %+v", id)
 	}
 	takes(t, p, sign(good.With("aud", []string{"api://x", "api://vexa"})))
 	takes(t, p, sign(good.With("scp", "a vexa"), oidctest.Header("typ", "at+jwt")))
 
 	for name, test := range map[string]struct{ raw, words string }{
-		"the org's own":                {double.OrgAccessToken(oidctest.Ada, tool), "of the Okta org itself"},
-		"a server that is not listed":  {double.Sign(good.With("iss", double.OrgIssuer()+"/oauth2/other")), "whose tokens are not taken"},
-		"the first server, not listed": {double.Sign(double.AccessTokenClaims(oidctest.Ada, tool, "vexa")), "whose tokens are not taken"},
+		"the org's own": {double.OrgAccessToken(oidctest.Ada, tool), "of the Okta org itself"},
+		"a server that is not listed": {
+			double.Sign(good.With("iss", double.OrgIssuer()+"/oauth2/other")), "whose tokens are not taken",
+		},
+		"the first server, not listed": {
+			double.Sign(double.AccessTokenClaims(oidctest.Ada, tool, "vexa")), "whose tokens are not taken",
+		},
 		"another server's key":         {double.Sign(good), "No key of its issuer"}, // 09
 		"another server's key and kid": {double.Sign(good, oidctest.KeyID(key.ID)), "No key of its issuer"},
-		"a program that is not listed": {sign(good.With("cid", "0oaSomebodyElse")), `"0oaSomebodyElse" may not show`},
-		"no program":                   {sign(good.With("cid", nil)), "This is an ID token"},
-		"an ID token with cid":         {sign(good.With("jti", "ID.x")), "This is an ID token"},
-		"an ID token with at_hash":     {sign(good.With("at_hash", "x"), oidctest.Header("typ", "at+jwt")), "This is an ID token"},
-		"an ID token with nonce":       {sign(good.With("nonce", "x")), "This is an ID token"},
-		"a login that is a program":    {sign(good.With("sub", tool)), "a person's or a program's"},
-		"a program with uid":           {sign(service.With("uid", "00u1sim4Rt8YxNa3e6f7")), "a person's or a program's"},
-		"a uid of null":                {sign(good.With("uid", []any{})), "does not name an Okta user"},
-		"a uid with a slash":           {sign(good.With("uid", "client/"+oktaBot)), "does not name an Okta user"},
-		"a program with a slash":       {sign(good.With("cid", "../x").With("uid", nil).With("sub", "../x")), "a person's or a program's"},
-		"scopes that are none":         {sign(good.With("scp", 7)), "cannot be read"},
-		"bound to a key":               {sign(good.With("cnf", map[string]any{"jkt": "x"})), "bound to a key"},
-		"a logout token":               {sign(good.With("events", map[string]any{})), "security events"},
-		"no audience":                  {sign(good.With("aud", nil)), "for the audience of nobody"},
-		"an audience in parts":         {sign(good.With("aud", []any{7, "api://x", "api://y", "api://z", "api://w"})), `"api://z" and 1 more`},
-		"crit":                         {sign(good, oidctest.Header("crit", []string{"exp"}), oidctest.Header("exp", 1)), "crit, zip"},
-		"zip":                          {sign(good, oidctest.Header("zip", "DEF")), "crit, zip"},
-		"p2c":                          {sign(good, oidctest.Header("p2c", 1<<30)), "crit, zip"},
-		"PS256, which is not said":     {sign(good, oidctest.Algorithm(jose.PS256)), "not signed in a way"},
-		"encrypted":                    {"eyJhbGciOiJkaXIifQ.a.b.c.d", "is encrypted"},
-		"opaque":                       {"00tokenThatIsNone", "not a signed JSON Web Token"},
-		"nothing":                      {"", "not a signed JSON Web Token"},
-		"too long":                     {strings.Repeat("a", 64<<10+1), "longer than the 64 KiB"},
+		"a program that is not listed": {
+			sign(good.With("cid", "0oaSomebodyElse")), `"0oaSomebodyElse" may not show`,
+		},
+		"no program":           {sign(good.With("cid", nil)), "This is an ID token"},
+		"an ID token with cid": {sign(good.With("jti", "ID.x")), "This is an ID token"},
+		"an ID token with at_hash": {
+			sign(good.With("at_hash", "x"), oidctest.Header("typ", "at+jwt")), "This is an ID token",
+		},
+		"an ID token with nonce":    {sign(good.With("nonce", "x")), "This is an ID token"},
+		"a login that is a program": {sign(good.With("sub", tool)), "a person's or a program's"},
+		"a program with uid": {
+			sign(service.With("uid", "00u1sim4Rt8YxNa3e6f7")), "a person's or a program's",
+		},
+		"a uid of null":      {sign(good.With("uid", []any{})), "does not name an Okta user"},
+		"a uid with a slash": {sign(good.With("uid", "client/"+oktaBot)), "does not name an Okta user"},
+		"a program with a slash": {
+			sign(good.With("cid", "../x").With("uid", nil).With("sub", "../x")), "a person's or a program's",
+		},
+		"scopes that are none": {sign(good.With("scp", 7)), "cannot be read"},
+		"bound to a key":       {sign(good.With("cnf", map[string]any{"jkt": "x"})), "bound to a key"},
+		"a logout token":       {sign(good.With("events", map[string]any{})), "security events"},
+		"no audience":          {sign(good.With("aud", nil)), "for the audience of nobody"},
+		"an audience in parts": {
+			sign(good.With("aud", []any{7, "api://x", "api://y", "api://z", "api://w"})),
+			`"api://z" and 1 more`,
+		},
+		"crit": {
+			sign(good, oidctest.Header("crit", []string{"exp"}), oidctest.Header("exp", 1)), "crit, zip",
+		},
+		"zip":                      {sign(good, oidctest.Header("zip", "DEF")), "crit, zip"},
+		"p2c":                      {sign(good, oidctest.Header("p2c", 1<<30)), "crit, zip"},
+		"PS256, which is not said": {sign(good, oidctest.Algorithm(jose.PS256)), "not signed in a way"},
+		"encrypted":                {"eyJhbGciOiJkaXIifQ.a.b.c.d", "is encrypted"},
+		"opaque":                   {"00tokenThatIsNone", "not a signed JSON Web Token"},
+		"nothing":                  {"", "not a signed JSON Web Token"},
+		"too long":                 {strings.Repeat("a", 64<<10+1), "longer than the 64 KiB"},
 	} {
 		t.Run(name, func(t *testing.T) { refuses(t, p, test.raw, oidc.CodeTokenInvalid, test.words) })
 	}
@@ -179,8 +215,13 @@ func TestBearerEntra(t *testing.T) {
 		cfg.API.Audiences, cfg.API.Issuers = []string{apiID}, []string{double.IssuerV1Of("{tenantid}")}
 		return provider(t, cfg)
 	}
-	one := many(oidc.Config{AllowedTenants: []string{oidctest.TenantA}, TrustedDomains: []string{"acme.example"}, API: oidc.API{Clients: []string{strings.ToUpper(tool)}}})
-	both := many(oidc.Config{AllowedTenants: []string{oidctest.TenantA, oidctest.TenantB}, Guests: oidc.GuestsAllow})
+	one := many(oidc.Config{
+		AllowedTenants: []string{oidctest.TenantA}, TrustedDomains: []string{"acme.example"},
+		API: oidc.API{Clients: []string{strings.ToUpper(tool)}},
+	})
+	both := many(oidc.Config{
+		AllowedTenants: []string{oidctest.TenantA, oidctest.TenantB}, Guests: oidc.GuestsAllow,
+	})
 	personal, err := double.MSAKeys().Active()
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +230,9 @@ func TestBearerEntra(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for version, mint := range map[string]func(string, string, string, ...string) oidctest.Claims{"v1": double.AccessTokenClaimsV1, "v2": double.AccessTokenClaims} {
+	for version, mint := range map[string]func(string, string, string, ...string) oidctest.Claims{
+		"v1": double.AccessTokenClaimsV1, "v2": double.AccessTokenClaims,
+	} {
 		t.Run(version, func(t *testing.T) {
 			ada := mint(oidctest.Ada, tool, apiID, "Vexa.Use")
 			eve := mint("mallory@evil.example", tool, apiID, "Vexa.Use").With("email", oidctest.Ada)
@@ -198,39 +241,60 @@ func TestBearerEntra(t *testing.T) {
 			if id.Claims["preferred_username"] != oidctest.Ada || id.Name != "Ada Byron" {
 				t.Errorf("%+v", id)
 			}
-			// 01, nOAuth: another tenant's person with our person's address is somebody else, without an address.
+			// 01, nOAuth: another tenant's person with our person's address is somebody
+			// else, without an address.
 			refuses(t, one, double.Sign(eve), oidc.CodeTenantRefused, "organisation")
-			if stranger := takes(t, both, double.Sign(eve)).Identity; stranger.Subject == id.Subject || stranger.Email != "" || stranger.UnprovenEmail != oidctest.Ada {
+			if stranger := takes(t, both, double.Sign(eve)).Identity; stranger.Subject == id.Subject ||
+				stranger.Email != "" || stranger.UnprovenEmail != oidctest.Ada {
 				t.Errorf("%+v beside %+v", stranger, id)
 			}
 			refuses(t, one, double.Sign(guest), oidc.CodeGuestRefused, "Guest")
-			named := guest.With("idp", nil).With("unique_name", "gil_partner.example#EXT#@nwsim.onmicrosoft.com").With("preferred_username", nil)
+			named := guest.With("idp", nil).
+				With("unique_name", "gil_partner.example#EXT#@nwsim.onmicrosoft.com").
+				With("preferred_username", nil)
 			refuses(t, one, double.Sign(named), oidc.CodeGuestRefused, "Guest")
-			if id := takes(t, both, double.Sign(guest.With("email", oidctest.Guest))).Identity; id.Kind != oidc.User || id.Email != "" {
+			if id := takes(
+				t, both, double.Sign(guest.With("email", oidctest.Guest)),
+			).Identity; id.Kind != oidc.User || id.Email != "" {
 				t.Errorf("a guest is %+v", id)
 			}
 			// 03: the keys of personal accounts and of other clouds are published, too.
 			for _, key := range []*oidctest.Key{personal, foreign} {
-				refuses(t, one, oidctest.Sign(key, ada, oidctest.Header("typ", "JWT")), oidc.CodeTokenInvalid, "No key of its issuer")
+				refuses(t, one, oidctest.Sign(key, ada, oidctest.Header("typ", "JWT")), oidc.CodeTokenInvalid,
+					"No key of its issuer")
 			}
 			// 04, 05
 			for _, tid := range []string{"", "../" + oidctest.TenantA, "{tenantid}"} {
 				refuses(t, one, double.Sign(ada.With("tid", tid)), oidc.CodeTokenInvalid, "")
 			}
-			refuses(t, one, double.Sign(ada.With("ver", map[string]string{"v1": "2.0", "v2": "1.0"}[version])), oidc.CodeTokenInvalid, "does not agree")
+			refuses(t, one,
+				double.Sign(ada.With("ver", map[string]string{"v1": "2.0", "v2": "1.0"}[version])),
+				oidc.CodeTokenInvalid, "does not agree")
 			refuses(t, one, double.Sign(ada.With("ver", nil)), oidc.CodeTokenInvalid, "does not agree")
-			refuses(t, one, double.Sign(ada.With("oid", "nobody")), oidc.CodeTokenInvalid, "a person's or a program's")
-			refuses(t, one, double.Sign(ada.With("azp", robot).With("appid", robot)), oidc.CodeTokenInvalid, "may not show")
-			refuses(t, one, double.Sign(ada.With("azp", "x").With("appid", "x")), oidc.CodeTokenInvalid, "which program")
-			refuses(t, one, double.Sign(ada.With("scp", " ")), oidc.CodeTokenInvalid, "a person's or a program's")
-			refuses(t, one, double.Sign(ada.With("idtyp", "device")), oidc.CodeTokenInvalid, "a person's or a program's")
-			refuses(t, one, double.Sign(ada.With("sub", ada["oid"])), oidc.CodeTokenInvalid, "a person's or a program's")
+			refuses(t, one, double.Sign(ada.With("oid", "nobody")), oidc.CodeTokenInvalid,
+				"a person's or a program's")
+			refuses(t, one, double.Sign(ada.With("azp", robot).With("appid", robot)),
+				oidc.CodeTokenInvalid, "may not show")
+			refuses(t, one, double.Sign(ada.With("azp", "x").With("appid", "x")),
+				oidc.CodeTokenInvalid, "which program")
+			refuses(t, one, double.Sign(ada.With("scp", " ")), oidc.CodeTokenInvalid,
+				"a person's or a program's")
+			refuses(t, one, double.Sign(ada.With("idtyp", "device")), oidc.CodeTokenInvalid,
+				"a person's or a program's")
+			refuses(t, one, double.Sign(ada.With("sub", ada["oid"])), oidc.CodeTokenInvalid,
+				"a person's or a program's")
 			// One application, however the program spells it.
-			for _, aud := range []string{apiID, strings.ToUpper(apiID), "api://" + apiID, "api://" + apiID + "/"} {
+			for _, aud := range []string{
+				apiID, strings.ToUpper(apiID), "api://" + apiID, "api://" + apiID + "/",
+			} {
 				takes(t, one, double.Sign(ada.With("aud", aud)))
 			}
-			for _, aud := range []string{"api://" + tool, "api://api://" + apiID, apiID + "x", "https://acme.example/" + apiID, oidctest.TenantA} {
-				refuses(t, one, double.Sign(ada.With("aud", aud)), oidc.CodeTokenInvalid, "is for the audience")
+			for _, aud := range []string{
+				"api://" + tool, "api://api://" + apiID, apiID + "x",
+				"https://acme.example/" + apiID, oidctest.TenantA,
+			} {
+				refuses(t, one, double.Sign(ada.With("aud", aud)), oidc.CodeTokenInvalid,
+					"is for the audience")
 			}
 			// An address is proven as at sign-in.
 			ada = ada.With("email", oidctest.Ada)
@@ -240,7 +304,8 @@ func TestBearerEntra(t *testing.T) {
 			if id := takes(t, both, double.Sign(ada)).Identity; id.Email != "" {
 				t.Errorf("%+v", id)
 			}
-			if id := takes(t, both, double.Sign(ada.With("xms_edov", "1"))).Identity; id.Email != oidctest.Ada {
+			if id := takes(t, both,
+				double.Sign(ada.With("xms_edov", "1"))).Identity; id.Email != oidctest.Ada {
 				t.Errorf("%+v", id)
 			}
 		})
@@ -248,14 +313,20 @@ func TestBearerEntra(t *testing.T) {
 	// A program's own tenant, which version 1 tokens name in idp, makes it no guest.
 	program := double.ServiceTokenClaims(tool, apiID).With("roles", []string{"Vexa.Sync"})
 	takes(t, one, double.Sign(program.With("idp", double.IssuerV1Of(oidctest.TenantA))))
-	refuses(t, one, double.Sign(program.With("idp", double.IssuerV1Of(oidctest.TenantB))), oidc.CodeGuestRefused, "Guest")
-	for _, aud := range []string{"https://graph.microsoft.com", "https://graph.microsoft.us/", "https://graph.windows.net", oidctest.GraphAppID} {
-		refuses(t, one, double.Sign(double.AccessTokenClaims(oidctest.Ada, tool, apiID, "User.Read").With("aud", aud)), oidc.CodeTokenInvalid, "Microsoft Graph")
+	refuses(t, one, double.Sign(program.With("idp", double.IssuerV1Of(oidctest.TenantB))),
+		oidc.CodeGuestRefused, "Guest")
+	for _, aud := range []string{
+		"https://graph.microsoft.com", "https://graph.microsoft.us/",
+		"https://graph.windows.net", oidctest.GraphAppID,
+	} {
+		refuses(t, one,
+			double.Sign(double.AccessTokenClaims(oidctest.Ada, tool, apiID, "User.Read").With("aud", aud)),
+			oidc.CodeTokenInvalid, "Microsoft Graph")
 	}
 }
 
-// Too many groups in an access token are resolved as those of an ID token, and are unknown when they cannot be; no groups at all
-// are unknown, too, since what an API's tokens list is for its own registration to say.
+// Too many groups in an access token are resolved as those of an ID token, and are unknown when they cannot
+// be; no groups at all are unknown, too, since what an API's tokens list is for its own registration to say.
 func TestBearerGroups(t *testing.T) {
 	t.Parallel()
 	double := entra(t, oidctest.EntraOptions{})
@@ -269,9 +340,13 @@ func TestBearerGroups(t *testing.T) {
 	c.GrantTypes = []string{oidctest.GrantCode, oidctest.GrantRefresh, oidctest.GrantClientCredentials}
 	double.AddClient(c)
 	double.AddPerson(oidctest.Person{Email: "busy@acme.example", Groups: names})
-	p := provider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA, API: oidc.API{Audiences: []string{apiID}}})
+	p := provider(t, oidc.Config{
+		Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA,
+		API: oidc.API{Audiences: []string{apiID}},
+	})
 	id := takes(t, p, double.Sign(double.AccessTokenClaims(oidctest.Ada, tool, apiID, "Vexa.Use"))).Identity
-	if !id.GroupsComplete || id.GroupsByID || !slices.Equal(id.Groups, []string{oidctest.GroupIDs[oidctest.GroupUsers]}) {
+	if !id.GroupsComplete || id.GroupsByID ||
+		!slices.Equal(id.Groups, []string{oidctest.GroupIDs[oidctest.GroupUsers]}) {
 		t.Errorf("%+v", id)
 	}
 	busy := double.Sign(double.AccessTokenClaims("busy@acme.example", tool, apiID, "Vexa.Use"))
@@ -279,13 +354,17 @@ func TestBearerGroups(t *testing.T) {
 		t.Errorf("%d groups, complete: %v, %s", len(id.Groups), id.GroupsComplete, id.GroupsProblem)
 	}
 	double.Break(oidctest.EndpointGraph, oidctest.Status(http.StatusForbidden))
-	if id := takes(t, p, busy).Identity; id.GroupsComplete || len(id.Groups) != 0 || id.GroupsProblem == "" { // 14
+	// 14
+	if id := takes(t, p, busy).Identity; id.GroupsComplete || len(id.Groups) != 0 || id.GroupsProblem == "" {
 		t.Errorf("%+v", id)
 	}
 	// A program's groups are nobody's to ask Graph for.
 	asked := double.Requests(oidctest.EndpointGraph)
-	service := double.ServiceTokenClaims(apiID, apiID).With("roles", []string{"Vexa.Sync"}).With("_claim_names", map[string]any{"groups": "src1"}).With("_claim_sources", map[string]any{"src1": map[string]any{"endpoint": "https://evil.example"}})
-	if id := takes(t, p, double.Sign(service)).Identity; id.GroupsComplete || id.Kind != oidc.Service || double.Requests(oidctest.EndpointGraph) != asked {
+	service := double.ServiceTokenClaims(apiID, apiID).With("roles", []string{"Vexa.Sync"}).
+		With("_claim_names", map[string]any{"groups": "src1"}).
+		With("_claim_sources", map[string]any{"src1": map[string]any{"endpoint": "https://evil.example"}})
+	if id := takes(t, p, double.Sign(service)).Identity; id.GroupsComplete || id.Kind != oidc.Service ||
+		double.Requests(oidctest.EndpointGraph) != asked {
 		t.Errorf("%+v", id)
 	}
 }
@@ -296,47 +375,69 @@ func TestBearerPlain(t *testing.T) {
 	double := oidctest.StartPlain(t, oidctest.PlainOptions{})
 	double.AddCast()
 	const aud = "https://vexa.acme.example"
-	p := provider(t, oidc.Config{Type: oidc.TypeOIDC, Issuer: double.Issuer() + "/", RolesClaim: "realm_access.roles", API: oidc.API{Audiences: []string{aud, apiID}, RequiredRole: "sync"}})
-	person, service := double.AccessTokenClaims(oidctest.Ada, tool, aud, "vexa"), double.ServiceTokenClaims(robot, aud).With("scope", nil).With("realm_access", map[string]any{"roles": []string{"sync"}})
+	p := provider(t, oidc.Config{
+		Type: oidc.TypeOIDC, Issuer: double.Issuer() + "/", RolesClaim: "realm_access.roles",
+		API: oidc.API{Audiences: []string{aud, apiID}, RequiredRole: "sync"},
+	})
+	person, service := double.AccessTokenClaims(oidctest.Ada, tool, aud, "vexa"),
+		double.ServiceTokenClaims(robot, aud).With("scope", nil).
+			With("realm_access", map[string]any{"roles": []string{"sync"}})
 	atJWT := oidctest.Header("typ", "application/at+jwt")
 	for name, raw := range map[string]string{
-		"a person":                       double.Sign(person),
-		"a person, typed":                double.Sign(person, atJWT),
-		"azp":                            double.Sign(person.With("client_id", nil).With("azp", tool)),
-		"several audiences":              double.Sign(person.With("aud", []string{"account", aud})),
-		"for our client, typed":          double.Sign(person.With("aud", apiID), atJWT),
-		"for our client, Keycloak's":     double.Sign(person.With("aud", apiID).With("typ", "Bearer").With("nonce", "of the sign-in")),
-		"a program":                      double.Sign(service),
-		"a program, Auth0's":             double.Sign(service.With("sub", robot+"@clients").With("client_id", nil).With("azp", robot)),
+		"a person":              double.Sign(person),
+		"a person, typed":       double.Sign(person, atJWT),
+		"azp":                   double.Sign(person.With("client_id", nil).With("azp", tool)),
+		"several audiences":     double.Sign(person.With("aud", []string{"account", aud})),
+		"for our client, typed": double.Sign(person.With("aud", apiID), atJWT),
+		"for our client, Keycloak's": double.Sign(person.With("aud", apiID).With("typ", "Bearer").
+			With("nonce", "of the sign-in")),
+		"a program": double.Sign(service),
+		"a program, Auth0's": double.Sign(service.With("sub", robot+"@clients").With("client_id", nil).
+			With("azp", robot)),
 		"a program that a person set up": double.Sign(service.With("name", "Nightly sync")),
 	} {
 		got := takes(t, p, raw)
-		if want := map[bool]oidc.Kind{true: oidc.Service, false: oidc.User}[strings.HasPrefix(name, "a program")]; got.Identity.Kind != want {
+		if want := map[bool]oidc.Kind{
+			true: oidc.Service, false: oidc.User,
+		}[strings.HasPrefix(name, "a program")]; got.Identity.Kind != want {
 			t.Errorf("%s is a %s", name, got.Identity.Kind)
 		}
-		if got.Identity.Kind == oidc.Service && got.Identity.Subject != "oidc:"+double.Issuer()+"?client="+robot {
+		if got.Identity.Kind == oidc.Service &&
+			got.Identity.Subject != "oidc:"+double.Issuer()+"?client="+robot {
 			t.Errorf("%s is %s", name, got.Identity.Subject)
 		}
 	}
 	for name, test := range map[string]struct{ raw, words string }{
-		"an ID token":                     {double.Sign(double.IDTokenClaims(oidctest.Ada, apiID, "n")), "This is an ID token"},
-		"for our client, untyped":         {double.Sign(person.With("aud", apiID)), "This is an ID token"},
-		"Keycloak's ID token":             {double.Sign(person.With("typ", "ID")), "This is an ID token"},
-		"Keycloak's refresh token":        {double.Sign(person.With("typ", "Refresh")), "another kind"},
-		"no program":                      {double.Sign(person.With("client_id", nil)), "a person's or a program's"},
-		"nobody":                          {double.Sign(person.With("sub", nil)), "a person's or a program's"},
-		"a sub of line breaks":            {double.Sign(person.With("sub", "a\nb")), "a person's or a program's"},
-		"a person named as a program":     {double.Sign(service.With("auth_time", 1)), "a person's or a program's"},
-		"a person with a program's email": {double.Sign(service.With("sub", robot+"@clients").With("email", oidctest.Ada)), "a person's or a program's"},
-		"a program without the role":      {double.Sign(service.With("realm_access", nil)), `does not have the role "sync"`},
+		"an ID token": {
+			double.Sign(double.IDTokenClaims(oidctest.Ada, apiID, "n")), "This is an ID token",
+		},
+		"for our client, untyped":  {double.Sign(person.With("aud", apiID)), "This is an ID token"},
+		"Keycloak's ID token":      {double.Sign(person.With("typ", "ID")), "This is an ID token"},
+		"Keycloak's refresh token": {double.Sign(person.With("typ", "Refresh")), "another kind"},
+		"no program":               {double.Sign(person.With("client_id", nil)), "a person's or a program's"},
+		"nobody":                   {double.Sign(person.With("sub", nil)), "a person's or a program's"},
+		"a sub of line breaks":     {double.Sign(person.With("sub", "a\nb")), "a person's or a program's"},
+		"a person named as a program": {
+			double.Sign(service.With("auth_time", 1)), "a person's or a program's",
+		},
+		"a person with a program's email": {
+			double.Sign(service.With("sub", robot+"@clients").With("email", oidctest.Ada)),
+			"a person's or a program's",
+		},
+		"a program without the role": {
+			double.Sign(service.With("realm_access", nil)), `does not have the role "sync"`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) { refuses(t, p, test.raw, oidc.CodeTokenInvalid, test.words) })
 	}
 	// The issuer is exactly the provider's, also while nobody has read how it spells itself.
-	cold := provider(t, oidc.Config{Type: oidc.TypeOIDC, Issuer: double.Issuer(), API: oidc.API{Audiences: []string{aud}}})
-	refuses(t, cold, double.Sign(person.With("iss", double.Issuer()+"/")), oidc.CodeTokenInvalid, "whose tokens are not taken here")
+	cold := provider(t,
+		oidc.Config{Type: oidc.TypeOIDC, Issuer: double.Issuer(), API: oidc.API{Audiences: []string{aud}}})
+	refuses(t, cold, double.Sign(person.With("iss", double.Issuer()+"/")), oidc.CodeTokenInvalid,
+		"whose tokens are not taken here")
 	// A person whose sub is written as a program's subject would be is still that person.
-	if got := takes(t, p, double.Sign(person.With("sub", "?client="+robot))).Identity.Subject; got != "oidc:"+double.Issuer()+"#?client="+robot {
+	if got := takes(t, p, double.Sign(person.With("sub", "?client="+robot))).Identity.Subject; got !=
+		"oidc:"+double.Issuer()+"#?client="+robot {
 		t.Errorf("%s", got)
 	}
 }
@@ -344,41 +445,59 @@ func TestBearerPlain(t *testing.T) {
 // Tokens as the doubles give them over HTTP: delegated by a sign-in, and a program's own.
 func TestBearerGranted(t *testing.T) {
 	t.Parallel()
-	org := okta(t, oidctest.OktaOptions{Servers: []oidctest.OktaServer{{ID: "default", Audience: "api://default", Scopes: []string{"vexa"}}}})
+	org := okta(t, oidctest.OktaOptions{
+		Servers: []oidctest.OktaServer{{ID: "default", Audience: "api://default", Scopes: []string{"vexa"}}},
+	})
 	tenant := entra(t, oidctest.EntraOptions{})
 	grants := []string{oidctest.GrantCode, oidctest.GrantClientCredentials}
-	org.AddClient(oidctest.Client{ID: oktaBot, Secrets: []string{secret}, RedirectURIs: []string{callback}, GrantTypes: grants, ServiceScopes: []string{"vexa"}})
+	org.AddClient(oidctest.Client{
+		ID: oktaBot, Secrets: []string{secret}, RedirectURIs: []string{callback}, GrantTypes: grants,
+		ServiceScopes: []string{"vexa"},
+	})
 	tenant.AddClient(oidctest.Client{
 		ID: robot, Secrets: []string{secret}, RedirectURIs: []string{callback}, GrantTypes: grants,
-		AppRoles: map[string][]string{apiID: {"Vexa.Sync"}}, Delegated: map[string][]string{apiID: {"Vexa.Use", "Vexa.Read"}},
+		AppRoles:  map[string][]string{apiID: {"Vexa.Sync"}},
+		Delegated: map[string][]string{apiID: {"Vexa.Use", "Vexa.Read"}},
 	})
-	atOkta := provider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: org.Issuer(), API: oidc.API{Audiences: []string{"api://default"}, RequiredScope: "vexa"}})
+	atOkta := provider(t, oidc.Config{
+		Type: oidc.TypeOkta, Issuer: org.Issuer(),
+		API: oidc.API{Audiences: []string{"api://default"}, RequiredScope: "vexa"},
+	})
 	atEntra := provider(t, oidc.Config{
-		Type: oidc.TypeEntra, Cloud: tenant.BaseURL(), Tenant: oidctest.TenantA,
-		API: oidc.API{Audiences: []string{"api://" + apiID}, Issuers: []string{tenant.IssuerV1Of(oidctest.TenantA)}, RequiredScope: "Vexa.Use", RequiredRole: "Vexa.Sync"},
+		Type: oidc.TypeEntra, Cloud: tenant.BaseURL(), Tenant: oidctest.TenantA, API: oidc.API{
+			Audiences: []string{"api://" + apiID}, Issuers: []string{tenant.IssuerV1Of(oidctest.TenantA)},
+			RequiredScope: "Vexa.Use", RequiredRole: "Vexa.Sync",
+		},
 	})
 
 	fromOkta := func(who, scope string) string {
-		return granted(t, org.Double, org.Issuer()+"/v1/authorize", org.Issuer()+"/v1/token", oktaBot, who, scope)
+		return granted(t, org.Double, org.Issuer()+"/v1/authorize", org.Issuer()+"/v1/token",
+			oktaBot, who, scope)
 	}
 	fromEntra := func(who, scope string) string {
 		at := tenant.BaseURL() + "/" + oidctest.TenantA + "/oauth2/v2.0/"
 		return granted(t, tenant.Double, at+"authorize", at+"token", robot, who, scope)
 	}
-	if got := takes(t, atOkta, fromOkta(oidctest.Ada, "openid vexa")); got.Identity.Kind != oidc.User || got.ClientID != oktaBot {
+	if got := takes(t, atOkta, fromOkta(oidctest.Ada, "openid vexa")); got.Identity.Kind != oidc.User ||
+		got.ClientID != oktaBot {
 		t.Errorf("%+v", got)
 	}
 	if got := takes(t, atOkta, fromOkta("", "vexa")); got.Identity.Kind != oidc.Service {
 		t.Errorf("%+v", got)
 	}
 	for version := 2; version > 0; version-- {
-		if err := tenant.ChangeClient(apiID, func(c *oidctest.Client) { c.TokenVersion = version }); err != nil {
+		if err := tenant.ChangeClient(apiID, func(c *oidctest.Client) {
+			c.TokenVersion = version
+		}); err != nil {
 			t.Fatal(err)
 		}
-		if got := takes(t, atEntra, fromEntra(oidctest.Ada, "api://"+apiID+"/.default")); got.Identity.Kind != oidc.User || !slices.Equal(got.Scopes, []string{"Vexa.Use", "Vexa.Read"}) {
+		if got := takes(
+			t, atEntra, fromEntra(oidctest.Ada, "api://"+apiID+"/.default"),
+		); got.Identity.Kind != oidc.User || !slices.Equal(got.Scopes, []string{"Vexa.Use", "Vexa.Read"}) {
 			t.Errorf("%+v", got)
 		}
-		if got := takes(t, atEntra, fromEntra("", "api://"+apiID+"/.default")); got.Identity.Kind != oidc.Service {
+		if got := takes(t, atEntra,
+			fromEntra("", "api://"+apiID+"/.default")); got.Identity.Kind != oidc.Service {
 			t.Errorf("%+v", got)
 		}
 	}
@@ -388,14 +507,23 @@ func TestBearerGranted(t *testing.T) {
 // granted is an access token from a token endpoint: a person's, or with nobody the program's own.
 func granted(t *testing.T, d *oidctest.Double, authorize, token, clientID, who, scope string) string {
 	t.Helper()
-	form := url.Values{"client_id": {clientID}, "client_secret": {secret}, "grant_type": {oidctest.GrantClientCredentials}, "scope": {scope}}
+	form := url.Values{
+		"client_id": {clientID}, "client_secret": {secret},
+		"grant_type": {oidctest.GrantClientCredentials}, "scope": {scope},
+	}
 	if who != "" {
-		request := url.Values{"client_id": {clientID}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {scope}, "state": {"s"}, "nonce": {"n"}}
+		request := url.Values{
+			"client_id": {clientID}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {scope},
+			"state": {"s"}, "nonce": {"n"},
+		}
 		back, err := d.SignIn(t.Context(), authorize+"?"+request.Encode(), who)
 		if err != nil {
 			t.Fatal(err)
 		}
-		form = url.Values{"client_id": {clientID}, "client_secret": {secret}, "grant_type": {oidctest.GrantCode}, "code": {back.Params.Get("code")}, "redirect_uri": {callback}}
+		form = url.Values{
+			"client_id": {clientID}, "client_secret": {secret}, "grant_type": {oidctest.GrantCode},
+			"code": {back.Params.Get("code")}, "redirect_uri": {callback},
+		}
 	}
 	res, err := http.PostForm(token, form)
 	if err != nil {
@@ -411,12 +539,14 @@ func granted(t *testing.T, d *oidctest.Double, authorize, token, clientID, who, 
 	return answer.AccessToken
 }
 
-// S10: while the provider is down, those whose keys are known are served, and others are told to come back. Strangers' tokens cost
-// no call.
+// S10: while the provider is down, those whose keys are known are served, and others are told to come back.
+// Strangers' tokens cost no call.
 func TestBearerWhileProviderIsDown(t *testing.T) {
 	t.Parallel()
 	double := okta(t, oidctest.OktaOptions{})
-	cfg := oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), API: oidc.API{Audiences: []string{"api://default"}}}
+	cfg := oidc.Config{
+		Type: oidc.TypeOkta, Issuer: double.Issuer(), API: oidc.API{Audiences: []string{"api://default"}},
+	}
 	warm, cold := provider(t, cfg), provider(t, cfg)
 	raw := double.Sign(double.AccessTokenClaims(oidctest.Ada, tool, "vexa"))
 	takes(t, warm, raw)
@@ -429,7 +559,8 @@ func TestBearerWhileProviderIsDown(t *testing.T) {
 	fresh := okta(t, oidctest.OktaOptions{})
 	cfg.Issuer = fresh.Issuer()
 	p := provider(t, cfg)
-	refuses(t, p, double.Sign(double.AccessTokenClaims(oidctest.Ada, tool)), oidc.CodeTokenInvalid, "whose tokens are not taken")
+	refuses(t, p, double.Sign(double.AccessTokenClaims(oidctest.Ada, tool)), oidc.CodeTokenInvalid,
+		"whose tokens are not taken")
 	if n := fresh.Requests(oidctest.EndpointDiscovery) + fresh.Requests(oidctest.EndpointKeys); n != 0 {
 		t.Errorf("a stranger's token cost %d calls", n)
 	}
@@ -438,7 +569,8 @@ func TestBearerWhileProviderIsDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 20 { // 10
-		forged := oidctest.Sign(stranger, fresh.AccessTokenClaims(oidctest.Ada, tool), oidctest.KeyID(fmt.Sprint("unknown-", i)))
+		forged := oidctest.Sign(stranger, fresh.AccessTokenClaims(oidctest.Ada, tool),
+			oidctest.KeyID(fmt.Sprint("unknown-", i)))
 		refuses(t, p, forged, oidc.CodeTokenInvalid, "No key of its issuer")
 	}
 	if n := fresh.Requests(oidctest.EndpointKeys); n > 2 {

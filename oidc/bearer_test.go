@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	apiID   = "2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91" // as the client: one registration for sign-in and API, where they are hardest to tell apart
+	// as the client: one registration for sign-in and API, where they are hardest to tell apart
+	apiID   = "2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91"
 	tool    = "8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432"
 	robot   = "f00dcafe-1111-4222-8333-444455556666"
 	oktaBot = "0oa9simSvc2Qw4Er6t8y"
@@ -29,7 +30,10 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{okta: okta(t, oidctest.OktaOptions{}), entra: entra(t, oidctest.EntraOptions{}), plain: oidctest.StartPlain(t, oidctest.PlainOptions{})}
+	w := &world{
+		okta: okta(t, oidctest.OktaOptions{}), entra: entra(t, oidctest.EntraOptions{}),
+		plain: oidctest.StartPlain(t, oidctest.PlainOptions{}),
+	}
 	w.plain.AddCast()
 	w.entra.AddClient(oidctest.Client{ID: robot, AppRoles: map[string][]string{apiID: {"Vexa.Sync"}}})
 	w.entra.AddClient(oidctest.Client{ID: tool})
@@ -76,7 +80,8 @@ func (w *world) kinds(t *testing.T) map[string]kind {
 		}
 		return key
 	}
-	oktaKey, entraKey, plainKey := active(w.okta.Keys(w.okta.Issuer())), active(w.entra.Keys()), active(w.plain.Keys())
+	oktaKey, entraKey, plainKey := active(w.okta.Keys(w.okta.Issuer())), active(w.entra.Keys()),
+		active(w.plain.Keys())
 	_, org, err := oidctest.Decode(w.okta.OrgAccessToken(oidctest.Ada, tool, "openid", "vexa"))
 	if err != nil {
 		t.Fatal(err)
@@ -85,9 +90,12 @@ func (w *world) kinds(t *testing.T) map[string]kind {
 	if err != nil {
 		t.Fatal(err)
 	}
-	byStranger := func(c oidctest.Claims, o ...oidctest.SignOption) string { return oidctest.Sign(stranger, c, o...) }
+	byStranger := func(c oidctest.Claims, o ...oidctest.SignOption) string {
+		return oidctest.Sign(stranger, c, o...)
+	}
 	withNonce := func(c oidctest.Claims, o ...oidctest.SignOption) string {
-		return w.entra.Sign(c, append([]oidctest.SignOption{oidctest.Header("nonce", header["nonce"])}, o...)...)
+		return w.entra.Sign(c,
+			append([]oidctest.SignOption{oidctest.Header("nonce", header["nonce"])}, o...)...)
 	}
 	atJWT := func(c oidctest.Claims, o ...oidctest.SignOption) string {
 		return w.plain.Sign(c, append([]oidctest.SignOption{oidctest.Header("typ", "at+jwt")}, o...)...)
@@ -96,22 +104,63 @@ func (w *world) kinds(t *testing.T) map[string]kind {
 		return func(c oidctest.Claims) oidctest.Claims { return c.With(name, value) }
 	}
 	return map[string]kind{
-		"okta person":    {oidc.TypeOkta, w.okta.AccessTokenClaims(oidctest.Ada, tool, "openid", "vexa"), w.okta.Sign, oktaKey, with("uid", nil)},
-		"okta service":   {oidc.TypeOkta, w.okta.ServiceTokenClaims(oktaBot, "vexa"), w.okta.Sign, oktaKey, with("uid", "00u1sim4Rt8YxNa3e6f7")},
-		"okta org":       {oidc.TypeOkta, org, byStranger, stranger, with("uid", nil)},
-		"okta ID token":  {oidc.TypeOkta, w.okta.IDTokenClaims(oidctest.Ada, apiID, "n"), w.okta.Sign, oktaKey, with("uid", nil)},
-		"entra v1":       {oidc.TypeEntra, w.entra.AccessTokenClaimsV1(oidctest.Ada, tool, apiID, "Vexa.Use"), w.entra.Sign, entraKey, with("idtyp", "app")},
-		"entra v2":       {oidc.TypeEntra, w.entra.AccessTokenClaims(oidctest.Ada, tool, apiID, "Vexa.Use"), w.entra.Sign, entraKey, with("idtyp", "app")},
-		"entra v1 app":   {oidc.TypeEntra, w.entra.ServiceTokenClaimsV1(robot, apiID), w.entra.Sign, entraKey, with("scp", "Vexa.Use")},
-		"entra v2 app":   {oidc.TypeEntra, w.entra.ServiceTokenClaims(robot, apiID), w.entra.Sign, entraKey, with("scp", "Vexa.Use")},
-		"v1 no roles":    {oidc.TypeEntra, w.entra.ServiceTokenClaimsV1(tool, apiID), w.entra.Sign, entraKey, with("scp", "Vexa.Use")},
-		"v2 no roles":    {oidc.TypeEntra, w.entra.ServiceTokenClaims(tool, apiID), w.entra.Sign, entraKey, with("scp", "Vexa.Use")},
-		"entra Graph":    {oidc.TypeEntra, graph, withNonce, entraKey, with("idtyp", "app")},
-		"entra ID token": {oidc.TypeEntra, w.entra.IDTokenClaims(oidctest.Ada, apiID, "n"), w.entra.Sign, entraKey, with("idtyp", "app")},
-		"entra ID v1":    {oidc.TypeEntra, w.entra.IDTokenClaimsV1(oidctest.Ada, apiID, "").With("nonce", nil), w.entra.Sign, entraKey, with("idtyp", "app")},
-		"plain person":   {oidc.TypeOIDC, w.plain.AccessTokenClaims(oidctest.Ada, tool, "https://vexa.acme.example", "openid", "vexa"), atJWT, plainKey, with("sub", nil)},
-		"plain service":  {oidc.TypeOIDC, w.plain.ServiceTokenClaims(robot, "https://vexa.acme.example", "vexa"), w.plain.Sign, plainKey, with("email", oidctest.Ada)},
-		"plain ID token": {oidc.TypeOIDC, w.plain.IDTokenClaims(oidctest.Ada, apiID, "").With("nonce", nil), w.plain.Sign, plainKey, with("sub", nil)},
+		"okta person": {
+			oidc.TypeOkta, w.okta.AccessTokenClaims(oidctest.Ada, tool, "openid", "vexa"), w.okta.Sign,
+			oktaKey, with("uid", nil),
+		},
+		"okta service": {
+			oidc.TypeOkta, w.okta.ServiceTokenClaims(oktaBot, "vexa"), w.okta.Sign, oktaKey,
+			with("uid", "00u1sim4Rt8YxNa3e6f7"),
+		},
+		"okta org": {oidc.TypeOkta, org, byStranger, stranger, with("uid", nil)},
+		"okta ID token": {
+			oidc.TypeOkta, w.okta.IDTokenClaims(oidctest.Ada, apiID, "n"), w.okta.Sign,
+			oktaKey, with("uid", nil),
+		},
+		"entra v1": {
+			oidc.TypeEntra, w.entra.AccessTokenClaimsV1(oidctest.Ada, tool, apiID, "Vexa.Use"), w.entra.Sign,
+			entraKey, with("idtyp", "app"),
+		},
+		"entra v2": {
+			oidc.TypeEntra, w.entra.AccessTokenClaims(oidctest.Ada, tool, apiID, "Vexa.Use"), w.entra.Sign,
+			entraKey, with("idtyp", "app"),
+		},
+		"entra v1 app": {
+			oidc.TypeEntra, w.entra.ServiceTokenClaimsV1(robot, apiID), w.entra.Sign, entraKey,
+			with("scp", "Vexa.Use"),
+		},
+		"entra v2 app": {
+			oidc.TypeEntra, w.entra.ServiceTokenClaims(robot, apiID), w.entra.Sign, entraKey,
+			with("scp", "Vexa.Use"),
+		},
+		"v1 no roles": {
+			oidc.TypeEntra, w.entra.ServiceTokenClaimsV1(tool, apiID), w.entra.Sign, entraKey,
+			with("scp", "Vexa.Use"),
+		},
+		"v2 no roles": {
+			oidc.TypeEntra, w.entra.ServiceTokenClaims(tool, apiID), w.entra.Sign, entraKey,
+			with("scp", "Vexa.Use"),
+		},
+		"entra Graph": {oidc.TypeEntra, graph, withNonce, entraKey, with("idtyp", "app")},
+		"entra ID token": {
+			oidc.TypeEntra, w.entra.IDTokenClaims(oidctest.Ada, apiID, "n"), w.entra.Sign,
+			entraKey, with("idtyp", "app"),
+		},
+		"entra ID v1": {
+			oidc.TypeEntra, w.entra.IDTokenClaimsV1(oidctest.Ada, apiID, "").With("nonce", nil), w.entra.Sign,
+			entraKey, with("idtyp", "app"),
+		},
+		"plain person": {oidc.TypeOIDC, w.plain.AccessTokenClaims(
+			oidctest.Ada, tool, "https://vexa.acme.example", "openid", "vexa",
+		), atJWT, plainKey, with("sub", nil)},
+		"plain service": {
+			oidc.TypeOIDC, w.plain.ServiceTokenClaims(robot, "https://vexa.acme.example", "vexa"),
+			w.plain.Sign, plainKey, with("email", oidctest.Ada),
+		},
+		"plain ID token": {
+			oidc.TypeOIDC, w.plain.IDTokenClaims(oidctest.Ada, apiID, "").With("nonce", nil), w.plain.Sign,
+			plainKey, with("sub", nil),
+		},
 	}
 }
 
@@ -152,7 +201,9 @@ func (w *world) spoilt(k kind, check string) (raw string, at []*oidc.Provider) {
 	case "not before":
 		return k.sign(c.With("nbf", time.Now().Add(2*time.Minute).Unix())), at
 	case "scope":
-		if raw := permission("scp", map[bool]any{true: []string{"openid"}, false: "Other"}[k.of == oidc.TypeOkta]); raw != "" {
+		if raw := permission(
+			"scp", map[bool]any{true: []string{"openid"}, false: "Other"}[k.of == oidc.TypeOkta],
+		); raw != "" {
 			return raw, at
 		}
 		return permission("scope", "openid"), at
@@ -199,8 +250,11 @@ var verdicts = map[string]struct{ code, words string }{
 	"typ":  {oidc.CodeTokenInvalid, "of another type"},
 	"id":   {oidc.CodeTokenInvalid, "This is an ID token. An access token for the audience"},
 	"org":  {oidc.CodeTokenInvalid, "of the Okta org itself"},
-	"gra":  {oidc.CodeTokenInvalid, "for Microsoft Graph, which alone can verify it. An access token for the audience"},
-	"ms":   {oidc.CodeTokenInvalid, "for an API of Microsoft's"},
+	"gra": {
+		oidc.CodeTokenInvalid,
+		"for Microsoft Graph, which alone can verify it. An access token for the audience",
+	},
+	"ms": {oidc.CodeTokenInvalid, "for an API of Microsoft's"},
 }
 
 // Token kind by check: what each cell must give; "-" where a kind has nothing that the check is about.
@@ -229,7 +283,10 @@ func TestBearerMatrix(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	kinds := w.kinds(t)
-	checks := []string{"as is", "audience", "issuer", "tenant", "tid", "expiry", "not before", "scope", "role", "kind", "none", "HS256", "key", "type", "replay"}
+	checks := []string{
+		"as is", "audience", "issuer", "tenant", "tid", "expiry", "not before", "scope", "role", "kind",
+		"none", "HS256", "key", "type", "replay",
+	}
 	rows := strings.Split(strings.TrimSpace(matrix), "\n")[1:]
 	if len(rows) != len(kinds) {
 		t.Fatalf("%d rows for %d kinds", len(rows), len(kinds))
@@ -318,16 +375,39 @@ func TestBearerProves(t *testing.T) {
 		}
 	}
 	sp, _ := w.entra.Client(robot)
-	programs := "entra:" + strings.TrimPrefix(w.entra.BaseURL(), "http://") + "/" + oidctest.TenantA + "/client/" + sp.ServicePrincipal
+	programs := "entra:" + strings.TrimPrefix(w.entra.BaseURL(), "http://") + "/" + oidctest.TenantA +
+		"/client/" + sp.ServicePrincipal
 	for name, want := range map[string]oidc.AccessToken{
-		"okta person":   {Identity: oidc.Identity{Kind: oidc.User, Subject: ada[oidc.TypeOkta]}, Audience: "api://default", Scopes: []string{"openid", "vexa"}, ClientID: tool},
-		"okta service":  {Identity: oidc.Identity{Kind: oidc.Service, Subject: "okta:" + w.okta.OrgIssuer() + "/client/" + oktaBot}, Audience: "api://default", Scopes: []string{"vexa"}, ClientID: oktaBot},
-		"entra v1":      {Identity: oidc.Identity{Kind: oidc.User, Subject: ada[oidc.TypeEntra]}, Audience: "api://" + apiID, Scopes: []string{"Vexa.Use"}, ClientID: tool},
-		"entra v2":      {Identity: oidc.Identity{Kind: oidc.User, Subject: ada[oidc.TypeEntra]}, Audience: "api://" + apiID, Scopes: []string{"Vexa.Use"}, ClientID: tool},
-		"entra v1 app":  {Identity: oidc.Identity{Kind: oidc.Service, Subject: programs, Roles: []string{"Vexa.Sync"}}, Audience: "api://" + apiID, ClientID: robot},
-		"entra v2 app":  {Identity: oidc.Identity{Kind: oidc.Service, Subject: programs, Roles: []string{"Vexa.Sync"}}, Audience: "api://" + apiID, ClientID: robot},
-		"plain person":  {Identity: oidc.Identity{Kind: oidc.User, Subject: ada[oidc.TypeOIDC]}, Audience: "https://vexa.acme.example", Scopes: []string{"openid", "vexa"}, ClientID: tool},
-		"plain service": {Identity: oidc.Identity{Kind: oidc.Service, Subject: "oidc:" + w.plain.Issuer() + "?client=" + robot}, Audience: "https://vexa.acme.example", Scopes: []string{"vexa"}, ClientID: robot},
+		"okta person": {
+			Identity: oidc.Identity{Kind: oidc.User, Subject: ada[oidc.TypeOkta]}, Audience: "api://default",
+			Scopes: []string{"openid", "vexa"}, ClientID: tool,
+		},
+		"okta service": {Identity: oidc.Identity{
+			Kind: oidc.Service, Subject: "okta:" + w.okta.OrgIssuer() + "/client/" + oktaBot,
+		}, Audience: "api://default", Scopes: []string{"vexa"}, ClientID: oktaBot},
+		"entra v1": {
+			Identity: oidc.Identity{Kind: oidc.User, Subject: ada[oidc.TypeEntra]},
+			Audience: "api://" + apiID, Scopes: []string{"Vexa.Use"}, ClientID: tool,
+		},
+		"entra v2": {
+			Identity: oidc.Identity{Kind: oidc.User, Subject: ada[oidc.TypeEntra]},
+			Audience: "api://" + apiID, Scopes: []string{"Vexa.Use"}, ClientID: tool,
+		},
+		"entra v1 app": {
+			Identity: oidc.Identity{Kind: oidc.Service, Subject: programs, Roles: []string{"Vexa.Sync"}},
+			Audience: "api://" + apiID, ClientID: robot,
+		},
+		"entra v2 app": {
+			Identity: oidc.Identity{Kind: oidc.Service, Subject: programs, Roles: []string{"Vexa.Sync"}},
+			Audience: "api://" + apiID, ClientID: robot,
+		},
+		"plain person": {
+			Identity: oidc.Identity{Kind: oidc.User, Subject: ada[oidc.TypeOIDC]},
+			Audience: "https://vexa.acme.example", Scopes: []string{"openid", "vexa"}, ClientID: tool,
+		},
+		"plain service": {Identity: oidc.Identity{
+			Kind: oidc.Service, Subject: "oidc:" + w.plain.Issuer() + "?client=" + robot,
+		}, Audience: "https://vexa.acme.example", Scopes: []string{"vexa"}, ClientID: robot},
 	} {
 		k := kinds[name]
 		raw := k.sign(k.claims)
@@ -337,25 +417,29 @@ func TestBearerProves(t *testing.T) {
 			continue
 		}
 		id := got.Identity
-		if id.Subject != want.Identity.Subject || id.Kind != want.Identity.Kind || id.Provider != "sim" || !slices.Equal(id.Roles, want.Identity.Roles) {
+		if id.Subject != want.Identity.Subject || id.Kind != want.Identity.Kind || id.Provider != "sim" ||
+			!slices.Equal(id.Roles, want.Identity.Roles) {
 			t.Errorf("%s: %+v, want %+v", name, id, want.Identity)
 		}
 		if id.Email != "" || id.GroupsComplete || id.GroupsProblem == "" {
 			t.Errorf("%s: the email is %q, the groups complete: %v", name, id.Email, id.GroupsComplete)
 		}
-		if got.Audience != want.Audience || got.ClientID != want.ClientID || !slices.Equal(got.Scopes, want.Scopes) {
+		if got.Audience != want.Audience || got.ClientID != want.ClientID ||
+			!slices.Equal(got.Scopes, want.Scopes) {
 			t.Errorf("%s: %+v", name, got)
 		}
 		if got.IssuedAt.Unix() != k.claims["iat"] || got.ExpiresAt.Unix() != k.claims["exp"].(int64)+60 {
 			t.Errorf("%s: issued %v, until %v", name, got.IssuedAt, got.ExpiresAt)
 		}
-		if iss, ok := oidc.UnverifiedIssuer(raw); !ok || iss != k.claims["iss"] || !w.providers[k.of].Issues(iss) {
+		if iss, ok := oidc.UnverifiedIssuer(raw); !ok || iss != k.claims["iss"] ||
+			!w.providers[k.of].Issues(iss) {
 			t.Errorf("%s: the issuer is %q", name, iss)
 		}
 	}
 }
 
-// Who a token may be for a person never decides it: that the token says it more than once, in another way, or not at all.
+// Who a token may be for a person never decides it: that the token says it more than once, in
+// another way, or not at all.
 func TestBearerIssues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -382,12 +466,16 @@ func TestBearerIssues(t *testing.T) {
 			t.Errorf("%s issues %q: %v", test.of, test.iss, got)
 		}
 	}
-	asked := w.okta.Requests(oidctest.EndpointDiscovery) + w.entra.Requests(oidctest.EndpointDiscovery) + w.plain.Requests(oidctest.EndpointDiscovery)
+	asked := w.okta.Requests(oidctest.EndpointDiscovery) + w.entra.Requests(oidctest.EndpointDiscovery) +
+		w.plain.Requests(oidctest.EndpointDiscovery)
 	if asked != 0 {
 		t.Errorf("it cost %d calls", asked)
 	}
-	public := provider(t, oidc.Config{Type: oidc.TypeEntra, Tenant: oidctest.TenantA, API: oidc.API{Audiences: []string{apiID}}})
-	if !public.Issues("https://sts.windows.net/"+oidctest.TenantA+"/") || !public.AcceptsBearer() || provider(t, oidc.Config{Type: oidc.TypeEntra, Tenant: oidctest.TenantA}).AcceptsBearer() {
+	public := provider(t, oidc.Config{
+		Type: oidc.TypeEntra, Tenant: oidctest.TenantA, API: oidc.API{Audiences: []string{apiID}},
+	})
+	if !public.Issues("https://sts.windows.net/"+oidctest.TenantA+"/") || !public.AcceptsBearer() ||
+		provider(t, oidc.Config{Type: oidc.TypeEntra, Tenant: oidctest.TenantA}).AcceptsBearer() {
 		t.Error("version 1 of the public cloud, or whether tokens are taken at all")
 	}
 }

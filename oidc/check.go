@@ -34,7 +34,8 @@ var providerName = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
 func (c Config) Check() []Problem {
 	r := &problems{}
 	if !providerName.MatchString(c.Name) {
-		r.add("name", "is not a name of 1 to 64 lower-case letters, digits, - and _", "the name is part of the redirect URI: okta, for example")
+		r.add("name", "is not a name of 1 to 64 lower-case letters, digits, - and _",
+			"the name is part of the redirect URI: okta, for example")
 	}
 	c.checkClient(r)
 	c.checkRequest(r)
@@ -51,7 +52,8 @@ func (c Config) Check() []Problem {
 	case TypeEntra:
 		c.checkEntra(r)
 	default:
-		r.add("type", fmt.Sprintf("%s is not a type of provider", quoted(c.Type)), "write okta, entra or oidc")
+		r.add("type", fmt.Sprintf("%s is not a type of provider", quoted(c.Type)),
+			"write okta, entra or oidc")
 	}
 	return r.found
 }
@@ -69,20 +71,25 @@ func (c Config) checkClient(r *problems) {
 	c.checkCredentials(r)
 	for i, scope := range c.Scopes {
 		if !isScope(scope) {
-			r.add(fmt.Sprintf("scopes[%d]", i), fmt.Sprintf("%s is not a scope", quoted(scope)), "write one scope an entry, without spaces")
+			r.add(fmt.Sprintf("scopes[%d]", i), fmt.Sprintf("%s is not a scope", quoted(scope)),
+				"write one scope an entry, without spaces")
 		}
 	}
 }
 
 // isScope holds a scope to RFC 6749, section 3.3.
 func isScope(scope string) bool {
-	return scope != "" && !strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
+	return scope != "" && !strings.ContainsFunc(scope, func(r rune) bool {
+		return r <= ' ' || r > '~' || r == '"' || r == '\\'
+	})
 }
 
 func (c Config) checkDomains(r *problems) {
 	for i, domain := range c.TrustedDomains {
 		if _, err := trustedDomain(domain); err != nil {
-			r.add(fmt.Sprintf("trusted_domains[%d]", i), fmt.Sprintf("%s is not a domain", quoted(domain)), "write a whole domain, acme.example, or take the entry away; every subdomain needs an entry of its own")
+			r.add(fmt.Sprintf("trusted_domains[%d]", i),
+				fmt.Sprintf("%s is not a domain", quoted(domain)), "write a whole domain, acme.example, or "+
+					"take the entry away; every subdomain needs an entry of its own")
 		}
 	}
 }
@@ -98,12 +105,15 @@ func (c Config) checkNetwork(r *problems) {
 	}
 	if c.ProxyURL != "" {
 		u, err := url.Parse(c.ProxyURL)
-		if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
-			r.add("proxy_url", "is not the URL of a proxy", "write http://proxy.example:3128, or https, socks5 or socks5h")
+		if err != nil || u.Host == "" ||
+			!slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+			r.add("proxy_url", "is not the URL of a proxy",
+				"write http://proxy.example:3128, or https, socks5 or socks5h")
 		}
 	}
 	if c.Timeout < 0 || c.Timeout > maxTimeout {
-		r.add("timeout", fmt.Sprintf("%v is not between 0 and %v", c.Timeout, maxTimeout), fmt.Sprintf("write a time up to %v, or take it away for the default, 10s", maxTimeout))
+		r.add("timeout", fmt.Sprintf("%v is not between 0 and %v", c.Timeout, maxTimeout),
+			fmt.Sprintf("write a time up to %v, or take it away for the default, 10s", maxTimeout))
 	}
 }
 
@@ -121,9 +131,11 @@ func (c Config) checkIssuer(r *problems) {
 	case strings.ContainsAny(issuer, "?#"):
 		r.add(key, "has a query or a fragment", "write it without what follows ? or #")
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		r.add(key, "is not an https URL", "anybody in between could sign in as anybody over http; only on loopback is it allowed")
+		r.add(key, "is not an https URL",
+			"anybody in between could sign in as anybody over http; only on loopback is it allowed")
 	case strings.Contains(u.Path, "/.well-known/"):
-		r.add(key, "is the address of the discovery document", "write it without /.well-known and what follows")
+		r.add(key, "is the address of the discovery document",
+			"write it without /.well-known and what follows")
 	}
 	if c.Type != TypeOkta || loopback(u.Hostname()) {
 		return
@@ -132,7 +144,8 @@ func (c Config) checkIssuer(r *problems) {
 		r.add(key, "is the address of Okta's admin console", "write it without -admin")
 	}
 	if path := strings.TrimRight(u.Path, "/"); path != "" && oktaServer.ReplaceAllString(path, "") != "" {
-		r.add(key, "is not the issuer of an Okta authorization server", "write https://acme.okta.com, or https://acme.okta.com/oauth2/default")
+		r.add(key, "is not the issuer of an Okta authorization server",
+			"write https://acme.okta.com, or https://acme.okta.com/oauth2/default")
 	}
 }
 
@@ -151,7 +164,8 @@ func (c Config) refuseEntraSettings(r *problems) {
 		r.add("guests", message, remedy)
 	}
 	if c.DomainHint != "" {
-		r.add("domain_hint", message, "take it away; what another provider understands (Google's hd, Okta's idp) goes into extra_parameters")
+		r.add("domain_hint", message, "take it away; what another provider understands (Google's hd, "+
+			"Okta's idp) goes into extra_parameters")
 	}
 }
 
@@ -163,7 +177,8 @@ func (c Config) checkEntra(r *problems) {
 		r.add("cloud", err.Error(), "write public, usgov, china, or the login host alone")
 	}
 	if !slices.Contains([]string{"", GuestsDeny, GuestsAllow}, c.Guests) {
-		r.add("guests", fmt.Sprintf("%s is not deny or allow", quoted(c.Guests)), "write deny or allow, or take it away for the default, deny")
+		r.add("guests", fmt.Sprintf("%s is not deny or allow", quoted(c.Guests)),
+			"write deny or allow, or take it away for the default, deny")
 	}
 	c.checkTenant(r)
 	c.checkAllowedTenants(r)
@@ -175,15 +190,20 @@ func (c Config) checkTenant(r *problems) {
 	case tenant == "":
 		r.add(key, "is missing", "write the tenant's id (a GUID) from its overview page in Entra ID")
 	case tenant == "common" || tenant == "consumers" || tenant == consumerTenant:
-		r.add(key, "would let personal accounts in", "write the tenant's id (a GUID), or organizations with allowed_tenants")
+		r.add(key, "would let personal accounts in",
+			"write the tenant's id (a GUID), or organizations with allowed_tenants")
 	case tenant == anyOrganization:
 		if len(c.AllowedTenants) == 0 {
-			r.add("allowed_tenants", "is missing: with tenant organizations, anybody with a work account anywhere could sign in", "list the ids of the tenants whose people may")
+			r.add("allowed_tenants",
+				"is missing: with tenant organizations, anybody with a work account anywhere could sign in",
+				"list the ids of the tenants whose people may")
 		}
 	case !guid.MatchString(tenant):
-		r.add(key, fmt.Sprintf("%s is not a GUID", quoted(tenant)), "domain names can move between tenants: write the tenant's id from its overview page in Entra ID")
+		r.add(key, fmt.Sprintf("%s is not a GUID", quoted(tenant)),
+			"domain names can move between tenants: write the tenant's id from its overview page in Entra ID")
 	case len(c.AllowedTenants) > 0 && !slices.Equal(lowered(c.AllowedTenants), []string{tenant}):
-		r.add("allowed_tenants", "is set beside a single tenant", "take it away, or write tenant: organizations")
+		r.add("allowed_tenants", "is set beside a single tenant",
+			"take it away, or write tenant: organizations")
 	}
 }
 
@@ -192,13 +212,15 @@ func (c Config) checkAllowedTenants(r *problems) {
 		key := fmt.Sprintf("allowed_tenants[%d]", i)
 		switch tenant = strings.ToLower(strings.TrimSpace(tenant)); {
 		case !guid.MatchString(tenant):
-			r.add(key, fmt.Sprintf("%s is not a GUID", quoted(tenant)), "write the tenant's id, or take the entry away")
+			r.add(key, fmt.Sprintf("%s is not a GUID", quoted(tenant)),
+				"write the tenant's id, or take the entry away")
 		case tenant == consumerTenant:
 			r.add(key, "would let personal accounts in", "take the entry away")
 		}
 	}
 	if len(lowered(c.AllowedTenants)) > 1 && len(c.TrustedDomains) > 0 {
-		r.add("trusted_domains", "is set with more than one allowed tenant, where an administrator of one tenant could claim addresses of another",
+		r.add("trusted_domains", "is set with more than one allowed tenant, where an administrator of one "+
+			"tenant could claim addresses of another",
 			"take it away, or configure one provider for each tenant")
 	}
 }

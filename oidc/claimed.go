@@ -17,9 +17,12 @@ func (p *Provider) IdentityOf(payload []byte) (Identity, error) {
 		return Identity{}, invalid("Give the claims of an ID token, as one JSON object.", err)
 	}
 	if !validSubject(c.text("sub")) {
-		return Identity{}, invalid("Give the claims of an ID token, with its sub.", errors.New("the claims name nobody: there is no usable sub"))
+		return Identity{}, invalid("Give the claims of an ID token, with its sub.",
+			errors.New("the claims name nobody: there is no usable sub"))
 	}
-	if refused := p.dialect.check(&document{ProviderConfig: gooidc.ProviderConfig{IssuerURL: p.dialect.issuer()}}, c); refused != nil {
+	if refused := p.dialect.check(
+		&document{ProviderConfig: gooidc.ProviderConfig{IssuerURL: p.dialect.issuer()}}, c,
+	); refused != nil {
 		return Identity{}, refused
 	}
 	who, refused := p.signedIn(c)

@@ -72,7 +72,9 @@ func withoutBlank(values []string) []string {
 }
 
 // protocolClaims are those that only we have a use for. _claim_sources may carry an access token.
-var protocolClaims = []string{"nonce", "at_hash", "c_hash", "s_hash", "aio", "rh", "uti", "_claim_names", "_claim_sources"}
+var protocolClaims = []string{
+	"nonce", "at_hash", "c_hash", "s_hash", "aio", "rh", "uti", "_claim_names", "_claim_sources",
+}
 
 // forRules are the claims that leave this package.
 func (c claims) forRules() map[string]any {
@@ -141,7 +143,8 @@ func (p *Provider) signedIn(c claims) (tokenSubject, *Error) {
 	}
 	who := tokenSubject{kind: User, subject: subject}
 	if !p.tellsGroups() {
-		who.groupsUnknown = "The provider was not asked for groups: add the scope that gives them, or name their claim in groups_claim."
+		who.groupsUnknown = "The provider was not asked for groups: add the scope that gives them, or name " +
+			"their claim in groups_claim."
 	}
 	return who, nil
 }
@@ -189,7 +192,9 @@ func forPeople(text string) string {
 }
 
 // checkedClaims are those that go-oidc checks in ID tokens and in logout tokens.
-var checkedClaims = []string{"iss", "sub", "aud", "exp", "iat", "nbf", "nonce", "at_hash", "jti", "sid", "events"}
+var checkedClaims = []string{
+	"iss", "sub", "aud", "exp", "iat", "nbf", "nonce", "at_hash", "jti", "sid", "events",
+}
 
 // decodeClaims decodes a verified payload twice: all claims by their exact names into values, and the few
 // that go-oidc checks, unchanged, into a payload of their own. go-oidc must not see more: it gives up on the

@@ -21,21 +21,45 @@ func TestGroupsAndRoles(t *testing.T) {
 		complete bool
 		roles    []string
 	}{
-		"lists":                    {claims: is{"groups": []string{"a", "b"}, "roles": []string{"r"}}, groups: []string{"a", "b"}, complete: true, roles: []string{"r"}},
-		"single strings":           {claims: is{"groups": "a", "roles": "r"}, groups: []string{"a"}, complete: true, roles: []string{"r"}},
-		"blank ones match nothing": {claims: is{"groups": []string{"", "a", " ", "\t"}, "roles": ""}, groups: []string{"a"}, complete: true}, // E5
-		"a blank one alone":        {claims: is{"groups": " "}, complete: true},                                                              // E5
-		"spelled exactly":          {claims: is{"groups": []string{" Admins"}}, groups: []string{" Admins"}, complete: true},
-		"none":                     {cfg: Config{Scopes: []string{"groups"}}, claims: is{"groups": nil}, complete: true},
-		"null":                     {cfg: Config{Scopes: []string{"groups"}}, claims: is{"groups": json.RawMessage("null")}, complete: true},
-		"none, of a claim named":   {cfg: Config{GroupsClaim: "groups"}, claims: is{"groups": nil}, complete: true},
-		"none, and never asked":    {claims: is{"groups": nil}}, // S11: a deny must not be passed by
-		"other claims":             {cfg: Config{GroupsClaim: "https://acme.example/groups", RolesClaim: "realm_access.roles"}, claims: is{"groups": "no", "https://acme.example/groups": []string{"yes"}, "realm_access": is{"roles": []string{"admin"}}}, groups: []string{"yes"}, complete: true, roles: []string{"admin"}},
-		"a number among them":      {claims: is{"groups": []any{"a", 7}}},
-		"objects":                  {claims: is{"groups": []any{is{"name": "a"}}}},
-		"a number":                 {claims: is{"groups": 7}},
-		"too many":                 {claims: is{"groups": nil, "_claim_names": is{"groups": "s"}}},
-		"too many, another claim":  {cfg: Config{GroupsClaim: "memberOf"}, claims: is{"memberOf": []string{"a"}, "_claim_names": is{"memberOf": "s"}}},
+		"lists": {
+			claims: is{"groups": []string{"a", "b"}, "roles": []string{"r"}}, groups: []string{"a", "b"},
+			complete: true, roles: []string{"r"},
+		},
+		"single strings": {
+			claims: is{"groups": "a", "roles": "r"}, groups: []string{"a"},
+			complete: true, roles: []string{"r"},
+		},
+		"blank ones match nothing": {
+			claims: is{"groups": []string{"", "a", " ", "\t"}, "roles": ""},
+			groups: []string{"a"}, complete: true,
+		}, // E5
+		"a blank one alone": {claims: is{"groups": " "}, complete: true}, // E5
+		"spelled exactly": {
+			claims: is{"groups": []string{" Admins"}}, groups: []string{" Admins"}, complete: true,
+		},
+		"none": {cfg: Config{Scopes: []string{"groups"}}, claims: is{"groups": nil}, complete: true},
+		"null": {
+			cfg:    Config{Scopes: []string{"groups"}},
+			claims: is{"groups": json.RawMessage("null")}, complete: true,
+		},
+		"none, of a claim named": {
+			cfg: Config{GroupsClaim: "groups"}, claims: is{"groups": nil}, complete: true,
+		},
+		"none, and never asked": {claims: is{"groups": nil}}, // S11: a deny must not be passed by
+		"other claims": {
+			cfg: Config{GroupsClaim: "https://acme.example/groups", RolesClaim: "realm_access.roles"},
+			claims: is{"groups": "no", "https://acme.example/groups": []string{"yes"}, "realm_access": is{
+				"roles": []string{"admin"},
+			}}, groups: []string{"yes"}, complete: true, roles: []string{"admin"},
+		},
+		"a number among them": {claims: is{"groups": []any{"a", 7}}},
+		"objects":             {claims: is{"groups": []any{is{"name": "a"}}}},
+		"a number":            {claims: is{"groups": 7}},
+		"too many":            {claims: is{"groups": nil, "_claim_names": is{"groups": "s"}}},
+		"too many, another claim": {
+			cfg:    Config{GroupsClaim: "memberOf"},
+			claims: is{"memberOf": []string{"a"}, "_claim_names": is{"memberOf": "s"}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -43,7 +67,8 @@ func TestGroupsAndRoles(t *testing.T) {
 			p := f.plain(t, test.cfg)
 			f.change(func() { f.userinfo = map[string]any{"sub": adaOkta} })
 			id := f.signedIn(t, p, but(f.oktaClaims(), test.claims)).Identity
-			if !slices.Equal(id.Groups, test.groups) || id.GroupsComplete != test.complete || (id.GroupsProblem == "") != test.complete {
+			if !slices.Equal(id.Groups, test.groups) || id.GroupsComplete != test.complete ||
+				(id.GroupsProblem == "") != test.complete {
 				t.Errorf("groups %q, complete %v, problem %q", id.Groups, id.GroupsComplete, id.GroupsProblem)
 			}
 			if !slices.Equal(id.Roles, test.roles) {
@@ -57,9 +82,13 @@ func TestClaimsForRules(t *testing.T) {
 	t.Parallel()
 	f := newIDP(t)
 	p := f.entra(t, Config{})
-	claims := but(f.entraClaims(), map[string]any{"c_hash": "x", "s_hash": "x", "department": "R&D", "wids": []string{"b79fbf4d"}})
+	claims := but(f.entraClaims(),
+		map[string]any{"c_hash": "x", "s_hash": "x", "department": "R&D", "wids": []string{"b79fbf4d"}})
 	got := slices.Sorted(maps.Keys(f.signedIn(t, p, claims).Identity.Claims))
-	want := []string{"acct", "aud", "department", "email", "exp", "groups", "iat", "iss", "login_hint", "name", "nbf", "oid", "preferred_username", "roles", "sid", "sub", "tid", "ver", "wids", "xms_edov"}
+	want := []string{
+		"acct", "aud", "department", "email", "exp", "groups", "iat", "iss", "login_hint", "name", "nbf",
+		"oid", "preferred_username", "roles", "sid", "sub", "tid", "ver", "wids", "xms_edov",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -87,13 +116,11 @@ func TestNamesAreOneLine(t *testing.T) {
 func FuzzIdentity(f *testing.F) {
 	for _, seed := range []string{
 		`{"sub":"00u1","email":"ada@acme.example","email_verified":true,"groups":["a",""]}`,
-		`{"sub":"x","tid":"7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3","oid":"e4b7d8a1-6c35-4f02-9a8e-71d2c5f0b346","acct":1,"idp":"live.com","xms_edov":"1"}`,
-		`{"sub":5,"groups":{"a":1},"_claim_names":{"groups":7},"hasgroups":"true","name":["x"],"email":null}`,
-		`{"sub":"ada@acme.example","uid":"00u1","cid":"0oa1","scp":["vexa"]}`, `{"sub":"0oa1","cid":"0oa1","scp":["vexa"]}`,
-		`{"ver":"2.0","iss":"https://login.microsoftonline.com/7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3/v2.0","tid":"7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3","azp":"8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432","oid":"e4b7d8a1-6c35-4f02-9a8e-71d2c5f0b346","sub":"q","scp":"a b"}`,
-		`{"ver":"1.0","iss":"https://sts.windows.net/7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3/","tid":"7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3","appid":"8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432","oid":"e4b7d8a1-6c35-4f02-9a8e-71d2c5f0b346","sub":"e4b7d8a1-6c35-4f02-9a8e-71d2c5f0b346","roles":["a"],"upn":"x"}`,
-		`{"sub":"u","client_id":"c","scope":"a b"}`, `{"sub":"c@clients","azp":"c"}`, `{"sub":"c","client_id":"c","email":"ada@acme.example"}`,
-		`{"sub":"a","SUB":"b","sub":"c"}`, `null`, `[]`, `"x"`, `{"exp":1e400}`, `{"groups":[[["a"]]],"roles":[null]}`, `{"email":"a@b@c","name":"\u0000\ud800"}`,
+		`{"sub":"x","tid":"7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3","oid":"e4b7d8a1-6c35-4f02-9a8e-71d2c5f0b346","acct":1,"idp":"live.com","xms_edov":"1"}`, `{"sub":5,"groups":{"a":1},"_claim_names":{"groups":7},"hasgroups":"true","name":["x"],"email":null}`, `{"sub":"ada@acme.example","uid":"00u1","cid":"0oa1","scp":["vexa"]}`, `{"sub":"0oa1","cid":"0oa1","scp":["vexa"]}`, `{"ver":"2.0","iss":"https://login.microsoftonline.com/7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3/v2.0","tid":"7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3","azp":"8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432","oid":"e4b7d8a1-6c35-4f02-9a8e-71d2c5f0b346","sub":"q","scp":"a b"}`, `{"ver":"1.0","iss":"https://sts.windows.net/7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3/","tid":"7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3","appid":"8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432","oid":"e4b7d8a1-6c35-4f02-9a8e-71d2c5f0b346","sub":"e4b7d8a1-6c35-4f02-9a8e-71d2c5f0b346","roles":["a"],"upn":"x"}`,
+		`{"sub":"u","client_id":"c","scope":"a b"}`, `{"sub":"c@clients","azp":"c"}`,
+		`{"sub":"c","client_id":"c","email":"ada@acme.example"}`,
+		`{"sub":"a","SUB":"b","sub":"c"}`, `null`, `[]`, `"x"`, `{"exp":1e400}`,
+		`{"groups":[[["a"]]],"roles":[null]}`, `{"email":"a@b@c","name":"\u0000\ud800"}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -103,7 +130,8 @@ func FuzzIdentity(f *testing.F) {
 		{Type: TypeEntra, Tenant: tenantA},
 		{Type: TypeOIDC, Issuer: "https://idp.example", GroupsClaim: "a.b.c"},
 	} {
-		cfg.Name, cfg.ClientID, cfg.RedirectURL, cfg.TrustedDomains = "sim", clientID, redirectURL, []string{"acme.example"}
+		cfg.Name, cfg.ClientID, cfg.RedirectURL, cfg.TrustedDomains = "sim", clientID,
+			redirectURL, []string{"acme.example"}
 		p, err := New(cfg, Env{})
 		if err != nil {
 			f.Fatal(err)
@@ -131,7 +159,8 @@ func FuzzIdentity(f *testing.F) {
 				continue
 			}
 			id := p.identity(c, who)
-			if id.Email != "" && strings.Count(id.Email, "@") != 1 || id.EmailTrusted && !strings.HasSuffix(id.Email, "@acme.example") {
+			if id.Email != "" && strings.Count(id.Email, "@") != 1 ||
+				id.EmailTrusted && !strings.HasSuffix(id.Email, "@acme.example") {
 				t.Errorf("email %q, trusted %v", id.Email, id.EmailTrusted)
 			}
 			if slices.ContainsFunc(id.Groups, func(g string) bool { return strings.TrimSpace(g) == "" }) {
@@ -147,8 +176,8 @@ func FuzzIdentity(f *testing.F) {
 	})
 }
 
-// checkAccess holds what any claims say as an access token's: one person or one program, whose subjects never meet, or a refusal
-// that is fit to be shown.
+// checkAccess holds what any claims say as an access token's: one person or one program, whose subjects never
+// meet, or a refusal that is fit to be shown.
 func checkAccess(t *testing.T, p *Provider, c claims) {
 	t.Helper()
 	shown, refusal := p.dialect.access(c)
@@ -159,7 +188,8 @@ func checkAccess(t *testing.T, p *Provider, c claims) {
 		refusal = checkTimes(c, p.now())
 	}
 	if refusal != nil {
-		if refusal.Message == "" || refusal.Remedy == "" || len(refusal.Message) > 4<<10 || strings.ContainsFunc(refusal.Error()+refusal.Message, unicode.IsControl) {
+		if refusal.Message == "" || refusal.Remedy == "" || len(refusal.Message) > 4<<10 ||
+			strings.ContainsFunc(refusal.Error()+refusal.Message, unicode.IsControl) {
 			t.Errorf("refused by %q", refusal.Error())
 		}
 	}
@@ -167,7 +197,8 @@ func checkAccess(t *testing.T, p *Provider, c claims) {
 	if who.subject == "" {
 		return
 	}
-	program := strings.Contains(who.subject, "/client/") && p.cfg.Type != TypeOIDC || strings.HasPrefix(who.subject, "oidc:"+p.Issuer()+"?client=")
+	program := strings.Contains(who.subject, "/client/") && p.cfg.Type != TypeOIDC ||
+		strings.HasPrefix(who.subject, "oidc:"+p.Issuer()+"?client=")
 	if program != (who.kind == Service) || who.kind != User && who.kind != Service || shown.client == "" {
 		t.Errorf("%+v of the client %q", who, shown.client)
 	}

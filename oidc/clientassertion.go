@@ -55,7 +55,8 @@ func (k *keyCredential) authenticate(doc *document, request *clientcredentials.C
 	}
 	assertion, err := k.sign(doc, key, request.TokenURL)
 	if err != nil {
-		return misconfigured("Use a key of a type that the provider takes.", fmt.Errorf("signing a client assertion: %w", err))
+		return misconfigured("Use a key of a type that the provider takes.",
+			fmt.Errorf("signing a client assertion: %w", err))
 	}
 	assert(request, assertion)
 	return nil
@@ -71,7 +72,8 @@ func (k *keyCredential) current() (*clientKey, error) {
 	case k.key == nil:
 		return nil, err
 	default:
-		k.log.Warn("client key not read again: the one read before stays in use", "error", err, "remedy", keyRemedy)
+		k.log.Warn("client key not read again: the one read before stays in use", "error", err,
+			"remedy", keyRemedy)
 	}
 	return k.key, nil
 }
@@ -123,7 +125,8 @@ type federatedCredential struct{ file string }
 func (f federatedCredential) authenticate(_ *document, request *clientcredentials.Config) error {
 	token, err := readFederatedToken(f.file)
 	if err != nil {
-		return misconfigured("Look at what writes federated_token_file: the platform's workload identity.", err)
+		return misconfigured("Look at what writes federated_token_file: the platform's workload identity.",
+			err)
 	}
 	assert(request, token)
 	return nil

@@ -35,7 +35,9 @@ type credential interface {
 	authenticate(doc *document, request *clientcredentials.Config) error
 }
 
-func newClientAuth(cfg Config, spoken dialect, now func() time.Time, rand io.Reader, log *slog.Logger) *clientAuth {
+func newClientAuth(
+	cfg Config, spoken dialect, now func() time.Time, rand io.Reader, log *slog.Logger,
+) *clientAuth {
 	auth := &clientAuth{id: cfg.ClientID}
 	var current []credential
 	switch {
@@ -73,7 +75,9 @@ func (c *clientAuth) setSecrets(secrets []string) bool {
 	if len(current) == 0 || len(secrets) == 0 || slices.Equal(current, secrets) {
 		return false
 	}
-	if !c.credentials.CompareAndSwap(was, &credentials{current: secretCredentials(secrets), replaced: current}) {
+	if !c.credentials.CompareAndSwap(
+		was, &credentials{current: secretCredentials(secrets), replaced: current},
+	) {
 		return c.setSecrets(secrets) // somebody else set them in between
 	}
 	c.lastGood.Store(0)
@@ -108,7 +112,9 @@ func (c *clientAuth) secrets() []string {
 // a refresh token, or client_credentials. While a secret is being rotated there are two credentials, and the
 // other one is tried if and only if the provider answers invalid_client: nothing has been redeemed then. The
 // one that worked last is tried first next time.
-func (c *clientAuth) redeem(ctx context.Context, doc *document, endpoint string, grant url.Values) (*oauth2.Token, error) {
+func (c *clientAuth) redeem(
+	ctx context.Context, doc *document, endpoint string, grant url.Values,
+) (*oauth2.Token, error) {
 	first, current := int(c.lastGood.Load()), c.credentials.Load().current
 	var token *oauth2.Token
 	var err error
@@ -128,7 +134,9 @@ func (c *clientAuth) redeem(ctx context.Context, doc *document, endpoint string,
 
 // ask makes one request. The library's client for client_credentials serves for every grant: grant_type is a
 // parameter.
-func (c *clientAuth) ask(ctx context.Context, doc *document, endpoint string, grant url.Values, with credential) (*oauth2.Token, error) {
+func (c *clientAuth) ask(
+	ctx context.Context, doc *document, endpoint string, grant url.Values, with credential,
+) (*oauth2.Token, error) {
 	request := &clientcredentials.Config{
 		ClientID:       c.id,
 		TokenURL:       endpoint,

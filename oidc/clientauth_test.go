@@ -61,11 +61,18 @@ func TestClientAuthentication(t *testing.T) {
 		methods []string // of the document
 		want    string
 	}{
-		"public":                {want: "none"},
-		"default":               {cfg: Config{ClientSecret: "one"}, want: "basic:one"},
-		"basic":                 {cfg: Config{ClientSecret: "one"}, methods: []string{"client_secret_basic", "client_secret_post"}, want: "basic:one"},
-		"post before basic":     {cfg: Config{ClientSecret: "one"}, methods: []string{"client_secret_post", "private_key_jwt", "client_secret_basic"}, want: "post:one"},
-		"post alone":            {cfg: Config{ClientSecret: "one"}, methods: []string{"client_secret_post"}, want: "post:one"},
+		"public":  {want: "none"},
+		"default": {cfg: Config{ClientSecret: "one"}, want: "basic:one"},
+		"basic": {
+			cfg:     Config{ClientSecret: "one"},
+			methods: []string{"client_secret_basic", "client_secret_post"}, want: "basic:one",
+		},
+		"post before basic": {cfg: Config{ClientSecret: "one"}, methods: []string{
+			"client_secret_post", "private_key_jwt", "client_secret_basic",
+		}, want: "post:one"},
+		"post alone": {
+			cfg: Config{ClientSecret: "one"}, methods: []string{"client_secret_post"}, want: "post:one",
+		},
 		"a list of one":         {cfg: Config{ClientSecrets: []string{"one"}}, want: "basic:one"},
 		"public, though others": {methods: []string{"client_secret_basic"}, want: "none"},
 	} {
@@ -75,7 +82,8 @@ func TestClientAuthentication(t *testing.T) {
 			p := f.okta(t, test.cfg)
 			f.document["token_endpoint_auth_methods_supported"] = test.methods
 			r := &tokenRequests{}
-			r.take(map[bool]string{true: "one"}[test.cfg.ClientSecret+"x" != "x" || test.cfg.ClientSecrets != nil])
+			r.take(map[bool]string{true: "one"}[test.cfg.ClientSecret+"x" != "x" ||
+				test.cfg.ClientSecrets != nil])
 			f.answer("token", r.serve(f))
 			f.signedIn(t, p, f.oktaClaims())
 			if got := r.take(""); !slices.Equal(got, []string{test.want}) {
@@ -85,7 +93,8 @@ func TestClientAuthentication(t *testing.T) {
 	}
 }
 
-// Two secrets during a rotation: the second is tried on invalid_client alone, and what works comes first next time.
+// Two secrets during a rotation: the second is tried on invalid_client alone, and what
+// works comes first next time.
 func TestTwoSecrets(t *testing.T) {
 	t.Parallel()
 	f := newIDP(t)
@@ -140,8 +149,8 @@ func TestCodeIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// Secrets that are replaced while the provider is in use come into force with the next request; S2: neither the new nor the old is
-// in any error.
+// Secrets that are replaced while the provider is in use come into force with the next request; S2: neither
+// the new nor the old is in any error.
 func TestSecretsAreReplaced(t *testing.T) {
 	t.Parallel()
 	f := newIDP(t)
@@ -155,9 +164,12 @@ func TestSecretsAreReplaced(t *testing.T) {
 		want    []string
 	}{
 		{[]string{"first-canary"}, false, "first-canary", []string{"basic:first-canary"}},
-		{[]string{"second", "first-canary"}, true, "first-canary", []string{"basic:second", "basic:first-canary"}},
+		{[]string{"second", "first-canary"}, true, "first-canary", []string{
+			"basic:second", "basic:first-canary",
+		}},
 		{[]string{"second", "first-canary"}, false, "first-canary", []string{"basic:first-canary"}},
-		{[]string{"third", "second"}, true, "third", []string{"basic:third"}}, // the first comes first, though the second did last
+		// the first comes first, though the second did last
+		{[]string{"third", "second"}, true, "third", []string{"basic:third"}},
 		{[]string{"second"}, true, "second", []string{"basic:second"}},
 		{nil, false, "second", []string{"basic:second"}},
 	} {
@@ -171,7 +183,8 @@ func TestSecretsAreReplaced(t *testing.T) {
 		}
 	}
 	p.SetSecrets([]string{"last-canary"})
-	f.answer("token", status(400, `{"error":"invalid_grant","error_description":"last-canary took the place of second"}`))
+	f.answer("token",
+		status(400, `{"error":"invalid_grant","error_description":"last-canary took the place of second"}`))
 	_, err := f.signIn(t, p, f.oktaClaims())
 	e := refused(t, err, CodeSignInInvalid)
 	if said := e.Error() + e.Message; strings.Contains(said, "canary") || strings.Contains(said, "second") {
@@ -196,7 +209,8 @@ func TestSecretsAreReplacedUnderWay(t *testing.T) {
 		wg.Go(func() {
 			for i := range 10 {
 				p.SetSecrets([]string{strconv.Itoa(n), strconv.Itoa(i)}[:1+i%2])
-				_, _ = p.redeem(t.Context(), p.discovery.latest(), url.Values{"grant_type": {"refresh_token"}})
+				_, _ = p.redeem(t.Context(), p.discovery.latest(),
+					url.Values{"grant_type": {"refresh_token"}})
 			}
 		})
 	}

@@ -50,7 +50,8 @@ func readClientKey(keyFile, certificateFile string) (*clientKey, error) {
 	}
 	public, ok := private.Public().(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !public.Equal(key.certificate.PublicKey) {
-		return nil, fmt.Errorf("the certificate in %s is of another key than that in %s", certificateFile, keyFile)
+		return nil, fmt.Errorf("the certificate in %s is of another key than that in %s",
+			certificateFile, keyFile)
 	}
 	return key, nil
 }
@@ -149,7 +150,9 @@ func (k *clientKey) isRSA() bool {
 func (k *clientKey) algorithms() []jose.SignatureAlgorithm {
 	switch key := k.private.(type) {
 	case *rsa.PrivateKey:
-		return []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.RS384, jose.RS512, jose.PS384, jose.PS512}
+		return []jose.SignatureAlgorithm{
+			jose.RS256, jose.PS256, jose.RS384, jose.RS512, jose.PS384, jose.PS512,
+		}
 	case ed25519.PrivateKey:
 		return []jose.SignatureAlgorithm{jose.EdDSA}
 	case *ecdsa.PrivateKey:

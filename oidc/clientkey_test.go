@@ -47,7 +47,8 @@ func clientCertificate(t *testing.T) (key, certificate string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pemFile(t, block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(private))), pemFile(t, block("CERTIFICATE", der))
+	return pemFile(t, block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(private))),
+		pemFile(t, block("CERTIFICATE", der))
 }
 
 func ecKeyFile(t *testing.T) string {
@@ -61,7 +62,8 @@ func ecKeyFile(t *testing.T) string {
 		t.Fatal(err)
 	}
 	// OpenSSL writes the curve first.
-	return pemFile(t, block("EC PARAMETERS", []byte{6, 8, 42, 134, 72, 206, 61, 3, 1, 7}), block("EC PRIVATE KEY", der))
+	return pemFile(t, block("EC PARAMETERS", []byte{6, 8, 42, 134, 72, 206, 61, 3, 1, 7}),
+		block("EC PRIVATE KEY", der))
 }
 
 // weakKeyFile makes a key that is too short, in PKCS #8.

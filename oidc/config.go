@@ -11,21 +11,24 @@ const (
 
 // Config is one configured identity provider.
 type Config struct {
-	Name        string `yaml:"name"`  // names the redirect URI and every canonical record; letters, digits, - and _
-	Title       string `yaml:"title"` // what people read on the button; default: a readable form of Name and Type
-	Type        string `yaml:"type"`  // okta | entra | oidc
+	Name string `yaml:"name"` // names the redirect URI and every canonical record; letters, digits, - and _
+	// what people read on the button; default: a readable form of Name and Type
+	Title       string `yaml:"title"`
+	Type        string `yaml:"type"` // okta | entra | oidc
 	Issuer      string `yaml:"issuer"`
 	ClientID    string `yaml:"client_id"`
 	RedirectURL string `yaml:"-"` // public_url + /sso/callback/<name>
 
 	// Client authentication: exactly one way; none of these means a public client (PKCE only). Two secrets
 	// serve during a rotation. Files are read when they are used.
-	ClientSecret       string   `yaml:"client_secret" secret:"true"`
-	ClientSecrets      []string `yaml:"client_secrets" secret:"true"`
-	PrivateKeyFile     string   `yaml:"private_key_file"`     // PEM: signs assertions (private_key_jwt)
-	KeyID              string   `yaml:"key_id"`               // kid of that key at the provider
-	CertificateFile    string   `yaml:"certificate_file"`     // PEM: names the key at Entra; the key in the same file or in PrivateKeyFile
-	FederatedTokenFile string   `yaml:"federated_token_file"` // Entra: another issuer's token stands in for a secret (workload identity)
+	ClientSecret   string   `yaml:"client_secret" secret:"true"`
+	ClientSecrets  []string `yaml:"client_secrets" secret:"true"`
+	PrivateKeyFile string   `yaml:"private_key_file"` // PEM: signs assertions (private_key_jwt)
+	KeyID          string   `yaml:"key_id"`           // kid of that key at the provider
+	// PEM: names the key at Entra; the key in the same file or in PrivateKeyFile
+	CertificateFile string `yaml:"certificate_file"`
+	// Entra: another issuer's token stands in for a secret (workload identity)
+	FederatedTokenFile string `yaml:"federated_token_file"`
 
 	Scopes         []string `yaml:"scopes"` // added to openid profile email offline_access
 	TrustedDomains []string `yaml:"trusted_domains"`
@@ -35,8 +38,9 @@ type Config struct {
 
 	// Of every authorization request. They are asked for; that the provider obeys is for rules to require
 	// (claims acr and amr).
-	ACRValues       []string          `yaml:"acr_values"`
-	Prompt          string            `yaml:"prompt"`           // login | consent | select_account; empty: as the provider sees fit
+	ACRValues []string `yaml:"acr_values"`
+	// login | consent | select_account; empty: as the provider sees fit
+	Prompt          string            `yaml:"prompt"`
 	MaxAge          time.Duration     `yaml:"max_age"`          // of the sign-in at the provider; 0: any
 	DomainHint      string            `yaml:"domain_hint"`      // Entra: whose sign-in page to show
 	ExtraParameters map[string]string `yaml:"extra_parameters"` // whatever else the provider knows
@@ -50,8 +54,9 @@ type Config struct {
 	// Entra ID.
 	Tenant         string   `yaml:"tenant"` // GUID, or organizations with AllowedTenants
 	AllowedTenants []string `yaml:"allowed_tenants"`
-	Cloud          string   `yaml:"cloud"`  // public (default) | usgov | china | a login host, with scheme only for loopback
-	Guests         string   `yaml:"guests"` // deny (default) | allow
+	// public (default) | usgov | china | a login host, with scheme only for loopback
+	Cloud  string `yaml:"cloud"`
+	Guests string `yaml:"guests"` // deny (default) | allow
 
 	Timeout time.Duration `yaml:"timeout"` // of each call to the provider; default 10s
 }
@@ -67,7 +72,10 @@ type API struct {
 	// or {tenantid} in it.
 	Issuers []string `yaml:"issuers"`
 
-	RequiredScope string   `yaml:"required_scope"` // of people's tokens, and of programs' where those have scopes: not Entra's
-	RequiredRole  string   `yaml:"required_role"`  // of programs' own tokens. Entra's must have a role in any case
-	Clients       []string `yaml:"clients"`        // the programs that may show tokens (azp, appid, cid, client_id); empty: any
+	// of people's tokens, and of programs' where those have scopes: not Entra's
+	RequiredScope string `yaml:"required_scope"`
+	// of programs' own tokens. Entra's must have a role in any case
+	RequiredRole string `yaml:"required_role"`
+	// the programs that may show tokens (azp, appid, cid, client_id); empty: any
+	Clients []string `yaml:"clients"`
 }

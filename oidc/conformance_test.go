@@ -16,9 +16,10 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// The relying-party modules of the OpenID Foundation's conformance plans (basic, config, form-post, refresh token, logouts,
-// third-party initiated login), by their names without the prefix oidcc-client-test-. What a module asks of endpoints, pages
-// and cookies is shown where those are; here is what this package answers for.
+// The relying-party modules of the OpenID Foundation's conformance plans (basic, config, form-post,
+// refresh token, logouts, third-party initiated login), by their names without the prefix
+// oidcc-client-test-. What a module asks of endpoints, pages and cookies is shown where those are; here is
+// what this package answers for.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for name, module := range map[string]func(*testing.T, *hostile){
@@ -37,32 +38,50 @@ func TestConformance(t *testing.T) {
 		"rp-frontchannel-opinitlogout": frontChannel,
 		"rp-backchannel-rpinitlogout": func(t *testing.T, h *hostile) {
 			is, err := h.p.VerifyLogoutToken(t.Context(), h.logoutToken(nil, nil))
-			if err != nil || is.SID != "sid-1" || is.JTI != "jti-1" || is.Subject != "oidc:"+h.idp.URL+"#ada" || !is.ExpiresAt.After(h.idp.clock.Now()) {
+			if err != nil || is.SID != "sid-1" || is.JTI != "jti-1" ||
+				is.Subject != "oidc:"+h.idp.URL+"#ada" || !is.ExpiresAt.After(h.idp.clock.Now()) {
 				t.Errorf("%+v, %v", is, err)
 			}
 		},
 		"signing-key-rotation-just-before-signing": signingKeyRotationJustBefore,
 
 		// must refuse
-		"invalid-iss":                  func(t *testing.T, h *hostile) { h.claims["iss"] = "https://evil.example"; h.refuses(t) },
-		"missing-sub":                  func(t *testing.T, h *hostile) { delete(h.claims, "sub"); h.refuses(t) },
-		"invalid-aud":                  func(t *testing.T, h *hostile) { h.claims["aud"] = "another"; h.refuses(t) },
-		"missing-aud":                  func(t *testing.T, h *hostile) { delete(h.claims, "aud"); h.refuses(t) },
-		"missing-iat":                  func(t *testing.T, h *hostile) { delete(h.claims, "iat"); h.refuses(t) },
-		"nonce-invalid":                func(t *testing.T, h *hostile) { h.claims["nonce"] = "another"; h.refuses(t) },
-		"kid-absent-multiple-jwks":     kidAbsentMultiple,
-		"idtoken-sig-none":             func(t *testing.T, h *hostile) { h.sign = unsigned; h.refuses(t) },
-		"invalid-sig-rs256":            func(t *testing.T, h *hostile) { h.sign = newSigner(1, h.idp.signer.kid).forge; h.refuses(t) },
-		"invalid-sig-es256":            invalidES256,
-		"invalid-sig-hs256":            invalidHS256,
-		"userinfo-invalid-sub":         userinfoInvalidSub,
-		"discovery-issuer-mismatch":    discoveryIssuerMismatch,
-		"refresh-token-invalid-issuer": func(t *testing.T, h *hostile) { h.refusesRefresh(t, map[string]any{"iss": "https://evil.example"}) },
-		"refresh-token-invalid-sub":    func(t *testing.T, h *hostile) { h.refusesRefresh(t, map[string]any{"sub": "mallory"}) },
-		"rp-init-logout-other-state":   rpInitLogoutOtherState,
+		"invalid-iss": func(t *testing.T, h *hostile) {
+			h.claims["iss"] = "https://evil.example"
+			h.refuses(t)
+		},
+		"missing-sub": func(t *testing.T, h *hostile) { delete(h.claims, "sub"); h.refuses(t) },
+		"invalid-aud": func(t *testing.T, h *hostile) { h.claims["aud"] = "another"; h.refuses(t) },
+		"missing-aud": func(t *testing.T, h *hostile) { delete(h.claims, "aud"); h.refuses(t) },
+		"missing-iat": func(t *testing.T, h *hostile) { delete(h.claims, "iat"); h.refuses(t) },
+		"nonce-invalid": func(t *testing.T, h *hostile) {
+			h.claims["nonce"] = "another"
+			h.refuses(t)
+		},
+		"kid-absent-multiple-jwks": kidAbsentMultiple,
+		"idtoken-sig-none":         func(t *testing.T, h *hostile) { h.sign = unsigned; h.refuses(t) },
+		"invalid-sig-rs256": func(t *testing.T, h *hostile) {
+			h.sign = newSigner(1, h.idp.signer.kid).forge
+			h.refuses(t)
+		},
+		"invalid-sig-es256":         invalidES256,
+		"invalid-sig-hs256":         invalidHS256,
+		"userinfo-invalid-sub":      userinfoInvalidSub,
+		"discovery-issuer-mismatch": discoveryIssuerMismatch,
+		"refresh-token-invalid-issuer": func(t *testing.T, h *hostile) {
+			h.refusesRefresh(t, map[string]any{"iss": "https://evil.example"})
+		},
+		"refresh-token-invalid-sub": func(t *testing.T, h *hostile) {
+			h.refusesRefresh(t, map[string]any{"sub": "mallory"})
+		},
+		"rp-init-logout-other-state": rpInitLogoutOtherState,
 
-		"rp-backchannel-rpinitlogout-alg-none": func(t *testing.T, h *hostile) { h.refusesLogout(t, unsigned(t, h.logoutClaims(nil))) },
-		"rp-backchannel-rpinitlogout-no-event": func(t *testing.T, h *hostile) { h.refusesLogout(t, h.logoutToken(map[string]any{"events": nil}, nil)) },
+		"rp-backchannel-rpinitlogout-alg-none": func(t *testing.T, h *hostile) {
+			h.refusesLogout(t, unsigned(t, h.logoutClaims(nil)))
+		},
+		"rp-backchannel-rpinitlogout-no-event": func(t *testing.T, h *hostile) {
+			h.refusesLogout(t, h.logoutToken(map[string]any{"events": nil}, nil))
+		},
 		"rp-backchannel-rpinitlogout-with-nonce": func(t *testing.T, h *hostile) {
 			h.refusesLogout(t, h.logoutToken(map[string]any{"nonce": "n"}, nil))
 		},
@@ -73,7 +92,9 @@ func TestConformance(t *testing.T) {
 			h.refusesLogout(t, h.logoutToken(map[string]any{"aud": "another"}, nil))
 		},
 		"rp-backchannel-rpinitlogout-wrong-event": func(t *testing.T, h *hostile) {
-			h.refusesLogout(t, h.logoutToken(map[string]any{"events": map[string]any{"http://schemas.openid.net/event/other": map[string]any{}}}, nil))
+			h.refusesLogout(t, h.logoutToken(map[string]any{
+				"events": map[string]any{"http://schemas.openid.net/event/other": map[string]any{}},
+			}, nil))
 		},
 		"rp-backchannel-rpinitlogout-wrong-iss": func(t *testing.T, h *hostile) {
 			h.refusesLogout(t, h.logoutToken(map[string]any{"iss": "https://evil.example"}, nil))
@@ -82,13 +103,15 @@ func TestConformance(t *testing.T) {
 		for _, mode := range []string{ResponseModeQuery, ResponseModeFormPost} {
 			t.Run(name+"/"+mode, func(t *testing.T) {
 				t.Parallel()
-				module(t, newHostile(t, Config{ClientSecret: "secret-canary-of-32-characters-00", ResponseMode: mode}))
+				module(t, newHostile(t,
+					Config{ClientSecret: "secret-canary-of-32-characters-00", ResponseMode: mode}))
 			})
 		}
 	}
 }
 
-// hostile is a provider that a module makes misbehave, and a relying party that is pointed at it by settings alone.
+// hostile is a provider that a module makes misbehave, and a relying party that is
+// pointed at it by settings alone.
 type hostile struct {
 	idp    *idp
 	p      *Provider
@@ -101,7 +124,8 @@ func newHostile(t *testing.T, cfg Config) *hostile {
 	f := newIDP(t)
 	h := &hostile{idp: f, p: f.plain(t, cfg)}
 	h.claims = map[string]any{
-		"iss": f.URL, "sub": "ada", "aud": clientID, "iat": f.clock.Now().Unix(), "exp": f.clock.Now().Add(time.Hour).Unix(),
+		"iss": f.URL, "sub": "ada", "aud": clientID, "iat": f.clock.Now().Unix(),
+		"exp":  f.clock.Now().Add(time.Hour).Unix(),
 		"name": "Ada Byron", "email": "ada@acme.example", "email_verified": true, "sid": "sid-1",
 	}
 	h.sign = func(t *testing.T, c map[string]any) string { return f.signer.forge(t, c) }
@@ -147,7 +171,8 @@ func (h *hostile) refusesRefresh(t *testing.T, change map[string]any) {
 func (h *hostile) logoutClaims(change map[string]any) map[string]any {
 	now := h.idp.clock.Now()
 	return but(map[string]any{
-		"iss": h.idp.URL, "sub": "ada", "sid": "sid-1", "aud": clientID, "iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(), "jti": "jti-1",
+		"iss": h.idp.URL, "sub": "ada", "sid": "sid-1", "aud": clientID, "iat": now.Unix(),
+		"exp": now.Add(2 * time.Minute).Unix(), "jti": "jti-1",
 		"events": map[string]any{logoutEvent: map[string]any{}},
 	}, change)
 }
@@ -169,7 +194,8 @@ func unsigned(t *testing.T, c map[string]any) string {
 
 func macced(t *testing.T, c map[string]any, secret []byte) string {
 	t.Helper()
-	made, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: secret}, (&jose.SignerOptions{}).WithHeader("kid", "kid-0"))
+	made, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: secret},
+		(&jose.SignerOptions{}).WithHeader("kid", "kid-0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +233,8 @@ func kidAbsentMultiple(t *testing.T, h *hostile) {
 func clientSecretBasic(t *testing.T, h *hostile) {
 	h.accepts(t)
 	user, secret, ok := h.idp.asked.BasicAuth()
-	if !ok || user != clientID || secret != h.p.cfg.ClientSecret || h.idp.asked.PostForm.Has("client_secret") {
+	if !ok || user != clientID || secret != h.p.cfg.ClientSecret ||
+		h.idp.asked.PostForm.Has("client_secret") {
 		t.Errorf("shown %q, %v", user, h.idp.asked.PostForm)
 	}
 }
@@ -216,7 +243,9 @@ func scopeUserinfoClaims(t *testing.T, h *hostile) {
 	for _, name := range []string{"name", "email", "email_verified"} {
 		delete(h.claims, name)
 	}
-	h.idp.userinfo = map[string]any{"sub": "ada", "name": "Ada Byron", "email": "ada@acme.example", "email_verified": true}
+	h.idp.userinfo = map[string]any{
+		"sub": "ada", "name": "Ada Byron", "email": "ada@acme.example", "email_verified": true,
+	}
 	if id := h.accepts(t).Identity; id.Name != "Ada Byron" || id.Email != "ada@acme.example" {
 		t.Errorf("%+v", id)
 	}
@@ -227,7 +256,8 @@ func userinfoBearerHeader(t *testing.T, h *hostile) {
 	asked := 0
 	h.idp.answer("userinfo", func(w http.ResponseWriter, r *http.Request) {
 		asked++
-		if r.Header.Get("Authorization") != "Bearer at-canary-5d1f" || r.URL.RawQuery != "" || r.Method != http.MethodGet {
+		if r.Header.Get("Authorization") != "Bearer at-canary-5d1f" || r.URL.RawQuery != "" ||
+			r.Method != http.MethodGet {
 			t.Errorf("%s %s with %q", r.Method, r.URL, r.Header.Get("Authorization"))
 		}
 		status(200, `{"sub":"ada","name":"Ada Byron"}`)(w, r)
@@ -253,7 +283,8 @@ func signingKeyRotationJustBefore(t *testing.T, h *hostile) {
 	h.idp.answer("token", func(w http.ResponseWriter, r *http.Request) {
 		next := newSigner(1, "kid-1")
 		h.idp.publish(next)
-		status(200, `{"access_token":"at","token_type":"Bearer","id_token":"`+next.sign(but(h.claims, map[string]any{"nonce": a.Nonce}), nil)+`"}`)(w, r)
+		status(200, `{"access_token":"at","token_type":"Bearer","id_token":"`+
+			next.sign(but(h.claims, map[string]any{"nonce": a.Nonce}), nil)+`"}`)(w, r)
 	})
 	if _, err := h.p.Finish(t.Context(), a, url.Values{"state": {a.State}, "code": {"code-1"}}); err != nil {
 		t.Errorf("refused: %v", err)
@@ -268,10 +299,12 @@ func refreshToken(t *testing.T, h *hostile) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if form := h.idp.asked.PostForm; form.Get("grant_type") != "refresh_token" || form.Get("refresh_token") != was.RefreshToken || form.Has("redirect_uri") || form.Has("code") {
+	if form := h.idp.asked.PostForm; form.Get("grant_type") != "refresh_token" ||
+		form.Get("refresh_token") != was.RefreshToken || form.Has("redirect_uri") || form.Has("code") {
 		t.Errorf("asked %v", form)
 	}
-	if is.RefreshToken != "rt-next" || is.Identity.Subject != was.Identity.Subject || is.Identity.Name != "Ada Lovelace" {
+	if is.RefreshToken != "rt-next" || is.Identity.Subject != was.Identity.Subject ||
+		is.Identity.Name != "Ada Lovelace" {
 		t.Errorf("%+v", is)
 	}
 }
@@ -279,7 +312,8 @@ func refreshToken(t *testing.T, h *hostile) {
 func endSession(t *testing.T, h *hostile) *url.URL {
 	t.Helper()
 	s := h.accepts(t)
-	out, ok := h.p.EndSession(t.Context(), s.IDToken, s.LogoutHint, "https://vexa.acme.example/sso/signed-out")
+	out, ok := h.p.EndSession(t.Context(), s.IDToken, s.LogoutHint,
+		"https://vexa.acme.example/sso/signed-out")
 	if !ok {
 		t.Fatal("there is nowhere to sign out")
 	}
@@ -287,7 +321,8 @@ func endSession(t *testing.T, h *hostile) *url.URL {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if q := u.Query(); q.Get("id_token_hint") != s.IDToken || q.Get("post_logout_redirect_uri") != "https://vexa.acme.example/sso/signed-out" {
+	if q := u.Query(); q.Get("id_token_hint") != s.IDToken ||
+		q.Get("post_logout_redirect_uri") != "https://vexa.acme.example/sso/signed-out" {
 		t.Errorf("asked %v", q)
 	}
 	return u
@@ -325,7 +360,8 @@ func thirdPartyInitLogin(t *testing.T, h *hostile) {
 		t.Error("the issuer is mistaken")
 	}
 	a, params := begin(t, h.p, BeginOptions{LoginHint: "ada@acme.example"})
-	if params.Get("login_hint") != "ada@acme.example" || params.Get("state") != a.State || params.Get("nonce") != a.Nonce {
+	if params.Get("login_hint") != "ada@acme.example" || params.Get("state") != a.State ||
+		params.Get("nonce") != a.Nonce {
 		t.Errorf("asked %v", params)
 	}
 }
@@ -345,7 +381,8 @@ func invalidES256(t *testing.T, h *hostile) {
 	})
 	by := func(key *ecdsa.PrivateKey) func(*testing.T, map[string]any) string {
 		return func(t *testing.T, c map[string]any) string {
-			made, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, (&jose.SignerOptions{}).WithHeader("kid", "kid-0"))
+			made, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key},
+				(&jose.SignerOptions{}).WithHeader("kid", "kid-0"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -363,14 +400,18 @@ func (s signer) ec(key *ecdsa.PrivateKey) map[string]any {
 	return published(jose.JSONWebKey{Key: key.Public(), KeyID: s.kid, Use: "sig"})
 }
 
-// invalidHS256 signs with the client's secret and with the text of the public key, even where the provider says that it does.
+// invalidHS256 signs with the client's secret and with the text of the public key, even where the
+// provider says that it does.
 func invalidHS256(t *testing.T, h *hostile) {
 	h.idp.document["id_token_signing_alg_values_supported"] = []string{"RS256", "HS256"}
 	der, err := x509.MarshalPKIXPublicKey(h.idp.signer.private.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range [][]byte{[]byte(h.p.cfg.ClientSecret), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), []byte(strings.Repeat("x", 32))} {
+	for _, secret := range [][]byte{
+		[]byte(h.p.cfg.ClientSecret), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}),
+		[]byte(strings.Repeat("x", 32)),
+	} {
 		h.sign = func(t *testing.T, c map[string]any) string { return macced(t, c, secret) }
 		h.refuses(t)
 	}

@@ -22,7 +22,8 @@ func (c claims) scopes() ([]string, *Error) {
 	}
 	values, ok := list(claim)
 	if !ok {
-		return nil, refusedToken("The scopes of this access token cannot be read.", "The provider has to put a text or a list of texts into scp or scope.",
+		return nil, refusedToken("The scopes of this access token cannot be read.",
+			"The provider has to put a text or a list of texts into scp or scope.",
 			errors.New("the access token's scp or scope is not a list of texts"))
 	}
 	if _, text := claim.(string); text {
@@ -34,7 +35,8 @@ func (c claims) scopes() ([]string, *Error) {
 // unclearSubject is the refusal of a token that names neither a person nor a program, or both.
 func unclearSubject(why string) *Error {
 	return refusedToken("This access token does not say clearly whether it is a person's or a program's.",
-		"Many of these may be an attack; one kind from the provider itself is its mistake: see the cause.", errors.New(why))
+		"Many of these may be an attack; one kind from the provider itself is its mistake: see the cause.",
+		errors.New(why))
 }
 
 // groupsNotInToken is why an access token without groups says nothing about them.

@@ -37,15 +37,24 @@ var clouds = []struct {
 	hosts []string // any of them means this cloud
 }{
 	{
-		cloud{"public", "https://login.microsoftonline.com", "https://sts.windows.net/{tenantid}/", "microsoftonline.com", "graph.microsoft.com"},
+		cloud{
+			"public", "https://login.microsoftonline.com", "https://sts.windows.net/{tenantid}/",
+			"microsoftonline.com", "graph.microsoft.com",
+		},
 		[]string{"", "public", "login.microsoftonline.com", "login.windows.net", "login.microsoft.com"},
 	},
 	{
-		cloud{"usgov", "https://login.microsoftonline.us", "https://sts.windows.net/{tenantid}/", "microsoftonline.us", "graph.microsoft.us"},
+		cloud{
+			"usgov", "https://login.microsoftonline.us", "https://sts.windows.net/{tenantid}/",
+			"microsoftonline.us", "graph.microsoft.us",
+		},
 		[]string{"usgov", "login.microsoftonline.us"},
 	},
 	{
-		cloud{"china", "https://login.partner.microsoftonline.cn", "https://sts.chinacloudapi.cn/{tenantid}/", "partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn"},
+		cloud{
+			"china", "https://login.partner.microsoftonline.cn", "https://sts.chinacloudapi.cn/{tenantid}/",
+			"partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn",
+		},
 		[]string{"china", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn"},
 	},
 }
@@ -136,7 +145,9 @@ func (e *entra) accepts(documentIssuer string) bool { return documentIssuer == e
 
 // handlesIssuer knows the issuers of every allowed tenant.
 func (e *entra) handlesIssuer(_ *document, iss string) bool {
-	return slices.ContainsFunc(e.tenants, func(tenant string) bool { return iss == issuerOf(e.template, tenant) })
+	return slices.ContainsFunc(e.tenants, func(tenant string) bool {
+		return iss == issuerOf(e.template, tenant)
+	})
 }
 
 // keyFits holds a key to the tenants and the cloud it was published for. Entra publishes the keys of personal
@@ -150,7 +161,8 @@ func (e *entra) keyFits(doc *document, key publicKey, c claims) error {
 		}
 	}
 	if key.issuer != "" && issuerOf(key.issuer, tid) != iss {
-		return fmt.Errorf("the key is for the issuer %s, and signed a token of %s", quoted(key.issuer), quoted(iss))
+		return fmt.Errorf("the key is for the issuer %s, and signed a token of %s",
+			quoted(key.issuer), quoted(iss))
 	}
 	here := doc.CloudInstanceName
 	if here == "" {
@@ -166,10 +178,12 @@ func (e *entra) keyFits(doc *document, key publicKey, c claims) error {
 func (e *entra) check(doc *document, c claims) *Error {
 	tid := c.text("tid")
 	if !guid.MatchString(tid) {
-		return invalid("Many of these may be an attack: Entra always names the tenant.", fmt.Errorf("the ID token's tid is not a GUID: %s", quoted(tid)))
+		return invalid("Many of these may be an attack: Entra always names the tenant.",
+			fmt.Errorf("the ID token's tid is not a GUID: %s", quoted(tid)))
 	}
 	if c.text("iss") != issuerOf(doc.IssuerURL, tid) {
-		return invalid("Many of these may be an attack: issuer and tenant always agree.", fmt.Errorf("the ID token's iss is %s, and its tid %s", quoted(c.text("iss")), tid))
+		return invalid("Many of these may be an attack: issuer and tenant always agree.",
+			fmt.Errorf("the ID token's iss is %s, and its tid %s", quoted(c.text("iss")), tid))
 	}
 	return e.admit(c)
 }
@@ -183,7 +197,8 @@ func (e *entra) admit(c claims) *Error {
 	if !e.guests && isGuest(c) {
 		return &Error{
 			Code: CodeGuestRefused, Message: "Guest accounts may not sign in here.",
-			Remedy: "If they should, set guests: allow.", Err: fmt.Errorf("%s is a guest of the tenant", quoted(c.text("oid"))),
+			Remedy: "If they should, set guests: allow.",
+			Err:    fmt.Errorf("%s is a guest of the tenant", quoted(c.text("oid"))),
 		}
 	}
 	return nil
@@ -192,7 +207,8 @@ func (e *entra) admit(c claims) *Error {
 func refusedTenant(tenant string) *Error {
 	return &Error{
 		Code: CodeTenantRefused, Message: "Accounts of your organisation may not sign in here.",
-		Remedy: "If they should, add the tenant to allowed_tenants.", Err: fmt.Errorf("the tenant %s is not allowed", tenant),
+		Remedy: "If they should, add the tenant to allowed_tenants.",
+		Err:    fmt.Errorf("the tenant %s is not allowed", tenant),
 	}
 }
 
@@ -205,7 +221,8 @@ func isGuest(c claims) bool {
 		return true
 	}
 	idp := c.text("idp")
-	return idp != "" && idp != c.text("iss") && !strings.Contains(strings.ToLower(idp), "/"+strings.ToLower(c.text("tid")))
+	return idp != "" && idp != c.text("iss") &&
+		!strings.Contains(strings.ToLower(idp), "/"+strings.ToLower(c.text("tid")))
 }
 
 // subject is the person's object in the tenant, the same for every application. The sub differs between
@@ -213,7 +230,8 @@ func isGuest(c claims) bool {
 func (e *entra) subject(c claims) (string, *Error) {
 	oid := c.text("oid")
 	if !guid.MatchString(oid) {
-		return "", misconfigured("Allow the scope profile to the application: without it Entra leaves out oid.", fmt.Errorf("the ID token's oid is not a GUID: %s", quoted(oid)))
+		return "", misconfigured("Allow the scope profile to the application: without it Entra "+
+			"leaves out oid.", fmt.Errorf("the ID token's oid is not a GUID: %s", quoted(oid)))
 	}
 	return "entra:" + e.cloud.name + "/" + strings.ToLower(c.text("tid")) + "/" + strings.ToLower(oid), nil
 }

@@ -34,12 +34,14 @@ func (e *entra) isGraph(audience string) bool {
 	for _, known := range clouds {
 		hosts = append(hosts, known.graph)
 	}
-	return audience == graphApplication || slices.Contains(hosts, strings.TrimSuffix(strings.TrimPrefix(audience, "https://"), "/"))
+	return audience == graphApplication ||
+		slices.Contains(hosts, strings.TrimSuffix(strings.TrimPrefix(audience, "https://"), "/"))
 }
 
 // issues knows the issuers of every allowed tenant, in both versions.
 func (e *entra) issues(doc *document, iss string) bool {
-	return e.handlesIssuer(doc, iss) || slices.ContainsFunc(e.tenants, func(tenant string) bool { return e.isV1(iss, tenant) })
+	return e.handlesIssuer(doc, iss) ||
+		slices.ContainsFunc(e.tenants, func(tenant string) bool { return e.isV1(iss, tenant) })
 }
 
 // apiDialects: version 1 tokens are signed with the keys of version 2.
@@ -47,7 +49,9 @@ func (e *entra) apiDialects([]string) []dialect { return nil }
 
 // isV1 says whether an issuer is that of a tenant's version 1 tokens.
 func (e *entra) isV1(iss, tenant string) bool {
-	return slices.ContainsFunc(e.templatesV1, func(template string) bool { return iss == issuerOf(template, tenant) })
+	return slices.ContainsFunc(e.templatesV1, func(template string) bool {
+		return iss == issuerOf(template, tenant)
+	})
 }
 
 // foreign says so when the issuer is another tenant of the same cloud.
@@ -110,7 +114,9 @@ func (e *entra) access(c claims) (access, *Error) {
 	case len(scopes) == 0 && (idtyp == "" || idtyp == "app") && itself:
 		return e.programs(shown)
 	}
-	return access{}, unclearSubject(fmt.Sprintf("the access token has %d scopes, idtyp %s, and sub is oid: %v", len(scopes), quoted(idtyp), itself))
+	return access{}, unclearSubject(fmt.Sprintf(
+		"the access token has %d scopes, idtyp %s, and sub is oid: %v", len(scopes), quoted(idtyp), itself,
+	))
 }
 
 // programs reads a program's own token (app-only). Any program of the tenant can get one for any API; only an
@@ -118,11 +124,15 @@ func (e *entra) access(c claims) (access, *Error) {
 func (e *entra) programs(shown access) (access, *Error) {
 	c := shown.claims
 	if roles, ok := list(c["roles"]); !ok || len(roles) == 0 {
-		return access{}, refusedToken("The program of this access token has no role here. An administrator can give it one.",
-			"Give the program an application role of the API, with an administrator's consent.", fmt.Errorf("the client %s has no roles", quoted(shown.client)))
+		return access{}, refusedToken(
+			"The program of this access token has no role here. An administrator can give it one.",
+			"Give the program an application role of the API, with an administrator's consent.",
+			fmt.Errorf("the client %s has no roles", quoted(shown.client)),
+		)
 	}
 	shown.who.kind = Service
-	shown.who.subject = "entra:" + e.cloud.name + "/" + strings.ToLower(c.text("tid")) + "/client/" + strings.ToLower(c.text("oid"))
+	shown.who.subject = "entra:" + e.cloud.name + "/" + strings.ToLower(c.text("tid")) + "/client/" +
+		strings.ToLower(c.text("oid"))
 	return shown, nil
 }
 
@@ -132,7 +142,8 @@ func (e *entra) clientOf(c claims) (string, *Error) {
 	const remedy = "Many of these may be an attack: Entra's issuer, tenant and version always agree."
 	iss, tid := c.text("iss"), c.text("tid")
 	if !guid.MatchString(tid) {
-		return "", refusedToken("This access token does not say which tenant it is of.", remedy, fmt.Errorf("the access token's tid is not a GUID: %s", quoted(tid)))
+		return "", refusedToken("This access token does not say which tenant it is of.", remedy,
+			fmt.Errorf("the access token's tid is not a GUID: %s", quoted(tid)))
 	}
 	var client string
 	switch version := c.text("ver"); {
@@ -141,11 +152,13 @@ func (e *entra) clientOf(c claims) (string, *Error) {
 	case version == "1.0" && e.isV1(iss, tid):
 		client = c.text("appid")
 	default:
-		return "", refusedToken("The issuer of this access token does not agree with its tenant or version.", remedy,
-			fmt.Errorf("the access token's iss is %s, its tid %s, its ver %s", quoted(iss), tid, quoted(version)))
+		return "", refusedToken("The issuer of this access token does not agree with its tenant or version.",
+			remedy, fmt.Errorf("the access token's iss is %s, its tid %s, its ver %s",
+				quoted(iss), tid, quoted(version)))
 	}
 	if !guid.MatchString(client) {
-		return "", refusedToken("This access token does not say which program it was issued to.", remedy, errors.New("the access token's azp or appid is not a GUID"))
+		return "", refusedToken("This access token does not say which program it was issued to.", remedy,
+			errors.New("the access token's azp or appid is not a GUID"))
 	}
 	return client, nil
 }

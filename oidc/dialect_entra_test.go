@@ -24,11 +24,21 @@ func TestEntraTokens(t *testing.T) {
 			up := strings.ToUpper(tenantA)
 			return map[string]any{"tid": up, "iss": issuer(f, up)}
 		}},
-		"another tenant":           {claims: func(f *idp) map[string]any { return map[string]any{"tid": tenantB, "iss": issuer(f, tenantB)} }, code: CodeSignInInvalid},
-		"a tenant not on the list": {cfg: many, claims: func(f *idp) map[string]any { return map[string]any{"tid": tenantB, "iss": issuer(f, tenantB)} }, code: CodeTenantRefused},
-		"tid not that of iss":      {cfg: many, claims: func(*idp) map[string]any { return map[string]any{"tid": tenantB} }, code: CodeSignInInvalid},
-		"iss not that of tid":      {cfg: many, claims: func(f *idp) map[string]any { return map[string]any{"iss": issuer(f, tenantB)} }, code: CodeSignInInvalid},
-		"iss of another host":      {cfg: many, claims: func(*idp) map[string]any { return map[string]any{"iss": "https://evil.example/" + tenantA + "/v2.0"} }, code: CodeSignInInvalid},
+		"another tenant": {claims: func(f *idp) map[string]any {
+			return map[string]any{"tid": tenantB, "iss": issuer(f, tenantB)}
+		}, code: CodeSignInInvalid},
+		"a tenant not on the list": {cfg: many, claims: func(f *idp) map[string]any {
+			return map[string]any{"tid": tenantB, "iss": issuer(f, tenantB)}
+		}, code: CodeTenantRefused},
+		"tid not that of iss": {cfg: many, claims: func(*idp) map[string]any {
+			return map[string]any{"tid": tenantB}
+		}, code: CodeSignInInvalid},
+		"iss not that of tid": {cfg: many, claims: func(f *idp) map[string]any {
+			return map[string]any{"iss": issuer(f, tenantB)}
+		}, code: CodeSignInInvalid},
+		"iss of another host": {cfg: many, claims: func(*idp) map[string]any {
+			return map[string]any{"iss": "https://evil.example/" + tenantA + "/v2.0"}
+		}, code: CodeSignInInvalid},
 		"iss of version 1": {claims: func(*idp) map[string]any {
 			return map[string]any{"iss": "https://sts.windows.net/" + tenantA + "/", "ver": "1.0"}
 		}, code: CodeSignInInvalid},
@@ -38,23 +48,39 @@ func TestEntraTokens(t *testing.T) {
 		"iss is the template": {cfg: many, claims: func(f *idp) map[string]any {
 			return map[string]any{"iss": issuer(f, "{tenantid}"), "tid": "{tenantid}"}
 		}, code: CodeSignInInvalid},
-		"no tid":        {cfg: many, claims: func(*idp) map[string]any { return map[string]any{"tid": nil} }, code: CodeSignInInvalid},
-		"empty tid":     {cfg: many, claims: func(f *idp) map[string]any { return map[string]any{"tid": "", "iss": f.URL + "//v2.0"} }, code: CodeSignInInvalid},
-		"tid is a path": {cfg: many, claims: func(f *idp) map[string]any { return map[string]any{"tid": "../evil", "iss": f.URL + "/../evil/v2.0"} }, code: CodeSignInInvalid},
+		"no tid": {cfg: many, claims: func(*idp) map[string]any {
+			return map[string]any{"tid": nil}
+		}, code: CodeSignInInvalid},
+		"empty tid": {cfg: many, claims: func(f *idp) map[string]any {
+			return map[string]any{"tid": "", "iss": f.URL + "//v2.0"}
+		}, code: CodeSignInInvalid},
+		"tid is a path": {cfg: many, claims: func(f *idp) map[string]any {
+			return map[string]any{"tid": "../evil", "iss": f.URL + "/../evil/v2.0"}
+		}, code: CodeSignInInvalid},
 		"tid with a path behind": {cfg: many, claims: func(f *idp) map[string]any {
 			return map[string]any{"tid": tenantA + "/..", "iss": issuer(f, tenantA+"/..")}
 		}, code: CodeSignInInvalid},
 		"tid with a line break": {cfg: many, claims: func(f *idp) map[string]any {
 			return map[string]any{"tid": tenantA + "\n", "iss": issuer(f, tenantA+"\n")}
 		}, code: CodeSignInInvalid},
-		"tid no string": {cfg: many, claims: func(*idp) map[string]any { return map[string]any{"tid": []string{tenantA}} }, code: CodeSignInInvalid},
+		"tid no string": {cfg: many, claims: func(*idp) map[string]any {
+			return map[string]any{"tid": []string{tenantA}}
+		}, code: CodeSignInInvalid},
 		"personal account": {cfg: many, claims: func(f *idp) map[string]any {
 			return map[string]any{"tid": consumerTenant, "iss": issuer(f, consumerTenant)}
 		}, code: CodeTenantRefused},
-		"no oid":                  {claims: func(*idp) map[string]any { return map[string]any{"oid": nil} }, code: CodeProviderMisset},
-		"oid no GUID":             {claims: func(*idp) map[string]any { return map[string]any{"oid": "../x"} }, code: CodeProviderMisset},
-		"guest by acct":           {claims: func(*idp) map[string]any { return map[string]any{"acct": 1} }, code: CodeGuestRefused},
-		"guest by acct, a string": {claims: func(*idp) map[string]any { return map[string]any{"acct": "1"} }, code: CodeGuestRefused},
+		"no oid": {claims: func(*idp) map[string]any {
+			return map[string]any{"oid": nil}
+		}, code: CodeProviderMisset},
+		"oid no GUID": {claims: func(*idp) map[string]any {
+			return map[string]any{"oid": "../x"}
+		}, code: CodeProviderMisset},
+		"guest by acct": {claims: func(*idp) map[string]any {
+			return map[string]any{"acct": 1}
+		}, code: CodeGuestRefused},
+		"guest by acct, a string": {claims: func(*idp) map[string]any {
+			return map[string]any{"acct": "1"}
+		}, code: CodeGuestRefused},
 		"guest by upn": {claims: func(*idp) map[string]any {
 			return map[string]any{"upn": "eve_partner.example#EXT#@nwsim.onmicrosoft.com"}
 		}, code: CodeGuestRefused},
@@ -64,11 +90,21 @@ func TestEntraTokens(t *testing.T) {
 		"guest by idp": {claims: func(*idp) map[string]any {
 			return map[string]any{"acct": nil, "idp": "https://sts.windows.net/" + tenantB + "/"}
 		}, code: CodeGuestRefused},
-		"guest by idp live.com":        {claims: func(*idp) map[string]any { return map[string]any{"acct": nil, "idp": "live.com"} }, code: CodeGuestRefused},
-		"guest by idp mail":            {claims: func(*idp) map[string]any { return map[string]any{"acct": nil, "idp": "mail"} }, code: CodeGuestRefused},
-		"idp is our tenant, version 1": {claims: func(*idp) map[string]any { return map[string]any{"idp": "https://sts.windows.net/" + tenantA + "/"} }},
-		"idp is the issuer":            {claims: func(f *idp) map[string]any { return map[string]any{"idp": issuer(f, tenantA)} }},
-		"guest, allowed":               {cfg: Config{Guests: "allow"}, claims: func(*idp) map[string]any { return map[string]any{"acct": 1, "upn": "eve#EXT#@x"} }},
+		"guest by idp live.com": {claims: func(*idp) map[string]any {
+			return map[string]any{"acct": nil, "idp": "live.com"}
+		}, code: CodeGuestRefused},
+		"guest by idp mail": {claims: func(*idp) map[string]any {
+			return map[string]any{"acct": nil, "idp": "mail"}
+		}, code: CodeGuestRefused},
+		"idp is our tenant, version 1": {claims: func(*idp) map[string]any {
+			return map[string]any{"idp": "https://sts.windows.net/" + tenantA + "/"}
+		}},
+		"idp is the issuer": {claims: func(f *idp) map[string]any {
+			return map[string]any{"idp": issuer(f, tenantA)}
+		}},
+		"guest, allowed": {cfg: Config{Guests: "allow"}, claims: func(*idp) map[string]any {
+			return map[string]any{"acct": 1, "upn": "eve#EXT#@x"}
+		}},
 	}
 	for name, test := range tests {
 		// A key that names no issuer, as those of version 1 do, does not make the other checks superfluous.
@@ -93,7 +129,8 @@ func TestEntraTokens(t *testing.T) {
 				if err != nil {
 					t.Fatalf("refused: %v", err)
 				}
-				if want := "entra:" + f.URL[len("http://"):] + "/" + tenantA + "/" + adaOID; s.Identity.Subject != want {
+				if want := "entra:" + f.URL[len("http://"):] + "/" + tenantA + "/" +
+					adaOID; s.Identity.Subject != want {
 					t.Errorf("subject %q, want %q", s.Identity.Subject, want)
 				}
 			})
@@ -109,16 +146,31 @@ func TestEntraKeyScopes(t *testing.T) {
 		change func(f *idp, key signer) signer
 		code   string
 	}{
-		"of the template":          {change: func(_ *idp, k signer) signer { return k }},
-		"of the tenant":            {change: func(f *idp, k signer) signer { return k.with("issuer", f.URL+"/"+tenantA+"/v2.0") }},
-		"of no issuer (version 1)": {change: func(_ *idp, k signer) signer { return k.with("issuer", "").with("cloud_instance_name", "") }},
-		"of personal accounts":     {change: func(f *idp, k signer) signer { return k.with("issuer", f.URL+"/"+consumerTenant+"/v2.0") }, code: CodeSignInInvalid},
-		"of another tenant":        {change: func(f *idp, k signer) signer { return k.with("issuer", f.URL+"/"+tenantB+"/v2.0") }, code: CodeSignInInvalid},
+		"of the template": {change: func(_ *idp, k signer) signer { return k }},
+		"of the tenant": {change: func(f *idp, k signer) signer {
+			return k.with("issuer", f.URL+"/"+tenantA+"/v2.0")
+		}},
+		"of no issuer (version 1)": {change: func(_ *idp, k signer) signer {
+			return k.with("issuer", "").with("cloud_instance_name", "")
+		}},
+		"of personal accounts": {change: func(f *idp, k signer) signer {
+			return k.with("issuer", f.URL+"/"+consumerTenant+"/v2.0")
+		}, code: CodeSignInInvalid},
+		"of another tenant": {change: func(f *idp, k signer) signer {
+			return k.with("issuer", f.URL+"/"+tenantB+"/v2.0")
+		}, code: CodeSignInInvalid},
 		"of another host": {change: func(_ *idp, k signer) signer {
 			return k.with("issuer", "https://login.microsoftonline.us/{tenantid}/v2.0")
 		}, code: CodeSignInInvalid},
-		"of another cloud":           {change: func(_ *idp, k signer) signer { return k.with("cloud_instance_name", "microsoftonline.us") }, code: CodeSignInInvalid},
-		"of personal accounts, many": {cfg: Config{Tenant: "organizations", AllowedTenants: []string{tenantA}}, change: func(f *idp, k signer) signer { return k.with("issuer", f.URL+"/"+consumerTenant+"/v2.0") }, code: CodeSignInInvalid},
+		"of another cloud": {change: func(_ *idp, k signer) signer {
+			return k.with("cloud_instance_name", "microsoftonline.us")
+		}, code: CodeSignInInvalid},
+		"of personal accounts, many": {
+			cfg: Config{Tenant: "organizations", AllowedTenants: []string{tenantA}},
+			change: func(f *idp, k signer) signer {
+				return k.with("issuer", f.URL+"/"+consumerTenant+"/v2.0")
+			}, code: CodeSignInInvalid,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -142,11 +194,22 @@ func TestEntraOverage(t *testing.T) {
 	p := f.entra(t, Config{})
 	trap := f.URL + "/trap"
 	for name, marks := range map[string]map[string]any{
-		"as documented":          {"_claim_names": map[string]any{"groups": "src1"}, "_claim_sources": map[string]any{"src1": map[string]any{"endpoint": trap, "access_token": "at-canary"}}},
-		"beside groups":          {"_claim_names": map[string]any{"groups": "src1"}, "_claim_sources": map[string]any{"src1": map[string]any{"endpoint": trap}}, "groups": []string{"some"}},
-		"source missing":         {"_claim_names": map[string]any{"groups": "src1"}},
-		"another source":         {"_claim_names": map[string]any{"groups": "src1"}, "_claim_sources": map[string]any{"src2": map[string]any{}}},
-		"source empty":           {"_claim_names": map[string]any{"groups": ""}, "_claim_sources": map[string]any{}},
+		"as documented": {"_claim_names": map[string]any{"groups": "src1"}, "_claim_sources": map[string]any{
+			"src1": map[string]any{"endpoint": trap, "access_token": "at-canary"},
+		}},
+		"beside groups": {
+			"_claim_names":   map[string]any{"groups": "src1"},
+			"_claim_sources": map[string]any{"src1": map[string]any{"endpoint": trap}},
+			"groups":         []string{"some"},
+		},
+		"source missing": {"_claim_names": map[string]any{"groups": "src1"}},
+		"another source": {
+			"_claim_names":   map[string]any{"groups": "src1"},
+			"_claim_sources": map[string]any{"src2": map[string]any{}},
+		},
+		"source empty": {
+			"_claim_names": map[string]any{"groups": ""}, "_claim_sources": map[string]any{},
+		},
 		"source no string":       {"_claim_names": map[string]any{"groups": 1}, "_claim_sources": "x"},
 		"hasgroups":              {"hasgroups": true},
 		"hasgroups, as a string": {"hasgroups": "true"},
@@ -157,7 +220,8 @@ func TestEntraOverage(t *testing.T) {
 		}
 		s := f.signedIn(t, p, but(f.entraClaims(), marks))
 		if id := s.Identity; len(id.Groups) != 0 || id.GroupsComplete || id.GroupsProblem == "" {
-			t.Errorf("%s: groups %v, complete %v, problem %q", name, id.Groups, id.GroupsComplete, id.GroupsProblem)
+			t.Errorf("%s: groups %v, complete %v, problem %q",
+				name, id.Groups, id.GroupsComplete, id.GroupsProblem)
 		}
 		for _, claim := range []string{"_claim_names", "_claim_sources"} {
 			if _, ok := s.Identity.Claims[claim]; ok {
@@ -174,13 +238,15 @@ func TestEntraOverage(t *testing.T) {
 		t.Errorf("no groups: %v, complete %v, problem %q", id.Groups, id.GroupsComplete, id.GroupsProblem)
 	}
 	// Names of other claims are no business of ours.
-	s = f.signedIn(t, p, but(f.entraClaims(), map[string]any{"_claim_names": map[string]any{"address": "src1"}}))
+	s = f.signedIn(t, p,
+		but(f.entraClaims(), map[string]any{"_claim_names": map[string]any{"address": "src1"}}))
 	if !s.Identity.GroupsComplete {
 		t.Error("the distributed claim address was taken for an overage")
 	}
 }
 
-// Of several tenants none can prove an address by a trusted domain, even if a configuration slipped through that has both.
+// Of several tenants none can prove an address by a trusted domain, even if a configuration
+// slipped through that has both.
 func TestEntraPinning(t *testing.T) {
 	t.Parallel()
 	for pinned, tenants := range map[bool][]string{true: {tenantA}, false: {tenantA, tenantB}} {

@@ -29,7 +29,8 @@ var oktaUser = regexp.MustCompile(`^[0-9A-Za-z_-]{1,100}$`)
 func (o okta) subject(c claims) (string, *Error) {
 	id := c.text("sub")
 	if !oktaUser.MatchString(id) {
-		return "", misconfigured("The issuer is not Okta's, or uses pairwise subjects: set the application's subject to the user's id.",
+		return "", misconfigured("The issuer is not Okta's, or uses pairwise subjects: set the "+
+			"application's subject to the user's id.",
 			errors.New("the ID token's sub is not an Okta user id"))
 	}
 	return "okta:" + o.org + "/" + id, nil

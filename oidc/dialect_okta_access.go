@@ -10,7 +10,8 @@ import (
 // unverifiable: the org's own server signs access tokens with keys that it does not publish.
 func (o okta) unverifiable(t unverified) string {
 	if strings.TrimSuffix(t.issuer, "/") == o.org {
-		return "This access token is of the Okta org itself, which alone can verify it; a token of a custom authorization server is needed."
+		return "This access token is of the Okta org itself, which alone can verify it; a token of a " +
+			"custom authorization server is needed."
 	}
 	return ""
 }
@@ -40,7 +41,9 @@ func (o okta) access(c claims) (access, *Error) {
 	if !oktaUser.MatchString(client) || sub == "" {
 		return access{}, unclearSubject("the access token's cid is not an Okta client id, or it has no sub")
 	}
-	shown := access{claims: c, client: client, scopes: scopes, who: tokenSubject{groupsUnknown: groupsNotInToken}}
+	shown := access{
+		claims: c, client: client, scopes: scopes, who: tokenSubject{groupsUnknown: groupsNotInToken},
+	}
 	switch {
 	case c.has("uid") && sub != client:
 		return o.persons(shown)
@@ -48,7 +51,9 @@ func (o okta) access(c claims) (access, *Error) {
 		shown.who.kind, shown.who.subject = Service, "okta:"+o.org+"/client/"+client
 		return shown, nil
 	}
-	return access{}, unclearSubject(fmt.Sprintf("the access token of the client %s has uid: %v, and sub is the client: %v", quoted(client), c.has("uid"), sub == client))
+	return access{},
+		unclearSubject(fmt.Sprintf("the access token of the client %s has uid: %v, and sub is the client: %v",
+			quoted(client), c.has("uid"), sub == client))
 }
 
 // persons renames the claims of a person's token to those of an ID token: sub is the user id,
@@ -61,7 +66,8 @@ func (o okta) persons(shown access) (access, *Error) {
 	}
 	subject, err := o.subject(c)
 	if err != nil {
-		return access{}, refusedToken("This access token does not name an Okta user.", err.Remedy, errors.New("the access token's uid is not an Okta user id"))
+		return access{}, refusedToken("This access token does not name an Okta user.", err.Remedy,
+			errors.New("the access token's uid is not an Okta user id"))
 	}
 	shown.claims, shown.who.kind, shown.who.subject = c, User, subject
 	return shown, nil

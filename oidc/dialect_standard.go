@@ -74,7 +74,9 @@ func (s standard) promptForAccount() string { return "login" }
 func (s standard) takesMaxAgeZero() bool { return true }
 
 // assertionAlgorithm is the likeliest of those that the discovery document names, or the likeliest.
-func (s standard) assertionAlgorithm(doc *document, possible []jose.SignatureAlgorithm) jose.SignatureAlgorithm {
+func (s standard) assertionAlgorithm(
+	doc *document, possible []jose.SignatureAlgorithm,
+) jose.SignatureAlgorithm {
 	for _, algorithm := range possible {
 		if slices.Contains(doc.AssertionAlgorithms, string(algorithm)) {
 			return algorithm

@@ -32,15 +32,20 @@ func (s standard) access(c claims) (access, *Error) {
 	}
 	client, sub := cmp.Or(c.text("client_id"), c.text("azp"), c.text("cid"), c.text("appid")), c.text("sub")
 	if !validSubject(client) || !validSubject(sub) {
-		return access{}, unclearSubject(fmt.Sprintf("the access token's client_id, azp or sub cannot be used: %s and a sub of %d bytes", quoted(client), len(sub)))
+		return access{}, unclearSubject(fmt.Sprintf("the access token's client_id, azp or sub cannot be "+
+			"used: %s and a sub of %d bytes", quoted(client), len(sub)))
 	}
-	shown := access{claims: c, client: client, scopes: scopes, who: tokenSubject{kind: User, groupsUnknown: groupsNotInToken}}
+	shown := access{
+		claims: c, client: client, scopes: scopes,
+		who: tokenSubject{kind: User, groupsUnknown: groupsNotInToken},
+	}
 	if sub != client && sub != client+"@clients" {
 		shown.who.subject, refusal = s.subject(c)
 		return shown, refusal
 	}
 	if slices.ContainsFunc(personal, c.has) {
-		return access{}, unclearSubject(fmt.Sprintf("the access token's sub is the client %s, and it has claims about a person", quoted(client)))
+		return access{}, unclearSubject(fmt.Sprintf("the access token's sub is the client %s, and it has "+
+			"claims about a person", quoted(client)))
 	}
 	shown.who.kind, shown.who.subject = Service, "oidc:"+s.configured+"?client="+client
 	return shown, nil

@@ -166,7 +166,8 @@ func (d *discovery) refetch(ctx context.Context) error {
 	if err != nil {
 		d.backoff.failed(d.now(), err)
 		d.log.Warn("discovery failed: retried when the document is needed",
-			"url", d.url, "error", err, "remedy", err.Remedy, "failures", d.backoff.failures, "have_document", d.doc != nil)
+			"url", d.url, "error", err, "remedy", err.Remedy, "failures", d.backoff.failures,
+			"have_document", d.doc != nil)
 		return err
 	}
 	if d.backoff.failures > 0 {
@@ -191,11 +192,15 @@ func (d *discovery) download(ctx context.Context) (*document, *Error) {
 			fmt.Errorf("%s is not a discovery document: %w", d.url, reduced(err)))
 	}
 	if !d.accepts(doc.IssuerURL) {
-		return nil, misconfigured(fmt.Sprintf("Write the issuer exactly as the provider does: %s.", quoted(doc.IssuerURL)),
-			fmt.Errorf("the discovery document at %s is of the issuer %s, not of %s", d.url, quoted(doc.IssuerURL), d.expects))
+		return nil, misconfigured(fmt.Sprintf("Write the issuer exactly as the provider does: %s.",
+			quoted(doc.IssuerURL)),
+			fmt.Errorf("the discovery document at %s is of the issuer %s, not of %s",
+				d.url, quoted(doc.IssuerURL), d.expects))
 	}
 	if err := doc.check(d.url); err != nil {
-		return nil, misconfigured("Correct the discovery document at the provider: it cannot be used for sign-in.", err)
+		return nil, misconfigured(
+			"Correct the discovery document at the provider: it cannot be used for sign-in.", err,
+		)
 	}
 	return doc, nil
 }
@@ -207,7 +212,8 @@ func (d *discovery) badStatus(res *answer) *Error {
 	}
 	remedy := "Check the issuer: there is no discovery document below it."
 	if res.status >= 300 && res.status < 400 {
-		remedy = fmt.Sprintf("The issuer redirects to %s, which is not followed; write the issuer that the provider itself uses.", quoted(res.header.Get("Location")))
+		remedy = fmt.Sprintf("The issuer redirects to %s, which is not followed; write the issuer that the "+
+			"provider itself uses.", quoted(res.header.Get("Location")))
 	}
 	if n := aadsts(string(res.body)); n != "" {
 		cause = fmt.Errorf("%w (AADSTS%s)", cause, n)
@@ -238,7 +244,8 @@ func (d *document) check(from string) error {
 		}
 	}
 	if len(d.algorithms()) == 0 {
-		return fmt.Errorf("id_token_signing_alg_values_supported names no asymmetric algorithm: %s", quoted(fmt.Sprint(d.Algorithms)))
+		return fmt.Errorf("id_token_signing_alg_values_supported names no asymmetric algorithm: %s",
+			quoted(fmt.Sprint(d.Algorithms)))
 	}
 	return nil
 }

@@ -89,7 +89,8 @@ func TestDiscoveryIsFetchedOnceForMany(t *testing.T) {
 		f.answer(wellKnown, nil)
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":%[2]q,"token_endpoint":%[2]q,"jwks_uri":%[2]q}`, f.document["issuer"], f.URL)
+		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":%[2]q,"token_endpoint":%[2]q,"jwks_uri":%[2]q}`,
+			f.document["issuer"], f.URL)
 	})
 	p := f.okta(t, Config{})
 	var wg sync.WaitGroup
@@ -112,7 +113,8 @@ func TestDiscoveryIsFetchedOnceForMany(t *testing.T) {
 	}
 }
 
-// S10: that a provider went down later is told within a minute, though sign-in begins as before; one ask a minute, at the most.
+// S10: that a provider went down later is told within a minute, though sign-in begins as before; one
+// ask a minute, at the most.
 func TestPingTellsOfNow(t *testing.T) {
 	t.Parallel()
 	f := newIDP(t)
@@ -203,24 +205,44 @@ func TestDiscoveryDocuments(t *testing.T) {
 		code   string
 		remedy string
 	}{
-		"another issuer":         {change: map[string]any{"issuer": "https://evil.example"}, code: CodeProviderMisset, remedy: "evil.example"},
-		"no issuer":              {change: map[string]any{"issuer": nil}, code: CodeProviderMisset},
-		"no token endpoint":      {change: map[string]any{"token_endpoint": nil}, code: CodeProviderMisset},
-		"no keys":                {change: map[string]any{"jwks_uri": nil}, code: CodeProviderMisset},
-		"plain http elsewhere":   {change: map[string]any{"token_endpoint": "http://evil.example/token"}, code: CodeProviderMisset},
-		"odd scheme":             {change: map[string]any{"jwks_uri": "file:///etc/passwd"}, code: CodeProviderMisset},
-		"credentials in the URL": {change: map[string]any{"userinfo_endpoint": "https://a:b@acme.example/"}, code: CodeProviderMisset},
-		"symmetric only":         {change: map[string]any{"id_token_signing_alg_values_supported": []string{"HS256", "none"}}, code: CodeProviderMisset},
-		"not found":              {answer: status(404, ""), code: CodeProviderMisset},
-		"no such tenant":         {answer: status(400, `{"error":"invalid_tenant","error_description":"AADSTS90002: Tenant not found."}`), code: CodeProviderMisset, remedy: "tenant"},
-		"not JSON":               {answer: status(200, "<html>"), code: CodeProviderMisset},
-		"not an object":          {answer: status(200, "[]"), code: CodeProviderMisset},
-		"server error":           {answer: status(502, ""), code: CodeProviderUnavailable},
-		"throttled":              {answer: status(429, ""), code: CodeProviderUnavailable},
-		"endless":                {answer: endless, code: CodeProviderUnavailable}, // F8, S12
-		"cut off":                {answer: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, code: CodeProviderUnavailable},
-		"redirect":               {answer: http.RedirectHandler("/elsewhere", http.StatusFound).ServeHTTP, code: CodeProviderMisset, remedy: "/elsewhere"},
-		"unknown members":        {change: map[string]any{"mtls_endpoint_aliases": map[string]any{"token_endpoint": "x"}, "tenant_region_scope": nil}},
+		"another issuer": {
+			change: map[string]any{"issuer": "https://evil.example"}, code: CodeProviderMisset,
+			remedy: "evil.example",
+		},
+		"no issuer":         {change: map[string]any{"issuer": nil}, code: CodeProviderMisset},
+		"no token endpoint": {change: map[string]any{"token_endpoint": nil}, code: CodeProviderMisset},
+		"no keys":           {change: map[string]any{"jwks_uri": nil}, code: CodeProviderMisset},
+		"plain http elsewhere": {
+			change: map[string]any{"token_endpoint": "http://evil.example/token"}, code: CodeProviderMisset,
+		},
+		"odd scheme": {change: map[string]any{"jwks_uri": "file:///etc/passwd"}, code: CodeProviderMisset},
+		"credentials in the URL": {
+			change: map[string]any{"userinfo_endpoint": "https://a:b@acme.example/"},
+			code:   CodeProviderMisset,
+		},
+		"symmetric only": {
+			change: map[string]any{"id_token_signing_alg_values_supported": []string{"HS256", "none"}},
+			code:   CodeProviderMisset,
+		},
+		"not found": {answer: status(404, ""), code: CodeProviderMisset},
+		"no such tenant": {answer: status(
+			400, `{"error":"invalid_tenant","error_description":"AADSTS90002: Tenant not found."}`,
+		), code: CodeProviderMisset, remedy: "tenant"},
+		"not JSON":      {answer: status(200, "<html>"), code: CodeProviderMisset},
+		"not an object": {answer: status(200, "[]"), code: CodeProviderMisset},
+		"server error":  {answer: status(502, ""), code: CodeProviderUnavailable},
+		"throttled":     {answer: status(429, ""), code: CodeProviderUnavailable},
+		"endless":       {answer: endless, code: CodeProviderUnavailable}, // F8, S12
+		"cut off": {answer: func(http.ResponseWriter, *http.Request) {
+			panic(http.ErrAbortHandler)
+		}, code: CodeProviderUnavailable},
+		"redirect": {
+			answer: http.RedirectHandler("/elsewhere", http.StatusFound).ServeHTTP,
+			code:   CodeProviderMisset, remedy: "/elsewhere",
+		},
+		"unknown members": {change: map[string]any{
+			"mtls_endpoint_aliases": map[string]any{"token_endpoint": "x"}, "tenant_region_scope": nil,
+		}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -263,7 +285,8 @@ func TestIssuerSpelling(t *testing.T) {
 	} {
 		f := newIDP(t)
 		f.document["issuer"] = f.URL + test.document
-		p := f.provider(t, Config{Type: TypeOIDC, Issuer: strings.ToUpper("http") + strings.TrimPrefix(f.URL, "http") + test.configured})
+		p := f.provider(t, Config{Type: TypeOIDC, Issuer: strings.ToUpper("http") +
+			strings.TrimPrefix(f.URL, "http") + test.configured})
 		claims := f.oktaClaims()
 		s := f.signedIn(t, p, claims)
 		if want := "oidc:" + f.URL + "#" + adaOkta; s.Identity.Subject != want {
@@ -281,7 +304,10 @@ func TestIssuerSpelling(t *testing.T) {
 func TestOktaSubjectIsOnePerPerson(t *testing.T) {
 	t.Parallel()
 	subjects := map[string]bool{}
-	for _, issuer := range []string{"https://acme.okta.com", "https://ACME.okta.com/", "https://acme.okta.com/oauth2/default", "https://acme.okta.com:443/oauth2/aus1simAs6Df3Gh8J5d7/"} {
+	for _, issuer := range []string{
+		"https://acme.okta.com", "https://ACME.okta.com/", "https://acme.okta.com/oauth2/default",
+		"https://acme.okta.com:443/oauth2/aus1simAs6Df3Gh8J5d7/",
+	} {
 		subject, err := newOkta(Config{Issuer: issuer}).subject(claims{"sub": adaOkta})
 		if err != nil {
 			t.Fatal(err)
@@ -298,14 +324,43 @@ func TestOktaSubjectIsOnePerPerson(t *testing.T) {
 func TestEntraClouds(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ setting, subject, document, issuer string }{
-		{"", "public", "https://login.microsoftonline.com/" + tenantA + "/v2.0/.well-known/openid-configuration", "https://login.microsoftonline.com/" + tenantA + "/v2.0"},
-		{"public", "public", "https://login.microsoftonline.com/" + tenantA + "/v2.0/.well-known/openid-configuration", "https://login.microsoftonline.com/" + tenantA + "/v2.0"},
-		{"Login.MicrosoftOnline.com", "public", "https://login.microsoftonline.com/" + tenantA + "/v2.0/.well-known/openid-configuration", "https://login.microsoftonline.com/" + tenantA + "/v2.0"},
-		{"usgov", "usgov", "https://login.microsoftonline.us/" + tenantA + "/v2.0/.well-known/openid-configuration", "https://login.microsoftonline.us/" + tenantA + "/v2.0"},
-		{"china", "china", "https://login.partner.microsoftonline.cn/" + tenantA + "/v2.0/.well-known/openid-configuration", "https://login.partner.microsoftonline.cn/" + tenantA + "/v2.0"},
-		{"login.sovcloud-identity.fr", "login.sovcloud-identity.fr", "https://login.sovcloud-identity.fr/" + tenantA + "/v2.0/.well-known/openid-configuration", "https://login.sovcloud-identity.fr/" + tenantA + "/v2.0"},
-		{"acme.ciamlogin.com", "acme.ciamlogin.com", "https://acme.ciamlogin.com/" + tenantA + "/v2.0/.well-known/openid-configuration", "https://" + tenantA + ".ciamlogin.com/" + tenantA + "/v2.0"},
-		{"http://localhost:4190/entra/", "localhost:4190/entra", "http://localhost:4190/entra/" + tenantA + "/v2.0/.well-known/openid-configuration", "http://localhost:4190/entra/" + tenantA + "/v2.0"},
+		{
+			"", "public",
+			"https://login.microsoftonline.com/" + tenantA + "/v2.0/.well-known/openid-configuration",
+			"https://login.microsoftonline.com/" + tenantA + "/v2.0",
+		},
+		{
+			"public", "public",
+			"https://login.microsoftonline.com/" + tenantA + "/v2.0/.well-known/openid-configuration",
+			"https://login.microsoftonline.com/" + tenantA + "/v2.0",
+		},
+		{
+			"Login.MicrosoftOnline.com", "public",
+			"https://login.microsoftonline.com/" + tenantA + "/v2.0/.well-known/openid-configuration",
+			"https://login.microsoftonline.com/" + tenantA + "/v2.0",
+		},
+		{
+			"usgov", "usgov",
+			"https://login.microsoftonline.us/" + tenantA + "/v2.0/.well-known/openid-configuration",
+			"https://login.microsoftonline.us/" + tenantA + "/v2.0",
+		},
+		{
+			"china", "china",
+			"https://login.partner.microsoftonline.cn/" + tenantA + "/v2.0/.well-known/openid-configuration",
+			"https://login.partner.microsoftonline.cn/" + tenantA + "/v2.0",
+		},
+		{
+			"login.sovcloud-identity.fr", "login.sovcloud-identity.fr",
+			"https://login.sovcloud-identity.fr/" + tenantA + "/v2.0/.well-known/openid-configuration",
+			"https://login.sovcloud-identity.fr/" + tenantA + "/v2.0",
+		},
+		{
+			"acme.ciamlogin.com", "acme.ciamlogin.com",
+			"https://acme.ciamlogin.com/" + tenantA + "/v2.0/.well-known/openid-configuration",
+			"https://" + tenantA + ".ciamlogin.com/" + tenantA + "/v2.0",
+		},
+		{"http://localhost:4190/entra/", "localhost:4190/entra", "http://localhost:4190/entra/" + tenantA +
+			"/v2.0/.well-known/openid-configuration", "http://localhost:4190/entra/" + tenantA + "/v2.0"},
 	} {
 		e, err := newEntra(Config{Cloud: test.setting, Tenant: strings.ToUpper(tenantA)})
 		if err != nil {
@@ -323,7 +378,11 @@ func TestEntraClouds(t *testing.T) {
 			t.Errorf("%q: document %q, issuer %q", test.setting, e.documentURL(), e.issuer())
 		}
 	}
-	for _, bad := range []string{"http://login.microsoftonline.com", "https://login.microsoftonline.com", "login.microsoftonline.com/x", "nowhere", "a b.example", "user@login.example.com", "login.example.com?x"} {
+	for _, bad := range []string{
+		"http://login.microsoftonline.com", "https://login.microsoftonline.com",
+		"login.microsoftonline.com/x", "nowhere", "a b.example", "user@login.example.com",
+		"login.example.com?x",
+	} {
 		if c, err := cloudOf(bad); err == nil {
 			t.Errorf("%q is taken as %+v", bad, c)
 		}

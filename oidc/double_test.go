@@ -22,7 +22,10 @@ const (
 
 // client registers the relying party at a double.
 func client() oidctest.Client {
-	return oidctest.Client{ID: "2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91", Secrets: []string{secret}, RedirectURIs: []string{callback, back}, PostLogoutURIs: []string{back}, RequirePKCE: true}
+	return oidctest.Client{
+		ID: "2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91", Secrets: []string{secret},
+		RedirectURIs: []string{callback, back}, PostLogoutURIs: []string{back}, RequirePKCE: true,
+	}
 }
 
 func provider(t *testing.T, cfg oidc.Config) *oidc.Provider {
@@ -56,7 +59,9 @@ func entra(t *testing.T, o oidctest.EntraOptions) *oidctest.Entra {
 }
 
 // signIn walks a whole sign-in: there in the browser, back with what the provider gave it.
-func signIn(t *testing.T, p *oidc.Provider, b *oidctest.Browser, who string, o oidc.BeginOptions) (*oidc.SignIn, error) {
+func signIn(
+	t *testing.T, p *oidc.Provider, b *oidctest.Browser, who string, o oidc.BeginOptions,
+) (*oidc.SignIn, error) {
 	t.Helper()
 	redirect, attempt, err := p.Begin(t.Context(), o)
 	if err != nil {
@@ -91,20 +96,29 @@ func TestCastAtOkta(t *testing.T) {
 	t.Parallel()
 	for _, fat := range []bool{false, true} {
 		double := okta(t, oidctest.OktaOptions{FatIDTokens: fat, ReturnIssuer: fat, SID: fat})
-		org := provider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.OrgIssuer() + "/", Scopes: []string{"groups"}})
-		custom := provider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), Scopes: []string{"groups"}})
+		org := provider(t,
+			oidc.Config{Type: oidc.TypeOkta, Issuer: double.OrgIssuer() + "/", Scopes: []string{"groups"}})
+		custom := provider(t,
+			oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), Scopes: []string{"groups"}})
 		for _, person := range double.People() {
-			a, b := signedIn(t, org, double.NewBrowser(), person.Email), signedIn(t, custom, double.NewBrowser(), person.Email)
-			if a.Identity.Subject != b.Identity.Subject || a.Identity.Subject != "okta:"+double.OrgIssuer()+"/"+person.ID {
+			a, b := signedIn(t, org, double.NewBrowser(), person.Email), signedIn(t, custom,
+				double.NewBrowser(), person.Email)
+			if a.Identity.Subject != b.Identity.Subject ||
+				a.Identity.Subject != "okta:"+double.OrgIssuer()+"/"+person.ID {
 				t.Errorf("%s is %q and %q", person.Email, a.Identity.Subject, b.Identity.Subject)
 			}
 			for _, s := range []*oidc.SignIn{a, b} {
-				groups := slices.DeleteFunc(slices.Clone(s.Identity.Groups), func(g string) bool { return g == "Everyone" })
+				groups := slices.DeleteFunc(slices.Clone(s.Identity.Groups), func(g string) bool {
+					return g == "Everyone"
+				})
 				slices.Sort(groups)
-				if s.Identity.Email != person.Email || s.Identity.Name != person.Name || !slices.Equal(groups, slices.Sorted(slices.Values(person.Groups))) || !s.Identity.GroupsComplete {
+				if s.Identity.Email != person.Email || s.Identity.Name != person.Name ||
+					!slices.Equal(groups, slices.Sorted(slices.Values(person.Groups))) ||
+					!s.Identity.GroupsComplete {
 					t.Errorf("%s (fat %v): %+v", person.Email, fat, s.Identity)
 				}
-				if s.IDToken == "" || s.RefreshToken == "" || s.AuthTime.IsZero() || (s.Identity.SID != "") != fat {
+				if s.IDToken == "" || s.RefreshToken == "" || s.AuthTime.IsZero() ||
+					(s.Identity.SID != "") != fat {
 					t.Errorf("%s (fat %v): %+v", person.Email, fat, s)
 				}
 			}
@@ -125,14 +139,18 @@ func TestOktaSaysNo(t *testing.T) {
 	double.AddPerson(oidctest.Person{Email: "many@acme.example", Groups: many})
 	double.AddPerson(oidctest.Person{Email: "unverified@acme.example", EmailUnverified: true})
 
-	for who, code := range map[string]string{"un@acme.example": oidc.CodeSignInRefused, "mfa@acme.example": oidc.CodeSignInRefused} {
+	for who, code := range map[string]string{
+		"un@acme.example": oidc.CodeSignInRefused, "mfa@acme.example": oidc.CodeSignInRefused,
+	} {
 		_, err := signIn(t, p, double.NewBrowser(), who, oidc.BeginOptions{})
 		refused(t, err, code)
 	}
-	org := provider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.OrgIssuer(), Scopes: []string{"groups"}})
+	org := provider(t,
+		oidc.Config{Type: oidc.TypeOkta, Issuer: double.OrgIssuer(), Scopes: []string{"groups"}})
 	_, err := signIn(t, org, double.NewBrowser(), "many@acme.example", oidc.BeginOptions{})
 	refused(t, err, oidc.CodeGroupsTooMany)
-	if s := signedIn(t, p, double.NewBrowser(), "unverified@acme.example"); s.Identity.Email != "" || s.Identity.UnprovenEmail != "unverified@acme.example" {
+	if s := signedIn(t, p, double.NewBrowser(), "unverified@acme.example"); s.Identity.Email != "" ||
+		s.Identity.UnprovenEmail != "unverified@acme.example" {
 		t.Errorf("an unverified address counts: %+v", s.Identity)
 	}
 
@@ -149,7 +167,8 @@ func TestOktaSaysNo(t *testing.T) {
 
 	_, err = openSilently(t, p, double.NewBrowser())
 	refused(t, err, oidc.CodeLoginRequired)
-	wrong := provider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), Scopes: []string{"nonesuch"}})
+	wrong := provider(t,
+		oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), Scopes: []string{"nonesuch"}})
 	_, err = signIn(t, wrong, double.NewBrowser(), oidctest.Ada, oidc.BeginOptions{})
 	refused(t, err, oidc.CodeProviderMisset)
 }
@@ -171,8 +190,13 @@ func TestCastAtEntra(t *testing.T) {
 	t.Parallel()
 	double := entra(t, oidctest.EntraOptions{})
 	host := strings.TrimPrefix(double.BaseURL(), "http://")
-	one := provider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA, Guests: "allow"})
-	many := provider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: "organizations", AllowedTenants: []string{oidctest.TenantA, oidctest.TenantB}, Guests: "allow", ResponseMode: "form_post"})
+	one := provider(t,
+		oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA, Guests: "allow"})
+	many := provider(t, oidc.Config{
+		Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: "organizations",
+		AllowedTenants: []string{oidctest.TenantA, oidctest.TenantB}, Guests: "allow",
+		ResponseMode: "form_post",
+	})
 	for _, person := range double.People() {
 		a := signedIn(t, one, double.NewBrowser(), person.Email)
 		if want := "entra:" + host + "/" + oidctest.TenantA + "/" + person.ID; a.Identity.Subject != want {
@@ -182,7 +206,9 @@ func TestCastAtEntra(t *testing.T) {
 		for _, g := range person.Groups {
 			groups = append(groups, oidctest.GroupID(g))
 		}
-		if got := slices.Sorted(slices.Values(a.Identity.Groups)); !slices.Equal(got, slices.Sorted(slices.Values(groups))) || !a.Identity.GroupsComplete {
+		if got := slices.Sorted(
+			slices.Values(a.Identity.Groups),
+		); !slices.Equal(got, slices.Sorted(slices.Values(groups))) || !a.Identity.GroupsComplete {
 			t.Errorf("%s has the groups %q, want %q", person.Email, got, groups)
 		}
 		if a.LogoutHint == "" || a.Identity.SID == "" || a.RefreshToken == "" {
@@ -191,7 +217,8 @@ func TestCastAtEntra(t *testing.T) {
 		if person.Guest {
 			continue // signs in at home when any tenant will do
 		}
-		if b := signedIn(t, many, double.NewBrowser(), person.Email); b.Identity.Subject != a.Identity.Subject {
+		if b := signedIn(t, many, double.NewBrowser(),
+			person.Email); b.Identity.Subject != a.Identity.Subject {
 			t.Errorf("%s is %q and %q", person.Email, a.Identity.Subject, b.Identity.Subject)
 		}
 	}
@@ -200,22 +227,31 @@ func TestCastAtEntra(t *testing.T) {
 	}
 }
 
-// E1, E12: whoever writes a colleague's address into their own directory is not the colleague, nor is a guest.
+// E1, E12: whoever writes a colleague's address into their own directory is not the
+// colleague, nor is a guest.
 func TestStrangersAtEntra(t *testing.T) {
 	t.Parallel()
 	double := entra(t, oidctest.EntraOptions{})
 	attacker := oidctest.Attacker(oidctest.Ada)
 	double.AddPerson(attacker)
-	both := provider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: "organizations", AllowedTenants: []string{oidctest.TenantA, oidctest.TenantB}})
+	both := provider(t, oidc.Config{
+		Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: "organizations",
+		AllowedTenants: []string{oidctest.TenantA, oidctest.TenantB},
+	})
 	s := signedIn(t, both, double.NewBrowser(), attacker.Login)
-	if s.Identity.Email != "" || s.Identity.UnprovenEmail != oidctest.Ada || !strings.Contains(s.Identity.Subject, oidctest.TenantB) {
+	if s.Identity.Email != "" || s.Identity.UnprovenEmail != oidctest.Ada ||
+		!strings.Contains(s.Identity.Subject, oidctest.TenantB) {
 		t.Errorf("the attacker is %+v", s.Identity)
 	}
-	only := provider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: "organizations", AllowedTenants: []string{oidctest.TenantA}})
+	only := provider(t, oidc.Config{
+		Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: "organizations",
+		AllowedTenants: []string{oidctest.TenantA},
+	})
 	_, err := signIn(t, only, double.NewBrowser(), attacker.Login, oidc.BeginOptions{})
 	refused(t, err, oidc.CodeTenantRefused)
 
-	strict := provider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA})
+	strict := provider(t,
+		oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA})
 	_, err = signIn(t, strict, double.NewBrowser(), oidctest.Guest, oidc.BeginOptions{})
 	refused(t, err, oidc.CodeGuestRefused)
 	_, err = openSilently(t, strict, double.NewBrowser())
@@ -231,8 +267,10 @@ func TestOverageAtEntra(t *testing.T) {
 	}
 	double.AddPerson(oidctest.Person{Email: "many@acme.example", Groups: many})
 	p := provider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA})
-	if id := signedIn(t, p, double.NewBrowser(), "many@acme.example").Identity; len(id.Groups) != 0 || id.GroupsComplete || id.GroupsProblem == "" {
-		t.Errorf("got %d groups, complete %v, problem %q", len(id.Groups), id.GroupsComplete, id.GroupsProblem)
+	if id := signedIn(t, p, double.NewBrowser(), "many@acme.example").Identity; len(id.Groups) != 0 ||
+		id.GroupsComplete || id.GroupsProblem == "" {
+		t.Errorf("got %d groups, complete %v, problem %q",
+			len(id.Groups), id.GroupsComplete, id.GroupsProblem)
 	}
 }
 
@@ -284,7 +322,8 @@ func TestCallbackIsRepeated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.Finish(t.Context(), victim, url.Values{"state": {victim.State}, "code": {cb.Params.Get("code")}})
+	_, err = p.Finish(t.Context(), victim,
+		url.Values{"state": {victim.State}, "code": {cb.Params.Get("code")}})
 	refused(t, err, oidc.CodeSignInInvalid)
 }
 
@@ -296,19 +335,24 @@ func TestSecretsRotate(t *testing.T) {
 		double  *oidctest.Double
 		methods string
 	}{
-		"entra": {oidc.Config{Type: oidc.TypeEntra, Cloud: e.BaseURL(), Tenant: oidctest.TenantA}, e.Double, "client_secret_post"},
-		"okta":  {oidc.Config{Type: oidc.TypeOkta, Issuer: o.Issuer()}, o.Double, "client_secret_basic"},
+		"entra": {
+			oidc.Config{Type: oidc.TypeEntra, Cloud: e.BaseURL(), Tenant: oidctest.TenantA},
+			e.Double, "client_secret_post",
+		},
+		"okta": {oidc.Config{Type: oidc.TypeOkta, Issuer: o.Issuer()}, o.Double, "client_secret_basic"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test.cfg.ClientSecrets = []string{"not-known-yet-0123456789-0123456789", secret}
 			signedIn(t, provider(t, test.cfg), test.double.NewBrowser(), oidctest.Ada)
 			requests := test.double.TokenRequests()
-			if len(requests) != 2 || requests[0].Status != 401 || requests[1].Status != 200 || requests[1].ClientAuth != test.methods {
+			if len(requests) != 2 || requests[0].Status != 401 || requests[1].Status != 200 ||
+				requests[1].ClientAuth != test.methods {
 				t.Errorf("token requests %+v", requests)
 			}
 			test.cfg.ClientSecrets = []string{"wrong-0123456789-0123456789-0123456"}
-			_, err := signIn(t, provider(t, test.cfg), test.double.NewBrowser(), oidctest.Ada, oidc.BeginOptions{})
+			_, err := signIn(t, provider(t, test.cfg), test.double.NewBrowser(), oidctest.Ada,
+				oidc.BeginOptions{})
 			refused(t, err, oidc.CodeProviderMisset)
 		})
 	}

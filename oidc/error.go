@@ -8,8 +8,9 @@ import "time"
 type Error struct {
 	Code    string // one of the codes below; the public error table in proxy gives each its HTTP status
 	Message string // for the person: full sentences
-	Remedy  string // for the admin: full sentences that tell what to change; "Nothing" where nobody has to act
-	Err     error  // the cause
+	// for the admin: full sentences that tell what to change; "Nothing" where nobody has to act
+	Remedy string
+	Err    error // the cause
 
 	// Trace is the provider's ids for the request that failed ("trace …, correlation …"), for its support;
 	// empty when it gave none.
@@ -38,15 +39,19 @@ func (e *Error) Unwrap() error { return e.Err }
 const (
 	CodeProviderUnavailable = "provider_unavailable" // unreachable, 5xx, throttled: try again later
 	CodeProviderMisset      = "provider_misconfigured"
-	CodeSignInRefused       = "sign_in_refused"    // the provider or the person said no
-	CodeSignInInvalid       = "sign_in_invalid"    // the answer does not hold: state, nonce, iss, signature, audience …
-	CodeTenantRefused       = "tenant_not_allowed" // a tenant that is not on the list
-	CodeGuestRefused        = "guest_not_allowed"  // an Entra guest while guests: deny
-	CodeLoginRequired       = "login_required"     // prompt=none could not be answered silently
-	CodeGroupsTooMany       = "groups_incomplete"  // the provider could not list the groups
-	CodeAccessEnded         = "access_ended"       // the provider no longer vouches: disabled, unassigned, revoked, expired
+	CodeSignInRefused       = "sign_in_refused" // the provider or the person said no
+	// the answer does not hold: state, nonce, iss, signature, audience …
+	CodeSignInInvalid = "sign_in_invalid"
+	CodeTenantRefused = "tenant_not_allowed" // a tenant that is not on the list
+	CodeGuestRefused  = "guest_not_allowed"  // an Entra guest while guests: deny
+	CodeLoginRequired = "login_required"     // prompt=none could not be answered silently
+	CodeGroupsTooMany = "groups_incomplete"  // the provider could not list the groups
+	// the provider no longer vouches: disabled, unassigned, revoked, expired
+	CodeAccessEnded = "access_ended"
 
 	// Of an access token that a program shows; Message is then for that program's user.
-	CodeTokenInvalid = "token_invalid" // it does not hold, or is not for this service: Message names the check
+
+	// it does not hold, or is not for this service: Message names the check
+	CodeTokenInvalid = "token_invalid"
 	CodeTokenExpired = "token_expired" // it did hold
 )

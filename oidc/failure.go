@@ -20,7 +20,8 @@ import (
 func unavailable(cause error, retryAfter time.Duration) *Error {
 	return &Error{
 		Code: CodeProviderUnavailable, Message: sayUnavailable, Err: cause, RetryAfter: retryAfter,
-		Remedy: "Check that the provider is up and that this machine can reach it (proxy_url, ca_file, firewall, DNS).",
+		Remedy: "Check that the provider is up and that this machine can reach it (proxy_url, ca_file, " +
+			"firewall, DNS).",
 	}
 }
 
@@ -77,7 +78,8 @@ func callbackRefusal(params url.Values) providerSaid {
 // the exchange are redacted from whatever the provider echoed.
 func (s providerSaid) refusal(of dialect, cfg Config, secrets ...string) *Error {
 	m := s.meaning(of)
-	s.code, s.description, s.detail = redact(s.code, secrets), redact(s.description, secrets), redact(s.detail, secrets)
+	s.code, s.description, s.detail = redact(s.code, secrets), redact(s.description, secrets),
+		redact(s.detail, secrets)
 	cause := fmt.Errorf("the provider said %s: %s", quoted(s.code), quoted(s.description))
 	if s.detail != "" {
 		cause = fmt.Errorf("%w (%s)", cause, quoted(s.detail))
@@ -85,13 +87,19 @@ func (s providerSaid) refusal(of dialect, cfg Config, secrets ...string) *Error 
 	if s.status != 0 {
 		cause = fmt.Errorf("%w, with status %d", cause, s.status)
 	}
-	remedy := strings.NewReplacer("{redirect_uri}", cfg.RedirectURL, "{client_id}", cfg.ClientID, "{tenant}", cfg.Tenant, "{issuer}", cfg.Issuer).Replace(m.remedy)
-	return &Error{Code: m.code, Message: m.message, Remedy: remedy, Err: cause, Trace: redact(s.trace(), secrets)}
+	remedy := strings.NewReplacer("{redirect_uri}", cfg.RedirectURL,
+		"{client_id}", cfg.ClientID, "{tenant}", cfg.Tenant, "{issuer}", cfg.Issuer).
+		Replace(m.remedy)
+	return &Error{
+		Code: m.code, Message: m.message, Remedy: remedy, Err: cause, Trace: redact(s.trace(), secrets),
+	}
 }
 
 var (
-	entraTrace = regexp.MustCompile(`(?i)\b(trace|correlation) id: ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b`)
-	plainID    = regexp.MustCompile(`^[0-9A-Za-z_-]{1,80}$`)
+	entraTrace = regexp.MustCompile(
+		`(?i)\b(trace|correlation) id: ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b`,
+	)
+	plainID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,80}$`)
 )
 
 // trace are the provider's ids for the request, for its support. Anything that is not plainly an id is left

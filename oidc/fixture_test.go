@@ -88,7 +88,9 @@ func published(key jose.JSONWebKey) (jwk map[string]any) {
 
 // withCertificate adds a real self-signed certificate and its thumbprint, as Entra publishes them.
 func (s signer) withCertificate() signer {
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "accounts.accesscontrol.windows.net"}}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "accounts.accesscontrol.windows.net"},
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, s.private.Public(), s.private)
 	if err != nil {
 		panic(err)
@@ -141,7 +143,10 @@ type idp struct {
 
 func newIDP(t *testing.T) *idp {
 	t.Helper()
-	f := &idp{clock: newClock(), signer: newSigner(0, "kid-0"), hits: map[string]int{}, answers: map[string]http.HandlerFunc{}, token: map[string]any{}}
+	f := &idp{
+		clock: newClock(), signer: newSigner(0, "kid-0"), hits: map[string]int{},
+		answers: map[string]http.HandlerFunc{}, token: map[string]any{},
+	}
 	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
 	t.Cleanup(f.Server.Close)
 	f.document = map[string]any{
@@ -195,7 +200,10 @@ func (f *idp) serve(w http.ResponseWriter, r *http.Request) {
 	case "userinfo":
 		body = f.userinfo
 	case "token":
-		tokens := map[string]any{"access_token": "at-canary-5d1f", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "rt-canary-77ab", "id_token": f.idToken}
+		tokens := map[string]any{
+			"access_token": "at-canary-5d1f", "token_type": "Bearer", "expires_in": 3600,
+			"refresh_token": "rt-canary-77ab", "id_token": f.idToken,
+		}
 		maps.Copy(tokens, f.token)
 		body = tokens
 	}
@@ -276,10 +284,13 @@ func (f *idp) entra(t *testing.T, cfg Config) *Provider {
 	if cfg.Tenant == "organizations" {
 		f.document["issuer"] = f.URL + "/{tenantid}/v2.0"
 	}
-	f.document["token_endpoint_auth_methods_supported"] = []string{"client_secret_post", "private_key_jwt", "client_secret_basic"}
+	f.document["token_endpoint_auth_methods_supported"] = []string{
+		"client_secret_post", "private_key_jwt", "client_secret_basic",
+	}
 	f.document["cloud_instance_name"] = "microsoftonline.com"
 	delete(f.document, "userinfo_endpoint")
-	f.signer = f.signer.withCertificate().with("issuer", f.URL+"/{tenantid}/v2.0").with("cloud_instance_name", "microsoftonline.com")
+	f.signer = f.signer.withCertificate().with("issuer", f.URL+"/{tenantid}/v2.0").with("cloud_instance_name",
+		"microsoftonline.com")
 	f.publish(f.signer)
 	return f.provider(t, cfg)
 }
@@ -288,9 +299,11 @@ func (f *idp) entra(t *testing.T, cfg Config) *Provider {
 func (f *idp) oktaClaims() map[string]any {
 	return map[string]any{
 		"iss": f.document["issuer"], "sub": adaOkta, "aud": clientID, "ver": 1, "idp": "00o1simOrg5Gh2Jk4Ld7",
-		"iat": f.clock.Now().Unix(), "exp": f.clock.Now().Add(time.Hour).Unix(), "auth_time": f.clock.Now().Add(-10 * time.Second).Unix(),
-		"name": "Ada Byron", "email": "Ada.Byron@acme.example", "email_verified": true, "groups": []string{"Everyone", "vexa-users"},
-		"amr": []string{"pwd"}, "at_hash": atHash("at-canary-5d1f"),
+		"iat": f.clock.Now().Unix(), "exp": f.clock.Now().Add(time.Hour).Unix(),
+		"auth_time": f.clock.Now().Add(-10 * time.Second).Unix(),
+		"name":      "Ada Byron", "email": "Ada.Byron@acme.example", "email_verified": true,
+		"groups": []string{"Everyone", "vexa-users"},
+		"amr":    []string{"pwd"}, "at_hash": atHash("at-canary-5d1f"),
 	}
 }
 
@@ -299,10 +312,14 @@ func (f *idp) entraClaims() map[string]any {
 	return map[string]any{
 		"iss": f.URL + "/" + tenantA + "/v2.0", "aud": clientID, "ver": "2.0", "tid": tenantA, "oid": adaOID,
 		"sub": "Q7simPairwiseSubjectAbCdEfGhIjKlMnOpQrStUv0",
-		"iat": f.clock.Now().Add(-5 * time.Minute).Unix(), "nbf": f.clock.Now().Add(-5 * time.Minute).Unix(), "exp": f.clock.Now().Add(time.Hour).Unix(),
+		"iat": f.clock.Now().Add(-5 * time.Minute).Unix(), "nbf": f.clock.Now().Add(-5 * time.Minute).Unix(),
+		"exp":  f.clock.Now().Add(time.Hour).Unix(),
 		"acct": 0, "name": "Ada Byron", "email": "ada.byron@northwind.example", "xms_edov": true,
-		"preferred_username": "ada.byron@northwind.example", "groups": []string{"0b6f6e2a-9a0f-4d54-8f0e-1f2a3b4c5d6e"}, "roles": []string{"Bridge.Admin"},
-		"sid": "00a1b2c3-44d5-4e66-8f77-889900aabbcc", "login_hint": "O.simhint", "aio": "AXQAi", "rh": "1.AXQA", "uti": "sIm0uti",
+		"preferred_username": "ada.byron@northwind.example",
+		"groups":             []string{"0b6f6e2a-9a0f-4d54-8f0e-1f2a3b4c5d6e"},
+		"roles":              []string{"Bridge.Admin"},
+		"sid":                "00a1b2c3-44d5-4e66-8f77-889900aabbcc", "login_hint": "O.simhint",
+		"aio": "AXQAi", "rh": "1.AXQA", "uti": "sIm0uti",
 	}
 }
 
@@ -326,8 +343,8 @@ func begin(t *testing.T, p *Provider, o BeginOptions) (Attempt, url.Values) {
 	return a, u.Query()
 }
 
-// signIn walks the whole flow: the person signs in, and the token endpoint gives an ID token of these claims, with the
-// nonce unless they have one.
+// signIn walks the whole flow: the person signs in, and the token endpoint gives an ID token of these claims,
+// with the nonce unless they have one.
 func (f *idp) signIn(t *testing.T, p *Provider, claims map[string]any) (*SignIn, error) {
 	t.Helper()
 	a, _ := begin(t, p, BeginOptions{})

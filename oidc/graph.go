@@ -87,7 +87,8 @@ func (g *graph) base(doc *document) (string, error) {
 	}
 	if err != nil || host == "" || u.Host != host || u.Port() != "" || u.User != nil {
 		return "", &graphProblem{
-			"It is not known where this cloud’s Microsoft Graph is.", "Set cloud: the provider's discovery document has no msgraph_host.",
+			"It is not known where this cloud’s Microsoft Graph is.",
+			"Set cloud: the provider's discovery document has no msgraph_host.",
 			fmt.Errorf("msgraph_host is %s", quoted(host)),
 		}
 	}
@@ -109,7 +110,8 @@ func (q *graphQuestion) memberObjects(ctx context.Context, user string) ([]strin
 	var answer struct {
 		Value []string `json:"value"`
 	}
-	if err := q.ask(ctx, http.MethodPost, user+"/getMemberObjects", []byte(`{"securityEnabledOnly":true}`), &answer); err != nil {
+	if err := q.ask(ctx, http.MethodPost, user+"/getMemberObjects",
+		[]byte(`{"securityEnabledOnly":true}`), &answer); err != nil {
 		return nil, err
 	}
 	return bounded(answer.Value)
@@ -156,7 +158,8 @@ func (q *graphQuestion) ours(link string) bool {
 func bounded(ids []string) ([]string, error) {
 	if len(ids) > maxGroups {
 		return nil, &graphProblem{
-			fmt.Sprintf("There are more than %d groups.", maxGroups), "Assign groups to the application in Entra ID and let the token list those alone (ApplicationGroup).",
+			fmt.Sprintf("There are more than %d groups.", maxGroups), "Assign groups to the application in " +
+				"Entra ID and let the token list those alone (ApplicationGroup).",
 			fmt.Errorf("the list has more than %d groups", maxGroups),
 		}
 	}
@@ -164,7 +167,8 @@ func bounded(ids []string) ([]string, error) {
 }
 
 func unreadable(cause error) error {
-	return &graphProblem{"Microsoft Graph gave an answer that cannot be read.", "If it stays, look at what is between this machine and Microsoft Graph.", cause}
+	return &graphProblem{"Microsoft Graph gave an answer that cannot be read.", "If it stays, look at what " +
+		"is between this machine and Microsoft Graph.", cause}
 }
 
 // ask makes one request: once more with a new token after a 401, and again after the pause that a 429 asks
@@ -182,7 +186,8 @@ func (q *graphQuestion) ask(ctx context.Context, method, url string, body []byte
 		res, err := q.send(ctx, method, url, body, token)
 		switch {
 		case err != nil:
-			return &graphProblem{"Microsoft Graph cannot be reached.", "Check that this machine can reach it (proxy_url, ca_file, firewall, DNS).", reduced(err)}
+			return &graphProblem{"Microsoft Graph cannot be reached.", "Check that this machine can reach " +
+				"it (proxy_url, ca_file, firewall, DNS).", reduced(err)}
 		case res.status == http.StatusOK:
 			if err := json.Unmarshal(res.body, into); err != nil {
 				return unreadable(reduced(err))
@@ -201,7 +206,9 @@ func (q *graphQuestion) ask(ctx context.Context, method, url string, body []byte
 }
 
 // send makes one call. Counting and filtering need the header ConsistencyLevel.
-func (q *graphQuestion) send(ctx context.Context, method, url string, body []byte, token string) (*answer, error) {
+func (q *graphQuestion) send(
+	ctx context.Context, method, url string, body []byte, token string,
+) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, graphCall)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
@@ -227,7 +234,8 @@ func (q *graphQuestion) pause(ctx context.Context) error {
 	}
 	busy := func(cause error) error {
 		return &graphProblem{
-			fmt.Sprintf("Microsoft Graph is too busy to list the groups; try again in %d seconds.", int(left/time.Second)+1),
+			fmt.Sprintf("Microsoft Graph is too busy to list the groups; try again in %d seconds.",
+				int(left/time.Second)+1),
 			"Microsoft Graph throttles this application or tenant; see its usage in Entra ID.", cause,
 		}
 	}
@@ -264,19 +272,25 @@ func refusedByGraph(res *answer) error {
 		return errTooManyForOneAnswer
 	}
 	p := &graphProblem{
-		message: "Microsoft Graph could not list the groups.", remedy: "If it stays, give Microsoft's support the request id.",
-		err: fmt.Errorf("it answered %d %s, request %s", res.status, quoted(said.Error.Code), quoted(orDefault(said.Error.Inner.RequestID, res.header.Get("request-id")))),
+		message: "Microsoft Graph could not list the groups.",
+		remedy:  "If it stays, give Microsoft's support the request id.",
+		err: fmt.Errorf("it answered %d %s, request %s", res.status, quoted(said.Error.Code),
+			quoted(orDefault(said.Error.Inner.RequestID, res.header.Get("request-id")))),
 	}
 	switch res.status {
 	case http.StatusForbidden:
 		p.message = "The application may not read the groups of people in Microsoft Graph."
-		p.remedy = "Grant it the application permissions User.Read.All and GroupMember.Read.All on Microsoft Graph, with admin consent, in Entra ID."
+		p.remedy = "Grant it the application permissions User.Read.All and GroupMember.Read.All on " +
+			"Microsoft Graph, with admin consent, in Entra ID."
 	case http.StatusUnauthorized:
-		p.message, p.remedy = "Microsoft Graph does not accept the application.", "Check that cloud is the one that the tenant is in."
+		p.message, p.remedy = "Microsoft Graph does not accept the application.",
+			"Check that cloud is the one that the tenant is in."
 	case http.StatusNotFound:
-		p.message, p.remedy = "Microsoft Graph does not know the person.", "Nothing, if they were deleted just now."
+		p.message, p.remedy = "Microsoft Graph does not know the person.",
+			"Nothing, if they were deleted just now."
 	case http.StatusTooManyRequests:
-		p.message, p.remedy = "Microsoft Graph is too busy to list the groups; try again later.", "Microsoft Graph throttles this application or tenant; see its usage in Entra ID."
+		p.message, p.remedy = "Microsoft Graph is too busy to list the groups; try again later.",
+			"Microsoft Graph throttles this application or tenant; see its usage in Entra ID."
 	}
 	return p
 }
@@ -287,10 +301,14 @@ func (g *graph) token(ctx context.Context, doc *document, tenant string) (string
 	if token, ok := g.have(tenant); ok {
 		return token, nil
 	}
-	done := g.work.singleFlight("graph token "+tenant, func(ctx context.Context) error { return g.fetchToken(ctx, doc, tenant) })
+	done := g.work.singleFlight("graph token "+tenant, func(ctx context.Context) error {
+		return g.fetchToken(ctx, doc, tenant)
+	})
 	select {
 	case <-ctx.Done():
-		return "", &graphProblem{"Microsoft Graph took too long.", "Check that this machine can reach Entra ID.", ctx.Err()}
+		return "", &graphProblem{
+			"Microsoft Graph took too long.", "Check that this machine can reach Entra ID.", ctx.Err(),
+		}
 	case err := <-done:
 		if err != nil {
 			return "", err
@@ -328,10 +346,13 @@ func (g *graph) fetchToken(ctx context.Context, doc *document, tenant string) er
 		return err
 	}
 	grant := url.Values{"grant_type": {"client_credentials"}, "scope": {base + "/.default"}}
-	token, err := g.auth.redeem(gooidc.ClientContext(ctx, g.client), doc, endpointOf(doc.TokenURL, tenant), grant)
+	token, err := g.auth.redeem(gooidc.ClientContext(ctx, g.client), doc,
+		endpointOf(doc.TokenURL, tenant), grant)
 	if err != nil {
 		refusal := g.refuse(err, "client_credentials", g.auth.secrets()...)
-		return &graphProblem{"Entra ID gave the application no access to Microsoft Graph.", refusal.Remedy, refusal.Err}
+		return &graphProblem{
+			"Entra ID gave the application no access to Microsoft Graph.", refusal.Remedy, refusal.Err,
+		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

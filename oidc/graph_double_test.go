@@ -13,7 +13,8 @@ import (
 
 const crowded = "crowded@acme.example"
 
-// crowdedEntra is Entra with somebody in more groups than a token holds, and the application allowed to read them.
+// crowdedEntra is Entra with somebody in more groups than a token holds, and the
+// application allowed to read them.
 func crowdedEntra(t *testing.T, groups int, change func(*oidctest.Client)) *oidctest.Entra {
 	t.Helper()
 	double := entra(t, oidctest.EntraOptions{})
@@ -34,12 +35,14 @@ func crowdedEntra(t *testing.T, groups int, change func(*oidctest.Client)) *oidc
 
 func hasGroups(t *testing.T, id oidc.Identity, n int) {
 	t.Helper()
-	if !id.GroupsComplete || id.GroupsProblem != "" || len(id.Groups) != n || n > 0 && !slices.Contains(id.Groups, oidctest.GroupID(fmt.Sprint("group ", n-1))) {
+	if !id.GroupsComplete || id.GroupsProblem != "" || len(id.Groups) != n ||
+		n > 0 && !slices.Contains(id.Groups, oidctest.GroupID(fmt.Sprint("group ", n-1))) {
 		t.Errorf("%d groups, complete %v, %s", len(id.Groups), id.GroupsComplete, id.GroupsProblem)
 	}
 }
 
-// What a token points away for is read from Graph, at sign-in and at each refresh; the application's token serves them all.
+// What a token points away for is read from Graph, at sign-in and at each refresh; the
+// application's token serves them all.
 func TestGraphCompletesGroups(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]oidc.Config{
@@ -93,8 +96,8 @@ func TestGraphPages(t *testing.T) {
 	}
 }
 
-// E13, and 14 of the facts: whatever goes wrong on the way to the groups, the list is incomplete and says why; nobody is
-// taken to be in no group at all.
+// E13, and 14 of the facts: whatever goes wrong on the way to the groups, the list is incomplete and says
+// why; nobody is taken to be in no group at all.
 func TestGraphFailsClosed(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -102,16 +105,34 @@ func TestGraphFailsClosed(t *testing.T) {
 		fault  func(*oidctest.Entra) oidctest.Fault
 		say    string
 	}{
-		"no permission":  {client: func(c *oidctest.Client) { c.GraphPermissions = []string{"User.Read"} }, say: "may not read the groups"},
-		"grant disabled": {client: func(c *oidctest.Client) { c.GrantTypes = []string{oidctest.GrantCode, oidctest.GrantRefresh} }, say: "no access to Microsoft Graph"},
-		"401":            {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.Status(http.StatusUnauthorized) }, say: "does not accept the application"},
-		"403":            {fault: (*oidctest.Entra).GraphForbidden, say: "may not read the groups"},
-		"404":            {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.Status(http.StatusNotFound) }, say: "does not know the person"},
-		"429":            {fault: func(e *oidctest.Entra) oidctest.Fault { return e.GraphThrottled(3600) }, say: "too busy"},
-		"500":            {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.Status(http.StatusInternalServerError) }, say: "could not list"},
-		"down":           {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.Down() }, say: "cannot be reached"},
-		"nonsense":       {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.MalformedJSON() }, say: "cannot be read"},
-		"huge":           {fault: func(*oidctest.Entra) oidctest.Fault { return oidctest.HugeBody(64 << 20) }, say: "Microsoft Graph"},
+		"no permission": {client: func(c *oidctest.Client) {
+			c.GraphPermissions = []string{"User.Read"}
+		}, say: "may not read the groups"},
+		"grant disabled": {client: func(c *oidctest.Client) {
+			c.GrantTypes = []string{oidctest.GrantCode, oidctest.GrantRefresh}
+		}, say: "no access to Microsoft Graph"},
+		"401": {fault: func(*oidctest.Entra) oidctest.Fault {
+			return oidctest.Status(http.StatusUnauthorized)
+		}, say: "does not accept the application"},
+		"403": {fault: (*oidctest.Entra).GraphForbidden, say: "may not read the groups"},
+		"404": {fault: func(*oidctest.Entra) oidctest.Fault {
+			return oidctest.Status(http.StatusNotFound)
+		}, say: "does not know the person"},
+		"429": {fault: func(e *oidctest.Entra) oidctest.Fault {
+			return e.GraphThrottled(3600)
+		}, say: "too busy"},
+		"500": {fault: func(*oidctest.Entra) oidctest.Fault {
+			return oidctest.Status(http.StatusInternalServerError)
+		}, say: "could not list"},
+		"down": {fault: func(*oidctest.Entra) oidctest.Fault {
+			return oidctest.Down()
+		}, say: "cannot be reached"},
+		"nonsense": {fault: func(*oidctest.Entra) oidctest.Fault {
+			return oidctest.MalformedJSON()
+		}, say: "cannot be read"},
+		"huge": {fault: func(*oidctest.Entra) oidctest.Fault {
+			return oidctest.HugeBody(64 << 20)
+		}, say: "Microsoft Graph"},
 		"redirect": {fault: func(*oidctest.Entra) oidctest.Fault {
 			return func(http.Handler) http.Handler {
 				return http.RedirectHandler("https://evil.example/", http.StatusFound)
@@ -121,7 +142,8 @@ func TestGraphFailsClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			double := crowdedEntra(t, 201, test.client)
-			p := provider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA})
+			p := provider(t,
+				oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA})
 			if test.fault != nil {
 				double.Break(oidctest.EndpointGraph, test.fault(double))
 			}

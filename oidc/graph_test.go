@@ -25,7 +25,9 @@ func graphAt(t *testing.T, answer http.HandlerFunc) (*idp, *Provider) {
 func (f *idp) overage() map[string]any {
 	return but(f.entraClaims(), map[string]any{
 		"groups": nil, "_claim_names": map[string]any{"groups": "src1"},
-		"_claim_sources": map[string]any{"src1": map[string]any{"endpoint": f.URL + "/evil/getMemberObjects"}},
+		"_claim_sources": map[string]any{"src1": map[string]any{
+			"endpoint": f.URL + "/evil/getMemberObjects",
+		}},
 	})
 }
 
@@ -45,7 +47,8 @@ func (w *waits) instead(c *oidctest.Clock) func(context.Context, time.Duration) 
 	}
 }
 
-// Graph is asked again after the pause that it wants, if that fits into the time there is; others do not ask in the meantime.
+// Graph is asked again after the pause that it wants, if that fits into the time there is; others
+// do not ask in the meantime.
 func TestGraphPauses(t *testing.T) {
 	t.Parallel()
 	asked := 0
@@ -69,7 +72,8 @@ func TestGraphPauses(t *testing.T) {
 
 	asked, retryAfter = 0, "120" // longer than anybody waits
 	for range 3 {
-		if id := f.signedIn(t, p, f.overage()).Identity; id.GroupsComplete || !strings.Contains(id.GroupsProblem, "too busy") {
+		if id := f.signedIn(t, p, f.overage()).Identity; id.GroupsComplete ||
+			!strings.Contains(id.GroupsProblem, "too busy") {
 			t.Errorf("%+v", id)
 		}
 	}
@@ -83,29 +87,37 @@ func TestGraphPauses(t *testing.T) {
 	}
 }
 
-// The next page is fetched where the first one was, or not at all: the application's token goes nowhere else. S2
+// The next page is fetched where the first one was, or not at all: the application's
+// token goes nowhere else. S2
 func TestGraphNextPage(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		next func(base string) string
 		ok   bool
 	}{
-		"ours":           {func(base string) string { return base + "/v1.0/users/x/last" }, true},
-		"another host":   {func(string) string { return "https://evil.example/v1.0/users/x/last" }, false},
-		"another scheme": {func(base string) string { return strings.Replace(base, "http:", "https:", 1) + "/v1.0/users/x/last" }, false},
+		"ours":         {func(base string) string { return base + "/v1.0/users/x/last" }, true},
+		"another host": {func(string) string { return "https://evil.example/v1.0/users/x/last" }, false},
+		"another scheme": {func(base string) string {
+			return strings.Replace(base, "http:", "https:", 1) + "/v1.0/users/x/last"
+		}, false},
 		"user": {func(base string) string {
 			return strings.Replace(base, "http://", "http://a@", 1) + "/v1.0/users/x/last"
 		}, false},
-		"longer host":      {func(base string) string { return base + ".evil.example/v1.0/users/x/last" }, false},
-		"another API":      {func(base string) string { return base + "/beta/users/x/last" }, false},
-		"relative":         {func(string) string { return "/v1.0/users/x/last" }, false},
-		"itself, for ever": {func(base string) string { return base + "/v1.0/users/x/microsoft.graph.group" }, false},
+		"longer host": {func(base string) string { return base + ".evil.example/v1.0/users/x/last" }, false},
+		"another API": {func(base string) string { return base + "/beta/users/x/last" }, false},
+		"relative":    {func(string) string { return "/v1.0/users/x/last" }, false},
+		"itself, for ever": {func(base string) string {
+			return base + "/v1.0/users/x/microsoft.graph.group"
+		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f, p := graphAt(t, status(400, `{"error":{"code":"DirectoryResultSizeLimitExceeded"}}`))
 			page := func(next string) string {
-				text, _ := json.Marshal(map[string]any{"value": []map[string]string{{"id": "0b6f6e2a-9a0f-4d54-8f0e-1f2a3b4c5d6e"}}, "@odata.nextLink": next})
+				text, _ := json.Marshal(map[string]any{
+					"value":           []map[string]string{{"id": "0b6f6e2a-9a0f-4d54-8f0e-1f2a3b4c5d6e"}},
+					"@odata.nextLink": next,
+				})
 				return string(text)
 			}
 			f.answer("microsoft.graph.group", status(200, page(test.next(f.URL))))
@@ -127,10 +139,21 @@ func TestGraphNextPage(t *testing.T) {
 func TestGraphBase(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ login, preset, host, want string }{
-		"public":                   {"https://login.microsoftonline.com", "graph.microsoft.com", "graph.microsoft.com", "https://graph.microsoft.com"},
-		"DoD, by discovery":        {"https://login.microsoftonline.us", "graph.microsoft.us", "dod-graph.microsoft.us", "https://dod-graph.microsoft.us"},
-		"China, by preset":         {"https://login.partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn", "", "https://microsoftgraph.chinacloudapi.cn"},
-		"a test":                   {"http://localhost:4190", "", "localhost:4190/entra", "http://localhost:4190/entra"},
+		"public": {
+			"https://login.microsoftonline.com", "graph.microsoft.com", "graph.microsoft.com",
+			"https://graph.microsoft.com",
+		},
+		"DoD, by discovery": {
+			"https://login.microsoftonline.us", "graph.microsoft.us", "dod-graph.microsoft.us",
+			"https://dod-graph.microsoft.us",
+		},
+		"China, by preset": {
+			"https://login.partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn", "",
+			"https://microsoftgraph.chinacloudapi.cn",
+		},
+		"a test": {
+			"http://localhost:4190", "", "localhost:4190/entra", "http://localhost:4190/entra",
+		},
 		"unknown cloud":            {"https://login.sovcloud-identity.fr", "", "", ""},
 		"this machine, in earnest": {"https://login.microsoftonline.com", "", "127.0.0.1:8080", ""},
 		"a path":                   {"https://login.microsoftonline.com", "", "graph.microsoft.com/x", ""},
@@ -145,7 +168,8 @@ func TestGraphBase(t *testing.T) {
 	}
 }
 
-// The application's token is fetched once for all who wait, used to near its end, and shown to nobody but Graph. S2
+// The application's token is fetched once for all who wait, used to near its end, and
+// shown to nobody but Graph. S2
 func TestGraphTokenIsKept(t *testing.T) {
 	t.Parallel()
 	f, p := graphAt(t, func(w http.ResponseWriter, r *http.Request) {

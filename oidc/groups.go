@@ -26,7 +26,8 @@ func (p *Provider) resolveAs(ctx context.Context, doc *document, c claims, who t
 		identity.GroupsProblem = p.groupsProblem(identity.Subject, err)
 		return identity
 	}
-	identity.Groups, identity.GroupsByID, identity.GroupsComplete, identity.GroupsProblem = groups, true, true, ""
+	identity.Groups, identity.GroupsByID, identity.GroupsComplete, identity.GroupsProblem = groups, true,
+		true, ""
 	return identity
 }
 

@@ -118,7 +118,8 @@ func TestProxyIsTheConfiguredOneAlone(t *testing.T) {
 		t.Error("there is a proxy that nobody configured")
 	}
 	res, err := get(t.Context(), httpClient(t, Config{ProxyURL: proxy.URL}), "http://idp.example/x", nil)
-	if err != nil || res.status != http.StatusTeapot || len(visits) != 1 || visits[0] != "http://idp.example/x" {
+	if err != nil || res.status != http.StatusTeapot || len(visits) != 1 ||
+		visits[0] != "http://idp.example/x" {
 		t.Errorf("%+v, %v, the configured proxy saw %q", res, err, visits)
 	}
 }
@@ -167,7 +168,8 @@ func TestCallsTimeOut(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
 	t.Cleanup(s.Close)
 	t.Cleanup(func() { close(hang) })
-	if _, err := get(t.Context(), httpClient(t, Config{Timeout: 10 * time.Millisecond}), s.URL, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := get(t.Context(), httpClient(t, Config{Timeout: 10 * time.Millisecond}),
+		s.URL, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	if got := httpClient(t, Config{}).Timeout; got != 10*time.Second {

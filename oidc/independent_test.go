@@ -34,7 +34,8 @@ type independent struct {
 
 const keyClientID = "key-client"
 
-// startIndependent starts it, or skips the test: it needs Node and a folder of modules with oidc-provider in it.
+// startIndependent starts it, or skips the test: it needs Node and a folder of modules
+// with oidc-provider in it.
 func startIndependent(t *testing.T) *independent {
 	t.Helper()
 	modules := os.Getenv("VEXA_SSO_TEST_NODE_MODULES")
@@ -46,7 +47,9 @@ func startIndependent(t *testing.T) *independent {
 		t.Skip("there is no node on this machine")
 	}
 	i := &independent{logouts: make(chan string, 1), keyFile: filepath.Join(t.TempDir(), "key.pem")}
-	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { i.logouts <- r.PostFormValue("logout_token") }))
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		i.logouts <- r.PostFormValue("logout_token")
+	}))
 	t.Cleanup(receiver.Close)
 	key, err := oidctest.NewKey()
 	must(t, err)
@@ -59,7 +62,8 @@ func startIndependent(t *testing.T) *independent {
 	})
 	must(t, err)
 
-	command := exec.CommandContext(t.Context(), node, filepath.Join("testdata", "oidc-provider.mjs"), modules, string(settings))
+	command := exec.CommandContext(t.Context(), node, filepath.Join("testdata", "oidc-provider.mjs"),
+		modules, string(settings))
 	stdin, err := command.StdinPipe()
 	must(t, err)
 	stdout, err := command.StdoutPipe()
@@ -92,12 +96,14 @@ func newVisitor(t *testing.T) visitor {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	must(t, err)
-	return visitor{&http.Client{Jar: jar, Timeout: oidctest.Patience, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if r.URL.Host == "127.0.0.1:4180" {
-			return errBack
-		}
-		return nil
-	}}}
+	return visitor{&http.Client{
+		Jar: jar, Timeout: oidctest.Patience, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+			if r.URL.Host == "127.0.0.1:4180" {
+				return errBack
+			}
+			return nil
+		},
+	}}
 }
 
 // back is where a request ends up at ours, or the page on which it stays.
@@ -164,18 +170,22 @@ func (v visitor) submit(t *testing.T, page string, more url.Values) url.Values {
 	return params
 }
 
-// An independent provider, pointed at by settings alone: sign-in, silently too, refresh with rotation, sign-out with
-// the logout token that follows it, and keys that rotate.
+// An independent provider, pointed at by settings alone: sign-in, silently too, refresh with rotation,
+// sign-out with the logout token that follows it, and keys that rotate.
 func TestIndependentProvider(t *testing.T) {
 	t.Parallel()
 	i := startIndependent(t)
-	p := provider(t, oidc.Config{Type: oidc.TypeOIDC, Issuer: i.issuer, Scopes: []string{"groups"}, Prompt: "consent"})
+	p := provider(t,
+		oidc.Config{Type: oidc.TypeOIDC, Issuer: i.issuer, Scopes: []string{"groups"}, Prompt: "consent"})
 	browser := newVisitor(t)
 	was := browser.signIn(t, p, oidc.BeginOptions{})
-	if id := was.Identity; id.Subject != "oidc:"+i.issuer+"#ada" || id.Email != "ada@acme.example" || id.Name != "Ada Byron" || !slices.Equal(id.Groups, []string{"vexa-users"}) || id.SID == "" {
+	if id := was.Identity; id.Subject != "oidc:"+i.issuer+"#ada" || id.Email != "ada@acme.example" ||
+		id.Name != "Ada Byron" || !slices.Equal(id.Groups, []string{"vexa-users"}) || id.SID == "" {
 		t.Errorf("%+v", id)
 	}
-	if silent := browser.signIn(t, p, oidc.BeginOptions{Prompt: "none"}); silent.Identity.Subject != was.Identity.Subject {
+	if silent := browser.signIn(
+		t, p, oidc.BeginOptions{Prompt: "none"},
+	); silent.Identity.Subject != was.Identity.Subject {
 		t.Errorf("%+v", silent.Identity)
 	}
 
@@ -183,7 +193,8 @@ func TestIndependentProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if is.Identity.Subject != was.Identity.Subject || is.Identity.SID != was.Identity.SID || is.RefreshToken == was.RefreshToken || !slices.Equal(is.Identity.Groups, was.Identity.Groups) {
+	if is.Identity.Subject != was.Identity.Subject || is.Identity.SID != was.Identity.SID ||
+		is.RefreshToken == was.RefreshToken || !slices.Equal(is.Identity.Groups, was.Identity.Groups) {
 		t.Errorf("%+v became %+v", was, is)
 	}
 	_, err = p.Refresh(t.Context(), was.RefreshToken, was.Identity)
@@ -204,7 +215,8 @@ func TestIndependentProvider(t *testing.T) {
 		t.Fatal("no logout token came by the back channel")
 	}
 	token, err := p.VerifyLogoutToken(t.Context(), raw)
-	if err != nil || token.SID != was.Identity.SID || token.Subject != was.Identity.Subject || token.JTI == "" {
+	if err != nil || token.SID != was.Identity.SID ||
+		token.Subject != was.Identity.Subject || token.JTI == "" {
 		t.Errorf("%+v, %v", token, err)
 	}
 
@@ -219,7 +231,8 @@ func TestPrivateKeyAtAnIndependentProvider(t *testing.T) {
 	t.Parallel()
 	i := startIndependent(t)
 	p, err := oidc.New(oidc.Config{
-		Name: "sim", Type: oidc.TypeOIDC, Issuer: i.issuer, ClientID: keyClientID, RedirectURL: callback, Prompt: "consent", PrivateKeyFile: i.keyFile,
+		Name: "sim", Type: oidc.TypeOIDC, Issuer: i.issuer, ClientID: keyClientID, RedirectURL: callback,
+		Prompt: "consent", PrivateKeyFile: i.keyFile,
 	}, oidc.Env{})
 	must(t, err)
 	t.Cleanup(p.Close)

@@ -70,7 +70,9 @@ type keySet struct {
 
 // verify returns the payload of a token that one of the keys at url signed, and that this key may sign. Which
 // algorithms are allowed was decided when the token was parsed.
-func (s *keySet) verify(ctx context.Context, url string, token *jose.JSONWebSignature, fits func(publicKey, []byte) error) ([]byte, error) {
+func (s *keySet) verify(
+	ctx context.Context, url string, token *jose.JSONWebSignature, fits func(publicKey, []byte) error,
+) ([]byte, error) {
 	waited, err := s.ready(ctx, url)
 	if err != nil {
 		return nil, err
@@ -83,7 +85,9 @@ func (s *keySet) verify(ctx context.Context, url string, token *jose.JSONWebSign
 		s.recordMiss()
 		return nil, err
 	}
-	if err := await(ctx, s.work.singleFlight(s.name, func(ctx context.Context) error { return s.fetchForMiss(ctx, url) })); err != nil {
+	if err := await(ctx, s.work.singleFlight(s.name, func(ctx context.Context) error {
+		return s.fetchForMiss(ctx, url)
+	})); err != nil {
 		return nil, err
 	}
 	payload, err = s.try(token, fits)
@@ -248,7 +252,8 @@ func (s *keySet) fetch(ctx context.Context, url string) error {
 	if err != nil {
 		s.backoff.failed(now, err)
 		s.log.Warn("signing keys not read: retried when a token needs them",
-			"url", url, "error", err, "remedy", err.Remedy, "failures", s.backoff.failures, "have_keys", len(s.keys))
+			"url", url, "error", err, "remedy", err.Remedy, "failures", s.backoff.failures,
+			"have_keys", len(s.keys))
 		return err
 	}
 	s.backoff.succeeded()
@@ -291,7 +296,8 @@ func (s *keySet) download(ctx context.Context, url string) ([]publicKey, *Error)
 	}
 	keys, skipped, err := parseKeys(res.body)
 	if err != nil {
-		return nil, unavailable(fmt.Errorf("reading the provider's signing keys at %s: %w", url, reduced(err)), 0)
+		return nil,
+			unavailable(fmt.Errorf("reading the provider's signing keys at %s: %w", url, reduced(err)), 0)
 	}
 	if skipped > 0 {
 		s.log.Debug("published keys passed over: no use for signatures", "url", url, "skipped", skipped)

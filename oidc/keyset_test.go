@@ -28,7 +28,8 @@ func (f *idp) forge(t *testing.T, p *Provider, by signer, claims map[string]any)
 	return err
 }
 
-// E9, S12: however many tokens with unknown keys or bad signatures arrive, the keys are fetched once in five minutes.
+// E9, S12: however many tokens with unknown keys or bad signatures arrive, the keys are
+// fetched once in five minutes.
 func TestForgedTokensFetchKeysOnceInFiveMinutes(t *testing.T) {
 	t.Parallel()
 	for name, forger := range map[string]func(n int) signer{
@@ -67,14 +68,17 @@ func TestForgedTokensAtOnce(t *testing.T) {
 	f := newIDP(t)
 	p := f.okta(t, Config{})
 	f.signedIn(t, p, f.oktaClaims())
-	token, err := jose.ParseSignedCompact(newSigner(1, "unknown").sign(f.oktaClaims(), nil), []jose.SignatureAlgorithm{jose.RS256})
+	token, err := jose.ParseSignedCompact(newSigner(1, "unknown").sign(f.oktaClaims(), nil),
+		[]jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if _, err := p.keys.verify(t.Context(), f.URL+"/v1/keys", token, func(publicKey, []byte) error { return nil }); err == nil {
+			if _, err := p.keys.verify(
+				t.Context(), f.URL+"/v1/keys", token, func(publicKey, []byte) error { return nil },
+			); err == nil {
 				t.Error("a forged token was verified")
 			}
 		})
@@ -192,25 +196,44 @@ func TestKeysDownAtFirst(t *testing.T) {
 func TestKeySets(t *testing.T) {
 	t.Parallel()
 	good := newSigner(0, "kid-0")
-	weak := map[string]any{"kty": "RSA", "kid": "kid-0", "e": "AQAB", "n": strings.Repeat("_", 171)} // 1024 bits
+	// 1024 bits
+	weak := map[string]any{"kty": "RSA", "kid": "kid-0", "e": "AQAB", "n": strings.Repeat("_", 171)}
 	for name, test := range map[string]struct {
 		keys []map[string]any
 		by   signer // default: kid-0
 		code string
 	}{
-		"beside a broken key":       {keys: []map[string]any{{"kty": "RSA", "n": "!"}, good.published()}},
-		"beside an unknown type":    {keys: []map[string]any{{"kty": "OKP", "crv": "Ed448", "x": "AA"}, good.published()}},
-		"beside a wrong thumbprint": {keys: []map[string]any{newSigner(1, "kid-1").with("x5t", "AAAA").published(), good.published()}},
-		"beside an encryption key":  {keys: []map[string]any{newSigner(1, "kid-0").with("use", "enc").published(), good.published()}},
-		"one, without a kid":        {keys: []map[string]any{newSigner(0, "").published()}, by: newSigner(0, "")},
-		"an EC key beside, no kid":  {keys: []map[string]any{newSigner(0, "").published(), ecPublished(t)}, by: newSigner(0, "")},
-		"several without a kid":     {keys: []map[string]any{newSigner(0, "").published(), newSigner(1, "").published()}, by: newSigner(0, ""), code: CodeSignInInvalid},
-		"alg of the key agrees":     {keys: []map[string]any{good.with("alg", "RS256").published()}},
-		"alg of the key differs":    {keys: []map[string]any{good.with("alg", "RS512").published()}, code: CodeSignInInvalid},
-		"for encryption alone":      {keys: []map[string]any{good.with("use", "enc").published()}, code: CodeProviderUnavailable},
-		"empty":                     {code: CodeProviderUnavailable},
-		"too weak":                  {keys: []map[string]any{weak}, code: CodeProviderUnavailable},
-		"symmetric":                 {keys: []map[string]any{{"kty": "oct", "kid": "kid-0", "k": "AAAAAAAAAAAAAAAAAAAAAA"}}, code: CodeProviderUnavailable},
+		"beside a broken key": {keys: []map[string]any{{"kty": "RSA", "n": "!"}, good.published()}},
+		"beside an unknown type": {
+			keys: []map[string]any{{"kty": "OKP", "crv": "Ed448", "x": "AA"}, good.published()},
+		},
+		"beside a wrong thumbprint": {
+			keys: []map[string]any{newSigner(1, "kid-1").with("x5t", "AAAA").published(), good.published()},
+		},
+		"beside an encryption key": {
+			keys: []map[string]any{newSigner(1, "kid-0").with("use", "enc").published(), good.published()},
+		},
+		"one, without a kid": {keys: []map[string]any{newSigner(0, "").published()}, by: newSigner(0, "")},
+		"an EC key beside, no kid": {
+			keys: []map[string]any{newSigner(0, "").published(), ecPublished(t)}, by: newSigner(0, ""),
+		},
+		"several without a kid": {
+			keys: []map[string]any{newSigner(0, "").published(), newSigner(1, "").published()},
+			by:   newSigner(0, ""), code: CodeSignInInvalid,
+		},
+		"alg of the key agrees": {keys: []map[string]any{good.with("alg", "RS256").published()}},
+		"alg of the key differs": {
+			keys: []map[string]any{good.with("alg", "RS512").published()}, code: CodeSignInInvalid,
+		},
+		"for encryption alone": {
+			keys: []map[string]any{good.with("use", "enc").published()}, code: CodeProviderUnavailable,
+		},
+		"empty":    {code: CodeProviderUnavailable},
+		"too weak": {keys: []map[string]any{weak}, code: CodeProviderUnavailable},
+		"symmetric": {
+			keys: []map[string]any{{"kty": "oct", "kid": "kid-0", "k": "AAAAAAAAAAAAAAAAAAAAAA"}},
+			code: CodeProviderUnavailable,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,7 +13,9 @@ type logoutRequest struct {
 // EndSession is the URL at which the browser ends the provider's own session (OpenID Connect RP-Initiated
 // Logout 1.0), or false when there is none: Okta needs the ID token to be shown, and a provider may have no
 // such endpoint, or be down. The ID token is put into the URL only when this provider issued it.
-func (p *Provider) EndSession(ctx context.Context, idToken, logoutHint, postLogoutRedirectURI string) (string, bool) {
+func (p *Provider) EndSession(
+	ctx context.Context, idToken, logoutHint, postLogoutRedirectURI string,
+) (string, bool) {
 	doc, err := p.discovery.get(ctx)
 	if err != nil || doc.EndSessionURL == "" {
 		return "", false

@@ -20,15 +20,27 @@ func TestEndSession(t *testing.T) {
 		hint     string
 		want     url.Values // nil: none
 	}{
-		"okta":                    {okta, "ours", "", url.Values{"id_token_hint": {"ours"}, "post_logout_redirect_uri": {back}}},
-		"okta without the token":  {okta, "none", "", nil},
-		"okta, another's token":   {okta, "another's", "", nil}, // S2
-		"okta, garbage":           {okta, "garbage", "", nil},
-		"entra":                   {entra, "ours", "O.hint", url.Values{"logout_hint": {"O.hint"}, "post_logout_redirect_uri": {back}}},
-		"entra without a hint":    {entra, "none", "", url.Values{"post_logout_redirect_uri": {back}}},
-		"plain":                   {plain, "ours", "h", url.Values{"id_token_hint": {"ours"}, "client_id": {clientID}, "logout_hint": {"h"}, "post_logout_redirect_uri": {back}}},
-		"plain without the token": {plain, "none", "", url.Values{"client_id": {clientID}, "post_logout_redirect_uri": {back}}},
-		"plain, another's token":  {plain, "another's", "", url.Values{"client_id": {clientID}, "post_logout_redirect_uri": {back}}}, // S2
+		"okta": {
+			okta, "ours", "", url.Values{"id_token_hint": {"ours"}, "post_logout_redirect_uri": {back}},
+		},
+		"okta without the token": {okta, "none", "", nil},
+		"okta, another's token":  {okta, "another's", "", nil}, // S2
+		"okta, garbage":          {okta, "garbage", "", nil},
+		"entra": {
+			entra, "ours", "O.hint",
+			url.Values{"logout_hint": {"O.hint"}, "post_logout_redirect_uri": {back}},
+		},
+		"entra without a hint": {entra, "none", "", url.Values{"post_logout_redirect_uri": {back}}},
+		"plain": {plain, "ours", "h", url.Values{
+			"id_token_hint": {"ours"}, "client_id": {clientID}, "logout_hint": {"h"},
+			"post_logout_redirect_uri": {back},
+		}},
+		"plain without the token": {
+			plain, "none", "", url.Values{"client_id": {clientID}, "post_logout_redirect_uri": {back}},
+		},
+		"plain, another's token": {
+			plain, "another's", "", url.Values{"client_id": {clientID}, "post_logout_redirect_uri": {back}},
+		}, // S2
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -36,7 +48,8 @@ func TestEndSession(t *testing.T) {
 			p := test.provider(f, t)
 			ours := f.signer.sign(map[string]any{"iss": f.document["issuer"]}, nil)
 			token := map[string]string{
-				"ours": ours, "another's": f.signer.sign(map[string]any{"iss": "https://other.example"}, nil), "garbage": "a.%.b", "none": "",
+				"ours": ours, "another's": f.signer.sign(map[string]any{"iss": "https://other.example"}, nil),
+				"garbage": "a.%.b", "none": "",
 			}[test.token]
 			got, ok := p.EndSession(t.Context(), token, test.hint, back)
 			if !ok || test.want == nil {
@@ -80,7 +93,8 @@ func TestEndSessionKeepsTheEndpointsQuery(t *testing.T) {
 	p := f.plain(t, Config{})
 	got, ok := p.EndSession(t.Context(), "", "", "https://x.example/?a=b&c")
 	u, err := url.Parse(got)
-	if !ok || err != nil || u.Query().Get("p") != "b2c_policy" || u.Query().Get("post_logout_redirect_uri") != "https://x.example/?a=b&c" {
+	if !ok || err != nil || u.Query().Get("p") != "b2c_policy" ||
+		u.Query().Get("post_logout_redirect_uri") != "https://x.example/?a=b&c" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -102,7 +116,8 @@ func TestHandlesIssuer(t *testing.T) {
 	t.Parallel()
 	f := newIDP(t)
 	okta, plain := f.okta(t, Config{}), newIDP(t).plain(t, Config{})
-	one, many := newIDP(t).entra(t, Config{}), newIDP(t).entra(t, Config{Tenant: "organizations", AllowedTenants: []string{tenantA}})
+	one, many := newIDP(t).entra(t, Config{}),
+		newIDP(t).entra(t, Config{Tenant: "organizations", AllowedTenants: []string{tenantA}})
 	for _, test := range []struct {
 		p    *Provider
 		iss  string

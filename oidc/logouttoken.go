@@ -40,9 +40,11 @@ func (p *Provider) VerifyLogoutToken(ctx context.Context, token string) (LogoutT
 }
 
 func (p *Provider) verifyLogoutToken(ctx context.Context, raw string) (LogoutToken, *Error) {
-	const remedy = "Many of these may be an attack; one kind from the provider itself is its mistake: see the cause."
+	const remedy = "Many of these may be an attack; one kind from the provider itself is its mistake: " +
+		"see the cause."
 	if len(raw) > maxLogoutToken || strings.Count(raw, ".") != 2 {
-		return LogoutToken{}, invalid(remedy, errors.New("the logout token is not a signed token of at most 16 KiB"))
+		return LogoutToken{}, invalid(remedy,
+			errors.New("the logout token is not a signed token of at most 16 KiB"))
 	}
 	doc, err := p.discovery.get(ctx)
 	if err != nil {
@@ -61,13 +63,15 @@ func (p *Provider) verifyLogoutToken(ctx context.Context, raw string) (LogoutTok
 		return LogoutToken{}, invalid(remedy, err)
 	}
 	if !p.dialect.handlesIssuer(doc, c.text("iss")) {
-		return LogoutToken{}, invalid(remedy, fmt.Errorf("the logout token's iss is %s", quoted(c.text("iss"))))
+		return LogoutToken{}, invalid(remedy,
+			fmt.Errorf("the logout token's iss is %s", quoted(c.text("iss"))))
 	}
 	verified := LogoutToken{SID: token.SessionID, JTI: token.TokenID, ExpiresAt: token.Expiry.Add(maxSkew)}
 	if token.Subject != "" {
 		subject, ok := p.SubjectOf(c.text("iss"), token.Subject)
 		if !ok && verified.SID == "" {
-			return LogoutToken{}, invalid(remedy, errors.New("the logout token's sub names nobody of this provider"))
+			return LogoutToken{}, invalid(remedy,
+				errors.New("the logout token's sub names nobody of this provider"))
 		}
 		verified.Subject = subject
 	}

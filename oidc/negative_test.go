@@ -14,8 +14,9 @@ import (
 
 const universalEndpoint = "https://vexa.acme.example/sso/logout/universal/sim"
 
-// The list of negative tests that the facts about Okta and Entra end with, by its numbers. 6 to 8 for ID tokens and for bearer
-// tokens; provisioning (20, 21) and what a session store has to do (15, 18) are shown where those are.
+// The list of negative tests that the facts about Okta and Entra end with, by its numbers. 6 to 8 for
+// ID tokens and for bearer tokens; provisioning (20, 21) and what a session store has to do (15, 18)
+// are shown where those are.
 func TestNegative(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]func(*testing.T){
@@ -73,19 +74,23 @@ func negative01(t *testing.T) {
 	f, p := entraOf(t, Config{Tenant: "organizations", AllowedTenants: []string{tenantA, tenantB}})
 	ada := f.signedIn(t, p, f.entraClaims()).Identity
 	eve := f.signedIn(t, p, but(f.entraClaims(), map[string]any{
-		"iss": f.URL + "/" + tenantB + "/v2.0", "tid": tenantB, "oid": "91c0ffee-0000-4aaa-8bbb-ccccdddd0001", "xms_edov": nil,
+		"iss": f.URL + "/" + tenantB + "/v2.0", "tid": tenantB,
+		"oid": "91c0ffee-0000-4aaa-8bbb-ccccdddd0001", "xms_edov": nil,
 	})).Identity
 	if eve.Subject == ada.Subject || eve.Email != "" || eve.UnprovenEmail != ada.Email {
 		t.Errorf("%+v beside %+v", eve, ada)
 	}
 	f, p = entraOf(t, Config{Tenant: "organizations", AllowedTenants: []string{tenantA}})
-	f.refuses(t, p, but(f.entraClaims(), map[string]any{"iss": f.URL + "/" + tenantB + "/v2.0", "tid": tenantB}), CodeTenantRefused)
+	f.refuses(t, p,
+		but(f.entraClaims(), map[string]any{"iss": f.URL + "/" + tenantB + "/v2.0", "tid": tenantB}),
+		CodeTenantRefused)
 }
 
 func negative02(t *testing.T) {
 	f, p := entraOf(t, Config{Tenant: "organizations", AllowedTenants: []string{tenantA, tenantB}})
 	f.refuses(t, p, but(f.entraClaims(), map[string]any{"tid": tenantB}), CodeSignInInvalid)
-	f.refuses(t, p, but(f.entraClaims(), map[string]any{"iss": f.URL + "/" + tenantB + "/v2.0"}), CodeSignInInvalid)
+	f.refuses(t, p, but(f.entraClaims(), map[string]any{"iss": f.URL + "/" + tenantB + "/v2.0"}),
+		CodeSignInInvalid)
 }
 
 func negative03(t *testing.T) {
@@ -98,35 +103,44 @@ func negative03(t *testing.T) {
 func negative04(t *testing.T) {
 	f, p := entraOf(t, Config{Tenant: "organizations", AllowedTenants: []string{tenantA}})
 	for _, tid := range []string{"../" + tenantA, "", "{tenantid}", tenantA + "/"} {
-		f.refuses(t, p, but(f.entraClaims(), map[string]any{"tid": tid, "iss": f.URL + "/" + tid + "/v2.0"}), CodeSignInInvalid)
+		f.refuses(t, p, but(f.entraClaims(), map[string]any{"tid": tid, "iss": f.URL + "/" + tid + "/v2.0"}),
+			CodeSignInInvalid)
 	}
 }
 
 func negative05(t *testing.T) {
 	f, p := entraOf(t, Config{})
-	f.refuses(t, p, but(f.entraClaims(), map[string]any{"iss": "https://sts.windows.net/" + tenantA + "/", "ver": "1.0"}), CodeSignInInvalid)
+	f.refuses(t, p,
+		but(f.entraClaims(), map[string]any{"iss": "https://sts.windows.net/" + tenantA + "/", "ver": "1.0"}),
+		CodeSignInInvalid)
 }
 
 func negative06(t *testing.T) {
 	f, p := entraOf(t, Config{})
-	f.refuses(t, p, but(f.entraClaims(), map[string]any{"aud": "8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432"}), CodeSignInInvalid)
+	f.refuses(t, p, but(f.entraClaims(), map[string]any{"aud": "8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432"}),
+		CodeSignInInvalid)
 	f.refuses(t, p, but(f.entraClaims(), map[string]any{"aud": oidctest.GraphAppID}), CodeSignInInvalid)
 }
 
 func negative07(t *testing.T) {
 	f, p := entraOf(t, Config{})
-	f.refuses(t, p, but(f.entraClaims(), map[string]any{"idtyp": "app", "sub": adaOID, "azp": "f00dcafe-1111-4222-8333-444455556666"}), CodeSignInInvalid)
+	f.refuses(t, p, but(f.entraClaims(),
+		map[string]any{"idtyp": "app", "sub": adaOID, "azp": "f00dcafe-1111-4222-8333-444455556666"}),
+		CodeSignInInvalid)
 }
 
 func negative08(t *testing.T) {
 	f, p := oktaOf(t, Config{})
-	f.refuses(t, p, but(f.oktaClaims(), map[string]any{"iss": f.URL, "aud": f.URL, "sub": "ada.byron@acme.example", "uid": adaOkta}), CodeSignInInvalid)
+	f.refuses(t, p, but(f.oktaClaims(),
+		map[string]any{"iss": f.URL, "aud": f.URL, "sub": "ada.byron@acme.example", "uid": adaOkta}),
+		CodeSignInInvalid)
 }
 
 // accessClaims are Ada's in a version 2 access token for us as the API.
 func (f *idp) accessClaims() map[string]any {
 	return but(f.entraClaims(), map[string]any{
-		"aud": bearerAPI, "azp": "8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432", "azpacr": "0", "scp": "Bridge.Read Bridge.Write",
+		"aud": bearerAPI, "azp": "8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432", "azpacr": "0",
+		"scp":   "Bridge.Read Bridge.Write",
 		"email": nil, "xms_edov": nil, "login_hint": nil, "groups": nil, "roles": nil,
 	})
 }
@@ -145,7 +159,8 @@ func negative06Bearer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for aud, words := range map[string]string{
-		"8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432": "8b1e5f77", oidctest.GraphAppID: "Microsoft Graph", "https://graph.microsoft.com": "Microsoft Graph",
+		"8b1e5f77-3c2d-4a69-b0e4-d9c8b7a65432": "8b1e5f77", oidctest.GraphAppID: "Microsoft Graph",
+		"https://graph.microsoft.com": "Microsoft Graph",
 	} {
 		_, err := f.bears(t, p, but(f.accessClaims(), map[string]any{"aud": aud}), nil)
 		if e := refused(t, err, CodeTokenInvalid); !strings.Contains(e.Message, words) {
@@ -159,7 +174,8 @@ func negative06Bearer(t *testing.T) {
 // That rules about people do not match a service is for the rules to show; here it is that it is one.
 func negative07Bearer(t *testing.T) {
 	f, p := entraOf(t, Config{API: API{Audiences: []string{bearerAPI}}})
-	appOnly := but(f.accessClaims(), map[string]any{"scp": nil, "sub": adaOID, "name": nil, "preferred_username": nil})
+	appOnly := but(f.accessClaims(),
+		map[string]any{"scp": nil, "sub": adaOID, "name": nil, "preferred_username": nil})
 	for _, roles := range []any{nil, []string{}, []string{" "}, "", 7, []any{7}} {
 		_, err := f.bears(t, p, but(appOnly, map[string]any{"roles": roles}), nil)
 		if e := refused(t, err, CodeTokenInvalid); !strings.Contains(e.Message, "no role") {
@@ -175,10 +191,13 @@ func negative07Bearer(t *testing.T) {
 		t.Errorf("%+v beside %+v, %v", program, person, err)
 	}
 	for name, confused := range map[string]map[string]any{
-		"app with scopes":     but(appOnly, map[string]any{"roles": []string{"Bridge.Sync"}, "scp": "Bridge.Read"}),
-		"app that is a user":  but(appOnly, map[string]any{"roles": []string{"Bridge.Sync"}, "idtyp": "user"}),
+		"app with scopes": but(appOnly,
+			map[string]any{"roles": []string{"Bridge.Sync"}, "scp": "Bridge.Read"}),
+		"app that is a user": but(appOnly,
+			map[string]any{"roles": []string{"Bridge.Sync"}, "idtyp": "user"}),
 		"user that is an app": but(f.accessClaims(), map[string]any{"idtyp": "app"}),
-		"user without scopes": but(f.accessClaims(), map[string]any{"scp": nil, "roles": []string{"Bridge.Sync"}}),
+		"user without scopes": but(f.accessClaims(),
+			map[string]any{"scp": nil, "roles": []string{"Bridge.Sync"}}),
 	} {
 		if _, err := f.bears(t, p, confused, nil); err == nil {
 			t.Errorf("%s: taken", name)
@@ -190,7 +209,10 @@ func negative07Bearer(t *testing.T) {
 
 func negative08Bearer(t *testing.T) {
 	f, p := oktaOf(t, Config{API: API{Audiences: []string{"api://default", "https://acme.example"}}})
-	good := but(f.oktaClaims(), map[string]any{"aud": "api://default", "cid": clientID, "uid": adaOkta, "sub": "ada.byron@acme.example", "scp": []string{"openid"}, "at_hash": nil})
+	good := but(f.oktaClaims(), map[string]any{
+		"aud": "api://default", "cid": clientID, "uid": adaOkta, "sub": "ada.byron@acme.example",
+		"scp": []string{"openid"}, "at_hash": nil,
+	})
 	if _, err := f.bears(t, p, good, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +230,8 @@ func negative08Bearer(t *testing.T) {
 
 func negative09(t *testing.T) {
 	f, p := oktaOf(t, Config{})
-	f.refuses(t, p, but(f.oktaClaims(), map[string]any{"iss": f.URL + "/oauth2/aus1simAs6Df3Gh8J5d7"}), CodeSignInInvalid)
+	f.refuses(t, p, but(f.oktaClaims(), map[string]any{"iss": f.URL + "/oauth2/aus1simAs6Df3Gh8J5d7"}),
+		CodeSignInInvalid)
 	f.signer = newSigner(1, f.signer.kid) // the other server's key, under our server's kid
 	f.refuses(t, p, f.oktaClaims(), CodeSignInInvalid)
 }
@@ -272,12 +295,17 @@ func negative13(t *testing.T) {
 	a, _ := begin(t, p, BeginOptions{})
 	f.gives(f.signer.sign(but(f.oktaClaims(), map[string]any{"nonce": a.Nonce}), nil))
 	for name, params := range map[string]url.Values{
-		"no state":                     {"code": {"c"}},
-		"a foreign state":              {"state": {"x"}, "code": {"c"}},
-		"two states":                   {"state": {a.State, a.State}, "code": {"c"}},
-		"two codes":                    {"state": {a.State}, "code": {"c", "d"}},
-		"an error without the state":   {"error": {"access_denied"}, "error_description": {"User is not assigned to the client application."}},
-		"an error with another's":      {"state": {"x"}, "error": {"access_denied"}, "error_description": {"User is not assigned"}},
+		"no state":        {"code": {"c"}},
+		"a foreign state": {"state": {"x"}, "code": {"c"}},
+		"two states":      {"state": {a.State, a.State}, "code": {"c"}},
+		"two codes":       {"state": {a.State}, "code": {"c", "d"}},
+		"an error without the state": {
+			"error":             {"access_denied"},
+			"error_description": {"User is not assigned to the client application."},
+		},
+		"an error with another's": {
+			"state": {"x"}, "error": {"access_denied"}, "error_description": {"User is not assigned"},
+		},
 		"iss of another (RFC 9207)":    {"state": {a.State}, "code": {"c"}, "iss": {"https://evil.example"}},
 		"neither a code nor an error":  {"state": {a.State}},
 		"a response that is too large": {"state": {a.State}, "code": {strings.Repeat("c", maxParam+1)}},
@@ -291,8 +319,12 @@ func negative13(t *testing.T) {
 	if n := f.count("token"); n != 0 {
 		t.Errorf("the token endpoint was asked %d times", n)
 	}
-	_, err := p.Finish(t.Context(), a, url.Values{"state": {a.State}, "error": {"access_denied"}, "error_description": {"<script>alert(1)</script> User is not assigned\r\nlevel=info"}})
-	if e := refused(t, err, CodeSignInRefused); strings.ContainsAny(e.Error()+e.Message, "\r\n") || strings.Contains(e.Message+e.Remedy, "<script") {
+	_, err := p.Finish(t.Context(), a, url.Values{
+		"state": {a.State}, "error": {"access_denied"},
+		"error_description": {"<script>alert(1)</script> User is not assigned\r\nlevel=info"},
+	})
+	if e := refused(t, err, CodeSignInRefused); strings.ContainsAny(e.Error()+e.Message, "\r\n") ||
+		strings.Contains(e.Message+e.Remedy, "<script") {
 		t.Errorf("a stranger writes %q", e.Error())
 	}
 	f.refuses(t, p, but(f.oktaClaims(), map[string]any{"nonce": "another"}), CodeSignInInvalid)
@@ -309,11 +341,14 @@ func negative14(t *testing.T) {
 	}
 }
 
-// Whoever comes second with a rotating token is told that it is dead; that nobody does is the lease's business.
+// Whoever comes second with a rotating token is told that it is dead; that nobody
+// does is the lease's business.
 func negative15(t *testing.T) {
 	double := oidctest.StartOkta(t, oidctest.OktaOptions{})
 	double.AddCast()
-	double.AddClient(oidctest.Client{ID: clientID, Secrets: []string{"secret"}, RedirectURIs: []string{redirectURL}, RotateRefresh: true})
+	double.AddClient(oidctest.Client{
+		ID: clientID, Secrets: []string{"secret"}, RedirectURIs: []string{redirectURL}, RotateRefresh: true,
+	})
 	p := doubleProvider(t, Config{Type: TypeOkta, Issuer: double.Issuer(), ClientSecret: "secret"})
 	was := walk(t, p, double.Double)
 	first, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity)
@@ -362,14 +397,19 @@ func negative16(t *testing.T) {
 	was := f.signedIn(t, p, f.oktaClaims())
 	f.change(func() {
 		f.token["refresh_token"] = nil
-		f.userinfo = map[string]any{"sub": adaOkta, "name": "Ada Byron", "email": "ada.byron@acme.example", "email_verified": true, "groups": []string{"vexa-users"}}
+		f.userinfo = map[string]any{
+			"sub": adaOkta, "name": "Ada Byron", "email": "ada.byron@acme.example", "email_verified": true,
+			"groups": []string{"vexa-users"},
+		}
 	})
 	f.gives("")
 	is, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if is.RefreshToken != was.RefreshToken || is.Identity.Subject != was.Identity.Subject || len(is.Identity.Groups) != 1 || is.Identity.Email != was.Identity.Email || !is.AuthTime.Equal(was.AuthTime) {
+	if is.RefreshToken != was.RefreshToken || is.Identity.Subject != was.Identity.Subject ||
+		len(is.Identity.Groups) != 1 || is.Identity.Email != was.Identity.Email ||
+		!is.AuthTime.Equal(was.AuthTime) {
 		t.Errorf("%+v became %+v", was, is)
 	}
 	f.change(func() { f.userinfo["sub"] = "00uSomebodyElse" })
@@ -415,7 +455,9 @@ func negative18(t *testing.T) {
 func negative19(t *testing.T) {
 	double := oidctest.StartOkta(t, oidctest.OktaOptions{})
 	double.AddCast()
-	double.AddClient(oidctest.Client{ID: clientID, Secrets: []string{"secret"}, RedirectURIs: []string{redirectURL}})
+	double.AddClient(oidctest.Client{
+		ID: clientID, Secrets: []string{"secret"}, RedirectURIs: []string{redirectURL},
+	})
 	p := doubleProvider(t, Config{Type: TypeOkta, Issuer: double.Issuer(), ClientSecret: "secret"})
 	good := double.UniversalLogoutClaims(clientID, universalEndpoint)
 	signed := func(c oidctest.Claims, options ...oidctest.SignOption) string {
@@ -436,12 +478,13 @@ func negative19(t *testing.T) {
 	}
 	now := time.Now()
 	for name, token := range map[string]string{
-		"an ID token":             walk(t, p, double.Double).IDToken,
-		"typ JWT":                 signed(good, oidctest.Header("typ", "JWT")),
-		"typ of an event":         signed(good, oidctest.Header("typ", "secevent+jwt")),
-		"no typ":                  signed(good, oidctest.Header("typ", nil)),
-		"another endpoint":        signed(good.With("aud", universalEndpoint+"2")),
-		"another host":            signed(good.With("aud", strings.Replace(universalEndpoint, "vexa", "evil", 1))),
+		"an ID token":      walk(t, p, double.Double).IDToken,
+		"typ JWT":          signed(good, oidctest.Header("typ", "JWT")),
+		"typ of an event":  signed(good, oidctest.Header("typ", "secevent+jwt")),
+		"no typ":           signed(good, oidctest.Header("typ", nil)),
+		"another endpoint": signed(good.With("aud", universalEndpoint+"2")),
+		"another host": signed(good.With("aud",
+			strings.Replace(universalEndpoint, "vexa", "evil", 1))),
 		"our client as audience":  signed(good.With("aud", clientID)),
 		"no audience":             signed(good.With("aud", nil)),
 		"another application":     signed(good.With("sub", "0oaSomebodyElse")),
@@ -457,10 +500,12 @@ func negative19(t *testing.T) {
 		"the server, not the org": signed(good.With("iss", double.Issuer())),
 		"the server's key":        double.Sign(good, oidctest.Header("typ", universalLogoutType)),
 		"a stranger's key":        oidctest.Sign(stranger, good, oidctest.Header("typ", universalLogoutType)),
-		"unsigned":                double.Sign(good, oidctest.Unsigned(), oidctest.Header("typ", universalLogoutType)),
-		"the secret as key":       double.Sign(good, oidctest.HMACWithSecret(strings.Repeat("secret", 6)), oidctest.Header("typ", universalLogoutType)),
-		"nothing":                 "",
-		"a novel":                 strings.Repeat("a.", 20_000),
+		"unsigned": double.Sign(good, oidctest.Unsigned(),
+			oidctest.Header("typ", universalLogoutType)),
+		"the secret as key": double.Sign(good, oidctest.HMACWithSecret(strings.Repeat("secret", 6)),
+			oidctest.Header("typ", universalLogoutType)),
+		"nothing": "",
+		"a novel": strings.Repeat("a.", 20_000),
 	} {
 		_, _, err := p.VerifyUniversalLogout(t.Context(), token, universalEndpoint)
 		if err == nil {
@@ -471,10 +516,16 @@ func negative19(t *testing.T) {
 	}
 
 	// Whom it names: in our org, nobody else's.
-	if got, ok := p.SubjectOf(double.OrgIssuer(), adaOkta); !ok || got != "okta:"+double.OrgIssuer()+"/"+adaOkta {
+	if got, ok := p.SubjectOf(double.OrgIssuer(), adaOkta); !ok ||
+		got != "okta:"+double.OrgIssuer()+"/"+adaOkta {
 		t.Errorf("%q, %v", got, ok)
 	}
-	for _, named := range [][2]string{{"https://evil.okta.com", adaOkta}, {double.OrgIssuer(), ""}, {double.OrgIssuer(), "../x"}, {"", adaOkta}} {
+	for _, named := range [][2]string{
+		{"https://evil.okta.com", adaOkta},
+		{double.OrgIssuer(), ""},
+		{double.OrgIssuer(), "../x"},
+		{"", adaOkta},
+	} {
 		if got, ok := p.SubjectOf(named[0], named[1]); ok {
 			t.Errorf("%q is %q", named, got)
 		}
@@ -495,7 +546,9 @@ func negative19(t *testing.T) {
 
 func negative22(t *testing.T) {
 	f, p := entraOf(t, Config{})
-	id := f.signedIn(t, p, but(f.entraClaims(), map[string]any{"email": nil, "xms_edov": nil, "name": nil, "groups": "0b6f6e2a-9a0f-4d54-8f0e-1f2a3b4c5d6e"})).Identity
+	id := f.signedIn(t, p, but(f.entraClaims(), map[string]any{
+		"email": nil, "xms_edov": nil, "name": nil, "groups": "0b6f6e2a-9a0f-4d54-8f0e-1f2a3b4c5d6e",
+	})).Identity
 	if id.Email != "" || id.Name != "" || len(id.Groups) != 1 || !id.GroupsComplete {
 		t.Errorf("%+v", id)
 	}

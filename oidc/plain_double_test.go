@@ -11,10 +11,13 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// A plain provider on a certified library: everything that the standard has, with nothing of Okta's or Entra's.
+// A plain provider on a certified library: everything that the standard has, with
+// nothing of Okta's or Entra's.
 func TestPlainProvider(t *testing.T) {
 	t.Parallel()
-	for name, o := range map[string]oidctest.PlainOptions{"fat, JWT": {}, "thin, opaque": {ThinIDTokens: true, OpaqueAccessTokens: true}} {
+	for name, o := range map[string]oidctest.PlainOptions{
+		"fat, JWT": {}, "thin, opaque": {ThinIDTokens: true, OpaqueAccessTokens: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			double := oidctest.StartPlain(t, o)
@@ -22,20 +25,25 @@ func TestPlainProvider(t *testing.T) {
 			c := client()
 			c.RotateRefresh = true
 			double.AddClient(c)
-			p := provider(t, oidc.Config{Type: oidc.TypeOIDC, Issuer: double.Issuer(), Scopes: []string{"groups", "roles"}})
+			p := provider(t, oidc.Config{
+				Type: oidc.TypeOIDC, Issuer: double.Issuer(), Scopes: []string{"groups", "roles"},
+			})
 			browser := double.NewBrowser()
 			was := signedIn(t, p, browser, oidctest.Grace)
-			if id := was.Identity; id.Email != oidctest.Grace || !slices.Contains(id.Groups, oidctest.GroupAdmins) || !id.GroupsComplete {
+			if id := was.Identity; id.Email != oidctest.Grace ||
+				!slices.Contains(id.Groups, oidctest.GroupAdmins) || !id.GroupsComplete {
 				t.Errorf("%+v", id)
 			}
-			if silent, err := openSilently(t, p, browser); err != nil || silent.Identity.Subject != was.Identity.Subject {
+			if silent, err := openSilently(t, p, browser); err != nil ||
+				silent.Identity.Subject != was.Identity.Subject {
 				t.Errorf("silently: %v", err)
 			}
 
 			must(t, double.SetGroups(oidctest.Grace, oidctest.GroupUsers))
 			is, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity)
 			must(t, err)
-			if is.Identity.Subject != was.Identity.Subject || is.RefreshToken == was.RefreshToken || slices.Contains(is.Identity.Groups, oidctest.GroupAdmins) {
+			if is.Identity.Subject != was.Identity.Subject || is.RefreshToken == was.RefreshToken ||
+				slices.Contains(is.Identity.Groups, oidctest.GroupAdmins) {
 				t.Errorf("%+v became %+v", was, is)
 			}
 			_, err = double.Keys().Rotate()
@@ -48,7 +56,8 @@ func TestPlainProvider(t *testing.T) {
 			if !ok {
 				t.Fatal("there is nowhere to sign out")
 			}
-			if cb, err := browser.Open(t.Context(), oidc.WithState(out, "state-1")); err != nil || cb.Params.Get("state") != "state-1" {
+			if cb, err := browser.Open(t.Context(), oidc.WithState(out, "state-1")); err != nil ||
+				cb.Params.Get("state") != "state-1" {
 				t.Errorf("signed out: %+v, %v", cb, err)
 			}
 			_, err = openSilently(t, p, browser)
@@ -83,12 +92,14 @@ func TestPlainBackChannel(t *testing.T) {
 	t.Cleanup(receiver.Close)
 	sub, _ := claims["sub"].(string)
 	for _, about := range []url.Values{{"sub": {sub}}, {"sid": {"sid-1"}}, {"sub": {sub}, "sid": {"sid-1"}}} {
-		status, err := double.BackChannelLogout(t.Context(), http.DefaultClient, receiver.URL, double.LogoutTokenClaims(client().ID, about.Get("sub"), about.Get("sid")))
+		status, err := double.BackChannelLogout(t.Context(), http.DefaultClient, receiver.URL,
+			double.LogoutTokenClaims(client().ID, about.Get("sub"), about.Get("sid")))
 		if err != nil || status != http.StatusOK {
 			t.Fatalf("%d, %v", status, err)
 		}
 		token := got[len(got)-1]
-		if (token.Subject == was.Identity.Subject) != about.Has("sub") || token.SID != about.Get("sid") || token.JTI == "" {
+		if (token.Subject == was.Identity.Subject) != about.Has("sub") ||
+			token.SID != about.Get("sid") || token.JTI == "" {
 			t.Errorf("about %v: %+v", about, token)
 		}
 	}

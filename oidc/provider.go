@@ -38,7 +38,8 @@ type Provider struct {
 	graph     *graph // nil but for Entra
 	keys      *keySet
 	issuers   []*tokenIssuer // of access tokens; the first is the provider's own
-	orgKeys   *keySet        // of Okta's org, which signs Universal Logout whatever authorization server is configured
+	// of Okta's org, which signs Universal Logout whatever authorization server is configured
+	orgKeys *keySet
 
 	now  func() time.Time
 	rand io.Reader
@@ -64,7 +65,8 @@ func New(cfg Config, env Env) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{
-		cfg: cfg, dialect: spoken, auth: newClientAuth(cfg, spoken, env.Now, env.Rand, env.Log.With("provider", cfg.Name)),
+		cfg: cfg, dialect: spoken,
+		auth:        newClientAuth(cfg, spoken, env.Now, env.Rand, env.Log.With("provider", cfg.Name)),
 		groupsClaim: orDefault(cfg.GroupsClaim, "groups"), rolesClaim: orDefault(cfg.RolesClaim, "roles"),
 		client: client, work: newBackground(),
 		now: env.Now, rand: env.Rand, log: env.Log.With("provider", cfg.Name),
@@ -94,7 +96,8 @@ func (p *Provider) newDiscovery(name string, of dialect) *discovery {
 
 func (p *Provider) newGraph(where cloud) *graph {
 	return &graph{
-		auth: p.auth, refuse: p.tokenRefusal, client: p.client, work: p.work, login: where.login, preset: where.graph,
+		auth: p.auth, refuse: p.tokenRefusal, client: p.client, work: p.work,
+		login: where.login, preset: where.graph,
 		now: p.now, wait: sleep, log: p.log, tokens: map[string]graphToken{},
 	}
 }
@@ -112,7 +115,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 func (p *Provider) newKeySet(name string) *keySet {
-	return &keySet{name: name, client: p.client, work: p.work, now: p.now, log: p.log, keys: map[string]publicKey{}}
+	return &keySet{
+		name: name, client: p.client, work: p.work, now: p.now, log: p.log, keys: map[string]publicKey{},
+	}
 }
 
 func joined(problems []Problem) error {

@@ -52,7 +52,9 @@ func (p *Provider) refresh(ctx context.Context, refreshToken string, was Identit
 }
 
 // renewed makes the sign-in of the token endpoint's answer to a refresh, which must be about the same person.
-func (p *Provider) renewed(ctx context.Context, doc *document, token *oauth2.Token, was Identity) (*SignIn, *Error) {
+func (p *Provider) renewed(
+	ctx context.Context, doc *document, token *oauth2.Token, was Identity,
+) (*SignIn, *Error) {
 	raw, _ := token.Extra("id_token").(string)
 	c, refusal := p.renewedClaims(ctx, doc, raw, token, was)
 	if refusal != nil {
@@ -91,7 +93,9 @@ func ended(refusal *Error) *Error {
 
 // renewedClaims are those of the new ID token, completed; or, where the provider gives none at a refresh,
 // userinfo's, with what the sign-in's ID token said about itself.
-func (p *Provider) renewedClaims(ctx context.Context, doc *document, raw string, token *oauth2.Token, was Identity) (claims, *Error) {
+func (p *Provider) renewedClaims(
+	ctx context.Context, doc *document, raw string, token *oauth2.Token, was Identity,
+) (claims, *Error) {
 	if raw != "" {
 		c, err := p.verifyIDToken(ctx, doc, raw, expected{renewed: true, accessToken: token.AccessToken})
 		if err != nil {
@@ -100,8 +104,11 @@ func (p *Provider) renewedClaims(ctx context.Context, doc *document, raw string,
 		return p.complete(ctx, doc, c, token)
 	}
 	if !p.dialect.userinfo() || doc.UserInfoURL == "" {
-		return nil, misconfigured("The provider gave no ID token at a refresh: allow the scope openid to the application.",
-			errors.New("the token endpoint's answer to a refresh has no id_token, and there is no userinfo endpoint"))
+		return nil, misconfigured(
+			"The provider gave no ID token at a refresh: allow the scope openid to the application.",
+			errors.New("the token endpoint's answer to a refresh has no id_token, and there is no "+
+				"userinfo endpoint"),
+		)
 	}
 	more, err := p.userinfo(ctx, doc.UserInfoURL, token)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// A change at the provider is in the next refresh, without a new sign-in, and the token to keep follows the provider's way:
-// the same one from a static client of Okta, another from a rotating one and from Entra.
+// A change at the provider is in the next refresh, without a new sign-in, and the token to keep follows the
+// provider's way: the same one from a static client of Okta, another from a rotating one and from Entra.
 func TestRefreshFollowsTheDirectory(t *testing.T) {
 	t.Parallel()
 	for _, rotate := range []bool{false, true} {
@@ -18,21 +18,25 @@ func TestRefreshFollowsTheDirectory(t *testing.T) {
 			t.Parallel()
 			double := okta(t, oidctest.OktaOptions{SID: true})
 			must(t, double.ChangeClient(client().ID, func(c *oidctest.Client) { c.RotateRefresh = rotate }))
-			p := provider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), Scopes: []string{"groups"}})
+			p := provider(t,
+				oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), Scopes: []string{"groups"}})
 			was := signedIn(t, p, double.NewBrowser(), oidctest.Grace)
 			must(t, double.SetGroups(oidctest.Grace, oidctest.GroupUsers))
 			is, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if slices.Contains(is.Identity.Groups, oidctest.GroupAdmins) || !slices.Contains(is.Identity.Groups, oidctest.GroupUsers) || !is.Identity.GroupsComplete {
+			if slices.Contains(is.Identity.Groups, oidctest.GroupAdmins) ||
+				!slices.Contains(is.Identity.Groups, oidctest.GroupUsers) || !is.Identity.GroupsComplete {
 				t.Errorf("the groups are %q", is.Identity.Groups)
 			}
-			if is.Identity.Subject != was.Identity.Subject || is.Identity.SID != was.Identity.SID || is.Identity.Email != oidctest.Grace || is.AuthTime != was.AuthTime {
+			if is.Identity.Subject != was.Identity.Subject || is.Identity.SID != was.Identity.SID ||
+				is.Identity.Email != oidctest.Grace || is.AuthTime != was.AuthTime {
 				t.Errorf("%+v became %+v", was.Identity, is.Identity)
 			}
 			if is.RefreshToken == "" || (is.RefreshToken != was.RefreshToken) != rotate {
-				t.Errorf("rotating is %v, and the token changed: %v", rotate, is.RefreshToken != was.RefreshToken)
+				t.Errorf("rotating is %v, and the token changed: %v",
+					rotate, is.RefreshToken != was.RefreshToken)
 			}
 		})
 	}
@@ -46,10 +50,12 @@ func TestRefreshFollowsTheDirectory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(is.Identity.Groups, []string{oidctest.GroupID(oidctest.GroupUsers)}) || is.Identity.Subject != was.Identity.Subject {
+		if !slices.Equal(is.Identity.Groups, []string{oidctest.GroupID(oidctest.GroupUsers)}) ||
+			is.Identity.Subject != was.Identity.Subject {
 			t.Errorf("%+v became %+v", was.Identity, is.Identity)
 		}
-		if is.RefreshToken == "" || is.RefreshToken == was.RefreshToken || is.IDToken == "" || is.LogoutHint == "" {
+		if is.RefreshToken == "" || is.RefreshToken == was.RefreshToken || is.IDToken == "" ||
+			is.LogoutHint == "" {
 			t.Errorf("%+v", is)
 		}
 	})
@@ -64,11 +70,13 @@ func TestRefreshKeepsTheTokenOfAHalfDoneRefresh(t *testing.T) {
 	was := signedIn(t, p, double.NewBrowser(), oidctest.Grace)
 	double.Break(oidctest.EndpointUserInfo, oidctest.Status(503))
 	half, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity)
-	if err == nil || half == nil || half.RefreshToken == "" || half.RefreshToken == was.RefreshToken || half.Identity.Subject != "" {
+	if err == nil || half == nil || half.RefreshToken == "" || half.RefreshToken == was.RefreshToken ||
+		half.Identity.Subject != "" {
 		t.Fatalf("%+v, %v", half, err)
 	}
 	double.Mend(oidctest.EndpointUserInfo)
-	if is, err := p.Refresh(t.Context(), half.RefreshToken, was.Identity); err != nil || is.Identity.Subject != was.Identity.Subject {
+	if is, err := p.Refresh(t.Context(), half.RefreshToken, was.Identity); err != nil ||
+		is.Identity.Subject != was.Identity.Subject {
 		t.Errorf("with the token that was kept: %+v, %v", is, err)
 	}
 }
@@ -82,8 +90,12 @@ func TestRefreshRefused(t *testing.T) {
 		want string
 	}{
 		{"disabled", func(d *oidctest.Double) error { return d.Disable(oidctest.Ada) }, oidc.CodeAccessEnded},
-		{"deleted", func(d *oidctest.Double) error { return d.RemovePerson(oidctest.Ada) }, oidc.CodeAccessEnded},
-		{"revoked", func(d *oidctest.Double) error { return d.RevokeTokens(oidctest.Ada) }, oidc.CodeAccessEnded},
+		{"deleted", func(d *oidctest.Double) error {
+			return d.RemovePerson(oidctest.Ada)
+		}, oidc.CodeAccessEnded},
+		{"revoked", func(d *oidctest.Double) error {
+			return d.RevokeTokens(oidctest.Ada)
+		}, oidc.CodeAccessEnded},
 		{"unassigned", func(d *oidctest.Double) error {
 			return d.ChangePerson(oidctest.Ada, func(p *oidctest.Person) { p.Unassigned = true })
 		}, oidc.CodeAccessEnded},
@@ -91,9 +103,14 @@ func TestRefreshRefused(t *testing.T) {
 			return d.ChangePerson(oidctest.Ada, func(p *oidctest.Person) { p.MFARequired = true })
 		}, oidc.CodeLoginRequired},
 		{"wrong secret", func(d *oidctest.Double) error {
-			return d.ChangeClient(client().ID, func(c *oidctest.Client) { c.Secrets = []string{"another-secret-0123456789-0123456789"} })
+			return d.ChangeClient(client().ID, func(c *oidctest.Client) {
+				c.Secrets = []string{"another-secret-0123456789-0123456789"}
+			})
 		}, oidc.CodeProviderMisset},
-		{"down", func(d *oidctest.Double) error { d.Break(oidctest.EndpointToken, oidctest.Down()); return nil }, oidc.CodeProviderUnavailable},
+		{"down", func(d *oidctest.Double) error {
+			d.Break(oidctest.EndpointToken, oidctest.Down())
+			return nil
+		}, oidc.CodeProviderUnavailable},
 		{"throttled", func(d *oidctest.Double) error {
 			d.Break(oidctest.EndpointToken, oidctest.TooManyRequests(7))
 			return nil
@@ -102,17 +119,23 @@ func TestRefreshRefused(t *testing.T) {
 		t.Run("okta/"+test.name, func(t *testing.T) {
 			t.Parallel()
 			double := okta(t, oidctest.OktaOptions{})
-			refuseAfter(t, double.Double, provider(t, oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), Scopes: []string{"groups"}}), test.do, test.want)
+			refuseAfter(t, double.Double, provider(t,
+				oidc.Config{Type: oidc.TypeOkta, Issuer: double.Issuer(), Scopes: []string{"groups"}}),
+				test.do, test.want)
 		})
 		t.Run("entra/"+test.name, func(t *testing.T) {
 			t.Parallel()
 			double := entra(t, oidctest.EntraOptions{})
-			refuseAfter(t, double.Double, provider(t, oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA}), test.do, test.want)
+			refuseAfter(t, double.Double, provider(t,
+				oidc.Config{Type: oidc.TypeEntra, Cloud: double.BaseURL(), Tenant: oidctest.TenantA}),
+				test.do, test.want)
 		})
 	}
 }
 
-func refuseAfter(t *testing.T, double *oidctest.Double, p *oidc.Provider, do func(*oidctest.Double) error, want string) {
+func refuseAfter(
+	t *testing.T, double *oidctest.Double, p *oidc.Provider, do func(*oidctest.Double) error, want string,
+) {
 	t.Helper()
 	was := signedIn(t, p, double.NewBrowser(), oidctest.Ada)
 	must(t, do(double))

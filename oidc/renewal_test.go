@@ -6,14 +6,16 @@ import (
 	"testing"
 )
 
-// A guest among us, when guests are no longer allowed, is not signed in any more; nor is a tenant that is off the list.
+// A guest among us, when guests are no longer allowed, is not signed in any more; nor is a
+// tenant that is off the list.
 func TestRefreshUnderNarrowerSettings(t *testing.T) {
 	t.Parallel()
 	f := newIDP(t)
 	p := f.entra(t, Config{Guests: GuestsAllow})
 	guest := but(f.entraClaims(), map[string]any{"acct": 1})
 	was := f.signedIn(t, p, guest)
-	_, err := f.provider(t, Config{Type: TypeEntra, Cloud: f.URL, Tenant: tenantA}).Refresh(t.Context(), was.RefreshToken, was.Identity)
+	_, err := f.provider(t, Config{Type: TypeEntra, Cloud: f.URL, Tenant: tenantA}).Refresh(t.Context(),
+		was.RefreshToken, was.Identity)
 	refused(t, err, CodeAccessEnded)
 }
 
@@ -35,13 +37,15 @@ func TestRefreshScopes(t *testing.T) {
 	f := newIDP(t)
 	p := f.entra(t, Config{})
 	was := f.signedIn(t, p, f.entraClaims())
-	if _, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity); err != nil || f.asked.PostForm.Get("scope") != "openid profile email offline_access" {
+	if _, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity); err != nil ||
+		f.asked.PostForm.Get("scope") != "openid profile email offline_access" {
 		t.Errorf("asked %v: %v", f.asked.PostForm, err)
 	}
 	f = newIDP(t)
 	p = f.okta(t, Config{})
 	was = f.signedIn(t, p, f.oktaClaims())
-	if _, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity); err != nil || f.asked.PostForm.Has("scope") {
+	if _, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity); err != nil ||
+		f.asked.PostForm.Has("scope") {
 		t.Errorf("asked %v: %v", f.asked.PostForm, err)
 	}
 }
@@ -56,7 +60,9 @@ func TestEchoedTokensAreBlotted(t *testing.T) {
 	assertion := ""
 	f.answer("token", func(w http.ResponseWriter, r *http.Request) {
 		assertion = r.PostForm.Get("client_assertion")
-		status(401, string(mustJSON(map[string]any{"error": "invalid_client", "error_description": "No: " + assertion + " and " + was.IDToken})))(w, r)
+		status(401, string(mustJSON(map[string]any{
+			"error": "invalid_client", "error_description": "No: " + assertion + " and " + was.IDToken,
+		})))(w, r)
 	})
 	_, err := p.Refresh(t.Context(), was.RefreshToken, was.Identity)
 	e := refused(t, err, CodeProviderMisset)

@@ -10,13 +10,16 @@ func TestConfiguredRequest(t *testing.T) {
 	t.Parallel()
 	f := newIDP(t)
 	p := f.entra(t, Config{
-		ACRValues: []string{"phr", "mfa"}, Prompt: "select_account", MaxAge: 8 * time.Hour, DomainHint: "northwind.example",
+		ACRValues: []string{"phr", "mfa"}, Prompt: "select_account", MaxAge: 8 * time.Hour,
+		DomainHint:      "northwind.example",
 		ExtraParameters: map[string]string{"claims": `{"id_token":{"acrs":{"essential":true,"value":"c1"}}}`},
 	})
 	a, params := begin(t, p, BeginOptions{})
 	for name, want := range map[string]string{
-		"acr_values": "phr mfa", "prompt": "select_account", "max_age": "28800", "domain_hint": "northwind.example",
-		"claims": `{"id_token":{"acrs":{"essential":true,"value":"c1"}}}`, "client_id": clientID, "redirect_uri": redirectURL,
+		"acr_values": "phr mfa", "prompt": "select_account", "max_age": "28800",
+		"domain_hint": "northwind.example",
+		"claims":      `{"id_token":{"acrs":{"essential":true,"value":"c1"}}}`, "client_id": clientID,
+		"redirect_uri": redirectURL,
 	} {
 		if got := params[name]; len(got) != 1 || got[0] != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
@@ -38,6 +41,7 @@ func TestConfiguredMaxAge(t *testing.T) {
 	f := newIDP(t)
 	p := f.okta(t, Config{MaxAge: time.Hour})
 	f.signedIn(t, p, f.oktaClaims())
-	_, err := f.signIn(t, p, but(f.oktaClaims(), map[string]any{"auth_time": f.clock.Now().Add(-2 * time.Hour).Unix()}))
+	_, err := f.signIn(t, p,
+		but(f.oktaClaims(), map[string]any{"auth_time": f.clock.Now().Add(-2 * time.Hour).Unix()}))
 	refused(t, err, CodeLoginRequired)
 }

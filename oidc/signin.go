@@ -35,8 +35,8 @@ type BeginOptions struct {
 	LoginHint string
 	// Prompt is none, login, consent or select_account. Empty: the setting prompt.
 	Prompt string
-	// MaxAge is max_age, in whole seconds: how long ago the person may have signed in at the provider, or they
-	// do so again. Nil: the setting max_age.
+	// MaxAge is max_age, in whole seconds: how long ago the person may have signed in at the provider, or
+	// they do so again. Nil: the setting max_age.
 	MaxAge *time.Duration
 }
 
@@ -172,9 +172,11 @@ func (p *Provider) finish(ctx context.Context, a Attempt, params url.Values) (*S
 	}
 	raw, _ := token.Extra("id_token").(string)
 	if raw == "" {
-		return nil, misconfigured("The provider gave no ID token: allow the scope openid to the application.", errors.New("the token endpoint's answer has no id_token"))
+		return nil, misconfigured("The provider gave no ID token: allow the scope openid to the application.",
+			errors.New("the token endpoint's answer has no id_token"))
 	}
-	c, refusal := p.verifyIDToken(ctx, doc, raw, expected{nonce: a.Nonce, accessToken: token.AccessToken, signedInSince: a.signedInSince()})
+	c, refusal := p.verifyIDToken(ctx, doc, raw,
+		expected{nonce: a.Nonce, accessToken: token.AccessToken, signedInSince: a.signedInSince()})
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -205,13 +207,17 @@ func (a Attempt) signedInSince() time.Time {
 
 // single are the parameters that a callback may have only once: of two, one program would take the first and
 // another the last.
-var single = []string{"state", "code", "iss", "error", "error_description", "error_subcode", "suberror", "error_uri", "session_state", "id_token", "access_token"}
+var single = []string{
+	"state", "code", "iss", "error", "error_description", "error_subcode", "suberror", "error_uri",
+	"session_state", "id_token", "access_token",
+}
 
 // checkCallback holds a callback to the attempt that it claims to answer.
 func (p *Provider) checkCallback(a Attempt, params url.Values) *Error {
 	const remedy = "Nothing, if it is rare: an old page or a copied link. Many of these may be an attack."
 	if a.Provider != p.cfg.Name || a.State == "" || a.Nonce == "" || a.Verifier == "" {
-		return invalid(remedy, fmt.Errorf("the attempt is of the provider %s, or is not whole", quoted(a.Provider)))
+		return invalid(remedy,
+			fmt.Errorf("the attempt is of the provider %s, or is not whole", quoted(a.Provider)))
 	}
 	if len(params) > maxParams {
 		return invalid(remedy, fmt.Errorf("the callback has %d parameters", len(params)))
@@ -220,7 +226,8 @@ func (p *Provider) checkCallback(a Attempt, params url.Values) *Error {
 		if len(values) > 1 && slices.Contains(single, name) {
 			return invalid(remedy, fmt.Errorf("the callback has %s %d times", name, len(values)))
 		}
-		if len(name) > maxParam || slices.ContainsFunc(values, func(v string) bool { return len(v) > maxParam }) {
+		if len(name) > maxParam ||
+			slices.ContainsFunc(values, func(v string) bool { return len(v) > maxParam }) {
 			return invalid(remedy, errors.New("a parameter of the callback is too long"))
 		}
 	}
@@ -228,12 +235,14 @@ func (p *Provider) checkCallback(a Attempt, params url.Values) *Error {
 		return invalid(remedy, errors.New("the callback's state is not the attempt's"))
 	}
 	if age := p.now().Sub(a.IssuedAt); age > attemptLife {
-		e := invalid("Nothing: the person took longer than an hour.", fmt.Errorf("the attempt is %v old", age.Round(time.Second)))
+		e := invalid("Nothing: the person took longer than an hour.",
+			fmt.Errorf("the attempt is %v old", age.Round(time.Second)))
 		e.Message = sayStale
 		return e
 	}
 	if !params.Has("error") && params.Get("code") == "" {
-		return invalid("The provider must answer with a code or an error.", errors.New("the callback has neither code nor error"))
+		return invalid("The provider must answer with a code or an error.",
+			errors.New("the callback has neither code nor error"))
 	}
 	return nil
 }
@@ -250,14 +259,17 @@ func (p *Provider) checkResponseIssuer(doc *document, params url.Values) *Error 
 		return nil
 	}
 	iss := params.Get("iss")
-	if iss == doc.IssuerURL || strings.Contains(doc.IssuerURL, tenantPlaceholder) && p.dialect.handlesIssuer(doc, iss) {
+	if iss == doc.IssuerURL ||
+		strings.Contains(doc.IssuerURL, tenantPlaceholder) && p.dialect.handlesIssuer(doc, iss) {
 		return nil
 	}
 	return invalid(remedy, fmt.Errorf("the callback's iss is %s, not %s", quoted(iss), doc.IssuerURL))
 }
 
 // exchange redeems the code, in one request: a code that may have reached the provider is never sent again.
-func (p *Provider) exchange(ctx context.Context, doc *document, a Attempt, code string) (*oauth2.Token, *Error) {
+func (p *Provider) exchange(
+	ctx context.Context, doc *document, a Attempt, code string,
+) (*oauth2.Token, *Error) {
 	return p.redeem(ctx, doc, url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
@@ -267,10 +279,13 @@ func (p *Provider) exchange(ctx context.Context, doc *document, a Attempt, code 
 }
 
 // redeem sends a grant to the token endpoint. The grant's values and secrets are redacted from any refusal.
-func (p *Provider) redeem(ctx context.Context, doc *document, grant url.Values, secrets ...string) (*oauth2.Token, *Error) {
+func (p *Provider) redeem(
+	ctx context.Context, doc *document, grant url.Values, secrets ...string,
+) (*oauth2.Token, *Error) {
 	token, err := p.auth.redeem(gooidc.ClientContext(ctx, p.client), doc, doc.TokenURL, grant)
 	if err != nil {
-		secrets = slices.Concat(secrets, p.auth.secrets(), grant["code"], grant["code_verifier"], grant["refresh_token"])
+		secrets = slices.Concat(secrets, p.auth.secrets(), grant["code"], grant["code_verifier"],
+			grant["refresh_token"])
 		return nil, p.tokenRefusal(err, grant.Get("grant_type"), secrets...)
 	}
 	return token, nil

@@ -26,7 +26,8 @@ func TestSignInOkta(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if s.IDToken == "" || s.RefreshToken != "rt-canary-77ab" || !s.AuthTime.Equal(f.clock.Now().Add(-10*time.Second)) {
+	if s.IDToken == "" || s.RefreshToken != "rt-canary-77ab" ||
+		!s.AuthTime.Equal(f.clock.Now().Add(-10*time.Second)) {
 		t.Errorf("sign-in lacks its tokens or time: %+v", s)
 	}
 	if f.count("userinfo") != 0 {
@@ -48,8 +49,8 @@ func TestSignInEntra(t *testing.T) {
 			got := s.Identity
 			got.Claims = nil
 			want := Identity{
-				Provider: "sim", Subject: "entra:" + f.URL[len("http://"):] + "/" + tenantA + "/" + adaOID, Kind: User,
-				Email: "ada.byron@northwind.example", Name: "Ada Byron",
+				Provider: "sim", Subject: "entra:" + f.URL[len("http://"):] + "/" + tenantA + "/" + adaOID,
+				Kind: User, Email: "ada.byron@northwind.example", Name: "Ada Byron",
 				Groups: []string{"0b6f6e2a-9a0f-4d54-8f0e-1f2a3b4c5d6e"}, GroupsComplete: true,
 				Roles: []string{"Bridge.Admin"}, SID: "00a1b2c3-44d5-4e66-8f77-889900aabbcc",
 			}
@@ -84,14 +85,22 @@ func TestAuthorizationRequest(t *testing.T) {
 	want := url.Values{
 		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURL},
 		"scope": {"openid profile email offline_access groups"}, "state": {a.State}, "nonce": {a.Nonce},
-		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
-		"login_hint": {"ada@acme.example"}, "prompt": {"login"}, "max_age": {"3600"}, "response_mode": {"form_post"},
+		"code_challenge":        {base64.RawURLEncoding.EncodeToString(challenge[:])},
+		"code_challenge_method": {"S256"},
+		"login_hint":            {"ada@acme.example"}, "prompt": {"login"}, "max_age": {"3600"},
+		"response_mode": {"form_post"},
 	}
 	if diff := cmp.Diff(want, q); diff != "" {
 		t.Error(diff)
 	}
 	b, _ := begin(t, p, BeginOptions{})
-	for _, pair := range [][2]string{{a.State, b.State}, {a.Nonce, b.Nonce}, {a.Verifier, b.Verifier}, {a.State, a.Nonce}, {a.Nonce, a.Verifier}} {
+	for _, pair := range [][2]string{
+		{a.State, b.State},
+		{a.Nonce, b.Nonce},
+		{a.Verifier, b.Verifier},
+		{a.State, a.Nonce},
+		{a.Nonce, a.Verifier},
+	} {
 		if pair[0] == pair[1] || len(pair[0]) != 43 {
 			t.Errorf("%q and %q should be 256 random bits each", pair[0], pair[1])
 		}

@@ -12,7 +12,8 @@ func (p *Provider) tokenIssuers() []*tokenIssuer {
 	issuers := []*tokenIssuer{{p.dialect, p.discovery, p.keys}}
 	for _, spoken := range p.dialect.apiDialects(p.cfg.API.Issuers) {
 		issuers = append(issuers, &tokenIssuer{
-			spoken, p.newDiscovery("discovery "+spoken.issuer(), spoken), p.newKeySet("keys " + spoken.issuer()),
+			spoken, p.newDiscovery("discovery "+spoken.issuer(), spoken),
+			p.newKeySet("keys " + spoken.issuer()),
 		})
 	}
 	return issuers

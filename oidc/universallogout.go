@@ -18,7 +18,9 @@ const universalLogoutType = "global-token-revocation+jwt"
 // revocation) at our endpoint, a URL without a query. The caller has to remember the token's jti until
 // expires and refuse one that it has seen before. Every error is an *Error; CodeProviderUnavailable means
 // that Okta's keys could not be read, everything else that the token is not valid.
-func (p *Provider) VerifyUniversalLogout(ctx context.Context, bearer, endpoint string) (jti string, expires time.Time, err error) {
+func (p *Provider) VerifyUniversalLogout(
+	ctx context.Context, bearer, endpoint string,
+) (jti string, expires time.Time, err error) {
 	token, refusal := p.verifyUniversalLogout(ctx, bearer, endpoint)
 	if refusal != nil {
 		return "", time.Time{}, refusal
@@ -27,17 +29,20 @@ func (p *Provider) VerifyUniversalLogout(ctx context.Context, bearer, endpoint s
 }
 
 func (p *Provider) verifyUniversalLogout(ctx context.Context, bearer, endpoint string) (claims, *Error) {
-	const remedy = "Compare the endpoint and the application in Okta's Universal Logout with public_url and client_id. Many of these may be an attack."
+	const remedy = "Compare the endpoint and the application in Okta's Universal Logout with public_url " +
+		"and client_id. Many of these may be an attack."
 	org := p.dialect.universalLogoutIssuer()
 	if org == "" {
-		return nil, invalid("Only a provider of type okta calls Universal Logout.", fmt.Errorf("the provider is of type %s", p.cfg.Type))
+		return nil, invalid("Only a provider of type okta calls Universal Logout.",
+			fmt.Errorf("the provider is of type %s", p.cfg.Type))
 	}
 	if len(bearer) > maxLogoutToken || strings.Count(bearer, ".") != 2 {
 		return nil, invalid(remedy, errors.New("the bearer token is not a signed token of at most 16 KiB"))
 	}
 	signed := &signedBy{
-		keys: p.orgKeys, url: org + "/oauth2/v1/keys", algorithms: signingAlgorithms, types: []string{universalLogoutType},
-		fits: func(publicKey, claims) error { return nil },
+		keys: p.orgKeys, url: org + "/oauth2/v1/keys", algorithms: signingAlgorithms,
+		types: []string{universalLogoutType},
+		fits:  func(publicKey, claims) error { return nil },
 	}
 	verifier := gooidc.NewVerifier(org, signed, &gooidc.Config{
 		ClientID: endpoint, SupportedSigningAlgs: signingAlgorithms,

@@ -54,14 +54,16 @@ func readUnverified(raw string) (token unverified, problem string) {
 	switch {
 	case strings.Count(raw, ".") == 4:
 		return unverified{}, "This token is encrypted; an access token that is signed alone is wanted."
-	case !dotted || strings.Contains(signature, ".") || header == "" || payload == "" || len(header) > maxTokenHeader:
+	case !dotted || strings.Contains(signature, ".") || header == "" || payload == "" ||
+		len(header) > maxTokenHeader:
 		return unverified{}, none
 	}
 	if !decodePart(header, &token.header) || token.header.Algorithm == "" {
 		return unverified{}, none
 	}
 	if h := token.header; h.Critical != nil || h.Zip != nil || h.Enc != nil || h.PBES2 != nil {
-		return unverified{}, "The header of this token asks for what is not done here (crit, zip, enc or p2c)."
+		return unverified{},
+			"The header of this token asks for what is not done here (crit, zip, enc or p2c)."
 	}
 	var c struct {
 		Issuer   shortJSON `json:"iss"`
@@ -88,7 +90,8 @@ func (s *shortJSON) UnmarshalJSON(value []byte) error {
 // decodePart reads one part of a token.
 func decodePart(part string, into any) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(part)
-	return err == nil && len(raw) > 0 && raw[0] == '{' && nesting(raw) <= maxNesting && json.Unmarshal(raw, into) == nil
+	return err == nil && len(raw) > 0 && raw[0] == '{' && nesting(raw) <= maxNesting &&
+		json.Unmarshal(raw, into) == nil
 }
 
 // nesting is how deep objects and lists are in each other, before a parser has to remember.

@@ -18,7 +18,9 @@ const maxUserinfo = 256 << 10
 // complete fills in, from the userinfo endpoint, what an ID token lacks and we need. Okta's are "thin" when
 // they come with an access token. Half an identity is never signed in: what is needed and can't be had is a
 // refusal.
-func (p *Provider) complete(ctx context.Context, doc *document, c claims, token *oauth2.Token) (claims, *Error) {
+func (p *Provider) complete(
+	ctx context.Context, doc *document, c claims, token *oauth2.Token,
+) (claims, *Error) {
 	if !p.dialect.userinfo() || doc.UserInfoURL == "" || !p.incomplete(c) {
 		return c, nil
 	}
@@ -27,7 +29,8 @@ func (p *Provider) complete(ctx context.Context, doc *document, c claims, token 
 		return nil, err
 	}
 	if more.text("sub") != c.text("sub") {
-		return nil, invalid("Many of these may be an attack: userinfo must be about the person of the ID token (OpenID Connect Core 1.0, section 5.3.2).",
+		return nil, invalid("Many of these may be an attack: userinfo must be about the person of the ID "+
+			"token (OpenID Connect Core 1.0, section 5.3.2).",
 			errors.New("userinfo is about another sub than the ID token"))
 	}
 	return merged(c, more), nil
@@ -57,14 +60,16 @@ func (p *Provider) userinfo(ctx context.Context, url string, token *oauth2.Token
 		return nil, unreachable(doing, err)
 	}
 	if res.status != http.StatusOK {
-		refusal := unavailable(fmt.Errorf("%s: %s answered %d", doing, url, res.status), retryAfter(res.header, p.now()))
+		refusal := unavailable(fmt.Errorf("%s: %s answered %d", doing, url, res.status),
+			retryAfter(res.header, p.now()))
 		if !temporary(res.status) {
 			refusal.Remedy = "Allow the scopes profile and email to the application: userinfo was refused."
 		}
 		return nil, refusal
 	}
 	if media, _, _ := mime.ParseMediaType(res.header.Get("Content-Type")); media == "application/jwt" {
-		return nil, misconfigured("Set the application's userinfo to be unsigned: it comes straight from the provider over TLS.", errors.New("userinfo is a signed token"))
+		return nil, misconfigured("Set the application's userinfo to be unsigned: it comes straight from "+
+			"the provider over TLS.", errors.New("userinfo is a signed token"))
 	}
 	if len(res.body) > maxUserinfo {
 		return nil, unavailable(fmt.Errorf("%s: %d bytes are more than we take", doing, len(res.body)), 0)
@@ -79,7 +84,8 @@ func (p *Provider) userinfo(ctx context.Context, url string, token *oauth2.Token
 // tokenClaims are the ID token's alone: about the token, the session and the way it was made, or for Entra.
 // Userinfo does not add to them.
 var tokenClaims = []string{
-	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "azp", "nonce", "auth_time", "acr", "amr", "sid", "ver", "idp",
+	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "azp", "nonce", "auth_time",
+	"acr", "amr", "sid", "ver", "idp",
 	"at_hash", "c_hash", "s_hash", "tid", "oid", "acct", "xms_edov", "hasgroups", "email", "email_verified",
 }
 

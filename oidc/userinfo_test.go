@@ -13,7 +13,8 @@ func TestThinIDTokenIsCompleted(t *testing.T) {
 	t.Parallel()
 	f := newIDP(t)
 	p := f.okta(t, Config{Scopes: []string{"groups"}, ClientSecret: "secret-canary"})
-	thin := but(f.oktaClaims(), map[string]any{"name": nil, "email": nil, "email_verified": nil, "groups": nil})
+	thin := but(f.oktaClaims(),
+		map[string]any{"name": nil, "email": nil, "email_verified": nil, "groups": nil})
 	var asked *http.Request
 	f.answer("userinfo", func(w http.ResponseWriter, r *http.Request) {
 		f.change(func() { asked = r })
@@ -22,10 +23,12 @@ func TestThinIDTokenIsCompleted(t *testing.T) {
 	})
 	s := f.signedIn(t, p, thin)
 	id := s.Identity
-	if id.Name != "Ada Byron" || id.Email != "ada@acme.example" || !slices.Equal(id.Groups, []string{"vexa-users"}) || id.Claims["department"] != "R&D" {
+	if id.Name != "Ada Byron" || id.Email != "ada@acme.example" ||
+		!slices.Equal(id.Groups, []string{"vexa-users"}) || id.Claims["department"] != "R&D" {
 		t.Errorf("identity %+v", id)
 	}
-	if id.SID != "" || s.AuthTime.Unix() == 1 || id.Claims["iss"] != f.document["issuer"] || id.Claims["aud"] != clientID || id.Claims["ver"] != 1.0 {
+	if id.SID != "" || s.AuthTime.Unix() == 1 || id.Claims["iss"] != f.document["issuer"] ||
+		id.Claims["aud"] != clientID || id.Claims["ver"] != 1.0 {
 		t.Errorf("userinfo replaced claims of the ID token: %+v", id.Claims)
 	}
 	if got := asked.Header.Get("Authorization"); got != "Bearer at-canary-5d1f" {
@@ -49,17 +52,19 @@ func TestWhenUserinfoIsAsked(t *testing.T) {
 		claims map[string]any
 		asks   int
 	}{
-		"nothing is missing":              {cfg: groups},
-		"name":                            {claims: is{"name": nil}, asks: 1},
-		"email":                           {claims: is{"email": nil}, asks: 1},
-		"groups, asked for":               {cfg: groups, claims: is{"groups": nil}, asks: 1},
-		"groups, by claim":                {cfg: Config{GroupsClaim: "teams"}, asks: 1},
-		"roles, by claim":                 {cfg: Config{RolesClaim: "roles"}, asks: 1},
-		"groups, not asked for":           {claims: is{"groups": nil}},
-		"groups, empty":                   {cfg: groups, claims: is{"groups": []string{}}},
-		"groups, too many":                {cfg: groups, claims: is{"groups": nil, "hasgroups": true}},
-		"proof of the address":            {claims: is{"email_verified": nil}, asks: 1},
-		"proof, but the domain is proof":  {cfg: Config{TrustedDomains: []string{"acme.example"}}, claims: is{"email_verified": nil}},
+		"nothing is missing":    {cfg: groups},
+		"name":                  {claims: is{"name": nil}, asks: 1},
+		"email":                 {claims: is{"email": nil}, asks: 1},
+		"groups, asked for":     {cfg: groups, claims: is{"groups": nil}, asks: 1},
+		"groups, by claim":      {cfg: Config{GroupsClaim: "teams"}, asks: 1},
+		"roles, by claim":       {cfg: Config{RolesClaim: "roles"}, asks: 1},
+		"groups, not asked for": {claims: is{"groups": nil}},
+		"groups, empty":         {cfg: groups, claims: is{"groups": []string{}}},
+		"groups, too many":      {cfg: groups, claims: is{"groups": nil, "hasgroups": true}},
+		"proof of the address":  {claims: is{"email_verified": nil}, asks: 1},
+		"proof, but the domain is proof": {
+			cfg: Config{TrustedDomains: []string{"acme.example"}}, claims: is{"email_verified": nil},
+		},
 		"proof, the address is denied it": {claims: is{"email_verified": false}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,9 +87,12 @@ func TestUserinfoFails(t *testing.T) {
 		answer http.HandlerFunc
 		code   string
 	}{
-		"somebody else":  {status(200, `{"sub":"00uMallory","email":"eve@acme.example","email_verified":true}`), CodeSignInInvalid}, // E8
-		"nobody":         {status(200, `{"email":"eve@acme.example"}`), CodeSignInInvalid},                                          // E8
-		"sub in capital": {status(200, `{"Sub":"`+adaOkta+`"}`), CodeSignInInvalid},                                                 // E8
+		"somebody else": {
+			status(200, `{"sub":"00uMallory","email":"eve@acme.example","email_verified":true}`),
+			CodeSignInInvalid,
+		}, // E8
+		"nobody":         {status(200, `{"email":"eve@acme.example"}`), CodeSignInInvalid}, // E8
+		"sub in capital": {status(200, `{"Sub":"`+adaOkta+`"}`), CodeSignInInvalid},        // E8
 		"null":           {status(200, `null`), CodeSignInInvalid},
 		"down":           {status(503, ""), CodeProviderUnavailable},
 		"throttled":      {status(429, ""), CodeProviderUnavailable},
@@ -93,8 +101,11 @@ func TestUserinfoFails(t *testing.T) {
 		"not JSON":       {status(200, "<html>"), CodeProviderUnavailable},
 		"a list":         {status(200, "[]"), CodeProviderUnavailable},
 		"endless":        {endless, CodeProviderUnavailable},
-		"large":          {status(200, `{"sub":"`+adaOkta+`","x":"`+strings.Repeat("x", 300<<10)+`"}`), CodeProviderUnavailable},
-		"redirect":       {http.RedirectHandler("/elsewhere", http.StatusFound).ServeHTTP, CodeProviderUnavailable},
+		"large": {
+			status(200, `{"sub":"`+adaOkta+`","x":"`+strings.Repeat("x", 300<<10)+`"}`),
+			CodeProviderUnavailable,
+		},
+		"redirect": {http.RedirectHandler("/elsewhere", http.StatusFound).ServeHTTP, CodeProviderUnavailable},
 		"signed": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/jwt; charset=utf-8")
 			_, _ = w.Write([]byte("a.b.c"))
@@ -118,13 +129,33 @@ func TestUserinfoFails(t *testing.T) {
 func TestMergingKeepsAddressAndProofTogether(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ token, userinfo, want claims }{
-		"both from userinfo":            {claims{}, claims{"email": "a@x.y", "email_verified": true}, claims{"email": "a@x.y", "email_verified": true}},
-		"proof without address":         {claims{"email_verified": true}, claims{"email": "a@x.y"}, claims{"email": "a@x.y"}},
-		"proof without address, denied": {claims{"email_verified": true}, claims{"email": "a@x.y", "email_verified": false}, claims{"email": "a@x.y", "email_verified": false}},
-		"proof of the same":             {claims{"email": "a@x.y"}, claims{"email": "a@x.y", "email_verified": true}, claims{"email": "a@x.y", "email_verified": true}},
-		"proof of another":              {claims{"email": "a@x.y"}, claims{"email": "b@x.y", "email_verified": true}, claims{"email": "a@x.y"}},
-		"the token's word stands":       {claims{"email": "a@x.y", "email_verified": false}, claims{"email": "a@x.y", "email_verified": true}, claims{"email": "a@x.y", "email_verified": false}},
-		"neither":                       {claims{}, claims{"email_verified": true}, claims{"email_verified": true}},
+		"both from userinfo": {claims{}, claims{"email": "a@x.y", "email_verified": true}, claims{
+			"email": "a@x.y", "email_verified": true,
+		}},
+		"proof without address": {
+			claims{"email_verified": true}, claims{"email": "a@x.y"}, claims{"email": "a@x.y"},
+		},
+		"proof without address, denied": {
+			claims{"email_verified": true},
+			claims{"email": "a@x.y", "email_verified": false},
+			claims{"email": "a@x.y", "email_verified": false},
+		},
+		"proof of the same": {
+			claims{"email": "a@x.y"},
+			claims{"email": "a@x.y", "email_verified": true},
+			claims{"email": "a@x.y", "email_verified": true},
+		},
+		"proof of another": {
+			claims{"email": "a@x.y"},
+			claims{"email": "b@x.y", "email_verified": true},
+			claims{"email": "a@x.y"},
+		},
+		"the token's word stands": {
+			claims{"email": "a@x.y", "email_verified": false},
+			claims{"email": "a@x.y", "email_verified": true},
+			claims{"email": "a@x.y", "email_verified": false},
+		},
+		"neither": {claims{}, claims{"email_verified": true}, claims{"email_verified": true}},
 	} {
 		got := merged(test.token, test.userinfo)
 		if name == "neither" {

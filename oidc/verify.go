@@ -30,9 +30,12 @@ type expected struct {
 
 // verifyIDToken verifies a raw ID token (OpenID Connect Core 1.0, section 3.1.3.7) and returns its claims.
 // Nothing in the token is believed before its signature is verified.
-func (p *Provider) verifyIDToken(ctx context.Context, doc *document, raw string, want expected) (claims, *Error) {
+func (p *Provider) verifyIDToken(
+	ctx context.Context, doc *document, raw string, want expected,
+) (claims, *Error) {
 	if len(raw) > maxToken || strings.Count(raw, ".") != 2 {
-		return nil, invalid("Let the provider sign ID tokens without encrypting them, and keep them below 64 KiB with fewer groups.",
+		return nil, invalid("Let the provider sign ID tokens without encrypting them, and keep them below "+
+			"64 KiB with fewer groups.",
 			fmt.Errorf("the ID token has %d bytes and %d dots", len(raw), strings.Count(raw, ".")))
 	}
 	signed := p.signedBy(doc, "JWT")
@@ -48,18 +51,21 @@ func (p *Provider) verifyIDToken(ctx context.Context, doc *document, raw string,
 		return nil, invalid("Compare the clocks of this machine and the provider.", err)
 	}
 	if !want.renewed && subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(want.nonce)) != 1 {
-		return nil, invalid("The ID token answers another sign-in. Many of these may be an attack.", errors.New("the ID token's nonce is not the one that was sent"))
+		return nil, invalid("The ID token answers another sign-in. Many of these may be an attack.",
+			errors.New("the ID token's nonce is not the one that was sent"))
 	}
 	if err := checkAuthorizedParty(c, token.Audience, p.cfg.ClientID); err != nil {
 		return nil, invalid("Check client_id: the ID token was issued to another application.", err)
 	}
 	if token.AccessTokenHash != "" {
 		if err := token.VerifyAccessToken(want.accessToken); err != nil {
-			return nil, invalid("Many of these may be an attack: the ID token belongs to another access token than it came with.", reduced(err))
+			return nil, invalid("Many of these may be an attack: the ID token belongs to another access "+
+				"token than it came with.", reduced(err))
 		}
 	}
 	if !validSubject(token.Subject) {
-		return nil, invalid("The provider must name the person by a sub of 1 to 255 ASCII characters.", fmt.Errorf("the ID token's sub has %d bytes, or other characters", len(token.Subject)))
+		return nil, invalid("The provider must name the person by a sub of 1 to 255 ASCII characters.",
+			fmt.Errorf("the ID token's sub has %d bytes, or other characters", len(token.Subject)))
 	}
 	if err := checkSignedInSince(c, want.signedInSince); err != nil {
 		return nil, err
@@ -89,7 +95,8 @@ func checkIssuedAt(c claims, now time.Time) error {
 		return errors.New("the token has no iat")
 	}
 	if issued.After(now.Add(maxSkew)) {
-		return fmt.Errorf("the token was issued at %s, and it is %s", issued.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		return fmt.Errorf("the token was issued at %s, and it is %s",
+			issued.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -101,7 +108,8 @@ func checkAuthorizedParty(c claims, audience []string, clientID string) error {
 		return nil
 	}
 	if c.text("azp") != clientID {
-		return fmt.Errorf("the ID token's azp is %s, for the audience %s", quoted(c.text("azp")), quoted(strings.Join(audience, " ")))
+		return fmt.Errorf("the ID token's azp is %s, for the audience %s",
+			quoted(c.text("azp")), quoted(strings.Join(audience, " ")))
 	}
 	return nil
 }
@@ -121,8 +129,10 @@ func checkSignedInSince(c claims, since time.Time) *Error {
 		return nil
 	}
 	return &Error{
-		Code: CodeLoginRequired, Message: sayAgain, Remedy: "Nothing: the provider did not ask the person to sign in again, as max_age requires.",
-		Err: fmt.Errorf("the person signed in at %s, and since %s was asked for", signedIn.UTC().Format(time.RFC3339), since.UTC().Format(time.RFC3339)),
+		Code: CodeLoginRequired, Message: sayAgain,
+		Remedy: "Nothing: the provider did not ask the person to sign in again, as max_age requires.",
+		Err: fmt.Errorf("the person signed in at %s, and since %s was asked for",
+			signedIn.UTC().Format(time.RFC3339), since.UTC().Format(time.RFC3339)),
 	}
 }
 
@@ -134,7 +144,8 @@ func remedyFor(err error) string {
 	case strings.Contains(err.Error(), "audience"):
 		return "The ID token is for another application: check client_id."
 	}
-	return "Many of these may be an attack; one after a change is likely the change: issuer, client_id, signing keys."
+	return "Many of these may be an attack; one after a change is likely the change: issuer, client_id, " +
+		"signing keys."
 }
 
 // signatureRefusal is the refusal of a token whose signature did not verify.
@@ -143,7 +154,8 @@ func signatureRefusal(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return invalid("Many of these may be an attack. If all sign-ins fail: the provider signs with a key that it does not publish (an application's own signing key, in Entra or Okta).", err)
+	return invalid("Many of these may be an attack. If all sign-ins fail: the provider signs with a key "+
+		"that it does not publish (an application's own signing key, in Entra or Okta).", err)
 }
 
 // signedBy is the go-oidc key set of one verification: it looks the key up in ours, keeps the claims in full,
@@ -218,5 +230,6 @@ func (s *signedBy) checkType() error {
 	if slices.ContainsFunc(s.types, func(t string) bool { return strings.EqualFold(t, name) }) {
 		return nil
 	}
-	return fmt.Errorf("the token is of type %s, not %s", quoted(fmt.Sprint(typ)), strings.Join(s.types, " or "))
+	return fmt.Errorf("the token is of type %s, not %s",
+		quoted(fmt.Sprint(typ)), strings.Join(s.types, " or "))
 }

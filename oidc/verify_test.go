@@ -47,7 +47,9 @@ func hs256(t *testing.T, by signer, claims map[string]any) string {
 func TestIDTokenAttacks(t *testing.T) {
 	t.Parallel()
 	claim := func(changes map[string]any) func(*testing.T, *idp, map[string]any) string {
-		return func(_ *testing.T, f *idp, c map[string]any) string { return f.signer.sign(but(c, changes), nil) }
+		return func(_ *testing.T, f *idp, c map[string]any) string {
+			return f.signer.sign(but(c, changes), nil)
+		}
 	}
 	header := func(h map[string]any) func(*testing.T, *idp, map[string]any) string {
 		return func(_ *testing.T, f *idp, c map[string]any) string { return f.signer.sign(c, h) }
@@ -65,7 +67,9 @@ func TestIDTokenAttacks(t *testing.T) {
 		"alg None, with a kid": {token: func(t *testing.T, f *idp, c map[string]any) string {
 			return compact(t, map[string]any{"alg": "None", "kid": f.signer.kid}, c) + ".AA"
 		}, code: CodeSignInInvalid},
-		"HS256 with the public key": {token: func(t *testing.T, f *idp, c map[string]any) string { return hs256(t, f.signer, c) }, code: CodeSignInInvalid},
+		"HS256 with the public key": {token: func(t *testing.T, f *idp, c map[string]any) string {
+			return hs256(t, f.signer, c)
+		}, code: CodeSignInInvalid},
 		"no signature": {token: func(_ *testing.T, f *idp, c map[string]any) string {
 			signed := f.signer.sign(c, nil)
 			return signed[:strings.LastIndex(signed, ".")+1]
@@ -75,74 +79,123 @@ func TestIDTokenAttacks(t *testing.T) {
 			other := strings.Split(compact(t, nil, but(c, map[string]any{"sub": "00uMallory"})), ".")
 			return parts[0] + "." + other[1] + "." + parts[2]
 		}, code: CodeSignInInvalid},
-		"another key":       {token: func(_ *testing.T, _ *idp, c map[string]any) string { return newSigner(1, "kid-0").sign(c, nil) }, code: CodeSignInInvalid},
-		"key brought along": {token: header(map[string]any{"jwk": jose.JSONWebKey{Key: rsaKeys()[1].Public(), KeyID: "evil"}, "jku": "https://evil.example/keys"}), code: ""},
-		"signed by its own jwk": {token: func(_ *testing.T, _ *idp, c map[string]any) string {
-			return newSigner(1, "evil").sign(c, map[string]any{"jwk": jose.JSONWebKey{Key: rsaKeys()[1].Public(), KeyID: "evil"}})
+		"another key": {token: func(_ *testing.T, _ *idp, c map[string]any) string {
+			return newSigner(1, "kid-0").sign(c, nil)
 		}, code: CodeSignInInvalid},
-		"unknown critical header": {token: header(map[string]any{"crit": []string{"exp2"}, "exp2": 1}), code: CodeSignInInvalid},
+		"key brought along": {token: header(map[string]any{
+			"jwk": jose.JSONWebKey{Key: rsaKeys()[1].Public(), KeyID: "evil"},
+			"jku": "https://evil.example/keys",
+		}), code: ""},
+		"signed by its own jwk": {token: func(_ *testing.T, _ *idp, c map[string]any) string {
+			return newSigner(1, "evil").
+				sign(c, map[string]any{"jwk": jose.JSONWebKey{Key: rsaKeys()[1].Public(), KeyID: "evil"}})
+		}, code: CodeSignInInvalid},
+		"unknown critical header": {
+			token: header(map[string]any{"crit": []string{"exp2"}, "exp2": 1}), code: CodeSignInInvalid,
+		},
 		"JSON serialization": {token: func(t *testing.T, f *idp, c map[string]any) string {
 			parts := strings.Split(f.signer.sign(c, nil), ".")
-			raw, err := json.Marshal(map[string]string{"protected": parts[0], "payload": parts[1], "signature": parts[2]})
+			raw, err := json.Marshal(map[string]string{
+				"protected": parts[0], "payload": parts[1], "signature": parts[2],
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return string(raw)
 		}, code: CodeSignInInvalid},
-		"encrypted":   {token: func(*testing.T, *idp, map[string]any) string { return "a.b.c.d.e" }, code: CodeSignInInvalid},
-		"empty":       {token: func(*testing.T, *idp, map[string]any) string { return "" }, code: CodeProviderMisset},
-		"dots":        {token: func(*testing.T, *idp, map[string]any) string { return strings.Repeat(".", 500_000) }, code: CodeSignInInvalid},
-		"garbage":     {token: func(*testing.T, *idp, map[string]any) string { return "a.b.c" }, code: CodeSignInInvalid},
-		"huge":        {token: claim(map[string]any{"groups": strings.Repeat("g", 64<<10)}), code: CodeSignInInvalid},
+		"encrypted": {token: func(*testing.T, *idp, map[string]any) string {
+			return "a.b.c.d.e"
+		}, code: CodeSignInInvalid},
+		"empty": {
+			token: func(*testing.T, *idp, map[string]any) string { return "" }, code: CodeProviderMisset,
+		},
+		"dots": {token: func(*testing.T, *idp, map[string]any) string {
+			return strings.Repeat(".", 500_000)
+		}, code: CodeSignInInvalid},
+		"garbage": {
+			token: func(*testing.T, *idp, map[string]any) string { return "a.b.c" }, code: CodeSignInInvalid,
+		},
+		"huge": {
+			token: claim(map[string]any{"groups": strings.Repeat("g", 64<<10)}), code: CodeSignInInvalid,
+		},
 		"nearly huge": {token: claim(map[string]any{"groups": strings.Repeat("g", 40<<10)})},
 
-		"typ JWT":       {token: header(map[string]any{"typ": "JWT"})},
-		"typ jwt":       {token: header(map[string]any{"typ": "jwt"})},
-		"access token":  {token: header(map[string]any{"typ": "at+jwt"}), code: CodeSignInInvalid},
-		"logout token":  {token: header(map[string]any{"typ": "logout+jwt"}), code: CodeSignInInvalid},
-		"event":         {token: header(map[string]any{"typ": "secevent+jwt"}), code: CodeSignInInvalid},
-		"revocation":    {token: header(map[string]any{"typ": "global-token-revocation+jwt"}), code: CodeSignInInvalid},
+		"typ JWT":      {token: header(map[string]any{"typ": "JWT"})},
+		"typ jwt":      {token: header(map[string]any{"typ": "jwt"})},
+		"access token": {token: header(map[string]any{"typ": "at+jwt"}), code: CodeSignInInvalid},
+		"logout token": {token: header(map[string]any{"typ": "logout+jwt"}), code: CodeSignInInvalid},
+		"event":        {token: header(map[string]any{"typ": "secevent+jwt"}), code: CodeSignInInvalid},
+		"revocation": {
+			token: header(map[string]any{"typ": "global-token-revocation+jwt"}), code: CodeSignInInvalid,
+		},
 		"typ no string": {token: header(map[string]any{"typ": 1}), code: CodeSignInInvalid},
 
-		"another issuer": {token: claim(map[string]any{"iss": "https://evil.example"}), code: CodeSignInInvalid},
+		"another issuer": {
+			token: claim(map[string]any{"iss": "https://evil.example"}), code: CodeSignInInvalid,
+		},
 		"issuer with a slash": {token: func(_ *testing.T, f *idp, c map[string]any) string {
 			return f.signer.sign(but(c, map[string]any{"iss": c["iss"].(string) + "/"}), nil)
 		}, code: CodeSignInInvalid},
 		"the org's issuer": {token: func(_ *testing.T, f *idp, c map[string]any) string {
 			return f.signer.sign(but(c, map[string]any{"iss": f.URL}), nil)
 		}, code: CodeSignInInvalid},
-		"no issuer":              {token: claim(map[string]any{"iss": nil}), code: CodeSignInInvalid},
-		"another audience":       {token: claim(map[string]any{"aud": "0oaOther"}), code: CodeSignInInvalid},
-		"no audience":            {token: claim(map[string]any{"aud": nil}), code: CodeSignInInvalid},
-		"audience in other case": {token: claim(map[string]any{"aud": strings.ToUpper(clientID)}), code: CodeSignInInvalid},
-		"audience under AUD":     {token: claim(map[string]any{"aud": "0oaOther", "AUD": clientID}), code: CodeSignInInvalid},
+		"no issuer":        {token: claim(map[string]any{"iss": nil}), code: CodeSignInInvalid},
+		"another audience": {token: claim(map[string]any{"aud": "0oaOther"}), code: CodeSignInInvalid},
+		"no audience":      {token: claim(map[string]any{"aud": nil}), code: CodeSignInInvalid},
+		"audience in other case": {
+			token: claim(map[string]any{"aud": strings.ToUpper(clientID)}), code: CodeSignInInvalid,
+		},
+		"audience under AUD": {
+			token: claim(map[string]any{"aud": "0oaOther", "AUD": clientID}), code: CodeSignInInvalid,
+		},
 		"issuer under Iss": {token: func(_ *testing.T, f *idp, c map[string]any) string {
 			return f.signer.sign(but(c, map[string]any{"iss": "https://evil.example", "Iss": c["iss"]}), nil)
 		}, code: CodeSignInInvalid},
-		"audience list of us":      {token: claim(map[string]any{"aud": []string{clientID}})},
-		"two audiences, no azp":    {token: claim(map[string]any{"aud": []string{clientID, "0oaOther"}}), code: CodeSignInInvalid},
-		"two audiences, azp us":    {token: claim(map[string]any{"aud": []string{clientID, "0oaOther"}, "azp": clientID})},
-		"two audiences, azp them":  {token: claim(map[string]any{"aud": []string{clientID, "0oaOther"}, "azp": "0oaOther"}), code: CodeSignInInvalid},
-		"one audience, azp them":   {token: claim(map[string]any{"azp": "0oaOther"}), code: CodeSignInInvalid},
-		"azp no string":            {token: claim(map[string]any{"azp": 5}), code: CodeSignInInvalid},
-		"another nonce":            {token: claim(map[string]any{"nonce": "n-other"}), code: CodeSignInInvalid},
-		"no nonce":                 {token: claim(map[string]any{"nonce": nil}), code: CodeSignInInvalid},
-		"nonce no string":          {token: claim(map[string]any{"nonce": 7}), code: CodeSignInInvalid},
-		"no exp":                   {token: claim(map[string]any{"exp": nil}), code: CodeSignInInvalid},
-		"exp null":                 {token: claim(map[string]any{"exp": json.RawMessage("null")}), code: CodeSignInInvalid},
-		"exp no number":            {token: claim(map[string]any{"exp": "tomorrow"}), code: CodeSignInInvalid},
-		"exp 59 s ago":             {token: claim(map[string]any{"exp": now.Add(-59 * time.Second).Unix()})},
-		"exp 61 s ago":             {token: claim(map[string]any{"exp": now.Add(-61 * time.Second).Unix()}), code: CodeSignInInvalid},
-		"nbf in an hour":           {token: claim(map[string]any{"nbf": now.Add(time.Hour).Unix()}), code: CodeSignInInvalid},
-		"no sub":                   {token: claim(map[string]any{"sub": nil}), code: CodeSignInInvalid},
-		"empty sub":                {token: claim(map[string]any{"sub": ""}), code: CodeSignInInvalid},
-		"long sub":                 {token: claim(map[string]any{"sub": strings.Repeat("0", 256)}), code: CodeSignInInvalid},
-		"sub with a line break":    {token: claim(map[string]any{"sub": "00u1\n00u2"}), code: CodeSignInInvalid},
-		"sub no string":            {token: claim(map[string]any{"sub": 17}), code: CodeSignInInvalid},
-		"at_hash of another token": {token: claim(map[string]any{"at_hash": atHash("another")}), code: CodeSignInInvalid},
-		"no at_hash":               {token: claim(map[string]any{"at_hash": nil})},
-		"payload no object":        {token: func(_ *testing.T, f *idp, _ map[string]any) string { return signRaw(f.signer, `["a"]`) }, code: CodeSignInInvalid},
-		"payload null":             {token: func(_ *testing.T, f *idp, _ map[string]any) string { return signRaw(f.signer, `null`) }, code: CodeSignInInvalid},
+		"audience list of us": {token: claim(map[string]any{"aud": []string{clientID}})},
+		"two audiences, no azp": {
+			token: claim(map[string]any{"aud": []string{clientID, "0oaOther"}}), code: CodeSignInInvalid,
+		},
+		"two audiences, azp us": {
+			token: claim(map[string]any{"aud": []string{clientID, "0oaOther"}, "azp": clientID}),
+		},
+		"two audiences, azp them": {
+			token: claim(map[string]any{"aud": []string{clientID, "0oaOther"}, "azp": "0oaOther"}),
+			code:  CodeSignInInvalid,
+		},
+		"one audience, azp them": {token: claim(map[string]any{"azp": "0oaOther"}), code: CodeSignInInvalid},
+		"azp no string":          {token: claim(map[string]any{"azp": 5}), code: CodeSignInInvalid},
+		"another nonce":          {token: claim(map[string]any{"nonce": "n-other"}), code: CodeSignInInvalid},
+		"no nonce":               {token: claim(map[string]any{"nonce": nil}), code: CodeSignInInvalid},
+		"nonce no string":        {token: claim(map[string]any{"nonce": 7}), code: CodeSignInInvalid},
+		"no exp":                 {token: claim(map[string]any{"exp": nil}), code: CodeSignInInvalid},
+		"exp null": {
+			token: claim(map[string]any{"exp": json.RawMessage("null")}), code: CodeSignInInvalid,
+		},
+		"exp no number": {token: claim(map[string]any{"exp": "tomorrow"}), code: CodeSignInInvalid},
+		"exp 59 s ago":  {token: claim(map[string]any{"exp": now.Add(-59 * time.Second).Unix()})},
+		"exp 61 s ago": {
+			token: claim(map[string]any{"exp": now.Add(-61 * time.Second).Unix()}), code: CodeSignInInvalid,
+		},
+		"nbf in an hour": {
+			token: claim(map[string]any{"nbf": now.Add(time.Hour).Unix()}), code: CodeSignInInvalid,
+		},
+		"no sub":    {token: claim(map[string]any{"sub": nil}), code: CodeSignInInvalid},
+		"empty sub": {token: claim(map[string]any{"sub": ""}), code: CodeSignInInvalid},
+		"long sub": {
+			token: claim(map[string]any{"sub": strings.Repeat("0", 256)}), code: CodeSignInInvalid,
+		},
+		"sub with a line break": {token: claim(map[string]any{"sub": "00u1\n00u2"}), code: CodeSignInInvalid},
+		"sub no string":         {token: claim(map[string]any{"sub": 17}), code: CodeSignInInvalid},
+		"at_hash of another token": {
+			token: claim(map[string]any{"at_hash": atHash("another")}), code: CodeSignInInvalid,
+		},
+		"no at_hash": {token: claim(map[string]any{"at_hash": nil})},
+		"payload no object": {token: func(_ *testing.T, f *idp, _ map[string]any) string {
+			return signRaw(f.signer, `["a"]`)
+		}, code: CodeSignInInvalid},
+		"payload null": {token: func(_ *testing.T, f *idp, _ map[string]any) string {
+			return signRaw(f.signer, `null`)
+		}, code: CodeSignInInvalid},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -169,7 +222,8 @@ func TestIDTokenAttacks(t *testing.T) {
 }
 
 func signRaw(by signer, payload string) string {
-	made, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: by.private}, (&jose.SignerOptions{}).WithHeader("kid", by.kid))
+	made, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: by.private},
+		(&jose.SignerOptions{}).WithHeader("kid", by.kid))
 	if err != nil {
 		panic(err)
 	}

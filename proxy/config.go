@@ -4,7 +4,8 @@ import "vexa-sso/proxy/caller"
 
 // Config is what the HTTP edge needs to know.
 type Config struct {
-	// PublicURL is where browsers and programs reach the bridge. Every URL of ours is built from it, never from a request.
+	// PublicURL is where browsers and programs reach the bridge. Every URL of ours is built from
+	// it, never from a request.
 	PublicURL string `yaml:"public_url"`
 
 	// TrustedProxies are the networks (CIDR) whose X-Forwarded-* count.
@@ -23,13 +24,14 @@ type CORS struct {
 
 // Limits bound what one caller can take.
 type Limits struct {
-	// BodyReplay is how much of a request's body is kept so that the request can be sent again with a new key when the old one
-	// turned out to be gone; default 64KiB.
+	// BodyReplay is how much of a request's body is kept so that the request can be sent again with a new key
+	// when the old one turned out to be gone; default 64KiB.
 	BodyReplay Size `yaml:"body_replay"`
 
 	// StreamsPerAccount is how many WebSockets and event streams one account may hold open; default 20.
 	StreamsPerAccount int `yaml:"streams_per_account"`
 
-	// RequestsPerSecond is how many requests one session or token may make, with a burst of as much again; 0: no limit of ours.
+	// RequestsPerSecond is how many requests one session or token may make, with a burst of as much
+	// again; 0: no limit of ours.
 	RequestsPerSecond float64 `yaml:"requests_per_second"`
 }

@@ -11,8 +11,9 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// The relying-party modules of the OpenID Foundation's conformance plans that ask something of our endpoints, cookies and
-// sessions, by their names without the prefix oidcc-client-test-. The others are shown in package oidc.
+// The relying-party modules of the OpenID Foundation's conformance plans that ask something of our
+// endpoints, cookies and sessions, by their names without the prefix oidcc-client-test-. The others
+// are shown in package oidc.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for name, module := range map[string]func(*testing.T, *conformance){
@@ -25,14 +26,15 @@ func TestConformance(t *testing.T) {
 		"3rd-party-init-login":         thirdPartyInitLogin,
 
 		// must refuse
-		"rp-init-logout-other-state":              rpInitLogoutOtherState,
-		"rp-backchannel-rpinitlogout-alg-none":    refusesLogoutToken("", nil, oidctest.Unsigned()),
-		"rp-backchannel-rpinitlogout-no-event":    refusesLogoutToken("events", nil),
-		"rp-backchannel-rpinitlogout-with-nonce":  refusesLogoutToken("nonce", "n"),
-		"rp-backchannel-rpinitlogout-wrong-alg":   refusesLogoutToken("", nil, oidctest.Algorithm("PS256")),
-		"rp-backchannel-rpinitlogout-wrong-aud":   refusesLogoutToken("aud", "0oa2other"),
-		"rp-backchannel-rpinitlogout-wrong-event": refusesLogoutToken("events", map[string]any{proxytest.LogoutEvent + "-not": map[string]any{}}),
-		"rp-backchannel-rpinitlogout-wrong-iss":   refusesLogoutToken("iss", "https://evil.example"),
+		"rp-init-logout-other-state":             rpInitLogoutOtherState,
+		"rp-backchannel-rpinitlogout-alg-none":   refusesLogoutToken("", nil, oidctest.Unsigned()),
+		"rp-backchannel-rpinitlogout-no-event":   refusesLogoutToken("events", nil),
+		"rp-backchannel-rpinitlogout-with-nonce": refusesLogoutToken("nonce", "n"),
+		"rp-backchannel-rpinitlogout-wrong-alg":  refusesLogoutToken("", nil, oidctest.Algorithm("PS256")),
+		"rp-backchannel-rpinitlogout-wrong-aud":  refusesLogoutToken("aud", "0oa2other"),
+		"rp-backchannel-rpinitlogout-wrong-event": refusesLogoutToken("events",
+			map[string]any{proxytest.LogoutEvent + "-not": map[string]any{}}),
+		"rp-backchannel-rpinitlogout-wrong-iss": refusesLogoutToken("iss", "https://evil.example"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,9 +56,17 @@ func newConformance(t *testing.T) *conformance {
 	plain.AddCast()
 	w := proxytest.Start(t, func(o *proxytest.Options) {
 		o.Okta.SID = true
-		o.More = []oidc.Config{{Name: "plain", Type: oidc.TypeOIDC, Issuer: plain.Issuer(), ClientID: "bridge", ClientSecret: "plain-secret", Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"}}}
+		o.More = []oidc.Config{{
+			Name: "plain", Type: oidc.TypeOIDC, Issuer: plain.Issuer(),
+			ClientID: "bridge", ClientSecret: "plain-secret", Scopes: []string{"groups"},
+			TrustedDomains: []string{"acme.example"},
+		}}
 	})
-	plain.AddClient(oidctest.Client{ID: "bridge", Secrets: []string{"plain-secret"}, RedirectURIs: []string{w.Public + "/sso/callback/plain"}, PostLogoutURIs: []string{w.Public + "/sso/signed-out"}})
+	plain.AddClient(oidctest.Client{
+		ID: "bridge", Secrets: []string{"plain-secret"},
+		RedirectURIs:   []string{w.Public + "/sso/callback/plain"},
+		PostLogoutURIs: []string{w.Public + "/sso/signed-out"},
+	})
 	return &conformance{w, plain, w.Browser()}
 }
 
@@ -79,7 +89,9 @@ func (c *conformance) signOut(there *oidctest.Browser) (back, state string) {
 }
 
 func rpInitLogout(t *testing.T, c *conformance) {
-	for name, there := range map[string]*oidctest.Browser{"okta": c.Okta.NewBrowser(), "plain": c.plain.NewBrowser()} {
+	for name, there := range map[string]*oidctest.Browser{
+		"okta": c.Okta.NewBrowser(), "plain": c.plain.NewBrowser(),
+	} {
 		c.ada.SignInFrom(there, name, oidctest.Ada)
 		back, first := c.signOut(there)
 		if !c.ada.KeepsLogoutState() || !c.ada.Arrives(back) || c.ada.KeepsLogoutState() {
@@ -104,7 +116,8 @@ func rpInitLogoutNoState(t *testing.T, c *conformance) {
 	}
 }
 
-// An answer with another state is refused, in whatever browser, and does not stand in the way of the right one.
+// An answer with another state is refused, in whatever browser, and does not stand in
+// the way of the right one.
 func rpInitLogoutOtherState(t *testing.T, c *conformance) {
 	there := c.plain.NewBrowser()
 	c.ada.SignInFrom(there, "plain", oidctest.Ada)
@@ -120,8 +133,10 @@ func rpInitLogoutOtherState(t *testing.T, c *conformance) {
 			t.Errorf("%s: %d %s", name, res.Status, res.Body)
 		}
 	}
-	page := c.ada.Get("/sso/signed-out?state=other", "Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
-	if page.Status != http.StatusBadRequest || !strings.Contains(page.Body, "This sign-out answer does not belong to this browser.") {
+	page := c.ada.Get("/sso/signed-out?state=other", "Accept", "text/html", "Sec-Fetch-Mode", "navigate",
+		"Sec-Fetch-Dest", "document")
+	if page.Status != http.StatusBadRequest ||
+		!strings.Contains(page.Body, "This sign-out answer does not belong to this browser.") {
 		t.Errorf("the page: %d %s", page.Status, page.Body)
 	}
 	if !c.ada.Arrives(back) {
@@ -151,13 +166,15 @@ func frontChannelByTheProvider(t *testing.T, c *conformance) {
 	tim := c.Browser()
 	tim.SignInFrom(c.Okta.NewBrowser(), "okta", oidctest.Tim)
 	if res := c.frontChannel(sid); res.Status != http.StatusOK || c.ada.SignedIn() || !tim.SignedIn() {
-		t.Errorf("%d %s; Ada is signed in: %v, Tim: %v", res.Status, res.Body, c.ada.SignedIn(), tim.SignedIn())
+		t.Errorf("%d %s; Ada is signed in: %v, Tim: %v",
+			res.Status, res.Body, c.ada.SignedIn(), tim.SignedIn())
 	}
 }
 
 // frontChannel loads our frame as a page of Okta's does: without our cookies.
 func (c *conformance) frontChannel(sid string) proxytest.Answer {
-	return c.Browser().Get("/sso/logout/frontchannel/okta?" + url.Values{"iss": {c.Okta.Issuer()}, "sid": {sid}}.Encode())
+	return c.Browser().Get("/sso/logout/frontchannel/okta?" +
+		url.Values{"iss": {c.Okta.Issuer()}, "sid": {sid}}.Encode())
 }
 
 // The logout token of a sign-out that we began ends what else belongs to the provider's session.
@@ -180,9 +197,11 @@ func backChannelAfterOurs(t *testing.T, c *conformance) {
 	}
 }
 
-// refusesLogoutToken spoils one claim, or the signature, of a good logout token: refused, it ends nothing and does not use up the
-// good one.
-func refusesLogoutToken(claim string, value any, options ...oidctest.SignOption) func(*testing.T, *conformance) {
+// refusesLogoutToken spoils one claim, or the signature, of a good logout token: refused, it ends nothing and
+// does not use up the good one.
+func refusesLogoutToken(
+	claim string, value any, options ...oidctest.SignOption,
+) func(*testing.T, *conformance) {
 	return func(t *testing.T, c *conformance) {
 		c.ada.SignInFrom(c.Okta.NewBrowser(), "okta", oidctest.Ada)
 		good := c.LogoutClaims("jti-1").With("sid", c.Sid("okta"))
@@ -190,7 +209,8 @@ func refusesLogoutToken(claim string, value any, options ...oidctest.SignOption)
 		if claim != "" {
 			spoiled = good.With(claim, value)
 		}
-		if res := c.BackChannel(spoiled, options...); res.Status != http.StatusBadRequest || !strings.Contains(res.Body, `"error":"invalid_request"`) || !c.ada.SignedIn() {
+		if res := c.BackChannel(spoiled, options...); res.Status != http.StatusBadRequest ||
+			!strings.Contains(res.Body, `"error":"invalid_request"`) || !c.ada.SignedIn() {
 			t.Errorf("%d %s, signed in: %v", res.Status, res.Body, c.ada.SignedIn())
 		}
 		if res := c.BackChannel(good); res.Status != http.StatusOK || c.ada.SignedIn() {
@@ -202,21 +222,27 @@ func refusesLogoutToken(claim string, value any, options ...oidctest.SignOption)
 // Whoever starts a sign-in names an issuer of ours, and where to go on: here, and nowhere else.
 func thirdPartyInitLogin(t *testing.T, c *conformance) {
 	start := func(iss, target string) proxytest.Answer {
-		return c.Browser().Get("/sso/login?" + url.Values{"iss": {iss}, "login_hint": {oidctest.Ada}, "target_link_uri": {target}}.Encode())
+		return c.Browser().Get("/sso/login?" +
+			url.Values{"iss": {iss}, "login_hint": {oidctest.Ada}, "target_link_uri": {target}}.Encode())
 	}
 	for name, issuer := range map[string]string{"okta": c.Okta.Issuer(), "plain": c.plain.Issuer()} {
 		asked := proxytest.MustURL(t, start(issuer, c.Public+"/meetings").Header.Get("Location"))
-		if q := asked.Query(); q.Get("redirect_uri") != c.Public+"/sso/callback/"+name || q.Get("login_hint") != oidctest.Ada || q.Get("state") == "" || q.Get("nonce") == "" {
+		if q := asked.Query(); q.Get("redirect_uri") != c.Public+"/sso/callback/"+name ||
+			q.Get("login_hint") != oidctest.Ada || q.Get("state") == "" || q.Get("nonce") == "" {
 			t.Errorf("%s: asked %s", name, asked)
 		}
 	}
-	if res := start("https://evil.example", c.Public+"/meetings"); res.Status != http.StatusOK || res.Header.Get("Location") != "" {
+	if res := start("https://evil.example", c.Public+"/meetings"); res.Status != http.StatusOK ||
+		res.Header.Get("Location") != "" {
 		t.Errorf("an issuer that is not ours: %d to %q", res.Status, res.Header.Get("Location"))
 	}
-	for target, want := range map[string]string{c.Public + "/meetings": "/meetings", "https://evil.example/": "/sso/"} {
+	for target, want := range map[string]string{
+		c.Public + "/meetings": "/meetings", "https://evil.example/": "/sso/",
+	} {
 		login := "/sso/login?" + url.Values{"iss": {c.Okta.Issuer()}, "target_link_uri": {target}}.Encode()
 		ada := c.Browser()
-		if res := ada.SignIn(oidctest.Ada, login); res.Status != http.StatusSeeOther || res.Header.Get("Location") != want || !ada.SignedIn() {
+		if res := ada.SignIn(oidctest.Ada, login); res.Status != http.StatusSeeOther ||
+			res.Header.Get("Location") != want || !ada.SignedIn() {
 			t.Errorf("to %s: %d to %q", target, res.Status, res.Header.Get("Location"))
 		}
 	}

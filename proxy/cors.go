@@ -8,21 +8,26 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// What the pages of listed origins may send and read (Fetch Standard, section 3.2.3). There is no Access-Control-Allow-Credentials:
-// they show a credential of their own, never our cookie.
+// What the pages of listed origins may send and read (Fetch Standard, section 3.2.3). There is no
+// Access-Control-Allow-Credentials: they show a credential of their own, never our cookie.
 var (
 	corsMethods = []string{"GET, HEAD, POST, PUT, PATCH, DELETE"}
-	corsHeaders = []string{"X-API-Key, Authorization, Content-Type, Mcp-Session-Id, Mcp-Protocol-Version, Last-Event-ID"}
+	corsHeaders = []string{
+		"X-API-Key, Authorization, Content-Type, Mcp-Session-Id, Mcp-Protocol-Version, Last-Event-ID",
+	}
 	corsExposed = []string{strings.Join([]string{
-		"Mcp-Session-Id", "Mcp-Protocol-Version", "X-Trace-Id", "Retry-After", "WWW-Authenticate", "Deprecation", "Link",
-		"Content-Disposition", "Content-Range", "Accept-Ranges", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
+		"Mcp-Session-Id", "Mcp-Protocol-Version", "X-Trace-Id", "Retry-After",
+		"WWW-Authenticate", "Deprecation", "Link",
+		"Content-Disposition", "Content-Range", "Accept-Ranges", "X-RateLimit-Limit",
+		"X-RateLimit-Remaining", "X-RateLimit-Reset",
 	}, ", ")}
 	corsMaxAge = []string{"600"}
 	varyOrigin = []string{"Origin"}
 )
 
-// answerForeign lets pages of the listed origins read what we answer, errors too, and answers what their browsers ask in advance; it
-// says whether it did. A request that comes with our cookie and no other credential is not one of theirs.
+// answerForeign lets pages of the listed origins read what we answer, errors too, and answers what their
+// browsers ask in advance; it says whether it did. A request that comes with our cookie and no other
+// credential is not one of theirs.
 func (p *Proxy) answerForeign(ex *exchange.Exchange, r *http.Request) bool {
 	if len(p.foreign) == 0 {
 		return false
@@ -30,7 +35,8 @@ func (p *Proxy) answerForeign(ex *exchange.Exchange, r *http.Request) bool {
 	h := ex.Header()
 	h["Vary"] = varyOrigin
 	origin := r.Header["Origin"]
-	if len(origin) != 1 || !p.foreign[origin[0]] || !caller.ShowsCredential(r.Header) && exchange.CookieValue(r.Header["Cookie"], ex.Site.Cookies.Session) != "" {
+	if len(origin) != 1 || !p.foreign[origin[0]] || !caller.ShowsCredential(r.Header) &&
+		exchange.CookieValue(r.Header["Cookie"], ex.Site.Cookies.Session) != "" {
 		return false
 	}
 	h["Access-Control-Allow-Origin"] = origin
@@ -39,7 +45,8 @@ func (p *Proxy) answerForeign(ex *exchange.Exchange, r *http.Request) bool {
 		return false
 	}
 	ex.Label = "preflight"
-	h["Access-Control-Allow-Methods"], h["Access-Control-Allow-Headers"], h["Access-Control-Max-Age"] = corsMethods, corsHeaders, corsMaxAge
+	h["Access-Control-Allow-Methods"], h["Access-Control-Allow-Headers"],
+		h["Access-Control-Max-Age"] = corsMethods, corsHeaders, corsMaxAge
 	ex.WriteHeader(http.StatusNoContent)
 	return true
 }

@@ -7,7 +7,8 @@ import (
 	"vexa-sso/proxy/upstream"
 )
 
-// forward is the road that every request of Vexa's takes: prove who it is, decide what they may, put their key on, pass it on.
+// forward is the road that every request of Vexa's takes: prove who it is, decide what they may, put
+// their key on, pass it on.
 func (p *Proxy) forward(rq *request, at host, r *http.Request) error {
 	ex := &rq.Exchange
 	c, err := p.callers.Identify(ex, r)

@@ -28,26 +28,32 @@ import (
 	"vexa-sso/proxy/upstream"
 )
 
-// BenchmarkForward measures the road that every request takes: through the bridge with each kind of credential that it knows already
-// (cookie, token, bearer), and with an access token that nobody has seen (bearer-cold), through a bare httputil.ReverseProxy with the
-// same transport, and, where it is installed, through nginx. They take turns in one run, so that they can be compared with each
-// other, and with nothing else. CPU time is that of the whole process (and of nginx), less what client and gateway take without any
-// proxy between them. The target for what is warm is at most 1.10 times the bare proxy's CPU time and 12 allocations more, and at most
-// 1.10 times each other's.
+// BenchmarkForward measures the road that every request takes: through the bridge with each kind of
+// credential that it knows already (cookie, token, bearer), and with an access token that nobody has seen
+// (bearer-cold), through a bare httputil.ReverseProxy with the same transport, and, where it is installed,
+// through nginx. They take turns in one run, so that they can be compared with each other, and with nothing
+// else. CPU time is that of the whole process (and of nginx), less what client and gateway take without any
+// proxy between them. The target for what is warm is at most 1.10 times the bare proxy's CPU time and 12
+// allocations more, and at most 1.10 times each other's.
 func BenchmarkForward(b *testing.B) {
 	gateway := startUpstream(b)
-	w := proxytest.Start(b, proxytest.TakingBearers, func(o *proxytest.Options) { o.LogLevel, o.Gateway = slog.LevelInfo, "http://"+gateway })
+	w := proxytest.Start(b, proxytest.TakingBearers, func(o *proxytest.Options) {
+		o.LogLevel, o.Gateway = slog.LevelInfo, "http://"+gateway
+	})
 	cookie := "Cookie: " + w.SignIn(oidctest.Ada).Cookie()
 	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
 	unseen := make([]string, 50)
 	for i := range unseen {
-		unseen[i] = "Authorization: Bearer " + w.Okta.Sign(w.BearerClaims(oidctest.Ada).With("jti", fmt.Sprint(i)))
+		unseen[i] = "Authorization: Bearer " +
+			w.Okta.Sign(w.BearerClaims(oidctest.Ada).With("jti", fmt.Sprint(i)))
 	}
 	forget := func() { w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeEverything}) }
 
 	target, err := url.Parse("http://" + gateway)
 	proxytest.Must(b, err)
-	bare := httptest.NewServer(&httputil.ReverseProxy{Transport: upstream.NewTransport(), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
+	bare := httptest.NewServer(&httputil.ReverseProxy{
+		Transport: upstream.NewTransport(), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+	})
 	b.Cleanup(bare.Close)
 
 	roads := map[string]*road{
@@ -101,12 +107,14 @@ func BenchmarkForward(b *testing.B) {
 // upstreamAnswer is what the gateway says to everything.
 var upstreamAnswer = func() []byte {
 	body := `{"meetings":[` + strings.Repeat(`{"id":1,"platform":"google_meet"},`, 30) + `{}],"end":true}`
-	return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s", len(body), body)
+	return fmt.Appendf(nil,
+		"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s", len(body), body)
 }()
 
 var answerEnd = []byte(`"end":true}`)
 
-// startUpstream answers requests without a body, and does as little as can be done, so that it is not what is measured.
+// startUpstream answers requests without a body, and does as little as can be done, so that
+// it is not what is measured.
 func startUpstream(b *testing.B) string {
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	proxytest.Must(b, err)
@@ -163,7 +171,8 @@ func newRoad(b *testing.B, address, host string, credentials ...string) *road {
 	r := &road{b: b, conn: conn, buf: make([]byte, 16<<10)}
 	for _, credential := range credentials {
 		start := request + "Host: " + host + "\r\n" + credential + "\r\nCookie: other="
-		r.requests = append(r.requests, []byte(start+strings.Repeat("x", requestSize-len(start))+"\r\n\r\n")) // nobody has fewer bytes to read
+		// nobody has fewer bytes to read
+		r.requests = append(r.requests, []byte(start+strings.Repeat("x", requestSize-len(start))+"\r\n\r\n"))
 	}
 	return r
 }

@@ -11,7 +11,8 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// Check asks a dependency how it is. The error's text is shown to operators: it carries no secrets, but names of hosts.
+// Check asks a dependency how it is. The error's text is shown to operators: it carries no
+// secrets, but names of hosts.
 type Check struct {
 	Name     string
 	Required bool // without it nobody can be served: not ready. Otherwise it only says so.
@@ -31,12 +32,13 @@ func healthz(ex *exchange.Exchange, _ *http.Request) error {
 	return nil
 }
 
-// probePatience is how long readyz waits for whoever it asks: less than the second that a probe is given by default (Kubernetes).
+// probePatience is how long readyz waits for whoever it asks: less than the second that a probe is
+// given by default (Kubernetes).
 const probePatience = 800 * time.Millisecond
 
-// readyz says whether requests can be served, with a reason per dependency. Who is signed in is served without the provider
-// and the Admin API (S10), so those being down is told but does not take the replica out of service. The reasons are for
-// operators: from elsewhere anybody may ask.
+// readyz says whether requests can be served, with a reason per dependency. Who is signed in is served
+// without the provider and the Admin API (S10), so those being down is told but does not take the replica out
+// of service. The reasons are for operators: from elsewhere anybody may ask.
 func (h health) readyz(ex *exchange.Exchange, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), probePatience)
 	defer cancel()
@@ -55,7 +57,8 @@ func (h health) readyz(ex *exchange.Exchange, r *http.Request) error {
 // fromOperator is the key in the context of a request that came in where only operators reach us.
 type fromOperator struct{}
 
-// FromOperator marks a request as one that came in where only operators reach us: readyz tells it the reasons.
+// FromOperator marks a request as one that came in where only operators reach us:
+// readyz tells it the reasons.
 func FromOperator(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), fromOperator{}, true))
 }

@@ -20,7 +20,8 @@ type home struct {
 	links     []func(ctx context.Context, account string) page.Link
 }
 
-// Link puts a link on the start page of everybody who may use Vexa. All are put there before the first request is served.
+// Link puts a link on the start page of everybody who may use Vexa. All are put there before
+// the first request is served.
 func (p *Proxy) Link(to func(ctx context.Context, account string) page.Link) {
 	p.home.links = append(p.home.links, to)
 }
@@ -44,9 +45,11 @@ func (p *Proxy) showHome(ex *exchange.Exchange, r *http.Request) error {
 func (p *Proxy) homePage(ctx context.Context, ex *exchange.Exchange, c *caller.Caller) page.Home {
 	d := p.callers.View(ex, c).Decision
 	v := page.Home{
-		Name: c.Account.Identity.Name, Email: c.Account.Identity.Email, Account: c.Account.ID, Subject: c.Account.Subject, Provider: c.Session.Provider,
+		Name: c.Account.Identity.Name, Email: c.Account.Identity.Email, Account: c.Account.ID,
+		Subject: c.Account.Subject, Provider: c.Session.Provider,
 		Since: c.Session.CreatedAt, Until: c.Session.ExpiresAt, Idle: p.home.idle,
-		Notices: notices(c, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots, Admin: d.Grant.Admin, Denied: d.Grant.DenyRoutes,
+		Notices: notices(c, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots,
+		Admin: d.Grant.Admin, Denied: d.Grant.DenyRoutes,
 	}
 	if caller.MayUse(c.Account, d) == nil {
 		for _, link := range p.home.links {
@@ -57,7 +60,8 @@ func (p *Proxy) homePage(ctx context.Context, ex *exchange.Exchange, c *caller.C
 		if !rule.Matched && !d.Grant.Admin {
 			continue // which groups others are in is for admins to know
 		}
-		v.Rules = append(v.Rules, page.Rule{Name: rule.Rule, Deny: rule.Deny, Matched: rule.Matched, Why: rule.Why})
+		v.Rules = append(v.Rules,
+			page.Rule{Name: rule.Rule, Deny: rule.Deny, Matched: rule.Matched, Why: rule.Why})
 	}
 	if provider := p.home.providers.ByName(c.Session.Provider); provider != nil {
 		v.Provider = provider.Title()

@@ -11,8 +11,8 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// routePolicy is the table of the recorded 0.12 gateway: what it takes for each route. It is our policy in front of both
-// generations, written down here apart from the code.
+// routePolicy is the table of the recorded 0.12 gateway: what it takes for each route. It is our policy in
+// front of both generations, written down here apart from the code.
 var routePolicy = []struct {
 	method, path string
 	anyOf        string
@@ -68,14 +68,19 @@ var routePolicy = []struct {
 	{"DELETE", "/mcp", "bot tx", false},
 }
 
-// V15, S4: each route under each grant, before both generations: forwarded, or refused with the scope and the rule that would
-// give it, and then Vexa hears nothing.
+// V15, S4: each route under each grant, before both generations: forwarded, or refused with the scope and the
+// rule that would give it, and then Vexa hears nothing.
 func TestEachRouteUnderEachGrant(t *testing.T) {
 	t.Parallel()
-	grants := map[string][]string{"bots": {"bot"}, "readers": {"tx"}, "browsers": {"browser"}, "everything": {"bot", "tx"}}
+	grants := map[string][]string{
+		"bots": {"bot"}, "readers": {"tx"}, "browsers": {"browser"}, "everything": {"bot", "tx"},
+	}
 	var rules []rule.Rule
 	for group, scopes := range grants {
-		rules = append(rules, rule.Rule{Name: group + "-rule", Match: rule.Match{Groups: []string{group}}, Grant: &rule.GrantSpec{Scopes: scopes}})
+		rules = append(rules, rule.Rule{
+			Name: group + "-rule", Match: rule.Match{Groups: []string{group}},
+			Grant: &rule.GrantSpec{Scopes: scopes},
+		})
 	}
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
 		t.Run(generation, func(t *testing.T) {
@@ -99,12 +104,18 @@ func TestEachRouteUnderEachGrant(t *testing.T) {
 					case route.only012 && generation == vexatest.Generation010:
 						// 0.10 knows some of these by another name; never may it be had for less.
 						if forwarded && !covered || !forwarded && res.Status != http.StatusForbidden {
-							t.Errorf("%s %s with %v: forwarded %v, answered %d %s", route.method, route.path, scopes, forwarded, res.Status, res.Body)
+							t.Errorf("%s %s with %v: forwarded %v, answered %d %s",
+								route.method, route.path, scopes, forwarded, res.Status, res.Body)
 						}
 					case covered && (!forwarded || res.Code() != ""):
-						t.Errorf("%s %s with %v: not forwarded: %d %s", route.method, route.path, scopes, res.Status, res.Body)
-					case !covered && (forwarded || res.Status != http.StatusForbidden || res.Code() != "scope_missing" || !strings.Contains(res.Body, "scope "+strings.ReplaceAll(route.anyOf, " ", " or ")) || !strings.Contains(res.Body, "-rule")):
-						t.Errorf("%s %s with %v: forwarded %v, answered %d %s", route.method, route.path, scopes, forwarded, res.Status, res.Body)
+						t.Errorf("%s %s with %v: not forwarded: %d %s",
+							route.method, route.path, scopes, res.Status, res.Body)
+					case !covered && (forwarded || res.Status != http.StatusForbidden ||
+						res.Code() != "scope_missing" ||
+						!strings.Contains(res.Body, "scope "+strings.ReplaceAll(route.anyOf, " ", " or ")) ||
+						!strings.Contains(res.Body, "-rule")):
+						t.Errorf("%s %s with %v: forwarded %v, answered %d %s",
+							route.method, route.path, scopes, forwarded, res.Status, res.Body)
 					}
 				}
 			}

@@ -9,8 +9,9 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// 20, 21: what providers send to a SCIM endpoint, Entra's "False" and an address of another org's person among it, changes nobody's account
-// and reaches nobody: there is no such endpoint, with whatever credential it comes.
+// 20, 21: what providers send to a SCIM endpoint, Entra's "False" and an address of another org's
+// person among it, changes nobody's account and reaches nobody: there is no such endpoint, with
+// whatever credential it comes.
 func TestNobodyIsProvisioned(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
@@ -34,17 +35,20 @@ func TestNobodyIsProvisioned(t *testing.T) {
 		{"GET", "/sso/scim/v2/Users", ""},
 	} {
 		for name, header := range map[string][]string{
-			"nothing": nil, "a made-up secret": {"Authorization", "Bearer scim-secret"}, "a token of hers": {"Authorization", "Bearer " + token},
+			"nothing": nil, "a made-up secret": {"Authorization", "Bearer scim-secret"},
+			"a token of hers": {"Authorization", "Bearer " + token},
 		} {
 			header := append([]string{"Content-Type", "application/scim+json"}, header...)
-			if res := w.Program().Send(ask.method, ask.path, ask.body, header...); res.Status < 400 || res.Status >= 500 {
+			if res := w.Program().Send(ask.method, ask.path, ask.body, header...); res.Status < 400 ||
+				res.Status >= 500 {
 				t.Errorf("%s %s with %s: %d %s", ask.method, ask.path, name, res.Status, res.Body)
 			}
 		}
 	}
 	after, err := w.Accounts.Account(t.Context(), account)
 	proxytest.Must(t, err)
-	if after.Status != mapping.Active || !after.ProvenAt.Equal(before.ProvenAt) || after.VexaUserID != before.VexaUserID {
+	if after.Status != mapping.Active || !after.ProvenAt.Equal(before.ProvenAt) ||
+		after.VexaUserID != before.VexaUserID {
 		t.Errorf("was %+v, is %+v", before, after)
 	}
 	if res := b.Get("/bots"); res.Status != http.StatusOK {

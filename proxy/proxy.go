@@ -89,18 +89,23 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 	cfg, d = withDefaults(cfg), d.withDefaults()
 	streams := upstream.NewStreams(cfg.Limits.StreamsPerAccount)
 	edge := &exchange.Edge{
-		Pages: page.New(page.Config{Site: site.Host, Now: d.Now}), Metrics: exchange.NewMetrics(d.Metrics, streams.Count),
-		Audit: d.Accounts, Log: d.Log, Now: d.Now, Random: d.Random,
+		Pages:   page.New(page.Config{Site: site.Host, Now: d.Now}),
+		Metrics: exchange.NewMetrics(d.Metrics, streams.Count),
+		Audit:   d.Accounts, Log: d.Log, Now: d.Now, Random: d.Random,
 	}
 	callers := caller.New(
-		caller.Config{Session: cfg.Session, Tokens: cfg.Tokens, RequestsPerSecond: cfg.Limits.RequestsPerSecond},
+		caller.Config{
+			Session: cfg.Session, Tokens: cfg.Tokens, RequestsPerSecond: cfg.Limits.RequestsPerSecond,
+		},
 		caller.Deps{
-			Edge: edge, Accounts: d.Accounts, Rules: d.Rules, Sessions: d.Sessions, Store: d.Store, Ring: d.Ring,
+			Edge: edge, Accounts: d.Accounts, Rules: d.Rules,
+			Sessions: d.Sessions, Store: d.Store, Ring: d.Ring,
 			Providers: d.Providers, Owners: d.Owners,
 		},
 	)
 	passer, err := upstream.New(upstream.Upstream{URL: d.Gateway, Routes: d.Routes}, upstream.Deps{
-		Edge: edge, Keys: d.Accounts, Callers: callers, Streams: streams, BodyReplay: int64(cfg.Limits.BodyReplay), Transport: d.Transport,
+		Edge: edge, Keys: d.Accounts, Callers: callers, Streams: streams,
+		BodyReplay: int64(cfg.Limits.BodyReplay), Transport: d.Transport,
 	})
 	if err != nil {
 		return nil, err
@@ -109,7 +114,8 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 	p := &Proxy{
 		revocations: ends, edge: edge, hosts: []host{{site, passer}}, trusted: trusted, rules: d.Rules,
 		signIn: signin.New(cfg.Session, signin.Deps{
-			Edge: edge, Callers: callers, Accounts: d.Accounts, Ender: ends, Sessions: d.Sessions, Providers: d.Providers, Ring: d.Ring,
+			Edge: edge, Callers: callers, Accounts: d.Accounts, Ender: ends, Sessions: d.Sessions,
+			Providers: d.Providers, Ring: d.Ring,
 		}),
 		health:  health{store: d.Store, ready: d.Ready, providers: d.Providers},
 		home:    home{idle: cfg.Session.Idle, providers: d.Providers},
@@ -173,11 +179,13 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hostOf is the host of ours that a request was meant for: by the Host it names, or, where a trusted proxy stands in front, by the
-// one that the proxy was asked for. Its passer is nil where that is none of ours; then the public host answers for it.
+// hostOf is the host of ours that a request was meant for: by the Host it names, or, where a trusted proxy
+// stands in front, by the one that the proxy was asked for. Its passer is nil where that is none of ours;
+// then the public host answers for it.
 func (p *Proxy) hostOf(r *http.Request) host {
 	name := r.Host
-	if forwarded := r.Header["X-Forwarded-Host"]; len(forwarded) == 1 && exchange.FromTrustedProxy(r, p.trusted) {
+	if forwarded := r.Header["X-Forwarded-Host"]; len(forwarded) == 1 &&
+		exchange.FromTrustedProxy(r, p.trusted) {
 		name = forwarded[0]
 	}
 	for _, h := range p.hosts {
@@ -188,7 +196,8 @@ func (p *Proxy) hostOf(r *http.Request) host {
 	return host{site: p.hosts[0].site}
 }
 
-// handle makes the request canonical and gives it to whom it belongs: ours lives under /sso/, everything else is Vexa's.
+// handle makes the request canonical and gives it to whom it belongs: ours lives under /sso/,
+// everything else is Vexa's.
 func (p *Proxy) handle(rq *request, at host, r *http.Request) error {
 	ex := &rq.Exchange
 	if err := makeCanonical(ex, r); err != nil {
@@ -236,7 +245,8 @@ func makeCanonical(ex *exchange.Exchange, r *http.Request) error {
 }
 
 func tokenInAddress() error {
-	return exchange.Refuse("bad_request", "A token must not be in an address, which ends up in logs. Send it as X-API-Key or as Authorization: Bearer.")
+	return exchange.Refuse("bad_request", "A token must not be in an address, which ends up in logs. Send "+
+		"it as X-API-Key or as Authorization: Bearer.")
 }
 
 // isProbe says whether a path is for load balancers, which may ask by address.

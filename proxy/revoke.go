@@ -16,7 +16,8 @@ type Revoker interface {
 	SignOutEverywhere(ctx context.Context, account, reason, actor string) error
 }
 
-// revocations is what a revocation does on this replica: who is remembered is forgotten, and open streams end.
+// revocations is what a revocation does on this replica: who is remembered is
+// forgotten, and open streams end.
 type revocations struct {
 	accounts Revoker
 	callers  *caller.Identifier
@@ -33,7 +34,8 @@ func (v *revocations) End(ctx context.Context, r mapping.Revocation, actor strin
 	return nil
 }
 
-// SignOutEverywhere ends all that an account has, as [mapping.Accounts.SignOutEverywhere] does, and here at once.
+// SignOutEverywhere ends all that an account has, as
+// [mapping.Accounts.SignOutEverywhere] does, and here at once.
 func (v *revocations) SignOutEverywhere(ctx context.Context, account, reason, actor string) error {
 	if err := v.accounts.SignOutEverywhere(ctx, account, reason, actor); err != nil {
 		return err
@@ -68,14 +70,15 @@ func (v *revocations) end(account, id string) {
 	v.streams.End(account, id)
 }
 
-// CutStreams ends every open stream and lets no other begin: a program that stops tells its clients so. It returns when the
-// WebSockets, of which the http.Server does not know, have ended.
+// CutStreams ends every open stream and lets no other begin: a program that stops tells its clients so. It
+// returns when the WebSockets, of which the http.Server does not know, have ended.
 func (v *revocations) CutStreams() { v.streams.Close() }
 
-// Run does what happens besides requests, until ctx ends: last-seen times are written, sessions that are over are deleted,
-// streams end with their sessions or when the store stays away beyond its grace.
+// Run does what happens besides requests, until ctx ends: last-seen times are written, sessions that are over
+// are deleted, streams end with their sessions or when the store stays away beyond its grace.
 func (p *Proxy) Run(ctx context.Context) error {
-	second, flush, purge := time.NewTicker(time.Second), time.NewTicker(10*time.Second), time.NewTicker(10*time.Minute)
+	second, flush, purge := time.NewTicker(time.Second), time.NewTicker(10*time.Second),
+		time.NewTicker(10*time.Minute)
 	defer second.Stop()
 	defer flush.Stop()
 	defer purge.Stop()
@@ -101,8 +104,8 @@ func (p *Proxy) Run(ctx context.Context) error {
 	}
 }
 
-// sweep ends the streams that may not go on: their session is over, the store has been away too long (S5), or what their
-// account may do has shrunk.
+// sweep ends the streams that may not go on: their session is over, the store has been away too long (S5), or
+// what their account may do has shrunk.
 func (p *Proxy) sweep(ctx context.Context) {
 	if !p.health.store.Usable() {
 		p.streams.EndAll()
@@ -115,8 +118,8 @@ func (p *Proxy) sweep(ctx context.Context) {
 	}
 }
 
-// recheck ends the streams of an account that it may no longer have: their credential is gone, or what it may do now does not
-// cover them. What cannot be read now stays in doubt.
+// recheck ends the streams of an account that it may no longer have: their credential is gone, or what it may
+// do now does not cover them. What cannot be read now stays in doubt.
 func (p *Proxy) recheck(ctx context.Context, id string) {
 	for _, c := range p.streams.Callers(id) {
 		fresh, err := p.callers.Again(ctx, c)

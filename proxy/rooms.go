@@ -5,7 +5,8 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// What the rooms beside the road ([Proxy.Handle]) use of those below it: they import proxy and nothing under it.
+// What the rooms beside the road ([Proxy.Handle]) use of those below it: they import
+// proxy and nothing under it.
 
 // What can stand for a caller.
 const (
@@ -22,7 +23,8 @@ func RefuseBecause(code exchange.Code, detail string, err error) error {
 	return exchange.RefuseBecause(code, detail, err)
 }
 
-// Describable is a sentence in the characters that an error_description may have (RFC 6749 section 5.2, RFC 6750 section 3).
+// Describable is a sentence in the characters that an error_description may have (RFC 6749
+// section 5.2, RFC 6750 section 3).
 func Describable(sentence string) string { return exchange.Describable(sentence) }
 
 // HoldsToken reports whether a text has something in it that looks like the value of a token of ours.

@@ -13,7 +13,9 @@ import (
 )
 
 // route finds the route that a request takes and whether what the caller may use covers it.
-func (p *Proxy) route(ex *exchange.Exchange, r *http.Request, table *vexa.Table, c *caller.Caller, v *caller.View) (vexa.Route, error) {
+func (p *Proxy) route(
+	ex *exchange.Exchange, r *http.Request, table *vexa.Table, c *caller.Caller, v *caller.View,
+) (vexa.Route, error) {
 	ex.Label = "unknown"
 	route, known := table.Lookup(r.Method, ex.Path)
 	switch {
@@ -27,22 +29,28 @@ func (p *Proxy) route(ex *exchange.Exchange, r *http.Request, table *vexa.Table,
 		return vexa.Route{}, exchange.Refuse("forbidden_route", "Your access to Vexa excludes this address.")
 	}
 	if known && !caller.Covers(v.Scopes, route) {
-		return vexa.Route{}, &exchange.Problem{Code: "scope_missing", Detail: p.missing(ex.Site, c, v, route), Scopes: strings.Join(route.AnyOf, " ")}
+		return vexa.Route{}, &exchange.Problem{
+			Code: "scope_missing", Detail: p.missing(ex.Site, c, v, route),
+			Scopes: strings.Join(route.AnyOf, " "),
+		}
 	}
 	return route, nil
 }
 
-// missing says which scope a route needs and who lacks it: the credential, or its owner, to whom some rule would give it.
+// missing says which scope a route needs and who lacks it: the credential, or its owner, to
+// whom some rule would give it.
 func (p *Proxy) missing(site *exchange.Site, c *caller.Caller, v *caller.View, route vexa.Route) string {
 	said := "This needs the scope " + strings.Join(route.AnyOf, " or ") + ", which "
 	if caller.Covers(v.Decision.Grant.Scopes, route) {
 		switch {
 		case c.Credential == caller.ByNativeKey:
-			return said + "this Vexa key does not have. Make a token that has it at " + site.Origin + page.TokensPath + "."
+			return said + "this Vexa key does not have. Make a token that has it at " + site.Origin +
+				page.TokensPath + "."
 		case c.Token.Kind == mapping.TokenTool:
 			return said + "this tool was not given."
 		}
-		return said + "this token does not have. Make one that has it at " + site.Origin + page.TokensPath + "."
+		return said + "this token does not have. Make one that has it at " + site.Origin +
+			page.TokensPath + "."
 	}
 	if c.Credential == caller.BySession || c.Account.Kind == oidc.Service {
 		said += "you don’t have."

@@ -10,7 +10,8 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// Starting answers in place of a Proxy while the store has never been reachable: nobody can be known yet (S10).
+// Starting answers in place of a Proxy while the store has never been reachable:
+// nobody can be known yet (S10).
 func Starting(publicURL string) http.Handler {
 	site, err := exchange.NewSite(publicURL)
 	if err != nil {

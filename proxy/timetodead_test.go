@@ -13,9 +13,9 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// S5: from the moment that an account is suspended to the last byte on an open WebSocket and event stream, to a refusal of the
-// cookie, and to Vexa's word that the key is gone. While the Admin API is down, access here ends all the same, and the key dies
-// when it is back. The times are printed.
+// S5: from the moment that an account is suspended to the last byte on an open WebSocket and event stream, to
+// a refusal of the cookie, and to Vexa's word that the key is gone. While the Admin API is down, access here
+// ends all the same, and the key dies when it is back. The times are printed.
 func TestTimeToDead(t *testing.T) {
 	t.Parallel()
 	for _, adminDown := range []bool{false, true} {
@@ -53,9 +53,12 @@ func TestTimeToDead(t *testing.T) {
 				}
 			})
 			dies("the event stream", func() { events.Ends() })
-			proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
+			proxytest.Must(t, w.Accounts.Revoke(t.Context(),
+				mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
 			dies("the cookie", func() {
-				w.WaitFor("the cookie to be refused", func() bool { return b.Get("/bots").Status != http.StatusOK })
+				w.WaitFor("the cookie to be refused", func() bool {
+					return b.Get("/bots").Status != http.StatusOK
+				})
 			})
 			if !adminDown {
 				dies("the key at Vexa", func() {
@@ -74,7 +77,9 @@ func TestTimeToDead(t *testing.T) {
 					t.Error("the key is gone although nobody could be asked to delete it")
 				}
 				w.Vexa.Set(vexatest.AdminAPI, vexatest.Up)
-				w.WaitFor("the key to be deleted when the Admin API is back", func() bool { return len(w.Vexa.Tokens()) == 0 })
+				w.WaitFor("the key to be deleted when the Admin API is back", func() bool {
+					return len(w.Vexa.Tokens()) == 0
+				})
 			}
 		})
 	}

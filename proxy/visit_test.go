@@ -22,13 +22,16 @@ func withGuardedPages(o *proxytest.Options) {
 	}
 }
 
-// guarded puts two pages on the bridge: one for who is signed in, one for who has just signed in. Both tell who that is.
+// guarded puts two pages on the bridge: one for who is signed in, one for who has just signed
+// in. Both tell who that is.
 func guarded(p *proxy.Proxy) {
 	tell := func(v *proxy.Visit, who proxy.Person, err error) error {
 		if err != nil {
 			return err
 		}
-		return json.NewEncoder(v.Writer()).Encode(map[string]any{"email": who.Account.Identity.Email, "session": who.SessionID, "at": who.AuthTime})
+		return json.NewEncoder(v.Writer()).Encode(map[string]any{
+			"email": who.Account.Identity.Email, "session": who.SessionID, "at": who.AuthTime,
+		})
 	}
 	p.Handle("/sso/test/signed-in", func(v *proxy.Visit) error {
 		who, err := v.SignedIn()
@@ -45,7 +48,9 @@ func guarded(p *proxy.Proxy) {
 		v.Redirect("/sso/")
 		return nil
 	})
-	p.Handle("GET /.well-known/test", func(*proxy.Visit) error { return exchange.Refuse("not_found", "Nothing but a test.") })
+	p.Handle("GET /.well-known/test", func(*proxy.Visit) error {
+		return exchange.Refuse("not_found", "Nothing but a test.")
+	})
 }
 
 // S8: a page for who is signed in sends a person to sign in and back; a program is told.
@@ -54,16 +59,21 @@ func TestVisitSignedIn(t *testing.T) {
 	w := proxytest.Start(t, withGuardedPages)
 	b := w.Browser()
 	res := b.Get("/sso/test/signed-in?a=1", proxytest.Navigation...)
-	if res.Status != http.StatusSeeOther || res.Header.Get("Location") != "/sso/login?return_to=%2Fsso%2Ftest%2Fsigned-in%3Fa%3D1" {
+	if res.Status != http.StatusSeeOther ||
+		res.Header.Get("Location") != "/sso/login?return_to=%2Fsso%2Ftest%2Fsigned-in%3Fa%3D1" {
 		t.Errorf("%d to %q", res.Status, res.Header.Get("Location"))
 	}
-	if res := b.Get("/sso/test/signed-in"); res.Status != http.StatusUnauthorized || res.Code() != "unauthenticated" || !strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login"`) {
+	if res := b.Get("/sso/test/signed-in"); res.Status != http.StatusUnauthorized ||
+		res.Code() != "unauthenticated" ||
+		!strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login"`) {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	if res := w.SignIn(oidctest.Ada).Get("/sso/test/signed-in"); !strings.Contains(res.Body, oidctest.Ada) || !strings.Contains(res.Body, `"session":"ses_`) {
+	if res := w.SignIn(oidctest.Ada).Get("/sso/test/signed-in"); !strings.Contains(res.Body, oidctest.Ada) ||
+		!strings.Contains(res.Body, `"session":"ses_`) {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	if res := b.Get("/.well-known/test"); res.Code() != "not_found" || len(w.Vexa.GatewayWire().Requests()) != 0 {
+	if res := b.Get("/.well-known/test"); res.Code() != "not_found" ||
+		len(w.Vexa.GatewayWire().Requests()) != 0 {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
 	if res := b.Get("/.well-known/other"); res.Code() == "not_found" {
@@ -77,7 +87,8 @@ func TestVisitFreshlySignedIn(t *testing.T) {
 	w := proxytest.Start(t, withGuardedPages)
 	b, provider := w.Browser(), w.Okta.NewBrowser()
 	signIn := func(login string) proxytest.Answer {
-		callback, err := provider.SignIn(t.Context(), b.Get(login, proxytest.Navigation...).Header.Get("Location"), oidctest.Ada)
+		callback, err := provider.SignIn(t.Context(),
+			b.Get(login, proxytest.Navigation...).Header.Get("Location"), oidctest.Ada)
 		proxytest.Must(t, err)
 		return b.Get(strings.TrimPrefix(callback.URL, w.Public))
 	}
@@ -86,22 +97,28 @@ func TestVisitFreshlySignedIn(t *testing.T) {
 		t.Errorf("right after signing in: %d %s", res.Status, res.Body)
 	}
 	w.Clock.Advance(5 * time.Minute)
-	if res := b.Get("/sso/test/fresh"); res.Status != http.StatusUnauthorized || res.Code() != "login_required" || !strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login?fresh=1"`) {
+	if res := b.Get("/sso/test/fresh"); res.Status != http.StatusUnauthorized ||
+		res.Code() != "login_required" ||
+		!strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login?fresh=1"`) {
 		t.Errorf("five minutes later: %d %s", res.Status, res.Body)
 	}
-	// Who is still signed in at the provider gets another session without anybody having been asked, which proves nothing.
+	// Who is still signed in at the provider gets another session without anybody having been
+	// asked, which proves nothing.
 	old := b.Cookie()
 	signIn("/sso/login")
 	if b.Cookie() == old {
 		t.Fatal("there is no new session")
 	}
 	res := b.Get("/sso/test/fresh?a=1", proxytest.Navigation...)
-	if want := "/sso/login?fresh=1&return_to=%2Fsso%2Ftest%2Ffresh%3Fa%3D1"; res.Status != http.StatusSeeOther || res.Header.Get("Location") != want {
+	if want := "/sso/login?fresh=1&return_to=%2Fsso%2Ftest%2Ffresh%3Fa%3D1"; res.Status !=
+		http.StatusSeeOther ||
+		res.Header.Get("Location") != want {
 		t.Fatalf("%d to %q", res.Status, res.Header.Get("Location"))
 	}
 	asked, err := url.Parse(b.Get(res.Header.Get("Location"), proxytest.Navigation...).Header.Get("Location"))
 	proxytest.Must(t, err)
-	if q := asked.Query(); q.Get("prompt") != "login" || q.Get("max_age") != "0" || q.Get("login_hint") != oidctest.Ada {
+	if q := asked.Query(); q.Get("prompt") != "login" || q.Get("max_age") != "0" ||
+		q.Get("login_hint") != oidctest.Ada {
 		t.Errorf("the provider is asked with %v", q)
 	}
 	if back := signIn(res.Header.Get("Location")); back.Header.Get("Location") != "/sso/test/fresh?a=1" {
@@ -112,7 +129,8 @@ func TestVisitFreshlySignedIn(t *testing.T) {
 	}
 }
 
-// S7: somebody at the browser who takes prompt=login and max_age off the way to the provider has proven nothing.
+// S7: somebody at the browser who takes prompt=login and max_age off the way to the
+// provider has proven nothing.
 func TestFreshSignInIsChecked(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t, withGuardedPages)

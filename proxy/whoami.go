@@ -38,7 +38,8 @@ func (p *Proxy) whoami(ex *exchange.Exchange, r *http.Request) error {
 		Session    *saidSession   `json:"session,omitempty"`
 	}{
 		c.Account.ID, c.Account.Status, c.Account.Provider, c.Account.Subject, id.Email, id.Name, id.Kind,
-		exchange.List(d.Matched()), exchange.List(v.Scopes.List()), d.Grant.MaxConcurrentBots, d.Grant.Admin, sayCredential(c), saySession(c),
+		exchange.List(d.Matched()), exchange.List(v.Scopes.List()), d.Grant.MaxConcurrentBots, d.Grant.Admin,
+		sayCredential(c), saySession(c),
 	})
 	return nil
 }

@@ -24,7 +24,8 @@ type window struct {
 
 func open(t *testing.T, l look) *window {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(pagetest.Chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(pagetest.Chromium(t)),
+		chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU)
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(ctx)
@@ -35,9 +36,13 @@ func open(t *testing.T, l look) *window {
 	ctx, cancel = context.WithTimeout(ctx, oidctest.Patience)
 	t.Cleanup(cancel)
 	w := &window{t, ctx, l}
-	_, err := chromedp.Call(ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: l.width, Height: 900, DeviceScaleFactor: 1, Mobile: l.width < 500})
+	_, err := chromedp.Call(ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: l.width, Height: 900, DeviceScaleFactor: 1, Mobile: l.width < 500,
+	})
 	w.must(err)
-	_, err = chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}}})
+	_, err = chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}},
+	})
 	w.must(err)
 	return w
 }
@@ -81,15 +86,17 @@ func (w *window) photograph(name string) {
 	w.must(os.WriteFile(filepath.Join(dir, w.l.name+"-"+name+".png"), png, 0o644))
 }
 
-// fetch asks for a path of the page's origin from the page itself, as an application would, and returns the status.
+// fetch asks for a path of the page's origin from the page itself, as an application
+// would, and returns the status.
 func (w *window) fetch(method, path string) int {
 	w.t.Helper()
 	body := "null"
 	if method != "GET" {
 		body = "'{}'"
 	}
-	status, err := chromedp.Run(w.ctx, chromedp.Evaluate[int](
-		`fetch('`+path+`', {method: '`+method+`', headers: {'content-type': 'application/json'}, body: `+body+`}).then(r => r.status)`, chromedp.EvalAwaitPromise))
+	status, err := chromedp.Run(w.ctx, chromedp.Evaluate[int](`fetch('`+path+`', {method: '`+method+
+		`', headers: {'content-type': 'application/json'}, body: `+body+`}).then(r => r.status)`,
+		chromedp.EvalAwaitPromise))
 	w.must(err)
 	return status
 }
@@ -102,8 +109,8 @@ type look struct {
 
 var looks = []look{{"light", 1280, "light"}, {"dark", 1280, "dark"}, {"phone", 390, "light"}}
 
-// In a real browser, the provider on another site: everybody signs in through both providers, sees who they are, calls Vexa from
-// the page's origin, and signs out, here and there.
+// In a real browser, the provider on another site: everybody signs in through both providers, sees who they
+// are, calls Vexa from the page's origin, and signs out, here and there.
 func TestInABrowser(t *testing.T) {
 	pagetest.Chromium(t)
 	for i, l := range looks {
@@ -124,7 +131,8 @@ func TestInABrowser(t *testing.T) {
 	}
 }
 
-// signIn opens the bridge, chooses the provider and presses the person's button on its page, until landmark is there.
+// signIn opens the bridge, chooses the provider and presses the person's button on its
+// page, until landmark is there.
 func (w *window) signIn(bridge, provider, who, landmark string) {
 	w.t.Helper()
 	choice := chromedp.CSS(`a[href*="provider=` + provider + `"]`)
@@ -134,7 +142,8 @@ func (w *window) signIn(bridge, provider, who, landmark string) {
 	w.do(chromedp.Click(choice), chromedp.WaitVisible(button))
 	w.photograph(provider + "-page")
 	// The provider's page may have a landmark of that name, too: what tells ours is its stylesheet.
-	w.do(chromedp.Click(button), chromedp.WaitReady(chromedp.CSS(`html:has(link[href^="/sso/assets/"]) `+landmark)))
+	w.do(chromedp.Click(button),
+		chromedp.WaitReady(chromedp.CSS(`html:has(link[href^="/sso/assets/"]) `+landmark)))
 }
 
 func walk(t *testing.T, l look, bridge, provider, who string) {
@@ -148,16 +157,20 @@ func walk(t *testing.T, l look, bridge, provider, who string) {
 	if strings.HasPrefix(who, "tim") {
 		wantWrite = 403
 	}
-	if read, write, foreign := w.fetch("GET", "/meetings"), w.fetch("POST", "/bots"), w.fetch("GET", "/admin/users"); read != 200 || write != wantWrite || foreign != 403 {
+	if read, write, foreign := w.fetch("GET", "/meetings"), w.fetch("POST", "/bots"),
+		w.fetch("GET", "/admin/users"); read != 200 || write != wantWrite || foreign != 403 {
 		t.Errorf("reading %d, writing %d, what is not theirs %d", read, write, foreign)
 	}
-	w.do(chromedp.Click(chromedp.CSS(`form[action="/sso/logout"] button`)), chromedp.WaitVisible(chromedp.CSS(`main a[href^="/sso/login"]`)))
+	w.do(chromedp.Click(chromedp.CSS(`form[action="/sso/logout"] button`)),
+		chromedp.WaitVisible(chromedp.CSS(`main a[href^="/sso/login"]`)))
 	w.photograph(provider + "-signed-out")
-	if at := w.address(); !strings.HasPrefix(at, bridge+"/sso/signed-out") || w.fetch("GET", "/meetings") != 401 {
+	if at := w.address(); !strings.HasPrefix(at, bridge+"/sso/signed-out") ||
+		w.fetch("GET", "/meetings") != 401 {
 		t.Errorf("signed out, at %s", at)
 	}
 	// Signed out at the provider too: it asks who it is again.
-	w.do(chromedp.Click(chromedp.CSS(`main a[href^="/sso/login"]`)), chromedp.Click(chromedp.CSS(`a[href*="provider=`+provider+`"]`)),
+	w.do(chromedp.Click(chromedp.CSS(`main a[href^="/sso/login"]`)),
+		chromedp.Click(chromedp.CSS(`a[href*="provider=`+provider+`"]`)),
 		chromedp.WaitVisible(chromedp.Search(`//button[contains(., "`+who+`")]`)))
 }
 

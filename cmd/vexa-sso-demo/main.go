@@ -1,6 +1,6 @@
-// Command vexa-sso-demo is the whole story on one machine: a development identity provider that looks once like Okta and once
-// like Entra ID, a simulated Vexa, and the bridge between them. It needs nothing but itself, keeps what it stores in a folder
-// that goes away with it, and stops cleanly on Ctrl-C.
+// Command vexa-sso-demo is the whole story on one machine: a development identity provider that looks once
+// like Okta and once like Entra ID, a simulated Vexa, and the bridge between them. It needs nothing but
+// itself, keeps what it stores in a folder that goes away with it, and stops cleanly on Ctrl-C.
 package main
 
 import (
@@ -50,10 +50,14 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("vexa-sso-demo", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:4180", "`address` of the bridge")
-	flags.StringVar(&o.idpListen, "idp-listen", "localhost:4190", "`address` of the development identity provider")
-	flags.StringVar(&o.stateDir, "state-dir", "", "`folder` for the store and the key ring, kept afterwards (default: one that is deleted at the end)")
-	flags.StringVar(&o.generation, "vexa-generation", "0.12", "`generation` of the simulated Vexa: 0.12 or 0.10")
-	flags.StringVar(&o.gateway, "vexa-gateway", "", "`URL` of a real Vexa's gateway, instead of the simulated one")
+	flags.StringVar(&o.idpListen, "idp-listen", "localhost:4190",
+		"`address` of the development identity provider")
+	flags.StringVar(&o.stateDir, "state-dir", "",
+		"`folder` for the store and the key ring, kept afterwards (default: one that is deleted at the end)")
+	flags.StringVar(&o.generation, "vexa-generation", "0.12",
+		"`generation` of the simulated Vexa: 0.12 or 0.10")
+	flags.StringVar(&o.gateway, "vexa-gateway", "",
+		"`URL` of a real Vexa's gateway, instead of the simulated one")
 	flags.StringVar(&o.admin, "vexa-admin", "", "`URL` of a real Vexa's Admin API")
 	flags.StringVar(&o.tokenFile, "vexa-admin-token-file", "", "`file` with a real Vexa's ADMIN_API_TOKEN")
 	flags.BoolVar(&o.verbose, "verbose", false, "show the bridge's log")
@@ -114,7 +118,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if o.verbose {
 		log = stderr
 	}
-	return bridge.Run(ctx, cfg, bridge.Options{Log: log, Ready: func(net.Addr, net.Addr) { s.welcome(stdout) }})
+	return bridge.Run(ctx, cfg,
+		bridge.Options{Log: log, Ready: func(net.Addr, net.Addr) { s.welcome(stdout) }})
 }
 
 // reserve settles the addresses: port 0 means any that is free.

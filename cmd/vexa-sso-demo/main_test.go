@@ -32,7 +32,8 @@ func listenTo(t *testing.T, args ...string) (bridge, said string) {
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := run(ctx, append([]string{"--listen", "127.0.0.1:0", "--idp-listen", "localhost:0"}, args...), w, io.Discard)
+		err := run(ctx, append([]string{"--listen", "127.0.0.1:0", "--idp-listen", "localhost:0"}, args...),
+			w, io.Discard)
 		w.CloseWithError(io.EOF)
 		done <- err
 	}()
@@ -59,7 +60,8 @@ func listenTo(t *testing.T, args ...string) (bridge, said string) {
 	return "", ""
 }
 
-// script is a client that walks a sign-in as a script would: with demo_auto at the provider instead of the page.
+// script is a client that walks a sign-in as a script would: with demo_auto at the
+// provider instead of the page.
 type script struct {
 	t      *testing.T
 	bridge string
@@ -107,7 +109,9 @@ func TestEverybodyThroughBothProviders(t *testing.T) {
 			t.Parallel()
 			bridge := play(t, "--vexa-generation", generation)
 			for _, provider := range []string{"okta", "entra"} {
-				for who, scopes := range map[string]string{"ada": "bot,tx", "grace": "bot,tx", "tim": "tx", "mallory": "", "guest": ""} {
+				for who, scopes := range map[string]string{
+					"ada": "bot,tx", "grace": "bot,tx", "tim": "tx", "mallory": "", "guest": "",
+				} {
 					email := who + "@acme.example"
 					if who == "guest" {
 						email = "guest@partner.example"
@@ -126,7 +130,9 @@ func TestEverybodyThroughBothProviders(t *testing.T) {
 						Scopes []string
 						Admin  bool
 					}
-					if err := json.Unmarshal([]byte(body), &me); err != nil || status != http.StatusOK || me.Email != email || strings.Join(me.Scopes, ",") != scopes || me.Admin != (who == "grace") {
+					if err := json.Unmarshal([]byte(body), &me); err != nil || status != http.StatusOK ||
+						me.Email != email || strings.Join(me.Scopes, ",") != scopes ||
+						me.Admin != (who == "grace") {
 						t.Errorf("%s through %s is %d %s", who, provider, status, body)
 					}
 					if status, body := s.get(bridge + "/meetings"); status != http.StatusOK {
@@ -138,8 +144,8 @@ func TestEverybodyThroughBothProviders(t *testing.T) {
 	}
 }
 
-// What the demo says of programs is so: the nightly job gets an access token as it is told to, and reads with it, and no more; and a
-// person makes a token that works where a Vexa key did.
+// What the demo says of programs is so: the nightly job gets an access token as it is told to, and reads with
+// it, and no more; and a person makes a token that works where a Vexa key did.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
 	bridge, said := listenTo(t)
@@ -169,7 +175,8 @@ func TestPrograms(t *testing.T) {
 		return res.StatusCode, string(text)
 	}
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(told[1]+":"+told[2]))
-	status, body := ask("POST", told[5], "application/x-www-form-urlencoded", told[3]+"&"+told[4], "Authorization", basic)
+	status, body := ask("POST", told[5], "application/x-www-form-urlencoded", told[3]+"&"+told[4],
+		"Authorization", basic)
 	var given struct {
 		AccessToken string `json:"access_token"`
 	}
@@ -180,18 +187,21 @@ func TestPrograms(t *testing.T) {
 	if status, body := ask("GET", bridge+"/meetings", "", "", bearer...); status != http.StatusOK {
 		t.Errorf("the job reads: %d %s", status, body)
 	}
-	if status, body := ask("POST", bridge+"/bots", "application/json", "{}", bearer...); status != http.StatusForbidden || !strings.Contains(body, "scope_missing") {
+	if status, body := ask("POST", bridge+"/bots", "application/json",
+		"{}", bearer...); status != http.StatusForbidden || !strings.Contains(body, "scope_missing") {
 		t.Errorf("the job sends a bot: %d %s", status, body)
 	}
 
 	s.signIn("okta", "ada@acme.example")
-	status, body = ask("POST", bridge+"/sso/tokens", "application/json", `{"name":"script","scopes":["tx"],"expires_in":3600}`, "Origin", bridge, "Accept", "application/json")
+	status, body = ask("POST", bridge+"/sso/tokens", "application/json",
+		`{"name":"script","scopes":["tx"],"expires_in":3600}`, "Origin", bridge, "Accept", "application/json")
 	var made struct{ Token string }
 	if err := json.Unmarshal([]byte(body), &made); err != nil || status != http.StatusCreated {
 		t.Fatal(status, body)
 	}
 	s.Jar = nil
-	if status, body := ask("GET", bridge+"/meetings", "", "", "X-API-Key", made.Token); status != http.StatusOK {
+	if status, body := ask("GET", bridge+"/meetings", "", "",
+		"X-API-Key", made.Token); status != http.StatusOK {
 		t.Errorf("her script reads: %d %s", status, body)
 	}
 }
@@ -215,7 +225,8 @@ func TestStateSurvives(t *testing.T) {
 		bridge := play(t, "--state-dir", dir, "--listen", listen)
 		s := newScript(t, bridge)
 		s.Jar = jar
-		if status, body := s.get(bridge + "/sso/whoami"); status != http.StatusOK || !strings.Contains(body, "ada@acme.example") {
+		if status, body := s.get(bridge + "/sso/whoami"); status != http.StatusOK ||
+			!strings.Contains(body, "ada@acme.example") {
 			t.Errorf("after a restart: %d %s", status, body)
 		}
 	})
@@ -226,7 +237,9 @@ func TestStateSurvives(t *testing.T) {
 
 func TestWrongUsage(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"extra"}, {"--vexa-generation", "0.11"}, {"--vexa-gateway", "http://x"}, {"--nope"}} {
+	for _, args := range [][]string{
+		{"extra"}, {"--vexa-generation", "0.11"}, {"--vexa-gateway", "http://x"}, {"--nope"},
+	} {
 		err := run(t.Context(), args, io.Discard, io.Discard)
 		if _, ok := err.(usageError); !ok {
 			t.Errorf("%v: %v", args, err)

@@ -47,7 +47,8 @@ func (s *scene) startProviders() error {
 	okta.AddCast()
 	okta.AddClient(oidctest.Client{
 		ID: "0oademovexasso000001", Name: "Vexa", Secrets: []string{s.oktaSecret}, RequirePKCE: true,
-		RedirectURIs: []string{s.public + "/sso/callback/okta"}, PostLogoutURIs: []string{s.public + "/sso/signed-out"},
+		RedirectURIs:   []string{s.public + "/sso/callback/okta"},
+		PostLogoutURIs: []string{s.public + "/sso/signed-out"},
 	})
 	okta.AddClient(oidctest.Client{
 		ID: job, Name: "Nightly job", Secrets: []string{s.jobSecret},
@@ -59,7 +60,8 @@ func (s *scene) startProviders() error {
 	}
 	entra.AddCast()
 	entra.AddClient(oidctest.Client{
-		ID: "2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91", Name: "Vexa", Secrets: []string{s.entraSecret}, Tenant: oidctest.TenantA,
+		ID: "2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91", Name: "Vexa",
+		Secrets: []string{s.entraSecret}, Tenant: oidctest.TenantA,
 		RedirectURIs: []string{s.public + "/sso/callback/entra", s.public + "/sso/signed-out"},
 	})
 	mux := http.NewServeMux()
@@ -97,7 +99,8 @@ func (s *scene) stopVexa() {
 	}
 }
 
-// welcome says what to open, who can sign in as whom, and how to walk it without a browser. Its last line is for scripts.
+// welcome says what to open, who can sign in as whom, and how to walk it without a browser. Its
+// last line is for scripts.
 func (s *scene) welcome(w io.Writer) {
 	vexa := "simulated Vexa " + s.generation
 	if s.simulated == nil {

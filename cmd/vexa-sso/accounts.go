@@ -35,8 +35,10 @@ type accountView struct {
 
 func viewAccount(acc mapping.Account) accountView {
 	return accountView{
-		ID: acc.ID, Status: acc.Status, Reason: acc.Reason, Provider: acc.Provider, Subject: acc.Subject, Kind: string(acc.Kind),
-		Email: acc.Identity.Email, Unproven: acc.Identity.UnprovenEmail, Name: acc.Identity.Name, VexaEmail: acc.VexaEmail, VexaUserID: acc.VexaUserID, Pinned: acc.Pinned,
+		ID: acc.ID, Status: acc.Status, Reason: acc.Reason, Provider: acc.Provider,
+		Subject: acc.Subject, Kind: string(acc.Kind),
+		Email: acc.Identity.Email, Unproven: acc.Identity.UnprovenEmail, Name: acc.Identity.Name,
+		VexaEmail: acc.VexaEmail, VexaUserID: acc.VexaUserID, Pinned: acc.Pinned,
 		CreatedAt: moment(acc.CreatedAt), ProvenAt: moment(acc.ProvenAt),
 	}
 }
@@ -68,26 +70,32 @@ func newAccountsList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List all accounts",
-		Long: `List all accounts, the oldest first: who they are, which Vexa user they have, and how they stand.
+		Long: `List all accounts, the oldest first: who they are, which Vexa user they have, and how
+they stand.
 
-An account is the lasting bond between one identity at a provider and one Vexa user. It is active, pending (it waits for
-` + "`vexa-sso accounts approve`" + `) or suspended.`,
+An account is the lasting bond between one identity at a provider and one Vexa user. It is active,
+pending (it waits for ` + "`vexa-sso accounts approve`" + `) or suspended.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
-		if !slices.Contains([]string{"", string(mapping.Active), string(mapping.Pending), string(mapping.Suspended)}, status) {
+		if !slices.Contains(
+			[]string{"", string(mapping.Active), string(mapping.Pending), string(mapping.Suspended)}, status,
+		) {
 			return usageError{fmt.Errorf("--status is active, pending or suspended, not %q", status)}
 		}
 		all, err := a.Accounts.List(cmd.Context())
 		if err != nil {
 			return err
 		}
-		all = slices.DeleteFunc(all, func(acc mapping.Account) bool { return status != "" && string(acc.Status) != status })
+		all = slices.DeleteFunc(all, func(acc mapping.Account) bool {
+			return status != "" && string(acc.Status) != status
+		})
 		views := each(all, viewAccount)
 		if d.asJSON {
 			return printJSON(cmd.OutOrStdout(), views)
 		}
-		t := newTable(cmd.OutOrStdout(), "ID", "STATUS", "WHO", "PROVIDER", "VEXA USER", "LAST PROVEN", "REASON")
+		t := newTable(cmd.OutOrStdout(), "ID", "STATUS", "WHO", "PROVIDER", "VEXA USER",
+			"LAST PROVEN", "REASON")
 		for _, v := range views {
 			t.row(v.ID, string(v.Status), v.who(), v.Provider, v.vexaUser(), v.ProvenAt, v.Reason)
 		}
@@ -118,8 +126,9 @@ func newAccountsShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show ACCOUNT",
 		Short: "Show one account: identity, standing, sessions, tokens, keys",
-		Long: `Show one account: who it is, how it stands and why, which Vexa user it has, its sessions, its tokens and its keys.
-ACCOUNT is an id, a canonical subject, or an email that only one account has.
+		Long: `Show one account: who it is, how it stands and why, which Vexa user it has, its
+sessions, its tokens and its keys. ACCOUNT is an id, a canonical subject, or an email that only one
+account has.
 
 Why the rules say what they say about it, rule by rule, explains ` + "`vexa-sso explain --account`" + `.`,
 		Args: arguments(1, 1),
@@ -151,13 +160,18 @@ Why the rules say what they say about it, rule by rule, explains ` + "`vexa-sso 
 	return cmd
 }
 
-func describe(a *bridge.Admin, acc mapping.Account, sessions []caller.Session, tokens []mapping.Token, keys []mapping.Key) accountDetails {
+func describe(
+	a *bridge.Admin, acc mapping.Account, sessions []caller.Session,
+	tokens []mapping.Token, keys []mapping.Key,
+) accountDetails {
 	decision := a.Accounts.Decide(acc)
 	none := func(list []string) []string { return append([]string{}, list...) }
 	return accountDetails{
 		accountView: viewAccount(acc),
-		Groups:      none(acc.Identity.Groups), GroupsComplete: acc.Identity.GroupsComplete, Roles: none(acc.Identity.Roles),
-		Allowed: decision.Allowed, Refusal: decision.Reason, Rules: none(decision.Matched()), Scopes: none(decision.Grant.Scopes.List()),
+		Groups:      none(acc.Identity.Groups), GroupsComplete: acc.Identity.GroupsComplete,
+		Roles:   none(acc.Identity.Roles),
+		Allowed: decision.Allowed, Refusal: decision.Reason, Rules: none(decision.Matched()),
+		Scopes:   none(decision.Grant.Scopes.List()),
 		Sessions: each(sessions, viewSession), Tokens: each(tokens, viewToken), Keys: each(keys, viewKey),
 	}
 }
@@ -214,11 +228,12 @@ func newAccountsApprove() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "approve ACCOUNT",
 		Short: "Let a pending account have the Vexa user that it waits for",
-		Long: `Let a pending account have the Vexa user of the address that it waits for, whoever made that user and whoever else has
-it. From then on the person reads and does whatever that Vexa user may: make sure that it is theirs.
+		Long: `Let a pending account have the Vexa user of the address that it waits for, whoever
+made that user and whoever else has it. From then on the person reads and does whatever that Vexa
+user may: make sure that it is theirs.
 
-` + "`vexa-sso accounts list --status pending`" + ` shows who waits, and why. To give an account another Vexa user than the
-one that it waits for, use ` + "`vexa-sso accounts pin`" + `.`,
+` + "`vexa-sso accounts list --status pending`" + ` shows who waits, and why. To give an account
+another Vexa user than the one that it waits for, use ` + "`vexa-sso accounts pin`" + `.`,
 		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
@@ -229,7 +244,8 @@ one that it waits for, use ` + "`vexa-sso accounts pin`" + `.`,
 		if acc, err = a.Accounts.Approve(cmd.Context(), acc.ID, actor()); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "approved: account %s has the Vexa user %s\n", acc.ID, viewAccount(acc).vexaUser())
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "approved: account %s has the Vexa user %s\n",
+			acc.ID, viewAccount(acc).vexaUser())
 		return err
 	})
 	d.flags(cmd, false)
@@ -242,18 +258,21 @@ func newAccountsSuspend() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "suspend ACCOUNT --reason TEXT",
 		Short: "Refuse an account everywhere, at once",
-		Long: `Refuse an account everywhere, at once: within a second its sessions and open streams end on every server, and its keys are
-deleted at Vexa. Its Vexa user may run no bots until the account is resumed, and then as many as before. What Vexa has not
-confirmed is tried again until it has.
+		Long: `Refuse an account everywhere, at once: within a second its sessions and open streams
+end on every server, and its keys are deleted at Vexa. Its Vexa user may run no bots until the
+account is resumed, and then as many as before. What Vexa has not confirmed is tried again until it
+has.
 
-A Vexa user may also have tokens that others minted, the Vexa terminal for example: --foreign-tokens deletes those too. Bots
-that are in meetings go on until they are done, unless --stop-bots stops them; it also takes the webhook and the calendars away,
-which do not come back on resume. What could not be ended is said, and is in the audit as not_ended.`,
+A Vexa user may also have tokens that others minted, the Vexa terminal for example: --foreign-tokens
+deletes those too. Bots that are in meetings go on until they are done, unless --stop-bots stops
+them; it also takes the webhook and the calendars away, which do not come back on resume. What could
+not be ended is said, and is in the audit as not_ended.`,
 		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
 		if s.Reason = strings.TrimSpace(plain(s.Reason)); s.Reason == "" {
-			return usageError{errors.New("say why with --reason: the audit keeps it, and whoever resumes the account reads it")}
+			return usageError{errors.New("say why with --reason: the audit keeps it, and whoever resumes " +
+				"the account reads it")}
 		}
 		acc, err := find(cmd.Context(), a, args[0])
 		if err != nil {
@@ -270,9 +289,12 @@ which do not come back on resume. What could not be ended is said, and is in the
 		return finish(cmd, a)
 	})
 	d.flags(cmd, false)
-	cmd.Flags().StringVar(&s.Reason, "reason", "", "why, for the audit and for whoever looks at the account next")
-	cmd.Flags().BoolVar(&s.ForeignTokens, "foreign-tokens", false, "also delete the Vexa user's tokens that others minted")
-	cmd.Flags().BoolVar(&s.StopBots, "stop-bots", false, "also stop running bots, and remove webhook and calendars")
+	cmd.Flags().StringVar(&s.Reason, "reason", "",
+		"why, for the audit and for whoever looks at the account next")
+	cmd.Flags().BoolVar(&s.ForeignTokens, "foreign-tokens", false,
+		"also delete the Vexa user's tokens that others minted")
+	cmd.Flags().BoolVar(&s.StopBots, "stop-bots", false,
+		"also stop running bots, and remove webhook and calendars")
 	return cmd
 }
 
@@ -281,8 +303,8 @@ func newAccountsResume() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resume ACCOUNT",
 		Short: "End a suspension",
-		Long: `End a suspension. The account is what it was before, except for what the suspension ended: people sign in again, and keys
-are minted when they are needed.`,
+		Long: `End a suspension. The account is what it was before, except for what the suspension
+ended: people sign in again, and keys are minted when they are needed.`,
 		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
@@ -300,8 +322,8 @@ are minted when they are needed.`,
 	return cmd
 }
 
-// finish does at Vexa what was written down, so that it is done also where no server runs, and says what is left. That is no
-// failure: what was decided holds here already, and running servers go on trying.
+// finish does at Vexa what was written down, so that it is done also where no server runs, and says what is
+// left. That is no failure: what was decided holds here already, and running servers go on trying.
 func finish(cmd *cobra.Command, a *bridge.Admin) error {
 	keys, err := a.Accounts.DeleteRevoked(cmd.Context())
 	if err != nil {
@@ -312,7 +334,8 @@ func finish(cmd *cobra.Command, a *bridge.Admin) error {
 		return err
 	}
 	if keys+users > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: Vexa has not confirmed %s yet; what was decided holds here already, and a running server goes on trying\n", counted(keys+users, "thing", "things"))
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: Vexa has not confirmed %s yet; what was decided holds here "+
+			"already, and a running server goes on trying\n", counted(keys+users, "thing", "things"))
 	}
 	return nil
 }

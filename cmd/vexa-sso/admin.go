@@ -72,7 +72,8 @@ func actor() string {
 func find(ctx context.Context, a *bridge.Admin, who string) (mapping.Account, error) {
 	acc, err := a.Accounts.Find(ctx, who)
 	if errors.Is(err, mapping.ErrNotFound) {
-		return acc, fmt.Errorf("no account is %q, by id, subject or email: `vexa-sso accounts list` shows all", who)
+		return acc,
+			fmt.Errorf("no account is %q, by id, subject or email: `vexa-sso accounts list` shows all", who)
 	}
 	return acc, err
 }

@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	followEvery   = 500 * time.Millisecond
-	followOverlap = 10 * time.Second // what may be written after something that is younger: clocks and commits differ
+	followEvery = 500 * time.Millisecond
+	// what may be written after something that is younger: clocks and commits differ
+	followOverlap = 10 * time.Second
 )
 
 func newAudit() *cobra.Command {
@@ -30,17 +31,19 @@ func newAudit() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Show what happened, who did it and why",
-		Long: `Show what happened, the latest last: sign-ins and refusals, accounts, keys, sessions, and what admins did. Who
-was refused without an account is named by subject. No event carries a secret. --json prints one JSON object a line, for other programs; --follow goes on
-with what happens from now on.
+		Long: `Show what happened, the latest last: sign-ins and refusals, accounts, keys, sessions,
+and what admins did. Who was refused without an account is named by subject. No event carries a
+secret. --json prints one JSON object a line, for other programs; --follow goes on with what happens
+from now on.
 
   vexa-sso audit --account ada@acme.example --since 24h
   vexa-sso audit --event sign_in_refused --json | jq -r .reason
 
-What happens is one of: sign_in, sign_in_refused, sign_out, account_bound, account_pending, account_approved, account_suspended,
-account_resumed, key_minted, key_revoke_asked, key_revoked, key_rotate_asked, session_ended, token_created,
-token_revoked, token_expired, token_reused, tool_authorized, tool_denied, code_reused, grant_changed, access_ended,
-provider_logout, account_pinned, account_unpinned, account_rekeyed, bots_blocked, bots_restored,
+What happens is one of: sign_in, sign_in_refused, sign_out, account_bound, account_pending,
+account_approved, account_suspended, account_resumed, key_minted, key_revoke_asked, key_revoked,
+key_rotate_asked, session_ended, token_created, token_revoked, token_expired, token_reused,
+tool_authorized, tool_denied, code_reused, grant_changed, access_ended, provider_logout,
+account_pinned, account_unpinned, account_rekeyed, bots_blocked, bots_restored,
 foreign_token_deleted, activity_ended, not_ended, native_key_used.`,
 		Args: cobra.NoArgs,
 	}
@@ -59,16 +62,21 @@ foreign_token_deleted, activity_ended, not_ended, native_key_used.`,
 		if d.asJSON {
 			show = func(w io.Writer, e mapping.Event) error { return json.NewEncoder(w).Encode(e) }
 		}
-		l := &logReader{store: a.Store, filter: filter, show: func(e mapping.Event) error { return show(cmd.OutOrStdout(), e) }, seen: map[string]time.Time{}}
+		l := &logReader{store: a.Store, filter: filter, show: func(e mapping.Event) error {
+			return show(cmd.OutOrStdout(), e)
+		}, seen: map[string]time.Time{}}
 		if err := l.read(cmd.Context()); err != nil || !follow {
 			return err
 		}
 		return l.follow(cmd.Context())
 	})
 	d.flags(cmd, true)
-	cmd.Flags().StringVar(&filter.Account, "account", "", "only of this `account`: an id, a subject or an email")
-	cmd.Flags().StringVar(&filter.Event, "event", "", "only this `kind` of event, like sign_in or key_revoked")
-	cmd.Flags().StringVar(&since, "since", "", "only what is younger: a `duration` like 24h, or a time like 2026-11-23T09:00:00Z")
+	cmd.Flags().StringVar(&filter.Account, "account", "",
+		"only of this `account`: an id, a subject or an email")
+	cmd.Flags().StringVar(&filter.Event, "event", "",
+		"only this `kind` of event, like sign_in or key_revoked")
+	cmd.Flags().StringVar(&since, "since", "",
+		"only what is younger: a `duration` like 24h, or a time like 2026-11-23T09:00:00Z")
 	cmd.Flags().IntVar(&filter.Limit, "limit", 100, "at most so many, the latest")
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens from now on")
 	return cmd
@@ -84,7 +92,8 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("--since is a duration like 24h or a time like 2026-11-23T09:00:00Z, not %q", text)
+		return time.Time{},
+			fmt.Errorf("--since is a duration like 24h or a time like 2026-11-23T09:00:00Z, not %q", text)
 	}
 	return at, nil
 }
@@ -142,7 +151,8 @@ func (l *logReader) follow(ctx context.Context) error {
 				delete(l.seen, id)
 			}
 		}
-		if err := l.read(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, mapping.ErrStoreUnavailable) {
+		if err := l.read(ctx); err != nil && ctx.Err() == nil &&
+			!errors.Is(err, mapping.ErrStoreUnavailable) {
 			return err
 		}
 	}

@@ -24,7 +24,8 @@ func TestAuditNamesItsEvents(t *testing.T) {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}
-		for _, kind := range regexp.MustCompile(`(?m)^(?:const |\t)Event\w+ += "(\w+)"`).FindAllSubmatch(text, -1) {
+		for _, kind := range regexp.MustCompile(`(?m)^(?:const |\t)Event\w+ += "(\w+)"`).
+			FindAllSubmatch(text, -1) {
 			kinds++
 			if !regexp.MustCompile(`[ \n]` + string(kind[1]) + `[,.]`).MatchString(help) {
 				t.Errorf("the help of audit lacks %s", kind[1])

@@ -15,10 +15,11 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Validate the configuration, without serving",
-		Long: `Validate the configuration, the files that it names and the rules, without serving and without asking anybody.
+		Long: `Validate the configuration, the files that it names and the rules, without serving
+and without asking anybody.
 
-Everything that is wrong is printed, one line each: where it is, which key, what is wrong, what to write instead.
-The exit code is 0 when it would be served and 2 when not.`,
+Everything that is wrong is printed, one line each: where it is, which key, what is wrong, what to
+write instead. The exit code is 0 when it would be served and 2 when not.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := from.load(cmd)
@@ -26,7 +27,9 @@ The exit code is 0 when it would be served and 2 when not.`,
 				return err
 			}
 			if cfg.Ring.Exposed() {
-				fmt.Fprintf(cmd.ErrOrStderr(), "warning: everybody on this machine may read or change %s: chmod 600 it\n", cfg.KeyringFile)
+				fmt.Fprintf(cmd.ErrOrStderr(),
+					"warning: everybody on this machine may read or change %s: chmod 600 it\n",
+					cfg.KeyringFile)
 			}
 			return summarize(cmd.OutOrStdout(), cfg)
 		},
@@ -41,7 +44,9 @@ func summarize(w io.Writer, cfg *config.Config) error {
 	for _, p := range cfg.Providers {
 		providers = append(providers, fmt.Sprintf("%s (%s)", p.Name, p.Type))
 	}
-	_, err := fmt.Fprintf(w, "The configuration is good.\ninstance:  %s\naddress:   %s, listening on %s\nvexa:      %s\nproviders: %s\nrules:     %d\n",
-		cfg.Instance, cfg.PublicURL, cfg.Listen, cfg.Vexa.GatewayURL, strings.Join(providers, ", "), len(cfg.Rules))
+	_, err := fmt.Fprintf(w, "The configuration is good.\ninstance:  %s\naddress:   %s, listening on "+
+		"%s\nvexa:      %s\nproviders: %s\nrules:     %d\n",
+		cfg.Instance, cfg.PublicURL, cfg.Listen, cfg.Vexa.GatewayURL,
+		strings.Join(providers, ", "), len(cfg.Rules))
 	return err
 }

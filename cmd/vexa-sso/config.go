@@ -9,8 +9,9 @@ func newConfigPrint() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "print",
 		Short: "Print the configuration in effect, secrets redacted",
-		Long: `Print the configuration in effect as one document: the file, the environment variables over it, the references
-resolved, the rules of a rules_file, the defaults. Secrets are redacted.`,
+		Long: `Print the configuration in effect as one document: the file, the environment
+variables over it, the references resolved, the rules of a rules_file, the defaults. Secrets are
+redacted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := from.load(cmd)

@@ -21,8 +21,9 @@ func newCurl() *cobra.Command {
   vexa-sso curl /bots/status
   vexa-sso curl /bots -- --json '{"platform":"google_meet","native_meeting_id":"abc-defg-hij"}'
 
-curl gets the token through a pipe, so that it is in no command line. Only addresses of the server are asked, and only options
-that cannot send the token elsewhere or print it are passed on; ~/.curlrc is not read. The exit code is curl's.`,
+curl gets the token through a pipe, so that it is in no command line. Only addresses of the server
+are asked, and only options that cannot send the token elsewhere or print it are passed on;
+~/.curlrc is not read. The exit code is curl's.`,
 		Args: cobra.ArbitraryArgs,
 	}
 	cmd.RunE = s.with(func(cmd *cobra.Command, args []string, t *terminal.Terminal) error {
@@ -46,11 +47,13 @@ that cannot send the token elsewhere or print it are passed on; ~/.curlrc is not
 	return cmd
 }
 
-// curl runs curl. What it may not do is refused before anything is renewed, and nobody is asked to sign in for it.
+// curl runs curl. What it may not do is refused before anything is renewed, and nobody
+// is asked to sign in for it.
 func curl(cmd *cobra.Command, t *terminal.Terminal, server terminal.Origin, paths, options []string) error {
 	program := exec.Command("curl")
 	if program.Err != nil {
-		return errors.New("there is no curl program on your PATH: install it, or use `vexa-sso exec -- …` with a program that you have")
+		return errors.New("there is no curl program on your PATH: install it, or use `vexa-sso exec -- …` " +
+			"with a program that you have")
 	}
 	in, err := t.Wallet.Note(server)
 	if err != nil {

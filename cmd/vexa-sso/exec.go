@@ -20,8 +20,8 @@ func newExec() *cobra.Command {
 
   vexa-sso exec -- python bot.py
 
-Signals and the exit code are the program's own. The key is an access token that expires, as a rule after an hour; for what runs
-longer, make a personal token on the server's page /sso/tokens.`,
+Signals and the exit code are the program's own. The key is an access token that expires, as a rule
+after an hour; for what runs longer, make a personal token on the server's page /sso/tokens.`,
 		Args: arguments(1, math.MaxInt),
 	}
 	cmd.RunE = s.with(func(cmd *cobra.Command, args []string, t *terminal.Terminal) error {

@@ -42,11 +42,13 @@ func newExplain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain --claims FILE | --account ACCOUNT | --email EMAIL",
 		Short: "Say what somebody may do at Vexa, as whom, and why",
-		Long: `Say what somebody may do at Vexa, as which user, and why: every rule, whether it matched and why or why not; the grant that
-they add up to; the Vexa user; and which routes the key of that grant serves. Rules on trial (shadow) are marked.
+		Long: `Say what somebody may do at Vexa, as which user, and why: every rule, whether it
+matched and why or why not; the grant that they add up to; the Vexa user; and which routes the key
+of that grant serves. Rules on trial (shadow) are marked.
 
-Ask about an account, as it proved itself last, or about claims that nobody has brought yet: the payload of an ID token as
-JSON (- is the standard input), and the provider that it would come from. Nothing is changed, and nobody is asked.
+Ask about an account, as it proved itself last, or about claims that nobody has brought yet: the
+payload of an ID token as JSON (- is the standard input), and the provider that it would come from.
+Nothing is changed, and nobody is asked.
 
   vexa-sso explain --email ada@acme.example
   vexa-sso explain --provider okta --claims claims.json`,
@@ -76,8 +78,10 @@ JSON (- is the standard input), and the provider that it would come from. Nothin
 		return e.print(cmd.OutOrStdout())
 	}
 	d.flags(cmd, true)
-	cmd.Flags().StringVar(&question.claims, "claims", "", "a `file` with the claims of an ID token; - is the standard input")
-	cmd.Flags().StringVar(&question.provider, "provider", "", "the `name` of the provider that the claims come from")
+	cmd.Flags().StringVar(&question.claims, "claims", "",
+		"a `file` with the claims of an ID token; - is the standard input")
+	cmd.Flags().StringVar(&question.provider, "provider", "",
+		"the `name` of the provider that the claims come from")
 	cmd.Flags().StringVar(&question.account, "account", "", "an `account`: an id or a subject")
 	cmd.Flags().StringVar(&question.email, "email", "", "the `email` of an account")
 	return cmd
@@ -129,10 +133,13 @@ const maxClaims = 64 << 10
 
 // claimed makes an identity of claims, with the code that a sign-in is made of.
 func claimed(cmd *cobra.Command, cfg *config.Config, name, file string) (id oidc.Identity, err error) {
-	i := slices.IndexFunc(cfg.Providers, func(c oidc.Config) bool { return c.Name == name || name == "" && len(cfg.Providers) == 1 })
+	i := slices.IndexFunc(cfg.Providers, func(c oidc.Config) bool {
+		return c.Name == name || name == "" && len(cfg.Providers) == 1
+	})
 	if i < 0 {
 		names := each(cfg.Providers, func(c oidc.Config) string { return c.Name })
-		return id, usageError{fmt.Errorf("say with --provider whose claims they are: %s", strings.Join(names, ", "))}
+		return id, usageError{fmt.Errorf("say with --provider whose claims they are: %s",
+			strings.Join(names, ", "))}
 	}
 	in := cmd.InOrStdin()
 	if file != "-" {
@@ -148,7 +155,8 @@ func claimed(cmd *cobra.Command, cfg *config.Config, name, file string) (id oidc
 		return id, fmt.Errorf("reading the claims: %w", err)
 	}
 	if len(text) > maxClaims || !json.Valid(text) {
-		return id, fmt.Errorf("the claims are not one JSON object of at most %d KiB: give the payload of an ID token, decoded", maxClaims>>10)
+		return id, fmt.Errorf("the claims are not one JSON object of at most %d KiB: give the payload of "+
+			"an ID token, decoded", maxClaims>>10)
 	}
 	provider, err := oidc.New(cfg.Providers[i], oidc.Env{})
 	if err != nil {
@@ -172,8 +180,12 @@ func routesOf(generation string, grant *mapping.GrantView) []routeView {
 	}
 	routes := []routeView{}
 	for _, line := range vexa.Routes(generation).Lines() {
-		v := routeView{Route: strings.TrimSpace(strings.Join(line.Methods, ",") + " " + line.Pattern), Needs: append([]string{}, line.AnyOf...)}
-		v.Served = have != "" && (line.NoScope || slices.ContainsFunc(line.AnyOf, have.Has)) && !slices.Contains(closed, v.Route)
+		v := routeView{
+			Route: strings.TrimSpace(strings.Join(line.Methods, ",") + " " + line.Pattern),
+			Needs: append([]string{}, line.AnyOf...),
+		}
+		v.Served = have != "" && (line.NoScope || slices.ContainsFunc(line.AnyOf, have.Has)) &&
+			!slices.Contains(closed, v.Route)
 		if v.Served {
 			v.Key = string(have)
 		}

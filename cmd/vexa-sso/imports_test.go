@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// mayImport says what each room may import of ours: every package of the product is in it. The architecture page has the same as a
-// picture; an import against it is a question of design, to be solved and not to be added here.
+// mayImport says what each room may import of ours: every package of the product is in it. The
+// architecture page has the same as a picture; an import against it is a question of design, to be solved
+// and not to be added here.
 var mayImport = map[string][]string{
 	"oidc":            {},
 	"mapping/keyring": {},
@@ -18,23 +19,34 @@ var mayImport = map[string][]string{
 	"mapping":         {"oidc", "mapping/keyring", "mapping/rule", "mapping/vexa"},
 	"mapping/store":   {"mapping", "proxy/authserver", "proxy/caller"},
 
-	"proxy/page":       {},
-	"proxy/exchange":   {"mapping", "oidc", "proxy/page"},
-	"proxy/caller":     {"mapping", "mapping/keyring", "mapping/rule", "mapping/vexa", "oidc", "proxy/exchange", "proxy/page"},
-	"proxy/upstream":   {"mapping", "mapping/rule", "mapping/vexa", "proxy/caller", "proxy/exchange"},
-	"proxy/signin":     {"mapping", "mapping/keyring", "mapping/rule", "oidc", "proxy/caller", "proxy/exchange", "proxy/page"},
-	"proxy/channel":    {"mapping", "oidc", "proxy/caller", "proxy/exchange"},
-	"proxy":            {"mapping", "mapping/keyring", "mapping/rule", "mapping/vexa", "oidc", "proxy/caller", "proxy/channel", "proxy/exchange", "proxy/page", "proxy/signin", "proxy/upstream"},
+	"proxy/page":     {},
+	"proxy/exchange": {"mapping", "oidc", "proxy/page"},
+	"proxy/caller": {
+		"mapping", "mapping/keyring", "mapping/rule", "mapping/vexa", "oidc", "proxy/exchange", "proxy/page",
+	},
+	"proxy/upstream": {"mapping", "mapping/rule", "mapping/vexa", "proxy/caller", "proxy/exchange"},
+	"proxy/signin": {
+		"mapping", "mapping/keyring", "mapping/rule", "oidc", "proxy/caller", "proxy/exchange", "proxy/page",
+	},
+	"proxy/channel": {"mapping", "oidc", "proxy/caller", "proxy/exchange"},
+	"proxy": {
+		"mapping", "mapping/keyring", "mapping/rule", "mapping/vexa", "oidc", "proxy/caller", "proxy/channel",
+		"proxy/exchange", "proxy/page", "proxy/signin", "proxy/upstream",
+	},
 	"proxy/tokens":     {"mapping", "mapping/rule", "proxy", "proxy/page"},
 	"proxy/authserver": {"mapping", "mapping/keyring", "mapping/rule", "proxy", "proxy/page"},
 
-	"config": {"mapping", "mapping/keyring", "mapping/rule", "mapping/store", "mapping/vexa", "oidc", "proxy", "proxy/caller", "proxy/tokens"},
+	"config": {
+		"mapping", "mapping/keyring", "mapping/rule", "mapping/store", "mapping/vexa", "oidc", "proxy",
+		"proxy/caller", "proxy/tokens",
+	},
 }
 
 // The rooms know of each other only what the order of the house lets them know.
 func TestImportsKeepTheOrder(t *testing.T) {
 	t.Parallel()
-	listed, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "vexa-sso/...").Output()
+	listed, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "vexa-sso/...").
+		Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,9 @@ func newKeyringGenerate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "generate",
 		Short: "Make a new key ring",
-		Long: `Make a new key ring and write it to a file that only its owner may read, or to the standard output.
-An existing file is never overwritten: without its key ring, what is stored cannot be opened again.`,
+		Long: `Make a new key ring and write it to a file that only its owner may read, or to the
+standard output. An existing file is never overwritten: without its key ring, what is stored cannot
+be opened again.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ring, err := keyring.Generate()
@@ -33,7 +34,8 @@ An existing file is never overwritten: without its key ring, what is stored cann
 			if err := createFile(out, ring); err != nil {
 				return fmt.Errorf("writing the key ring: %w", err)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; name it in keyring_file, and keep a copy with your secrets\n", out)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(),
+				"wrote %s; name it in keyring_file, and keep a copy with your secrets\n", out)
 			return err
 		},
 	}
@@ -46,8 +48,9 @@ func newKeyringRotate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate [file]",
 		Short: "Add a new key to a key ring, and seal with it from now on",
-		Long: `Add a new key to a key ring, in place. From now on it seals; the older keys stay, to open what they sealed.
-The file is that of the configuration, unless another is named. A running server notices the change by itself.`,
+		Long: `Add a new key to a key ring, in place. From now on it seals; the older keys stay, to
+open what they sealed. The file is that of the configuration, unless another is named. A running
+server notices the change by itself.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := ringToRotate(cmd, &from, args)
@@ -70,8 +73,9 @@ func newKeyringReseal() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reseal",
 		Short: "Seal what is stored again, with the newest key of the ring",
-		Long: `Seal the Vexa keys and the providers' tokens that are stored again, with the newest key of the ring. After a rotation the older
-keys of the ring are then needed only for the sessions that began before it, and for no longer than those last.`,
+		Long: `Seal the Vexa keys and the providers' tokens that are stored again, with the newest
+key of the ring. After a rotation the older keys of the ring are then needed only for the sessions
+that began before it, and for no longer than those last.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
@@ -79,9 +83,12 @@ keys of the ring are then needed only for the sessions that began before it, and
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "sealed %s again\n", counted(sealed, "stored secret", "stored secrets"))
+		fmt.Fprintf(cmd.OutOrStdout(), "sealed %s again\n",
+			counted(sealed, "stored secret", "stored secrets"))
 		if lost > 0 {
-			return fmt.Errorf("%s cannot be opened by any key of %s: put the older keys back into it, or let them be replaced when they are needed", counted(lost, "stored secret", "stored secrets"), a.Config.KeyringFile)
+			return fmt.Errorf("%s cannot be opened by any key of %s: put the older keys back into it, or "+
+				"let them be replaced when they are needed",
+				counted(lost, "stored secret", "stored secrets"), a.Config.KeyringFile)
 		}
 		return nil
 	})
@@ -123,7 +130,9 @@ func rotate(path string) error {
 func createFile(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists already: it is left as it is; to add a key to it, use `vexa-sso keyring rotate`", path)
+		return fmt.Errorf(
+			"%s exists already: it is left as it is; to add a key to it, use `vexa-sso keyring rotate`", path,
+		)
 	}
 	if err != nil {
 		return err
@@ -135,8 +144,8 @@ func createFile(path string, content []byte) error {
 	return nil
 }
 
-// replaceFile puts a new file in the place of one, in one step, with the owner and the mode of the old one. Whoever reads it
-// meanwhile, or after a power failure, has either the old or the new.
+// replaceFile puts a new file in the place of one, in one step, with the owner and the mode of the old one.
+// Whoever reads it meanwhile, or after a power failure, has either the old or the new.
 func replaceFile(path string, content []byte) error {
 	old, err := os.Stat(path)
 	if err != nil {

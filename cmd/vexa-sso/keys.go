@@ -27,13 +27,18 @@ type keyView struct {
 }
 
 func viewKey(k mapping.Key) keyView {
-	return keyView{k.ID, k.AccountID, k.State, k.Scopes.List(), k.VexaUserID, k.VexaTokenID, moment(k.CreatedAt), moment(k.ExpiresAt), moment(k.RevokedAt), k.Attempts}
+	return keyView{
+		k.ID, k.AccountID, k.State, k.Scopes.List(), k.VexaUserID, k.VexaTokenID, moment(k.CreatedAt),
+		moment(k.ExpiresAt), moment(k.RevokedAt), k.Attempts,
+	}
 }
 
 func printKeys(w io.Writer, keys []keyView) error {
-	t := newTable(w, "KEY", "ACCOUNT", "STATE", "SCOPES", "VEXA USER", "VEXA TOKEN", "CREATED", "EXPIRES", "REVOKED")
+	t := newTable(w, "KEY", "ACCOUNT", "STATE", "SCOPES", "VEXA USER", "VEXA TOKEN", "CREATED",
+		"EXPIRES", "REVOKED")
 	for _, k := range keys {
-		t.row(k.ID, k.Account, string(k.State), string(rule.NewScopes(k.Scopes...)), number(k.VexaUserID), number(k.VexaTokenID), k.CreatedAt, k.ExpiresAt, k.RevokedAt)
+		t.row(k.ID, k.Account, string(k.State), string(rule.NewScopes(k.Scopes...)), number(k.VexaUserID),
+			number(k.VexaTokenID), k.CreatedAt, k.ExpiresAt, k.RevokedAt)
 	}
 	return t.print()
 }
@@ -44,10 +49,12 @@ func newKeysList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the Vexa keys that the bridge keeps",
-		Long: `List the Vexa keys that the bridge keeps, one for each account and set of scopes in use; never their secrets.
+		Long: `List the Vexa keys that the bridge keeps, one for each account and set of scopes in
+use; never their secrets.
 
-A key is minting (Vexa was asked, and has not answered), active, or revoking (it is used no more, and Vexa has not
-confirmed yet that it is deleted). A key that Vexa has confirmed to be deleted is not in the list any more.`,
+A key is minting (Vexa was asked, and has not answered), active, or revoking (it is used no more,
+and Vexa has not confirmed yet that it is deleted). A key that Vexa has confirmed to be deleted is
+not in the list any more.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
@@ -79,8 +86,8 @@ func newKeysRevoke() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke KEY",
 		Short: "Delete a key, here and at Vexa",
-		Long: `Delete a key, here and at Vexa. Who may have one gets a new key with the next request: to take somebody's access away,
-suspend the account.`,
+		Long: `Delete a key, here and at Vexa. Who may have one gets a new key with the next
+request: to take somebody's access away, suspend the account.`,
 		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
@@ -104,9 +111,9 @@ func newKeysRotate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate KEY | rotate --account ACCOUNT",
 		Short: "Put a new key in a key's place, or in all of an account",
-		Long: `Put a new key in a key's place, or with --account in the place of each active key that the account has. Every server uses the
-new one at once. The old one lives a few minutes longer, for requests that are under way, and is then deleted at Vexa by a
-running server.`,
+		Long: `Put a new key in a key's place, or with --account in the place of each active key
+that the account has. Every server uses the new one at once. The old one lives a few minutes longer,
+for requests that are under way, and is then deleted at Vexa by a running server.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
@@ -127,12 +134,15 @@ running server.`,
 		return err
 	})
 	d.flags(cmd, false)
-	cmd.Flags().StringVar(&account, "account", "", "all active keys of this `account`: an id, a subject or an email")
+	cmd.Flags().StringVar(&account, "account", "",
+		"all active keys of this `account`: an id, a subject or an email")
 	return cmd
 }
 
 // whichKeys returns the account, and the key if one was named.
-func whichKeys(cmd *cobra.Command, a *bridge.Admin, args []string, account string) (accountID, keyID string, err error) {
+func whichKeys(
+	cmd *cobra.Command, a *bridge.Admin, args []string, account string,
+) (accountID, keyID string, err error) {
 	if account != "" {
 		acc, err := find(cmd.Context(), a, account)
 		return acc.ID, "", err

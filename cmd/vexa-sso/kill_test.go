@@ -38,9 +38,14 @@ type mortal struct {
 const mortalURL = "http://127.0.0.1:4180"
 
 func newMortal(t *testing.T, generation string) *mortal {
-	m := &mortal{t: t, dir: t.TempDir(), okta: oidctest.StartOkta(t, oidctest.OktaOptions{}), vexa: vexatest.Start(t, vexatest.Generation(generation))}
+	m := &mortal{
+		t: t, dir: t.TempDir(), okta: oidctest.StartOkta(t, oidctest.OktaOptions{}),
+		vexa: vexatest.Start(t, vexatest.Generation(generation)),
+	}
 	m.okta.AddCast()
-	m.okta.AddClient(oidctest.Client{ID: "0oa1", Secrets: []string{"secret"}, RedirectURIs: []string{mortalURL + "/sso/callback/okta"}})
+	m.okta.AddClient(oidctest.Client{
+		ID: "0oa1", Secrets: []string{"secret"}, RedirectURIs: []string{mortalURL + "/sso/callback/okta"},
+	})
 	ring, err := keyring.Generate()
 	m.must(err)
 	m.write("keyring.json", string(ring))
@@ -69,7 +74,8 @@ func (m *mortal) sit(jar http.CookieJar) {
 		return new(net.Dialer).DialContext(ctx, network, m.address)
 	}
 	m.person = &http.Client{
-		Jar: jar, Timeout: oidctest.Patience, Transport: &http.Transport{DisableKeepAlives: true, DialContext: lead},
+		Jar: jar, Timeout: oidctest.Patience,
+		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: lead},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -104,12 +110,14 @@ func (m *mortal) write(name, text string) {
 	m.must(os.WriteFile(filepath.Join(m.dir, name), []byte(text), 0o600))
 }
 
-// command is the program with these arguments. It is this test's own binary, which is the program when it is called by its name.
+// command is the program with these arguments. It is this test's own binary, which is the program when
+// it is called by its name.
 func (m *mortal) command(args ...string) *exec.Cmd {
 	m.t.Helper()
 	self, err := os.Executable()
 	m.must(err)
-	return &exec.Cmd{Path: self, Args: append([]string{"vexa-sso"}, append(args, "--config", filepath.Join(m.dir, "vexa-sso.yaml"))...)}
+	return &exec.Cmd{Path: self, Args: append([]string{"vexa-sso"},
+		append(args, "--config", filepath.Join(m.dir, "vexa-sso.yaml"))...)}
 }
 
 // start starts the program and returns once it serves.
@@ -185,8 +193,8 @@ func (m *mortal) live() (int, string) {
 	return status, body
 }
 
-// minuteLater moves everything in the store a minute into the past, as if the machine had been off for as long: what the dead held
-// is free.
+// minuteLater moves everything in the store a minute into the past, as if the machine had been off for as
+// long: what the dead held is free.
 func (m *mortal) minuteLater() {
 	m.t.Helper()
 	db := m.open()
@@ -239,14 +247,16 @@ func (m *mortal) stray() string {
 	return ""
 }
 
-// unsettled says what is not as it should be when Ada has been served: one user, one live key, and nothing left over.
+// unsettled says what is not as it should be when Ada has been served: one user, one live
+// key, and nothing left over.
 func (m *mortal) unsettled() string {
 	users, tokens := m.vexa.Users(), m.vexa.Tokens()
 	states, known := m.keys()
 	switch {
 	case len(users) != 1 || users[0].Email != oidctest.Ada || users[0].MaxConcurrentBots != 2:
 		return fmt.Sprintf("users: %+v", users)
-	case len(tokens) != 1 || !known[tokens[0].ID] || !strings.HasPrefix(tokens[0].Name, "vsso:mortal:") || tokens[0].ExpiresAt.IsZero():
+	case len(tokens) != 1 || !known[tokens[0].ID] || !strings.HasPrefix(tokens[0].Name, "vsso:mortal:") ||
+		tokens[0].ExpiresAt.IsZero():
 		return fmt.Sprintf("tokens: %+v; known: %v", tokens, known)
 	case len(states) != 1 || states["active"] != 1:
 		return fmt.Sprintf("keys: %v", states)
@@ -254,10 +264,11 @@ func (m *mortal) unsettled() string {
 	return ""
 }
 
-// S6: the real program is killed with -9 while a call on the way to somebody's first answer is under way: before Vexa has done
-// what it was asked, and when it has and nobody heard. What the store has is then what was written before the call, and
-// no more, so that this is before and after each write, too. Started again, the program first clears up what nobody knows, then serves
-// her; and there is one user with one key, as if nothing had been.
+// S6: the real program is killed with -9 while a call on the way to somebody's first answer is under way:
+// before Vexa has done what it was asked, and when it has and nobody heard. What the store has is then what
+// was written before the call, and no more, so that this is before and after each write, too. Started
+// again, the program first clears up what nobody knows, then serves her; and there is one user with one
+// key, as if nothing had been.
 func TestKilledAtEachStep(t *testing.T) {
 	t.Parallel()
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
@@ -330,15 +341,20 @@ func dieAt(t *testing.T, generation string, at vexatest.Fault) {
 func TestKilledWhileRevoking(t *testing.T) {
 	t.Parallel()
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
-		for moment, effect := range map[string]vexatest.Effect{"before": vexatest.HoldBefore, "after": vexatest.HoldAfter} {
-			for _, method := range []string{"DELETE", "PATCH"} { // the token goes, and the user may run no more bots
+		for moment, effect := range map[string]vexatest.Effect{
+			"before": vexatest.HoldBefore, "after": vexatest.HoldAfter,
+		} {
+			// the token goes, and the user may run no more bots
+			for _, method := range []string{"DELETE", "PATCH"} {
 				t.Run(generation+" "+moment+" "+method, func(t *testing.T) {
 					t.Parallel()
 					m := newMortal(t, generation)
 					m.start()
 					m.served()
 					release := make(chan struct{})
-					held := m.vexa.Inject(vexatest.Fault{Method: method, Path: "/admin/", Effect: effect, Until: release})
+					held := m.vexa.Inject(vexatest.Fault{
+						Method: method, Path: "/admin/", Effect: effect, Until: release,
+					})
 					revoke := m.command("accounts", "suspend", oidctest.Ada, "--reason", "left")
 					m.must(revoke.Start())
 					said := make(chan error, 1)
@@ -357,9 +373,11 @@ func TestKilledWhileRevoking(t *testing.T) {
 					m.wait("the revocation to be carried out", func() bool {
 						states, _ := m.keys()
 						users := m.vexa.Users()
-						return len(m.vexa.Tokens()) == 0 && len(states) == 0 && users[0].MaxConcurrentBots == 0
+						return len(m.vexa.Tokens()) == 0 && len(states) == 0 &&
+							users[0].MaxConcurrentBots == 0
 					})
-					if status, body := m.live(); status != http.StatusForbidden || !strings.Contains(body, "suspended") {
+					if status, body := m.live(); status != http.StatusForbidden ||
+						!strings.Contains(body, "suspended") {
 						t.Errorf("she is back: %d %s", status, body)
 					}
 				})
@@ -368,7 +386,8 @@ func TestKilledWhileRevoking(t *testing.T) {
 	}
 }
 
-// The signals of a service: SIGHUP reads the configuration again and ends nothing, SIGTERM and SIGINT end the program well.
+// The signals of a service: SIGHUP reads the configuration again and ends nothing, SIGTERM and
+// SIGINT end the program well.
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
@@ -420,7 +439,8 @@ func TestStartWithAnotherKeyRing(t *testing.T) {
 	m.write("keyring.json", string(ring))
 	out, err := m.command("serve").CombinedOutput()
 	exit, ok := err.(*exec.ExitError)
-	if !ok || exit.ExitCode() != exitFailed || !strings.Contains(string(out), "vexa-sso: the store was sealed by key ring "+right.ID()) {
+	if !ok || exit.ExitCode() != exitFailed ||
+		!strings.Contains(string(out), "vexa-sso: the store was sealed by key ring "+right.ID()) {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -26,9 +26,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// S6, S5: the real program, killed with -9 at random moments under load and started again. In the end everybody is served with a
-// key of their own, nobody was ever served with another's, and Vexa has exactly one user and one live key of each: no stray, no
-// lost account. VEXA_SSO_TEST_SOAK says for how long to go on killing: .ci/run does so for a while, .ci/soak for ten minutes.
+// S6, S5: the real program, killed with -9 at random moments under load and started again. In the end
+// everybody is served with a key of their own, nobody was ever served with another's, and Vexa has exactly
+// one user and one live key of each: no stray, no lost account. VEXA_SSO_TEST_SOAK says for how long to go on
+// killing: .ci/run does so for a while, .ci/soak for ten minutes.
 func TestKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	text := os.Getenv("VEXA_SSO_TEST_SOAK")
@@ -97,7 +98,10 @@ type soaked struct {
 
 func newSoaked(t *testing.T) *soaked {
 	dir := t.TempDir()
-	s := &soaked{t: t, program: filepath.Join(dir, "vexa-sso"), config: filepath.Join(dir, "vexa-sso.yaml"), jars: map[string]http.CookieJar{}}
+	s := &soaked{
+		t: t, program: filepath.Join(dir, "vexa-sso"), config: filepath.Join(dir, "vexa-sso.yaml"),
+		jars: map[string]http.CookieJar{},
+	}
 	if out, err := exec.Command("go", "build", "-o", s.program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("building the program: %v: %s", err, out)
 	}
@@ -109,7 +113,9 @@ func newSoaked(t *testing.T) *soaked {
 	free.Close()
 	s.vexa = vexatest.Start(t)
 	s.okta = oidctest.StartOkta(t, oidctest.OktaOptions{})
-	s.okta.AddClient(oidctest.Client{ID: "0oa1", Secrets: []string{"secret"}, RedirectURIs: []string{s.public + "/sso/callback/okta"}})
+	s.okta.AddClient(oidctest.Client{
+		ID: "0oa1", Secrets: []string{"secret"}, RedirectURIs: []string{s.public + "/sso/callback/okta"},
+	})
 	ring, err := keyring.Generate()
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +131,8 @@ rules:
   - { name: staff, match: { groups: [vexa-users] }, grant: { scopes: [bot, tx] } }
 store: { url: "sqlite:%[7]s/bridge.db" }
 keyring_file: ring.json
-`, s.public, strings.TrimPrefix(s.public, "http://"), s.vexa.GatewayURL, s.vexa.AdminURL, vexatest.DefaultAdminToken, s.okta.Issuer(), dir)
+`, s.public, strings.TrimPrefix(s.public, "http://"), s.vexa.GatewayURL, s.vexa.AdminURL,
+		vexatest.DefaultAdminToken, s.okta.Issuer(), dir)
 	for name, text := range map[string][]byte{"vexa-sso.yaml": []byte(document), "ring.json": ring} {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			t.Fatal(err)
@@ -149,7 +156,8 @@ func (s *soaked) work(ctx context.Context, worker int) {
 		email := fmt.Sprintf("worker%d-%d@acme.example", worker, n)
 		s.okta.AddPerson(oidctest.Person{Email: email, Groups: []string{"vexa-users"}})
 		s.people.Add(1)
-		for served, asked := 0, 0; served < 50 && asked < 500 && ctx.Err() == nil; asked++ { // who cannot be served soon is looked at in the end
+		// who cannot be served soon is looked at in the end
+		for served, asked := 0, 0; served < 50 && asked < 500 && ctx.Err() == nil; asked++ {
 			if s.ask(ctx, email) {
 				served++
 			}
@@ -157,8 +165,8 @@ func (s *soaked) work(ctx context.Context, worker int) {
 	}
 }
 
-// ask signs a person in if need be and asks Vexa who they are. That the bridge is away is no error; that it takes them for
-// somebody else is.
+// ask signs a person in if need be and asks Vexa who they are. That the bridge is away is no error; that it
+// takes them for somebody else is.
 func (s *soaked) ask(ctx context.Context, email string) bool {
 	jar := s.jar(email)
 	client := &http.Client{Jar: jar, Timeout: 5 * time.Second}

@@ -16,11 +16,13 @@ func newLogin() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "login [https://vexa.acme.example]",
 		Short: "Sign in from this terminal",
-		Long: `Sign in to a server from this terminal, through your browser. Without an address: to the one that you last signed in to, again.
+		Long: `Sign in to a server from this terminal, through your browser. Without an address: to
+the one that you last signed in to, again.
 
-What you get is kept in the system's keyring, or where there is none in a file that only you may read, and renewed by itself while
-it is used; ` + "`vexa-sso logout`" + ` ends it. The last server that you signed in to is the one that the other commands mean, unless --server
-or VEXA_SSO_SERVER names another.`,
+What you get is kept in the system's keyring, or where there is none in a file that only you may
+read, and renewed by itself while it is used; ` + "`vexa-sso logout`" + ` ends it. The last server
+that you signed in to is the one that the other commands mean, unless --server or VEXA_SSO_SERVER
+names another.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.RunE = s.with(func(cmd *cobra.Command, args []string, t *terminal.Terminal) error {
@@ -48,13 +50,16 @@ or VEXA_SSO_SERVER names another.`,
 		if in.Account != "" {
 			as = " as " + in.Account
 		}
-		return say(cmd.OutOrStdout(), "Signed in to %s%s. Scopes: %s.\n", in.Origin, as, strings.Join(in.Scopes, ", "))
+		return say(cmd.OutOrStdout(), "Signed in to %s%s. Scopes: %s.\n",
+			in.Origin, as, strings.Join(in.Scopes, ", "))
 	})
 	flags := cmd.Flags()
 	flags.BoolVar(&r.Device, "device", false, "use a browser on another machine: enter a code there")
 	flags.BoolVar(&r.NoBrowser, "no-browser", false, "only print the address, for a browser on this machine")
-	flags.StringSliceVar(&r.Scopes, "scope", nil, "at most these Vexa `scopes`, like bot,tx (default: all that you have)")
-	flags.StringVar(&r.CAFile, "ca-file", "", "trust the certificates in this `file` for the server, besides the system's; SSL_CERT_FILE counts, too")
+	flags.StringSliceVar(&r.Scopes, "scope", nil,
+		"at most these Vexa `scopes`, like bot,tx (default: all that you have)")
+	flags.StringVar(&r.CAFile, "ca-file", "", "trust the certificates in this `file` for the server, "+
+		"besides the system's; SSL_CERT_FILE counts, too")
 	flags.BoolVar(&list, "list", false, "list what you are signed in to, and sign in to nothing")
 	flags.BoolVar(&asJSON, "json", false, "with --list: print JSON")
 	return cmd

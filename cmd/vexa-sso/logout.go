@@ -14,8 +14,8 @@ func newLogout() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logout [https://vexa.acme.example]",
 		Short: "Sign out from this terminal",
-		Long: `End the sign-in on the server, so that no copy of it is good for anything, and forget it here. If the server cannot be told, it is
-forgotten here all the same, and the exit code is 1.`,
+		Long: `End the sign-in on the server, so that no copy of it is good for anything, and forget
+it here. If the server cannot be told, it is forgotten here all the same, and the exit code is 1.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.RunE = s.with(func(cmd *cobra.Command, args []string, t *terminal.Terminal) error {

@@ -1,5 +1,5 @@
-// Command vexa-sso is a proxy in front of Vexa that people and programs sign in to with their organisation's identity
-// provider. See `vexa-sso help`.
+// Command vexa-sso is a proxy in front of Vexa that people and programs sign in to with their organisation's
+// identity provider. See `vexa-sso help`.
 package main
 
 import (
@@ -69,16 +69,18 @@ type usageError struct{ error }
 func newRoot() *cobra.Command {
 	root := group("vexa-sso", "Single sign-on for Vexa",
 		newServe(), newCheck(), group("config", "Show the configuration", newConfigPrint()),
-		group("keyring", "Make and rotate the key ring that seals what is stored", newKeyringGenerate(), newKeyringRotate(), newKeyringReseal()),
-		group("accounts", "See and decide who has which Vexa user", newAccountsList(), newAccountsShow(), newAccountsApprove(),
-			newAccountsPin(), newAccountsUnpin(), newAccountsPins(), newAccountsSuspend(), newAccountsResume(), newAccountsRekey()),
+		group("keyring", "Make and rotate the key ring that seals what is stored", newKeyringGenerate(),
+			newKeyringRotate(), newKeyringReseal()),
+		group("accounts", "See and decide who has which Vexa user", newAccountsList(),
+			newAccountsShow(), newAccountsApprove(),
+			newAccountsPin(), newAccountsUnpin(), newAccountsPins(), newAccountsSuspend(),
+			newAccountsResume(), newAccountsRekey()),
 		group("sessions", "See and end what browsers are signed in", newSessionsList(), newSessionsEnd()),
 		group("tokens", "See and revoke the tokens that programs show", newTokensList(), newTokensRevoke()),
-		group("keys", "See and revoke the Vexa keys that the bridge keeps", newKeysList(), newKeysRevoke(), newKeysRotate()),
-		newExplain(), group("rules", "Try rules before they go live", newRulesDiff()), newReconcile(), newAudit(),
-		newLogin(), newToken(), newCurl(), newExec(), newLogout(),
-		newVersion(),
-	)
+		group("keys", "See and revoke the Vexa keys that the bridge keeps", newKeysList(),
+			newKeysRevoke(), newKeysRotate()),
+		newExplain(), group("rules", "Try rules before they go live", newRulesDiff()), newReconcile(),
+		newAudit(), newLogin(), newToken(), newCurl(), newExec(), newLogout(), newVersion())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.Version = thisBuild().String()
 	root.SetVersionTemplate("{{.Version}}\n")

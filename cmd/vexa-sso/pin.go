@@ -16,14 +16,16 @@ func newAccountsPin() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pin SUBJECT VEXA_USER",
 		Short: "Give an identity a certain Vexa user",
-		Long: `Give an identity a certain Vexa user, whatever rules and emails say. SUBJECT is the identity's canonical subject, or an
-account; it need not have signed in yet. VEXA_USER is the email or the id of a user that Vexa has.
+		Long: `Give an identity a certain Vexa user, whatever rules and emails say. SUBJECT is the
+identity's canonical subject, or an account; it need not have signed in yet. VEXA_USER is the email
+or the id of a user that Vexa has.
 
   vexa-sso accounts pin okta:https://acme.okta.com/00u1a2b3c4 team@acme.example
   vexa-sso accounts pin entra:public/7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3/0d9f… 42
 
-From then on the identity reads and does what that user may; its former user, if it had one, stays as it is, without it.
-Whether it may do anything at all, the rules say as before. Whoever else has the user keeps it and is named.`,
+From then on the identity reads and does what that user may; its former user, if it had one, stays
+as it is, without it. Whether it may do anything at all, the rules say as before. Whoever else has
+the user keeps it and is named.`,
 		Args: arguments(2, 2),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
@@ -35,7 +37,8 @@ Whether it may do anything at all, the rules say as before. Whoever else has the
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "pinned: %s has the Vexa user %d %s\n", plain(subject), pin.VexaUserID, plain(pin.VexaEmail))
+		fmt.Fprintf(cmd.OutOrStdout(), "pinned: %s has the Vexa user %d %s\n",
+			plain(subject), pin.VexaUserID, plain(pin.VexaEmail))
 		if len(others) > 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(), "note: that user is shared with %s\n", strings.Join(others, ", "))
 		}
@@ -59,8 +62,9 @@ func newAccountsUnpin() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unpin SUBJECT",
 		Short: "Take a pin back",
-		Long: `Take back what ` + "`vexa-sso accounts pin`" + ` said. The identity loses that Vexa user and is looked at afresh, as at a first
-sign-in: rules name the user, and one that exists already is adopted for a proven email in a trusted domain, or waits for
+		Long: `Take back what ` + "`vexa-sso accounts pin`" + ` said. The identity loses that Vexa
+user and is looked at afresh, as at a first sign-in: rules name the user, and one that exists
+already is adopted for a proven email in a trusted domain, or waits for
 ` + "`vexa-sso accounts approve`" + `. ` + "`vexa-sso accounts pins`" + ` lists all pins.`,
 		Args: arguments(1, 1),
 	}
@@ -97,8 +101,9 @@ func newAccountsPins() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pins",
 		Short: "List which identities are pinned to which Vexa users",
-		Long:  `List which identities are pinned to which Vexa users, those that have not signed in yet among them.`,
-		Args:  cobra.NoArgs,
+		Long: `List which identities are pinned to which Vexa users, those that have not signed in
+yet among them.`,
+		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
 		pins, err := a.Accounts.Pins(cmd.Context())
@@ -128,13 +133,14 @@ func newAccountsRekey() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rekey --from PREFIX --to PREFIX",
 		Short: "Keep accounts when an org changes its domain",
-		Long: `Move the canonical subjects that begin with one prefix to another, so that people keep their accounts, Vexa users and sessions
-when an Okta org or an issuer changes its address. All of them move in one transaction, or none does.
+		Long: `Move the canonical subjects that begin with one prefix to another, so that people
+keep their accounts, Vexa users and sessions when an Okta org or an issuer changes its address. All
+of them move in one transaction, or none does.
 
   vexa-sso accounts rekey --from okta:https://old.okta.com/ --to okta:https://new.okta.com/ --dry-run
 
-Do it before people sign in at the new address: who does gets a new account, and then the two collide, and nothing is moved.
---skip-taken moves all others.`,
+Do it before people sign in at the new address: who does gets a new account, and then the two
+collide, and nothing is moved. --skip-taken moves all others.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
@@ -163,13 +169,16 @@ Do it before people sign in at the new address: who does gets a new account, and
 		if err := t.print(); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", map[bool]string{true: "would move", false: "moved"}[dryRun], counted(moved, "subject", "subjects"))
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n",
+			map[bool]string{true: "would move", false: "moved"}[dryRun],
+			counted(moved, "subject", "subjects"))
 		return err
 	})
 	d.flags(cmd, true)
 	cmd.Flags().StringVar(&from, "from", "", "the `prefix` that subjects have now")
 	cmd.Flags().StringVar(&to, "to", "", "the `prefix` that they get")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be moved")
-	cmd.Flags().BoolVar(&skipTaken, "skip-taken", false, "leave those whose new subject is taken where they are")
+	cmd.Flags().BoolVar(&skipTaken, "skip-taken", false,
+		"leave those whose new subject is taken where they are")
 	return cmd
 }

@@ -10,8 +10,8 @@ import (
 	"unicode"
 )
 
-// table prints rows in aligned columns under a heading. What providers and people wrote is in them, so nothing in a cell can
-// steer a terminal.
+// table prints rows in aligned columns under a heading. What providers and people wrote is in them, so
+// nothing in a cell can steer a terminal.
 type table struct {
 	w *tabwriter.Writer
 }

@@ -10,8 +10,9 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// D12: two processes on one file, and a provider whose refresh tokens are good once, with no leeway at all. While many ask both, the
-// proof comes of age several times over: each time one of them renews it, no token is ever used twice, and nobody is signed out.
+// D12: two processes on one file, and a provider whose refresh tokens are good once, with no leeway at all.
+// While many ask both, the proof comes of age several times over: each time one of them renews it, no token
+// is ever used twice, and nobody is signed out.
 func TestTwoProcessesOneRefresh(t *testing.T) {
 	t.Parallel()
 	one := newMortal(t, "0.12")
@@ -38,7 +39,8 @@ func TestTwoProcessesOneRefresh(t *testing.T) {
 		for i := range 200 {
 			from := []*mortal{one, other}[i%2]
 			crowd.Go(func() {
-				if status, body, _ := from.ask(mortalURL + "/meetings"); status != http.StatusOK && status != http.StatusServiceUnavailable {
+				if status, body, _ := from.ask(mortalURL + "/meetings"); status != http.StatusOK &&
+					status != http.StatusServiceUnavailable {
 					t.Errorf("%d %s", status, body)
 				}
 			})
@@ -60,7 +62,8 @@ func TestTwoProcessesOneRefresh(t *testing.T) {
 	}
 }
 
-// refreshes are the answers that the provider gave to refresh tokens: how many were good, and the others' status.
+// refreshes are the answers that the provider gave to refresh tokens: how many were
+// good, and the others' status.
 func (m *mortal) refreshes() (good int, bad []int) {
 	for _, r := range m.okta.TokenRequests() {
 		switch {

@@ -18,9 +18,10 @@ func newReconcile() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reconcile",
 		Short: "Compare the keys here with those at Vexa, and put right what differs",
-		Long: `Compare the keys here with the tokens at Vexa that bear our name, and put right what differs: tokens that no key accounts for
-are deleted, keys that Vexa has lost are forgotten, keys that expired, were replaced or have too much are revoked. Tokens of
-others are left alone. Running servers do the same every quarter of an hour.
+		Long: `Compare the keys here with the tokens at Vexa that bear our name, and put right what
+differs: tokens that no key accounts for are deleted, keys that Vexa has lost are forgotten, keys
+that expired, were replaced or have too much are revoked. Tokens of others are left alone. Running
+servers do the same every quarter of an hour.
 
 With --dry-run it only says what it would do.`,
 		Args: cobra.NoArgs,

@@ -10,9 +10,10 @@ import (
 	"vexa-sso/mapping/vexa/vexatest"
 )
 
-// What the README says of backups holds, before both generations: the store is copied while the server runs, life goes on, the
-// store is lost, and the copy and the key ring are put back. The key that was minted meanwhile is deleted, the one that is not at
-// Vexa any more is replaced, and who was signed in is still until everybody is signed out.
+// What the README says of backups holds, before both generations: the store is copied while the server runs,
+// life goes on, the store is lost, and the copy and the key ring are put back. The key that was minted
+// meanwhile is deleted, the one that is not at Vexa any more is replaced, and who was signed in is still
+// until everybody is signed out.
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
@@ -41,8 +42,9 @@ func TestRestore(t *testing.T) {
 
 			m.start()
 			m.served()
-			m.wait("the keys to be compared", func() bool { return m.command("reconcile").Run() == nil }) // the server does so too as it starts
-			m.served()                                                                                    // 0.10 lets a key that is gone in for a minute: it is noticed by now
+			// the server does so too as it starts
+			m.wait("the keys to be compared", func() bool { return m.command("reconcile").Run() == nil })
+			m.served() // 0.10 lets a key that is gone in for a minute: it is noticed by now
 			m.wait("one key to be left", func() bool { return m.unsettled() == "" })
 			if n := len(m.vexa.Users()); n != 1 {
 				t.Errorf("%d users", n)

@@ -23,11 +23,13 @@ func newRulesDiff() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff --against FILE",
 		Short: "Say who would gain, lose or change what under other rules",
-		Long: `Say what other rules would mean for every account that there is, before they go live: who gains, who loses, who changes what.
-Each is judged by the identity that it proved last. Rules under shadow change nothing.
+		Long: `Say what other rules would mean for every account that there is, before they go live:
+who gains, who loses, who changes what. Each is judged by the identity that it proved last. Rules
+under shadow change nothing.
 
-FILE is a list of rules, as a rules_file has it, or a whole configuration. What is wrong with it is printed with its line, and
-the exit code is 2. With --exit-code it is 1 when anything differs, for scripts.`,
+FILE is a list of rules, as a rules_file has it, or a whole configuration. What is wrong with it is
+printed with its line, and the exit code is 2. With --exit-code it is 1 when anything differs, for
+scripts.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
@@ -73,6 +75,7 @@ func printChanges(cmd *cobra.Command, accounts int, changes []mapping.GrantChang
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d of %s would change\n", len(changes), counted(accounts, "account", "accounts"))
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d of %s would change\n",
+		len(changes), counted(accounts, "account", "accounts"))
 	return err
 }

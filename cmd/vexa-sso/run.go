@@ -12,7 +12,9 @@ import (
 )
 
 // run serves with a configuration until ctx ends; SIGHUP asks to read it again.
-func run(ctx context.Context, cfg *config.Config, reload func() (*config.Config, error), log io.Writer) error {
+func run(
+	ctx context.Context, cfg *config.Config, reload func() (*config.Config, error), log io.Writer,
+) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)

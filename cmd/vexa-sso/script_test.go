@@ -20,8 +20,10 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "mode": mode,
-			"serve": serve, "halt": halt, "signin": signIn, "request": request, "stream": stream, "vexa": atVexa,
-			"nosecrets": noSecrets, "capture": capture, "alongside": alongside, "impostor": impostor, "expire": expire, "issue": issue, "show": show,
+			"serve": serve, "halt": halt, "signin": signIn, "request": request,
+			"stream": stream, "vexa": atVexa,
+			"nosecrets": noSecrets, "capture": capture, "alongside": alongside, "impostor": impostor,
+			"expire": expire, "issue": issue, "show": show,
 			"follow": follow, "told": told, "unfollow": unfollow,
 		},
 		Setup: func(env *testscript.Env) error {

@@ -11,11 +11,12 @@ func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the proxy",
-		Long: `Serve the proxy until SIGINT or SIGTERM, then let requests under way end; a second signal ends at once.
+		Long: `Serve the proxy until SIGINT or SIGTERM, then let requests under way end; a second
+signal ends at once.
 
-The files that the configuration names are watched, and read again on SIGHUP. A change of rules, client secrets, certificate or key
-ring takes effect without a restart; of anything else the log says that it waits for one. A change that is not valid is
-logged, and everything stays as it was.`,
+The files that the configuration names are watched, and read again on SIGHUP. A change of rules,
+client secrets, certificate or key ring takes effect without a restart; of anything else the log
+says that it waits for one. A change that is not valid is logged, and everything stays as it was.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := from.load(cmd)

@@ -23,7 +23,9 @@ type sessionView struct {
 }
 
 func viewSession(s caller.Session) sessionView {
-	return sessionView{s.ID, s.AccountID, s.Provider, moment(s.CreatedAt), moment(s.LastSeen), moment(s.ExpiresAt)}
+	return sessionView{
+		s.ID, s.AccountID, s.Provider, moment(s.CreatedAt), moment(s.LastSeen), moment(s.ExpiresAt),
+	}
 }
 
 func printSessions(w io.Writer, sessions []sessionView) error {
@@ -40,8 +42,9 @@ func newSessionsList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the browsers that are signed in",
-		Long: `List the browsers that are signed in, the oldest first. A session is named by an id that opens nothing; what its browser
-holds is not stored. When it was last seen is exact to about a minute.`,
+		Long: `List the browsers that are signed in, the oldest first. A session is named by an id
+that opens nothing; what its browser holds is not stored. When it was last seen is exact to about a
+minute.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
@@ -81,7 +84,8 @@ func oneOf(thing string, args []string, account string, all bool) error {
 		}
 	}
 	if named != 1 {
-		return usageError{fmt.Errorf("name one %s, or an account with --account, or everybody with --all", thing)}
+		return usageError{fmt.Errorf("name one %s, or an account with --account, or everybody with --all",
+			thing)}
 	}
 	return nil
 }
@@ -93,9 +97,9 @@ func newSessionsEnd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "end SESSION | end --account ACCOUNT | end --all",
 		Short: "Sign a browser out, or all of an account, or everybody",
-		Long: `Sign a browser out, or with --account all that an account is signed in with, or with --all everybody. Within a second the next request of it is 401
-on every server, and its open streams end. Who may sign in can do so again at once: to keep somebody out, suspend the
-account.`,
+		Long: `Sign a browser out, or with --account all that an account is signed in with, or with
+--all everybody. Within a second the next request of it is 401 on every server, and its open streams
+end. Who may sign in can do so again at once: to keep somebody out, suspend the account.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
@@ -111,7 +115,9 @@ account.`,
 			if len(args) == 1 && s.ID != args[0] {
 				continue
 			}
-			r := mapping.Revocation{Kind: mapping.RevokeSession, Account: s.AccountID, Session: s.ID, Reason: "ended by an admin"}
+			r := mapping.Revocation{
+				Kind: mapping.RevokeSession, Account: s.AccountID, Session: s.ID, Reason: "ended by an admin",
+			}
 			err := a.Accounts.Revoke(cmd.Context(), r, actor())
 			if errors.Is(err, mapping.ErrNotFound) {
 				continue // it ended by itself just now
@@ -128,7 +134,8 @@ account.`,
 		return err
 	})
 	d.flags(cmd, false)
-	cmd.Flags().StringVar(&account, "account", "", "all sessions of this `account`: an id, a subject or an email")
+	cmd.Flags().StringVar(&account, "account", "",
+		"all sessions of this `account`: an id, a subject or an email")
 	cmd.Flags().BoolVar(&all, "all", false, "all sessions there are")
 	return cmd
 }

@@ -13,7 +13,8 @@ import (
 type settings struct{ path string }
 
 func (s *settings) flag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.path, "config", "vexa-sso.yaml", "the configuration `file`; the environment variable VEXA_SSO_CONFIG may hold the document instead")
+	cmd.Flags().StringVar(&s.path, "config", "vexa-sso.yaml",
+		"the configuration `file`; the environment variable VEXA_SSO_CONFIG may hold the document instead")
 }
 
 // load reads and validates the configuration, or returns config.Errors.

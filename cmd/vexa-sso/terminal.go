@@ -21,11 +21,14 @@ var systemKeyring terminal.Keyring = terminal.SystemKeyring{}
 type seat struct{ server string }
 
 func (s *seat) flag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.server, "server", "", "the `server`; default: VEXA_SSO_SERVER, else the last that you signed in to")
+	cmd.Flags().StringVar(&s.server, "server", "",
+		"the `server`; default: VEXA_SSO_SERVER, else the last that you signed in to")
 }
 
 // with opens the wallet for a command, and words an interruption.
-func (s *seat) with(run func(cmd *cobra.Command, args []string, t *terminal.Terminal) error) func(*cobra.Command, []string) error {
+func (s *seat) with(
+	run func(cmd *cobra.Command, args []string, t *terminal.Terminal) error,
+) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		folder, err := terminal.Folder(os.Getenv)
 		if err != nil {

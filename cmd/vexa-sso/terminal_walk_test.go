@@ -16,11 +16,13 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// walkPages is the program `browser` of the scripts, for BROWSER to name: a person who signs in as $BROWSE_AS and answers every question
-// with $BROWSE_DO. It notes in $BROWSE_LOG that it was opened, and what went wrong.
+// walkPages is the program `browser` of the scripts, for BROWSER to name: a person who signs in as
+// $BROWSE_AS and answers every question with $BROWSE_DO. It notes in $BROWSE_LOG that it was
+// opened, and what went wrong.
 func walkPages() {
 	note := func(text string) {
-		if f, err := os.OpenFile(os.Getenv("BROWSE_LOG"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+		if f, err := os.OpenFile(os.Getenv("BROWSE_LOG"),
+			os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
 			fmt.Fprintln(f, text)
 			f.Close()
 		}
@@ -45,7 +47,10 @@ func giveUp(address string) {
 	if err != nil {
 		return
 	}
-	back := url.Values{"error": {"the_browser_failed"}, "state": u.Query()["state"], "iss": {u.Scheme + "://" + u.Host + "/sso/oauth"}}
+	back := url.Values{
+		"error": {"the_browser_failed"}, "state": u.Query()["state"],
+		"iss": {u.Scheme + "://" + u.Host + "/sso/oauth"},
+	}
 	if res, err := http.Get(u.Query().Get("redirect_uri") + "?" + back.Encode()); err == nil {
 		res.Body.Close()
 	}
@@ -57,7 +62,9 @@ func walk(ctx context.Context, address, who, decision string) error {
 	if err != nil {
 		return err
 	}
-	b := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	b := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	next, form := address, url.Values(nil)
 	for range 30 {
 		at, page, err := navigate(ctx, b, next, form)
@@ -72,7 +79,9 @@ func walk(ctx context.Context, address, who, decision string) error {
 }
 
 // navigate opens an address, or sends a form to it, and returns the page, or where it redirects.
-func navigate(ctx context.Context, b *http.Client, address string, form url.Values) (at *url.URL, page string, err error) {
+func navigate(
+	ctx context.Context, b *http.Client, address string, form url.Values,
+) (at *url.URL, page string, err error) {
 	method := http.MethodGet
 	if form != nil {
 		method = http.MethodPost
@@ -109,7 +118,8 @@ var (
 	pageLink  = regexp.MustCompile(`<a class="button primary" href="([^"]+)"`)
 )
 
-// onwards is what the person does on a page: sign in, answer, enter the code, go on. "" is a page with nothing to do.
+// onwards is what the person does on a page: sign in, answer, enter the code, go on. "" is
+// a page with nothing to do.
 func onwards(at *url.URL, page, who, decision string) (next string, form url.Values) {
 	if page == "" { // a redirect
 		if strings.HasSuffix(at.Path, "/authorize") && at.Hostname() == "localhost" { // the provider's page
@@ -117,7 +127,8 @@ func onwards(at *url.URL, page, who, decision string) (next string, form url.Val
 		}
 		return at.String(), nil
 	}
-	if f := pageForm.FindStringSubmatch(page); f != nil && (strings.Contains(f[2], "ticket") || strings.Contains(f[2], "user_code")) {
+	if f := pageForm.FindStringSubmatch(page); f != nil &&
+		(strings.Contains(f[2], "ticket") || strings.Contains(f[2], "user_code")) {
 		form = url.Values{}
 		for _, field := range pageField.FindAllStringSubmatch(f[2], -1) {
 			form.Set(field[1], html.UnescapeString(field[2]))

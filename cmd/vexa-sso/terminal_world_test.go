@@ -21,7 +21,8 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// atTerminal is the program, with a keyring in the folder $VEXA_SSO_TEST_KEYRING, or with none: never with that of who runs the tests.
+// atTerminal is the program, with a keyring in the folder $VEXA_SSO_TEST_KEYRING, or with none: never with
+// that of who runs the tests.
 func atTerminal() {
 	systemKeyring = noKeyring{}
 	if dir := os.Getenv("VEXA_SSO_TEST_KEYRING"); dir != "" {
@@ -69,16 +70,22 @@ func (k folderKeyring) Delete(server string) error {
 // invitation is the address that somebody who signs in is to open.
 var invitation = regexp.MustCompile(`https?://\S+(?:/authorize\?\S+|user_code=\S+)`)
 
-// alongside runs the program, and has somebody do in a browser what it says: alongside ada allow login --device $BRIDGE.
+// alongside runs the program, and has somebody do in a browser what it says: alongside ada
+// allow login --device $BRIDGE.
 func alongside(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 3 {
 		ts.Fatalf("usage: alongside <name> allow|deny <arguments of vexa-sso>")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), oidctest.Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(strings.Split(ts.Getenv("PATH"), string(os.PathListSeparator))[0], "vexa-sso"), args[2:]...)
+	cmd := exec.CommandContext(ctx,
+		filepath.Join(strings.Split(ts.Getenv("PATH"), string(os.PathListSeparator))[0], "vexa-sso"),
+		args[2:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "VEXA_SSO_TEST_KEYRING", "VEXA_SSO_SERVER", "BROWSER", "BROWSE_LOG"} {
+	for _, name := range []string{
+		"PATH", "HOME", "XDG_CONFIG_HOME", "VEXA_SSO_TEST_KEYRING", "VEXA_SSO_SERVER",
+		"BROWSER", "BROWSE_LOG",
+	} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	var stdout, stderr bytes.Buffer
@@ -126,8 +133,8 @@ func expire(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// impostor starts a server that is not what it should be, whose address is then $IMPOSTOR: impostor issuer|endpoint|redirect|garbage.
-// impostor unasked: nothing was sent to where it wanted us.
+// impostor starts a server that is not what it should be, whose address is then $IMPOSTOR: impostor
+// issuer|endpoint|redirect|garbage. impostor unasked: nothing was sent to where it wanted us.
 func impostor(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: impostor issuer|endpoint|redirect|garbage|unasked")
@@ -146,8 +153,10 @@ func impostor(ts *testscript.TestScript, neg bool, args []string) {
 		self := "http://" + r.Host
 		at := self + "/sso/oauth/"
 		m := map[string]any{
-			"issuer": self + "/sso/oauth", "authorization_endpoint": at + "authorize", "token_endpoint": at + "token", "revocation_endpoint": at + "revoke",
-			"device_authorization_endpoint": at + "device_authorization", "code_challenge_methods_supported": []string{"S256"},
+			"issuer": self + "/sso/oauth", "authorization_endpoint": at + "authorize",
+			"token_endpoint": at + "token", "revocation_endpoint": at + "revoke",
+			"device_authorization_endpoint":    at + "device_authorization",
+			"code_challenge_methods_supported": []string{"S256"},
 		}
 		switch args[0] {
 		case "issuer":

@@ -28,14 +28,16 @@ type tokenView struct {
 
 func viewToken(t mapping.Token) tokenView {
 	return tokenView{
-		t.ID, t.AccountID, string(t.Kind), t.Client, t.Name, t.Scopes.List(), moment(t.CreatedAt), moment(t.ExpiresAt), moment(t.UsedAt), t.UsedFrom,
+		t.ID, t.AccountID, string(t.Kind), t.Client, t.Name, t.Scopes.List(), moment(t.CreatedAt),
+		moment(t.ExpiresAt), moment(t.UsedAt), t.UsedFrom,
 	}
 }
 
 func printTokens(w io.Writer, tokens []tokenView) error {
 	t := newTable(w, "TOKEN", "ACCOUNT", "KIND", "NAME", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "FROM")
 	for _, v := range tokens {
-		t.row(v.ID, v.Account, v.Kind, v.Name, strings.Join(v.Scopes, ","), v.CreatedAt, v.ExpiresAt, v.UsedAt, v.UsedFrom)
+		t.row(v.ID, v.Account, v.Kind, v.Name, strings.Join(v.Scopes, ","), v.CreatedAt, v.ExpiresAt,
+			v.UsedAt, v.UsedFrom)
 	}
 	return t.print()
 }
@@ -46,10 +48,11 @@ func newTokensList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the tokens that programs show",
-		Long: `List the tokens that we issued and that have not expired, the newest first: personal ones, which people made for their
-programs, and what they let tools have, such as the command line. A token is named by an id that opens nothing; its value is
-not stored. Its scopes are at most those that are listed, and never more than its owner has now. When it was last used is exact
-to about a minute.`,
+		Long: `List the tokens that we issued and that have not expired, the newest first: personal
+ones, which people made for their programs, and what they let tools have, such as the command line.
+A token is named by an id that opens nothing; its value is not stored. Its scopes are at most those
+that are listed, and never more than its owner has now. When it was last used is exact to about a
+minute.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
@@ -87,9 +90,10 @@ func newTokensRevoke() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke TOKEN | revoke --account ACCOUNT | revoke --all",
 		Short: "Revoke a token, or all of an account, or everybody's",
-		Long: `Revoke a token, or with --account all of an account, or with --all everybody's. Within a second the next request with it is 401 on
-every server, and its open streams end; the Vexa keys that only it needed are deleted. It cannot be taken back. Its owner may
-make another at once: to keep somebody out, suspend the account.`,
+		Long: `Revoke a token, or with --account all of an account, or with --all everybody's.
+Within a second the next request with it is 401 on every server, and its open streams end; the Vexa
+keys that only it needed are deleted. It cannot be taken back. Its owner may make another at once:
+to keep somebody out, suspend the account.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
@@ -105,7 +109,9 @@ make another at once: to keep somebody out, suspend the account.`,
 			if len(args) == 1 && t.ID != args[0] {
 				continue
 			}
-			r := mapping.Revocation{Kind: mapping.RevokeToken, Account: t.AccountID, Token: t.ID, Reason: "revoked by an admin"}
+			r := mapping.Revocation{
+				Kind: mapping.RevokeToken, Account: t.AccountID, Token: t.ID, Reason: "revoked by an admin",
+			}
 			err := a.Accounts.Revoke(cmd.Context(), r, actor())
 			if errors.Is(err, mapping.ErrNotFound) {
 				continue // it ended by itself just now
@@ -122,16 +128,19 @@ make another at once: to keep somebody out, suspend the account.`,
 		return err
 	})
 	d.flags(cmd, false)
-	cmd.Flags().StringVar(&account, "account", "", "all tokens of this `account`: an id, a subject or an email")
+	cmd.Flags().StringVar(&account, "account", "",
+		"all tokens of this `account`: an id, a subject or an email")
 	cmd.Flags().BoolVar(&all, "all", false, "all tokens there are")
 	return cmd
 }
 
-// unknownToken says that no token has that id. What may be a token's value is not repeated: it would stand in logs.
+// unknownToken says that no token has that id. What may be a token's value is not
+// repeated: it would stand in logs.
 func unknownToken(named string) error {
 	for _, prefix := range []string{mapping.AccessValue, mapping.RefreshValue} {
 		if strings.HasPrefix(named, prefix) {
-			return errors.New("that is the value of a token, not its id: `vexa-sso tokens list` shows the ids")
+			return errors.New("that is the value of a token, not its id: `vexa-sso tokens list` " +
+				"shows the ids")
 		}
 	}
 	return fmt.Errorf("no token is %q: `vexa-sso tokens list` shows all", named)

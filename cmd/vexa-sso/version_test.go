@@ -6,12 +6,16 @@ import (
 	"testing"
 )
 
-// A build says which it is: what it was told, else the commit, and never that it does not know where that can be known.
+// A build says which it is: what it was told, else the commit, and never that it does not
+// know where that can be known.
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	noted := &debug.BuildInfo{
-		Main:     debug.Module{Version: "(devel)"},
-		Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef0123456789abcdef01234567"}, {Key: "vcs.modified", Value: "true"}},
+		Main: debug.Module{Version: "(devel)"},
+		Settings: []debug.BuildSetting{
+			{Key: "vcs.revision", Value: "0123456789abcdef0123456789abcdef01234567"},
+			{Key: "vcs.modified", Value: "true"},
+		},
 	}
 	for _, tc := range []struct {
 		given string
@@ -27,7 +31,8 @@ func TestVersion(t *testing.T) {
 		}
 	}
 	var out, errs strings.Builder
-	if code := execute(t.Context(), []string{"--version"}, &out, &errs); code != exitGood || !strings.HasPrefix(out.String(), "vexa-sso ") || errs.Len() > 0 {
+	if code := execute(t.Context(), []string{"--version"}, &out, &errs); code != exitGood ||
+		!strings.HasPrefix(out.String(), "vexa-sso ") || errs.Len() > 0 {
 		t.Errorf("--version: %d %q %q", code, out.String(), errs.String())
 	}
 	if strings.Contains(out.String(), "devel") {

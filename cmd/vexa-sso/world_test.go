@@ -101,8 +101,8 @@ func worldOf(ts *testscript.TestScript) *world {
 	return *w
 }
 
-// serve starts an Okta, a Vexa and a bridge between them, and leaves vexa-sso.yaml and rules.yaml: serve. Later calls start
-// the bridge again.
+// serve starts an Okta, a Vexa and a bridge between them, and leaves vexa-sso.yaml and rules.yaml: serve.
+// Later calls start the bridge again.
 func serve(ts *testscript.TestScript, neg bool, args []string) {
 	place := ts.Value(worldKey{}).(**world)
 	if *place == nil {
@@ -140,7 +140,8 @@ func newWorld(ts *testscript.TestScript) *world {
 	okta.AddCast()
 	okta.AddClient(oidctest.Client{
 		ID: "0oaclitest0000000001", Name: "Vexa", Secrets: []string{"canary-client"}, RequirePKCE: true,
-		RedirectURIs: []string{w.public + "/sso/callback/okta"}, PostLogoutURIs: []string{w.public + "/sso/signed-out"},
+		RedirectURIs:   []string{w.public + "/sso/callback/okta"},
+		PostLogoutURIs: []string{w.public + "/sso/signed-out"},
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/okta/", okta)
@@ -153,9 +154,12 @@ func newWorld(ts *testscript.TestScript) *world {
 	ring, err := keyring.Generate()
 	ts.Check(err)
 	dir := ts.MkAbs(".")
-	text := strings.NewReplacer("{public}", w.public, "{listen}", reserved.Addr().String(), "{gateway}", w.vexa.GatewayURL, "{admin}", w.vexa.AdminURL,
-		"{idp}", base, "{dir}", dir).Replace(worldConfig)
-	for name, content := range map[string]string{"vexa-sso.yaml": text, "rules.yaml": worldRules, "ring.json": string(ring)} {
+	text := strings.NewReplacer("{public}", w.public, "{listen}", reserved.Addr().String(),
+		"{gateway}", w.vexa.GatewayURL, "{admin}", w.vexa.AdminURL, "{idp}", base, "{dir}", dir).
+		Replace(worldConfig)
+	for name, content := range map[string]string{
+		"vexa-sso.yaml": text, "rules.yaml": worldRules, "ring.json": string(ring),
+	} {
 		ts.Check(os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
 	return w
@@ -169,7 +173,8 @@ func (w *world) start(ts *testscript.TestScript) {
 	ready, done := make(chan struct{}), make(chan error, 1)
 	log := new(oidctest.LogBook)
 	go func() {
-		done <- bridge.Run(ctx, cfg, bridge.Options{Log: log, Ready: func(net.Addr, net.Addr) { close(ready) }})
+		done <- bridge.Run(ctx, cfg,
+			bridge.Options{Log: log, Ready: func(net.Addr, net.Addr) { close(ready) }})
 	}()
 	w.stop = sync.OnceFunc(func() {
 		cancel()
@@ -187,8 +192,8 @@ func (w *world) start(ts *testscript.TestScript) {
 	}
 }
 
-// signIn signs somebody of the cast in, in a browser of their name, whose account is then in the variable of that name:
-// signin ada [status].
+// signIn signs somebody of the cast in, in a browser of their name, whose account is then in the variable of
+// that name: signin ada [status].
 func signIn(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 1 {
 		ts.Fatalf("usage: signin <name> [status]")
@@ -246,7 +251,8 @@ func eventually(ts *testscript.TestScript, within time.Duration, what, want stri
 	}
 }
 
-// due is within how long an answer must have that status: an end of access is promised soon, all else takes what it takes.
+// due is within how long an answer must have that status: an end of access is promised soon, all
+// else takes what it takes.
 func due(status string) time.Duration {
 	if status == "401" || status == "403" {
 		return soon
@@ -279,7 +285,10 @@ func issue(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer a.Close()
 	account := w.people[args[0]].account
-	n := mapping.NewToken{Kind: mapping.TokenPersonal, Name: args[2], Scopes: rule.NewScopes(strings.Split(args[3], ",")...), Address: "192.0.2.7"}
+	n := mapping.NewToken{
+		Kind: mapping.TokenPersonal, Name: args[2],
+		Scopes: rule.NewScopes(strings.Split(args[3], ",")...), Address: "192.0.2.7",
+	}
 	_, value, err := a.Accounts.CreateToken(context.Background(), account, n, account)
 	ts.Check(err)
 	w.tokens = append(w.tokens, value)
@@ -325,7 +334,9 @@ func stream(ts *testscript.TestScript, neg bool, args []string) {
 		_, _ = io.Copy(io.Discard, b.stream)
 		ended.Store(true)
 	}()
-	eventually(ts, soon, "that the stream is cut", "true", func() string { return strconv.FormatBool(ended.Load()) })
+	eventually(ts, soon, "that the stream is cut", "true", func() string {
+		return strconv.FormatBool(ended.Load())
+	})
 }
 
 // atVexa asks or tells the simulated Vexa:
@@ -356,15 +367,21 @@ func atVexa(ts *testscript.TestScript, neg bool, args []string) {
 		args = args[1:]
 		v.AddToken(user().ID, args[2], 0, "bot", "tx")
 	case args[0] == "tokens":
-		eventually(ts, later, "the number of tokens", args[2], func() string { return strconv.Itoa(len(v.Tokens(user().ID))) })
+		eventually(ts, later, "the number of tokens", args[2], func() string {
+			return strconv.Itoa(len(v.Tokens(user().ID)))
+		})
 	case args[0] == "bots":
-		eventually(ts, later, "max_concurrent_bots", args[2], func() string { return fmt.Sprint(user().MaxConcurrentBots) })
+		eventually(ts, later, "max_concurrent_bots", args[2], func() string {
+			return fmt.Sprint(user().MaxConcurrentBots)
+		})
 	case args[0] == "run":
-		observe(ts, v, user(), http.MethodPost, "/bots", `{"platform":"google_meet","native_meeting_id":"abc-defg-hij"}`)
+		observe(ts, v, user(), http.MethodPost, "/bots",
+			`{"platform":"google_meet","native_meeting_id":"abc-defg-hij"}`)
 	case args[0] == "running":
 		eventually(ts, later, "the number of bots", args[2], func() string {
 			var status struct{ Count int }
-			ts.Check(json.Unmarshal([]byte(observe(ts, v, user(), http.MethodGet, "/bots/status", "")), &status))
+			ts.Check(json.Unmarshal([]byte(observe(ts, v, user(), http.MethodGet, "/bots/status", "")),
+				&status))
 			return strconv.Itoa(status.Count)
 		})
 	case command == "admin down":
@@ -377,7 +394,9 @@ func atVexa(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // observe calls the gateway with a key that lives for this call alone.
-func observe(ts *testscript.TestScript, v *vexatest.Server, u vexatest.User, method, path, body string) string {
+func observe(
+	ts *testscript.TestScript, v *vexatest.Server, u vexatest.User, method, path, body string,
+) string {
 	key := v.AddToken(u.ID, "observer", 0, "bot", "tx")
 	defer v.RevokeToken(key.ID)
 	req, err := http.NewRequest(method, v.GatewayURL+path, strings.NewReader(body))
@@ -419,7 +438,8 @@ func noSecrets(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// capture puts a member of the JSON object that was printed, or of the first in a list, into a variable: capture KEY id.
+// capture puts a member of the JSON object that was printed, or of the first in a list, into a
+// variable: capture KEY id.
 func capture(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: capture <variable> <JSON key>")

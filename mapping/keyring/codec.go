@@ -51,8 +51,10 @@ func (c *codec) Encode(name string, value any) (string, error) {
 	}
 	encoded := base64.RawURLEncoding.EncodeToString(sealed)
 	if len(encoded) > maxCookieChars {
-		return "", fmt.Errorf("encoding the cookie %s: its value takes %d characters, and a browser keeps at most %d",
-			name, len(encoded), maxCookieChars)
+		return "", fmt.Errorf(
+			"encoding the cookie %s: its value takes %d characters, and a browser keeps at most %d",
+			name, len(encoded), maxCookieChars,
+		)
 	}
 	return encoded, nil
 }

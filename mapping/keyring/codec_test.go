@@ -34,7 +34,8 @@ func TestCodecCarriesWhatGorillaCarries(t *testing.T) {
 		t.Fatal(err)
 	}
 	values := map[any]any{}
-	if err := securecookie.DecodeMulti("s", encoded, &values, codec); err != nil || values["n"] != 1 || values["s"] != "x" {
+	if err := securecookie.DecodeMulti("s", encoded, &values, codec); err != nil || values["n"] != 1 ||
+		values["s"] != "x" {
 		t.Errorf("the values came back as %v, %v", values, err)
 	}
 }
@@ -67,12 +68,24 @@ func TestCodecBinds(t *testing.T) {
 	}{
 		{"as it is", r.Codec(SessionCookie, time.Hour, c.Now), "s", encoded, nil},
 		{"after a rotation", newer.Codec(SessionCookie, time.Hour, c.Now), "s", encoded, nil},
-		{"under another name", r.Codec(SessionCookie, time.Hour, c.Now), "t", encoded, ErrNotSealedByThisRing},
-		{"for another purpose", r.Codec(SignInAttempt, time.Hour, c.Now), "s", encoded, ErrNotSealedByThisRing},
-		{"with another ring", other.Codec(SessionCookie, time.Hour, c.Now), "s", encoded, ErrNotSealedByThisRing},
-		{"at its last moment", r.Codec(SessionCookie, time.Hour, oidctest.NewClock(c.Now().Add(time.Hour)).Now), "s", encoded, nil},
-		{"a moment later", r.Codec(SessionCookie, time.Hour, oidctest.NewClock(c.Now().Add(time.Hour+time.Microsecond)).Now), "s", encoded, ErrCookieExpired},
-		{"on a clock that is behind", r.Codec(SessionCookie, time.Hour, oidctest.NewClock(c.Now().Add(-time.Minute)).Now), "s", encoded, nil},
+		{
+			"under another name", r.Codec(SessionCookie, time.Hour, c.Now), "t", encoded,
+			ErrNotSealedByThisRing,
+		},
+		{
+			"for another purpose", r.Codec(SignInAttempt, time.Hour, c.Now), "s", encoded,
+			ErrNotSealedByThisRing,
+		},
+		{
+			"with another ring", other.Codec(SessionCookie, time.Hour, c.Now), "s", encoded,
+			ErrNotSealedByThisRing,
+		},
+		{"at its last moment", r.Codec(SessionCookie, time.Hour,
+			oidctest.NewClock(c.Now().Add(time.Hour)).Now), "s", encoded, nil},
+		{"a moment later", r.Codec(SessionCookie, time.Hour,
+			oidctest.NewClock(c.Now().Add(time.Hour+time.Microsecond)).Now), "s", encoded, ErrCookieExpired},
+		{"on a clock that is behind", r.Codec(SessionCookie, time.Hour,
+			oidctest.NewClock(c.Now().Add(-time.Minute)).Now), "s", encoded, nil},
 	}
 	for _, test := range tests {
 		var id string
@@ -100,13 +113,17 @@ func TestCodecRefusesStrangers(t *testing.T) {
 	t.Parallel()
 	r, _ := newTestRing(t)
 	codec := r.Codec(SessionCookie, time.Hour, newClock().Now)
-	for _, value := range []string{"", "AA", "=", "\xff\xfe", strings.Repeat("A", 3800), strings.Repeat("A", 1<<20), "a b", "AQ==", "%41"} {
+	for _, value := range []string{
+		"", "AA", "=", "\xff\xfe", strings.Repeat("A", 3800),
+		strings.Repeat("A", 1<<20), "a b", "AQ==", "%41",
+	} {
 		var id string
 		if err := codec.Decode("s", value, &id); !errors.Is(err, ErrNotSealedByThisRing) {
 			t.Errorf("%.20q: %v", value, err)
 		}
 	}
-	if _, err := codec.Encode("s", strings.Repeat("x", 4000)); err == nil || !strings.Contains(err.Error(), "3800") {
+	if _, err := codec.Encode("s", strings.Repeat("x", 4000)); err == nil ||
+		!strings.Contains(err.Error(), "3800") {
 		t.Errorf("a value that no browser keeps was encoded: %v", err)
 	}
 }

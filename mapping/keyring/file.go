@@ -53,7 +53,8 @@ func Load(ring []byte) (*Ring, error) {
 func LoadFile(path string) (*Ring, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no key ring file %s: make one with `vexa-sso keyring generate`, and keep it with your secrets", path)
+		return nil, fmt.Errorf("there is no key ring file %s: make one with `vexa-sso keyring generate`, "+
+			"and keep it with your secrets", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the key ring file: %w", err)
@@ -132,5 +133,6 @@ func parse(ring []byte) (*keyset.Handle, error) {
 
 // unusable says what is wrong with a ring and what to do about it.
 func unusable(err error) error {
-	return fmt.Errorf("not a usable key ring: %w: restore the file, or make a new ring with `vexa-sso keyring generate` (what the old one sealed is then lost)", err)
+	return fmt.Errorf("not a usable key ring: %w: restore the file, or make a new ring with `vexa-sso "+
+		"keyring generate` (what the old one sealed is then lost)", err)
 }

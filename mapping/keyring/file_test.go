@@ -23,17 +23,24 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		file []byte
 		says string
 	}{
-		"empty":           {nil, "it is empty"},
-		"blank":           {[]byte(" \n\t"), "it is empty"},
-		"not JSON":        {[]byte("canary: secret"), "not a Tink keyset"},
-		"cut short":       {good[:len(good)/2], "cut short"},
-		"no keys":         {[]byte(`{"primaryKeyId":1,"key":[]}`), "not a Tink keyset"},
-		"other JSON":      {[]byte(`{"canary":"secret"}`), "not a Tink keyset"},
-		"too long":        {append(bytes.Repeat([]byte(" "), maxFileBytes), good...), "longer than 64 KiB"},
-		"other kind":      {plainAEAD(t), "not for deriving"},
-		"damaged secret":  {bytes.Replace(good, []byte(`"value":"`), []byte(`"value":"AAAA`), 1), "not a usable key ring"},
-		"no primary":      {bytes.Replace(good, []byte(`"primaryKeyId":`), []byte(`"primaryKeyId":1`), 1), "not a usable key ring"},
-		"disabled":        {bytes.Replace(good, []byte("ENABLED"), []byte("DISABLED"), 1), "not a usable key ring"},
+		"empty":      {nil, "it is empty"},
+		"blank":      {[]byte(" \n\t"), "it is empty"},
+		"not JSON":   {[]byte("canary: secret"), "not a Tink keyset"},
+		"cut short":  {good[:len(good)/2], "cut short"},
+		"no keys":    {[]byte(`{"primaryKeyId":1,"key":[]}`), "not a Tink keyset"},
+		"other JSON": {[]byte(`{"canary":"secret"}`), "not a Tink keyset"},
+		"too long":   {append(bytes.Repeat([]byte(" "), maxFileBytes), good...), "longer than 64 KiB"},
+		"other kind": {plainAEAD(t), "not for deriving"},
+		"damaged secret": {
+			bytes.Replace(good, []byte(`"value":"`), []byte(`"value":"AAAA`), 1), "not a usable key ring",
+		},
+		"no primary": {
+			bytes.Replace(good, []byte(`"primaryKeyId":`), []byte(`"primaryKeyId":1`), 1),
+			"not a usable key ring",
+		},
+		"disabled": {
+			bytes.Replace(good, []byte("ENABLED"), []byte("DISABLED"), 1), "not a usable key ring",
+		},
 		"twice in a file": {append(bytes.Clone(good), good...), "not a Tink keyset"},
 	}
 	for name, test := range tests {
@@ -78,7 +85,9 @@ func TestLoadFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for mode, exposed := range map[os.FileMode]bool{0o400: false, 0o600: false, 0o440: false, 0o644: true, 0o660: true, 0o604: true} {
+	for mode, exposed := range map[os.FileMode]bool{
+		0o400: false, 0o600: false, 0o440: false, 0o644: true, 0o660: true, 0o604: true,
+	} {
 		path := filepath.Join(t.TempDir(), "ring.json")
 		if err := os.WriteFile(path, good, 0o600); err != nil {
 			t.Fatal(err)
@@ -96,7 +105,8 @@ func TestLoadFile(t *testing.T) {
 	}
 
 	_, err = LoadFile(filepath.Join(t.TempDir(), "none.json"))
-	if err == nil || !strings.Contains(err.Error(), "none.json") || !strings.Contains(err.Error(), "vexa-sso keyring generate") {
+	if err == nil || !strings.Contains(err.Error(), "none.json") ||
+		!strings.Contains(err.Error(), "vexa-sso keyring generate") {
 		t.Errorf("a missing file: %v", err)
 	}
 }

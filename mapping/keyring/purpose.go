@@ -9,7 +9,8 @@ const (
 	ProviderToken Purpose = "provider-token"  // a refresh or ID token in the store
 	SessionCookie Purpose = "session-cookie"  // the opaque id that a signed-in browser holds
 	SignInAttempt Purpose = "sign-in-attempt" // the state, nonce and verifier of a sign-in under way
-	ConsentTicket Purpose = "consent-ticket"  // what a person was asked on behalf of a program, while they look at it
+	// what a person was asked on behalf of a program, while they look at it
+	ConsentTicket Purpose = "consent-ticket"
 )
 
 // purposes are all that a ring derives keys for.

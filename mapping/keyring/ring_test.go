@@ -172,7 +172,8 @@ func TestConcurrentUse(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if opened, err := r.Open(ProviderToken, sealed, place); err != nil || !bytes.Equal(opened, place) {
+				if opened, err := r.Open(ProviderToken, sealed, place); err != nil ||
+					!bytes.Equal(opened, place) {
 					t.Errorf("%x, %v", opened, err)
 					return
 				}
@@ -204,7 +205,8 @@ func TestStale(t *testing.T) {
 			t.Fatal(err)
 		}
 		if before.Stale(old) || !after.Stale(old) || after.Stale(fresh) || !before.Stale(fresh) {
-			t.Errorf("%s: %v %v %v %v", p, before.Stale(old), after.Stale(old), after.Stale(fresh), before.Stale(fresh))
+			t.Errorf("%s: %v %v %v %v",
+				p, before.Stale(old), after.Stale(old), after.Stale(fresh), before.Stale(fresh))
 		}
 	}
 	if !after.Stale(nil) {

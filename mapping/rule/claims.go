@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A claim that rules may not read says instead of which field it would be read, and why that matters. Its names are in
-// lower case and cover every case.
+// A claim that rules may not read says instead of which field it would be read, and why that matters. Its
+// names are in lower case and cover every case.
 var closedClaims = map[string]closedClaim{
 	"email":              unproven,
 	"emails":             unproven,
@@ -17,12 +17,14 @@ var closedClaims = map[string]closedClaim{
 	"upn":                unproven,
 	"preferred_username": unproven,
 	"unique_name":        unproven,
-	"groups":             {"may be only a part of the groups", "use identity.groups (match.groups), which knows whether the list is complete"},
+	"groups": {"may be only a part of the groups", "use identity.groups (match.groups), which knows " +
+		"whether the list is complete"},
 }
 
 type closedClaim struct{ why, remedy string }
 
-var unproven = closedClaim{"is an address that nobody has proven: whoever may edit it in any directory matches", "use identity.email (match.emails, match.domains), which is empty unless proven"}
+var unproven = closedClaim{"is an address that nobody has proven: whoever may edit it in any " +
+	"directory matches", "use identity.email (match.emails, match.domains), which is empty unless proven"}
 
 // closed says whether rules may not read the claim of this name.
 func closed(name string) (closedClaim, bool) {
@@ -30,8 +32,8 @@ func closed(name string) (closedClaim, bool) {
 	return c, ok
 }
 
-// openClaims returns the claims that expressions see. Compile refuses an expression that names a closed claim; that the
-// claim is not there either stops the ones that compute the name.
+// openClaims returns the claims that expressions see. Compile refuses an expression that names a closed
+// claim; that the claim is not there either stops the ones that compute the name.
 func openClaims(claims map[string]any) map[string]any {
 	open := maps.Clone(claims)
 	maps.DeleteFunc(open, func(name string, _ any) bool {

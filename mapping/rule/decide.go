@@ -15,33 +15,37 @@ const DefaultKeyLifetime = 24 * time.Hour
 
 // Codes of decisions that refuse. The public error table in proxy gives each its HTTP status.
 const (
-	CodeNotMapped        = "not_mapped"             // no rule grants anything
-	CodeDeniedByRule     = "denied_by_rule"         // a rule denies; the reason is the admin's own words
-	CodeEmailUnproven    = "email_unproven"         // a rule grants, but to a proven email, and there is none
-	CodeGroupsIncomplete = "groups_incomplete"      // a rule might grant, but asks about groups that are not all known
+	CodeNotMapped     = "not_mapped"     // no rule grants anything
+	CodeDeniedByRule  = "denied_by_rule" // a rule denies; the reason is the admin's own words
+	CodeEmailUnproven = "email_unproven" // a rule grants, but to a proven email, and there is none
+	// a rule might grant, but asks about groups that are not all known
+	CodeGroupsIncomplete = "groups_incomplete"
 	CodeConflictingUsers = "conflicting_vexa_users" // matching rules name different Vexa users
 )
 
 // maxName is the longest user name that Vexa takes, in characters.
 const maxName = 100
 
-// Decide says what the identity may do, and why, rule by rule. The order of the rules does not matter, but that the first
-// of several denies gives the reason:
+// Decide says what the identity may do, and why, rule by rule. The order of the rules does not matter, but
+// that the first of several denies gives the reason:
 //
 //   - What no rule grants is refused.
-//   - Every matching grant adds. Scopes unite, bots take the maximum of those that say a number, lifetimes the minimum of those
-//     that say one, admin is given if any gives it. Denied routes unite too: they are restrictions, and restrictions add.
-//   - Grants that name different Vexa users refuse, because what one gives must never reach the data of the other's user.
+//   - Every matching grant adds. Scopes unite, bots take the maximum of those that say a number, lifetimes
+//     the minimum of those that say one, admin is given if any gives it. Denied routes unite too: they are
+//     restrictions, and restrictions add.
+//   - Grants that name different Vexa users refuse, because what one gives must never reach the
+//     data of the other's user.
 //   - One matching deny beats all.
-//   - Doubt (an expression that fails, a question about groups whose list is not complete) never grants and always denies. A
-//     grant that the missing groups might have matched still restricts: its denied routes, and its lifetime where it is shorter.
+//   - Doubt (an expression that fails, a question about groups whose list is not complete) never grants and
+//     always denies. A grant that the missing groups might have matched still restricts: its denied routes,
+//     and its lifetime where it is shorter.
 //
 // It takes no locks and is safe for concurrent use.
 func (r *Rules) Decide(id oidc.Identity) Decision { return r.DecidePinned(id, "") }
 
-// DecidePinned decides about an identity whose Vexa user an admin has named; with an empty vexaEmail it is Decide. The rules
-// still say whether and what is granted, but none says to which user: a vexa_email is not looked at, a proven email is not
-// needed, and grants that name different users agree.
+// DecidePinned decides about an identity whose Vexa user an admin has named; with an empty vexaEmail it is
+// Decide. The rules still say whether and what is granted, but none says to which user: a vexa_email is not
+// looked at, a proven email is not needed, and grants that name different users agree.
 func (r *Rules) DecidePinned(id oidc.Identity, vexaEmail string) Decision {
 	s := newSubject(id)
 	s.pinned = vexaEmail
@@ -50,7 +54,9 @@ func (r *Rules) DecidePinned(id oidc.Identity, vexaEmail string) Decision {
 	for i := range r.rules {
 		one := &r.rules[i]
 		v := one.judge(s)
-		results = append(results, Result{Rule: one.Name, Deny: one.denies(), Shadow: one.Shadow, Matched: v.matched, Why: v.words()})
+		results = append(results, Result{
+			Rule: one.Name, Deny: one.denies(), Shadow: one.Shadow, Matched: v.matched, Why: v.words(),
+		})
 		if !one.Shadow {
 			sum.add(one, v)
 		}
@@ -177,8 +183,8 @@ func (t *tally) give(r *rule, v verdict) {
 	g.KeyLifetime = ShorterLifetime(g.KeyLifetime, r.Grant.KeyLifetime)
 }
 
-// restrictInDoubt lets a grant that might match take away, though it gives nothing: not even a lifetime longer than the one
-// that the others come to.
+// restrictInDoubt lets a grant that might match take away, though it gives nothing: not even a lifetime
+// longer than the one that the others come to.
 func (t *tally) restrictInDoubt(r *rule) {
 	t.closeRoutes(r)
 	t.mostLifetime = ShorterLifetime(t.mostLifetime, r.Grant.KeyLifetime)
@@ -205,13 +211,15 @@ func (t *tally) decision(s *subject) Decision {
 	case t.denied != no:
 		return refusal(CodeDeniedByRule, t.deny)
 	case len(t.emails) > 1:
-		return refusal(CodeConflictingUsers, "Your rules name more than one Vexa user: "+strings.Join(t.emails, ", ")+".")
+		return refusal(CodeConflictingUsers,
+			"Your rules name more than one Vexa user: "+strings.Join(t.emails, ", ")+".")
 	case t.grants:
 		return Decision{Allowed: true, Grant: t.granted(s)}
 	case t.emailless:
 		return refusal(CodeEmailUnproven, unprovenReason(s))
 	case t.groups:
-		return refusal(CodeGroupsIncomplete, "Access to Vexa depends on your groups, and "+strings.Join(s.groupsInDoubt().why, "")+".")
+		return refusal(CodeGroupsIncomplete,
+			"Access to Vexa depends on your groups, and "+strings.Join(s.groupsInDoubt().why, "")+".")
 	}
 	return refusal(CodeNotMapped, "No rule gives you access to Vexa.")
 }
@@ -232,7 +240,8 @@ func refusal(code, reason string) Decision { return Decision{Code: code, Reason:
 
 func unprovenReason(s *subject) string {
 	if s.UnprovenEmail != "" {
-		return fmt.Sprintf("Access to Vexa needs a proven email, and your provider has not proven %s.", brief(s.UnprovenEmail))
+		return fmt.Sprintf("Access to Vexa needs a proven email, and your provider has not proven %s.",
+			brief(s.UnprovenEmail))
 	}
 	return "Access to Vexa needs a proven email, and your provider gave none."
 }

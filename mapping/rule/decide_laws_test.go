@@ -58,11 +58,15 @@ func genGrant(t *rapid.T) Rule {
 		r.Match.Providers = someProviders
 	}
 	r.Grant = &GrantSpec{
-		Scopes:      append(subset(t, "scopes", grantable), "tx"),
-		Admin:       rapid.Bool().Draw(t, "admin"),
-		KeyLifetime: rapid.SampledFrom([]time.Duration{0, time.Hour, 8 * time.Hour, 48 * time.Hour}).Draw(t, "lifetime"),
-		VexaEmail:   rapid.SampledFrom([]string{"", "", "", "x@acme.example", `= identity.claims.team + "@acme.example"`, `= identity.groups[0] + "@acme.example"`}).Draw(t, "vexa_email"),
-		DenyRoutes:  subset(t, "deny_routes", someRoutes),
+		Scopes: append(subset(t, "scopes", grantable), "tx"),
+		Admin:  rapid.Bool().Draw(t, "admin"),
+		KeyLifetime: rapid.SampledFrom([]time.Duration{0, time.Hour, 8 * time.Hour, 48 * time.Hour}).
+			Draw(t, "lifetime"),
+		VexaEmail: rapid.SampledFrom([]string{
+			"", "", "", "x@acme.example", `= identity.claims.team + "@acme.example"`,
+			`= identity.groups[0] + "@acme.example"`,
+		}).Draw(t, "vexa_email"),
+		DenyRoutes: subset(t, "deny_routes", someRoutes),
 	}
 	if n := rapid.IntRange(-1, 3).Draw(t, "bots"); n >= 0 {
 		r.Grant.MaxConcurrentBots = new(n)
@@ -90,9 +94,10 @@ func genRules(t *rapid.T) []Rule {
 
 func genIdentity(t *rapid.T) oidc.Identity {
 	id := oidc.Identity{
-		Provider:       rapid.SampledFrom(someProviders).Draw(t, "provider"),
-		Kind:           rapid.SampledFrom([]oidc.Kind{oidc.User, oidc.User, oidc.Service}).Draw(t, "kind"),
-		Email:          rapid.SampledFrom([]string{"", "ada@acme.example", "ada@acme.example", "eve@partner.example"}).Draw(t, "email"),
+		Provider: rapid.SampledFrom(someProviders).Draw(t, "provider"),
+		Kind:     rapid.SampledFrom([]oidc.Kind{oidc.User, oidc.User, oidc.Service}).Draw(t, "kind"),
+		Email: rapid.SampledFrom([]string{"", "ada@acme.example", "ada@acme.example", "eve@partner.example"}).
+			Draw(t, "email"),
 		Groups:         subset(t, "groups", someGroups),
 		GroupsComplete: rapid.IntRange(0, 3).Draw(t, "groups complete") > 0,
 		Roles:          subset(t, "roles", []string{"r"}),
@@ -120,8 +125,8 @@ func named(name string, r Rule) Rule {
 	return r
 }
 
-// atMost says how a grant is more than another, or nothing. A number of bots is compared only where both say one: none
-// leaves what Vexa has.
+// atMost says how a grant is more than another, or nothing. A number of bots is compared only where both say
+// one: none leaves what Vexa has.
 func atMost(a, b Grant) string {
 	switch {
 	case a.VexaEmail != b.VexaEmail:
@@ -132,7 +137,8 @@ func atMost(a, b Grant) string {
 		return "admin"
 	case a.KeyLifetime > b.KeyLifetime:
 		return "a longer lifetime"
-	case a.MaxConcurrentBots != nil && b.MaxConcurrentBots != nil && *a.MaxConcurrentBots > *b.MaxConcurrentBots:
+	case a.MaxConcurrentBots != nil && b.MaxConcurrentBots != nil &&
+		*a.MaxConcurrentBots > *b.MaxConcurrentBots:
 		return "more bots"
 	case a.VexaEmailComputed != b.VexaEmailComputed && !a.VexaEmailComputed:
 		return "adoption"
@@ -161,7 +167,9 @@ func TestDecisionLaws(t *testing.T) { // S1 S3 E13
 		a := decide(t, rules, id)
 		b := decide(t, rapid.Permutation(slices.Clone(rules)).Draw(t, "order"), id)
 		byName := func(d Decision) []Result {
-			return slices.SortedFunc(slices.Values(d.Rules), func(a, b Result) int { return strings.Compare(a.Rule, b.Rule) })
+			return slices.SortedFunc(slices.Values(d.Rules), func(a, b Result) int {
+				return strings.Compare(a.Rule, b.Rule)
+			})
 		}
 		a.Rules, b.Rules = byName(a), byName(b)
 		if diff := cmp.Diff(a, b); diff != "" {
@@ -184,7 +192,8 @@ func TestDecisionLaws(t *testing.T) { // S1 S3 E13
 		case !before.Allowed || after.Code == CodeConflictingUsers:
 		case !after.Allowed:
 			t.Errorf("refused: %s", after.Reason)
-		case before.Grant.VexaEmail != after.Grant.VexaEmail || !after.Grant.Scopes.Covers(before.Grant.Scopes) || before.Grant.Admin && !after.Grant.Admin:
+		case before.Grant.VexaEmail != after.Grant.VexaEmail ||
+			!after.Grant.Scopes.Covers(before.Grant.Scopes) || before.Grant.Admin && !after.Grant.Admin:
 			t.Errorf("%+v became %+v", before.Grant, after.Grant)
 		}
 	})
@@ -229,15 +238,17 @@ func TestDecisionLaws(t *testing.T) { // S1 S3 E13
 		}
 	})
 
-	law(t, "a refusal has a code and words and no grant, a permission has a user, scopes and a lifetime", func(t *rapid.T) {
-		d := decide(t, genRules(t), genIdentity(t))
-		if d.Allowed && (d.Code != "" || d.Reason != "" || d.Grant.VexaEmail == "" || d.Grant.Scopes == "" || d.Grant.KeyLifetime < minKeyLifetime) {
-			t.Errorf("%+v", d)
-		}
-		if !d.Allowed && (d.Code == "" || d.Reason == "" || cmp.Diff(Grant{}, d.Grant) != "") {
-			t.Errorf("%+v", d)
-		}
-	})
+	law(t, "a refusal has a code and words and no grant, a permission has a user, scopes and a lifetime",
+		func(t *rapid.T) {
+			d := decide(t, genRules(t), genIdentity(t))
+			if d.Allowed && (d.Code != "" || d.Reason != "" || d.Grant.VexaEmail == "" ||
+				d.Grant.Scopes == "" || d.Grant.KeyLifetime < minKeyLifetime) {
+				t.Errorf("%+v", d)
+			}
+			if !d.Allowed && (d.Code == "" || d.Reason == "" || cmp.Diff(Grant{}, d.Grant) != "") {
+				t.Errorf("%+v", d)
+			}
+		})
 
 	// The exception is a conflict, which a rule that cannot be answered does not make.
 	law(t, "fewer groups known is not more allowed", func(t *rapid.T) {
@@ -263,10 +274,16 @@ func TestDecideConcurrently(t *testing.T) {
 	t.Parallel()
 	var rules []Rule
 	for i, when := range someWhens {
-		rules = append(rules, Rule{Name: fmt.Sprint(i), Match: Match{Providers: someProviders}, When: when, Grant: &GrantSpec{Scopes: []string{"tx"}}})
+		rules = append(rules, Rule{
+			Name: fmt.Sprint(i), Match: Match{Providers: someProviders}, When: when,
+			Grant: &GrantSpec{Scopes: []string{"tx"}},
+		})
 	}
 	compiled := compile(t, rules...)
-	id := oidc.Identity{Provider: "okta", Kind: oidc.User, Email: "ada@acme.example", GroupsComplete: true, Claims: map[string]any{"level": 2.0}}
+	id := oidc.Identity{
+		Provider: "okta", Kind: oidc.User, Email: "ada@acme.example", GroupsComplete: true,
+		Claims: map[string]any{"level": 2.0},
+	}
 	want := compiled.Decide(id)
 	var wg sync.WaitGroup
 	for range 8 {

@@ -87,7 +87,10 @@ func TestDecide(t *testing.T) { // S3 E1 E2 E5 E6 E13
 				t.Fatalf("allowed %v, code %q (%s); want code %q", d.Allowed, d.Code, d.Reason, c.Code)
 			}
 			if c.Grant != nil {
-				want := Grant{c.Grant.Email, c.Grant.Computed, c.Grant.Name, c.Grant.Scopes, c.Grant.Bots, c.Grant.Admin, c.Grant.Lifetime, c.Grant.DenyRoutes}
+				want := Grant{
+					c.Grant.Email, c.Grant.Computed, c.Grant.Name, c.Grant.Scopes, c.Grant.Bots,
+					c.Grant.Admin, c.Grant.Lifetime, c.Grant.DenyRoutes,
+				}
 				if diff := cmp.Diff(want, d.Grant); diff != "" {
 					t.Errorf("grant (-want +got):\n%s", diff)
 				}
@@ -105,7 +108,8 @@ func TestDecide(t *testing.T) { // S3 E1 E2 E5 E6 E13
 	}
 }
 
-// checkResults checks that every rule is reported, in order, with words; and with those words that the case names.
+// checkResults checks that every rule is reported, in order, with words; and with those
+// words that the case names.
 func checkResults(t *testing.T, c decideCase, d Decision) {
 	t.Helper()
 	if len(d.Rules) != len(c.Rules) {
@@ -113,7 +117,8 @@ func checkResults(t *testing.T, c decideCase, d Decision) {
 	}
 	named := 0
 	for i, r := range d.Rules {
-		if r.Rule != c.Rules[i].Name || r.Why == "" || r.Deny != (c.Rules[i].Deny != "") || r.Shadow != c.Rules[i].Shadow {
+		if r.Rule != c.Rules[i].Name || r.Why == "" || r.Deny != (c.Rules[i].Deny != "") ||
+			r.Shadow != c.Rules[i].Shadow {
 			t.Errorf("rule %d is reported as %+v", i, r)
 		}
 		if want, ok := c.Why[r.Rule]; ok {
@@ -131,8 +136,15 @@ func checkResults(t *testing.T, c decideCase, d Decision) {
 func TestDecideCostIsBounded(t *testing.T) { // S12
 	t.Parallel()
 	given := []Rule{
-		{Name: "linear", When: `identity.groups.exists(g, g == "last")`, Grant: &GrantSpec{Scopes: []string{"tx"}}},
-		{Name: "cubic", When: `identity.groups.all(a, identity.groups.all(b, identity.groups.all(c, a + b + c != "")))`, Grant: &GrantSpec{Scopes: []string{"bot"}}},
+		{
+			Name: "linear", When: `identity.groups.exists(g, g == "last")`,
+			Grant: &GrantSpec{Scopes: []string{"tx"}},
+		},
+		{
+			Name:  "cubic",
+			When:  `identity.groups.all(a, identity.groups.all(b, identity.groups.all(c, a + b + c != "")))`,
+			Grant: &GrantSpec{Scopes: []string{"bot"}},
+		},
 	}
 	id := oidc.Identity{Provider: "entra", Kind: oidc.User, Email: "ada@acme.example", GroupsComplete: true}
 	for range 11_000 { // what Entra lists at most
@@ -147,14 +159,20 @@ func TestDecideCostIsBounded(t *testing.T) { // S12
 
 func TestDecideExplainsBriefly(t *testing.T) { // S12
 	t.Parallel()
-	rules := compile(t, Rule{Name: "staff", When: `int(identity.claims.level) > 3`, Grant: &GrantSpec{Scopes: []string{"tx"}}})
-	d := rules.Decide(oidc.Identity{Kind: oidc.User, Email: "ada@acme.example", Claims: map[string]any{"level": strings.Repeat("x\n", 10_000)}})
+	rules := compile(t, Rule{
+		Name: "staff", When: `int(identity.claims.level) > 3`, Grant: &GrantSpec{Scopes: []string{"tx"}},
+	})
+	d := rules.Decide(oidc.Identity{
+		Kind: oidc.User, Email: "ada@acme.example",
+		Claims: map[string]any{"level": strings.Repeat("x\n", 10_000)},
+	})
 	if why := d.Rules[0].Why; len(why) > 300 || strings.Contains(why, "\n") {
 		t.Errorf("why has %d bytes: %q", len(why), why)
 	}
 }
 
-// The rules see neither an unproven address nor the raw groups, whatever way an expression takes to the claim.
+// The rules see neither an unproven address nor the raw groups, whatever way an
+// expression takes to the claim.
 func TestDecideHidesClosedClaims(t *testing.T) { // E1 E3 E13
 	t.Parallel()
 	for _, when := range []string{
@@ -185,7 +203,10 @@ func TestDecideHidesClosedClaims(t *testing.T) { // E1 E3 E13
 func TestDecisionIsForOneIdentity(t *testing.T) {
 	t.Parallel()
 	two := 2
-	given := []Rule{{Name: "a", Match: Match{Providers: []string{"okta"}}, Grant: &GrantSpec{Scopes: []string{"tx"}, MaxConcurrentBots: &two, DenyRoutes: []string{"GET /bots"}}}}
+	given := []Rule{{
+		Name: "a", Match: Match{Providers: []string{"okta"}},
+		Grant: &GrantSpec{Scopes: []string{"tx"}, MaxConcurrentBots: &two, DenyRoutes: []string{"GET /bots"}},
+	}}
 	rules := compile(t, given...)
 	id := oidc.Identity{Provider: "okta", Kind: oidc.User, Email: "ada@acme.example"}
 	before := rules.Decide(id)
@@ -202,19 +223,24 @@ func TestDecisionIsForOneIdentity(t *testing.T) {
 
 func TestVexaNameIsShort(t *testing.T) { // Vexa answers 500 to a longer one
 	t.Parallel()
-	if got := vexaName(strings.Repeat("é", 99) + " " + strings.Repeat("x", 50)); got != strings.Repeat("é", 99) {
+	if got := vexaName(
+		strings.Repeat("é", 99) + " " + strings.Repeat("x", 50),
+	); got != strings.Repeat("é", 99) {
 		t.Errorf("%d characters: %s", len([]rune(got)), got)
 	}
 }
 
 func BenchmarkDecide(b *testing.B) {
-	rules := compile(b,
-		Rule{Name: "staff", Match: Match{Providers: []string{"okta"}, Groups: []string{"vexa-users"}}, When: `identity.email.endsWith("@acme.example")`, Grant: &GrantSpec{Scopes: []string{"bot", "tx"}}},
-		Rule{Name: "admins", Match: Match{Groups: []string{"vexa-admins"}}, Grant: &GrantSpec{Scopes: []string{"browser"}, Admin: true}},
-		Rule{Name: "contractors", Match: Match{Domains: []string{"contractor.example"}}, Deny: "No."},
-	)
+	rules := compile(b, Rule{
+		Name: "staff", Match: Match{Providers: []string{"okta"}, Groups: []string{"vexa-users"}},
+		When: `identity.email.endsWith("@acme.example")`, Grant: &GrantSpec{Scopes: []string{"bot", "tx"}},
+	}, Rule{
+		Name: "admins", Match: Match{Groups: []string{"vexa-admins"}},
+		Grant: &GrantSpec{Scopes: []string{"browser"}, Admin: true},
+	}, Rule{Name: "contractors", Match: Match{Domains: []string{"contractor.example"}}, Deny: "No."})
 	id := oidc.Identity{
-		Provider: "okta", Kind: oidc.User, Email: "ada@acme.example", GroupsComplete: true, Groups: []string{"a", "b", "c", "vexa-users"},
+		Provider: "okta", Kind: oidc.User, Email: "ada@acme.example", GroupsComplete: true,
+		Groups: []string{"a", "b", "c", "vexa-users"},
 		Claims: map[string]any{"sub": "00u1", "dept": "eng"},
 	}
 	b.ReportAllocs()

@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// Decision is what the rules say about an identity, and why. Rules lists every rule, in order, matched or not.
+// Decision is what the rules say about an identity, and why. Rules lists every rule,
+// in order, matched or not.
 type Decision struct {
 	Allowed bool
 	Grant   Grant // only when Allowed
 
-	// Code and Reason say why not: not_mapped, denied_by_rule (Reason is then the admin's own words), email_unproven,
-	// groups_incomplete, conflicting_vexa_users (two rules name different Vexa users).
+	// Code and Reason say why not: not_mapped, denied_by_rule (Reason is then the admin's own words),
+	// email_unproven, groups_incomplete, conflicting_vexa_users (two rules name different Vexa users).
 	Code   string
 	Reason string
 
@@ -35,13 +36,15 @@ type Result struct {
 	Deny    bool   `json:"deny,omitempty"`
 	Shadow  bool   `json:"shadow,omitempty"` // on trial: reported, but neither grants nor denies
 	Matched bool   `json:"matched"`
-	Why     string `json:"why"` // "group vexa-users", "not in any of the groups vexa-admins", "the groups are not complete" …
+	// "group vexa-users", "not in any of the groups vexa-admins", "the groups are not complete" …
+	Why string `json:"why"`
 }
 
 // Grant is what an allowed identity may do at Vexa.
 type Grant struct {
-	VexaEmail         string // which Vexa user: trimmed, lower-cased
-	VexaEmailComputed bool   // it came from a rule or an admin, not from the proven email itself: never adopts (S3)
+	VexaEmail string // which Vexa user: trimmed, lower-cased
+	// it came from a rule or an admin, not from the proven email itself: never adopts (S3)
+	VexaEmailComputed bool
 	Name              string
 	Scopes            Scopes
 	MaxConcurrentBots *int // nil: leave what Vexa has
@@ -55,7 +58,8 @@ func (g Grant) Within(limit Grant) Grant {
 	g.Scopes = g.Scopes.Intersect(limit.Scopes)
 	g.Admin = g.Admin && limit.Admin
 	g.KeyLifetime = ShorterLifetime(g.KeyLifetime, limit.KeyLifetime)
-	if limit.MaxConcurrentBots != nil && (g.MaxConcurrentBots == nil || *limit.MaxConcurrentBots < *g.MaxConcurrentBots) {
+	if limit.MaxConcurrentBots != nil &&
+		(g.MaxConcurrentBots == nil || *limit.MaxConcurrentBots < *g.MaxConcurrentBots) {
 		g.MaxConcurrentBots = limit.MaxConcurrentBots
 	}
 	routes := append(slices.Clone(g.DenyRoutes), limit.DenyRoutes...)

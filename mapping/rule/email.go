@@ -15,11 +15,12 @@ const (
 	maxLocalPart = 64
 )
 
-var domainProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckJoiners(true), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+var domainProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckJoiners(true),
+	idna.StrictDomainName(true), idna.VerifyDNSLength(true))
 
-// CanonicalEmail returns the one spelling of an address that is compared and sent to Vexa, which keeps two users for two
-// spellings: trimmed, NFC, lower case, the domain in ASCII. What could be read in two ways (a second @, quotes, comments,
-// invisible characters) is not an address here.
+// CanonicalEmail returns the one spelling of an address that is compared and sent to Vexa, which keeps two
+// users for two spellings: trimmed, NFC, lower case, the domain in ASCII. What could be read in two ways (a
+// second @, quotes, comments, invisible characters) is not an address here.
 func CanonicalEmail(text string) (string, error) {
 	text = strings.ToLower(norm.NFC.String(strings.TrimSpace(text)))
 	local, domain, found := strings.Cut(text, "@")
@@ -40,7 +41,8 @@ func CanonicalEmail(text string) (string, error) {
 }
 
 func ambiguousInEmail(r rune) bool {
-	return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar || strings.ContainsRune(`"\,;:<>()[]`, r)
+	return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar ||
+		strings.ContainsRune(`"\,;:<>()[]`, r)
 }
 
 // canonicalDomain returns a domain in lower case and ASCII, and refuses a spelling with the dot of the root.
@@ -52,7 +54,8 @@ func canonicalDomain(text string) (string, error) {
 	return domain, nil
 }
 
-// tidyEmail and tidyDomain return the canonical spelling, or, of what has none, the text that the problem report quotes.
+// tidyEmail and tidyDomain return the canonical spelling, or, of what has none, the text that
+// the problem report quotes.
 func tidyEmail(text string) string {
 	if email, err := CanonicalEmail(text); err == nil {
 		return email
@@ -67,8 +70,8 @@ func tidyDomain(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// computedAddress says whether a vexa_email is an expression, and returns its text. A blank takes the place of the = so
-// that columns count from where the admin's text begins.
+// computedAddress says whether a vexa_email is an expression, and returns its text. A blank takes the place
+// of the = so that columns count from where the admin's text begins.
 func computedAddress(vexaEmail string) (text string, computed bool) {
 	if rest, ok := strings.CutPrefix(vexaEmail, "="); ok {
 		return " " + rest, true

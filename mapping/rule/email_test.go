@@ -17,7 +17,8 @@ func TestCanonicalEmail(t *testing.T) { // E2 E6
 		"Zoë@acme.example":                 "zoë@acme.example",
 		"Zoe\u0308@acme.example":           "zoë@acme.example", // one letter, two spellings
 		"o'brien!#$%&*/=?^_`{|}~@acme.com": "o'brien!#$%&*/=?^_`{|}~@acme.com",
-		strings.Repeat("a", 64) + "@" + strings.Repeat(label, 3) + "exampl": strings.Repeat("a", 64) + "@" + strings.Repeat(label, 3) + "exampl",
+		strings.Repeat("a", 64) + "@" + strings.Repeat(label, 3) + "exampl": strings.Repeat("a", 64) + "@" +
+			strings.Repeat(label, 3) + "exampl",
 
 		"":                                          "",
 		"ada":                                       "",
@@ -53,7 +54,10 @@ func TestCanonicalEmail(t *testing.T) { // E2 E6
 }
 
 func FuzzCanonicalEmail(f *testing.F) {
-	for _, seed := range []string{"ada@acme.example", "Zoe\u0308@Bücher.example", "a@b@c", "\u0130@acme.example", "ada@\u2024example", "K@acme.example", "a@ß.de"} {
+	for _, seed := range []string{
+		"ada@acme.example", "Zoe\u0308@Bücher.example", "a@b@c", "\u0130@acme.example", "ada@\u2024example",
+		"K@acme.example", "a@ß.de",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -62,7 +66,8 @@ func FuzzCanonicalEmail(f *testing.F) {
 			return
 		}
 		local, domain, _ := strings.Cut(email, "@")
-		if local == "" || domain == "" || strings.Contains(domain, "@") || len(email) > maxEmail || !utf8.ValidString(email) || strings.ContainsFunc(email, ambiguousInEmail) {
+		if local == "" || domain == "" || strings.Contains(domain, "@") || len(email) > maxEmail ||
+			!utf8.ValidString(email) || strings.ContainsFunc(email, ambiguousInEmail) {
 			t.Errorf("%q became %q", text, email)
 		}
 		if again, err := CanonicalEmail(email); again != email || err != nil {

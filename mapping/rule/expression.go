@@ -16,15 +16,15 @@ import (
 	"vexa-sso/oidc"
 )
 
-// What an expression may cost. The admin writes it, but strangers' tokens feed it: a pass or two over the longest list of
-// groups that a provider sends is well inside, one over all pairs of them is not.
+// What an expression may cost. The admin writes it, but strangers' tokens feed it: a pass or two over the
+// longest list of groups that a provider sends is well inside, one over all pairs of them is not.
 const (
 	maxExpression = 4096      // characters
 	maxCost       = 1_000_000 // CEL cost units of one evaluation, some tens of milliseconds at most
 )
 
-// visible is what an expression sees as identity: the proven email and never the unproven one, the claims less the closed
-// ones. Fields that it does not have cannot be misspelt, they are errors at load.
+// visible is what an expression sees as identity: the proven email and never the unproven one, the claims
+// less the closed ones. Fields that it does not have cannot be misspelt, they are errors at load.
 type visible struct {
 	Provider string         `cel:"provider"`
 	Subject  string         `cel:"subject"`
@@ -45,9 +45,11 @@ func newVisible(s *subject) *visible {
 	}
 }
 
-// environment declares the language of expressions: CEL with its string functions and the one variable, identity.
+// environment declares the language of expressions: CEL with its string functions and
+// the one variable, identity.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
-	identity := cel.NativeTypeFor[visible](types.ParseStructTags(true), cel.NativeTypeAlias("vexa_sso.Identity"))
+	identity := cel.NativeTypeFor[visible](types.ParseStructTags(true),
+		cel.NativeTypeAlias("vexa_sso.Identity"))
 	return cel.NewEnv(
 		cel.Types(identity),
 		cel.Variable("identity", cel.ObjectType("vexa_sso.Identity")),
@@ -75,7 +77,10 @@ func compileCondition(key, text string) (*expression, []oidc.Problem) {
 		return nil, problems
 	}
 	if t := checked.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
-		return nil, []oidc.Problem{{Key: key, Message: fmt.Sprintf("its type is %s, not true or false", t), Remedy: "compare it with something", Line: 1, Column: 1}}
+		return nil, []oidc.Problem{{
+			Key: key, Message: fmt.Sprintf("its type is %s, not true or false", t),
+			Remedy: "compare it with something", Line: 1, Column: 1,
+		}}
 	}
 	if p, constant := constantCondition(env, checked, key); constant {
 		return nil, []oidc.Problem{p}
@@ -90,7 +95,11 @@ func compileAddress(key, text string) (*expression, []oidc.Problem) {
 		return nil, problems
 	}
 	if t := checked.OutputType(); !t.IsExactType(cel.StringType) && !t.IsExactType(cel.DynType) {
-		return nil, []oidc.Problem{{Key: key, Message: fmt.Sprintf("its type is %s, not a text", t), Remedy: `compute an address, for example = identity.claims.team + "@bots.acme.example"`, Line: 1, Column: 1}}
+		return nil, []oidc.Problem{{
+			Key: key, Message: fmt.Sprintf("its type is %s, not a text", t),
+			Remedy: `compute an address, for example = identity.claims.team + "@bots.acme.example"`,
+			Line:   1, Column: 1,
+		}}
 	}
 	return newExpression(env, checked, key)
 }
@@ -98,7 +107,10 @@ func compileAddress(key, text string) (*expression, []oidc.Problem) {
 // typeCheck parses and type-checks an expression, and refuses the reads that would be unsafe.
 func typeCheck(key, text string) (*cel.Env, *cel.Ast, []oidc.Problem) {
 	if n := utf8.RuneCountInString(text); n > maxExpression {
-		return nil, nil, []oidc.Problem{{Key: key, Message: fmt.Sprintf("it has %d characters", n), Remedy: fmt.Sprintf("stay below %d; use match, or several rules", maxExpression)}}
+		return nil, nil, []oidc.Problem{{
+			Key: key, Message: fmt.Sprintf("it has %d characters", n),
+			Remedy: fmt.Sprintf("stay below %d; use match, or several rules", maxExpression),
+		}}
 	}
 	env, err := environment()
 	if err != nil {
@@ -121,12 +133,17 @@ func typeCheck(key, text string) (*cel.Env, *cel.Ast, []oidc.Problem) {
 func newExpression(env *cel.Env, checked *cel.Ast, key string) (*expression, []oidc.Problem) {
 	program, err := env.Program(checked, cel.CostLimit(maxCost), cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
-		return nil, []oidc.Problem{{Key: key, Message: err.Error(), Remedy: "write an expression that can be evaluated", Line: 1, Column: 1}}
+		return nil, []oidc.Problem{{Key: key, Message: err.Error(), Remedy: "write an expression that " +
+			"can be evaluated", Line: 1, Column: 1}}
 	}
-	return &expression{program: program, asksGroups: asksGroups(checked), asksGroupNames: asksGroupNames(checked), fields: fieldsRead(checked)}, nil
+	return &expression{
+		program: program, asksGroups: asksGroups(checked), asksGroupNames: asksGroupNames(checked),
+		fields: fieldsRead(checked),
+	}, nil
 }
 
-// constantCondition finds a condition that comes to the same for everybody, by evaluating it without knowing identity.
+// constantCondition finds a condition that comes to the same for everybody, by evaluating it
+// without knowing identity.
 func constantCondition(env *cel.Env, checked *cel.Ast, key string) (oidc.Problem, bool) {
 	p := oidc.Problem{Key: key, Line: 1, Column: 1, Remedy: "ask something about identity, or leave when out"}
 	program, err := env.Program(checked, cel.CostLimit(maxCost), cel.EvalOptions(cel.OptPartialEval))
@@ -161,8 +178,8 @@ func identityReads(checked *cel.Ast) []ast.NavigableExpr {
 	return reads
 }
 
-// fieldOf returns the field that is read where identity stands: identity.email is "email". It is empty where identity is
-// used whole.
+// fieldOf returns the field that is read where identity stands: identity.email is "email". It is empty
+// where identity is used whole.
 func fieldOf(read ast.NavigableExpr) string {
 	parent, ok := read.Parent()
 	if !ok || parent.Kind() != ast.SelectKind {
@@ -171,8 +188,8 @@ func fieldOf(read ast.NavigableExpr) string {
 	return parent.AsSelect().FieldName()
 }
 
-// asksGroups says whether an expression asks about groups. It is exact because lintUse lets identity be used only field
-// by field.
+// asksGroups says whether an expression asks about groups. It is exact because lintUse lets identity be
+// used only field by field.
 func asksGroups(checked *cel.Ast) bool {
 	for _, read := range identityReads(checked) {
 		if fieldOf(read) == "groups" {
@@ -182,13 +199,15 @@ func asksGroups(checked *cel.Ast) bool {
 	return false
 }
 
-// lintUse refuses what would read around the fields of identity (dyn(identity), [identity]), claims that may not decide
-// anything, and what could grow beyond bounds.
+// lintUse refuses what would read around the fields of identity (dyn(identity), [identity]), claims that may
+// not decide anything, and what could grow beyond bounds.
 func lintUse(key string, checked *cel.Ast) []oidc.Problem {
 	var problems []oidc.Problem
 	refuse := func(at ast.NavigableExpr, message, remedy string) {
 		loc := checked.NativeRep().SourceInfo().GetStartLocation(at.ID())
-		problems = append(problems, oidc.Problem{Key: key, Message: message, Remedy: remedy, Line: max(loc.Line(), 1), Column: loc.Column() + 1})
+		problems = append(problems, oidc.Problem{
+			Key: key, Message: message, Remedy: remedy, Line: max(loc.Line(), 1), Column: loc.Column() + 1,
+		})
 	}
 	for _, read := range identityReads(checked) {
 		switch fieldOf(read) {
@@ -204,19 +223,23 @@ func lintUse(key string, checked *cel.Ast) []oidc.Problem {
 		}
 	}
 	for _, call := range multiplications(checked) {
-		refuse(call, "it multiplies texts that come from outside", "give "+call.AsCall().FunctionName()+" fixed texts in quotes")
+		refuse(call, "it multiplies texts that come from outside",
+			"give "+call.AsCall().FunctionName()+" fixed texts in quotes")
 	}
 	return problems
 }
 
-// multiplications returns the calls whose result can be as long as the product of two texts, unless all but the first are
-// written in the expression, which makes the factor the admin's. The cost limit is no help here: the cost of a call is
-// counted after it.
+// multiplications returns the calls whose result can be as long as the product of two texts, unless all but
+// the first are written in the expression, which makes the factor the admin's. The cost limit is no help
+// here: the cost of a call is counted after it.
 func multiplications(checked *cel.Ast) []ast.NavigableExpr {
 	var calls []ast.NavigableExpr
 	for _, function := range []string{"replace", "join"} {
-		for _, call := range ast.MatchDescendants(ast.NavigateAST(checked.NativeRep()), ast.FunctionMatcher(function)) {
-			if slices.ContainsFunc(call.AsCall().Args(), func(arg ast.Expr) bool { return arg.Kind() != ast.LiteralKind }) {
+		for _, call := range ast.MatchDescendants(ast.NavigateAST(checked.NativeRep()),
+			ast.FunctionMatcher(function)) {
+			if slices.ContainsFunc(call.AsCall().Args(), func(arg ast.Expr) bool {
+				return arg.Kind() != ast.LiteralKind
+			}) {
 				calls = append(calls, call)
 			}
 		}
@@ -224,7 +247,8 @@ func multiplications(checked *cel.Ast) []ast.NavigableExpr {
 	return calls
 }
 
-// claimName returns the claim that is read from claims: claims.x, claims["x"], has(claims.x) or "x" in claims.
+// claimName returns the claim that is read from claims: claims.x, claims["x"],
+// has(claims.x) or "x" in claims.
 func claimName(claims ast.NavigableExpr) (string, bool) {
 	use, ok := claims.Parent()
 	if !ok {
@@ -236,7 +260,8 @@ func claimName(claims ast.NavigableExpr) (string, bool) {
 	case ast.CallKind:
 		call := use.AsCall()
 		for i, function := range []string{operators.In, operators.Index} {
-			if call.FunctionName() == function && len(call.Args()) == 2 && call.Args()[i].Kind() == ast.LiteralKind {
+			if call.FunctionName() == function && len(call.Args()) == 2 &&
+				call.Args()[i].Kind() == ast.LiteralKind {
 				name, ok := call.Args()[i].AsLiteral().Value().(string)
 				return name, ok
 			}

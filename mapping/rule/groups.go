@@ -14,14 +14,15 @@ var groupID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F
 
 func isGroupID(group string) bool { return groupID.MatchString(group) }
 
-// askGroups asks whether one of the groups is on the list. A list of ids alone can say that a group of another id is not on it, and
-// nothing about one that the rule names.
+// askGroups asks whether one of the groups is on the list. A list of ids alone can say that a group of
+// another id is not on it, and nothing about one that the rule names.
 func (m Match) askGroups(s *subject) finding {
 	if !s.GroupsComplete {
 		return s.groupsInDoubt()
 	}
 	f := askMany("group", m.Groups, s.Groups)
-	if f.answer == no && s.GroupsByID && slices.ContainsFunc(m.Groups, func(group string) bool { return !isGroupID(group) }) {
+	if f.answer == no && s.GroupsByID &&
+		slices.ContainsFunc(m.Groups, func(group string) bool { return !isGroupID(group) }) {
 		return s.groupsInDoubt()
 	}
 	return f
@@ -32,8 +33,9 @@ func (e *expression) groupsInDoubt(s *subject) bool {
 	return e.asksGroups && !s.GroupsComplete || e.asksGroupNames && s.GroupsByID
 }
 
-// asksGroupNames says whether an expression asks about groups in another way than by comparing them with ids that are written in it:
-// "…" in identity.groups, identity.groups.exists(g, g == "…"), ["…"].exists(id, id in identity.groups).
+// asksGroupNames says whether an expression asks about groups in another way than by comparing them with
+// ids that are written in it: "…" in identity.groups, identity.groups.exists(g, g == "…"),
+// ["…"].exists(id, id in identity.groups).
 func asksGroupNames(checked *cel.Ast) bool {
 	for _, read := range identityReads(checked) {
 		if fieldOf(read) == "groups" && !comparesIDs(read) {
@@ -43,8 +45,8 @@ func asksGroupNames(checked *cel.Ast) bool {
 	return false
 }
 
-// comparesIDs looks for the texts nearest to a read of the groups, outwards: they must all be ids, and nothing else of the identity,
-// which could hold a name, among them.
+// comparesIDs looks for the texts nearest to a read of the groups, outwards: they must all be ids, and
+// nothing else of the identity, which could hold a name, among them.
 func comparesIDs(read ast.NavigableExpr) bool {
 	for question, ok := read.Parent(); ok; question, ok = question.Parent() {
 		texts := textsIn(question)

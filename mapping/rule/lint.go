@@ -12,7 +12,8 @@ import (
 	"vexa-sso/oidc"
 )
 
-// The shortest and the longest key_lifetime. Below, keys would be minted all the time; above, they may as well not expire.
+// The shortest and the longest key_lifetime. Below, keys would be minted all the time; above,
+// they may as well not expire.
 const (
 	minKeyLifetime = 5 * time.Minute
 	maxKeyLifetime = 8760 * time.Hour
@@ -26,8 +27,8 @@ const (
 
 var grantable = []string{"bot", "tx", "browser"}
 
-// Problem is one thing wrong with one rule, and what to write instead. Rule counts from 0; the Key of the Problem is
-// relative to the rule: "match.groups[0]", "when", "grant.scopes[1]".
+// Problem is one thing wrong with one rule, and what to write instead. Rule counts from 0; the Key of the
+// Problem is relative to the rule: "match.groups[0]", "when", "grant.scopes[1]".
 type Problem struct {
 	Rule int
 	oidc.Problem
@@ -42,8 +43,8 @@ func (p *problems) refuse(key, remedy, format string, args ...any) {
 	*p = append(*p, oidc.Problem{Key: key, Message: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
-// lint finds what makes a rule unsafe, pointless or unreadable, but for its expressions (S11). A rule arrives in its
-// canonical spelling.
+// lint finds what makes a rule unsafe, pointless or unreadable, but for its expressions (S11). A rule arrives
+// in its canonical spelling.
 func lint(r Rule) []oidc.Problem {
 	var p problems
 	p.lintName(r.Name)
@@ -57,7 +58,9 @@ func lint(r Rule) []oidc.Problem {
 	case r.Deny != "":
 		p.lintDeny(r.Deny)
 	default:
-		p.refuse("grant", "write grant with the scopes to give, or deny with the words for the person who is refused", "the rule neither grants nor denies")
+		p.refuse("grant",
+			"write grant with the scopes to give, or deny with the words for the person who is refused",
+			"the rule neither grants nor denies")
 	}
 	return p
 }
@@ -65,20 +68,25 @@ func lint(r Rule) []oidc.Problem {
 func (p *problems) lintName(name string) {
 	switch {
 	case name == "":
-		p.refuse("name", "give the rule a name of its own; explanations and the audit log use it", "the rule has no name")
+		p.refuse("name", "give the rule a name of its own; explanations and the audit log use it",
+			"the rule has no name")
 	case !oneLine(name, maxRuleName):
-		p.refuse("name", fmt.Sprintf("use at most %d printable characters", maxRuleName), "the name cannot be shown on a line")
+		p.refuse("name", fmt.Sprintf("use at most %d printable characters", maxRuleName),
+			"the name cannot be shown on a line")
 	}
 }
 
 func (p *problems) lintDeny(reason string) {
 	if !oneLine(reason, maxDeny) {
-		p.refuse("deny", fmt.Sprintf("use at most %d printable characters, without line breaks", maxDeny), "the reason cannot be shown as a sentence")
+		p.refuse("deny", fmt.Sprintf("use at most %d printable characters, without line breaks", maxDeny),
+			"the reason cannot be shown as a sentence")
 	}
 }
 
 func oneLine(text string, most int) bool {
-	return len([]rune(text)) <= most && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar })
+	return len([]rune(text)) <= most && !strings.ContainsFunc(text, func(r rune) bool {
+		return !unicode.IsPrint(r) || r == unicode.ReplacementChar
+	})
 }
 
 // lintReach refuses a condition that is there but says nothing, and a grant to anyone at all.
@@ -87,9 +95,11 @@ func (p *problems) lintReach(r Rule) {
 		p.refuse("when", "write the condition, or leave when out", "the condition is empty")
 	}
 	m := r.Match
-	asks := m.Providers != nil || m.Groups != nil || m.Roles != nil || m.Emails != nil || m.Domains != nil || m.Claims != nil || r.When != ""
+	asks := m.Providers != nil || m.Groups != nil || m.Roles != nil || m.Emails != nil || m.Domains != nil ||
+		m.Claims != nil || r.When != ""
 	if r.Grant != nil && !asks {
-		p.refuse("match", "say whom it is for, at least by provider: match: { providers: [okta] }", "the rule lets in everybody whom any provider knows")
+		p.refuse("match", "say whom it is for, at least by provider: match: { providers: [okta] }",
+			"the rule lets in everybody whom any provider knows")
 	}
 }
 
@@ -102,8 +112,8 @@ func (p *problems) lintMatch(m Match) {
 	p.lintKind(m.Kind)
 }
 
-// lintValues refuses a list that is there but empty, and blanks in it: a trailing comma must never turn "one of these" into
-// "anyone" or "anyone without".
+// lintValues refuses a list that is there but empty, and blanks in it: a trailing comma must never turn "one
+// of these" into "anyone" or "anyone without".
 func (p *problems) lintValues(key string, values []string) {
 	if values != nil && len(values) == 0 {
 		p.refuse(key, "list at least one value, or leave it out", "the list is empty")
@@ -120,19 +130,24 @@ func (p *problems) lintEmails(m Match) {
 	p.lintValues("match.domains", m.Domains)
 	for i, email := range m.Emails {
 		if _, err := CanonicalEmail(email); err != nil && email != "" {
-			p.refuse(fmt.Sprintf("match.emails[%d]", i), "write one address, for example ada@acme.example", "%q is not an email address: %v", email, err)
+			p.refuse(fmt.Sprintf("match.emails[%d]", i), "write one address, for example ada@acme.example",
+				"%q is not an email address: %v", email, err)
 		}
 	}
 	for i, domain := range m.Domains {
 		if _, err := canonicalDomain(domain); domain != "" && (err != nil || !strings.Contains(domain, ".")) {
-			p.refuse(fmt.Sprintf("match.domains[%d]", i), "write a whole domain, for example acme.example; it matches exactly, subdomains are listed one by one", "%q can never be the domain of an email", domain)
+			p.refuse(fmt.Sprintf("match.domains[%d]", i), "write a whole domain, for example acme.example; "+
+				"it matches exactly, subdomains are listed one by one",
+				"%q can never be the domain of an email", domain)
 		}
 	}
-	if len(*p) == 0 && m.Emails != nil && m.Domains != nil && !slices.ContainsFunc(m.Emails, func(email string) bool {
+	if len(*p) == 0 && m.Emails != nil &&
+		m.Domains != nil && !slices.ContainsFunc(m.Emails, func(email string) bool {
 		_, domain, _ := strings.Cut(email, "@")
 		return slices.Contains(m.Domains, domain)
 	}) {
-		p.refuse("match.domains", "leave domains out, or make two rules of it", "the rule can never match: none of its emails is in one of its domains, and both are asked")
+		p.refuse("match.domains", "leave domains out, or make two rules of it",
+			"the rule can never match: none of its emails is in one of its domains, and both are asked")
 	}
 }
 
@@ -162,30 +177,38 @@ func (p *problems) lintKind(kinds []oidc.Kind) {
 	}
 	for i, kind := range kinds {
 		if kind != oidc.User && kind != oidc.Service {
-			p.refuse(fmt.Sprintf("match.kind[%d]", i), "write user (people) or service (programs)", "there is no kind %q", kind)
+			p.refuse(fmt.Sprintf("match.kind[%d]", i), "write user (people) or service (programs)",
+				"there is no kind %q", kind)
 		}
 	}
 }
 
 func (p *problems) lintGrant(g GrantSpec) {
 	if len(g.Scopes) == 0 {
-		p.refuse("grant.scopes", "list what to give: "+strings.Join(grantable, ", "), "the rule grants no scope")
+		p.refuse("grant.scopes", "list what to give: "+strings.Join(grantable, ", "),
+			"the rule grants no scope")
 	}
 	for i, scope := range g.Scopes {
 		if !slices.Contains(grantable, scope) {
-			p.refuse(fmt.Sprintf("grant.scopes[%d]", i), "use "+strings.Join(grantable, ", "), "Vexa has no scope %q", scope)
+			p.refuse(fmt.Sprintf("grant.scopes[%d]", i), "use "+strings.Join(grantable, ", "),
+				"Vexa has no scope %q", scope)
 		}
 	}
 	if n := g.MaxConcurrentBots; n != nil && *n < 0 {
-		p.refuse("grant.max_concurrent_bots", "write 0 for none, or leave it out to keep what Vexa has", "%d is not a number of bots", *n)
+		p.refuse("grant.max_concurrent_bots", "write 0 for none, or leave it out to keep what Vexa has",
+			"%d is not a number of bots", *n)
 	}
 	if l := g.KeyLifetime; l != 0 && (l < minKeyLifetime || l > maxKeyLifetime) {
-		p.refuse("grant.key_lifetime", fmt.Sprintf("choose one between %v and %v", FormatDuration(minKeyLifetime), FormatDuration(maxKeyLifetime)), "keys cannot live for %v", FormatDuration(l))
+		p.refuse("grant.key_lifetime", fmt.Sprintf("choose one between %v and %v",
+			FormatDuration(minKeyLifetime), FormatDuration(maxKeyLifetime)),
+			"keys cannot live for %v", FormatDuration(l))
 	}
 	p.lintAddress(g.VexaEmail)
 	for i, route := range g.DenyRoutes {
 		if !isRoute(route) {
-			p.refuse(fmt.Sprintf("grant.deny_routes[%d]", i), "write METHOD /path, for example PUT /user/webhook or DELETE /recordings/{id}", "%q is not a route", route)
+			p.refuse(fmt.Sprintf("grant.deny_routes[%d]", i),
+				"write METHOD /path, for example PUT /user/webhook or DELETE /recordings/{id}",
+				"%q is not a route", route)
 		}
 	}
 }
@@ -193,13 +216,16 @@ func (p *problems) lintGrant(g GrantSpec) {
 func (p *problems) lintAddress(vexaEmail string) {
 	text, computed := computedAddress(vexaEmail)
 	if computed && strings.TrimSpace(text) == "" {
-		p.refuse("grant.vexa_email", "write a CEL expression after the =, or leave vexa_email empty for the person's own email", "the expression is empty")
+		p.refuse("grant.vexa_email",
+			"write a CEL expression after the =, or leave vexa_email empty for the person's own email",
+			"the expression is empty")
 	}
 	if computed || vexaEmail == "" {
 		return
 	}
 	if _, err := CanonicalEmail(vexaEmail); err != nil {
-		p.refuse("grant.vexa_email", "write one address, or = and a CEL expression that computes one", "%q is not an email address: %v", vexaEmail, err)
+		p.refuse("grant.vexa_email", "write one address, or = and a CEL expression that computes one",
+			"%q is not an email address: %v", vexaEmail, err)
 	}
 }
 
@@ -209,7 +235,8 @@ var (
 	routeRest    = regexp.MustCompile(`^\{[a-z_]+\.\.\.\}$`)
 )
 
-// isRoute says whether text is a method and a canonical path, with {name} for one segment and {name...} for the rest.
+// isRoute says whether text is a method and a canonical path, with {name} for one segment
+// and {name...} for the rest.
 func isRoute(text string) bool {
 	if !routeForm.MatchString(text) {
 		return false

@@ -56,8 +56,14 @@ func located(p Problem) string {
 func TestCompileAccepts(t *testing.T) {
 	t.Parallel()
 	match := Match{Providers: []string{"okta"}}
-	for _, route := range []string{"GET /", "PUT /user/webhook", "DELETE /recordings/{id}", "POST /agent/{rest...}", "GET /bots/{platform}/{native_id}", "PATCH /a.b-c_d~e"} {
-		compile(t, Rule{Name: "route", Match: match, Grant: &GrantSpec{Scopes: []string{"tx"}, DenyRoutes: []string{route}}})
+	for _, route := range []string{
+		"GET /", "PUT /user/webhook", "DELETE /recordings/{id}", "POST /agent/{rest...}",
+		"GET /bots/{platform}/{native_id}", "PATCH /a.b-c_d~e",
+	} {
+		compile(t, Rule{
+			Name: "route", Match: match,
+			Grant: &GrantSpec{Scopes: []string{"tx"}, DenyRoutes: []string{route}},
+		})
 	}
 	for _, lifetime := range []string{"5m", "8760h"} {
 		var g GrantSpec
@@ -67,7 +73,9 @@ func TestCompileAccepts(t *testing.T) {
 		compile(t, Rule{Name: "lifetime", Match: match, Grant: &g})
 	}
 	compile(t, Rule{Name: "deny everybody", Deny: "Closed."})
-	compile(t, Rule{Name: "only when", When: "identity.provider == 'okta'", Grant: &GrantSpec{Scopes: []string{"tx"}}})
+	compile(t, Rule{
+		Name: "only when", When: "identity.provider == 'okta'", Grant: &GrantSpec{Scopes: []string{"tx"}},
+	})
 	compile(t)
 }
 
@@ -76,19 +84,22 @@ func TestCompileRefusesLongExpressions(t *testing.T) { // S12
 	long := `identity.email == "` + strings.Repeat("é", maxExpression) + `"`
 	deep := strings.Repeat("(", 1000) + "identity.email" + strings.Repeat(")", 1000) + ` == ""`
 	for _, when := range []string{long, deep} {
-		if rules, problems := Compile([]Rule{{Name: "a", When: when, Grant: &GrantSpec{Scopes: []string{"tx"}}}}); rules != nil || len(problems) != 1 {
+		if rules, problems := Compile([]Rule{{
+			Name: "a", When: when, Grant: &GrantSpec{Scopes: []string{"tx"}},
+		}}); rules != nil || len(problems) != 1 {
 			t.Errorf("%.30s…: %v", when, problems)
 		}
 	}
 }
 
-// Keys that no rule has are errors in the strict reading that the configuration gets, inside the types with a reading of
-// their own too.
+// Keys that no rule has are errors in the strict reading that the configuration gets, inside the types with a
+// reading of their own too.
 func TestUnknownKeysAreErrors(t *testing.T) { // E4
 	t.Parallel()
 	for _, text := range []string{"nmae: x", "match: { gruops: [x] }", "grant: { scope: [tx] }"} {
 		var r Rule
-		if err := yaml.UnmarshalWithOptions([]byte(text), &r, yaml.Strict()); err == nil || !strings.Contains(err.Error(), "unknown field") {
+		if err := yaml.UnmarshalWithOptions([]byte(text), &r, yaml.Strict()); err == nil ||
+			!strings.Contains(err.Error(), "unknown field") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
@@ -165,8 +176,8 @@ func TestGeneration(t *testing.T) {
 	}
 }
 
-// FuzzCompile feeds arbitrary expressions: whatever they are, compiling them and deciding by them ends, without a panic,
-// and one that reads groups never grants while they are not complete.
+// FuzzCompile feeds arbitrary expressions: whatever they are, compiling them and deciding by them ends,
+// without a panic, and one that reads groups never grants while they are not complete.
 func FuzzCompile(f *testing.F) {
 	files, err := filepath.Glob(filepath.Join("testdata", "rules", "*.yaml"))
 	if err != nil || len(files) == 0 {
@@ -194,7 +205,10 @@ func FuzzCompile(f *testing.F) {
 	f.Add(`cel.bind(i, identity, i.groups).size() > 0`)
 	f.Add(`vexa_sso.Identity{email: identity.email}.groups == []`)
 	f.Fuzz(func(t *testing.T, when string) {
-		id := oidc.Identity{Provider: "okta", Kind: oidc.User, Email: "ada@acme.example", Groups: []string{"a", "b"}, Claims: map[string]any{"x": "y", "l": []any{1.0, "z"}}}
+		id := oidc.Identity{
+			Provider: "okta", Kind: oidc.User, Email: "ada@acme.example", Groups: []string{"a", "b"},
+			Claims: map[string]any{"x": "y", "l": []any{1.0, "z"}},
+		}
 		rules, problems := Compile([]Rule{{Name: "a", When: when, Grant: &GrantSpec{Scopes: []string{"tx"}}}})
 		if (rules == nil) == (len(problems) == 0) {
 			t.Fatalf("rules %v, problems %v", rules, problems)

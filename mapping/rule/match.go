@@ -9,8 +9,8 @@ import (
 	"vexa-sso/oidc"
 )
 
-// answer is what a question about an identity comes to. Doubtful is what an error or an incomplete list leaves open: it
-// never grants and always denies.
+// answer is what a question about an identity comes to. Doubtful is what an error or an incomplete list
+// leaves open: it never grants and always denies.
 type answer int
 
 const (
@@ -19,7 +19,8 @@ const (
 	yes
 )
 
-// finding is an answer and the words for it. The zero finding is a no; asking begins with yes and only gets worse.
+// finding is an answer and the words for it. The zero finding is a no; asking begins
+// with yes and only gets worse.
 type finding struct {
 	answer answer
 	why    []string
@@ -77,8 +78,9 @@ func (s *subject) variables() map[string]any {
 	return s.vars
 }
 
-// groupsInDoubt is the finding of every question about groups while their list is not complete, even where the group that
-// is asked about is on it: half a list decides nothing. And of questions by name where it has ids.
+// groupsInDoubt is the finding of every question about groups while their list is not complete,
+// even where the group that is asked about is on it: half a list decides nothing. And of questions
+// by name where it has ids.
 func (s *subject) groupsInDoubt() finding {
 	why := "the list of groups is not complete"
 	if s.GroupsComplete {
@@ -101,8 +103,8 @@ func (s *subject) noEmail() string {
 	return "there is no proven email"
 }
 
-// ask asks everything that the rule wants to know. The expression is evaluated only where the plain questions leave it
-// something to decide.
+// ask asks everything that the rule wants to know. The expression is evaluated only where the plain questions
+// leave it something to decide.
 func (r *rule) ask(s *subject) finding {
 	f := r.Match.ask(s)
 	if r.when != nil && f.answer != no {
@@ -132,7 +134,8 @@ func (m Match) ask(s *subject) finding {
 		f = f.and(askEmail("domain", m.Domains, s.domain, s))
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Claims)) {
-		f = f.and(s.unlessSilent(s.Claims[name] == nil, "the claim "+name, askMany("claim "+name, m.Claims[name], claimTexts(s.Claims[name]))))
+		f = f.and(s.unlessSilent(s.Claims[name] == nil, "the claim "+name,
+			askMany("claim "+name, m.Claims[name], claimTexts(s.Claims[name]))))
 	}
 	return f
 }

@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Live holds the rules that are in force. It is safe for concurrent use; its zero value has no rules and refuses everybody.
+// Live holds the rules that are in force. It is safe for concurrent use; its zero value has no
+// rules and refuses everybody.
 type Live struct{ current atomic.Pointer[Rules] }
 
 // Current returns the rules in force. A decision is made with one such value from beginning to end.
@@ -30,8 +31,9 @@ type Reloader struct {
 	// Check adds to what Compile checks, for example that the providers exist. Optional.
 	Check func(*Rules) []Problem
 
-	// Swapped is called after other rules came into force, Failed after an attempt that changed nothing because of an error.
-	// Both count, one call after the other: metrics are made from them, and grants compared again. Optional.
+	// Swapped is called after other rules came into force, Failed after an attempt that changed nothing
+	// because of an error. Both count, one call after the other: metrics are made from them, and grants
+	// compared again. Optional.
 	Swapped func(*Rules)
 	Failed  func(error)
 
@@ -40,9 +42,10 @@ type Reloader struct {
 	mu sync.Mutex // one reload at a time, so that an older reading never replaces a newer one
 }
 
-// Reload reads, checks and swaps. Its error, which it has logged, says everything that is wrong with the rules at once;
-// errors.As finds each RuleProblem in it. Rules equal to those in force are no change. An empty list is an error: it
-// is what a file looks like while it is being written, and would take everybody's access away.
+// Reload reads, checks and swaps. Its error, which it has logged, says everything that is wrong with
+// the rules at once; errors.As finds each RuleProblem in it. Rules equal to those in force are no
+// change. An empty list is an error: it is what a file looks like while it is being written, and would
+// take everybody's access away.
 func (r *Reloader) Reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,7 +61,8 @@ func (r *Reloader) Reload() error {
 		return nil
 	}
 	r.Live.Replace(rules)
-	r.Log.Info("rules in force", "rules", len(rules.rules), "generation", fmt.Sprintf("%016x", rules.Generation()))
+	r.Log.Info("rules in force", "rules", len(rules.rules),
+		"generation", fmt.Sprintf("%016x", rules.Generation()))
 	if r.Swapped != nil {
 		r.Swapped(rules)
 	}

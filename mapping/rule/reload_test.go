@@ -10,7 +10,9 @@ import (
 	"vexa-sso/oidc"
 )
 
-var staff = Rule{Name: "staff", Match: Match{Providers: []string{"okta"}}, Grant: &GrantSpec{Scopes: []string{"tx"}}}
+var staff = Rule{
+	Name: "staff", Match: Match{Providers: []string{"okta"}}, Grant: &GrantSpec{Scopes: []string{"tx"}},
+}
 
 // reloading is a Reloader whose rules a test sets, and what it told.
 type reloading struct {
@@ -38,7 +40,9 @@ func newReloading() *reloading {
 func TestLiveRefusesEverybodyBeforeThereAreRules(t *testing.T) {
 	t.Parallel()
 	var live Live
-	if d := live.Current().Decide(oidc.Identity{Provider: "okta", Kind: oidc.User, Email: "ada@acme.example"}); d.Allowed || d.Code != CodeNotMapped {
+	if d := live.Current().Decide(oidc.Identity{
+		Provider: "okta", Kind: oidc.User, Email: "ada@acme.example",
+	}); d.Allowed || d.Code != CodeNotMapped {
 		t.Errorf("%+v", d)
 	}
 }
@@ -51,7 +55,8 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := r.Live.Current()
-	if len(r.swapped) != 1 || r.swapped[0] != first.Generation() || !first.Decide(oidc.Identity{Provider: "okta", Kind: oidc.User, Email: "ada@acme.example"}).Allowed {
+	if len(r.swapped) != 1 || r.swapped[0] != first.Generation() ||
+		!first.Decide(oidc.Identity{Provider: "okta", Kind: oidc.User, Email: "ada@acme.example"}).Allowed {
 		t.Fatalf("swapped %x, in force %x", r.swapped, first.Generation())
 	}
 
@@ -76,10 +81,14 @@ func TestReloadChangesNothingWhenTheRulesAreBad(t *testing.T) { // A13 S11
 		err   error
 		says  []string
 	}{
-		"unreadable":       {nil, broken, []string{"read the rules: line 3: not a mapping"}},
-		"empty":            {nil, nil, []string{"there are no rules"}},
-		"wrong":            {[]Rule{{Name: "x", When: "identity.emial", Deny: "No."}, {Name: "x", Deny: "No."}}, nil, []string{"rules[0].when: undefined field 'emial'", "rules[1].name:"}},
-		"unknown provider": {[]Rule{{Name: "x", Match: Match{Providers: []string{"okat"}}, Deny: "No."}}, nil, []string{`rules[0].match.providers[0]: no provider is named "okat"`}},
+		"unreadable": {nil, broken, []string{"read the rules: line 3: not a mapping"}},
+		"empty":      {nil, nil, []string{"there are no rules"}},
+		"wrong": {[]Rule{
+			{Name: "x", When: "identity.emial", Deny: "No."}, {Name: "x", Deny: "No."},
+		}, nil, []string{"rules[0].when: undefined field 'emial'", "rules[1].name:"}},
+		"unknown provider": {[]Rule{{
+			Name: "x", Match: Match{Providers: []string{"okat"}}, Deny: "No.",
+		}}, nil, []string{`rules[0].match.providers[0]: no provider is named "okat"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,12 +13,13 @@ import (
 	"vexa-sso/oidc"
 )
 
-// Rule is one sentence of the admin's policy: whom it is about (Match, When) and what they get (Grant) or why they get
-// nothing (Deny). What is not listed is refused. See Decide for how rules add up.
+// Rule is one sentence of the admin's policy: whom it is about (Match, When) and what they get (Grant) or why
+// they get nothing (Deny). What is not listed is refused. See Decide for how rules add up.
 type Rule struct {
-	Name  string     `yaml:"name"`  // unique; people read it in explanations and in the audit log
-	Match Match      `yaml:"match"` // plain questions
-	When  string     `yaml:"when"`  // a CEL expression over identity, for what Match cannot ask; true or false
+	Name  string `yaml:"name"`  // unique; people read it in explanations and in the audit log
+	Match Match  `yaml:"match"` // plain questions
+	// a CEL expression over identity, for what Match cannot ask; true or false
+	When  string     `yaml:"when"`
 	Grant *GrantSpec `yaml:"grant"` // exactly one of Grant
 	Deny  string     `yaml:"deny"`  // and Deny, which is what the refused person reads
 
@@ -26,16 +27,18 @@ type Rule struct {
 	Shadow bool `yaml:"shadow"`
 }
 
-// Match asks about an identity. Everything that is given must hold, any value of each. Provider, group and role names and
-// claim values are compared exactly; emails and domains regardless of case, and only with the proven email.
+// Match asks about an identity. Everything that is given must hold, any value of each. Provider, group
+// and role names and claim values are compared exactly; emails and domains regardless of case, and
+// only with the proven email.
 type Match struct {
-	Providers []string            `yaml:"providers"`
-	Groups    []string            `yaml:"groups"`
-	Roles     []string            `yaml:"roles"`
-	Emails    []string            `yaml:"emails"`
-	Domains   []string            `yaml:"domains"` // of the email, whole: acme.example is not eu.acme.example
-	Claims    map[string][]string `yaml:"claims"`  // claim name to accepted values; a claim that is a list needs one of them
-	Kind      []oidc.Kind         `yaml:"kind"`    // user | service; without it a rule is about people
+	Providers []string `yaml:"providers"`
+	Groups    []string `yaml:"groups"`
+	Roles     []string `yaml:"roles"`
+	Emails    []string `yaml:"emails"`
+	Domains   []string `yaml:"domains"` // of the email, whole: acme.example is not eu.acme.example
+	// claim name to accepted values; a claim that is a list needs one of them
+	Claims map[string][]string `yaml:"claims"`
+	Kind   []oidc.Kind         `yaml:"kind"` // user | service; without it a rule is about people
 }
 
 // GrantSpec is what a matching rule gives.
@@ -45,20 +48,20 @@ type GrantSpec struct {
 	Admin             bool          `yaml:"admin"`
 	KeyLifetime       time.Duration `yaml:"key_lifetime"` // 5m to 8760h; zero says nothing
 
-	// VexaEmail names the Vexa user: empty is the identity's own proven email; a text that begins with = is a CEL expression
-	// over identity that computes the address; anything else is the address itself.
+	// VexaEmail names the Vexa user: empty is the identity's own proven email; a text that begins with = is a
+	// CEL expression over identity that computes the address; anything else is the address itself.
 	//
 	//	vexa_email: transcripts-bot@acme.example
 	//	vexa_email: = identity.claims.team + "@bots.acme.example"
 	VexaEmail string `yaml:"vexa_email"`
 
-	// DenyRoutes are routes that stay closed whatever the scopes say, as "METHOD /path"; {name} stands for one segment of the
-	// path, {name...} at its end for all the rest.
+	// DenyRoutes are routes that stay closed whatever the scopes say, as "METHOD /path"; {name} stands for
+	// one segment of the path, {name...} at its end for all the rest.
 	DenyRoutes []string `yaml:"deny_routes"`
 }
 
-// UnmarshalYAML reads a rule. A condition that is there but empty (its text commented out, say) is kept as a blank, which
-// Compile refuses: silently it would widen the rule to everybody.
+// UnmarshalYAML reads a rule. A condition that is there but empty (its text commented out, say) is kept as a
+// blank, which Compile refuses: silently it would widen the rule to everybody.
 func (r *Rule) UnmarshalYAML(unmarshal func(any) error) error {
 	type plain Rule
 	if err := unmarshal((*plain)(r)); err != nil {
@@ -71,8 +74,8 @@ func (r *Rule) UnmarshalYAML(unmarshal func(any) error) error {
 	return err
 }
 
-// UnmarshalYAML reads the questions of a rule. A list that is there but empty stays different from one that is not there,
-// so that Compile can refuse it.
+// UnmarshalYAML reads the questions of a rule. A list that is there but empty stays different from one that
+// is not there, so that Compile can refuse it.
 func (m *Match) UnmarshalYAML(unmarshal func(any) error) error {
 	type plain Match
 	if err := unmarshal((*plain)(m)); err != nil {
@@ -80,7 +83,8 @@ func (m *Match) UnmarshalYAML(unmarshal func(any) error) error {
 	}
 	given, err := givenKeys(unmarshal)
 	for key, list := range map[string]*[]string{
-		"providers": &m.Providers, "groups": &m.Groups, "roles": &m.Roles, "emails": &m.Emails, "domains": &m.Domains,
+		"providers": &m.Providers, "groups": &m.Groups, "roles": &m.Roles, "emails": &m.Emails,
+		"domains": &m.Domains,
 	} {
 		if given[key] && *list == nil {
 			*list = []string{}
@@ -108,8 +112,8 @@ func givenKeys(unmarshal func(any) error) (map[string]bool, error) {
 	return given, nil
 }
 
-// Rules is a checked, compiled list of rules. It never changes and is safe for concurrent use. The zero value has no rules
-// and refuses everybody.
+// Rules is a checked, compiled list of rules. It never changes and is safe for concurrent use. The zero value
+// has no rules and refuses everybody.
 type Rules struct {
 	rules      []rule
 	generation uint64
@@ -123,8 +127,8 @@ type rule struct {
 	scopes  Scopes
 }
 
-// Compile checks the rules and makes them ready. It reports everything that is wrong with them at once, and returns no
-// rules then.
+// Compile checks the rules and makes them ready. It reports everything that is wrong with them at once,
+// and returns no rules then.
 func Compile(rules []Rule) (*Rules, []Problem) {
 	compiled := &Rules{}
 	var problems []Problem
@@ -170,7 +174,8 @@ func compileRule(given Rule) (rule, []oidc.Problem) {
 	return r, problems
 }
 
-// tidy returns a copy of the rule in its canonical spelling, so that what differs only in spelling is the same rule.
+// tidy returns a copy of the rule in its canonical spelling, so that what differs only in
+// spelling is the same rule.
 func tidy(r Rule) Rule {
 	r.Name = strings.TrimSpace(r.Name)
 	r.Deny = strings.TrimSpace(r.Deny)
@@ -206,22 +211,23 @@ func mapped(texts []string, f func(string) string) []string {
 	return texts
 }
 
-// Generation identifies the rules by their content: equal rules have an equal generation, in every process and after every
-// restart, so that a cache of decisions knows when it is stale.
+// Generation identifies the rules by their content: equal rules have an equal generation, in every process
+// and after every restart, so that a cache of decisions knows when it is stale.
 func (r *Rules) Generation() uint64 { return r.generation }
 
 func fingerprint(rules []rule) uint64 {
 	hash := sha256.New()
 	for _, r := range rules {
-		// A Rule is texts, numbers, lists and maps with text keys, which encoding/json sorts: it always encodes, and always alike.
+		// A Rule is texts, numbers, lists and maps with text keys, which encoding/json sorts: it always
+		// encodes, and always alike.
 		text, _ := json.Marshal(r.Rule)
 		hash.Write(append(text, '\n'))
 	}
 	return binary.BigEndian.Uint64(hash.Sum(nil))
 }
 
-// CheckProviders reports every rule that names a provider which is not among the configured names: such a rule would never
-// match, and a deny that never matches is a hole.
+// CheckProviders reports every rule that names a provider which is not among the configured names: such a
+// rule would never match, and a deny that never matches is a hole.
 func (r *Rules) CheckProviders(names []string) []Problem {
 	var problems []Problem
 	for i, one := range r.rules {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Scopes is a set of Vexa scopes: sorted, without repetition. The zero value is the empty set. Its text form, "bot,tx", is
-// what Vexa takes in a query and what names a key's scope set in the store.
+// Scopes is a set of Vexa scopes: sorted, without repetition. The zero value is the empty set. Its text form,
+// "bot,tx", is what Vexa takes in a query and what names a key's scope set in the store.
 type Scopes string
 
 // ScopeNames are the scopes that there are.

@@ -12,19 +12,21 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// How long a file must have been left alone before it counts as written, and how often it is looked at where the file
-// system sends no events (network mounts, single files bound into a container).
+// How long a file must have been left alone before it counts as written, and how often it is looked at where
+// the file system sends no events (network mounts, single files bound into a container).
 const (
 	fileSettles = 200 * time.Millisecond
 	filePolled  = time.Minute
 )
 
-// WatchFile calls onChange whenever the file at path was written or is another one than before; and once at the beginning,
-// so that what changed before the watch began is not missed. It returns when ctx is done (nil), or at once when the
-// directory of path cannot be watched; onChange is called before it returns, never after, and never twice at a time.
+// WatchFile calls onChange whenever the file at path was written or is another one than before; and once at
+// the beginning, so that what changed before the watch began is not missed. It returns when ctx is done
+// (nil), or at once when the directory of path cannot be watched; onChange is called before it returns, never
+// after, and never twice at a time.
 //
-// It sees a file that is written in place, one that is replaced by renaming, and a symbolic link that is turned to another
-// target, on whatever level (a Kubernetes ConfigMap or Secret). A file that is gone is not a change: the next content is.
+// It sees a file that is written in place, one that is replaced by renaming, and a symbolic link that is
+// turned to another target, on whatever level (a Kubernetes ConfigMap or Secret). A file that is gone is not
+// a change: the next content is.
 func WatchFile(ctx context.Context, path string, onChange func()) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -70,8 +72,9 @@ func (f *watchedFile) run(ctx context.Context, events <-chan fsnotify.Event, err
 	}
 }
 
-// concerns says whether an event in one of the directories may be about the file: one of its own name, or of a link on the way
-// to it ("..data" in a Kubernetes volume). A busy neighbour would otherwise put off looking for ever.
+// concerns says whether an event in one of the directories may be about the file: one of its own name,
+// or of a link on the way to it ("..data" in a Kubernetes volume). A busy neighbour would otherwise
+// put off looking for ever.
 func (f *watchedFile) concerns(name string) bool {
 	base := filepath.Base(name)
 	return base == filepath.Base(f.path) || base == filepath.Base(f.target) || strings.HasPrefix(base, "..")
@@ -88,8 +91,8 @@ func (f *watchedFile) look() {
 	f.onChange()
 }
 
-// watchTarget also watches the directory in which a link ends, to see its target being written. Where that fails there is
-// still the poll.
+// watchTarget also watches the directory in which a link ends, to see its target being written. Where that
+// fails there is still the poll.
 func (f *watchedFile) watchTarget() {
 	if target, err := filepath.EvalSymlinks(f.path); err == nil {
 		f.target = target

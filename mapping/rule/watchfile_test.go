@@ -37,7 +37,8 @@ func rename(t *testing.T, from, to string) {
 	}
 }
 
-// watch watches a file until the test ends, and returns what it reads at every change. It returns after the first.
+// watch watches a file until the test ends, and returns what it reads at every change.
+// It returns after the first.
 func watch(t *testing.T, path string) <-chan string {
 	t.Helper()
 	changes := make(chan string)
@@ -113,7 +114,8 @@ func TestWatchFileSees(t *testing.T) {
 		expect(t, changes, "two")
 	})
 
-	// A ConfigMap: rules.yaml -> ..data/rules.yaml, ..data -> ..1; an update makes ..2 and renames a new ..data over the old.
+	// A ConfigMap: rules.yaml -> ..data/rules.yaml, ..data -> ..1; an update makes ..2 and renames
+	// a new ..data over the old.
 	t.Run("a Kubernetes volume", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
@@ -167,7 +169,9 @@ func TestWatchFileWaits(t *testing.T) {
 	}
 	start := func(t *testing.T) (events chan fsnotify.Event, errs chan error, seen *atomic.Int32) {
 		seen, events, errs = new(atomic.Int32), make(chan fsnotify.Event), make(chan error)
-		f := &watchedFile{path: path, onChange: func() { seen.Add(1) }, watch: func(string) error { return nil }}
+		f := &watchedFile{
+			path: path, onChange: func() { seen.Add(1) }, watch: func(string) error { return nil },
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		t.Cleanup(cancel)
 		go f.run(ctx, events, errs)
@@ -207,7 +211,8 @@ func TestWatchFileWaits(t *testing.T) {
 		}
 	})
 
-	synctest.Test(t, func(t *testing.T) { // an event about another file is no change, and a lost one is noticed
+	synctest.Test(t, func(t *testing.T) {
+		// an event about another file is no change, and a lost one is noticed
 		events, errs, seen := start(t)
 		events <- fsnotify.Event{Name: filepath.Join(filepath.Dir(path), "other.yaml")}
 		time.Sleep(2 * fileSettles)
@@ -235,7 +240,8 @@ func TestWatchFileWaits(t *testing.T) {
 		}
 	})
 
-	synctest.Test(t, func(t *testing.T) { // without events, it is found in time; while the file is gone, nothing is
+	synctest.Test(t, func(t *testing.T) {
+		// without events, it is found in time; while the file is gone, nothing is
 		_, _, seen := start(t)
 		touch(t)
 		time.Sleep(filePolled + time.Millisecond)

@@ -14,8 +14,14 @@ func TestPins(t *testing.T) {
 		s := db.open(t)
 		ada := account("ada", 0)
 		put(t, s, ada)
-		first := mapping.Pin{Subject: ada.Subject, VexaEmail: "team@acme.example", VexaUserID: 7, Actor: "cli:root", CreatedAt: at(2)}
-		second := mapping.Pin{Subject: "oidc:https://idp.example#new", VexaEmail: "x@acme.example", VexaUserID: 8, CreatedAt: at(1)}
+		first := mapping.Pin{
+			Subject: ada.Subject, VexaEmail: "team@acme.example", VexaUserID: 7,
+			Actor: "cli:root", CreatedAt: at(2),
+		}
+		second := mapping.Pin{
+			Subject: "oidc:https://idp.example#new", VexaEmail: "x@acme.example",
+			VexaUserID: 8, CreatedAt: at(1),
+		}
 		update(t, s, func(tx mapping.Tx) error { return errors.Join(tx.PutPin(first), tx.PutPin(second)) })
 		view(t, s, func(tx mapping.Tx) error {
 			got, err := tx.Pin(ada.Subject)
@@ -53,13 +59,19 @@ func TestPins(t *testing.T) {
 func TestHolds(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s := db.open(t)
-		unknown := mapping.BotBlock{VexaUserID: 7, VexaEmail: "ada@acme.example", AccountID: "ada", State: mapping.BotBlockSetting, Since: at(2)}
+		unknown := mapping.BotBlock{
+			VexaUserID: 7, VexaEmail: "ada@acme.example", AccountID: "ada",
+			State: mapping.BotBlockSetting, Since: at(2),
+		}
 		none := 0
 		known := mapping.BotBlock{
-			VexaUserID: 8, VexaEmail: "tim@acme.example", AccountID: "tim", State: mapping.BotBlockSet, FormerBots: &none, ForeignTokens: true,
+			VexaUserID: 8, VexaEmail: "tim@acme.example", AccountID: "tim", State: mapping.BotBlockSet,
+			FormerBots: &none, ForeignTokens: true,
 			Since: at(1), Attempts: 3, RetryAt: at(9),
 		}
-		update(t, s, func(tx mapping.Tx) error { return errors.Join(tx.PutBotBlock(unknown), tx.PutBotBlock(known)) })
+		update(t, s, func(tx mapping.Tx) error {
+			return errors.Join(tx.PutBotBlock(unknown), tx.PutBotBlock(known))
+		})
 		view(t, s, func(tx mapping.Tx) error {
 			all, err := tx.BotBlocks()
 			if diff := cmp.Diff([]mapping.BotBlock{known, unknown}, all); diff != "" {

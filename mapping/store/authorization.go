@@ -13,12 +13,14 @@ import (
 
 var _ authserver.Store = (*Store)(nil)
 
-const selectAuthorization = `SELECT hash, kind, COALESCE(user_code, ''), account_id, status, asked, expires_at FROM authorizations `
+const selectAuthorization = `SELECT hash, kind, COALESCE(user_code, ''), account_id, status, asked, expires_at
+	FROM authorizations `
 
 func scanAuthorization(row scanner) (a authserver.Authorization, err error) {
 	var hash []byte
 	var asked string
-	if err := row.Scan(&hash, &a.Kind, &a.UserCode, &a.AccountID, &a.Status, &asked, moment{&a.ExpiresAt}); err != nil {
+	if err := row.Scan(&hash, &a.Kind, &a.UserCode, &a.AccountID, &a.Status, &asked,
+		moment{&a.ExpiresAt}); err != nil {
 		return a, err
 	}
 	copy(a.Hash[:], hash)
@@ -58,21 +60,27 @@ func scanCount(row scanner) (n int, err error) {
 }
 
 // AuthorizationByUserCode implements [authserver.Store].
-func (s *Store) AuthorizationByUserCode(ctx context.Context, code string) (a authserver.Authorization, err error) {
+func (s *Store) AuthorizationByUserCode(
+	ctx context.Context, code string,
+) (a authserver.Authorization, err error) {
 	if code == "" {
 		return a, fmt.Errorf("reading the authorization: %w", mapping.ErrNotFound)
 	}
 	err = s.ask(ctx, func(t *tx) (err error) {
-		a, err = one(t, "reading the authorization", scanAuthorization, selectAuthorization+`WHERE user_code = $1`, code)
+		a, err = one(t, "reading the authorization", scanAuthorization,
+			selectAuthorization+`WHERE user_code = $1`, code)
 		return err
 	})
 	return a, err
 }
 
 // ChangeAuthorization implements [authserver.Store].
-func (s *Store) ChangeAuthorization(ctx context.Context, hash [32]byte, change func(*authserver.Authorization) error) error {
+func (s *Store) ChangeAuthorization(
+	ctx context.Context, hash [32]byte, change func(*authserver.Authorization) error,
+) error {
 	return s.write(ctx, func(t *tx) error {
-		a, err := one(t, "reading the authorization", scanAuthorization, selectAuthorization+`WHERE hash = $1`, hash[:])
+		a, err := one(t, "reading the authorization", scanAuthorization,
+			selectAuthorization+`WHERE hash = $1`, hash[:])
 		if err != nil {
 			return err
 		}
@@ -83,7 +91,8 @@ func (s *Store) ChangeAuthorization(ctx context.Context, hash [32]byte, change f
 		if err != nil {
 			return fmt.Errorf("writing the authorization: %w", err)
 		}
-		n, err := t.exec("writing the authorization", `UPDATE authorizations SET account_id = $1, status = $2, asked = $3, expires_at = $4 WHERE hash = $5`,
+		n, err := t.exec("writing the authorization", `UPDATE authorizations SET account_id = $1, status = $2,
+			asked = $3, expires_at = $4 WHERE hash = $5`,
 			a.AccountID, a.Status, string(asked), micros(a.ExpiresAt), hash[:])
 		if err == nil && n != 1 {
 			err = errors.New("writing the authorization: it is gone")
@@ -93,14 +102,16 @@ func (s *Store) ChangeAuthorization(ctx context.Context, hash [32]byte, change f
 }
 
 func (t *tx) DeleteAuthorizations(accountID string) error {
-	_, err := t.exec("deleting the authorizations of an account", `DELETE FROM authorizations WHERE account_id = $1`, accountID)
+	_, err := t.exec("deleting the authorizations of an account",
+		`DELETE FROM authorizations WHERE account_id = $1`, accountID)
 	return err
 }
 
 // PurgeAuthorizations implements [authserver.Store].
 func (s *Store) PurgeAuthorizations(ctx context.Context, then time.Time) (purged int, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		n, err := t.exec("purging authorizations", `DELETE FROM authorizations WHERE expires_at < $1`, micros(then))
+		n, err := t.exec("purging authorizations",
+			`DELETE FROM authorizations WHERE expires_at < $1`, micros(then))
 		purged = int(n)
 		return err
 	})

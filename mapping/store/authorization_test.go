@@ -16,8 +16,11 @@ import (
 
 func authorization(code string, minutes int) authserver.Authorization {
 	return authserver.Authorization{
-		Kind: authserver.KindDevice, Hash: sha256.Sum256([]byte(code)), UserCode: code, Status: authserver.StatusPending, ExpiresAt: at(minutes),
-		Asked: authserver.Asked{Client: "cli", Scopes: []string{"bot", "tx"}, Address: "192.0.2.1", At: at(0), Interval: 5 * time.Second},
+		Kind: authserver.KindDevice, Hash: sha256.Sum256([]byte(code)), UserCode: code,
+		Status: authserver.StatusPending, ExpiresAt: at(minutes), Asked: authserver.Asked{
+			Client: "cli", Scopes: []string{"bot", "tx"}, Address: "192.0.2.1", At: at(0),
+			Interval: 5 * time.Second,
+		},
 	}
 }
 
@@ -48,13 +51,16 @@ func TestAuthorizations(t *testing.T) {
 			t.Errorf("%v %s", err, diff)
 		}
 		for _, unknown := range []string{"", "ZZZZZZZZ"} {
-			if _, err := s.AuthorizationByUserCode(t.Context(), unknown); !errors.Is(err, mapping.ErrNotFound) {
+			if _, err := s.AuthorizationByUserCode(t.Context(), unknown); !errors.Is(
+				err, mapping.ErrNotFound,
+			) {
 				t.Errorf("%q: %v", unknown, err)
 			}
 		}
 
 		err = s.ChangeAuthorization(t.Context(), device.Hash, func(a *authserver.Authorization) error {
-			a.Status, a.AccountID, a.Asked.PolledAt, a.Asked.Token, a.ExpiresAt = authserver.StatusSpent, "ada", at(2), "tok", at(99)
+			a.Status, a.AccountID, a.Asked.PolledAt, a.Asked.Token, a.ExpiresAt = authserver.StatusSpent,
+				"ada", at(2), "tok", at(99)
 			return nil
 		})
 		if err != nil {
@@ -68,12 +74,15 @@ func TestAuthorizations(t *testing.T) {
 		if !errors.Is(err, refusal) {
 			t.Errorf("a change that is refused: %v", err)
 		}
-		device.Status, device.AccountID, device.Asked.PolledAt, device.Asked.Token, device.ExpiresAt = authserver.StatusSpent, "ada", at(2), "tok", at(99)
+		device.Status, device.AccountID, device.Asked.PolledAt, device.Asked.Token,
+			device.ExpiresAt = authserver.StatusSpent, "ada", at(2), "tok", at(99)
 		got, err = s.AuthorizationByUserCode(t.Context(), "BCDFGHJK")
 		if diff := cmp.Diff(device, got); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
 		}
-		if err := s.ChangeAuthorization(t.Context(), [32]byte{}, func(*authserver.Authorization) error { return nil }); !errors.Is(err, mapping.ErrNotFound) {
+		if err := s.ChangeAuthorization(
+			t.Context(), [32]byte{}, func(*authserver.Authorization) error { return nil },
+		); !errors.Is(err, mapping.ErrNotFound) {
 			t.Errorf("a change of none: %v", err)
 		}
 
@@ -137,11 +146,12 @@ func TestOneChangesAnAuthorization(t *testing.T) {
 		for i := range 8 {
 			all.Go(func() {
 				var mine bool
-				err := replicas[i%2].ChangeAuthorization(t.Context(), a.Hash, func(a *authserver.Authorization) error {
-					mine = a.Status == authserver.StatusApproved
-					a.Status = authserver.StatusSpent
-					return nil
-				})
+				err := replicas[i%2].ChangeAuthorization(t.Context(), a.Hash,
+					func(a *authserver.Authorization) error {
+						mine = a.Status == authserver.StatusApproved
+						a.Status = authserver.StatusSpent
+						return nil
+					})
 				if err != nil {
 					t.Error(err)
 				}

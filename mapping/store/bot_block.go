@@ -7,7 +7,8 @@ import (
 )
 
 // The table keeps the name that it began with.
-const selectBotBlock = `SELECT vexa_user_id, vexa_email, account_id, state, former_bots, foreign_tokens, since, attempts, retry_at FROM holds `
+const selectBotBlock = `SELECT vexa_user_id, vexa_email, account_id, state, former_bots, foreign_tokens,
+	since, attempts, retry_at FROM holds `
 
 func scanBotBlock(row scanner) (b mapping.BotBlock, err error) {
 	var former sql.NullInt64
@@ -33,12 +34,16 @@ func (t *tx) PutBotBlock(b mapping.BotBlock) error {
 		former = sql.NullInt64{Int64: int64(*b.FormerBots), Valid: true}
 	}
 	_, err := t.exec("writing the bot block", `
-		INSERT INTO holds (vexa_user_id, vexa_email, account_id, state, former_bots, foreign_tokens, since, attempts, retry_at)
+		INSERT INTO holds (vexa_user_id, vexa_email, account_id, state, former_bots, foreign_tokens, since,
+			attempts, retry_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-		ON CONFLICT (vexa_user_id) DO UPDATE SET vexa_email = excluded.vexa_email, account_id = excluded.account_id, state = excluded.state,
-			former_bots = excluded.former_bots, foreign_tokens = excluded.foreign_tokens, since = excluded.since, attempts = excluded.attempts,
+		ON CONFLICT (vexa_user_id) DO UPDATE SET vexa_email = excluded.vexa_email,
+			account_id = excluded.account_id, state = excluded.state,
+			former_bots = excluded.former_bots, foreign_tokens = excluded.foreign_tokens,
+				since = excluded.since, attempts = excluded.attempts,
 			retry_at = excluded.retry_at`,
-		b.VexaUserID, b.VexaEmail, b.AccountID, string(b.State), former, b.ForeignTokens, micros(b.Since), int64(b.Attempts), micros(b.RetryAt))
+		b.VexaUserID, b.VexaEmail, b.AccountID, string(b.State), former, b.ForeignTokens, micros(b.Since),
+		int64(b.Attempts), micros(b.RetryAt))
 	return err
 }
 

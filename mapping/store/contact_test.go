@@ -14,14 +14,18 @@ import (
 	"vexa-sso/mapping/store/storetest"
 )
 
-var shortLimits = limits{open: time.Minute, read: 200 * time.Millisecond, list: 200 * time.Millisecond, write: 200 * time.Millisecond, tail: 200 * time.Millisecond}
+var shortLimits = limits{
+	open: time.Minute, read: 200 * time.Millisecond, list: 200 * time.Millisecond,
+	write: 200 * time.Millisecond, tail: 200 * time.Millisecond,
+}
 
 // mustFail asserts that no call gets through, and that each says why in the word that callers act on.
 func mustFail(t *testing.T, s *Store) {
 	t.Helper()
 	begun := oidctest.StartStopwatch(t)
 	defer func() {
-		if took := begun.Took(); took > 10*time.Second { // a hung call would take the 20 s of testLimits, or forever
+		// a hung call would take the 20 s of testLimits, or forever
+		if took := begun.Took(); took > 10*time.Second {
 			t.Errorf("six calls failed only after %v", took)
 		}
 	}()
@@ -30,8 +34,12 @@ func mustFail(t *testing.T, s *Store) {
 	_, purge := s.PurgeSessions(t.Context(), at(0), at(0))
 	_, events := s.Events(t.Context(), EventFilter{})
 	for call, err := range map[string]error{
-		"Update":        s.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutAccount(account("ada", 0)) }),
-		"View":          s.View(t.Context(), func(tx mapping.Tx) error { _, err := tx.Accounts(); return err }),
+		"Update": s.Update(t.Context(), func(tx mapping.Tx) error {
+			return tx.PutAccount(account("ada", 0))
+		}),
+		"View": s.View(
+			t.Context(), func(tx mapping.Tx) error { _, err := tx.Accounts(); return err },
+		),
 		"AcquireLease":  lease,
 		"SessionByHash": byHash,
 		"PurgeSessions": purge,
@@ -43,8 +51,8 @@ func mustFail(t *testing.T, s *Store) {
 	}
 }
 
-// S5, S10: what was cached may be served for the grace, by the clock, and not a moment longer; when the store is back, so is
-// everything else.
+// S5, S10: what was cached may be served for the grace, by the clock, and not a moment longer; when the store
+// is back, so is everything else.
 func lose(t *testing.T, db *database, s *Store, cut, mend func()) {
 	t.Helper()
 	if err := s.Healthy(); err != nil || !s.Usable() {

@@ -49,7 +49,10 @@ func (db *database) open(t *testing.T) *Store {
 }
 
 // testLimits are so wide that a busy machine does not fail tests that are not about them.
-var testLimits = limits{open: time.Minute, read: 20 * time.Second, list: 20 * time.Second, write: 20 * time.Second, tail: 20 * time.Second}
+var testLimits = limits{
+	open: time.Minute, read: 20 * time.Second, list: 20 * time.Second, write: 20 * time.Second,
+	tail: 20 * time.Second,
+}
 
 func (db *database) openWith(t *testing.T, url string, patience limits) *Store {
 	t.Helper()
@@ -82,18 +85,22 @@ func account(id string, minutes int) mapping.Account {
 	return mapping.Account{
 		ID: id, Provider: "okta", Subject: "okta:https://acme.okta.com/" + id, Kind: oidc.User,
 		Identity: oidc.Identity{
-			Provider: "okta", Subject: "okta:https://acme.okta.com/" + id, Kind: oidc.User, Email: id + "@acme.example", EmailTrusted: true,
-			Name: "Ada \x00 Łovelace", Groups: []string{"a", "b"}, GroupsComplete: true, Claims: map[string]any{"n": 1.5, "list": []any{"x"}},
+			Provider: "okta", Subject: "okta:https://acme.okta.com/" + id, Kind: oidc.User,
+			Email: id + "@acme.example", EmailTrusted: true,
+			Name: "Ada \x00 Łovelace", Groups: []string{"a", "b"}, GroupsComplete: true,
+			Claims: map[string]any{"n": 1.5, "list": []any{"x"}},
 		},
-		Status: mapping.Pending, Reason: "the Vexa user is taken", VexaEmail: id + "@acme.example", VexaUserID: 7, Intended: true,
+		Status: mapping.Pending, Reason: "the Vexa user is taken",
+		VexaEmail: id + "@acme.example", VexaUserID: 7, Intended: true,
 		CreatedAt: at(minutes), ProvenAt: at(minutes + 1),
 	}
 }
 
 func session(id, accountID string, minutes int) caller.Session {
 	s := caller.Session{
-		ID: id, AccountID: accountID, Provider: "okta", SID: "sid-" + id, AuthTime: at(minutes), CreatedAt: at(minutes),
-		LastSeen: at(minutes), ExpiresAt: at(minutes + 60), SealedIDToken: []byte{1, 0, 255}, LogoutHint: "hint",
+		ID: id, AccountID: accountID, Provider: "okta", SID: "sid-" + id, AuthTime: at(minutes),
+		CreatedAt: at(minutes), LastSeen: at(minutes), ExpiresAt: at(minutes + 60),
+		SealedIDToken: []byte{1, 0, 255}, LogoutHint: "hint",
 	}
 	copy(s.Hash[:], id)
 	return s

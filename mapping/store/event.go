@@ -16,7 +16,8 @@ func (t *tx) AppendEvent(e mapping.Event) error {
 	if err != nil {
 		return fmt.Errorf("writing the audit event %s: %w", e.ID, err)
 	}
-	_, err = t.exec("writing the audit event", `INSERT INTO events (at, event, account_id, body) VALUES ($1, $2, $3, $4)`,
+	_, err = t.exec("writing the audit event",
+		`INSERT INTO events (at, event, account_id, body) VALUES ($1, $2, $3, $4)`,
 		micros(e.At), e.Event, e.Account, string(body))
 	return err
 }
@@ -55,7 +56,8 @@ func (f EventFilter) query() (string, []any) {
 	if limit <= 0 || limit > maxEvents {
 		limit = maxEvents
 	}
-	return fmt.Sprintf(`SELECT body FROM events WHERE %s ORDER BY seq DESC LIMIT %d`, strings.Join(conditions, " AND "), limit), args
+	return fmt.Sprintf(`SELECT body FROM events WHERE %s ORDER BY seq DESC LIMIT %d`,
+		strings.Join(conditions, " AND "), limit), args
 }
 
 func scanEvent(row scanner) (e mapping.Event, err error) {

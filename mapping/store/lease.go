@@ -18,7 +18,8 @@ func (s *Store) AcquireLease(ctx context.Context, name string, ttl time.Duration
 		until := now.Add(ttl).Truncate(time.Microsecond).UTC()
 		fence, err := one(t, "taking the lease "+name, scanNumber, `
 			INSERT INTO leases (name, holder, fence, until) VALUES ($1, $2, 1, $3)
-			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fence = leases.fence + 1, until = excluded.until WHERE leases.until <= $4
+			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fence = leases.fence + 1,
+				until = excluded.until WHERE leases.until <= $4
 			RETURNING fence`, name, s.holder, micros(until), micros(now))
 		if errors.Is(err, mapping.ErrNotFound) {
 			return fmt.Errorf("taking the lease %s: %w", name, mapping.ErrLeaseHeld)
@@ -36,7 +37,8 @@ func (s *Store) AcquireLease(ctx context.Context, name string, ttl time.Duration
 // good.
 func (s *Store) ReleaseLease(ctx context.Context, l mapping.Lease) error {
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec("releasing the lease "+l.Name, `UPDATE leases SET until = 0 WHERE name = $1 AND holder = $2 AND fence = $3 AND until > 0`,
+		n, err := t.exec("releasing the lease "+l.Name,
+			`UPDATE leases SET until = 0 WHERE name = $1 AND holder = $2 AND fence = $3 AND until > 0`,
 			l.Name, l.Holder, l.Fence)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("releasing the lease %s: %w", l.Name, mapping.ErrLeaseLost)
@@ -48,7 +50,8 @@ func (s *Store) ReleaseLease(ctx context.Context, l mapping.Lease) error {
 // CheckLease implements [mapping.Tx]. It writes the lease's row without changing it: whoever wants to take
 // the lease over has to wait until this transaction is through.
 func (t *tx) CheckLease(l mapping.Lease) error {
-	n, err := t.exec("checking the lease "+l.Name, `UPDATE leases SET fence = fence WHERE name = $1 AND holder = $2 AND fence = $3 AND until > $4`,
+	n, err := t.exec("checking the lease "+l.Name,
+		`UPDATE leases SET fence = fence WHERE name = $1 AND holder = $2 AND fence = $3 AND until > $4`,
 		l.Name, l.Holder, l.Fence, micros(t.store.now()))
 	if err == nil && n == 0 {
 		err = fmt.Errorf("checking the lease %s: %w", l.Name, mapping.ErrLeaseLost)

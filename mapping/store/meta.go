@@ -6,7 +6,8 @@ import "context"
 // was. The program notes there which key rings sealed the data.
 func (s *Store) Meta(ctx context.Context, name string) (value string, err error) {
 	err = s.ask(ctx, func(t *tx) (err error) {
-		value, err = one(t, "reading the note "+name, scanText, `SELECT value FROM meta WHERE name = $1`, name)
+		value, err = one(t, "reading the note "+name, scanText,
+			`SELECT value FROM meta WHERE name = $1`, name)
 		return err
 	})
 	return value, err
@@ -16,7 +17,8 @@ func (s *Store) Meta(ctx context.Context, name string) (value string, err error)
 func (s *Store) SetMeta(ctx context.Context, name, value string) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec("writing the note "+name, `
-			INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+			INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE
+				SET value = excluded.value`, name, value)
 		return err
 	})
 }

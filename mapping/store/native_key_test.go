@@ -30,21 +30,25 @@ func TestNativeKeyNotes(t *testing.T) {
 	})
 }
 
-// The version before kept the notes among the tokens of providers: they are found, and what a provider's tokens were is left.
+// The version before kept the notes among the tokens of providers: they are found, and what a
+// provider's tokens were is left.
 func TestNativeKeyNotesOfVersion5(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s := db.open(t)
 		put(t, s, account("ada", 0))
 		days := 48 * 60
 		err := s.write(t.Context(), func(tx *tx) error {
-			return errors.Join(
-				tx.Spend("native keys", "ada 2026-02-28", at(0), at(days-1440)), tx.Spend("native keys", "ada 2026-03-01", at(0), at(days)),
-				tx.Spend("native keys", "gone 2026-03-01", at(0), at(days)), tx.Spend("okta", "ada 2026-03-01", at(0), at(days)))
+			return errors.Join(tx.Spend("native keys", "ada 2026-02-28", at(0), at(days-1440)),
+				tx.Spend("native keys", "ada 2026-03-01", at(0), at(days)),
+				tx.Spend("native keys", "gone 2026-03-01", at(0), at(days)),
+				tx.Spend("okta", "ada 2026-03-01", at(0), at(days)))
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, back := range []string{`DROP TABLE native_key_notes`, `DELETE FROM goose_db_version WHERE version_id = 6`} {
+		for _, back := range []string{
+			`DROP TABLE native_key_notes`, `DELETE FROM goose_db_version WHERE version_id = 6`,
+		} {
 			if _, err := s.engine.writers().ExecContext(t.Context(), back); err != nil {
 				t.Fatal(err)
 			}

@@ -71,14 +71,16 @@ func TestNewerTablesAreRefused(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s := db.open(t)
 		err := s.write(t.Context(), func(tx *tx) error {
-			_, err := tx.exec("test", `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)`)
+			_, err := tx.exec("test",
+				`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)`)
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = Open(t.Context(), Config{URL: db.url}, Env{})
-		if err == nil || !strings.Contains(err.Error(), "newer vexa-sso") || errors.Is(err, mapping.ErrStoreUnavailable) {
+		if err == nil || !strings.Contains(err.Error(), "newer vexa-sso") ||
+			errors.Is(err, mapping.ErrStoreUnavailable) {
 			t.Errorf("opened tables from the future: %v", err)
 		}
 	})
@@ -122,7 +124,9 @@ func TestSQLitePragmas(t *testing.T) {
 	t.Parallel()
 	s := newSQLite(t).open(t)
 	for _, pool := range []*sql.DB{s.engine.writers(), s.engine.readers()} {
-		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+		for pragma, want := range map[string]string{
+			"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1",
+		} {
 			var got string
 			if err := pool.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
 				t.Errorf("%s is %q, %v; want %q", pragma, got, err, want)
@@ -145,12 +149,15 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"postgres://u:canary@127.0.0.1:1/x?sslmode=disable": "store unavailable",
 	} {
 		_, err := Open(t.Context(), Config{URL: url}, Env{})
-		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "can ary") {
+		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "canary") ||
+			strings.Contains(err.Error(), "can ary") {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
-	_, err := Open(t.Context(), Config{URL: "postgres://u@127.0.0.1:1/x", NotifyURL: "postgres://u:canary@db:port/x"}, Env{})
-	if err == nil || !strings.Contains(err.Error(), "store.notify_url") || strings.Contains(err.Error(), "canary") {
+	_, err := Open(t.Context(),
+		Config{URL: "postgres://u@127.0.0.1:1/x", NotifyURL: "postgres://u:canary@db:port/x"}, Env{})
+	if err == nil || !strings.Contains(err.Error(), "store.notify_url") ||
+		strings.Contains(err.Error(), "canary") {
 		t.Errorf("notify_url: %v", err)
 	}
 }
@@ -162,7 +169,8 @@ func TestNotADatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Open(t.Context(), Config{URL: "sqlite:" + path}, Env{})
-	if err == nil || errors.Is(err, mapping.ErrStoreUnavailable) || !strings.Contains(err.Error(), "not a database") {
+	if err == nil || errors.Is(err, mapping.ErrStoreUnavailable) ||
+		!strings.Contains(err.Error(), "not a database") {
 		t.Errorf("a text file: %v", err) // waiting does not help
 	}
 }

@@ -7,8 +7,10 @@ import (
 
 // limits say how long the database may take before it counts as unavailable.
 type limits struct {
-	open  time.Duration // everything that Open does, a wait for other replicas' migrations included
-	read  time.Duration // one step of a transaction that only reads: requests wait for it, so that it bounds what a store that hangs costs them
+	open time.Duration // everything that Open does, a wait for other replicas' migrations included
+	// one step of a transaction that only reads: requests wait for it, so that it bounds what a
+	// store that hangs costs them
+	read  time.Duration
 	list  time.Duration // reading many rows
 	write time.Duration // a whole transaction that writes, with its repetitions
 	tail  time.Duration // one look at the log
@@ -30,8 +32,8 @@ func (l limits) atLeast(d time.Duration) limits {
 	return l
 }
 
-// stopwatch bounds the steps of something by a limit each. When a step takes longer, the context of all of them ends with
-// errTooSlow as its cause. The time between steps is the caller's own.
+// stopwatch bounds the steps of something by a limit each. When a step takes longer, the context of all of
+// them ends with errTooSlow as its cause. The time between steps is the caller's own.
 type stopwatch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc

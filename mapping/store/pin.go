@@ -20,7 +20,8 @@ func (t *tx) Pins() ([]mapping.Pin, error) {
 func (t *tx) PutPin(p mapping.Pin) error {
 	_, err := t.exec("writing the pin", `
 		INSERT INTO pins (subject, vexa_email, vexa_user_id, actor, created_at) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (subject) DO UPDATE SET vexa_email = excluded.vexa_email, vexa_user_id = excluded.vexa_user_id, actor = excluded.actor,
+		ON CONFLICT (subject) DO UPDATE SET vexa_email = excluded.vexa_email,
+			vexa_user_id = excluded.vexa_user_id, actor = excluded.actor,
 			created_at = excluded.created_at`,
 		p.Subject, p.VexaEmail, p.VexaUserID, p.Actor, micros(p.CreatedAt))
 	return err

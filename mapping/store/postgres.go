@@ -60,7 +60,8 @@ func postgresConfig(key, address string) (*pgx.ConnConfig, error) {
 		return nil, fmt.Errorf("%s is not the address of a PostgreSQL database: write "+
 			"postgres://<user>:<password>@<host>/<database>, with %%XX for special characters", key)
 	}
-	config.DefaultQueryExecMode = pgx.QueryExecModeExec // no prepared statements: a transaction pooler would mix them up
+	// no prepared statements: a transaction pooler would mix them up
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "vexa-sso"
 	}
@@ -114,7 +115,8 @@ func verdictOfState(state string) verdict {
 		return orphan
 	case "40001", "40P01": // serialization_failure, deadlock_detected
 		return again
-	case "25006", "25P03", "55P03": // read_only_sql_transaction (a standby), idle_in_transaction_session_timeout, lock_not_available
+	case "25006", "25P03", "55P03":
+		// read_only_sql_transaction (a standby), idle_in_transaction_session_timeout, lock_not_available
 		return unavailable
 	}
 	// Connection, authorization, resources, operator, system, internal.
@@ -141,7 +143,8 @@ func (e *postgresEngine) serialKey() string { return "BIGSERIAL PRIMARY KEY" }
 // beforePublishing has those who publish commit one after another: numbers are given out when a row is
 // written, not when it becomes visible, and a tail that saw 7 would never look for 6 again.
 func (e *postgresEngine) beforePublishing(t *tx) error {
-	_, err := t.exec("waiting for one's turn to publish", `SELECT pg_advisory_xact_lock($1)`, int64(publishLock))
+	_, err := t.exec("waiting for one's turn to publish", `SELECT pg_advisory_xact_lock($1)`,
+		int64(publishLock))
 	return err
 }
 

@@ -49,7 +49,8 @@ func TestAccounts(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if diff := cmp.Diff([]mapping.Account{bob, ada}, ofUser) + cmp.Diff([]mapping.Account{ada}, ofEmail); diff != "" {
+			if diff := cmp.Diff([]mapping.Account{bob, ada}, ofUser) +
+				cmp.Diff([]mapping.Account{ada}, ofEmail); diff != "" {
 				t.Error(diff)
 			}
 			for _, id := range []string{"", "ADA", "nobody"} {
@@ -63,7 +64,8 @@ func TestAccounts(t *testing.T) {
 			return nil
 		})
 
-		ada.Status, ada.Identity.Groups, ada.VexaUserID, ada.Intended, ada.ProvenAt = mapping.Active, nil, 9, false, at(50)
+		ada.Status, ada.Identity.Groups, ada.VexaUserID, ada.Intended, ada.ProvenAt = mapping.Active, nil, 9,
+			false, at(50)
 		put(t, s, ada)
 		view(t, s, func(tx mapping.Tx) error {
 			got, err := tx.Account("ada")
@@ -123,8 +125,10 @@ func TestKeys(t *testing.T) {
 		put(t, s, account("ada", 0), account("bob", 0))
 		key := func(id, accountID string, state mapping.KeyState, minutes int) mapping.Key {
 			return mapping.Key{
-				ID: id, AccountID: accountID, VexaUserID: 1 << 40, Scopes: rule.NewScopes("tx", "bot"), State: state, VexaTokenID: 9,
-				Sealed: []byte{0, 1, 255}, CreatedAt: at(minutes), ExpiresAt: at(99), Attempts: 3, RetryAt: at(98), RevokedAt: at(97),
+				ID: id, AccountID: accountID, VexaUserID: 1 << 40,
+				Scopes: rule.NewScopes("tx", "bot"), State: state, VexaTokenID: 9,
+				Sealed: []byte{0, 1, 255}, CreatedAt: at(minutes), ExpiresAt: at(99), Attempts: 3,
+				RetryAt: at(98), RevokedAt: at(97),
 			}
 		}
 		newer, older := key("k1", "ada", mapping.KeyActive, 2), key("k2", "ada", mapping.KeyActive, 1)
@@ -155,7 +159,8 @@ func TestKeys(t *testing.T) {
 
 		older.State, older.Sealed = mapping.KeyRevoking, nil
 		update(t, s, func(tx mapping.Tx) error {
-			return errors.Join(tx.PutKey(older), tx.DeleteKey("k1"), tx.DeleteKey("k1"), tx.DeleteKey("never"))
+			return errors.Join(tx.PutKey(older), tx.DeleteKey("k1"), tx.DeleteKey("k1"),
+				tx.DeleteKey("never"))
 		})
 		view(t, s, func(tx mapping.Tx) error {
 			if _, err := tx.Key("k1"); !errors.Is(err, mapping.ErrNotFound) {
@@ -168,7 +173,9 @@ func TestKeys(t *testing.T) {
 			return err
 		})
 
-		err := s.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutKey(key("k4", "nobody", mapping.KeyMinting, 0)) })
+		err := s.Update(t.Context(), func(tx mapping.Tx) error {
+			return tx.PutKey(key("k4", "nobody", mapping.KeyMinting, 0))
+		})
 		if !errors.Is(err, mapping.ErrNotFound) {
 			t.Errorf("a key of no account: %v", err)
 		}
@@ -179,15 +186,18 @@ func TestEvents(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s := db.open(t)
 		full := mapping.Event{
-			ID: "e3", At: at(3), Event: mapping.EventKeyMinted, Actor: "ada", Account: "ada", Provider: "okta", Reason: "rotation",
-			Rules: []string{"staff"}, CredentialID: "s1", VexaUserID: 1, VexaTokenID: 2, Address: "192.0.2.1", TraceID: "t", TookMS: 12,
+			ID: "e3", At: at(3), Event: mapping.EventKeyMinted, Actor: "ada", Account: "ada",
+			Provider: "okta", Reason: "rotation",
+			Rules: []string{"staff"}, CredentialID: "s1", VexaUserID: 1, VexaTokenID: 2, Address: "192.0.2.1",
+			TraceID: "t", TookMS: 12,
 		}
 		update(t, s, func(tx mapping.Tx) error {
-			return errors.Join(
-				tx.AppendEvent(mapping.Event{ID: "e1", At: at(1), Event: mapping.EventSignIn, Account: "ada"}),
-				tx.AppendEvent(mapping.Event{ID: "e2", At: at(2), Event: mapping.EventSignIn, Account: "bob"}),
-				tx.AppendEvent(full),
-				tx.AppendEvent(mapping.Event{ID: "e4", At: at(3), Event: mapping.EventSignOut, Account: "ada"}))
+			return errors.Join(tx.AppendEvent(
+				mapping.Event{ID: "e1", At: at(1), Event: mapping.EventSignIn, Account: "ada"},
+			), tx.AppendEvent(mapping.Event{ID: "e2", At: at(2), Event: mapping.EventSignIn, Account: "bob"}),
+				tx.AppendEvent(full), tx.AppendEvent(mapping.Event{
+					ID: "e4", At: at(3), Event: mapping.EventSignOut, Account: "ada",
+				}))
 		})
 
 		ids := func(f EventFilter) (ids []string) {

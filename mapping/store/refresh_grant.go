@@ -15,21 +15,25 @@ func scanRefreshGrant(row scanner) (p mapping.RefreshGrant, err error) {
 }
 
 func (t *tx) RefreshGrant(accountID string) (mapping.RefreshGrant, error) {
-	return one(t, "reading the refresh grant", scanRefreshGrant, selectRefreshGrant+`WHERE account_id = $1`, accountID)
+	return one(t, "reading the refresh grant", scanRefreshGrant,
+		selectRefreshGrant+`WHERE account_id = $1`, accountID)
 }
 
 func (t *tx) RefreshGrantsDue(now, usedSince time.Time, most int) ([]mapping.RefreshGrant, error) {
 	return many(t, "reading the refresh grants that are due", scanRefreshGrant, selectRefreshGrant+`
 		WHERE renew_at <= $1 AND (
-			EXISTS (SELECT 1 FROM sessions WHERE sessions.account_id = proofs.account_id AND sessions.expires_at > $1 AND sessions.last_seen >= $2)
-			OR EXISTS (SELECT 1 FROM tokens WHERE tokens.account_id = proofs.account_id AND tokens.expires_at > $1))
+			EXISTS (SELECT 1 FROM sessions WHERE sessions.account_id = proofs.account_id
+				AND sessions.expires_at > $1 AND sessions.last_seen >= $2)
+			OR EXISTS (SELECT 1 FROM tokens WHERE tokens.account_id = proofs.account_id
+				AND tokens.expires_at > $1))
 		ORDER BY renew_at, account_id LIMIT $3`, micros(now), micros(usedSince), most)
 }
 
 func (t *tx) PutRefreshGrant(p mapping.RefreshGrant) error {
 	_, err := t.exec("writing the refresh grant", `
 		INSERT INTO proofs (account_id, provider, sealed, renew_at, attempts) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (account_id) DO UPDATE SET provider = excluded.provider, sealed = excluded.sealed, renew_at = excluded.renew_at,
+		ON CONFLICT (account_id) DO UPDATE SET provider = excluded.provider, sealed = excluded.sealed,
+			renew_at = excluded.renew_at,
 			attempts = excluded.attempts`,
 		p.AccountID, p.Provider, p.Sealed, micros(p.RenewAt), int64(p.Attempts))
 	return err
@@ -45,6 +49,7 @@ func (t *tx) PurgeRefreshGrants(dueBefore time.Time) (int, error) {
 	n, err := t.exec("purging refresh grants", `
 		DELETE FROM proofs WHERE renew_at < $1
 			AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.account_id = proofs.account_id)
-			AND NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.account_id = proofs.account_id)`, micros(dueBefore))
+			AND NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.account_id = proofs.account_id)`,
+		micros(dueBefore))
 	return int(n), err
 }

@@ -14,14 +14,18 @@ func TestProofs(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s := db.open(t)
 		put(t, s, account("ada", 0), account("bob", 0), account("eve", 0), account("kim", 0))
-		ada := mapping.RefreshGrant{AccountID: "ada", Provider: "okta", Sealed: []byte{1, 0, 255}, RenewAt: at(20), Attempts: 3}
+		ada := mapping.RefreshGrant{
+			AccountID: "ada", Provider: "okta", Sealed: []byte{1, 0, 255}, RenewAt: at(20), Attempts: 3,
+		}
 		bob := mapping.RefreshGrant{AccountID: "bob", Provider: "okta", Sealed: []byte{2}, RenewAt: at(10)}
 		eve := mapping.RefreshGrant{AccountID: "eve", Provider: "okta", Sealed: []byte{3}, RenewAt: at(10)}
 		kim := mapping.RefreshGrant{AccountID: "kim", Provider: "okta", Sealed: []byte{4}, RenewAt: at(40)}
 		update(t, s, func(tx mapping.Tx) error {
-			return errors.Join(tx.PutRefreshGrant(ada), tx.PutRefreshGrant(bob), tx.PutRefreshGrant(eve), tx.PutRefreshGrant(kim))
+			return errors.Join(tx.PutRefreshGrant(ada), tx.PutRefreshGrant(bob), tx.PutRefreshGrant(eve),
+				tx.PutRefreshGrant(kim))
 		})
-		create(t, s, session("s1", "ada", 0), session("s2", "bob", 5), session("s3", "bob", 6), session("s4", "kim", 0)) // eve has none
+		create(t, s, session("s1", "ada", 0), session("s2", "bob", 5), session("s3", "bob", 6),
+			session("s4", "kim", 0)) // eve has none
 
 		due := func(minutes, usedSince, most int) (ids []string) {
 			view(t, s, func(tx mapping.Tx) error {
@@ -51,7 +55,8 @@ func TestProofs(t *testing.T) {
 
 		ada.Sealed, ada.RenewAt, ada.Attempts = []byte{9}, at(33), 0
 		update(t, s, func(tx mapping.Tx) error {
-			return errors.Join(tx.PutRefreshGrant(ada), tx.DeleteRefreshGrant("bob"), tx.DeleteRefreshGrant("bob"))
+			return errors.Join(tx.PutRefreshGrant(ada), tx.DeleteRefreshGrant("bob"),
+				tx.DeleteRefreshGrant("bob"))
 		})
 		view(t, s, func(tx mapping.Tx) error {
 			got, err := tx.RefreshGrant("ada")
@@ -78,11 +83,14 @@ func TestEmails(t *testing.T) {
 		elsewhere.Provider = "entra"
 		put(t, s, account("ada", 1), account("bob", 0), elsewhere)
 		update(t, s, func(tx mapping.Tx) error {
-			return errors.Join(tx.AddEmail("ada", "a@acme.example"), tx.AddEmail("ada", "a@acme.example"), tx.AddEmail("ada", "new@acme.example"),
+			return errors.Join(tx.AddEmail("ada", "a@acme.example"), tx.AddEmail("ada", "a@acme.example"),
+				tx.AddEmail("ada", "new@acme.example"),
 				tx.AddEmail("bob", "a@acme.example"), tx.AddEmail("cid", "a@acme.example"))
 		})
 		view(t, s, func(tx mapping.Tx) error {
-			for email, want := range map[string][]string{"a@acme.example": {"bob", "ada"}, "new@acme.example": {"ada"}, "": nil, "A@acme.example": nil} {
+			for email, want := range map[string][]string{
+				"a@acme.example": {"bob", "ada"}, "new@acme.example": {"ada"}, "": nil, "A@acme.example": nil,
+			} {
 				found, err := tx.AccountsByEmail("okta", email)
 				if err != nil {
 					return err
@@ -108,7 +116,8 @@ func TestSpentTokens(t *testing.T) {
 			return yes
 		}
 		update(t, s, func(tx mapping.Tx) error {
-			return errors.Join(tx.Spend("okta", "one", at(0), at(5)), tx.Spend("okta", "one", at(0), at(5)), tx.Spend("okta", "two", at(0), at(9)))
+			return errors.Join(tx.Spend("okta", "one", at(0), at(5)), tx.Spend("okta", "one", at(0), at(5)),
+				tx.Spend("okta", "two", at(0), at(9)))
 		})
 		if !spent("okta", "one") || !spent("okta", "two") || spent("entra", "one") || spent("okta", "three") {
 			t.Error("tokens are mixed up")
@@ -142,7 +151,8 @@ func TestSessionIsRenewed(t *testing.T) {
 		one.SID, one.SealedIDToken, one.LogoutHint = "sid-2", []byte{7}, "hint-2"
 		changed := one
 		changed.ExpiresAt, changed.AuthTime = at(900), at(900) // are not renewed
-		if err := errors.Join(s.RenewSession(t.Context(), changed), s.RenewSession(t.Context(), caller.Session{ID: "nobody"})); err != nil {
+		if err := errors.Join(s.RenewSession(t.Context(), changed),
+			s.RenewSession(t.Context(), caller.Session{ID: "nobody"})); err != nil {
 			t.Error(err)
 		}
 		got, err := s.SessionByHash(t.Context(), one.Hash)

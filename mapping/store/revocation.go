@@ -28,7 +28,8 @@ func (t *tx) flush() error {
 		return err
 	}
 	for _, r := range t.published {
-		_, err := t.exec("publishing the revocation", `INSERT INTO revocations (at, kind, account_id, session_id, token_id, reason) VALUES ($1, $2, $3, $4, $5, $6)`,
+		_, err := t.exec("publishing the revocation", `INSERT INTO revocations (at, kind, account_id,
+			session_id, token_id, reason) VALUES ($1, $2, $3, $4, $5, $6)`,
 			micros(r.At), string(r.Kind), r.Account, r.Session, r.Token, r.Reason)
 		if err != nil {
 			return err
@@ -50,7 +51,8 @@ const logBatch = 1000
 // the entry at place is there, nothing after it was lost.
 func (t *tx) readLog(place int64) (entries []mapping.Revocation, next int64, more, missed bool, err error) {
 	entries, err = many(t, "reading the log of revocations", scanRevocation, fmt.Sprintf(`
-		SELECT seq, at, kind, account_id, session_id, token_id, reason FROM revocations WHERE seq >= $1 ORDER BY seq LIMIT %d`, logBatch), place)
+		SELECT seq, at, kind, account_id, session_id, token_id, reason FROM revocations WHERE seq >= $1
+			ORDER BY seq LIMIT %d`, logBatch), place)
 	if err != nil {
 		return nil, place, false, false, err
 	}
@@ -85,7 +87,8 @@ func (s *Store) endOfLog(ctx context.Context) (place int64, err error) {
 func (s *Store) pruneLog(ctx context.Context) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec("pruning the log of revocations", `
-			DELETE FROM revocations WHERE seq < COALESCE((SELECT min(seq) FROM revocations WHERE at >= $1), (SELECT max(seq) FROM revocations))`,
+			DELETE FROM revocations WHERE seq < COALESCE((SELECT min(seq) FROM revocations WHERE at >= $1),
+				(SELECT max(seq) FROM revocations))`,
 			micros(s.now().Add(-logRetention)))
 		return err
 	})

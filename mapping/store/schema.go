@@ -32,8 +32,8 @@ func (s *Store) migrate(ctx context.Context) error {
 		return err
 	}
 	if have > want {
-		return fmt.Errorf("they have version %d and this program knows %d: a newer vexa-sso has used this store; "+
-			"run that one, or restore a backup from before", have, want)
+		return fmt.Errorf("they have version %d and this program knows %d: a newer vexa-sso has "+
+			"used this store; "+"run that one, or restore a backup from before", have, want)
 	}
 	if have == want {
 		return nil
@@ -80,7 +80,9 @@ func migration(version int64, text string) *goose.Migration {
 // due, and the second gets to write when the first is done.
 func runOnce(ctx context.Context, transaction *sql.Tx, version int64, text string) error {
 	var done bool
-	err := transaction.QueryRowContext(ctx, `SELECT count(*) > 0 FROM `+goose.DefaultTablename+` WHERE version_id = $1`, version).Scan(&done)
+	err := transaction.QueryRowContext(ctx,
+		`SELECT count(*) > 0 FROM `+goose.DefaultTablename+` WHERE version_id = $1`, version).
+		Scan(&done)
 	if err != nil || done {
 		return err
 	}

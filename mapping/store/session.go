@@ -12,25 +12,30 @@ import (
 	"vexa-sso/proxy/caller"
 )
 
-const selectSession = `SELECT hash, id, account_id, provider, sid, auth_time, created_at, last_seen, expires_at, sealed_id_token, logout_hint FROM sessions `
+const selectSession = `SELECT hash, id, account_id, provider, sid, auth_time, created_at, last_seen,
+	expires_at, sealed_id_token, logout_hint FROM sessions `
 
 func scanSession(row scanner) (s caller.Session, err error) {
 	var hash []byte
-	err = row.Scan(&hash, &s.ID, &s.AccountID, &s.Provider, &s.SID, moment{&s.AuthTime}, moment{&s.CreatedAt}, moment{&s.LastSeen},
+	err = row.Scan(&hash, &s.ID, &s.AccountID, &s.Provider, &s.SID, moment{&s.AuthTime},
+		moment{&s.CreatedAt}, moment{&s.LastSeen},
 		moment{&s.ExpiresAt}, &s.SealedIDToken, &s.LogoutHint)
 	copy(s.Hash[:], hash)
 	return s, err
 }
 
-// CreateSession implements [proxy.SessionStore]: mapping.ErrNotFound when there is no such account, mapping.ErrConflict when
-// there is such a session already.
+// CreateSession implements [proxy.SessionStore]: mapping.ErrNotFound when there is no such account,
+// mapping.ErrConflict when there is such a session already.
 func (s *Store) CreateSession(ctx context.Context, session caller.Session) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec("writing the session", `
-			INSERT INTO sessions (hash, id, account_id, provider, sid, auth_time, created_at, last_seen, expires_at, sealed_id_token, logout_hint)
+			INSERT INTO sessions (hash, id, account_id, provider, sid, auth_time, created_at, last_seen,
+				expires_at, sealed_id_token, logout_hint)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-			session.Hash[:], session.ID, session.AccountID, session.Provider, session.SID, micros(session.AuthTime),
-			micros(session.CreatedAt), micros(session.LastSeen), micros(session.ExpiresAt), session.SealedIDToken, session.LogoutHint)
+			session.Hash[:], session.ID, session.AccountID, session.Provider,
+			session.SID, micros(session.AuthTime),
+			micros(session.CreatedAt), micros(session.LastSeen), micros(session.ExpiresAt),
+			session.SealedIDToken, session.LogoutHint)
 		return err
 	})
 }
@@ -54,7 +59,8 @@ func (s *Store) SessionsOf(ctx context.Context, accountID string) ([]caller.Sess
 	return s.sessionsWhere(ctx, `WHERE account_id = $1`, accountID)
 }
 
-// SessionsBySID returns the sessions that a provider knows by that session id; none for the empty id, which is no id.
+// SessionsBySID returns the sessions that a provider knows by that session id; none for the
+// empty id, which is no id.
 func (s *Store) SessionsBySID(ctx context.Context, provider, sid string) ([]caller.Session, error) {
 	if sid == "" {
 		return nil, nil
@@ -62,9 +68,12 @@ func (s *Store) SessionsBySID(ctx context.Context, provider, sid string) ([]call
 	return s.sessionsWhere(ctx, `WHERE provider = $1 AND sid = $2`, provider, sid)
 }
 
-func (s *Store) sessionsWhere(ctx context.Context, where string, args ...any) (found []caller.Session, err error) {
+func (s *Store) sessionsWhere(
+	ctx context.Context, where string, args ...any,
+) (found []caller.Session, err error) {
 	err = s.ask(ctx, func(t *tx) (err error) {
-		found, err = many(t, "reading sessions", scanSession, selectSession+where+` ORDER BY created_at, id`, args...)
+		found, err = many(t, "reading sessions", scanSession,
+			selectSession+where+` ORDER BY created_at, id`, args...)
 		return err
 	})
 	return found, err
@@ -82,7 +91,8 @@ func (s *Store) TouchSessions(ctx context.Context, seen map[string]time.Time) er
 	return nil
 }
 
-// touchBatch is how many sessions one statement touches: SQLite and PostgreSQL take at least 32,000 parameters.
+// touchBatch is how many sessions one statement touches: SQLite and PostgreSQL take
+// at least 32,000 parameters.
 const touchBatch = 1000
 
 func (t *tx) touch(ids []string, seen map[string]time.Time) error {
@@ -93,14 +103,17 @@ func (t *tx) touch(ids []string, seen map[string]time.Time) error {
 	}
 	_, err := t.exec("touching sessions", `
 		WITH seen (id, at) AS (VALUES `+strings.Join(rows, ", ")+`)
-		UPDATE sessions SET last_seen = seen.at FROM seen WHERE sessions.id = seen.id AND sessions.last_seen < seen.at`, args...)
+		UPDATE sessions SET last_seen = seen.at FROM seen WHERE sessions.id = seen.id
+			AND sessions.last_seen < seen.at`, args...)
 	return err
 }
 
 // AskOnce implements [proxy.SessionStore].
 func (s *Store) AskOnce(ctx context.Context, id string, now, since time.Time) (first bool, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		n, err := t.exec("noting that a session is renewed", `UPDATE sessions SET asked_at = $1 WHERE id = $2 AND asked_at <= $3`, micros(now), id, micros(since))
+		n, err := t.exec("noting that a session is renewed",
+			`UPDATE sessions SET asked_at = $1 WHERE id = $2 AND asked_at <= $3`, micros(now),
+			id, micros(since))
 		first = n > 0
 		return err
 	})
@@ -110,16 +123,20 @@ func (s *Store) AskOnce(ctx context.Context, id string, now, since time.Time) (f
 // RenewSession implements [proxy.SessionStore].
 func (s *Store) RenewSession(ctx context.Context, session caller.Session) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec("renewing the session", `UPDATE sessions SET sid = $1, sealed_id_token = $2, logout_hint = $3 WHERE id = $4`,
+		_, err := t.exec("renewing the session",
+			`UPDATE sessions SET sid = $1, sealed_id_token = $2, logout_hint = $3 WHERE id = $4`,
 			session.SID, session.SealedIDToken, session.LogoutHint, session.ID)
 		return err
 	})
 }
 
 // PurgeSessions implements [proxy.SessionStore].
-func (s *Store) PurgeSessions(ctx context.Context, expiredBefore, idleBefore time.Time) (purged int, err error) {
+func (s *Store) PurgeSessions(
+	ctx context.Context, expiredBefore, idleBefore time.Time,
+) (purged int, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		n, err := t.exec("purging sessions", `DELETE FROM sessions WHERE expires_at < $1 OR last_seen < $2`, micros(expiredBefore), micros(idleBefore))
+		n, err := t.exec("purging sessions", `DELETE FROM sessions WHERE expires_at < $1 OR last_seen < $2`,
+			micros(expiredBefore), micros(idleBefore))
 		purged = int(n)
 		return err
 	})
@@ -135,6 +152,7 @@ func (t *tx) DeleteSession(id string) error {
 }
 
 func (t *tx) DeleteSessions(accountID string) (int, error) {
-	n, err := t.exec("deleting the sessions of an account", `DELETE FROM sessions WHERE account_id = $1`, accountID)
+	n, err := t.exec("deleting the sessions of an account",
+		`DELETE FROM sessions WHERE account_id = $1`, accountID)
 	return int(n), err
 }

@@ -34,22 +34,30 @@ func TestSessions(t *testing.T) {
 				t.Errorf("%s: %v %s", want.ID, err, diff)
 			}
 		}
-		if _, err := s.SessionByHash(t.Context(), [32]byte{}); !errors.Is(err, mapping.ErrNotFound) || errors.Is(err, mapping.ErrStoreUnavailable) {
+		if _, err := s.SessionByHash(t.Context(), [32]byte{}); !errors.Is(err, mapping.ErrNotFound) ||
+			errors.Is(err, mapping.ErrStoreUnavailable) {
 			t.Errorf("an unknown hash: %v", err)
 		}
 		if err := s.CreateSession(t.Context(), first); !errors.Is(err, mapping.ErrConflict) {
 			t.Errorf("the same session again: %v", err)
 		}
-		if err := s.CreateSession(t.Context(), session("s4", "nobody", 0)); !errors.Is(err, mapping.ErrNotFound) {
+		if err := s.CreateSession(t.Context(), session("s4", "nobody", 0)); !errors.Is(
+			err, mapping.ErrNotFound,
+		) {
 			t.Errorf("a session of no account: %v", err)
 		}
 
 		for what, list := range map[string]func() ([]caller.Session, error){
 			"s1 s2 s3": func() ([]caller.Session, error) { return s.Sessions(t.Context()) },
 			"s1 s2":    func() ([]caller.Session, error) { return s.SessionsOf(t.Context(), "ada") },
-			"s1":       func() ([]caller.Session, error) { return s.SessionsBySID(t.Context(), "okta", first.SID) },
-			"s3":       func() ([]caller.Session, error) { return s.SessionsBySID(t.Context(), "entra", first.SID) },
-			"":         func() ([]caller.Session, error) { return s.SessionsBySID(t.Context(), "okta", "") }, // s2 has none, and that is no id
+			"s1": func() ([]caller.Session, error) {
+				return s.SessionsBySID(t.Context(), "okta", first.SID)
+			},
+			"s3": func() ([]caller.Session, error) {
+				return s.SessionsBySID(t.Context(), "entra", first.SID)
+			},
+			// s2 has none, and that is no id
+			"": func() ([]caller.Session, error) { return s.SessionsBySID(t.Context(), "okta", "") },
 		} {
 			found, err := list()
 			if got := sessionIDs(found); err != nil || got != what {
@@ -115,7 +123,8 @@ func TestPurgeSessions(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s := db.open(t)
 		put(t, s, account("ada", 0))
-		expired, idle, alive := session("expired", "ada", 0), session("idle", "ada", 0), session("alive", "ada", 0)
+		expired, idle, alive := session("expired", "ada", 0), session("idle", "ada", 0),
+			session("alive", "ada", 0)
 		expired.ExpiresAt, expired.LastSeen = at(59), at(60)
 		idle.ExpiresAt, idle.LastSeen = at(99), at(29)
 		alive.ExpiresAt, alive.LastSeen = at(60), at(30)
@@ -175,7 +184,9 @@ func TestReadWhileWriting(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := s.SessionByHash(t.Context(), session("s1", "ada", 0).Hash); !errors.Is(err, mapping.ErrNotFound) {
+		if _, err := s.SessionByHash(t.Context(), session("s1", "ada", 0).Hash); !errors.Is(
+			err, mapping.ErrNotFound,
+		) {
 			t.Errorf("once it is deleted: %v", err)
 		}
 	})

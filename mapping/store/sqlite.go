@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	pollSQLite    = 250 * time.Millisecond // how often the log is looked at for what other processes published
-	sqliteReaders = 6                      // connections that read at the same time; the tail of the log keeps one of them
+	// how often the log is looked at for what other processes published
+	pollSQLite    = 250 * time.Millisecond
+	sqliteReaders = 6 // connections that read at the same time; the tail of the log keeps one of them
 )
 
 // sqliteEngine is one file in WAL mode: one connection writes, some read at the same time, and other
@@ -119,7 +120,8 @@ func (e *sqliteEngine) verdict(err error) verdict {
 	switch failure.Code() & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
 		sqlite3.SQLITE_INTERRUPT,
-		sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL:
+		sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+		sqlite3.SQLITE_PROTOCOL:
 		return unavailable
 	}
 	return wrong

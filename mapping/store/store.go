@@ -110,7 +110,8 @@ func openEngine(ctx context.Context, config Config, patience limits) (engine, er
 	case "postgres", "postgresql":
 		return openPostgres(config.URL, config.NotifyURL)
 	}
-	return nil, errors.New("store.url is neither SQLite nor PostgreSQL: write sqlite:<path of a file> or postgres://<user>@<host>/<database>")
+	return nil, errors.New("store.url is neither SQLite nor PostgreSQL: write sqlite:<path of a file> or " +
+		"postgres://<user>@<host>/<database>")
 }
 
 // complete fills in what the caller left out.

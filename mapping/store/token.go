@@ -10,7 +10,8 @@ import (
 	"vexa-sso/mapping"
 )
 
-const selectToken = `SELECT id, account_id, kind, client, name, scopes, created_at, expires_at, used_at, used_from FROM tokens `
+const selectToken = `SELECT id, account_id, kind, client, name, scopes, created_at, expires_at, used_at,
+	used_from FROM tokens `
 
 func scanToken(row scanner) (t mapping.Token, err error) {
 	err = row.Scan(&t.ID, &t.AccountID, &t.Kind, &t.Client, &t.Name, &t.Scopes, moment{&t.CreatedAt},
@@ -23,32 +24,40 @@ func (t *tx) Token(id string) (mapping.Token, error) {
 }
 
 func (t *tx) Tokens(accountID string) ([]mapping.Token, error) {
-	return many(t, "reading the tokens of an account", scanToken, selectToken+`WHERE account_id = $1 ORDER BY created_at DESC, id`, accountID)
+	return many(t, "reading the tokens of an account", scanToken,
+		selectToken+`WHERE account_id = $1 ORDER BY created_at DESC, id`, accountID)
 }
 
 func (t *tx) LiveTokens(now time.Time) ([]mapping.Token, error) {
-	return many(t, "reading the tokens that live", scanToken, selectToken+`WHERE expires_at > $1 ORDER BY created_at DESC, id`, micros(now))
+	return many(t, "reading the tokens that live", scanToken,
+		selectToken+`WHERE expires_at > $1 ORDER BY created_at DESC, id`, micros(now))
 }
 
 func (t *tx) TokensExpired(now time.Time, most int) ([]mapping.Token, error) {
-	return many(t, "reading the tokens that have expired", scanToken, selectToken+`WHERE expires_at <= $1 ORDER BY expires_at, id LIMIT $2`, micros(now), most)
+	return many(t, "reading the tokens that have expired", scanToken,
+		selectToken+`WHERE expires_at <= $1 ORDER BY expires_at, id LIMIT $2`, micros(now), most)
 }
 
 // PutToken implements [mapping.Tx]; mapping.ErrNotFound when there is no such account.
 func (t *tx) PutToken(k mapping.Token) error {
 	_, err := t.exec("writing the token", `
-		INSERT INTO tokens (id, account_id, kind, client, name, scopes, created_at, expires_at, used_at, used_from)
+		INSERT INTO tokens (id, account_id, kind, client, name, scopes, created_at, expires_at, used_at,
+			used_from)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-		ON CONFLICT (id) DO UPDATE SET account_id = excluded.account_id, kind = excluded.kind, client = excluded.client, name = excluded.name,
-			scopes = excluded.scopes, created_at = excluded.created_at, expires_at = excluded.expires_at, used_at = excluded.used_at,
+		ON CONFLICT (id) DO UPDATE SET account_id = excluded.account_id, kind = excluded.kind,
+			client = excluded.client, name = excluded.name,
+			scopes = excluded.scopes, created_at = excluded.created_at, expires_at = excluded.expires_at,
+				used_at = excluded.used_at,
 			used_from = excluded.used_from`,
-		k.ID, k.AccountID, string(k.Kind), k.Client, k.Name, string(k.Scopes), micros(k.CreatedAt), micros(k.ExpiresAt), micros(k.UsedAt), k.UsedFrom)
+		k.ID, k.AccountID, string(k.Kind), k.Client, k.Name, string(k.Scopes), micros(k.CreatedAt),
+		micros(k.ExpiresAt), micros(k.UsedAt), k.UsedFrom)
 	return err
 }
 
 // DeleteToken implements [mapping.Tx]; a token that is not there is deleted already.
 func (t *tx) DeleteToken(id string) error {
-	if _, err := t.exec("deleting the values of a token", `DELETE FROM token_values WHERE token_id = $1`, id); err != nil {
+	if _, err := t.exec("deleting the values of a token",
+		`DELETE FROM token_values WHERE token_id = $1`, id); err != nil {
 		return err
 	}
 	_, err := t.exec("deleting the token", `DELETE FROM tokens WHERE id = $1`, id)
@@ -61,13 +70,15 @@ func (t *tx) TouchTokens(used map[string]mapping.TokenUse) error {
 	}
 	var rows []string
 	var args []any
-	for i, id := range slices.Sorted(maps.Keys(used)) { // in one order, so that replicas do not lock rows crosswise
+	// in one order, so that replicas do not lock rows crosswise
+	for i, id := range slices.Sorted(maps.Keys(used)) {
 		rows = append(rows, fmt.Sprintf("($%d, CAST($%d AS BIGINT), $%d)", 3*i+1, 3*i+2, 3*i+3))
 		args = append(args, id, micros(used[id].At), used[id].From)
 	}
 	_, err := t.exec("touching tokens", `
 		WITH used (id, at, place) AS (VALUES `+strings.Join(rows, ", ")+`)
-		UPDATE tokens SET used_at = used.at, used_from = used.place FROM used WHERE tokens.id = used.id AND tokens.used_at < used.at`, args...)
+		UPDATE tokens SET used_at = used.at, used_from = used.place FROM used WHERE tokens.id = used.id
+			AND tokens.used_at < used.at`, args...)
 	return err
 }
 
@@ -80,14 +91,16 @@ func scanTokenValue(row scanner) (v mapping.TokenValue, err error) {
 
 func (t *tx) TokenValue(hash [32]byte) (mapping.TokenValue, error) {
 	return one(t, "reading the value of a token", scanTokenValue, `
-		SELECT hash, token_id, refresh, generation, created_at, expires_at FROM token_values WHERE hash = $1`, hash[:])
+		SELECT hash, token_id, refresh, generation, created_at, expires_at FROM token_values WHERE hash = $1`,
+		hash[:])
 }
 
 // PutTokenValue implements [mapping.Tx]. A value is written once: mapping.ErrConflict when there is one of
 // that hash, mapping.ErrNotFound when there is no such token.
 func (t *tx) PutTokenValue(v mapping.TokenValue) error {
 	_, err := t.exec("writing the value of a token", `
-		INSERT INTO token_values (hash, token_id, refresh, generation, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		INSERT INTO token_values (hash, token_id, refresh, generation, created_at, expires_at) VALUES ($1, $2,
+			$3, $4, $5, $6)`,
 		v.Hash[:], v.TokenID, v.Refresh, v.Generation, micros(v.CreatedAt), micros(v.ExpiresAt))
 	return err
 }
@@ -105,12 +118,14 @@ func (t *tx) LatestGeneration(tokenID string) (mapping.Generation, error) {
 
 func (t *tx) Generation(tokenID string, number int64) (mapping.Generation, error) {
 	return one(t, "reading earlier values of a token", scanGeneration, `
-		SELECT generation, min(created_at), count(*) FROM token_values WHERE token_id = $1 AND refresh = $2 AND generation = $3
+		SELECT generation, min(created_at), count(*) FROM token_values WHERE token_id = $1 AND refresh = $2
+			AND generation = $3
 		GROUP BY generation`, tokenID, true, number)
 }
 
 func (t *tx) ForgetTokenValues(tokenID string, before int64) error {
-	_, err := t.exec("forgetting old values of a token", `DELETE FROM token_values WHERE token_id = $1 AND generation < $2`, tokenID, before)
+	_, err := t.exec("forgetting old values of a token",
+		`DELETE FROM token_values WHERE token_id = $1 AND generation < $2`, tokenID, before)
 	return err
 }
 

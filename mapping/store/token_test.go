@@ -19,13 +19,17 @@ import (
 
 func token(id, accountID string, minutes int) mapping.Token {
 	return mapping.Token{
-		ID: id, AccountID: accountID, Kind: mapping.TokenTool, Client: "cli", Name: "Ł " + id, Scopes: "bot,tx",
+		ID: id, AccountID: accountID, Kind: mapping.TokenTool, Client: "cli",
+		Name: "Ł " + id, Scopes: "bot,tx",
 		CreatedAt: at(minutes), ExpiresAt: at(minutes + 60), UsedAt: at(minutes + 1), UsedFrom: "192.0.2.7",
 	}
 }
 
 func value(name, tokenID string, refresh bool, generation int64, minutes int) mapping.TokenValue {
-	v := mapping.TokenValue{TokenID: tokenID, Refresh: refresh, Generation: generation, CreatedAt: at(minutes), ExpiresAt: at(minutes + 10)}
+	v := mapping.TokenValue{
+		TokenID: tokenID, Refresh: refresh, Generation: generation, CreatedAt: at(minutes),
+		ExpiresAt: at(minutes + 10),
+	}
 	copy(v.Hash[:], name)
 	return v
 }
@@ -44,7 +48,9 @@ func TestTokens(t *testing.T) {
 			}
 			return nil
 		})
-		if err := s.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutToken(token("t4", "nobody", 0)) }); !errors.Is(err, mapping.ErrNotFound) {
+		if err := s.Update(t.Context(), func(tx mapping.Tx) error {
+			return tx.PutToken(token("t4", "nobody", 0))
+		}); !errors.Is(err, mapping.ErrNotFound) {
 			t.Errorf("a token of no account: %v", err)
 		}
 		is := func(what string, got any, err error, want any) {
@@ -74,7 +80,10 @@ func TestTokens(t *testing.T) {
 			if err := tx.PutToken(old); err != nil {
 				return err
 			}
-			return tx.TouchTokens(map[string]mapping.TokenUse{"t1": {At: at(0), From: "late"}, "t2": {At: at(11), From: "2001:db8::1"}, "unknown": {At: at(11)}})
+			return tx.TouchTokens(map[string]mapping.TokenUse{
+				"t1": {At: at(0), From: "late"}, "t2": {At: at(11), From: "2001:db8::1"},
+				"unknown": {At: at(11)},
+			})
 		})
 		young.UsedAt, young.UsedFrom = at(11), "2001:db8::1"
 		view(t, s, func(tx mapping.Tx) error {
@@ -104,7 +113,8 @@ func TestTokenValues(t *testing.T) {
 		s := db.open(t)
 		put(t, s, account("ada", 0))
 		values := []mapping.TokenValue{
-			value("a1", "t1", false, 1, 0), value("r1", "t1", true, 1, 0), value("r2", "t1", true, 2, 5), value("r2b", "t1", true, 2, 6), value("other", "t2", true, 7, 1),
+			value("a1", "t1", false, 1, 0), value("r1", "t1", true, 1, 0), value("r2", "t1", true, 2, 5),
+			value("r2b", "t1", true, 2, 6), value("other", "t2", true, 7, 1),
 		}
 		update(t, s, func(tx mapping.Tx) error {
 			for _, id := range []string{"t1", "t2"} {
@@ -120,10 +130,14 @@ func TestTokenValues(t *testing.T) {
 			return nil
 		})
 		again, stray := values[0], value("x", "unknown", false, 1, 0)
-		if err := s.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutTokenValue(again) }); !errors.Is(err, mapping.ErrConflict) {
+		if err := s.Update(t.Context(), func(tx mapping.Tx) error {
+			return tx.PutTokenValue(again)
+		}); !errors.Is(err, mapping.ErrConflict) {
 			t.Errorf("a value twice: %v", err)
 		}
-		if err := s.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutTokenValue(stray) }); !errors.Is(err, mapping.ErrNotFound) {
+		if err := s.Update(t.Context(), func(tx mapping.Tx) error {
+			return tx.PutTokenValue(stray)
+		}); !errors.Is(err, mapping.ErrNotFound) {
 			t.Errorf("a value of no token: %v", err)
 		}
 		view(t, s, func(tx mapping.Tx) error {
@@ -183,7 +197,8 @@ func TestTokenValues(t *testing.T) {
 	})
 }
 
-// A token keeps its owner's refresh grant as a session does; what neither needs is purged once it has been due for long enough.
+// A token keeps its owner's refresh grant as a session does; what neither needs is purged once it has
+// been due for long enough.
 func TestProofsOfTokens(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s := db.open(t)
@@ -195,7 +210,9 @@ func TestProofsOfTokens(t *testing.T) {
 				if id == "new" {
 					renew = at(20)
 				}
-				if err := tx.PutRefreshGrant(mapping.RefreshGrant{AccountID: id, Provider: "okta", Sealed: []byte(id), RenewAt: renew}); err != nil {
+				if err := tx.PutRefreshGrant(mapping.RefreshGrant{
+					AccountID: id, Provider: "okta", Sealed: []byte(id), RenewAt: renew,
+				}); err != nil {
 					return err
 				}
 			}
@@ -247,7 +264,9 @@ func TestRevokedTokenIsPublished(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s, other := db.open(t), db.open(t)
 		heard := hear(t, other)
-		r := mapping.Revocation{At: at(1), Kind: mapping.RevokeToken, Account: "ada", Token: "t1", Reason: "not needed"}
+		r := mapping.Revocation{
+			At: at(1), Kind: mapping.RevokeToken, Account: "ada", Token: "t1", Reason: "not needed",
+		}
 		update(t, s, func(tx mapping.Tx) error { return tx.Publish(r) })
 		got := next(t, heard)
 		if r.Seq = got.Seq; got != r {
@@ -256,10 +275,14 @@ func TestRevokedTokenIsPublished(t *testing.T) {
 	})
 }
 
-// However many processes refresh with one value at a time: each gets a pair that works, and all are of one generation.
+// However many processes refresh with one value at a time: each gets a pair that works, and
+// all are of one generation.
 func TestRefreshOnSeveralReplicas(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
-		rules, problems := rule.Compile([]rule.Rule{{Name: "all", Match: rule.Match{Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}}}})
+		rules, problems := rule.Compile([]rule.Rule{{
+			Name: "all", Match: rule.Match{Providers: []string{"okta"}},
+			Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}},
+		}})
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
@@ -269,12 +292,14 @@ func TestRefreshOnSeveralReplicas(t *testing.T) {
 		var s *Store
 		for i := range replicas {
 			s = db.open(t)
-			replicas[i] = mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: live, Now: db.clock.Now, Log: slog.New(slog.DiscardHandler)})
+			replicas[i] = mapping.NewAccounts(mapping.Config{Instance: "prod"},
+				mapping.Deps{Store: s, Rules: live, Now: db.clock.Now, Log: slog.New(slog.DiscardHandler)})
 		}
 		ada := account("ada", 0)
 		ada.Status = mapping.Active
 		put(t, s, ada)
-		first, err := replicas[0].GrantTool(t.Context(), "ada", mapping.NewToken{Kind: mapping.TokenTool, Client: "cli", Name: "Command line"}, "ada")
+		first, err := replicas[0].GrantTool(t.Context(),
+			"ada", mapping.NewToken{Kind: mapping.TokenTool, Client: "cli", Name: "Command line"}, "ada")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -318,10 +343,15 @@ func TestTokenValueIsNotStored(t *testing.T) {
 	ada.Status = mapping.Active
 	put(t, s, ada)
 	live := new(rule.Live)
-	rules, _ := rule.Compile([]rule.Rule{{Name: "all", Match: rule.Match{Providers: []string{"okta"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}}})
+	rules, _ := rule.Compile([]rule.Rule{{
+		Name: "all", Match: rule.Match{Providers: []string{"okta"}},
+		Grant: &rule.GrantSpec{Scopes: []string{"tx"}},
+	}})
 	live.Replace(rules)
-	a := mapping.NewAccounts(mapping.Config{Instance: "prod"}, mapping.Deps{Store: s, Rules: live, Now: db.clock.Now, Log: slog.New(slog.DiscardHandler)})
-	_, canary, err := a.CreateToken(t.Context(), "ada", mapping.NewToken{Kind: mapping.TokenPersonal, Name: "canary", Scopes: "tx"}, "ada")
+	a := mapping.NewAccounts(mapping.Config{Instance: "prod"},
+		mapping.Deps{Store: s, Rules: live, Now: db.clock.Now, Log: slog.New(slog.DiscardHandler)})
+	_, canary, err := a.CreateToken(t.Context(),
+		"ada", mapping.NewToken{Kind: mapping.TokenPersonal, Name: "canary", Scopes: "tx"}, "ada")
 	if err != nil {
 		t.Fatal(err)
 	}

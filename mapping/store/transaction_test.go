@@ -38,15 +38,17 @@ func TestUpdateIsAllOrNothing(t *testing.T) {
 			return nil
 		})
 
-		update(t, s, func(tx mapping.Tx) error { return tx.Publish(mapping.Revocation{Account: "committed"}) })
+		update(t, s, func(tx mapping.Tx) error {
+			return tx.Publish(mapping.Revocation{Account: "committed"})
+		})
 		if r := next(t, heard); r.Account != "committed" {
 			t.Errorf("heard of %+v", r)
 		}
 	})
 }
 
-// Transactions that read and then write what depends on it come out as if they had run one after another, also from two
-// processes. S6
+// Transactions that read and then write what depends on it come out as if they had run one after another,
+// also from two processes. S6
 func TestUpdatesAreSerialisable(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		const workers, rounds = 4, 15
@@ -89,8 +91,8 @@ func TestUpdatesAreSerialisable(t *testing.T) {
 	})
 }
 
-// Two transactions that each look whether the other's account is there and otherwise write their own (write skew) must not
-// both get through.
+// Two transactions that each look whether the other's account is there and otherwise write their own (write
+// skew) must not both get through.
 func TestNoWriteSkew(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		stores := []*Store{db.open(t), db.open(t)}
@@ -153,7 +155,8 @@ func TestCancelledCaller(t *testing.T) {
 			cancel()
 			return tx.PutAccount(account("ada", 0))
 		})
-		if !errors.Is(err, context.Canceled) || errors.Is(err, mapping.ErrStoreUnavailable) || runs.Load() != 1 {
+		if !errors.Is(err, context.Canceled) || errors.Is(err, mapping.ErrStoreUnavailable) ||
+			runs.Load() != 1 {
 			t.Errorf("after %d runs: %v", runs.Load(), err)
 		}
 		put(t, s, account("ada", 0))

@@ -234,7 +234,8 @@ func TestNotifyURL(t *testing.T) {
 	t.Parallel()
 	db := newPostgres(t)
 	pooled, direct := storetest.NewWire(t, db.url), storetest.NewWire(t, db.url)
-	s, err := open(t.Context(), Config{URL: pooled.URL, NotifyURL: direct.URL}, Env{Now: db.clock.Now}, testLimits)
+	s, err := open(t.Context(), Config{URL: pooled.URL, NotifyURL: direct.URL},
+		Env{Now: db.clock.Now}, testLimits)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,8 @@ import (
 // Config says where Vexa is.
 type Config struct {
 	GatewayURL string `yaml:"gateway_url"` // where requests are forwarded to
-	AdminURL   string `yaml:"admin_url"`   // 0.12: a service of its own; 0.10: its own service, or the gateway
+	// 0.12: a service of its own; 0.10: its own service, or the gateway
+	AdminURL   string `yaml:"admin_url"`
 	AdminToken string `yaml:"admin_token" secret:"true"`
 	Generation string `yaml:"generation"` // auto (default) | 0.12 | 0.10
 }
@@ -35,7 +36,9 @@ func (e *ConfigError) Error() string { return e.Key + ": " + e.Message + ": " + 
 // Check returns a *ConfigError for each setting that cannot be used, joined; nil when there is none.
 func (c Config) Check() error {
 	var errs []error
-	for _, at := range []struct{ key, value string }{{"gateway_url", c.GatewayURL}, {"admin_url", c.AdminURL}} {
+	for _, at := range []struct{ key, value string }{
+		{"gateway_url", c.GatewayURL}, {"admin_url", c.AdminURL},
+	} {
 		if !usableURL(at.value) {
 			errs = append(errs, &ConfigError{
 				at.key, "not an http or https address without query",

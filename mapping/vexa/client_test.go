@@ -19,8 +19,9 @@ import (
 
 const adminToken = "canary-admin-token"
 
-// wire answers as scripted: by "METHOD path?query", each line of a script once, the last one for ever. A line is
-// "status body"; "hang" answers only when the client has gone; "drop" closes the connection without a word.
+// wire answers as scripted: by "METHOD path?query", each line of a script once, the last one for
+// ever. A line is "status body"; "hang" answers only when the client has gone; "drop" closes the
+// connection without a word.
 type wire struct {
 	*httptest.Server
 	t *testing.T
@@ -129,8 +130,10 @@ func TestFindUserSendsOneForm(t *testing.T) {
 	t.Parallel()
 	// E6, V6: one spelling, escaped.
 	w := newWire(t, map[string][]string{
-		"GET /admin/users/email/al+tag%25@example.com": {`200 {"id":19,"email":"al+tag%@example.com","name":null,"max_concurrent_bots":3,"data":{}}`},
-		"GET /admin/users/email/new@example.com":       {`404 {"detail":"User not found"}`},
+		"GET /admin/users/email/al+tag%25@example.com": {
+			`200 {"id":19,"email":"al+tag%@example.com","name":null,"max_concurrent_bots":3,"data":{}}`,
+		},
+		"GET /admin/users/email/new@example.com": {`404 {"detail":"User not found"}`},
 	})
 	c := w.client()
 	user, err := c.FindUser(t.Context(), "  Al+Tag%@Example.COM ")
@@ -141,7 +144,10 @@ func TestFindUserSendsOneForm(t *testing.T) {
 		t.Errorf("unknown: %v", err)
 	}
 	before := len(w.calls())
-	for _, bad := range []string{"", "x", "@x", "x@", "a/b@example.com", "a\x00b@example.com", "a b@example.com", "..", strings.Repeat("a", 250) + "@x.example"} {
+	for _, bad := range []string{
+		"", "x", "@x", "x@", "a/b@example.com", "a\x00b@example.com", "a b@example.com", "..",
+		strings.Repeat("a", 250) + "@x.example",
+	} {
 		if _, err := c.FindUser(t.Context(), bad); !errors.Is(err, vexa.ErrEmail) {
 			t.Errorf("%q: %v", bad, err)
 		}
@@ -164,12 +170,26 @@ func TestCreateUserSaysWhoMadeIt(t *testing.T) {
 	}{
 		{"new", []string{"201 " + user}, vexa.ByUs, nil, false, 1},
 		{"existing", []string{"200 " + user}, vexa.Existed, nil, false, 1},
-		{"a 500 before it was stored", []string{"500 Internal Server Error", "201 " + user}, vexa.ByUs, nil, false, 2},
-		{"a 500 after it was stored", []string{"500 Internal Server Error", "200 " + user}, vexa.Unclear, nil, false, 2},
+		{
+			"a 500 before it was stored",
+			[]string{"500 Internal Server Error", "201 " + user},
+			vexa.ByUs, nil, false, 2,
+		},
+		{
+			"a 500 after it was stored",
+			[]string{"500 Internal Server Error", "200 " + user},
+			vexa.Unclear, nil, false, 2,
+		},
 		{"a lost answer", []string{"drop", "200 " + user}, vexa.Unclear, nil, false, 2},
 		{"down", []string{"500 Internal Server Error"}, 0, vexa.ErrUnavailable, true, 2},
-		{"wrong token", []string{`403 {"detail":"Invalid or missing admin token."}`}, 0, vexa.ErrAdminToken, false, 1},
-		{"an address that it refuses", []string{`422 {"detail":[{"input":"a@example.com"}]}`}, 0, vexa.ErrRefused, false, 1},
+		{"wrong token", []string{
+			`403 {"detail":"Invalid or missing admin token."}`,
+		}, 0, vexa.ErrAdminToken, false, 1},
+		{
+			"an address that it refuses",
+			[]string{`422 {"detail":[{"input":"a@example.com"}]}`},
+			0, vexa.ErrRefused, false, 1,
+		},
 		{"a redirect", []string{"307 http://evil.example/"}, 0, vexa.ErrNotAdminAPI, false, 1},
 		{"a web page", []string{"200 <html>"}, 0, vexa.ErrNotAdminAPI, true, 1},
 		{"JSON of another kind", []string{"200 {}"}, 0, vexa.ErrNotAdminAPI, true, 1},
@@ -189,7 +209,8 @@ func TestCreateUserSaysWhoMadeIt(t *testing.T) {
 			if n := len(w.calls()); n != tt.calls {
 				t.Errorf("%d calls, want %d", n, tt.calls)
 			}
-			if _, bodies := w.sent(); bodies[0] != `{"email":"a@example.com","name":"A","max_concurrent_bots":2}` {
+			if _, bodies := w.sent(); bodies[0] !=
+				`{"email":"a@example.com","name":"A","max_concurrent_bots":2}` {
 				t.Errorf("sent %s", bodies[0])
 			}
 		})
@@ -207,15 +228,25 @@ func TestMint(t *testing.T) {
 		err       error
 		uncertain bool
 	}{
-		{"0.12", `201 {"id":3,"token":"vxa_bot_canary","user_id":7,"scopes":["bot","tx"]}`, []string{"bot", "tx"}, nil, false},
+		{
+			"0.12", `201 {"id":3,"token":"vxa_bot_canary","user_id":7,"scopes":["bot","tx"]}`,
+			[]string{"bot", "tx"},
+			nil, false,
+		},
 		{"0.10", `201 {"user_id":7,"id":3,"token":"vxa_bot_canary","scopes":["bot"],"name":null,"created_at":"2026-11-23T00:33:41.080355","last_used_at":null,"expires_at":null}`, []string{"bot"}, nil, false},
 		{"no such user", `404 {"detail":"User not found"}`, nil, vexa.ErrUserNotFound, false},
 		{"not an Admin API", notFound, nil, vexa.ErrNotAdminAPI, false},
 		{"500", "500 Internal Server Error", nil, vexa.ErrUnavailable, true},
 		{"lost", "drop", nil, vexa.ErrUnavailable, true},
-		{"somebody else's", `201 {"id":3,"token":"vxa_bot_canary","user_id":8,"scopes":["bot","tx"]}`, nil, vexa.ErrNotAdminAPI, true},
+		{
+			"somebody else's", `201 {"id":3,"token":"vxa_bot_canary","user_id":8,"scopes":["bot","tx"]}`, nil,
+			vexa.ErrNotAdminAPI, true,
+		},
 		{"cut short", `201 {"id":3,"token":"vxa_bot_canary`, nil, vexa.ErrNotAdminAPI, true},
-		{"too many", `429 {"detail": "Rate limit exceeded", "retry_after": 1}`, nil, vexa.ErrUnavailable, false},
+		{
+			"too many", `429 {"detail": "Rate limit exceeded", "retry_after": 1}`, nil,
+			vexa.ErrUnavailable, false,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -228,7 +259,8 @@ func TestMint(t *testing.T) {
 			if err != nil && strings.Contains(err.Error(), "canary") { // S2
 				t.Errorf("the error tells a secret: %v", err)
 			}
-			if err == nil && (got.Secret != "vxa_bot_canary" || got.ID != 3 || !slices.Equal(got.Scopes, tt.scopes)) {
+			if err == nil &&
+				(got.Secret != "vxa_bot_canary" || got.ID != 3 || !slices.Equal(got.Scopes, tt.scopes)) {
 				t.Errorf("%+v", got)
 			}
 			if _, bodies := w.sent(); len(bodies) != 1 || bodies[0] != "" {
@@ -238,7 +270,8 @@ func TestMint(t *testing.T) {
 	}
 	c := newWire(t, nil).client()
 	for _, lifetime := range []time.Duration{0, -time.Hour} {
-		if _, err := c.Mint(t.Context(), 7, []string{"bot"}, "n", lifetime); !errors.Is(err, vexa.ErrRefused) {
+		if _, err := c.Mint(t.Context(), 7, []string{"bot"},
+			"n", lifetime); !errors.Is(err, vexa.ErrRefused) {
 			t.Errorf("a lifetime of %v, which Vexa takes as for ever: %v", lifetime, err)
 		}
 	}
@@ -248,12 +281,11 @@ func TestTokens(t *testing.T) {
 	t.Parallel()
 	want := []vexa.Token{
 		{ID: 1, UserID: 7, Scopes: []string{"bot"}},
-		{ID: 4, UserID: 7, Scopes: []string{"tx", "bot"}, Name: "cli", ExpiresAt: time.Date(2026, 11, 23, 1, 33, 19, 346041000, time.UTC)},
+		{ID: 4, UserID: 7, Scopes: []string{"tx", "bot"}, Name: "cli", ExpiresAt: time.Date(2026, 11, 23, 1,
+			33, 19, 346041000, time.UTC)},
 	}
-	const list012 = `200 [{"id":1,"user_id":7,"scopes":["bot"],"name":null,"created_at":"2026-11-23T00:33:19.265150","last_used_at":null,"expires_at":null},` +
-		`{"id":4,"user_id":7,"scopes":["tx","bot"],"name":"cli","created_at":"2026-11-23T00:33:19.346049","last_used_at":null,"expires_at":"2026-11-23T01:33:19.346041"}]`
-	const user010 = `200 {"email":"a@example.com","id":7,"api_tokens":[{"user_id":7,"id":1,"token":"vxa_bot_canary","scopes":["bot"],"name":null,"expires_at":null},` +
-		`{"user_id":7,"id":4,"token":"vxa_tx_canary","scopes":["tx","bot"],"name":"cli","expires_at":"2026-11-23T01:33:19.346041"}]}`
+	const list012 = `200 [{"id":1,"user_id":7,"scopes":["bot"],"name":null,"created_at":"2026-11-23T00:33:19.265150","last_used_at":null,"expires_at":null},` + `{"id":4,"user_id":7,"scopes":["tx","bot"],"name":"cli","created_at":"2026-11-23T00:33:19.346049","last_used_at":null,"expires_at":"2026-11-23T01:33:19.346041"}]`
+	const user010 = `200 {"email":"a@example.com","id":7,"api_tokens":[{"user_id":7,"id":1,"token":"vxa_bot_canary","scopes":["bot"],"name":null,"expires_at":null},` + `{"user_id":7,"id":4,"token":"vxa_tx_canary","scopes":["tx","bot"],"name":"cli","expires_at":"2026-11-23T01:33:19.346041"}]}`
 	const user012 = `200 {"id":7,"email":"a@example.com","name":"A","max_concurrent_bots":3,"data":{}}`
 	same := func(t *testing.T, got []vexa.Token, err error) {
 		t.Helper()
@@ -263,12 +295,14 @@ func TestTokens(t *testing.T) {
 	}
 	t.Run("0.12", func(t *testing.T) {
 		t.Parallel()
-		got, err := newWire(t, with(is012, map[string][]string{"GET /admin/users/7/tokens": {list012}})).client().Tokens(t.Context(), 7)
+		got, err := newWire(t, with(is012, map[string][]string{"GET /admin/users/7/tokens": {list012}})).
+			client().Tokens(t.Context(), 7)
 		same(t, got, err)
 	})
 	t.Run("0.10", func(t *testing.T) {
 		t.Parallel()
-		got, err := newWire(t, with(is010, map[string][]string{"GET /admin/users/7": {user010}})).client().Tokens(t.Context(), 7)
+		got, err := newWire(t, with(is010, map[string][]string{"GET /admin/users/7": {user010}})).client().
+			Tokens(t.Context(), 7)
 		same(t, got, err)
 		if strings.Contains(fmt.Sprintf("%+v", got), "canary") { // S2
 			t.Error("a secret survived the list")
@@ -278,7 +312,9 @@ func TestTokens(t *testing.T) {
 		t.Parallel()
 		// What 0.12 says to 0.10's question has no tokens; that must not read as "none".
 		w := newWire(t, map[string][]string{
-			"GET /admin/users?limit=1":                       {"200 []", `405 {"detail":"Method Not Allowed"}`},
+			"GET /admin/users?limit=1": {
+				"200 []", `405 {"detail":"Method Not Allowed"}`,
+			},
 			"GET /admin/users/email/nobody@vexa-sso.invalid": is012["GET /admin/users/email/nobody@vexa-sso.invalid"],
 			"GET /admin/users/7":                             {user012},
 			"GET /admin/users/7/tokens":                      {list012},
@@ -289,7 +325,9 @@ func TestTokens(t *testing.T) {
 	t.Run("rolled back under us", func(t *testing.T) {
 		t.Parallel()
 		w := newWire(t, map[string][]string{
-			"GET /admin/users?limit=1":                       {`405 {"detail":"Method Not Allowed"}`, "200 []"},
+			"GET /admin/users?limit=1": {
+				`405 {"detail":"Method Not Allowed"}`, "200 []",
+			},
 			"GET /admin/users/email/nobody@vexa-sso.invalid": is012["GET /admin/users/email/nobody@vexa-sso.invalid"],
 			"GET /admin/users/7":                             {user010},
 			"GET /admin/users/7/tokens":                      {`405 {"detail":"Method Not Allowed"}`},
@@ -297,7 +335,9 @@ func TestTokens(t *testing.T) {
 		got, err := w.client().Tokens(t.Context(), 7)
 		same(t, got, err)
 	})
-	for name, script := range map[string]string{"null": "200 null", "page": "200 <html>", "elsewhere": notFound} {
+	for name, script := range map[string]string{
+		"null": "200 null", "page": "200 <html>", "elsewhere": notFound,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWire(t, with(is012, map[string][]string{"GET /admin/users/7/tokens": {script}}))
@@ -323,7 +363,11 @@ func TestDeleteToken(t *testing.T) {
 		{"gone already, 0.10", is010, `404 {"detail":"Token not found"}`, nil},
 		{"another 404", is012, notFound, vexa.ErrNotAdminAPI},
 		{"the gateway in its place", nil, `404 {"detail":"Token not found"}`, vexa.ErrNotAdminAPI},
-		{"a server that says 405 to everything", map[string][]string{"GET /admin/users?limit=1": {"405 no"}}, "204 ", vexa.ErrNotAdminAPI},
+		{
+			"a server that says 405 to everything",
+			map[string][]string{"GET /admin/users?limit=1": {"405 no"}},
+			"204 ", vexa.ErrNotAdminAPI,
+		},
 		{"500", is012, "500 Internal Server Error", vexa.ErrUnavailable},
 		{"lost", is012, "drop", vexa.ErrUnavailable},
 		{"wrong token", is012, `403 {"detail":"Invalid or missing admin token."}`, vexa.ErrAdminToken},
@@ -331,7 +375,8 @@ func TestDeleteToken(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			err := newWire(t, with(tt.base, map[string][]string{at: {tt.script}})).client().DeleteToken(t.Context(), 3)
+			err := newWire(t, with(tt.base, map[string][]string{at: {tt.script}})).client().
+				DeleteToken(t.Context(), 3)
 			if (tt.err == nil) != (err == nil) || !errors.Is(err, tt.err) {
 				t.Errorf("%v, want %v", err, tt.err)
 			}
@@ -359,7 +404,9 @@ func TestGeneration(t *testing.T) {
 			"GET /gateway/":            {`200 {"message":"Welcome to the Vexa API Gateway"}`},
 		}, vexa.Gen010, nil},
 		{"nothing of Vexa's", map[string][]string{"GET /gateway/": {"200 hello"}}, "", vexa.ErrUnavailable},
-		{"wrong token", map[string][]string{"GET /admin/users?limit=1": {`403 {"detail":"Missing API key"}`}}, "", vexa.ErrAdminToken},
+		{"wrong token", map[string][]string{"GET /admin/users?limit=1": {
+			`403 {"detail":"Missing API key"}`,
+		}}, "", vexa.ErrAdminToken},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -375,7 +422,8 @@ func TestGeneration(t *testing.T) {
 			}
 			asked := len(w.calls())
 			w.Close() // S10: once known, it is known whatever is down
-			if again, err := c.Generation(t.Context()); again != tt.want || err != nil || len(w.calls()) != asked {
+			if again, err := c.Generation(t.Context()); again != tt.want || err != nil ||
+				len(w.calls()) != asked {
 				t.Errorf("again: %q, %v, %d more calls", again, err, len(w.calls())-asked)
 			}
 		})
@@ -385,7 +433,9 @@ func TestGeneration(t *testing.T) {
 // B11: only headers of our own; S2: never the token in an error.
 func TestCallsCarryOnlyOurHeaders(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, with(is012, map[string][]string{"GET /gateway/auth/me": {`200 {"user_id":7,"email":"a@example.com","scopes":["bot"],"max_concurrent":3}`}}))
+	w := newWire(t, with(is012, map[string][]string{"GET /gateway/auth/me": {
+		`200 {"user_id":7,"email":"a@example.com","scopes":["bot"],"max_concurrent":3}`,
+	}}))
 	c := w.client()
 	c.FindUser(t.Context(), "a@example.com")
 	if owner, err := c.Whoami(t.Context(), "vxa_bot_canary", ""); err != nil || owner.UserID != 7 {
@@ -425,7 +475,8 @@ func TestBounds(t *testing.T) {
 		t.Errorf("a huge answer: %v", err)
 	}
 	vexa.SetTimeout(c, time.Second) // long enough for the call to get there
-	if _, err := c.User(t.Context(), 8); !errors.Is(err, vexa.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || !vexa.Uncertain(err) {
+	if _, err := c.User(t.Context(), 8); !errors.Is(err, vexa.ErrUnavailable) ||
+		!errors.Is(err, context.DeadlineExceeded) || !vexa.Uncertain(err) {
 		t.Errorf("a server that hangs: %v", err)
 	}
 	w.Close()
@@ -440,7 +491,9 @@ func TestBounds(t *testing.T) {
 
 func TestNewRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
-	good := vexa.Config{GatewayURL: "http://g:8000", AdminURL: "https://a:8001/", AdminToken: "t", Generation: "auto"}
+	good := vexa.Config{
+		GatewayURL: "http://g:8000", AdminURL: "https://a:8001/", AdminToken: "t", Generation: "auto",
+	}
 	if _, err := vexa.New(good); err != nil {
 		t.Fatal(err)
 	}
@@ -453,7 +506,8 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		cfg := good
 		spoil(&cfg)
 		_, err := vexa.New(cfg)
-		if e, ok := errors.AsType[*vexa.ConfigError](err); !ok || e.Key != key || strings.Contains(err.Error(), "canary") {
+		if e, ok := errors.AsType[*vexa.ConfigError](err); !ok || e.Key != key ||
+			strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", key, err)
 		}
 	}

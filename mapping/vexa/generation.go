@@ -17,7 +17,8 @@ const (
 // finding is what we know about the deployment.
 type finding struct {
 	generation string
-	admin      bool // what answers at the admin address proved to be a Vexa Admin API, and no call failed since
+	// what answers at the admin address proved to be a Vexa Admin API, and no call failed since
+	admin bool
 }
 
 // Generation returns which generation of Vexa this is, Gen012 or Gen010. It asks once and remembers: later

@@ -8,8 +8,8 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-// scopeTable is what the gateway of 0.12 answered to keys of each scope: 403 is a refusal by the scope, anything else passed
-// the edge.
+// scopeTable is what the gateway of 0.12 answered to keys of each scope: 403 is a refusal by the scope,
+// anything else passed the edge.
 const scopeTable = `
 | GET /bots | 200 | 403 | 403 | 200 |
 | POST /bots | 200 | 403 | 403 | 200 |
@@ -69,7 +69,8 @@ const scopeTable = `
 `
 
 func allows(r vexa.Route, scopes ...string) bool {
-	return r.NoScope || slices.ContainsFunc(r.AnyOf, func(s string) bool { return slices.Contains(scopes, s) })
+	return r.NoScope ||
+		slices.ContainsFunc(r.AnyOf, func(s string) bool { return slices.Contains(scopes, s) })
 }
 
 func TestLookupAgreesWithTheGateway(t *testing.T) {
@@ -132,12 +133,14 @@ func TestLookup(t *testing.T) {
 	for _, tt := range tests {
 		route, ok := vexa.Routes(tt.generation).Lookup(tt.method, tt.path)
 		if ok != (tt.pattern != "") || route.Pattern != tt.pattern {
-			t.Errorf("%s: %s %s: %q %v, want %q", tt.generation, tt.method, tt.path, route.Pattern, ok, tt.pattern)
+			t.Errorf("%s: %s %s: %q %v, want %q",
+				tt.generation, tt.method, tt.path, route.Pattern, ok, tt.pattern)
 		}
 	}
 }
 
-// S1: no route of either table is open to callers without a key, and the browser scope opens none that needs a scope (V15).
+// S1: no route of either table is open to callers without a key, and the browser scope opens none
+// that needs a scope (V15).
 func TestEveryRouteNeedsScopeOrSaysWhyNot(t *testing.T) {
 	t.Parallel()
 	open := []string{"/auth/me", "/ws", "/health"}
@@ -149,7 +152,8 @@ func TestEveryRouteNeedsScopeOrSaysWhyNot(t *testing.T) {
 				if !ok {
 					continue
 				}
-				if route.NoScope != slices.Contains(open, pattern) || route.NoScope != (len(route.AnyOf) == 0) {
+				if route.NoScope != slices.Contains(open, pattern) ||
+					route.NoScope != (len(route.AnyOf) == 0) {
 					t.Errorf("%s: %s %s: %+v", generation, method, path, route)
 				}
 				if !route.NoScope && allows(route, "browser") {
@@ -163,7 +167,8 @@ func TestEveryRouteNeedsScopeOrSaysWhyNot(t *testing.T) {
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	for request, generation := range map[string]string{
-		"POST /agent/chat": vexa.Gen012, "GET /agent/meeting/stream": vexa.Gen012, "GET /mcp": vexa.Gen012, "POST /api/chat": vexa.Gen010,
+		"POST /agent/chat": vexa.Gen012, "GET /agent/meeting/stream": vexa.Gen012, "GET /mcp": vexa.Gen012,
+		"POST /api/chat": vexa.Gen010,
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		if route, _ := vexa.Routes(generation).Lookup(method, path); !route.Stream {
@@ -179,7 +184,11 @@ func TestStreams(t *testing.T) {
 }
 
 var lookups = []struct{ method, path string }{
-	{"GET", "/bots/status"}, {"GET", "/recordings/17/media/3/raw"}, {"GET", "/transcripts/google_meet/abc-defg-hij"}, {"POST", "/agent/some/where"}, {"GET", "/nowhere"},
+	{"GET", "/bots/status"},
+	{"GET", "/recordings/17/media/3/raw"},
+	{"GET", "/transcripts/google_meet/abc-defg-hij"},
+	{"POST", "/agent/some/where"},
+	{"GET", "/nowhere"},
 }
 
 func TestLookupAllocatesNothing(t *testing.T) {

@@ -24,7 +24,9 @@ type Made int
 const (
 	Existed Made = iota + 1 // the user was there before our first attempt reached Vexa
 	ByUs                    // Vexa said that it created the user for this call
-	Unclear                 // an attempt of ours got no clear answer, then the user was there: ours, or made by somebody else just then
+	// an attempt of ours got no clear answer, then the user was there: ours, or made
+	// by somebody else just then
+	Unclear
 )
 
 // NormalEmail is the one form in which an address is sent to Vexa and compared: trimmed, lower-cased, Unicode

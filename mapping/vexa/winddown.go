@@ -39,7 +39,12 @@ func (c *Client) WindDown(ctx context.Context, key string) WoundDown {
 	for _, end := range []struct {
 		what string
 		end  func(context.Context) error
-	}{{"bots", w.stopBots}, {"the webhook", w.clearWebhook}, {"the calendars", w.deleteCalendars}, {"the calendar", w.clearCalendar}} {
+	}{
+		{"bots", w.stopBots},
+		{"the webhook", w.clearWebhook},
+		{"the calendars", w.deleteCalendars},
+		{"the calendar", w.clearCalendar},
+	} {
 		if err := end.end(ctx); err != nil {
 			w.Left = append(w.Left, fmt.Sprintf("%s: %v", end.what, err))
 		}

@@ -20,11 +20,17 @@ func TestMintedAccessTokens(t *testing.T) {
 		claims  oidctest.Claims
 		members string
 	}{
-		"v2":          {entra.AccessTokenClaims(oidctest.Ada, robot.ID, accessAPI, "Bridge.Read"), "aud iss iat:int nbf:int exp:int aio azp azpacr name oid preferred_username rh scp sid sub tid uti ver"},
-		"v1":          {entra.AccessTokenClaimsV1(oidctest.Ada, robot.ID, accessAPI, "Bridge.Read"), "aud iss iat:int nbf:int exp:int acr aio amr:array appid appidacr family_name given_name ipaddr name oid rh scp sid sub tid unique_name upn uti ver"},
-		"v2 app-only": {entra.ServiceTokenClaims(robot.ID, accessAPI), "aud iss iat:int nbf:int exp:int aio azp azpacr oid rh roles:array sub tid uti ver"},
-		"v1 app-only": {entra.ServiceTokenClaimsV1(robot.ID, accessAPI), "aud iss iat:int nbf:int exp:int aio appid appidacr oid rh roles:array sub tid uti ver"},
-		"v2 guest":    {entra.AccessTokenClaims(oidctest.Guest, robot.ID, accessAPI, "Bridge.Read"), "aud iss iat:int nbf:int exp:int aio azp azpacr idp name oid preferred_username rh scp sid sub tid uti ver"},
+		"v2": {entra.AccessTokenClaims(oidctest.Ada, robot.ID, accessAPI, "Bridge.Read"), "aud iss iat:int nbf:int exp:int aio azp azpacr name oid preferred_username rh scp sid sub tid uti ver"},
+		"v1": {entra.AccessTokenClaimsV1(oidctest.Ada, robot.ID, accessAPI, "Bridge.Read"), "aud iss iat:int nbf:int exp:int acr aio amr:array appid appidacr family_name given_name ipaddr name oid rh scp sid sub tid unique_name upn uti ver"},
+		"v2 app-only": {
+			entra.ServiceTokenClaims(robot.ID, accessAPI),
+			"aud iss iat:int nbf:int exp:int aio azp azpacr oid rh roles:array sub tid uti ver",
+		},
+		"v1 app-only": {
+			entra.ServiceTokenClaimsV1(robot.ID, accessAPI),
+			"aud iss iat:int nbf:int exp:int aio appid appidacr oid rh roles:array sub tid uti ver",
+		},
+		"v2 guest": {entra.AccessTokenClaims(oidctest.Guest, robot.ID, accessAPI, "Bridge.Read"), "aud iss iat:int nbf:int exp:int aio azp azpacr idp name oid preferred_username rh scp sid sub tid uti ver"},
 	} {
 		claims := claimsOf(t, entra.Sign(test.claims))
 		wantMembers(t, claims, test.members)
@@ -32,21 +38,28 @@ func TestMintedAccessTokens(t *testing.T) {
 		if claims["ver"] == "1.0" {
 			issuer, audience = entra.IssuerV1Of(oidctest.TenantA), "api://"+accessAPI
 		}
-		if claims["iss"] != issuer || claims["aud"] != audience || claims["idp"] != nil && claims["idp"] != entra.IssuerV1Of(oidctest.TenantB) {
+		if claims["iss"] != issuer || claims["aud"] != audience ||
+			claims["idp"] != nil && claims["idp"] != entra.IssuerV1Of(oidctest.TenantB) {
 			t.Errorf("%s: %v", name, claims)
 		}
 	}
 }
 
-// What an API configures for its access tokens is in them: addresses and groups as in ID tokens, the pointer away from too many
-// included.
+// What an API configures for its access tokens is in them: addresses and groups as in ID tokens, the pointer
+// away from too many included.
 func TestEntraAccessTokenClaims(t *testing.T) {
 	t.Parallel()
 	entra := startEntra(t, oidctest.EntraOptions{})
-	entra.AddClient(oidctest.Client{ID: accessAPI, AccessTokenClaims: []string{"acct", "email", "groups", "idtyp", "xms_edov"}})
-	busy := entra.AddPerson(oidctest.Person{Email: "busy@acme.example", Groups: slices.Repeat([]string{"team"}, 201)})
+	entra.AddClient(oidctest.Client{
+		ID: accessAPI, AccessTokenClaims: []string{"acct", "email", "groups", "idtyp", "xms_edov"},
+	})
+	busy := entra.AddPerson(oidctest.Person{
+		Email: "busy@acme.example", Groups: slices.Repeat([]string{"team"}, 201),
+	})
 	ada := claimsOf(t, entra.Sign(entra.AccessTokenClaims(oidctest.Ada, "client", accessAPI, "Bridge.Read")))
-	if groups, _ := ada["groups"].([]any); len(groups) != 1 || groups[0] != oidctest.GroupIDs[oidctest.GroupUsers] || ada["email"] != oidctest.Ada || ada["xms_edov"] != true || ada["idtyp"] != "user" || ada["acct"] != 0.0 {
+	if groups, _ := ada["groups"].([]any); len(groups) != 1 ||
+		groups[0] != oidctest.GroupIDs[oidctest.GroupUsers] || ada["email"] != oidctest.Ada ||
+		ada["xms_edov"] != true || ada["idtyp"] != "user" || ada["acct"] != 0.0 {
 		t.Errorf("the token says %v", ada)
 	}
 	many := entra.AccessTokenClaims(busy.ID, "client", accessAPI, "Bridge.Read")
@@ -66,7 +79,8 @@ func TestEntraDefaultScope(t *testing.T) {
 	entra.AddClient(oidctest.Client{ID: accessAPI})
 	rp := entraParty(t, entra, oidctest.Client{})
 	scp := func() any {
-		return claimsOf(t, rp.redeem(rp.signIn(oidctest.Ada, "scope", "openid api://"+accessAPI+"/.default")).text("access_token"))["scp"]
+		return claimsOf(t, rp.redeem(rp.signIn(oidctest.Ada, "scope", "openid api://"+accessAPI+"/.default")).
+			text("access_token"))["scp"]
 	}
 	if got := scp(); got != "user_impersonation" {
 		t.Errorf("scp is %v", got)
@@ -83,12 +97,15 @@ func TestEntraDefaultScope(t *testing.T) {
 func TestMintedUnverifiableTokens(t *testing.T) {
 	t.Parallel()
 	entra, okta := startEntra(t, oidctest.EntraOptions{}), startOkta(t, oidctest.OktaOptions{})
-	graph, org := entra.GraphToken(oidctest.Ada, "client"), okta.OrgAccessToken(oidctest.Ada, "client", "openid")
+	graph, org := entra.GraphToken(oidctest.Ada, "client"),
+		okta.OrgAccessToken(oidctest.Ada, "client", "openid")
 	header, claims, err := oidctest.Decode(graph)
-	if err != nil || header["nonce"] == nil || claims["aud"] != oidctest.GraphAppID || claims["scp"] != "openid profile email User.Read" {
+	if err != nil || header["nonce"] == nil || claims["aud"] != oidctest.GraphAppID ||
+		claims["scp"] != "openid profile email User.Read" {
 		t.Errorf("%v %v, %v", header, claims, err)
 	}
-	if claims := claimsOf(t, org); claims["iss"] != okta.OrgIssuer() || claims["aud"] != okta.OrgIssuer() || claims["uid"] == nil {
+	if claims := claimsOf(t, org); claims["iss"] != okta.OrgIssuer() || claims["aud"] != okta.OrgIssuer() ||
+		claims["uid"] == nil {
 		t.Errorf("%v", claims)
 	}
 	for issuer, raw := range map[string]string{entra.Issuer(): graph, okta.OrgIssuer(): org} {
@@ -96,7 +113,8 @@ func TestMintedUnverifiableTokens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := provider.Verifier(&oidc.Config{SkipClientIDCheck: true}).Verify(t.Context(), raw); err == nil {
+		if _, err := provider.Verifier(&oidc.Config{SkipClientIDCheck: true}).
+			Verify(t.Context(), raw); err == nil {
 			t.Errorf("%s's verifies", issuer)
 		}
 	}
@@ -107,11 +125,13 @@ func TestMintedPlainAccessTokens(t *testing.T) {
 	t.Parallel()
 	plain := startPlain(t, oidctest.PlainOptions{})
 	ada, _ := plain.Person(oidctest.Ada)
-	person := claimsOf(t, plain.Sign(plain.AccessTokenClaims(oidctest.Ada, "client", "https://api.example", "read", "write")))
+	person := claimsOf(t,
+		plain.Sign(plain.AccessTokenClaims(oidctest.Ada, "client", "https://api.example", "read", "write")))
 	wantMembers(t, person, "iss sub aud client_id scope jti iat:int exp:int auth_time:int")
 	service := claimsOf(t, plain.Sign(plain.ServiceTokenClaims("client", "https://api.example", "read")))
 	wantMembers(t, service, "iss sub aud client_id scope jti iat:int exp:int")
-	if person["sub"] != ada.ID || person["scope"] != "read write" || service["sub"] != "client" || service["client_id"] != "client" {
+	if person["sub"] != ada.ID || person["scope"] != "read write" || service["sub"] != "client" ||
+		service["client_id"] != "client" {
 		t.Errorf("%v %v", person, service)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// answer sends the browser back to the client with parameters, by the response mode that the request chose or that its
-// response type implies.
+// answer sends the browser back to the client with parameters, by the response mode that the request chose or
+// that its response type implies.
 func (d *Double) answer(w http.ResponseWriter, r *http.Request, a *authorization, params url.Values) {
 	if state := a.get("state"); state != "" {
 		params.Set("state", state)
@@ -51,7 +51,8 @@ func withQuery(target string, params url.Values) string {
 	return target + "?" + params.Encode()
 }
 
-// redirect writes Location as it is: http.Redirect would clean a registered URI into one that was not registered.
+// redirect writes Location as it is: http.Redirect would clean a registered URI into
+// one that was not registered.
 func redirect(w http.ResponseWriter, location string) {
 	w.Header().Set("Location", location)
 	w.Header().Set("Cache-Control", "no-store")

@@ -27,8 +27,8 @@ var GroupIDs = map[string]string{
 	GroupChoir:    "3f8a7b6c-1d2e-4f30-8495-a6b7c8d9e0f1",
 }
 
-// Cast is the demo's people, as Person values for either Okta or Entra: at Entra the guest is a B2B guest of the first
-// tenant.
+// Cast is the demo's people, as Person values for either Okta or Entra: at Entra the guest is a B2B
+// guest of the first tenant.
 func Cast() []Person {
 	return []Person{
 		{Email: Ada, Name: "Ada Byron", Groups: []string{GroupUsers}},
@@ -46,15 +46,15 @@ func (d *Directory) AddCast() {
 	}
 }
 
-// Attacker is the administrator of another tenant who wrote the victim's address into their own directory entry (nOAuth).
-// Entra signs them in, tells the truth about tid and oid, and passes the address on as email. They sign in by the login
-// mallory@evil.example.
+// Attacker is the administrator of another tenant who wrote the victim's address into their own directory
+// entry (nOAuth). Entra signs them in, tells the truth about tid and oid, and passes the address on as email.
+// They sign in by the login mallory@evil.example.
 func Attacker(victim string) Person {
 	return Person{Email: victim, Login: "mallory@evil.example", Name: "Mallory Evil", Tenant: TenantB}
 }
 
-// GroupID is the object id by which Entra speaks of a group: from GroupIDs, else derived from the name. A name that is a
-// GUID already stands for itself.
+// GroupID is the object id by which Entra speaks of a group: from GroupIDs, else derived from the name. A
+// name that is a GUID already stands for itself.
 func GroupID(name string) string {
 	if id, ok := GroupIDs[name]; ok {
 		return id

@@ -18,13 +18,14 @@ const (
 	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
-// Client is an application registered at a double. Only ID and RedirectURIs matter for an ordinary relying party; a
-// client without secrets, keys, certificates or federated credentials is public.
+// Client is an application registered at a double. Only ID and RedirectURIs matter for an ordinary relying
+// party; a client without secrets, keys, certificates or federated credentials is public.
 type Client struct {
 	ID   string // made up when empty
 	Name string // what the sign-in page says; default: the ID
 
-	// Secrets all work, as during a rotation. ExpiredSecrets are those that Entra says are expired and Okta calls wrong.
+	// Secrets all work, as during a rotation. ExpiredSecrets are those that Entra says are
+	// expired and Okta calls wrong.
 	Secrets        []string
 	ExpiredSecrets []string
 
@@ -43,8 +44,9 @@ type Client struct {
 	// ImplicitIDTokens allows response_type id_token and code id_token, whose ID tokens are fat at Okta.
 	ImplicitIDTokens bool
 
-	// RotateRefresh makes Okta and Plain hand out a new refresh token each time; the old one works for Leeway more. Use of an
-	// old one after that revokes everything that came of the sign-in. False: Okta's STATIC, the same token each time.
+	// RotateRefresh makes Okta and Plain hand out a new refresh token each time; the old one works for Leeway
+	// more. Use of an old one after that revokes everything that came of the sign-in. False: Okta's STATIC,
+	// the same token each time.
 	RotateRefresh bool
 	Leeway        time.Duration
 
@@ -59,29 +61,31 @@ type Client struct {
 	// Tenant is the only tenant whose people may sign in. Default: any (a multi-tenant registration).
 	Tenant string
 
-	// ServicePrincipal is the object id that app-only tokens carry as oid and sub. Default: derived from the ID.
+	// ServicePrincipal is the object id that app-only tokens carry as oid and sub.
+	// Default: derived from the ID.
 	ServicePrincipal string
 
 	// TokenVersion is the version of access tokens issued for this client as the API: 2 (default) or 1.
 	TokenVersion int
 
-	// AppRoles are the application permissions that this client was granted, by the API's client id. A client without any
-	// still gets tokens, without a roles claim.
+	// AppRoles are the application permissions that this client was granted, by the API's client id. A client
+	// without any still gets tokens, without a roles claim.
 	AppRoles map[string][]string
 
-	// GraphPermissions are the delegated and application permissions on Microsoft Graph. Default (nil): User.Read.
+	// GraphPermissions are the delegated and application permissions on Microsoft Graph.
+	// Default (nil): User.Read.
 	GraphPermissions []string
 
-	// OptionalClaims are the claims configured for the client's ID tokens. Default (nil): acct, auth_time, email,
-	// login_hint, sid and xms_edov. Also known: upn, idtyp, verified_primary_email.
+	// OptionalClaims are the claims configured for the client's ID tokens. Default (nil): acct, auth_time,
+	// email, login_hint, sid and xms_edov. Also known: upn, idtyp, verified_primary_email.
 	OptionalClaims []string
 
-	// AccessTokenClaims are the optional claims configured for access tokens to this client as the API: acct, email, groups, upn,
-	// verified_primary_email, xms_edov. idtyp may be among them or among OptionalClaims.
+	// AccessTokenClaims are the optional claims configured for access tokens to this client as the API: acct,
+	// email, groups, upn, verified_primary_email, xms_edov. idtyp may be among them or among OptionalClaims.
 	AccessTokenClaims []string
 
-	// Delegated are the permissions on APIs that were consented to for this client to use in people's names, by the API's client id:
-	// what the scope <API>/.default stands for. Default: user_impersonation on each.
+	// Delegated are the permissions on APIs that were consented to for this client to use in people's names,
+	// by the API's client id: what the scope <API>/.default stands for. Default: user_impersonation on each.
 	Delegated map[string][]string
 
 	// NoGroupsClaim leaves groups out of tokens altogether (groupMembershipClaims unset).
@@ -91,8 +95,8 @@ type Client struct {
 	SPA bool
 }
 
-// FederatedCredential is one workload identity that may act as a client at Entra. All three strings must match the
-// assertion exactly, case included.
+// FederatedCredential is one workload identity that may act as a client at Entra. All three strings must
+// match the assertion exactly, case included.
 type FederatedCredential struct {
 	Issuer   string
 	Subject  string
@@ -124,14 +128,16 @@ func (c Client) clone() Client {
 }
 
 func (c Client) public() bool {
-	return len(c.Secrets) == 0 && len(c.ExpiredSecrets) == 0 && len(c.Keys) == 0 && len(c.Certificates) == 0 && len(c.Federated) == 0
+	return len(c.Secrets) == 0 && len(c.ExpiredSecrets) == 0 && len(c.Keys) == 0 &&
+		len(c.Certificates) == 0 && len(c.Federated) == 0
 }
 
 func (c Client) may(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
 func (c Client) emits(claim string) bool { return slices.Contains(c.OptionalClaims, claim) }
 
-// AddClient registers a client, or replaces the one of the same ID, and returns it with every default filled in.
+// AddClient registers a client, or replaces the one of the same ID, and returns it
+// with every default filled in.
 func (d *Directory) AddClient(c Client) Client {
 	d.mu.Lock()
 	defer d.mu.Unlock()

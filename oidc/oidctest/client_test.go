@@ -87,13 +87,18 @@ type relyingParty struct {
 	scopes   string
 }
 
-func newParty(t *testing.T, d *oidctest.Double, discovery string, c oidctest.Client, scopes string) *relyingParty {
+func newParty(
+	t *testing.T, d *oidctest.Double, discovery string, c oidctest.Client, scopes string,
+) *relyingParty {
 	t.Helper()
 	c.RedirectURIs = append(c.RedirectURIs, redirectURI)
 	if c.Secrets == nil {
 		c.Secrets = []string{secret}
 	}
-	return &relyingParty{t: t, double: d, metadata: get(t, discovery+"/.well-known/openid-configuration").Body, client: d.AddClient(c), scopes: scopes}
+	return &relyingParty{
+		t: t, double: d, metadata: get(t, discovery+"/.well-known/openid-configuration").Body,
+		client: d.AddClient(c), scopes: scopes,
+	}
 }
 
 func (p *relyingParty) at(endpoint string) string {
@@ -105,10 +110,14 @@ func (p *relyingParty) at(endpoint string) string {
 	return location
 }
 
-// authorizeURL is an ordinary request, with extra parameters as name, value, name, value; an empty value removes one.
+// authorizeURL is an ordinary request, with extra parameters as name, value, name, value;
+// an empty value removes one.
 func (p *relyingParty) authorizeURL(extra ...string) string {
 	p.t.Helper()
-	params := url.Values{"client_id": {p.client.ID}, "redirect_uri": {redirectURI}, "response_type": {"code"}, "scope": {p.scopes}, "state": {state}, "nonce": {nonce}}
+	params := url.Values{
+		"client_id": {p.client.ID}, "redirect_uri": {redirectURI}, "response_type": {"code"},
+		"scope": {p.scopes}, "state": {state}, "nonce": {nonce},
+	}
 	for i := 0; i < len(extra); i += 2 {
 		if extra[i+1] == "" {
 			params.Del(extra[i])
@@ -144,7 +153,9 @@ func (p *relyingParty) token(params ...string) answer {
 
 func (p *relyingParty) redeem(back *oidctest.Callback, extra ...string) answer {
 	p.t.Helper()
-	return p.token(append([]string{"grant_type", oidctest.GrantCode, "code", back.Params.Get("code"), "redirect_uri", redirectURI}, extra...)...)
+	return p.token(append([]string{
+		"grant_type", oidctest.GrantCode, "code", back.Params.Get("code"), "redirect_uri", redirectURI,
+	}, extra...)...)
 }
 
 func (p *relyingParty) refresh(token string, extra ...string) answer {
@@ -173,19 +184,23 @@ func claimsOf(t *testing.T, token string) oidctest.Claims {
 
 func wantError(t *testing.T, a answer, status int, code, description string) {
 	t.Helper()
-	if a.Status != status || a.text("error") != code || !strings.Contains(a.text("error_description"), description) {
+	if a.Status != status || a.text("error") != code ||
+		!strings.Contains(a.text("error_description"), description) {
 		t.Errorf("answered %d %v, want %d %s %q", a.Status, a.Body, status, code, description)
 	}
 }
 
 func wantRedirectError(t *testing.T, back *oidctest.Callback, code, description string) {
 	t.Helper()
-	if back.Params.Get("error") != code || !strings.Contains(back.Params.Get("error_description"), description) || back.Params.Get("state") != state {
+	if back.Params.Get("error") != code ||
+		!strings.Contains(back.Params.Get("error_description"), description) ||
+		back.Params.Get("state") != state {
 		t.Errorf("came back with %v, want %s %q and the state", back.Params, code, description)
 	}
 }
 
-// wantMembers checks that a JSON object has just these members, each of a type: string, int, bool, array, object or null.
+// wantMembers checks that a JSON object has just these members, each of a type: string, int,
+// bool, array, object or null.
 func wantMembers(t *testing.T, object map[string]any, members string) {
 	t.Helper()
 	want := map[string]string{}

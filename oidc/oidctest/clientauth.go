@@ -27,10 +27,13 @@ type credentials struct {
 	several   bool // more than one method at once
 }
 
-// readCredentials takes the client's credentials from the Authorization header and the form. Both halves of Basic are
-// form-encoded first (RFC 6749, section 2.3.1).
+// readCredentials takes the client's credentials from the Authorization header and the form. Both halves of
+// Basic are form-encoded first (RFC 6749, section 2.3.1).
 func readCredentials(r *http.Request, form url.Values) credentials {
-	c := credentials{method: authNone, id: form.Get("client_id"), secret: form.Get("client_secret"), assertion: form.Get("client_assertion")}
+	c := credentials{
+		method: authNone, id: form.Get("client_id"), secret: form.Get("client_secret"),
+		assertion: form.Get("client_assertion"),
+	}
 	user, password, basic := r.BasicAuth()
 	switch {
 	case basic:

@@ -12,8 +12,8 @@ import (
 
 // Person is somebody whom a double can sign in. The zero value of every field is the ordinary case.
 type Person struct {
-	// ID is Okta's user id (00u…) or Entra's object id (a GUID). Derived from the email when empty: the same for the same
-	// person over restarts, another one when an address is given to a new person.
+	// ID is Okta's user id (00u…) or Entra's object id (a GUID). Derived from the email when empty: the same
+	// for the same person over restarts, another one when an address is given to a new person.
 	ID    string
 	Email string
 
@@ -24,8 +24,8 @@ type Person struct {
 	GivenName  string // default: the first word of Name
 	FamilyName string // default: the rest of Name
 
-	// Login is Okta's login and Entra's user principal name. Default: the email at the time the person was added; it does
-	// not follow a later change of Email.
+	// Login is Okta's login and Entra's user principal name. Default: the email at the time the person was
+	// added; it does not follow a later change of Email.
 	Login string
 
 	Groups []string // names; Entra speaks of them by GroupID
@@ -44,14 +44,15 @@ type Person struct {
 	// Tenant is the Entra tenant in whose directory the person is. Default: the first tenant of the double.
 	Tenant string
 
-	// Guest marks an Entra B2B guest of Tenant; HomeTenant is where they come from (default TenantB), or GuestIdP names
-	// another origin: live.com, google.com, mail.
+	// Guest marks an Entra B2B guest of Tenant; HomeTenant is where they come from (default TenantB), or
+	// GuestIdP names another origin: live.com, google.com, mail.
 	Guest      bool
 	HomeTenant string
 	GuestIdP   string
 
-	// DomainVerified overrules what Entra says in xms_edov: any JSON value, for the encodings seen in the wild (true, "1",
-	// "true", 1). Default: true when the tenant has verified the email's domain, else no claim.
+	// DomainVerified overrules what Entra says in xms_edov: any JSON value, for the encodings
+	// seen in the wild (true, "1", "true", 1). Default: true when the tenant has verified the
+	// email's domain, else no claim.
 	DomainVerified any
 
 	// generation counts revocations; what was issued under an earlier one is dead.
@@ -70,8 +71,8 @@ func (p Person) is(who string) bool {
 	return p.ID == who || strings.EqualFold(p.Login, who) || strings.EqualFold(p.Email, who)
 }
 
-// Directory is the people and clients that a double serves. Every method is safe while the double is running, and the
-// next request sees the change.
+// Directory is the people and clients that a double serves. Every method is safe while the double is running,
+// and the next request sees the change.
 type Directory struct {
 	mu      sync.RWMutex
 	now     func() time.Time
@@ -85,8 +86,8 @@ func newDirectory(now func() time.Time, newID func(string, int) string) *Directo
 	return &Directory{now: now, newID: newID, used: map[string]int{}, clients: map[string]*Client{}}
 }
 
-// AddPerson adds a person and returns them with every default filled in. It does not check that the address is free:
-// directories do hold two people who claim the same one, in different tenants.
+// AddPerson adds a person and returns them with every default filled in. It does not check that the address
+// is free: directories do hold two people who claim the same one, in different tenants.
 func (d *Directory) AddPerson(p Person) Person {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -157,8 +158,9 @@ func (d *Directory) People() []Person {
 	return people
 }
 
-// ChangePerson changes a person, found by id, login or email; change must not call the directory again. Disabling somebody also kills what was issued to them, as
-// both Okta and Entra do, and enabling them again does not bring it back.
+// ChangePerson changes a person, found by id, login or email; change must not call the directory again.
+// Disabling somebody also kills what was issued to them, as both Okta and Entra do, and enabling them
+// again does not bring it back.
 func (d *Directory) ChangePerson(who string, change func(*Person)) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -194,8 +196,8 @@ func (d *Directory) Rename(who, email string) error {
 	return d.ChangePerson(who, func(p *Person) { p.Email, p.Login = email, email })
 }
 
-// RevokeTokens kills every token, refresh token and browser session of a person: Okta's "clear user sessions", Entra's
-// revokeSignInSessions. They may sign in again at once.
+// RevokeTokens kills every token, refresh token and browser session of a person: Okta's "clear user
+// sessions", Entra's revokeSignInSessions. They may sign in again at once.
 func (d *Directory) RevokeTokens(who string) error {
 	return d.ChangePerson(who, d.revoke)
 }

@@ -15,9 +15,9 @@ import (
 // maxForm bounds every form that a double reads, in bytes.
 const maxForm = 1 << 20
 
-// Double is what Okta, Entra and Plain have in common: the people and clients they know, the faults a test puts into them
-// and the record of what was asked of them. It is an http.Handler that serves everything below its base URL, so a program
-// can mount several of them on one listener under different path prefixes.
+// Double is what Okta, Entra and Plain have in common: the people and clients they know, the faults a test
+// puts into them and the record of what was asked of them. It is an http.Handler that serves everything below
+// its base URL, so a program can mount several of them on one listener under different path prefixes.
 type Double struct {
 	*Directory
 	*Faults
@@ -50,7 +50,8 @@ func newDouble(s settings) (*Double, error) {
 		return nil, fmt.Errorf("reading the base URL %q: %w", s.baseURL, err)
 	}
 	if base.Scheme == "" || base.Host == "" {
-		return nil, fmt.Errorf("the base URL %q must be absolute, for example http://localhost:4190/okta", s.baseURL)
+		return nil, fmt.Errorf("the base URL %q must be absolute, for example http://localhost:4190/okta",
+			s.baseURL)
 	}
 	if strings.HasSuffix(base.Path, "/") || base.RawQuery != "" || base.Fragment != "" {
 		return nil, fmt.Errorf("the base URL %q must end without a slash, query or fragment", s.baseURL)
@@ -82,16 +83,19 @@ func (d *Double) BaseURL() string { return d.base.String() }
 // CAPEM is the PEM certificate that the double serves TLS with, for a client's ca_file. Nil on plain http.
 func (d *Double) CAPEM() []byte { return bytes.Clone(d.caPEM) }
 
-// Close stops the listener of a double that a Start function made. It releases every request that a fault holds.
+// Close stops the listener of a double that a Start function made. It releases every
+// request that a fault holds.
 func (d *Double) Close() {
 	d.Faults.release()
 	d.stop()
 }
 
-// ServeHTTP answers as the provider would. Requests may carry the path prefix of the base URL or come without it.
+// ServeHTTP answers as the provider would. Requests may carry the path prefix of the
+// base URL or come without it.
 func (d *Double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if rest, ok := strings.CutPrefix(r.URL.Path, d.base.Path); ok && d.base.Path != "" && strings.HasPrefix(rest, "/") {
+	if rest, ok := strings.CutPrefix(r.URL.Path, d.base.Path); ok && d.base.Path != "" &&
+		strings.HasPrefix(rest, "/") {
 		http.StripPrefix(d.base.Path, d.mux).ServeHTTP(w, r)
 		return
 	}

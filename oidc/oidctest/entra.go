@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Tenants. TenantA and TenantB are invented; MSATenant is the real id of the tenant of personal Microsoft accounts.
+// Tenants. TenantA and TenantB are invented; MSATenant is the real id of the tenant of
+// personal Microsoft accounts.
 const (
 	TenantA   = "7a1f3c52-9d0e-4b6f-8c21-5e4d90ab17f3"
 	TenantB   = "c3d4e5f6-0b1a-4c2d-8e3f-9a8b7c6d5e4f"
@@ -30,17 +31,25 @@ type Tenant struct {
 	VerifiedDomains []string
 }
 
-// DefaultTenants are TenantA, which the demo cast lives in, and TenantB, where its guest is at home and the Attacker too.
+// DefaultTenants are TenantA, which the demo cast lives in, and TenantB, where its guest is at
+// home and the Attacker too.
 func DefaultTenants() []Tenant {
 	return []Tenant{
-		{ID: TenantA, Domain: "nwsim.onmicrosoft.com", VerifiedDomains: []string{"acme.example", "northwind.example"}},
-		{ID: TenantB, Domain: "partnersim.onmicrosoft.com", VerifiedDomains: []string{"partner.example", "evil.example"}},
+		{
+			ID: TenantA, Domain: "nwsim.onmicrosoft.com",
+			VerifiedDomains: []string{"acme.example", "northwind.example"},
+		},
+		{
+			ID: TenantB, Domain: "partnersim.onmicrosoft.com",
+			VerifiedDomains: []string{"partner.example", "evil.example"},
+		},
 	}
 }
 
 // EntraOptions set an Entra double up. The zero value is the public cloud with DefaultTenants.
 type EntraOptions struct {
-	BaseURL    string           // what stands for https://login.microsoftonline.com; required by NewEntra. StartEntra takes only its path
+	// what stands for https://login.microsoftonline.com; required by NewEntra. StartEntra takes only its path
+	BaseURL    string
 	Now        func() time.Time // default time.Now
 	Rand       io.Reader        // default crypto/rand
 	AutoSignIn bool             // obey demo_auto=1 at the authorization endpoint
@@ -49,8 +58,9 @@ type EntraOptions struct {
 	Tenants       []Tenant
 	CloudInstance string // cloud_instance_name; default microsoftonline.com
 
-	// GraphHost is msgraph_host in discovery: a host, here with a path where BaseURL has one. Graph is served below BaseURL
-	// and, for a program that mounts it there, at /v1.0 and /oidc too. Default: BaseURL without its scheme.
+	// GraphHost is msgraph_host in discovery: a host, here with a path where BaseURL has one. Graph is
+	// served below BaseURL and, for a program that mounts it there, at /v1.0 and /oidc too. Default:
+	// BaseURL without its scheme.
 	GraphHost string
 
 	// STSBase stands for https://sts.windows.net, the issuer of version 1 tokens. Default: BaseURL + /sts.
@@ -63,7 +73,8 @@ type EntraOptions struct {
 	LogoutIssuer      bool // add iss to front-channel logout requests
 }
 
-// Entra is a stand-in for Microsoft Entra ID: its login host, its v1 token issuer and Microsoft Graph on one listener.
+// Entra is a stand-in for Microsoft Entra ID: its login host, its v1 token issuer and
+// Microsoft Graph on one listener.
 type Entra struct {
 	*Double
 	options EntraOptions
@@ -92,8 +103,9 @@ func StartEntra(t TB, options EntraOptions) *Entra {
 func NewEntra(options EntraOptions) (*Entra, error) {
 	d, err := newDouble(settings{
 		baseURL: options.BaseURL, now: options.Now, random: options.Rand, autoSignIn: options.AutoSignIn,
-		newID: entraID,
-		page:  pageStyle{Title: "Microsoft Entra ID", Accent: "#0f6cbd", cookie: "ESTSAUTH", newSID: (*random).guid},
+		newID: entraID, page: pageStyle{
+			Title: "Microsoft Entra ID", Accent: "#0f6cbd", cookie: "ESTSAUTH", newSID: (*random).guid,
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -149,8 +161,10 @@ func (e *Entra) routes() {
 		e.handle("/{authority}/oauth2/v2.0/"+name, endpoint.endpoint, e.versioned(2, endpoint.answer))
 		e.handle("/{authority}/oauth2/"+name, endpoint.endpoint, e.versioned(1, endpoint.answer))
 	}
-	e.handle("POST /sign-in", EndpointSignIn, e.stamped(func(w http.ResponseWriter, r *http.Request) { e.choose(w, r, entraAuthorizer{e}) }))
-	e.handle("/devicelogin", EndpointDevice, e.stamped(func(w http.ResponseWriter, r *http.Request) { e.enterCode(w, r, entraAuthorizer{e}) }))
+	e.handle("POST /sign-in", EndpointSignIn,
+		e.stamped(func(w http.ResponseWriter, r *http.Request) { e.choose(w, r, entraAuthorizer{e}) }))
+	e.handle("/devicelogin", EndpointDevice,
+		e.stamped(func(w http.ResponseWriter, r *http.Request) { e.enterCode(w, r, entraAuthorizer{e}) }))
 	e.graphRoutes()
 }
 
@@ -206,7 +220,8 @@ func (e *Entra) tenant(idOrDomain string) *Tenant {
 	}
 	for i := range e.options.Tenants {
 		tenant := &e.options.Tenants[i]
-		if strings.EqualFold(tenant.ID, idOrDomain) || strings.EqualFold(tenant.Domain, idOrDomain) || tenant.verified(idOrDomain) {
+		if strings.EqualFold(tenant.ID, idOrDomain) || strings.EqualFold(tenant.Domain, idOrDomain) ||
+			tenant.verified(idOrDomain) {
 			return tenant
 		}
 	}
@@ -240,6 +255,8 @@ func (e *Entra) GraphURL() string {
 func (e *Entra) Keys() *Keyring    { return e.keys }
 func (e *Entra) MSAKeys() *Keyring { return e.msaKeys }
 
-var guidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+var guidPattern = regexp.MustCompile(
+	`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`,
+)
 
 func isGUID(s string) bool { return guidPattern.MatchString(s) }

@@ -31,8 +31,8 @@ func clientAuthClass(method string) string {
 	return "1"
 }
 
-// issueAccess makes an access token in the version that the API asked for in its registration, whichever endpoint the
-// client used. A Graph token is nobody's business but Graph's: it does not verify.
+// issueAccess makes an access token in the version that the API asked for in its registration, whichever
+// endpoint the client used. A Graph token is nobody's business but Graph's: it does not verify.
 func (e *Entra) issueAccess(r accessRequest) (string, error) {
 	version, claims := 1, Claims(nil)
 	if api, ok := e.Client(r.scopes.resource); ok {
@@ -46,7 +46,9 @@ func (e *Entra) issueAccess(r accessRequest) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	e.ledger.access.Add(token, &issuedAccess{grant: r.grant, scopes: r.scopes.names, claims: claims, expires: e.now().Add(r.lifetime)})
+	e.ledger.access.Add(token, &issuedAccess{
+		grant: r.grant, scopes: r.scopes.names, claims: claims, expires: e.now().Add(r.lifetime),
+	})
 	return token, nil
 }
 
@@ -56,15 +58,16 @@ func (e *Entra) signAccess(tenant string, version int, claims Claims) (string, e
 	}
 	nonce := e.random.token(32)
 	sum := sha256.Sum256([]byte(nonce))
-	token, err := e.signFor(tenant, version, claims, Header("nonce", base64.RawURLEncoding.EncodeToString(sum[:])))
+	token, err := e.signFor(tenant, version, claims,
+		Header("nonce", base64.RawURLEncoding.EncodeToString(sum[:])))
 	if err != nil {
 		return "", err
 	}
 	return showNonce(token, nonce)
 }
 
-// showNonce replaces the hashed nonce of a header by the nonce itself. The signature was made over the hash, so only
-// somebody who knows the trick can check it.
+// showNonce replaces the hashed nonce of a header by the nonce itself. The signature was made over the hash,
+// so only somebody who knows the trick can check it.
 func showNonce(token, nonce string) (string, error) {
 	header, _, err := Decode(token)
 	if err != nil {
@@ -123,11 +126,13 @@ func (c Client) tellsKind() bool {
 	return c.emits("idtyp") || slices.Contains(c.AccessTokenClaims, "idtyp")
 }
 
-// addAccessTokenClaims adds what the API configured for its access tokens, as for ID tokens; and whence a guest comes, who is told
-// by that alone.
+// addAccessTokenClaims adds what the API configured for its access tokens, as for ID tokens; and whence a
+// guest comes, who is told by that alone.
 func (e *Entra) addAccessTokenClaims(claims Claims, r accessRequest, version int, api Client) {
 	tenant := r.grant.server
-	configured := idRequest{person: r.person, client: Client{OptionalClaims: api.AccessTokenClaims, NoGroupsClaim: api.NoGroupsClaim}, grant: r.grant, version: version}
+	configured := idRequest{person: r.person, client: Client{
+		OptionalClaims: api.AccessTokenClaims, NoGroupsClaim: api.NoGroupsClaim,
+	}, grant: r.grant, version: version}
 	if slices.Contains(api.AccessTokenClaims, "email") {
 		configured.scopes = []string{"email"}
 		e.addOptionalClaims(claims, configured)
@@ -146,13 +151,15 @@ func (e *Entra) addAccessTokenClaims(claims Claims, r accessRequest, version int
 	}
 }
 
-// delegated are the permissions in the token. Graph tokens carry everything that was ever consented to, which for a new
-// registration is User.Read.
+// delegated are the permissions in the token. Graph tokens carry everything that was ever consented to, which
+// for a new registration is User.Read.
 func (e *Entra) delegated(r accessRequest) []string {
 	if r.scopes.resource != GraphAppID {
 		return r.consented()
 	}
-	permissions := slices.DeleteFunc(slices.Clone(r.scopes.oidc), func(scope string) bool { return scope == "offline_access" })
+	permissions := slices.DeleteFunc(slices.Clone(r.scopes.oidc), func(scope string) bool {
+		return scope == "offline_access"
+	})
 	return append(permissions, r.client.GraphPermissions...)
 }
 
@@ -191,10 +198,13 @@ func (e *Entra) addServiceClaims(claims Claims, r accessRequest, api Client) {
 
 // applicationPermissions are those that an application can hold without a person; User.Read is not.
 func applicationPermissions(permissions []string) []string {
-	return slices.DeleteFunc(slices.Clone(permissions), func(name string) bool { return !strings.HasSuffix(name, ".All") })
+	return slices.DeleteFunc(slices.Clone(permissions), func(name string) bool {
+		return !strings.HasSuffix(name, ".All")
+	})
 }
 
-// AccessTokenClaims are the claims of a good version 2 access token for an API, delegated by a person to a client.
+// AccessTokenClaims are the claims of a good version 2 access token for an API,
+// delegated by a person to a client.
 func (e *Entra) AccessTokenClaims(who, clientID, apiID string, scopes ...string) Claims {
 	return e.delegatedClaims(2, who, clientID, apiID, scopes)
 }
@@ -209,14 +219,15 @@ func (e *Entra) delegatedClaims(version int, who, clientID, apiID string, scopes
 	api, _ := e.Client(apiID)
 	api.ID = apiID
 	return e.accessClaims(accessRequest{
-		person: p, client: Client{ID: clientID}, auth: authPost, lifetime: time.Hour,
-		grant:  &grant{server: e.directoryOf(p), client: clientID, person: p.ID, authTime: e.now(), sid: e.random.guid()},
+		person: p, client: Client{ID: clientID}, auth: authPost, lifetime: time.Hour, grant: &grant{
+			server: e.directoryOf(p), client: clientID, person: p.ID, authTime: e.now(), sid: e.random.guid(),
+		},
 		scopes: entraScopes{resource: apiID, spelled: "api://" + apiID, names: scopes},
 	}, version, api)
 }
 
-// ServiceTokenClaims are the claims of a good version 2 app-only access token for an API, with the roles that the client
-// was granted.
+// ServiceTokenClaims are the claims of a good version 2 app-only access token for an API, with the roles
+// that the client was granted.
 func (e *Entra) ServiceTokenClaims(clientID, apiID string) Claims {
 	return e.appOnlyClaims(2, clientID, apiID)
 }
@@ -237,12 +248,15 @@ func (e *Entra) appOnlyClaims(version int, clientID, apiID string) Claims {
 	}, version, api)
 }
 
-// GraphToken is an access token for Microsoft Graph, which nobody else can verify: what a person's client gets that asks for no API.
+// GraphToken is an access token for Microsoft Graph, which nobody else can verify: what a person's client
+// gets that asks for no API.
 func (e *Entra) GraphToken(who, clientID string) string {
 	p, _ := e.Person(who)
 	token, err := e.issueAccess(accessRequest{
-		person: p, client: Client{ID: clientID, GraphPermissions: defaultGraphPermissions}, auth: authPost, lifetime: time.Hour,
-		grant:  &grant{server: e.directoryOf(p), client: clientID, person: p.ID, authTime: e.now(), sid: e.random.guid()},
+		person: p, client: Client{ID: clientID, GraphPermissions: defaultGraphPermissions},
+		auth: authPost, lifetime: time.Hour, grant: &grant{
+			server: e.directoryOf(p), client: clientID, person: p.ID, authTime: e.now(), sid: e.random.guid(),
+		},
 		scopes: entraScopes{resource: GraphAppID, oidc: entraOIDCScopes},
 	})
 	if err != nil {

@@ -27,7 +27,10 @@ func (e *Entra) authorize(w http.ResponseWriter, r *http.Request, at authority) 
 		e.aadPage(w, aadReplyAddress(params.Get("redirect_uri"), client.ID))
 		return
 	}
-	a := &authorization{params: params, client: client, server: at.segment, version: at.version, scopes: strings.Fields(params.Get("scope")), made: e.now()}
+	a := &authorization{
+		params: params, client: client, server: at.segment, version: at.version,
+		scopes: strings.Fields(params.Get("scope")), made: e.now(),
+	}
 	if a.version == 1 && len(a.scopes) == 0 {
 		a.scopes = []string{"openid", "profile", "email"} // version 1 knows resources, not scopes
 	}
@@ -54,7 +57,8 @@ func (e *Entra) checkClientAt(client Client, known bool, params url.Values, at a
 // redirectRegistered compares exactly, except for the port of http://localhost.
 func redirectRegistered(client Client, uri string) bool {
 	return slices.ContainsFunc(client.RedirectURIs, func(registered string) bool {
-		return registered == uri || withoutLoopbackPort(registered) == withoutLoopbackPort(uri) && withoutLoopbackPort(uri) != ""
+		return registered == uri ||
+			withoutLoopbackPort(registered) == withoutLoopbackPort(uri) && withoutLoopbackPort(uri) != ""
 	})
 }
 
@@ -98,8 +102,8 @@ func (e *Entra) checkAuthorize(a *authorization) *aadError {
 // entraAuthorizer ends sign-ins the way Entra does.
 type entraAuthorizer struct{ *Entra }
 
-// candidates are the people who can sign in at the authority: those of a tenant including its guests, or everybody at
-// home.
+// candidates are the people who can sign in at the authority: those of a tenant including its
+// guests, or everybody at home.
 func (e entraAuthorizer) candidates(a *authorization) []Person {
 	var people []Person
 	for _, p := range e.People() {
@@ -128,8 +132,8 @@ func homeOf(p Person) string {
 	return p.HomeTenant
 }
 
-// tenantFor is the tenant that a person signs in to at an authority, empty for one where they cannot. Where no tenant is
-// named, a guest lands at home.
+// tenantFor is the tenant that a person signs in to at an authority, empty for one where they cannot. Where
+// no tenant is named, a guest lands at home.
 func (e *Entra) tenantFor(segment string, p Person) string {
 	directory := e.directoryOf(p)
 	switch segment {
@@ -174,7 +178,9 @@ func (e entraAuthorizer) refuse(w http.ResponseWriter, r *http.Request, a *autho
 	}
 }
 
-func (e entraAuthorizer) grantTo(w http.ResponseWriter, r *http.Request, a *authorization, p Person, s *session) {
+func (e entraAuthorizer) grantTo(
+	w http.ResponseWriter, r *http.Request, a *authorization, p Person, s *session,
+) {
 	if problem := e.checkPerson(p, a.client); problem != nil {
 		if problem.number == 50105 && (e.options.RedirectPageError || a.has("prompt", "none")) {
 			denied := *problem
@@ -188,7 +194,8 @@ func (e entraAuthorizer) grantTo(w http.ResponseWriter, r *http.Request, a *auth
 	}
 	e.reached(s, a.client.ID)
 	g := &grant{
-		server: e.tenantFor(a.server, p), client: a.client.ID, person: p.ID, scopes: a.scopes, nonce: a.get("nonce"), authTime: s.authTime, sid: s.sid,
+		server: e.tenantFor(a.server, p), client: a.client.ID, person: p.ID, scopes: a.scopes,
+		nonce: a.get("nonce"), authTime: s.authTime, sid: s.sid,
 		issued: e.now(), generation: p.generation,
 	}
 	if a.device != nil {
@@ -211,7 +218,9 @@ func (e *Entra) checkPerson(p Person, client Client) *aadError {
 	return nil
 }
 
-func (e *Entra) answerWithGrant(w http.ResponseWriter, r *http.Request, a *authorization, p Person, g *grant) {
+func (e *Entra) answerWithGrant(
+	w http.ResponseWriter, r *http.Request, a *authorization, p Person, g *grant,
+) {
 	params := url.Values{"session_state": {g.sid}}
 	code := ""
 	if a.has("response_type", "code") {
@@ -223,7 +232,10 @@ func (e *Entra) answerWithGrant(w http.ResponseWriter, r *http.Request, a *autho
 		params.Set("code", code)
 	}
 	if a.has("response_type", "id_token") {
-		claims := e.idClaims(idRequest{person: p, client: a.client, grant: g, scopes: a.scopes, nonce: a.get("nonce"), version: a.version, frontChannel: true})
+		claims := e.idClaims(idRequest{
+			person: p, client: a.client, grant: g, scopes: a.scopes, nonce: a.get("nonce"),
+			version: a.version, frontChannel: true,
+		})
 		if code != "" {
 			claims["c_hash"] = halfHash(code)
 		}

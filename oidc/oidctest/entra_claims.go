@@ -120,7 +120,8 @@ func (e *Entra) addOptionalClaims(claims Claims, r idRequest) {
 	if r.client.emits("upn") && !e.isGuestIn(r.person, tenant) {
 		claims["upn"] = r.person.Login
 	}
-	hasEmail := r.person.Email != "" && (r.scope("email") || e.isGuestIn(r.person, tenant) || r.version == 1 && r.client.emits("email"))
+	hasEmail := r.person.Email != "" &&
+		(r.scope("email") || e.isGuestIn(r.person, tenant) || r.version == 1 && r.client.emits("email"))
 	if !hasEmail {
 		return
 	}
@@ -133,8 +134,8 @@ func (e *Entra) addOptionalClaims(claims Claims, r idRequest) {
 	}
 }
 
-// domainProof is the value of xms_edov: true when the person's own tenant has verified the domain of their address, or
-// when it is a personal account.
+// domainProof is the value of xms_edov: true when the person's own tenant has verified the domain of their
+// address, or when it is a personal account.
 func (e *Entra) domainProof(p Person, tenant string) any {
 	if p.DomainVerified != nil {
 		return p.DomainVerified
@@ -165,8 +166,8 @@ func (e *Entra) groupIDs(p Person, tenant string) []string {
 	return ids
 }
 
-// addGroups lists the groups, or points away from them when there are too many. The pointer names a service that has been
-// retired; following it is a mistake that clients make.
+// addGroups lists the groups, or points away from them when there are too many. The pointer names a service
+// that has been retired; following it is a mistake that clients make.
 func (e *Entra) addGroups(claims Claims, r idRequest) {
 	tenant := r.grant.server
 	ids := e.groupIDs(r.person, tenant)
@@ -177,7 +178,8 @@ func (e *Entra) addGroups(claims Claims, r idRequest) {
 	case len(ids) > entraGroupLimit:
 		claims["_claim_names"] = map[string]string{"groups": "src1"}
 		claims["_claim_sources"] = map[string]any{"src1": map[string]string{
-			"endpoint": "https://graph.windows.net/" + tenant + "/users/" + e.objectID(r.person, tenant) + "/getMemberObjects",
+			"endpoint": "https://graph.windows.net/" + tenant + "/users/" + e.objectID(r.person, tenant) +
+				"/getMemberObjects",
 		}}
 	default:
 		claims["groups"] = ids
@@ -222,12 +224,13 @@ func (e *Entra) signFor(tenant string, version int, claims Claims, options ...Si
 }
 
 func (e *Entra) clientInfo(p Person, tenant string) string {
-	info, _ := json.Marshal(map[string]string{"uid": e.objectID(p, tenant), "utid": tenant}) // strings always marshal
+	// strings always marshal
+	info, _ := json.Marshal(map[string]string{"uid": e.objectID(p, tenant), "utid": tenant})
 	return base64.RawURLEncoding.EncodeToString(info)
 }
 
-// IDTokenClaims are the claims of a good version 2 ID token, issued by the directory that holds the person, for a test to
-// spoil and Sign.
+// IDTokenClaims are the claims of a good version 2 ID token, issued by the directory that holds the person,
+// for a test to spoil and Sign.
 func (e *Entra) IDTokenClaims(who, clientID, nonce string) Claims {
 	return e.idTokenClaims(who, clientID, nonce, 2)
 }
@@ -243,11 +246,16 @@ func (e *Entra) idTokenClaims(who, clientID, nonce string, version int) Claims {
 	if !ok {
 		client = Client{ID: clientID, OptionalClaims: defaultOptionalClaims}
 	}
-	g := &grant{server: e.directoryOf(p), client: clientID, person: p.ID, authTime: e.now(), sid: e.random.guid()}
-	return e.idClaims(idRequest{person: p, client: client, grant: g, scopes: entraOIDCScopes, nonce: nonce, version: version})
+	g := &grant{
+		server: e.directoryOf(p), client: clientID, person: p.ID, authTime: e.now(), sid: e.random.guid(),
+	}
+	return e.idClaims(idRequest{
+		person: p, client: client, grant: g, scopes: entraOIDCScopes, nonce: nonce, version: version,
+	})
 }
 
-// Sign signs claims as the tenant in their tid would: with the key for personal accounts or the one for everybody else.
+// Sign signs claims as the tenant in their tid would: with the key for personal accounts or
+// the one for everybody else.
 func (e *Entra) Sign(claims Claims, options ...SignOption) string {
 	tenant, _ := claims["tid"].(string)
 	version := 2

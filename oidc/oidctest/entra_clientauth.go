@@ -47,8 +47,8 @@ func checkEntraSecret(client Client, secret string) *aadError {
 	return aadWrongSecret
 }
 
-// checkAssertion takes the client's own assertion, signed with a registered certificate, or another issuer's token that a
-// federated credential names. Whose it is shows in its issuer.
+// checkAssertion takes the client's own assertion, signed with a registered certificate, or another issuer's
+// token that a federated credential names. Whose it is shows in its issuer.
 func (e *Entra) checkAssertion(at authority, client Client, raw string) *aadError {
 	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.RS256, jose.PS256})
 	if err != nil {
@@ -62,17 +62,21 @@ func (e *Entra) checkAssertion(at authority, client Client, raw string) *aadErro
 		return e.checkFederated(client, token)
 	}
 	certificate := certificateFor(client, token.Headers[0])
-	if certificate == nil || token.Claims(certificate.PublicKey, &claims) != nil || claims.Subject != client.ID {
+	if certificate == nil || token.Claims(certificate.PublicKey, &claims) != nil ||
+		claims.Subject != client.ID {
 		return aadAssertionWrong
 	}
-	if !slices.ContainsFunc(claims.Audience, func(audience string) bool { return e.isOwnAudience(at, audience) }) {
+	if !slices.ContainsFunc(claims.Audience, func(audience string) bool {
+		return e.isOwnAudience(at, audience)
+	}) {
 		return aadAssertionAudience
 	}
 	return e.checkAssertionTimes(claims)
 }
 
 func (e *Entra) checkAssertionTimes(claims jwt.Claims) *aadError {
-	if claims.Expiry == nil || claims.ValidateWithLeeway(jwt.Expected{Time: e.now()}, jwt.DefaultLeeway) != nil {
+	if claims.Expiry == nil ||
+		claims.ValidateWithLeeway(jwt.Expected{Time: e.now()}, jwt.DefaultLeeway) != nil {
 		return aadAssertionExpired
 	}
 	return nil
@@ -83,14 +87,15 @@ func (e *Entra) isOwnAudience(at authority, audience string) bool {
 	return audience == e.endpoint(at, "token") || at.tenant != nil && audience == e.issuerAt(at)
 }
 
-// certificateFor finds the certificate that the header names by its SHA-256 thumbprint, in the encoding of the standard or
-// of Microsoft's own library, or by the older SHA-1 one.
+// certificateFor finds the certificate that the header names by its SHA-256 thumbprint, in the encoding of
+// the standard or of Microsoft's own library, or by the older SHA-1 one.
 func certificateFor(client Client, header jose.Header) *x509.Certificate {
 	for _, certificate := range client.Certificates {
 		sum256, sum1 := sha256.Sum256(certificate.Raw), sha1.Sum(certificate.Raw)
 		for name, sum := range map[jose.HeaderKey][]byte{"x5t#S256": sum256[:], "x5t": sum1[:]} {
 			shown, _ := header.ExtraHeaders[name].(string)
-			if shown == base64.RawURLEncoding.EncodeToString(sum) || shown == base64.StdEncoding.EncodeToString(sum) {
+			if shown == base64.RawURLEncoding.EncodeToString(sum) ||
+				shown == base64.StdEncoding.EncodeToString(sum) {
 				return certificate
 			}
 		}
@@ -101,7 +106,8 @@ func certificateFor(client Client, header jose.Header) *x509.Certificate {
 // checkFederated compares issuer, subject and audience exactly and names the first that no credential has.
 func (e *Entra) checkFederated(client Client, token *jwt.JSONWebToken) *aadError {
 	var claims jwt.Claims
-	if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil || len(client.Federated) == 0 || token.Headers[0].Algorithm != string(jose.RS256) {
+	if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil || len(client.Federated) == 0 ||
+		token.Headers[0].Algorithm != string(jose.RS256) {
 		return aadNoFederation
 	}
 	left := client.Federated
@@ -111,9 +117,13 @@ func (e *Entra) checkFederated(client Client, token *jwt.JSONWebToken) *aadError
 	}{
 		{func(f FederatedCredential) bool { return f.Issuer == claims.Issuer }, aadFederationIssuer},
 		{func(f FederatedCredential) bool { return f.Subject == claims.Subject }, aadFederationSubject},
-		{func(f FederatedCredential) bool { return claims.Audience.Contains(f.audience()) }, aadFederationAud},
+		{func(f FederatedCredential) bool {
+			return claims.Audience.Contains(f.audience())
+		}, aadFederationAud},
 	} {
-		left = slices.DeleteFunc(slices.Clone(left), func(f FederatedCredential) bool { return !step.matches(f) })
+		left = slices.DeleteFunc(slices.Clone(left), func(f FederatedCredential) bool {
+			return !step.matches(f)
+		})
 		if len(left) == 0 {
 			return step.problem
 		}

@@ -42,8 +42,10 @@ func (e *Entra) deviceCode(w http.ResponseWriter, r *http.Request, at authority)
 		"verification_uri": e.url("/devicelogin"),
 		"expires_in":       int(entraDeviceLifetime.Seconds()),
 		"interval":         int(deviceInterval.Seconds()),
-		"message": fmt.Sprintf("To sign in, use a web browser to open the page %s and enter the code %s to authenticate.",
-			e.url("/devicelogin"), waiting.userCode),
+		"message": fmt.Sprintf(
+			"To sign in, use a web browser to open the page %s and enter the code %s to authenticate.",
+			e.url("/devicelogin"), waiting.userCode,
+		),
 	})
 }
 
@@ -61,7 +63,8 @@ func (e *Entra) pollDevice(call entraCall) (*grant, *aadError) {
 	defer e.ledger.mu.Unlock()
 	waiting, ok := e.ledger.devices.Get(call.form.Get("device_code"))
 	switch {
-	case !ok || waiting.code != call.form.Get("device_code") || waiting.client.ID != call.client.ID || waiting.redeemed:
+	case !ok || waiting.code != call.form.Get("device_code") ||
+		waiting.client.ID != call.client.ID || waiting.redeemed:
 		return nil, aadDeviceBad
 	case e.now().After(waiting.expires):
 		return nil, aadDeviceExpired

@@ -4,9 +4,9 @@ import (
 	"net/http"
 )
 
-// discovery is the OpenID document of an authority. What is missing from it (code_challenge_methods_supported, grant types,
-// revocation, introspection) is missing at Entra too. URLs keep the segment that was asked for, except that a domain's
-// issuer holds the GUID.
+// discovery is the OpenID document of an authority. What is missing from it
+// (code_challenge_methods_supported, grant types, revocation, introspection) is missing at Entra too. URLs
+// keep the segment that was asked for, except that a domain's issuer holds the GUID.
 func (e *Entra) discovery(w http.ResponseWriter, _ *http.Request, at authority) {
 	document := map[string]any{
 		"token_endpoint":                        e.endpoint(at, "token"),
@@ -47,20 +47,26 @@ func (e *Entra) discoveryV2(document map[string]any) {
 	document["request_uri_parameter_supported"] = false
 	document["userinfo_endpoint"] = e.GraphURL() + "/oidc/userinfo"
 	document["claims_supported"] = []string{
-		"sub", "iss", "cloud_instance_name", "cloud_instance_host_name", "cloud_graph_host_name", "msgraph_host",
-		"aud", "exp", "iat", "auth_time", "acr", "nonce", "preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email",
+		"sub", "iss", "cloud_instance_name", "cloud_instance_host_name",
+		"cloud_graph_host_name", "msgraph_host",
+		"aud", "exp", "iat", "auth_time", "acr", "nonce", "preferred_username", "name", "tid", "ver",
+		"at_hash", "c_hash", "email",
 	}
 }
 
 func (e *Entra) discoveryV1(document map[string]any, at authority) {
-	document["response_types_supported"] = []string{"code", "id_token", "code id_token", "token id_token", "token"}
+	document["response_types_supported"] = []string{
+		"code", "id_token", "code id_token", "token id_token", "token",
+	}
 	document["scopes_supported"] = []string{"openid"}
 	document["microsoft_multi_refresh_token"] = true
 	document["check_session_iframe"] = e.url("/" + at.segment + "/oauth2/checksession")
 	document["userinfo_endpoint"] = e.url("/" + at.segment + "/openid/userinfo")
 	document["claims_supported"] = []string{
-		"sub", "iss", "cloud_instance_name", "cloud_instance_host_name", "cloud_graph_host_name", "msgraph_host",
-		"aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "email", "given_name", "family_name", "nickname",
+		"sub", "iss", "cloud_instance_name", "cloud_instance_host_name",
+		"cloud_graph_host_name", "msgraph_host",
+		"aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "email", "given_name",
+		"family_name", "nickname",
 	}
 }
 

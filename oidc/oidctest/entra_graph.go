@@ -17,13 +17,16 @@ const (
 )
 
 // readsGroups are the permissions of which Graph wants one. User.Read is enough for one's own.
-var readsGroups = []string{"User.Read.All", "User.ReadWrite.All", "GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"}
+var readsGroups = []string{
+	"User.Read.All", "User.ReadWrite.All", "GroupMember.Read.All", "Group.Read.All", "Directory.Read.All",
+}
 
 func (e *Entra) graphRoutes() {
 	for _, who := range []string{"/v1.0/me", "/v1.0/users/{id}"} {
 		e.handle("POST "+who+"/getMemberObjects", EndpointGraph, e.onGraph(e.getMemberObjects))
 		e.handle("POST "+who+"/checkMemberGroups", EndpointGraph, e.onGraph(e.checkMemberGroups))
-		e.handle("GET "+who+"/transitiveMemberOf/microsoft.graph.group", EndpointGraph, e.onGraph(e.transitiveMemberOf))
+		e.handle("GET "+who+"/transitiveMemberOf/microsoft.graph.group", EndpointGraph,
+			e.onGraph(e.transitiveMemberOf))
 		e.handle("GET "+who+"/transitiveMemberOf", EndpointGraph, e.onGraph(e.transitiveMemberOf))
 		e.handle("GET "+who, EndpointGraph, e.onGraph(e.user))
 	}
@@ -49,10 +52,12 @@ func (e *Entra) onGraph(answer func(http.ResponseWriter, *http.Request, graphCal
 		own := id == "" || id == e.ownID(access)
 		switch {
 		case id == "" && access.person == "":
-			e.graphError(w, http.StatusBadRequest, "BadRequest", "/me request is only valid with delegated authentication flow.")
+			e.graphError(w, http.StatusBadRequest, "BadRequest",
+				"/me request is only valid with delegated authentication flow.")
 			return
 		case !permits(access, own):
-			e.graphError(w, http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+			e.graphError(w, http.StatusForbidden, "Authorization_RequestDenied",
+				"Insufficient privileges to complete the operation.")
 			return
 		}
 		if own {
@@ -60,7 +65,8 @@ func (e *Entra) onGraph(answer func(http.ResponseWriter, *http.Request, graphCal
 		}
 		p, ok := e.personIn(access.server, id)
 		if !ok {
-			e.graphError(w, http.StatusNotFound, "Request_ResourceNotFound", "Resource '"+id+"' does not exist or one of its queried reference-property objects are not present.")
+			e.graphError(w, http.StatusNotFound, "Request_ResourceNotFound", "Resource '"+id+
+				"' does not exist or one of its queried reference-property objects are not present.")
 			return
 		}
 		answer(w, r, graphCall{person: p, tenant: access.server})
@@ -74,9 +80,11 @@ func (e *Entra) graphToken(w http.ResponseWriter, r *http.Request) (*issuedAcces
 	case bearer(r) == "":
 		e.graphError(w, http.StatusUnauthorized, "InvalidAuthenticationToken", "Access token is empty.")
 	case !ok:
-		e.graphError(w, http.StatusUnauthorized, "InvalidAuthenticationToken", "Lifetime validation failed, the token is expired.")
+		e.graphError(w, http.StatusUnauthorized, "InvalidAuthenticationToken",
+			"Lifetime validation failed, the token is expired.")
 	case audience != GraphAppID:
-		e.graphError(w, http.StatusUnauthorized, "InvalidAuthenticationToken", "Access token validation failure. Invalid audience.")
+		e.graphError(w, http.StatusUnauthorized, "InvalidAuthenticationToken",
+			"Access token validation failure. Invalid audience.")
 	default:
 		return access, true
 	}
@@ -94,11 +102,14 @@ func (e *Entra) ownID(access *issuedAccess) string {
 func permits(access *issuedAccess, own bool) bool {
 	if access.person == "" {
 		roles, _ := access.claims["roles"].([]string)
-		return slices.ContainsFunc(roles, func(role string) bool { return slices.Contains(readsGroups, role) })
+		return slices.ContainsFunc(roles, func(role string) bool {
+			return slices.Contains(readsGroups, role)
+		})
 	}
 	scp, _ := access.claims["scp"].(string)
 	scopes := strings.Fields(scp)
-	return own && slices.Contains(scopes, "User.Read") || slices.ContainsFunc(scopes, func(scope string) bool { return slices.Contains(readsGroups, scope) })
+	return own && slices.Contains(scopes, "User.Read") ||
+		slices.ContainsFunc(scopes, func(scope string) bool { return slices.Contains(readsGroups, scope) })
 }
 
 func (e *Entra) personIn(tenant, object string) (Person, bool) {
@@ -115,12 +126,14 @@ func (e *Entra) getMemberObjects(w http.ResponseWriter, r *http.Request, call gr
 		SecurityEnabledOnly *bool `json:"securityEnabledOnly"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.SecurityEnabledOnly == nil {
-		e.graphError(w, http.StatusBadRequest, "BadRequest", "The parameter 'securityEnabledOnly' is required.")
+		e.graphError(w, http.StatusBadRequest, "BadRequest",
+			"The parameter 'securityEnabledOnly' is required.")
 		return
 	}
 	ids := e.groupIDs(call.person, call.tenant)
 	if len(ids) > graphMostInCall {
-		e.graphError(w, http.StatusBadRequest, "DirectoryResultSizeLimitExceeded", "The result set is too large.")
+		e.graphError(w, http.StatusBadRequest, "DirectoryResultSizeLimitExceeded",
+			"The result set is too large.")
 		return
 	}
 	e.graphValue(w, "$metadata#Collection(Edm.String)", ids, nil)
@@ -130,8 +143,10 @@ func (e *Entra) checkMemberGroups(w http.ResponseWriter, r *http.Request, call g
 	var body struct {
 		GroupIDs []string `json:"groupIds"`
 	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || len(body.GroupIDs) == 0 || len(body.GroupIDs) > 20 {
-		e.graphError(w, http.StatusBadRequest, "BadRequest", "The parameter 'groupIds' must hold between 1 and 20 ids.")
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || len(body.GroupIDs) == 0 ||
+		len(body.GroupIDs) > 20 {
+		e.graphError(w, http.StatusBadRequest, "BadRequest",
+			"The parameter 'groupIds' must hold between 1 and 20 ids.")
 		return
 	}
 	have := e.groupIDs(call.person, call.tenant)
@@ -139,17 +154,20 @@ func (e *Entra) checkMemberGroups(w http.ResponseWriter, r *http.Request, call g
 	e.graphValue(w, "$metadata#Collection(Edm.String)", matching, nil)
 }
 
-// transitiveMemberOf pages. Counting, and casting to groups, want the header that accepts an eventually consistent index.
+// transitiveMemberOf pages. Counting, and casting to groups, want the header that accepts an
+// eventually consistent index.
 func (e *Entra) transitiveMemberOf(w http.ResponseWriter, r *http.Request, call graphCall) {
 	query := r.URL.Query()
 	advanced := query.Get("$count") == "true" || strings.HasSuffix(r.URL.Path, "/microsoft.graph.group")
 	if advanced && r.Header.Get("ConsistencyLevel") != "eventual" {
-		e.graphError(w, http.StatusBadRequest, "Request_UnsupportedQuery", "The specified query requires the 'ConsistencyLevel: eventual' header.")
+		e.graphError(w, http.StatusBadRequest, "Request_UnsupportedQuery",
+			"The specified query requires the 'ConsistencyLevel: eventual' header.")
 		return
 	}
 	top, from, ok := paging(query)
 	if !ok {
-		e.graphError(w, http.StatusBadRequest, "Request_BadRequest", "Invalid page size or skip token specified.")
+		e.graphError(w, http.StatusBadRequest, "Request_BadRequest",
+			"Invalid page size or skip token specified.")
 		return
 	}
 	ids := e.groupIDs(call.person, call.tenant)
@@ -165,7 +183,8 @@ func (e *Entra) transitiveMemberOf(w http.ResponseWriter, r *http.Request, call 
 	}
 	if until < len(ids) {
 		query.Set("$skiptoken", skipToken(until))
-		more["@odata.nextLink"] = e.GraphURL() + r.URL.Path + "?" + strings.ReplaceAll(query.Encode(), "%24", "$")
+		more["@odata.nextLink"] = e.GraphURL() + r.URL.Path + "?" +
+			strings.ReplaceAll(query.Encode(), "%24", "$")
 	}
 	e.graphValue(w, "$metadata#groups(id)", groups, more)
 }
@@ -222,11 +241,18 @@ func (e *Entra) organization(w http.ResponseWriter, r *http.Request) {
 	domains := []map[string]any{}
 	if tenant := e.tenant(access.server); tenant != nil {
 		for i, name := range tenant.VerifiedDomains {
-			domains = append(domains, map[string]any{"name": name, "isDefault": i == 0, "isInitial": false, "type": "Managed", "capabilities": "Email, OfficeCommunicationsOnline"})
+			domains = append(domains, map[string]any{
+				"name": name, "isDefault": i == 0, "isInitial": false, "type": "Managed",
+				"capabilities": "Email, OfficeCommunicationsOnline",
+			})
 		}
-		domains = append(domains, map[string]any{"name": tenant.Domain, "isDefault": false, "isInitial": true, "type": "Managed", "capabilities": "Email, OfficeCommunicationsOnline"})
+		domains = append(domains, map[string]any{
+			"name": tenant.Domain, "isDefault": false, "isInitial": true, "type": "Managed",
+			"capabilities": "Email, OfficeCommunicationsOnline",
+		})
 	}
-	e.graphValue(w, "$metadata#organization", []map[string]any{{"id": access.server, "verifiedDomains": domains}}, nil)
+	e.graphValue(w, "$metadata#organization",
+		[]map[string]any{{"id": access.server, "verifiedDomains": domains}}, nil)
 }
 
 // userInfo says little, and nothing that the ID token did not.
@@ -237,7 +263,8 @@ func (e *Entra) userInfo(w http.ResponseWriter, r *http.Request) {
 	}
 	p, found := e.Person(access.person)
 	if access.person == "" || !found {
-		e.graphError(w, http.StatusUnauthorized, "InvalidAuthenticationToken", "Access token validation failure.")
+		e.graphError(w, http.StatusUnauthorized, "InvalidAuthenticationToken",
+			"Access token validation failure.")
 		return
 	}
 	claims := Claims{
@@ -269,9 +296,11 @@ func (e *Entra) graphJSON(w http.ResponseWriter, document any) {
 func (e *Entra) graphError(w http.ResponseWriter, status int, code, message string) {
 	id := e.random.guid()
 	w.Header().Set("request-id", id)
-	writeJSON(w, status, map[string]any{"error": map[string]any{"code": code, "message": message, "innerError": map[string]string{
-		"date": e.now().UTC().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": id,
-	}}})
+	writeJSON(w, status, map[string]any{
+		"error": map[string]any{"code": code, "message": message, "innerError": map[string]string{
+			"date": e.now().UTC().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": id,
+		}},
+	})
 }
 
 // GraphThrottled is the fault of a Graph that has had enough: 429 with Retry-After in seconds.
@@ -288,7 +317,8 @@ func (e *Entra) GraphThrottled(retryAfter int) Fault {
 func (e *Entra) GraphForbidden() Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			e.graphError(w, http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+			e.graphError(w, http.StatusForbidden, "Authorization_RequestDenied",
+				"Insufficient privileges to complete the operation.")
 		})
 	}
 }

@@ -12,13 +12,15 @@ import (
 // tenantPlaceholder stands in issuers of common and organizations where a tenant's id belongs.
 const tenantPlaceholder = "{tenantid}"
 
-// The keys for personal accounts and of another cloud are the same for all doubles of a process, as they are for all
-// tenants in life, and as generating them is slow.
+// The keys for personal accounts and of another cloud are the same for all doubles of a process, as they are
+// for all tenants in life, and as generating them is slow.
 var (
 	sharedMSAKey = sync.OnceValues(func() (*Key, error) {
 		return newCertifiedKey("accounts.accesscontrol.windows.net", time.Now())
 	})
-	sharedForeignKey = sync.OnceValues(func() (*Key, error) { return newCertifiedKey("login.microsoftonline.us", time.Now()) })
+	sharedForeignKey = sync.OnceValues(func() (*Key, error) {
+		return newCertifiedKey("login.microsoftonline.us", time.Now())
+	})
 )
 
 // keysCacheControl is that of discovery; that the key sets have the same is believed, not documented.
@@ -42,7 +44,8 @@ func (e *Entra) makeKeyrings() {
 	})
 }
 
-// ForeignKey is the key that is published here but tagged for another cloud: no token of this cloud is signed with it.
+// ForeignKey is the key that is published here but tagged for another cloud: no token of
+// this cloud is signed with it.
 func (e *Entra) ForeignKey() (*Key, error) {
 	key, err := sharedForeignKey()
 	other := "microsoftonline.us"
@@ -62,8 +65,8 @@ func (e *Entra) scoped(key *Key, err error, tenant, cloud string) (*Key, error) 
 	return &scoped, nil
 }
 
-// serveKeys publishes the keys without alg, each with its certificate, and in version 2 with the issuer that it signs for:
-// concrete in a tenant's own set, a template in the shared ones.
+// serveKeys publishes the keys without alg, each with its certificate, and in version 2 with the issuer that
+// it signs for: concrete in a tenant's own set, a template in the shared ones.
 func (e *Entra) serveKeys(w http.ResponseWriter, _ *http.Request, at authority) {
 	keys, cacheControl, err := e.publishedAt(at)
 	if err != nil {

@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// logout ends the browser's session and tells every application of it in frames, by sid alone. A return address that is
-// not a registered redirect URI is no error: the person stays on the page that says they are signed out.
+// logout ends the browser's session and tells every application of it in frames, by sid alone. A
+// return address that is not a registered redirect URI is no error: the person stays on the page that
+// says they are signed out.
 func (e *Entra) logout(w http.ResponseWriter, r *http.Request, _ authority) {
 	form, err := readForm(r)
 	if err != nil {

@@ -23,7 +23,9 @@ func (s entraScopes) wants(oidcScope string) bool { return slices.Contains(s.oid
 
 // without the scopes that no response repeats.
 func (s entraScopes) granted() string {
-	granted := slices.DeleteFunc(slices.Clone(s.oidc), func(scope string) bool { return scope == "offline_access" })
+	granted := slices.DeleteFunc(slices.Clone(s.oidc), func(scope string) bool {
+		return scope == "offline_access"
+	})
 	for _, name := range s.names {
 		if s.resource != GraphAppID {
 			name = s.spelled + "/" + name
@@ -33,8 +35,8 @@ func (s entraScopes) granted() string {
 	return strings.Join(granted, " ")
 }
 
-// parseScopes sorts scopes by what they are for. An unqualified name is a permission of Microsoft Graph, and fails unless
-// it looks like one: this is where scope "groups" ends.
+// parseScopes sorts scopes by what they are for. An unqualified name is a permission of Microsoft Graph, and
+// fails unless it looks like one: this is where scope "groups" ends.
 func (e *Entra) parseScopes(client Client, tenant string, scopes []string) (entraScopes, *aadError) {
 	parsed := entraScopes{resource: GraphAppID, spelled: "https://graph.microsoft.com"}
 	qualified := false

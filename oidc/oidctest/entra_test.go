@@ -48,7 +48,9 @@ func TestEntraTenantSatisfiesGoOIDC(t *testing.T) {
 			}
 			rp := entraParty(t, entra, oidctest.Client{})
 			tokens := rp.tokens(oidctest.Ada)
-			if _, err := provider.Verifier(&oidc.Config{ClientID: rp.client.ID}).Verify(t.Context(), tokens.text("id_token")); err != nil {
+			if _, err := provider.Verifier(&oidc.Config{ClientID: rp.client.ID}).Verify(
+				t.Context(), tokens.text("id_token"),
+			); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -62,16 +64,19 @@ func TestEntraIDToken(t *testing.T) {
 	rp := entraParty(t, entra, oidctest.Client{})
 	back := rp.signIn(oidctest.Grace)
 	tokens := rp.redeem(back)
-	wantMembers(t, tokens.Body, "token_type scope expires_in:int ext_expires_in:int access_token refresh_token id_token")
+	wantMembers(t, tokens.Body,
+		"token_type scope expires_in:int ext_expires_in:int access_token refresh_token id_token")
 	id := claimsOf(t, tokens.text("id_token"))
 	wantMembers(t, id, "aud iss iat:int nbf:int exp:int aio acct:int auth_time:int email groups:array login_hint name nonce oid preferred_username rh sid sub tid uti ver xms_edov:bool")
-	if issued := int64(id["iat"].(float64)); issued != now.Now().Unix()-300 || id["exp"].(float64)-id["iat"].(float64) != 3900 {
+	if issued := int64(id["iat"].(float64)); issued != now.Now().Unix()-300 ||
+		id["exp"].(float64)-id["iat"].(float64) != 3900 {
 		t.Errorf("issued at %v, until %v; now is %d", id["iat"], id["exp"], now.Now().Unix())
 	}
 	if back.Params.Get("session_state") != id["sid"] {
 		t.Errorf("session_state is %q, sid is %v", back.Params.Get("session_state"), id["sid"])
 	}
-	if groups := id["groups"].([]any); len(groups) != 2 || groups[1] != oidctest.GroupIDs[oidctest.GroupAdmins] {
+	if groups := id["groups"].([]any); len(groups) != 2 ||
+		groups[1] != oidctest.GroupIDs[oidctest.GroupAdmins] {
 		t.Errorf("groups are %v", groups)
 	}
 }
@@ -88,7 +93,9 @@ func TestEntraOrganizations(t *testing.T) {
 	if _, err := oidc.NewProvider(t.Context(), entra.BaseURL()+"/organizations/v2.0"); err == nil {
 		t.Error("go-oidc accepts the document without further ado")
 	}
-	for who, tenant := range map[string]string{oidctest.Ada: oidctest.TenantA, "mallory@evil.example": oidctest.TenantB} {
+	for who, tenant := range map[string]string{
+		oidctest.Ada: oidctest.TenantA, "mallory@evil.example": oidctest.TenantB,
+	} {
 		id := claimsOf(t, rp.tokens(who).text("id_token"))
 		if id["tid"] != tenant || id["iss"] != entra.IssuerOf(tenant) || id["email"] != oidctest.Ada {
 			t.Errorf("%s got tid %v, iss %v, email %v", who, id["tid"], id["iss"], id["email"])
@@ -106,25 +113,30 @@ func TestEntraDiscovery(t *testing.T) {
 		id_token_signing_alg_values_supported:array response_types_supported:array scopes_supported:array issuer userinfo_endpoint authorization_endpoint
 		device_authorization_endpoint http_logout_supported:bool frontchannel_logout_supported:bool end_session_endpoint claims_supported:array
 		kerberos_endpoint cloud_instance_name cloud_graph_host_name msgraph_host rbac_url `
-	const v2, v1 = shared + "request_uri_parameter_supported:bool ", shared + "microsoft_multi_refresh_token:bool check_session_iframe "
+	const v2, v1 = shared + "request_uri_parameter_supported:bool ",
+		shared + "microsoft_multi_refresh_token:bool check_session_iframe "
 	base := entra.BaseURL()
 	for path, want := range map[string]struct{ issuer, members string }{
-		"/" + oidctest.TenantA + "/v2.0": {base + "/" + oidctest.TenantA + "/v2.0", v2 + "tenant_region_scope"},
-		"/acme.example/v2.0":             {base + "/" + oidctest.TenantA + "/v2.0", v2 + "tenant_region_scope"},
-		"/common/v2.0":                   {base + "/{tenantid}/v2.0", v2 + "tenant_region_scope:null"},
-		"/organizations/v2.0":            {base + "/{tenantid}/v2.0", v2 + "tenant_region_scope:null"},
-		"/consumers/v2.0":                {base + "/" + oidctest.MSATenant + "/v2.0", v2 + "tenant_region_scope:null"},
-		"/" + oidctest.TenantA:           {base + "/sts/" + oidctest.TenantA + "/", v1 + "tenant_region_scope"},
-		"/common":                        {base + "/sts/{tenantid}/", v1 + "tenant_region_scope:null"},
+		"/" + oidctest.TenantA + "/v2.0": {
+			base + "/" + oidctest.TenantA + "/v2.0", v2 + "tenant_region_scope",
+		},
+		"/acme.example/v2.0":   {base + "/" + oidctest.TenantA + "/v2.0", v2 + "tenant_region_scope"},
+		"/common/v2.0":         {base + "/{tenantid}/v2.0", v2 + "tenant_region_scope:null"},
+		"/organizations/v2.0":  {base + "/{tenantid}/v2.0", v2 + "tenant_region_scope:null"},
+		"/consumers/v2.0":      {base + "/" + oidctest.MSATenant + "/v2.0", v2 + "tenant_region_scope:null"},
+		"/" + oidctest.TenantA: {base + "/sts/" + oidctest.TenantA + "/", v1 + "tenant_region_scope"},
+		"/common":              {base + "/sts/{tenantid}/", v1 + "tenant_region_scope:null"},
 	} {
 		t.Run(path, func(t *testing.T) {
 			a := get(t, base+path+"/.well-known/openid-configuration")
 			wantMembers(t, a.Body, want.members)
 			segment, _, _ := strings.Cut(path[1:], "/")
-			if a.Body["issuer"] != want.issuer || !strings.HasPrefix(a.text("token_endpoint"), base+"/"+segment+"/oauth2/") {
+			if a.Body["issuer"] != want.issuer ||
+				!strings.HasPrefix(a.text("token_endpoint"), base+"/"+segment+"/oauth2/") {
 				t.Errorf("issuer %v, token endpoint %v", a.Body["issuer"], a.Body["token_endpoint"])
 			}
-			if a.Header.Get("Cache-Control") != "max-age=86400, private" || a.Header.Get("x-ms-request-id") == "" {
+			if a.Header.Get("Cache-Control") != "max-age=86400, private" ||
+				a.Header.Get("x-ms-request-id") == "" {
 				t.Errorf("the headers are %v", a.Header)
 			}
 		})
@@ -139,7 +151,9 @@ func TestEntraKeys(t *testing.T) {
 	entra := startEntra(t, oidctest.EntraOptions{})
 	base := entra.BaseURL()
 	for path, issuers := range map[string][]string{
-		"/organizations/discovery/v2.0/keys":            {base + "/{tenantid}/v2.0", base + "/{tenantid}/v2.0", base + "/" + oidctest.MSATenant + "/v2.0"},
+		"/organizations/discovery/v2.0/keys": {
+			base + "/{tenantid}/v2.0", base + "/{tenantid}/v2.0", base + "/" + oidctest.MSATenant + "/v2.0",
+		},
 		"/" + oidctest.TenantA + "/discovery/v2.0/keys": {entra.Issuer(), entra.Issuer()},
 		"/consumers/discovery/v2.0/keys":                {base + "/" + oidctest.MSATenant + "/v2.0"},
 		"/common/discovery/keys":                        {"", "", ""},
@@ -152,7 +166,8 @@ func TestEntraKeys(t *testing.T) {
 			for i, entry := range keys {
 				jwk := entry.(map[string]any)
 				issuer, _ := jwk["issuer"].(string)
-				if issuer != issuers[i] || jwk["alg"] != nil || jwk["kid"] != jwk["x5t"] || len(jwk["kid"].(string)) != 27 {
+				if issuer != issuers[i] || jwk["alg"] != nil || jwk["kid"] != jwk["x5t"] ||
+					len(jwk["kid"].(string)) != 27 {
 					t.Errorf("key %d is %v", i, jwk)
 				}
 			}
@@ -175,7 +190,9 @@ func TestEntraKeysFlap(t *testing.T) {
 	var seen []bool
 	for range 4 {
 		a := get(t, entra.BaseURL()+"/common/discovery/v2.0/keys")
-		seen = append(seen, slices.ContainsFunc(a.Body["keys"].([]any), func(k any) bool { return k.(map[string]any)["kid"] == key.ID }))
+		seen = append(seen, slices.ContainsFunc(a.Body["keys"].([]any), func(k any) bool {
+			return k.(map[string]any)["kid"] == key.ID
+		}))
 	}
 	if diff := cmp.Diff([]bool{false, true, false, true}, seen); diff != "" {
 		t.Error(diff)
@@ -218,7 +235,8 @@ func TestKeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fresh.Verifier(&oidc.Config{ClientID: rp.client.ID}).Verify(t.Context(), before); err == nil {
+	if _, err := fresh.Verifier(&oidc.Config{ClientID: rp.client.ID}).
+		Verify(t.Context(), before); err == nil {
 		t.Error("a token of a withdrawn key verifies")
 	}
 	ring.SetCacheControl("no-store")
@@ -233,7 +251,8 @@ func TestKeyRotation(t *testing.T) {
 	ring.Publish(encryption)
 	keys := get(t, rp.at("jwks_uri")).Body["keys"].([]any)
 	wantMembers(t, keys[0].(map[string]any), "kty alg kid use e n")
-	if last := keys[len(keys)-1].(map[string]any); last["use"] != "enc" || last["alg"] != "RSA-OAEP-256" || len(last["kid"].(string)) != 43 {
+	if last := keys[len(keys)-1].(map[string]any); last["use"] != "enc" || last["alg"] != "RSA-OAEP-256" ||
+		len(last["kid"].(string)) != 43 {
 		t.Errorf("the encryption key is %v", last)
 	}
 }
@@ -242,21 +261,24 @@ func TestKeyRotation(t *testing.T) {
 func TestEntraPairwiseSubjects(t *testing.T) {
 	t.Parallel()
 	entra := startEntra(t, oidctest.EntraOptions{})
-	one, two := entraParty(t, entra, oidctest.Client{Name: "one"}), entraParty(t, entra, oidctest.Client{Name: "two"})
-	first, second := claimsOf(t, one.tokens(oidctest.Ada).text("id_token")), claimsOf(t, two.tokens(oidctest.Ada).text("id_token"))
+	one, two := entraParty(t, entra, oidctest.Client{Name: "one"}),
+		entraParty(t, entra, oidctest.Client{Name: "two"})
+	first, second := claimsOf(t, one.tokens(oidctest.Ada).text("id_token")),
+		claimsOf(t, two.tokens(oidctest.Ada).text("id_token"))
 	if first["sub"] == second["sub"] || first["oid"] != second["oid"] || len(first["sub"].(string)) != 43 {
 		t.Errorf("sub %v and %v, oid %v and %v", first["sub"], second["sub"], first["oid"], second["oid"])
 	}
 }
 
-// A guest has an object id of their own in the host's tenant, and says where they come from. At the door of all
-// organizations they are at home.
+// A guest has an object id of their own in the host's tenant, and says where they come from. At the door of
+// all organizations they are at home.
 func TestEntraGuest(t *testing.T) {
 	t.Parallel()
 	entra := startEntra(t, oidctest.EntraOptions{})
 	guest := claimsOf(t, entraParty(t, entra, oidctest.Client{}).tokens(oidctest.Guest).text("id_token"))
 	for name, want := range map[string]any{
-		"idp": entra.IssuerV1Of(oidctest.TenantB), "acct": 1.0, "tid": oidctest.TenantA, "email": oidctest.Guest,
+		"idp": entra.IssuerV1Of(oidctest.TenantB), "acct": 1.0,
+		"tid": oidctest.TenantA, "email": oidctest.Guest,
 		"upn": "guest_partner.example#EXT#@nwsim.onmicrosoft.com", "preferred_username": oidctest.Guest,
 	} {
 		if guest[name] != want {
@@ -265,7 +287,8 @@ func TestEntraGuest(t *testing.T) {
 	}
 	rp := newParty(t, entra.Double, entra.BaseURL()+"/organizations/v2.0", oidctest.Client{}, entraScopes)
 	home := claimsOf(t, rp.tokens(oidctest.Guest).text("id_token"))
-	if home["tid"] != oidctest.TenantB || home["idp"] != nil || home["oid"] == guest["oid"] || home["groups"] != nil {
+	if home["tid"] != oidctest.TenantB || home["idp"] != nil || home["oid"] == guest["oid"] ||
+		home["groups"] != nil {
 		t.Errorf("at home the guest is %v", home)
 	}
 }
@@ -274,11 +297,14 @@ func TestEntraGuest(t *testing.T) {
 func TestEntraPersonalAccount(t *testing.T) {
 	t.Parallel()
 	entra := startEntra(t, oidctest.EntraOptions{})
-	entra.AddPerson(oidctest.Person{Email: "ada@outlook.example", Tenant: oidctest.MSATenant, Groups: []string{oidctest.GroupUsers}})
+	entra.AddPerson(oidctest.Person{
+		Email: "ada@outlook.example", Tenant: oidctest.MSATenant, Groups: []string{oidctest.GroupUsers},
+	})
 	rp := newParty(t, entra.Double, entra.BaseURL()+"/common/v2.0", oidctest.Client{}, entraScopes)
 	raw := rp.tokens("ada@outlook.example").text("id_token")
 	id := claimsOf(t, raw)
-	if id["tid"] != oidctest.MSATenant || !strings.HasPrefix(id["oid"].(string), "00000000-0000-0000-") || id["groups"] != nil {
+	if id["tid"] != oidctest.MSATenant || !strings.HasPrefix(id["oid"].(string), "00000000-0000-0000-") ||
+		id["groups"] != nil {
 		t.Errorf("the ID token says %v", id)
 	}
 	header, _, _ := oidctest.Decode(raw)
@@ -297,7 +323,8 @@ func TestEntraPersonalAccount(t *testing.T) {
 	if personal.Endpoint().TokenURL == "" {
 		t.Error("the document of the tenant of personal accounts is empty")
 	}
-	organizations := newParty(t, entra.Double, entra.BaseURL()+"/organizations/v2.0", oidctest.Client{}, entraScopes)
+	organizations := newParty(t, entra.Double, entra.BaseURL()+"/organizations/v2.0",
+		oidctest.Client{}, entraScopes)
 	back, err := entra.SignIn(t.Context(), organizations.authorizeURL(), "ada@outlook.example")
 	wantPageError(t, back, err, 400, "AADSTS50020")
 }
@@ -324,7 +351,9 @@ func TestEntraDomainVerifiedEncodings(t *testing.T) {
 func TestPersonClaims(t *testing.T) {
 	t.Parallel()
 	entra := startEntra(t, oidctest.EntraOptions{})
-	entra.AddPerson(oidctest.Person{Email: "odd@acme.example", Claims: map[string]any{"email": nil, "name": nil, "groups": "one"}})
+	entra.AddPerson(oidctest.Person{
+		Email: "odd@acme.example", Claims: map[string]any{"email": nil, "name": nil, "groups": "one"},
+	})
 	id := claimsOf(t, entraParty(t, entra, oidctest.Client{}).tokens("odd@acme.example").text("id_token"))
 	if id["email"] != nil || id["name"] != nil || id["groups"] != "one" {
 		t.Errorf("the ID token says %v", id)
@@ -348,7 +377,8 @@ func TestEntraVersion1(t *testing.T) {
 	}
 }
 
-// 200 groups are listed; from 201 on there is a pointer to a service that no longer exists, and Graph knows them.
+// 200 groups are listed; from 201 on there is a pointer to a service that no longer
+// exists, and Graph knows them.
 func TestEntraOverage(t *testing.T) {
 	t.Parallel()
 	entra := startEntra(t, oidctest.EntraOptions{})
@@ -370,8 +400,10 @@ func TestEntraOverage(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"groups": "src1"}, id["_claim_names"]); diff != "" {
 		t.Error(diff)
 	}
-	endpoint := "https://graph.windows.net/" + oidctest.TenantA + "/users/" + id["oid"].(string) + "/getMemberObjects"
-	if diff := cmp.Diff(map[string]any{"src1": map[string]any{"endpoint": endpoint}}, id["_claim_sources"]); diff != "" {
+	endpoint := "https://graph.windows.net/" + oidctest.TenantA + "/users/" + id["oid"].(string) +
+		"/getMemberObjects"
+	if diff := cmp.Diff(map[string]any{"src1": map[string]any{"endpoint": endpoint}},
+		id["_claim_sources"]); diff != "" {
 		t.Error(diff)
 	}
 	back := rp.signIn(oidctest.Ada, "response_type", "id_token")
@@ -380,13 +412,16 @@ func TestEntraOverage(t *testing.T) {
 	}
 
 	graph := "http://" + rp.at("msgraph_host") + "/v1.0"
-	all := withBearer(t, http.MethodPost, graph+"/me/getMemberObjects", tokens.text("access_token"), `{"securityEnabledOnly": true}`)
+	all := withBearer(t, http.MethodPost, graph+"/me/getMemberObjects", tokens.text("access_token"),
+		`{"securityEnabledOnly": true}`)
 	if values, _ := all.Body["value"].([]any); len(values) != 250 {
 		t.Errorf("getMemberObjects answers %d %v", all.Status, all.Body)
 	}
 	var paged []any
 	pages := 0
-	for next := graph + "/me/transitiveMemberOf/microsoft.graph.group?$select=id&$count=true&$top=100"; next != "" && pages < 10; pages++ {
+	for next := graph +
+		"/me/transitiveMemberOf/microsoft.graph.group?$select=id&$count=true&$top=100"; next != "" &&
+		pages < 10; pages++ {
 		page := withBearer(t, http.MethodGet, next, tokens.text("access_token"), "")
 		if page.Status != 200 || page.Body["@odata.count"] != 250.0 {
 			t.Fatalf("%s answers %d %v", next, page.Status, page.Body)
@@ -399,7 +434,8 @@ func TestEntraOverage(t *testing.T) {
 	if diff := cmp.Diff(all.Body["value"], any(paged)); diff != "" || pages != 3 {
 		t.Errorf("%d pages: %s", pages, diff)
 	}
-	some := withBearer(t, http.MethodPost, graph+"/me/checkMemberGroups", tokens.text("access_token"), `{"groupIds": ["`+oidctest.GroupID("group 3")+`", "`+oidctest.GroupID("group 999")+`"]}`)
+	some := withBearer(t, http.MethodPost, graph+"/me/checkMemberGroups", tokens.text("access_token"),
+		`{"groupIds": ["`+oidctest.GroupID("group 3")+`", "`+oidctest.GroupID("group 999")+`"]}`)
 	if diff := cmp.Diff([]any{oidctest.GroupID("group 3")}, some.Body["value"]); diff != "" {
 		t.Error(diff)
 	}
@@ -423,25 +459,34 @@ func TestEntraGraphErrors(t *testing.T) {
 	}
 	token := rp.tokens(oidctest.Ada).text("access_token")
 	other, _ := entra.Person(oidctest.Grace)
-	ownAPI := rp.redeem(rp.signIn(oidctest.Ada, "scope", "openid api://"+api.ID+"/Bridge.Read")).text("access_token")
+	ownAPI := rp.redeem(rp.signIn(oidctest.Ada, "scope", "openid api://"+api.ID+"/Bridge.Read")).
+		text("access_token")
 	for name, test := range map[string]struct {
 		got    answer
 		status int
 		code   string
 	}{
-		"nonsense":            {ask(me, "nonsense"), 401, "InvalidAuthenticationToken"},
-		"for another API":     {ask(me, ownAPI), 401, "InvalidAuthenticationToken"},
-		"no permission":       {ask(me, poor.tokens(oidctest.Ada).text("access_token")), 403, "Authorization_RequestDenied"},
-		"about somebody else": {ask(entra.GraphURL()+"/v1.0/users/"+other.ID+"/getMemberObjects", token), 403, "Authorization_RequestDenied"},
-		"no parameter":        {withBearer(t, http.MethodPost, me, token, `{}`), 400, "BadRequest"},
-		"no such page":        {withBearer(t, http.MethodGet, entra.GraphURL()+"/v1.0/me/transitiveMemberOf?$top=1000", token, ""), 400, "Request_BadRequest"},
+		"nonsense":        {ask(me, "nonsense"), 401, "InvalidAuthenticationToken"},
+		"for another API": {ask(me, ownAPI), 401, "InvalidAuthenticationToken"},
+		"no permission": {
+			ask(me, poor.tokens(oidctest.Ada).text("access_token")), 403, "Authorization_RequestDenied",
+		},
+		"about somebody else": {
+			ask(entra.GraphURL()+"/v1.0/users/"+other.ID+"/getMemberObjects", token), 403,
+			"Authorization_RequestDenied",
+		},
+		"no parameter": {withBearer(t, http.MethodPost, me, token, `{}`), 400, "BadRequest"},
+		"no such page": {withBearer(
+			t, http.MethodGet, entra.GraphURL()+"/v1.0/me/transitiveMemberOf?$top=1000", token, "",
+		), 400, "Request_BadRequest"},
 	} {
 		if test.got.Status != test.status || graphCode(test.got) != test.code {
 			t.Errorf("%s: answered %d %v", name, test.got.Status, test.got.Body)
 		}
 	}
 	entra.Break(oidctest.EndpointGraph, oidctest.Times(1, entra.GraphThrottled(7)))
-	if a := ask(me, token); a.Status != 429 || a.Header.Get("Retry-After") != "7" || graphCode(a) != "TooManyRequests" {
+	if a := ask(me, token); a.Status != 429 || a.Header.Get("Retry-After") != "7" ||
+		graphCode(a) != "TooManyRequests" {
 		t.Errorf("throttled: %d %v %v", a.Status, a.Header, a.Body)
 	}
 	if a := ask(me, token); a.Status != 200 {
@@ -458,7 +503,8 @@ func TestEntraGraphAppOnly(t *testing.T) {
 	t.Parallel()
 	entra := startEntra(t, oidctest.EntraOptions{})
 	grants := []string{oidctest.GrantClientCredentials}
-	reader := entraParty(t, entra, oidctest.Client{Name: "reader", GrantTypes: grants, GraphPermissions: []string{"User.Read.All"}})
+	reader := entraParty(t, entra,
+		oidctest.Client{Name: "reader", GrantTypes: grants, GraphPermissions: []string{"User.Read.All"}})
 	poor := entraParty(t, entra, oidctest.Client{Name: "poor", GrantTypes: grants})
 	grace, _ := entra.Person(oidctest.Grace)
 	users := entra.GraphURL() + "/v1.0/users/"
@@ -466,14 +512,18 @@ func TestEntraGraphAppOnly(t *testing.T) {
 		return p.token("grant_type", oidctest.GrantClientCredentials, "scope", scope).text("access_token")
 	}
 	ask := func(location, token string) answer {
-		return withBearer(t, http.MethodPost, location+"/getMemberObjects", token, `{"securityEnabledOnly": true}`)
+		return withBearer(t, http.MethodPost, location+"/getMemberObjects", token,
+			`{"securityEnabledOnly": true}`)
 	}
 	full := token(reader, "https://graph.microsoft.com/.default")
 	a := ask(users+grace.ID, full)
-	if diff := cmp.Diff([]any{oidctest.GroupIDs[oidctest.GroupUsers], oidctest.GroupIDs[oidctest.GroupAdmins]}, a.Body["value"]); diff != "" {
+	if diff := cmp.Diff([]any{
+		oidctest.GroupIDs[oidctest.GroupUsers], oidctest.GroupIDs[oidctest.GroupAdmins],
+	}, a.Body["value"]); diff != "" {
 		t.Error(diff)
 	}
-	if a := ask(users+"11111111-2222-4333-8444-555555555555", full); a.Status != 404 || graphCode(a) != "Request_ResourceNotFound" {
+	if a := ask(users+"11111111-2222-4333-8444-555555555555", full); a.Status != 404 ||
+		graphCode(a) != "Request_ResourceNotFound" {
 		t.Errorf("a stranger: %d %v", a.Status, a.Body)
 	}
 	if a := ask(entra.GraphURL()+"/v1.0/me", full); a.Status != 400 {
@@ -482,7 +532,8 @@ func TestEntraGraphAppOnly(t *testing.T) {
 	if a := ask(users+grace.ID, token(poor, entra.GraphURL()+"/.default")); a.Status != 403 {
 		t.Errorf("without a permission: %d %v", a.Status, a.Body)
 	}
-	organization := withBearer(t, http.MethodGet, entra.GraphURL()+"/v1.0/organization?$select=verifiedDomains", full, "")
+	organization := withBearer(t, http.MethodGet,
+		entra.GraphURL()+"/v1.0/organization?$select=verifiedDomains", full, "")
 	domains := organization.Body["value"].([]any)[0].(map[string]any)["verifiedDomains"].([]any)
 	wantMembers(t, domains[0].(map[string]any), "name isDefault:bool isInitial:bool type capabilities")
 }
@@ -508,7 +559,8 @@ func TestEntraGraphTokensDoNotVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(token, ".")
-	if _, err := keys.VerifySignature(t.Context(), base64.RawURLEncoding.EncodeToString(signed)+"."+rest); err != nil {
+	if _, err := keys.VerifySignature(t.Context(),
+		base64.RawURLEncoding.EncodeToString(signed)+"."+rest); err != nil {
 		t.Errorf("with the hash in place of the nonce: %v", err)
 	}
 }
@@ -530,48 +582,66 @@ func TestEntraAccessTokens(t *testing.T) {
 	const apiID = "2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91"
 	entra := startEntra(t, oidctest.EntraOptions{})
 	entra.AddClient(oidctest.Client{ID: apiID})
-	rp := entraParty(t, entra, oidctest.Client{AppRoles: map[string][]string{apiID: {"Bridge.Sync"}}, GrantTypes: []string{oidctest.GrantCode, oidctest.GrantRefresh, oidctest.GrantClientCredentials}})
-	roleless := entraParty(t, entra, oidctest.Client{Name: "roleless", GrantTypes: []string{oidctest.GrantClientCredentials}})
+	rp := entraParty(t, entra, oidctest.Client{
+		AppRoles:   map[string][]string{apiID: {"Bridge.Sync"}},
+		GrantTypes: []string{oidctest.GrantCode, oidctest.GrantRefresh, oidctest.GrantClientCredentials},
+	})
+	roleless := entraParty(t, entra,
+		oidctest.Client{Name: "roleless", GrantTypes: []string{oidctest.GrantClientCredentials}})
 	provider, err := oidc.NewProvider(t.Context(), entra.Issuer())
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	delegated := rp.redeem(rp.signIn(oidctest.Ada, "scope", entraScopes+" api://"+apiID+"/Bridge.Read api://"+apiID+"/Bridge.Write"))
+	delegated := rp.redeem(rp.signIn(oidctest.Ada,
+		"scope", entraScopes+" api://"+apiID+"/Bridge.Read api://"+apiID+"/Bridge.Write"))
 	if seconds := delegated.Body["expires_in"].(float64); seconds < 3600 || seconds >= 5400 {
 		t.Errorf("it lives for %v seconds", seconds)
 	}
-	if delegated.text("scope") != "openid profile email api://"+apiID+"/Bridge.Read api://"+apiID+"/Bridge.Write" {
+	if delegated.text("scope") !=
+		"openid profile email api://"+apiID+"/Bridge.Read api://"+apiID+"/Bridge.Write" {
 		t.Errorf("the scope is %q", delegated.text("scope"))
 	}
-	if _, err := provider.Verifier(&oidc.Config{ClientID: apiID}).Verify(t.Context(), delegated.text("access_token")); err != nil {
+	if _, err := provider.Verifier(&oidc.Config{ClientID: apiID}).Verify(t.Context(),
+		delegated.text("access_token")); err != nil {
 		t.Error(err)
 	}
 	claims := claimsOf(t, delegated.text("access_token"))
 	wantMembers(t, claims, "aud iss iat:int nbf:int exp:int aio azp azpacr name oid preferred_username rh scp sid sub tid uti ver")
-	if claims["scp"] != "Bridge.Read Bridge.Write" || claims["azp"] != rp.client.ID || claims["azpacr"] != "1" {
+	if claims["scp"] != "Bridge.Read Bridge.Write" || claims["azp"] != rp.client.ID ||
+		claims["azpacr"] != "1" {
 		t.Errorf("the token says %v", claims)
 	}
 
 	appOnly := rp.token("grant_type", oidctest.GrantClientCredentials, "scope", apiID+"/.default")
 	wantMembers(t, appOnly.Body, "token_type expires_in:int ext_expires_in:int access_token")
 	service := claimsOf(t, appOnly.text("access_token"))
-	wantMembers(t, service, "aud iss iat:int nbf:int exp:int aio azp azpacr oid rh roles:array sub tid uti ver")
+	wantMembers(t, service,
+		"aud iss iat:int nbf:int exp:int aio azp azpacr oid rh roles:array sub tid uti ver")
 	if service["sub"] != service["oid"] {
 		t.Errorf("the token says %v", service)
 	}
-	bare := claimsOf(t, roleless.token("grant_type", oidctest.GrantClientCredentials, "scope", "api://"+apiID+"/.default").text("access_token"))
+	bare := claimsOf(t,
+		roleless.token("grant_type", oidctest.GrantClientCredentials, "scope", "api://"+apiID+"/.default").
+			text("access_token"))
 	wantMembers(t, bare, "aud iss iat:int nbf:int exp:int aio azp azpacr oid rh sub tid uti ver")
-	wantError(t, roleless.token("grant_type", oidctest.GrantClientCredentials, "scope", apiID), 400, "invalid_scope", "AADSTS1002012")
-	wantError(t, roleless.token("grant_type", oidctest.GrantClientCredentials, "scope", "api://nobody/.default"), 400, "invalid_resource", "AADSTS500011")
+	wantError(t, roleless.token("grant_type", oidctest.GrantClientCredentials, "scope", apiID), 400,
+		"invalid_scope", "AADSTS1002012")
+	wantError(t,
+		roleless.token("grant_type", oidctest.GrantClientCredentials, "scope", "api://nobody/.default"), 400,
+		"invalid_resource", "AADSTS500011")
 
-	if err := entra.ChangeClient(apiID, func(c *oidctest.Client) { c.TokenVersion, c.OptionalClaims = 1, []string{"idtyp"} }); err != nil {
+	if err := entra.ChangeClient(apiID, func(c *oidctest.Client) {
+		c.TokenVersion, c.OptionalClaims = 1, []string{"idtyp"}
+	}); err != nil {
 		t.Fatal(err)
 	}
-	v1 := claimsOf(t, rp.redeem(rp.signIn(oidctest.Ada, "scope", "api://"+apiID+"/Bridge.Read")).text("access_token"))
+	v1 := claimsOf(t,
+		rp.redeem(rp.signIn(oidctest.Ada, "scope", "api://"+apiID+"/Bridge.Read")).text("access_token"))
 	wantMembers(t, v1, `aud iss iat:int nbf:int exp:int acr aio amr:array appid appidacr family_name given_name ipaddr name oid rh scp sid sub tid unique_name upn
 		uti ver idtyp`)
-	if v1["aud"] != "api://"+apiID || v1["iss"] != entra.IssuerV1Of(oidctest.TenantA) || v1["idtyp"] != "user" {
+	if v1["aud"] != "api://"+apiID || v1["iss"] != entra.IssuerV1Of(oidctest.TenantA) ||
+		v1["idtyp"] != "user" {
 		t.Errorf("the token says %v", v1)
 	}
 }
@@ -581,12 +651,15 @@ func TestEntraOnBehalfOf(t *testing.T) {
 	entra := startEntra(t, oidctest.EntraOptions{})
 	api := entraParty(t, entra, oidctest.Client{Name: "api"})
 	front := entraParty(t, entra, oidctest.Client{Name: "front"})
-	assertion := front.redeem(front.signIn(oidctest.Ada, "scope", "api://"+api.client.ID+"/Bridge.Read")).text("access_token")
+	assertion := front.redeem(front.signIn(oidctest.Ada, "scope", "api://"+api.client.ID+"/Bridge.Read")).
+		text("access_token")
 	exchange := func(assertion string) answer {
-		return api.token("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion", assertion, "requested_token_use", "on_behalf_of", "scope", "https://graph.microsoft.com/User.Read")
+		return api.token("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion", assertion,
+			"requested_token_use", "on_behalf_of", "scope", "https://graph.microsoft.com/User.Read")
 	}
 	token := exchange(assertion).text("access_token")
-	if a := withBearer(t, http.MethodPost, entra.GraphURL()+"/v1.0/me/getMemberObjects", token, `{"securityEnabledOnly": true}`); a.Status != 200 {
+	if a := withBearer(t, http.MethodPost, entra.GraphURL()+"/v1.0/me/getMemberObjects", token,
+		`{"securityEnabledOnly": true}`); a.Status != 200 {
 		t.Errorf("Graph answers %d %v", a.Status, a.Body)
 	}
 	wantError(t, exchange("nonsense"), 400, "invalid_grant", "AADSTS50013")
@@ -597,11 +670,17 @@ func TestEntraAuthorizeErrors(t *testing.T) {
 	entra := startEntra(t, oidctest.EntraOptions{})
 	rp := entraParty(t, entra, oidctest.Client{})
 	for name, test := range map[string]struct{ url, code, description string }{
-		"no session":       {rp.authorizeURL("prompt", "none"), "login_required", "AADSTS50058"},
-		"scope groups":     {rp.authorizeURL("scope", "openid groups"), "invalid_client", "AADSTS650053"},
-		"two resources":    {rp.authorizeURL("scope", "User.Read api://"+rp.client.ID+"/x"), "invalid_scope", "AADSTS70011"},
-		"implicit":         {rp.authorizeURL("response_type", "id_token"), "unsupported_response_type", "AADSTS700054"},
-		"foreign resource": {rp.authorizeURL("resource", "https://vexa.example/mcp"), "invalid_target", "AADSTS9010010"},
+		"no session":   {rp.authorizeURL("prompt", "none"), "login_required", "AADSTS50058"},
+		"scope groups": {rp.authorizeURL("scope", "openid groups"), "invalid_client", "AADSTS650053"},
+		"two resources": {
+			rp.authorizeURL("scope", "User.Read api://"+rp.client.ID+"/x"), "invalid_scope", "AADSTS70011",
+		},
+		"implicit": {
+			rp.authorizeURL("response_type", "id_token"), "unsupported_response_type", "AADSTS700054",
+		},
+		"foreign resource": {
+			rp.authorizeURL("resource", "https://vexa.example/mcp"), "invalid_target", "AADSTS9010010",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			back, err := entra.NewBrowser().Open(t.Context(), test.url)
@@ -623,12 +702,16 @@ func TestEntraAuthorizeErrors(t *testing.T) {
 	entra.AddPerson(oidctest.Attacker(oidctest.Grace))
 	entra.AddPerson(oidctest.Person{Email: "gone@acme.example", Disabled: true})
 	entra.AddPerson(oidctest.Person{Email: "unassigned@acme.example", Unassigned: true})
-	for who, code := range map[string]string{"mallory@evil.example": "AADSTS50020", "nobody@acme.example": "AADSTS50034", "gone@acme.example": "AADSTS50057", "unassigned@acme.example": "AADSTS50105"} {
+	for who, code := range map[string]string{
+		"mallory@evil.example": "AADSTS50020", "nobody@acme.example": "AADSTS50034",
+		"gone@acme.example": "AADSTS50057", "unassigned@acme.example": "AADSTS50105",
+	} {
 		back, err := entra.SignIn(t.Context(), rp.authorizeURL(), who)
 		wantPageError(t, back, err, 400, code)
 	}
 	back, err := entra.NewBrowser().Refuse(t.Context(), rp.authorizeURL())
-	if err != nil || back.Params.Get("error") != "access_denied" || back.Params.Get("error_subcode") != "cancel" || back.Params.Has("error_description") {
+	if err != nil || back.Params.Get("error") != "access_denied" ||
+		back.Params.Get("error_subcode") != "cancel" || back.Params.Has("error_description") {
 		t.Errorf("refused with %v, %v", back, err)
 	}
 }
@@ -638,11 +721,13 @@ func TestEntraLoopbackPorts(t *testing.T) {
 	t.Parallel()
 	entra := startEntra(t, oidctest.EntraOptions{})
 	rp := entraParty(t, entra, oidctest.Client{RedirectURIs: []string{"http://localhost/cb"}})
-	back, err := entra.SignIn(t.Context(), rp.authorizeURL("redirect_uri", "http://localhost:51234/cb"), oidctest.Ada)
+	back, err := entra.SignIn(t.Context(), rp.authorizeURL("redirect_uri", "http://localhost:51234/cb"),
+		oidctest.Ada)
 	if err != nil || !strings.HasPrefix(back.URL, "http://localhost:51234/cb?") {
 		t.Errorf("came back to %v, %v", back, err)
 	}
-	wantPage(t, entra.Double, rp.authorizeURL("redirect_uri", "http://localhost:51234/other"), 400, "AADSTS50011")
+	wantPage(t, entra.Double, rp.authorizeURL("redirect_uri", "http://localhost:51234/other"),
+		400, "AADSTS50011")
 }
 
 // Error bodies have the members that Microsoft's do, with either separator.
@@ -652,9 +737,11 @@ func TestEntraErrorBodies(t *testing.T) {
 		entra := startEntra(t, oidctest.EntraOptions{CRLFErrors: crlf})
 		rp := entraParty(t, entra, oidctest.Client{})
 		a := rp.token("grant_type", oidctest.GrantRefresh, "refresh_token", "x", "client_secret", "wrong")
-		wantMembers(t, a.Body, "error error_description error_codes:array timestamp trace_id correlation_id error_uri")
+		wantMembers(t, a.Body,
+			"error error_description error_codes:array timestamp trace_id correlation_id error_uri")
 		wantError(t, a, 401, "invalid_client", "AADSTS7000215: ")
-		wantError(t, a, 401, "invalid_client", separator+"Trace ID: "+a.text("trace_id")+separator+"Correlation ID: "+a.text("correlation_id")+separator+"Timestamp: "+a.text("timestamp"))
+		wantError(t, a, 401, "invalid_client", separator+"Trace ID: "+a.text("trace_id")+separator+
+			"Correlation ID: "+a.text("correlation_id")+separator+"Timestamp: "+a.text("timestamp"))
 	}
 }
 
@@ -672,18 +759,22 @@ func TestEntraTokenErrors(t *testing.T) {
 		code   string
 		number string
 	}{
-		"expired secret":   {rp.redeem(back, "client_secret", "expired"), 401, "invalid_client", "7000222"},
-		"no credentials":   {rp.redeem(back, "client_secret", ""), 401, "invalid_client", "7000218"},
-		"unknown client":   {rp.redeem(back, "client_id", "nobody"), 400, "unauthorized_client", "700016"},
-		"public + secret":  {public.redeem(back), 401, "invalid_client", "700025"},
-		"no client":        {rp.redeem(back, "client_id", ""), 400, "invalid_request", "900144"},
-		"no grant type":    {rp.token(), 400, "invalid_request", "900144"},
-		"grant type off":   {rp.token("grant_type", oidctest.GrantClientCredentials), 400, "unsupported_grant_type", "70003"},
-		"malformed code":   {rp.redeem(back, "code", "x"), 400, "invalid_request", "9002313"},
-		"another's code":   {other.redeem(back), 400, "invalid_grant", "70000"},
-		"another redirect": {rp.redeem(back, "redirect_uri", redirectURI+"x"), 400, "invalid_client", "500112"},
-		"PKCE":             {rp.redeem(back, "code_verifier", "wrong"), 400, "invalid_grant", "501481"},
-		"dead refresh":     {rp.refresh("x"), 400, "invalid_grant", "70000"},
+		"expired secret":  {rp.redeem(back, "client_secret", "expired"), 401, "invalid_client", "7000222"},
+		"no credentials":  {rp.redeem(back, "client_secret", ""), 401, "invalid_client", "7000218"},
+		"unknown client":  {rp.redeem(back, "client_id", "nobody"), 400, "unauthorized_client", "700016"},
+		"public + secret": {public.redeem(back), 401, "invalid_client", "700025"},
+		"no client":       {rp.redeem(back, "client_id", ""), 400, "invalid_request", "900144"},
+		"no grant type":   {rp.token(), 400, "invalid_request", "900144"},
+		"grant type off": {
+			rp.token("grant_type", oidctest.GrantClientCredentials), 400, "unsupported_grant_type", "70003",
+		},
+		"malformed code": {rp.redeem(back, "code", "x"), 400, "invalid_request", "9002313"},
+		"another's code": {other.redeem(back), 400, "invalid_grant", "70000"},
+		"another redirect": {
+			rp.redeem(back, "redirect_uri", redirectURI+"x"), 400, "invalid_client", "500112",
+		},
+		"PKCE":         {rp.redeem(back, "code_verifier", "wrong"), 400, "invalid_grant", "501481"},
+		"dead refresh": {rp.refresh("x"), 400, "invalid_grant", "70000"},
 	} {
 		wantError(t, test.got, test.status, test.code, "AADSTS"+test.number+":")
 	}
@@ -704,7 +795,8 @@ func TestEntraRefresh(t *testing.T) {
 	rp := entraParty(t, entra, oidctest.Client{})
 	back := rp.signIn(oidctest.Ada)
 	first := rp.redeem(back).text("refresh_token")
-	if code := back.Params.Get("code"); len(code) < 700 || len(first) < 1000 || !strings.HasPrefix(first, "1.A") {
+	if code := back.Params.Get("code"); len(code) < 700 || len(first) < 1000 ||
+		!strings.HasPrefix(first, "1.A") {
 		t.Errorf("the code has %d characters, the refresh token %d", len(code), len(first))
 	}
 	second := rp.refresh(first)
@@ -718,10 +810,14 @@ func TestEntraRefresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := rp.refresh(first)
-	if groups := claimsOf(t, again.text("id_token"))["groups"]; !cmp.Equal(groups, []any{oidctest.GroupIDs[oidctest.GroupViewers]}) {
+	if groups := claimsOf(t, again.text("id_token"))["groups"]; !cmp.Equal(
+		groups, []any{oidctest.GroupIDs[oidctest.GroupViewers]},
+	) {
 		t.Errorf("the old refresh token gives the groups %v", groups)
 	}
-	if without := rp.redeem(rp.signIn(oidctest.Ada, "scope", "openid")); without.Body["refresh_token"] != nil {
+	if without := rp.redeem(rp.signIn(
+		oidctest.Ada, "scope", "openid",
+	)); without.Body["refresh_token"] != nil {
 		t.Error("a refresh token without offline_access")
 	}
 	now.Advance(90*24*time.Hour + time.Second)
@@ -735,9 +831,15 @@ func TestEntraRefreshAfterChanges(t *testing.T) {
 		code, number string
 		suberror     string
 	}{
-		"disabled": {func(e *oidctest.Entra) error { return e.Disable(oidctest.Ada) }, "invalid_grant", "50057", ""},
-		"revoked":  {func(e *oidctest.Entra) error { return e.RevokeTokens(oidctest.Ada) }, "invalid_grant", "50173", ""},
-		"removed":  {func(e *oidctest.Entra) error { return e.RemovePerson(oidctest.Ada) }, "invalid_grant", "50034", ""},
+		"disabled": {func(e *oidctest.Entra) error {
+			return e.Disable(oidctest.Ada)
+		}, "invalid_grant", "50057", ""},
+		"revoked": {func(e *oidctest.Entra) error {
+			return e.RevokeTokens(oidctest.Ada)
+		}, "invalid_grant", "50173", ""},
+		"removed": {func(e *oidctest.Entra) error {
+			return e.RemovePerson(oidctest.Ada)
+		}, "invalid_grant", "50034", ""},
 		"unassigned": {func(e *oidctest.Entra) error {
 			return e.ChangePerson(oidctest.Ada, func(p *oidctest.Person) { p.Unassigned = true })
 		}, "invalid_grant", "50105", ""},
@@ -770,10 +872,12 @@ func TestEntraSPA(t *testing.T) {
 	back := rp.signIn(oidctest.Ada, "code_challenge", "v3rifier", "code_challenge_method", "plain")
 	wantError(t, rp.redeem(back, "code_verifier", "v3rifier"), 400, "invalid_request", "AADSTS9002327:")
 	form := url.Values{
-		"client_id": {rp.client.ID}, "client_secret": {secret}, "grant_type": {oidctest.GrantCode}, "code": {back.Params.Get("code")},
+		"client_id": {rp.client.ID}, "client_secret": {secret}, "grant_type": {oidctest.GrantCode},
+		"code":         {back.Params.Get("code")},
 		"redirect_uri": {redirectURI}, "code_verifier": {"v3rifier"},
 	}
-	request, err := http.NewRequest(http.MethodPost, rp.at("token_endpoint"), strings.NewReader(form.Encode()))
+	request, err := http.NewRequest(http.MethodPost, rp.at("token_endpoint"),
+		strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -794,26 +898,36 @@ func TestEntraCertificateAssertion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rp := entraParty(t, entra, oidctest.Client{Secrets: []string{}, Certificates: []*x509.Certificate{certificate}})
+	rp := entraParty(t, entra,
+		oidctest.Client{Secrets: []string{}, Certificates: []*x509.Certificate{certificate}})
 	sum256, sum1 := sha256.Sum256(certificate.Raw), sha1.Sum(certificate.Raw)
-	good := oidctest.Claims{"aud": rp.at("token_endpoint"), "iss": rp.client.ID, "sub": rp.client.ID, "jti": "1", "nbf": now.Now().Unix(), "exp": now.Now().Add(10 * time.Minute).Unix()}
+	good := oidctest.Claims{
+		"aud": rp.at("token_endpoint"), "iss": rp.client.ID, "sub": rp.client.ID, "jti": "1",
+		"nbf": now.Now().Unix(), "exp": now.Now().Add(10 * time.Minute).Unix(),
+	}
 	redeem := func(claims oidctest.Claims, options ...oidctest.SignOption) answer {
-		return rp.redeem(rp.signIn(oidctest.Ada), "client_secret", "", "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+		return rp.redeem(rp.signIn(oidctest.Ada), "client_secret", "",
+			"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
 			"client_assertion", oidctest.Sign(key, claims, append(options, oidctest.KeyID(""))...))
 	}
 	s256 := oidctest.Header("x5t#S256", base64.RawURLEncoding.EncodeToString(sum256[:]))
 	for name, options := range map[string][]oidctest.SignOption{
-		"PS256 with x5t#S256":            {oidctest.Algorithm(jose.PS256), s256},
-		"PS256 with it in padded base64": {oidctest.Algorithm(jose.PS256), oidctest.Header("x5t#S256", base64.StdEncoding.EncodeToString(sum256[:]))},
-		"RS256 with x5t":                 {oidctest.Header("x5t", base64.RawURLEncoding.EncodeToString(sum1[:]))},
+		"PS256 with x5t#S256": {oidctest.Algorithm(jose.PS256), s256},
+		"PS256 with it in padded base64": {
+			oidctest.Algorithm(jose.PS256),
+			oidctest.Header("x5t#S256", base64.StdEncoding.EncodeToString(sum256[:])),
+		},
+		"RS256 with x5t": {oidctest.Header("x5t", base64.RawURLEncoding.EncodeToString(sum1[:]))},
 	} {
 		if a := redeem(good, options...); a.Status != 200 {
 			t.Errorf("%s: %d %v", name, a.Status, a.Body)
 		}
 	}
 	wantError(t, redeem(good), 401, "invalid_client", "AADSTS700027:")
-	wantError(t, redeem(good.With("exp", now.Now().Add(-time.Hour).Unix()), s256), 401, "invalid_client", "AADSTS700024:")
-	wantError(t, redeem(good.With("aud", "https://evil.example"), s256), 401, "invalid_client", "AADSTS700023:")
+	wantError(t, redeem(good.With("exp", now.Now().Add(-time.Hour).Unix()), s256), 401,
+		"invalid_client", "AADSTS700024:")
+	wantError(t, redeem(good.With("aud", "https://evil.example"), s256), 401,
+		"invalid_client", "AADSTS700023:")
 }
 
 func TestEntraFederatedAssertion(t *testing.T) {
@@ -825,17 +939,25 @@ func TestEntraFederatedAssertion(t *testing.T) {
 		t.Fatal(err)
 	}
 	rp := entraParty(t, entra, oidctest.Client{Secrets: []string{}, Federated: []oidctest.FederatedCredential{
-		{Issuer: "https://k8s.example", Subject: "system:serviceaccount:vexa:bridge", Keys: []jose.JSONWebKey{key.JWK()}},
+		{
+			Issuer: "https://k8s.example", Subject: "system:serviceaccount:vexa:bridge",
+			Keys: []jose.JSONWebKey{key.JWK()},
+		},
 	}})
-	good := oidctest.Claims{"iss": "https://k8s.example", "sub": "system:serviceaccount:vexa:bridge", "aud": []string{"api://AzureADTokenExchange"}, "exp": now.Now().Add(time.Hour).Unix()}
+	good := oidctest.Claims{
+		"iss": "https://k8s.example", "sub": "system:serviceaccount:vexa:bridge",
+		"aud": []string{"api://AzureADTokenExchange"}, "exp": now.Now().Add(time.Hour).Unix(),
+	}
 	redeem := func(claims oidctest.Claims) answer {
-		return rp.redeem(rp.signIn(oidctest.Ada), "client_secret", "", "client_assertion", oidctest.Sign(key, claims))
+		return rp.redeem(rp.signIn(oidctest.Ada), "client_secret", "",
+			"client_assertion", oidctest.Sign(key, claims))
 	}
 	if a := redeem(good); a.Status != 200 {
 		t.Errorf("%d %v", a.Status, a.Body)
 	}
 	wantError(t, redeem(good.With("iss", "https://K8s.example")), 401, "invalid_client", "AADSTS700211:")
-	wantError(t, redeem(good.With("sub", "system:serviceaccount:vexa:other")), 401, "invalid_client", "AADSTS700213:")
+	wantError(t, redeem(good.With("sub", "system:serviceaccount:vexa:other")), 401,
+		"invalid_client", "AADSTS700213:")
 	wantError(t, redeem(good.With("aud", "https://entra.example")), 401, "invalid_client", "AADSTS700212:")
 }
 
@@ -852,7 +974,8 @@ func TestEntraFormPost(t *testing.T) {
 	}
 }
 
-// Signing out tells every application by sid alone. An address that is not registered is no error, and leads nowhere.
+// Signing out tells every application by sid alone. An address that is not registered is no
+// error, and leads nowhere.
 func TestEntraLogout(t *testing.T) {
 	t.Parallel()
 	entra := startEntra(t, oidctest.EntraOptions{})
@@ -863,18 +986,23 @@ func TestEntraLogout(t *testing.T) {
 		t.Fatal(err)
 	}
 	tokens := rp.redeem(back)
-	frames, err := browser.Frames(t.Context(), rp.at("end_session_endpoint")+"?post_logout_redirect_uri="+url.QueryEscape(redirectURI))
-	if want := "https://rp.example/fcl?sid=" + claimsOf(t, tokens.text("id_token"))["sid"].(string); err != nil || !slices.Equal(frames, []string{want}) {
+	frames, err := browser.Frames(t.Context(),
+		rp.at("end_session_endpoint")+"?post_logout_redirect_uri="+url.QueryEscape(redirectURI))
+	if want := "https://rp.example/fcl?sid=" +
+		claimsOf(t, tokens.text("id_token"))["sid"].(string); err != nil ||
+		!slices.Equal(frames, []string{want}) {
 		t.Errorf("the frames are %v, %v, want %s", frames, err, want)
 	}
 	if a := rp.refresh(tokens.text("refresh_token")); a.Status != 200 {
 		t.Errorf("signing out ended the refresh token: %d %v", a.Status, a.Body)
 	}
-	back, err = browser.Open(t.Context(), rp.at("end_session_endpoint")+"?post_logout_redirect_uri="+url.QueryEscape(redirectURI))
+	back, err = browser.Open(t.Context(),
+		rp.at("end_session_endpoint")+"?post_logout_redirect_uri="+url.QueryEscape(redirectURI))
 	if err != nil || back.URL != redirectURI {
 		t.Errorf("came back to %v, %v", back, err)
 	}
-	back, err = browser.Open(t.Context(), rp.at("end_session_endpoint")+"?post_logout_redirect_uri=https://evil.example/")
+	back, err = browser.Open(t.Context(),
+		rp.at("end_session_endpoint")+"?post_logout_redirect_uri=https://evil.example/")
 	wantPageError(t, back, err, 200, "You signed out")
 }
 
@@ -882,25 +1010,32 @@ func TestEntraDevice(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	entra := startEntra(t, oidctest.EntraOptions{Now: now.Now})
-	rp := entraParty(t, entra, oidctest.Client{Secrets: []string{}, GrantTypes: []string{oidctest.GrantDevice, oidctest.GrantRefresh}})
+	rp := entraParty(t, entra, oidctest.Client{
+		Secrets: []string{}, GrantTypes: []string{oidctest.GrantDevice, oidctest.GrantRefresh},
+	})
 	start := func() answer {
-		return postForm(t, rp.at("device_authorization_endpoint"), url.Values{"client_id": {rp.client.ID}, "scope": {entraScopes}})
+		return postForm(t, rp.at("device_authorization_endpoint"),
+			url.Values{"client_id": {rp.client.ID}, "scope": {entraScopes}})
 	}
 	poll := func(a answer) answer {
-		return rp.token("grant_type", oidctest.GrantDevice, "device_code", a.text("device_code"), "client_secret", "")
+		return rp.token("grant_type", oidctest.GrantDevice, "device_code", a.text("device_code"),
+			"client_secret", "")
 	}
 	device := start()
 	wantMembers(t, device.Body, "user_code device_code verification_uri expires_in:int interval:int message")
 	wantError(t, poll(device), 400, "authorization_pending", "AADSTS70016:")
-	if err := entra.NewBrowser().Activate(t.Context(), device.text("verification_uri"), device.text("user_code"), oidctest.Ada); err != nil {
+	if err := entra.NewBrowser().Activate(t.Context(), device.text("verification_uri"),
+		device.text("user_code"), oidctest.Ada); err != nil {
 		t.Fatal(err)
 	}
-	if tokens := poll(device); claimsOf(t, tokens.text("id_token"))["preferred_username"] != oidctest.Ada || tokens.text("refresh_token") == "" {
+	if tokens := poll(device); claimsOf(t, tokens.text("id_token"))["preferred_username"] != oidctest.Ada ||
+		tokens.text("refresh_token") == "" {
 		t.Errorf("the tokens are %v", tokens.Body)
 	}
 	wantError(t, poll(device), 400, "bad_verification_code", "AADSTS70018:")
 	declined := start()
-	if err := entra.NewBrowser().Decline(t.Context(), declined.text("verification_uri"), declined.text("user_code")); err != nil {
+	if err := entra.NewBrowser().Decline(t.Context(), declined.text("verification_uri"),
+		declined.text("user_code")); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, poll(declined), 400, "authorization_declined", "AADSTS70017:")

@@ -164,8 +164,8 @@ func (e *Entra) takeRefresh(call entraCall) (*grant, *aadError) {
 	return token.grant, nil
 }
 
-// scopesAsked are those of the request, or of the sign-in where the request names none: a refresh token is not bound to a
-// resource.
+// scopesAsked are those of the request, or of the sign-in where the request names none: a refresh token
+// is not bound to a resource.
 func (e *Entra) scopesAsked(call entraCall, g *grant) []string {
 	if scopes := strings.Fields(call.form.Get("scope")); len(scopes) > 0 {
 		return scopes
@@ -198,7 +198,9 @@ func (e *Entra) redeemOnBehalfOf(call entraCall) (map[string]any, *aadError) {
 	access, ok := e.accessToken(call.form.Get("assertion"))
 	audience, _ := access.audience()
 	if !ok || access.person == "" || strings.TrimPrefix(audience, "api://") != call.client.ID {
-		return nil, &aadError{status: 400, code: "invalid_grant", number: 50013, text: "Assertion failed signature validation."}
+		return nil, &aadError{
+			status: 400, code: "invalid_grant", number: 50013, text: "Assertion failed signature validation.",
+		}
 	}
 	if problem := e.checkGrant(access.grant, call.client); problem != nil {
 		return nil, problem
@@ -230,12 +232,16 @@ func (e *Entra) respond(call entraCall, g *grant, asked []string, nonce string) 
 	}
 	p, _ := e.Person(g.person)
 	lifetime := time.Duration(e.random.between(entraShortestHours, entraLongestHours)) * time.Second
-	access, err := e.issueAccess(accessRequest{person: p, client: call.client, grant: g, scopes: scopes, auth: call.auth, lifetime: lifetime})
+	access, err := e.issueAccess(accessRequest{
+		person: p, client: call.client, grant: g, scopes: scopes, auth: call.auth, lifetime: lifetime,
+	})
 	if err != nil {
 		return nil, &aadError{status: 500, code: "server_error", number: 90033, text: err.Error()}
 	}
 	seconds := int(lifetime.Seconds())
-	response := map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": access}
+	response := map[string]any{
+		"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": access,
+	}
 	if g.person != "" {
 		response["scope"] = scopes.granted()
 		if err := e.addPersonTokens(response, call, g, p, scopes, asked, nonce); err != nil {
@@ -248,16 +254,22 @@ func (e *Entra) respond(call entraCall, g *grant, asked []string, nonce string) 
 	return response, nil
 }
 
-func (e *Entra) addPersonTokens(response map[string]any, call entraCall, g *grant, p Person, scopes entraScopes, asked []string, nonce string) error {
+func (e *Entra) addPersonTokens(
+	response map[string]any, call entraCall, g *grant, p Person, scopes entraScopes,
+	asked []string, nonce string,
+) error {
 	if scopes.wants("openid") {
-		id, err := e.signFor(g.server, call.at.version, e.idClaims(idRequest{person: p, client: call.client, grant: g, scopes: asked, nonce: nonce, version: call.at.version}))
+		id, err := e.signFor(g.server, call.at.version, e.idClaims(idRequest{
+			person: p, client: call.client, grant: g, scopes: asked, nonce: nonce, version: call.at.version,
+		}))
 		if err != nil {
 			return err
 		}
 		response["id_token"] = id
 	}
 	// Version 1 has no offline_access: everybody gets a refresh token. A refresh always yields the next one.
-	if call.client.may(GrantRefresh) && (scopes.wants("offline_access") || slices.Contains(g.scopes, "offline_access") || call.at.version == 1) {
+	if call.client.may(GrantRefresh) && (scopes.wants("offline_access") ||
+		slices.Contains(g.scopes, "offline_access") || call.at.version == 1) {
 		refresh := e.longToken(1000)
 		e.ledger.refresh.Add(refresh, &issuedRefresh{grant: g, lastUsed: e.now()})
 		response["refresh_token"] = refresh

@@ -95,8 +95,8 @@ func Answer(status int, contentType, body string) Fault {
 	}
 }
 
-// TooManyRequests answers 429 with Retry-After in seconds. Okta.RateLimited and Entra.Throttled answer in their providers'
-// words.
+// TooManyRequests answers 429 with Retry-After in seconds. Okta.RateLimited and Entra.Throttled answer
+// in their providers' words.
 func TooManyRequests(retryAfter int) Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -128,8 +128,8 @@ func HugeBody(n int64) Fault {
 	}
 }
 
-// Before calls a hook before the endpoint answers. A hook that waits makes the endpoint as slow as the test wants, without
-// sleeping.
+// Before calls a hook before the endpoint answers. A hook that waits makes the endpoint as slow as the
+// test wants, without sleeping.
 func Before(hook func(*http.Request)) Fault {
 	return func(answer http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -158,8 +158,8 @@ func Times(n int, fault Fault) Fault {
 	}
 }
 
-// Hang holds requests to an endpoint until resume is called, the caller gives up or the double closes; then they are
-// answered. arrived receives once for each request that is held, as far as its buffer of 100 allows.
+// Hang holds requests to an endpoint until resume is called, the caller gives up or the double closes; then
+// they are answered. arrived receives once for each request that is held, as far as its buffer of 100 allows.
 func (f *Faults) Hang(endpoint Endpoint) (arrived <-chan struct{}, resume func()) {
 	arrivals, resumed := make(chan struct{}, 100), make(chan struct{})
 	f.Break(endpoint, func(answer http.Handler) http.Handler {

@@ -114,14 +114,16 @@ func TestOktaRateLimit(t *testing.T) {
 	okta.Break(oidctest.EndpointToken, okta.RateLimited(time.Minute))
 	a := rp.refresh("x")
 	if a.Status != 429 || a.Body["errorCode"] != "E0000047" || a.Header.Get("Retry-After") != "" ||
-		a.Header.Get("X-Rate-Limit-Reset") != strconv.FormatInt(now.Now().Add(time.Minute).Unix(), 10) || a.Header.Get("X-Rate-Limit-Remaining") != "0" {
+		a.Header.Get("X-Rate-Limit-Reset") != strconv.FormatInt(now.Now().Add(time.Minute).Unix(), 10) ||
+		a.Header.Get("X-Rate-Limit-Remaining") != "0" {
 		t.Errorf("answered %d %v %v", a.Status, a.Header, a.Body)
 	}
 	wantMembers(t, a.Body, "errorCode errorSummary errorLink errorId errorCauses:array")
 	entra := startEntra(t, oidctest.EntraOptions{})
 	tenant := entraParty(t, entra, oidctest.Client{})
 	entra.Break(oidctest.EndpointToken, entra.Throttled(30))
-	if a := tenant.refresh("x"); a.Status != 429 || a.Header.Get("Retry-After") != "30" || a.text("error") != "temporarily_unavailable" {
+	if a := tenant.refresh("x"); a.Status != 429 || a.Header.Get("Retry-After") != "30" ||
+		a.text("error") != "temporarily_unavailable" {
 		t.Errorf("answered %d %v %v", a.Status, a.Header, a.Body)
 	}
 }
@@ -159,16 +161,22 @@ func TestForms(t *testing.T) {
 
 func TestBadOptions(t *testing.T) {
 	t.Parallel()
-	for _, base := range []string{"", "/okta", "http://localhost/", "http://localhost/x?y=z", "http://local host"} {
+	for _, base := range []string{
+		"", "/okta", "http://localhost/", "http://localhost/x?y=z", "http://local host",
+	} {
 		if _, err := oidctest.NewOkta(oidctest.OktaOptions{BaseURL: base}); err == nil {
 			t.Errorf("the base URL %q is accepted", base)
 		}
 	}
-	if _, err := oidctest.NewOkta(oidctest.OktaOptions{BaseURL: "http://localhost", Servers: []oidctest.OktaServer{{ID: "a/b"}}}); err == nil {
+	if _, err := oidctest.NewOkta(oidctest.OktaOptions{
+		BaseURL: "http://localhost", Servers: []oidctest.OktaServer{{ID: "a/b"}},
+	}); err == nil {
 		t.Error("a server ID of two segments is accepted")
 	}
 	for _, tenants := range [][]oidctest.Tenant{{}, {{ID: "acme"}}} {
-		if _, err := oidctest.NewEntra(oidctest.EntraOptions{BaseURL: "http://localhost", Tenants: tenants}); err == nil {
+		if _, err := oidctest.NewEntra(oidctest.EntraOptions{
+			BaseURL: "http://localhost", Tenants: tenants,
+		}); err == nil {
 			t.Errorf("the tenants %v are accepted", tenants)
 		}
 	}

@@ -53,7 +53,8 @@ func (j *Journal) TokenRequests() []TokenRequest {
 	return slices.Clone(j.tokens)
 }
 
-// AuthorizeRequests are the last 1,000 authorization requests that reached the endpoint through its faults, oldest first.
+// AuthorizeRequests are the last 1,000 authorization requests that reached the endpoint through
+// its faults, oldest first.
 func (j *Journal) AuthorizeRequests() []AuthorizeRequest {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -27,14 +27,14 @@ type Key struct {
 	Certificate *x509.Certificate // Entra publishes it as x5c
 	Use         string            // sig (default) or enc
 
-	// Issuer and CloudInstance limit whose tokens the key may sign, as Entra publishes it beside the key. Issuer may hold the
-	// literal {tenantid}.
+	// Issuer and CloudInstance limit whose tokens the key may sign, as Entra publishes it beside the key.
+	// Issuer may hold the literal {tenantid}.
 	Issuer        string
 	CloudInstance string
 }
 
-// NewKey makes a key that no double knows, for tokens that must not verify. Its ID is the JWK thumbprint (RFC 7638), 43
-// characters as Okta's are.
+// NewKey makes a key that no double knows, for tokens that must not verify. Its ID is the JWK thumbprint
+// (RFC 7638), 43 characters as Okta's are.
 func NewKey() (*Key, error) {
 	private, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
@@ -48,7 +48,8 @@ func NewKey() (*Key, error) {
 	return &Key{ID: base64.RawURLEncoding.EncodeToString(thumbprint), Private: private, Use: "sig"}, nil
 }
 
-// NewCertificate makes a key and a self-signed certificate for it, for a client that proves itself by certificate.
+// NewCertificate makes a key and a self-signed certificate for it, for a client that
+// proves itself by certificate.
 func NewCertificate(commonName string, now time.Time) (*Key, *x509.Certificate, error) {
 	key, err := newCertifiedKey(commonName, now)
 	if err != nil {
@@ -57,8 +58,9 @@ func NewCertificate(commonName string, now time.Time) (*Key, *x509.Certificate, 
 	return key, key.Certificate, nil
 }
 
-// newCertifiedKey makes a key with the self-signed certificate that Entra publishes beside each of its keys; its ID is the
-// certificate's SHA-1 thumbprint. The certificate is genuine because go-jose rejects a whole key set for one that is not.
+// newCertifiedKey makes a key with the self-signed certificate that Entra publishes beside each of its keys;
+// its ID is the certificate's SHA-1 thumbprint. The certificate is genuine because go-jose rejects a whole
+// key set for one that is not.
 func newCertifiedKey(commonName string, now time.Time) (*Key, error) {
 	key, err := NewKey()
 	if err != nil {
@@ -103,7 +105,8 @@ func (k *Key) JWK() jose.JSONWebKey {
 	return jwk
 }
 
-// Keyring is the keys of one issuer: the one it signs with, those it publishes, and what goes wrong when they are fetched.
+// Keyring is the keys of one issuer: the one it signs with, those it publishes, and what goes
+// wrong when they are fetched.
 type Keyring struct {
 	mu        sync.Mutex
 	make      func() (*Key, error)
@@ -115,7 +118,8 @@ type Keyring struct {
 	cache     string
 }
 
-// newKeyring makes a ring whose first key is generated when it is first needed: most tests use one issuer of several.
+// newKeyring makes a ring whose first key is generated when it is first needed: most tests
+// use one issuer of several.
 func newKeyring(cacheControl string, makeKey func() (*Key, error), also ...*Key) *Keyring {
 	return &Keyring{make: makeKey, published: also, flapping: map[string]bool{}, cache: cacheControl}
 }
@@ -161,8 +165,8 @@ func (k *Keyring) publishNext() (*Key, error) {
 	return k.next, nil
 }
 
-// Rotate signs with the next key from now on, one that PublishNext published or one that nobody has seen yet (an emergency
-// rotation). The old key stays published until it is withdrawn.
+// Rotate signs with the next key from now on, one that PublishNext published or one that nobody has seen yet
+// (an emergency rotation). The old key stays published until it is withdrawn.
 func (k *Keyring) Rotate() (*Key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -191,8 +195,8 @@ func (k *Keyring) Withdraw(id string) {
 	k.published = slices.DeleteFunc(k.published, func(key *Key) bool { return key.ID == id })
 }
 
-// Flap makes a published key missing from every second fetch, the first one included, as Entra's front ends do that have
-// not heard of it yet.
+// Flap makes a published key missing from every second fetch, the first one included, as Entra's front ends
+// do that have not heard of it yet.
 func (k *Keyring) Flap(id string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

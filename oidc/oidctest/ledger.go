@@ -7,11 +7,12 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// ledgerSize bounds each kind of thing that a double remembers having issued; the least recently used goes first.
+// ledgerSize bounds each kind of thing that a double remembers having issued; the least
+// recently used goes first.
 const ledgerSize = 20_000
 
-// ledger is everything that a double has issued and may see again. mu makes a look-up and the change that follows from it
-// one step: codes are used once, refresh tokens rotate once.
+// ledger is everything that a double has issued and may see again. mu makes a look-up and the change that
+// follows from it one step: codes are used once, refresh tokens rotate once.
 type ledger struct {
 	mu       sync.Mutex
 	pending  *lru.Cache[string, *authorization] // sign-in pages by their hidden id
@@ -41,8 +42,8 @@ func newCache[V any]() *lru.Cache[string, V] {
 	return cache
 }
 
-// grant is what a person let a client have by one sign-in, or a client has for itself: the root of a code, its tokens and
-// all their refreshes. Its fields are fixed once it is made; ledger.mu guards revoked.
+// grant is what a person let a client have by one sign-in, or a client has for itself: the root of a code,
+// its tokens and all their refreshes. Its fields are fixed once it is made; ledger.mu guards revoked.
 type grant struct {
 	server     string // Okta: the authorization server, empty for the org's; Entra: the tenant
 	client     string

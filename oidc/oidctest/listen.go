@@ -26,8 +26,8 @@ type TB interface {
 	Cleanup(func())
 }
 
-// listener is a socket on the loopback interface whose port is known before the double is made, because the double's URLs
-// hold it.
+// listener is a socket on the loopback interface whose port is known before the double is made, because
+// the double's URLs hold it.
 type listener struct {
 	socket net.Listener
 	base   string
@@ -35,8 +35,9 @@ type listener struct {
 	caPEM  []byte
 }
 
-// listen opens a port on 127.0.0.1 and calls it localhost: the relying party under test is on 127.0.0.1, so the two are
-// different sites, as in life. Of wanted, the base URL that the caller asked for, only the path counts.
+// listen opens a port on 127.0.0.1 and calls it localhost: the relying party under test is on
+// 127.0.0.1, so the two are different sites, as in life. Of wanted, the base URL that the caller asked
+// for, only the path counts.
 func listen(wanted string, secure bool) (*listener, error) {
 	path, err := url.Parse(wanted)
 	if err != nil {
@@ -46,7 +47,8 @@ func listen(wanted string, secure bool) (*listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening on the loopback interface: %w", err)
 	}
-	l := &listener{socket: socket, base: fmt.Sprintf("http://localhost:%d%s", socket.Addr().(*net.TCPAddr).Port, path.Path)}
+	l := &listener{socket: socket, base: fmt.Sprintf("http://localhost:%d%s",
+		socket.Addr().(*net.TCPAddr).Port, path.Path)}
 	if secure {
 		l.base = "https" + l.base[len("http"):]
 		if l.tls, l.caPEM, err = serverCertificate(); err != nil {

@@ -52,8 +52,8 @@ func Algorithm(algorithm jose.SignatureAlgorithm) SignOption {
 // Unsigned makes a token with alg none and an empty signature.
 func Unsigned() SignOption { return func(s *signing) { s.algorithm = "none" } }
 
-// HMACWithPublicKey signs with HS256 and the PEM of the public key as the secret: what a verifier accepts that lets the
-// token choose the algorithm.
+// HMACWithPublicKey signs with HS256 and the PEM of the public key as the secret: what a verifier accepts
+// that lets the token choose the algorithm.
 func HMACWithPublicKey(key *Key) SignOption {
 	return func(s *signing) {
 		der, err := x509.MarshalPKIXPublicKey(key.Private.Public())
@@ -70,8 +70,8 @@ func HMACWithSecret(secret string) SignOption {
 	return func(s *signing) { s.algorithm, s.key = jose.HS256, []byte(secret) }
 }
 
-// Sign makes a compact JWS of any claims with any key, for tests that need a token which no provider would issue. It
-// panics on claims that are not JSON, which only the test that wrote them can mend.
+// Sign makes a compact JWS of any claims with any key, for tests that need a token which no provider would
+// issue. It panics on claims that are not JSON, which only the test that wrote them can mend.
 func Sign(key *Key, claims Claims, options ...SignOption) string {
 	token, err := sign(key, claims, options...)
 	if err != nil {
@@ -129,7 +129,8 @@ func (s signing) unsigned(payload []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encoding a header: %w", err)
 	}
-	return base64.RawURLEncoding.EncodeToString(header) + "." + base64.RawURLEncoding.EncodeToString(payload) + ".", nil
+	return base64.RawURLEncoding.EncodeToString(header) + "." +
+		base64.RawURLEncoding.EncodeToString(payload) + ".", nil
 }
 
 // Decode reads the claims of a compact JWS without verifying anything.

@@ -9,7 +9,8 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// A minted token verifies as long as nothing about it is spoiled, so that each negative test fails for its own reason.
+// A minted token verifies as long as nothing about it is spoiled, so that each negative test
+// fails for its own reason.
 func TestMintedTokens(t *testing.T) {
 	t.Parallel()
 	const client = "0oaClient"
@@ -33,8 +34,9 @@ func TestMintedTokens(t *testing.T) {
 		"with a typ":      okta.Sign(good, oidctest.Header("typ", "JWT")),
 		"without a kid":   okta.Sign(good, oidctest.KeyID("")),
 		"a claim removed": okta.Sign(good.With("email", nil)),
-		"access token":    okta.Sign(okta.AccessTokenClaims(oidctest.Ada, client, "openid").With("aud", client)),
-		"service token":   okta.Sign(okta.ServiceTokenClaims(client, "bridge.sync").With("aud", client)),
+		"access token": okta.Sign(okta.AccessTokenClaims(oidctest.Ada, client, "openid").
+			With("aud", client)),
+		"service token": okta.Sign(okta.ServiceTokenClaims(client, "bridge.sync").With("aud", client)),
 	} {
 		if _, err := verifier.Verify(t.Context(), token); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -57,7 +59,8 @@ func TestMintedTokens(t *testing.T) {
 			t.Errorf("%s: it verifies", name)
 		}
 	}
-	if header, _, err := oidctest.Decode(okta.Sign(good, oidctest.HMACWithPublicKey(active))); err != nil || header["alg"] != "HS256" || header["kid"] != active.ID {
+	if header, _, err := oidctest.Decode(okta.Sign(good, oidctest.HMACWithPublicKey(active))); err != nil ||
+		header["alg"] != "HS256" || header["kid"] != active.ID {
 		t.Errorf("the header is %v, %v", header, err)
 	}
 	if _, present := good["email"]; !present {
@@ -75,20 +78,27 @@ func TestMintedEntraTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	claims := entra.IDTokenClaims(attacker.ID, "client", nonce)
-	if claims["tid"] != oidctest.TenantB || claims["email"] != oidctest.Ada || claims["iss"] != entra.IssuerOf(oidctest.TenantB) {
+	if claims["tid"] != oidctest.TenantB || claims["email"] != oidctest.Ada ||
+		claims["iss"] != entra.IssuerOf(oidctest.TenantB) {
 		t.Errorf("the claims are %v", claims)
 	}
-	if header, _, _ := oidctest.Decode(entra.Sign(claims.With("tid", oidctest.MSATenant))); header["kid"] != personal.ID {
+	if header, _, _ := oidctest.Decode(entra.Sign(claims.With(
+		"tid", oidctest.MSATenant,
+	))); header["kid"] != personal.ID {
 		t.Errorf("a personal account's token is signed with %v", header["kid"])
 	}
-	if header, _, _ := oidctest.Decode(entra.Sign(entra.IDTokenClaimsV1(oidctest.Ada, "client", nonce))); header["x5t"] == nil {
+	if header, _, _ := oidctest.Decode(entra.Sign(entra.IDTokenClaimsV1(
+		oidctest.Ada, "client", nonce,
+	))); header["x5t"] == nil {
 		t.Error("a version 1 token has no x5t")
 	}
 	const api = "2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91"
-	if access := entra.AccessTokenClaims(oidctest.Ada, "client", api, "Bridge.Read"); access["scp"] != "Bridge.Read" || access["aud"] != api {
+	if access := entra.AccessTokenClaims(oidctest.Ada, "client", api,
+		"Bridge.Read"); access["scp"] != "Bridge.Read" || access["aud"] != api {
 		t.Errorf("the claims are %v", access)
 	}
-	if service := entra.ServiceTokenClaims("client", api); service["scp"] != nil || service["roles"] != nil || service["sub"] != service["oid"] {
+	if service := entra.ServiceTokenClaims("client", api); service["scp"] != nil || service["roles"] != nil ||
+		service["sub"] != service["oid"] {
 		t.Errorf("the claims are %v", service)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// OktaOptions set an Okta double up. The zero value is an org with one custom authorization server, "default", whose ID
-// tokens are thin in the code flow.
+// OktaOptions set an Okta double up. The zero value is an org with one custom authorization server,
+// "default", whose ID tokens are thin in the code flow.
 type OktaOptions struct {
 	BaseURL    string           // the org's issuer; required by NewOkta. StartOkta takes only its path
 	Now        func() time.Time // default time.Now
@@ -19,13 +19,15 @@ type OktaOptions struct {
 	AutoSignIn bool             // obey demo_auto=1 at the authorization endpoint
 	TLS        bool             // StartOkta serves https with a certificate of its own; see CAPEM
 
-	// Servers are the custom authorization servers. Default: DefaultOktaServer. The org's own is always there.
+	// Servers are the custom authorization servers. Default: DefaultOktaServer. The
+	// org's own is always there.
 	Servers []OktaServer
 
 	// Metadata overrides members of the OpenID documents; a nil value removes one.
 	Metadata map[string]any
 
-	// GroupsFilter selects the groups that the groups claim may name. Default: all. More than 100 fail the whole request.
+	// GroupsFilter selects the groups that the groups claim may name. Default: all. More than
+	// 100 fail the whole request.
 	GroupsFilter func(group string) bool
 
 	FatIDTokens  bool // complete ID tokens even where an access token comes along
@@ -34,7 +36,8 @@ type OktaOptions struct {
 	RefreshNonce bool // repeat the nonce in refreshed ID tokens
 	ReplayKills  bool // a code used twice revokes what came of its first use
 
-	// FrontChannelPOST makes Okta post to front-channel logout URIs, as one of its examples has it, instead of loading them.
+	// FrontChannelPOST makes Okta post to front-channel logout URIs, as one of its examples has
+	// it, instead of loading them.
 	FrontChannelPOST bool
 }
 
@@ -48,7 +51,8 @@ type OktaServer struct {
 	AccessTokenLifetime time.Duration // default one hour
 }
 
-// DefaultOktaServer is the authorization server that an org starts with, and a groups scope that an admin has added.
+// DefaultOktaServer is the authorization server that an org starts with, and a groups
+// scope that an admin has added.
 func DefaultOktaServer() OktaServer {
 	return OktaServer{ID: "default", Audience: "api://default", Scopes: []string{"groups"}}
 }
@@ -113,12 +117,17 @@ func NewOkta(options OktaOptions) (*Okta, error) {
 	if options.GroupsFilter == nil {
 		options.GroupsFilter = func(string) bool { return true }
 	}
-	o := &Okta{Double: d, options: options, orgID: derivedOktaID("00o", "org"), used: newCache[struct{}](), parked: newCache[*parkedRequest]()}
+	o := &Okta{
+		Double: d, options: options, orgID: derivedOktaID("00o", "org"), used: newCache[struct{}](),
+		parked: newCache[*parkedRequest](),
+	}
 	o.org = o.newServer(OktaServer{Audience: d.BaseURL(), AccessTokenLifetime: time.Hour})
 	o.org.accessKeys = newKeyring("", NewKey)
 	for _, server := range options.Servers {
 		if server.ID == "" || strings.ContainsAny(server.ID, "/?#") || server.ID == "v1" {
-			return nil, fmt.Errorf("an Okta authorization server needs an ID that is one path segment, not %q", server.ID)
+			return nil, fmt.Errorf(
+				"an Okta authorization server needs an ID that is one path segment, not %q", server.ID,
+			)
 		}
 		o.custom = append(o.custom, o.newServer(server))
 	}
@@ -134,13 +143,16 @@ func oktaID(name string, nth int) string {
 	return derivedOktaID(prefix, fmt.Sprint(name, nth))
 }
 
-// newServer sets up an authorization server. Okta's key sets say for how many seconds they are safe to keep, a big and
-// uneven number.
+// newServer sets up an authorization server. Okta's key sets say for how many seconds they are safe to
+// keep, a big and uneven number.
 func (o *Okta) newServer(server OktaServer) *oktaServer {
 	if server.AccessTokenLifetime == 0 {
 		server.AccessTokenLifetime = time.Hour
 	}
-	s := &oktaServer{OktaServer: server, issuer: o.BaseURL(), path: "/oauth2/v1", keys: newKeyring("max-age=3832304, must-revalidate", NewKey)}
+	s := &oktaServer{
+		OktaServer: server, issuer: o.BaseURL(), path: "/oauth2/v1",
+		keys: newKeyring("max-age=3832304, must-revalidate", NewKey),
+	}
 	if server.ID != "" {
 		s.issuer = o.url("/oauth2/" + server.ID)
 		s.path = "/oauth2/" + server.ID + "/v1"
@@ -169,14 +181,19 @@ func (o *Okta) routes() {
 				func(w http.ResponseWriter, r *http.Request) { o.oauthMetadata(w, r, s) })
 		}
 	}
-	o.handle("POST /sign-in", EndpointSignIn, o.stamped(func(w http.ResponseWriter, r *http.Request) { o.choose(w, r, oktaAuthorizer{o}) }))
+	o.handle("POST /sign-in", EndpointSignIn,
+		o.stamped(func(w http.ResponseWriter, r *http.Request) { o.choose(w, r, oktaAuthorizer{o}) }))
 	o.handle("/activate", EndpointDevice, o.stamped(o.activate))
 	o.handle("/oauth2/v1/clients", EndpointOther, o.stamped(o.register))
 	o.handle("GET /.well-known/ssf-configuration", EndpointDiscovery, o.stamped(o.ssfConfiguration))
 }
 
-// handleAt serves an endpoint of one authorization server. A name that starts with a slash is a well-known document.
-func (o *Okta) handleAt(s *oktaServer, name string, endpoint Endpoint, answer func(http.ResponseWriter, *http.Request, *oktaServer)) {
+// handleAt serves an endpoint of one authorization server. A name that starts with a slash
+// is a well-known document.
+func (o *Okta) handleAt(
+	s *oktaServer, name string, endpoint Endpoint,
+	answer func(http.ResponseWriter, *http.Request, *oktaServer),
+) {
 	pattern := s.path + "/" + name
 	if strings.HasPrefix(name, "/") {
 		pattern = strings.TrimPrefix(s.issuer, o.BaseURL()) + "/.well-known" + name

@@ -11,8 +11,8 @@ import (
 
 const oktaCodeLifetime = 300 * time.Second
 
-// authorize checks a request in the order in which Okta does: until the redirect URI is known to be the client's, errors
-// are pages.
+// authorize checks a request in the order in which Okta does: until the redirect URI is known to be the
+// client's, errors are pages.
 func (o *Okta) authorize(w http.ResponseWriter, r *http.Request, s *oktaServer) {
 	params, err := readForm(r)
 	if err != nil {
@@ -27,10 +27,14 @@ func (o *Okta) authorize(w http.ResponseWriter, r *http.Request, s *oktaServer) 
 		return
 	}
 	if !slices.Contains(client.RedirectURIs, params.Get("redirect_uri")) {
-		o.showProblem(w, http.StatusBadRequest, "400: invalid_request", "The 'redirect_uri' parameter must be a Login redirect URI in the client app settings.")
+		o.showProblem(w, http.StatusBadRequest, "400: invalid_request",
+			"The 'redirect_uri' parameter must be a Login redirect URI in the client app settings.")
 		return
 	}
-	a := &authorization{params: params, client: client, server: s.ID, scopes: strings.Fields(params.Get("scope")), made: o.now()}
+	a := &authorization{
+		params: params, client: client, server: s.ID,
+		scopes: strings.Fields(params.Get("scope")), made: o.now(),
+	}
 	if problem := o.checkAuthorize(s, a); problem != nil {
 		o.reject(w, r, a, problem)
 		return
@@ -68,7 +72,9 @@ func (o *Okta) checkAuthorize(s *oktaServer, a *authorization) *oktaError {
 
 // offers says whether every scope is configured. device_sso and okta.* scopes need more than this double has.
 func (s *oktaServer) offers(scopes []string) bool {
-	return !slices.ContainsFunc(scopes, func(scope string) bool { return !slices.Contains(s.scopesOf(), scope) })
+	return !slices.ContainsFunc(scopes, func(scope string) bool {
+		return !slices.Contains(s.scopesOf(), scope)
+	})
 }
 
 func (o *Okta) reject(w http.ResponseWriter, r *http.Request, a *authorization, e *oktaError) {
@@ -90,13 +96,18 @@ func (o oktaAuthorizer) refuse(w http.ResponseWriter, r *http.Request, a *author
 		o.declineDevice(w, a)
 		return
 	}
-	o.reject(w, r, a, map[refusal]*oktaError{refusedByPerson: oktaPersonRefused, loginRequired: oktaLoginRequired, mfaRequired: oktaReauthenticate}[why])
+	o.reject(w, r, a, map[refusal]*oktaError{
+		refusedByPerson: oktaPersonRefused, loginRequired: oktaLoginRequired, mfaRequired: oktaReauthenticate,
+	}[why])
 }
 
-func (o oktaAuthorizer) grantTo(w http.ResponseWriter, r *http.Request, a *authorization, p Person, s *session) {
+func (o oktaAuthorizer) grantTo(
+	w http.ResponseWriter, r *http.Request, a *authorization, p Person, s *session,
+) {
 	if p.Disabled || p.Suspended {
 		o.closeSession(w, s)
-		o.showProblem(w, http.StatusUnauthorized, "Unable to sign in", "Your account is not active. Contact your administrator.")
+		o.showProblem(w, http.StatusUnauthorized, "Unable to sign in",
+			"Your account is not active. Contact your administrator.")
 		return
 	}
 	if problem := o.checkPerson(a.client, p, a.scopes); problem != nil {
@@ -104,7 +115,10 @@ func (o oktaAuthorizer) grantTo(w http.ResponseWriter, r *http.Request, a *autho
 		return
 	}
 	o.reached(s, a.client.ID)
-	g := &grant{server: a.server, client: a.client.ID, person: p.ID, scopes: a.scopes, nonce: a.get("nonce"), authTime: s.authTime, sid: s.sid, issued: o.now(), generation: p.generation}
+	g := &grant{
+		server: a.server, client: a.client.ID, person: p.ID, scopes: a.scopes, nonce: a.get("nonce"),
+		authTime: s.authTime, sid: s.sid, issued: o.now(), generation: p.generation,
+	}
 	if a.device != nil {
 		o.approveDevice(w, a, g)
 		return
@@ -132,7 +146,8 @@ func (o *Okta) answerWithGrant(w http.ResponseWriter, r *http.Request, a *author
 		code = o.random.token(32)
 		o.ledger.codes.Add(code, &issuedCode{
 			grant: g, redirectURI: a.get("redirect_uri"),
-			challenge: a.get("code_challenge"), challengeMethod: a.get("code_challenge_method"), expires: o.now().Add(oktaCodeLifetime),
+			challenge: a.get("code_challenge"), challengeMethod: a.get("code_challenge_method"),
+			expires: o.now().Add(oktaCodeLifetime),
 		})
 		params.Set("code", code)
 	}

@@ -46,8 +46,8 @@ func (o *Okta) profile(p Person, scopes []string) Claims {
 	return claims
 }
 
-// thinClaims are those of the profile that an ID token keeps when an access token comes along; the rest is to be had from
-// userinfo.
+// thinClaims are those of the profile that an ID token keeps when an access token comes along; the rest
+// is to be had from userinfo.
 var thinClaims = []string{"sub", "name", "email", "preferred_username"}
 
 func (o *Okta) idClaims(s *oktaServer, p Person, g *grant, scopes []string, nonce string, alone bool) Claims {
@@ -77,8 +77,8 @@ func (o *Okta) idClaims(s *oktaServer, p Person, g *grant, scopes []string, nonc
 	return claims.override(p)
 }
 
-// accessClaims are those of an access token: scp is an array, sub is the login and uid the user id. A program's token has
-// no uid, and its client id for sub.
+// accessClaims are those of an access token: scp is an array, sub is the login and uid the user id. A
+// program's token has no uid, and its client id for sub.
 func (o *Okta) accessClaims(s *oktaServer, p Person, g *grant, scopes []string) Claims {
 	now := o.now()
 	claims := Claims{
@@ -126,8 +126,8 @@ func halfHash(value string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// IDTokenClaims are the claims of a good, complete ID token of the first custom authorization server, for a test to spoil
-// and Sign.
+// IDTokenClaims are the claims of a good, complete ID token of the first custom authorization server, for
+// a test to spoil and Sign.
 func (o *Okta) IDTokenClaims(who, clientID, nonce string) Claims {
 	p, _ := o.Person(who)
 	g := &grant{client: clientID, person: p.ID, authTime: o.now(), sid: o.page.newSID(o.random)}
@@ -140,7 +140,8 @@ func (o *Okta) AccessTokenClaims(who, clientID string, scopes ...string) Claims 
 	return o.accessClaims(o.main(), p, &grant{client: clientID, person: p.ID, authTime: o.now()}, scopes)
 }
 
-// ServiceTokenClaims are the claims of a good client_credentials token of the first custom authorization server.
+// ServiceTokenClaims are the claims of a good client_credentials token of the first
+// custom authorization server.
 func (o *Okta) ServiceTokenClaims(clientID string, scopes ...string) Claims {
 	return o.accessClaims(o.main(), Person{}, &grant{client: clientID}, scopes)
 }
@@ -157,7 +158,8 @@ func (o *Okta) Sign(claims Claims, options ...SignOption) string {
 // OrgAccessToken is an access token of the org's own authorization server, which nobody else can verify.
 func (o *Okta) OrgAccessToken(who, clientID string, scopes ...string) string {
 	p, _ := o.Person(who)
-	token, err := o.signWith(o.org.accessKeys, o.accessClaims(o.org, p, &grant{client: clientID, person: p.ID, authTime: o.now()}, scopes))
+	token, err := o.signWith(o.org.accessKeys,
+		o.accessClaims(o.org, p, &grant{client: clientID, person: p.ID, authTime: o.now()}, scopes))
 	if err != nil {
 		panic("oidctest: " + err.Error())
 	}

@@ -76,8 +76,11 @@ func (o *Okta) checkAssertion(endpoint string, client Client, c credentials) *ok
 	return nil
 }
 
-// verifyOktaAssertion tries the client's secrets or its keys. With several keys the assertion has to say which.
-func verifyOktaAssertion(token *jwt.JSONWebToken, client Client, method string, claims *jwt.Claims) *oktaError {
+// verifyOktaAssertion tries the client's secrets or its keys. With several keys the
+// assertion has to say which.
+func verifyOktaAssertion(
+	token *jwt.JSONWebToken, client Client, method string, claims *jwt.Claims,
+) *oktaError {
 	if method == authSecretJWT {
 		for _, secret := range client.Secrets {
 			if len(secret) < oktaShortestSecret {

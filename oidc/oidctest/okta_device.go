@@ -63,19 +63,24 @@ func (o *Okta) deviceAuthorize(w http.ResponseWriter, r *http.Request, s *oktaSe
 // userCodeLetters leaves out what people confuse.
 const userCodeLetters = "BCDFGHJKLMNPQRSTVWXZ"
 
-func (d *Double) newDevice(client Client, server string, scopes []string, code string, lifetime time.Duration) *device {
+func (d *Double) newDevice(
+	client Client, server string, scopes []string, code string, lifetime time.Duration,
+) *device {
 	letters := d.random.bytes(8)
 	for i := range letters {
 		letters[i] = userCodeLetters[int(letters[i])%len(userCodeLetters)]
 	}
-	waiting := &device{code: code, userCode: string(letters), client: client, server: server, scopes: scopes, expires: d.now().Add(lifetime)}
+	waiting := &device{
+		code: code, userCode: string(letters), client: client, server: server, scopes: scopes,
+		expires: d.now().Add(lifetime),
+	}
 	d.ledger.devices.Add(waiting.code, waiting)
 	d.ledger.devices.Add(waiting.userCode, waiting)
 	return waiting
 }
 
-// activate is the page at which a person types a device's code. A code in the URL only fills the field in: somebody has to
-// press the button.
+// activate is the page at which a person types a device's code. A code in the URL only fills the field in:
+// somebody has to press the button.
 func (o *Okta) activate(w http.ResponseWriter, r *http.Request) { o.enterCode(w, r, oktaAuthorizer{o}) }
 
 func (d *Double) enterCode(w http.ResponseWriter, r *http.Request, at authorizer) {
@@ -90,24 +95,30 @@ func (d *Double) enterCode(w http.ResponseWriter, r *http.Request, at authorizer
 	}
 	waiting, ok := d.ledger.devices.Get(strings.ToUpper(strings.TrimSpace(form.Get("user_code"))))
 	if !ok || d.now().After(waiting.expires) {
-		d.show(w, http.StatusBadRequest, "device.html", page{Heading: "That code did not work. Check it and try again."})
+		d.show(w, http.StatusBadRequest, "device.html",
+			page{Heading: "That code did not work. Check it and try again."})
 		return
 	}
-	d.showSignIn(w, &authorization{client: waiting.client, server: waiting.server, version: 2, scopes: waiting.scopes, made: d.now(), device: waiting}, at)
+	d.showSignIn(w, &authorization{
+		client: waiting.client, server: waiting.server, version: 2, scopes: waiting.scopes,
+		made: d.now(), device: waiting,
+	}, at)
 }
 
 func (d *Double) approveDevice(w http.ResponseWriter, a *authorization, g *grant) {
 	d.ledger.mu.Lock()
 	a.device.grant = g
 	d.ledger.mu.Unlock()
-	d.show(w, http.StatusOK, "message.html", page{Heading: "Device activated", Detail: "Follow the instructions on your device for next steps."})
+	d.show(w, http.StatusOK, "message.html",
+		page{Heading: "Device activated", Detail: "Follow the instructions on your device for next steps."})
 }
 
 func (d *Double) declineDevice(w http.ResponseWriter, a *authorization) {
 	d.ledger.mu.Lock()
 	a.device.refused = true
 	d.ledger.mu.Unlock()
-	d.show(w, http.StatusOK, "message.html", page{Heading: "Device not activated", Detail: "You can close this page."})
+	d.show(w, http.StatusOK, "message.html",
+		page{Heading: "Device not activated", Detail: "You can close this page."})
 }
 
 func (o *Okta) redeemDevice(call tokenCall) (map[string]any, *oktaError) {
@@ -126,7 +137,8 @@ func (o *Okta) pollDevice(call tokenCall) (*grant, *oktaError) {
 	o.ledger.mu.Lock()
 	defer o.ledger.mu.Unlock()
 	waiting, ok := o.ledger.devices.Get(call.form.Get("device_code"))
-	if !ok || waiting.code != call.form.Get("device_code") || waiting.client.ID != call.client.ID || waiting.server != call.server.ID || waiting.redeemed {
+	if !ok || waiting.code != call.form.Get("device_code") || waiting.client.ID != call.client.ID ||
+		waiting.server != call.server.ID || waiting.redeemed {
 		return nil, oktaDeviceDead
 	}
 	tooSoon := o.now().Sub(waiting.lastPoll) < deviceInterval

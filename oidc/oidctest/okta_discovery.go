@@ -11,21 +11,29 @@ import (
 var (
 	oktaScopes       = []string{"openid", "email", "profile", "address", "phone", "offline_access", "groups"}
 	oktaCustomScopes = []string{
-		"okta.myAccount.email.manage", "okta.myAccount.email.read", "okta.myAccount.manage", "okta.myAccount.phone.manage",
-		"okta.myAccount.phone.read", "okta.myAccount.profile.manage", "okta.myAccount.profile.read", "okta.myAccount.read",
+		"okta.myAccount.email.manage", "okta.myAccount.email.read", "okta.myAccount.manage",
+		"okta.myAccount.phone.manage", "okta.myAccount.phone.read", "okta.myAccount.profile.manage",
+		"okta.myAccount.profile.read", "okta.myAccount.read",
 		"openid", "profile", "email", "address", "phone", "offline_access", "device_sso",
 	}
 	oktaAuthMethods = []string{authBasic, authPost, authSecretJWT, authPrivateJWT, authNone}
 	oktaClaims      = []string{
-		"iss", "ver", "sub", "aud", "iat", "exp", "jti", "auth_time", "amr", "idp", "nonce", "name", "nickname",
-		"preferred_username", "given_name", "middle_name", "family_name", "email", "email_verified", "profile", "zoneinfo", "locale", "address",
+		"iss", "ver", "sub", "aud", "iat", "exp", "jti", "auth_time", "amr",
+		"idp", "nonce", "name", "nickname",
+		"preferred_username", "given_name", "middle_name", "family_name", "email", "email_verified",
+		"profile", "zoneinfo", "locale", "address",
 		"phone_number", "picture", "website", "gender", "birthdate", "updated_at", "at_hash", "c_hash",
 	}
-	oktaResponseTypes = []string{"code", "id_token", "code id_token", "code token", "id_token token", "code id_token token"}
-	oktaRequestAlgs   = []string{"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"}
+	oktaResponseTypes = []string{
+		"code", "id_token", "code id_token", "code token", "id_token token", "code id_token token",
+	}
+	oktaRequestAlgs = []string{
+		"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512",
+	}
 )
 
-// scopesOf are the scopes that a server's metadata lists. groups is among a custom server's only if an admin made it.
+// scopesOf are the scopes that a server's metadata lists. groups is among a custom server's
+// only if an admin made it.
 func (s *oktaServer) scopesOf() []string {
 	if s.isOrg() {
 		return oktaScopes
@@ -36,14 +44,18 @@ func (s *oktaServer) scopesOf() []string {
 // metadata is what the OpenID and the OAuth documents share.
 func (o *Okta) metadata(s *oktaServer) map[string]any {
 	return map[string]any{
-		"issuer":                                        s.issuer,
-		"authorization_endpoint":                        s.endpoint(o, "authorize"),
-		"token_endpoint":                                s.endpoint(o, "token"),
-		"registration_endpoint":                         o.url("/oauth2/v1/clients"),
-		"jwks_uri":                                      s.endpoint(o, "keys"),
-		"response_types_supported":                      oktaResponseTypes,
-		"response_modes_supported":                      []string{"query", "fragment", "form_post", "okta_post_message"},
-		"grant_types_supported":                         []string{GrantCode, "implicit", GrantRefresh, "password", GrantDevice},
+		"issuer":                   s.issuer,
+		"authorization_endpoint":   s.endpoint(o, "authorize"),
+		"token_endpoint":           s.endpoint(o, "token"),
+		"registration_endpoint":    o.url("/oauth2/v1/clients"),
+		"jwks_uri":                 s.endpoint(o, "keys"),
+		"response_types_supported": oktaResponseTypes,
+		"response_modes_supported": []string{
+			"query", "fragment", "form_post", "okta_post_message",
+		},
+		"grant_types_supported": []string{
+			GrantCode, "implicit", GrantRefresh, "password", GrantDevice,
+		},
 		"subject_types_supported":                       []string{"public"},
 		"scopes_supported":                              s.scopesOf(),
 		"token_endpoint_auth_methods_supported":         oktaAuthMethods,
@@ -66,7 +78,9 @@ func (o *Okta) discovery(w http.ResponseWriter, _ *http.Request, s *oktaServer) 
 	document["id_token_signing_alg_values_supported"] = []string{"RS256"}
 	document["claims_supported"] = oktaClaims
 	if !s.isOrg() {
-		document["id_token_encryption_alg_values_supported"] = []string{"RSA-OAEP-256", "RSA-OAEP-384", "RSA-OAEP-512"}
+		document["id_token_encryption_alg_values_supported"] = []string{
+			"RSA-OAEP-256", "RSA-OAEP-384", "RSA-OAEP-512",
+		}
 		document["id_token_encryption_enc_values_supported"] = []string{"A256GCM"}
 	}
 	w.Header().Set("Cache-Control", "max-age=86400, must-revalidate")
@@ -87,9 +101,13 @@ func overridden(document, members map[string]any) map[string]any {
 // oauthMetadata is the RFC 8414 document. It alone admits that the server does client_credentials.
 func (o *Okta) oauthMetadata(w http.ResponseWriter, _ *http.Request, s *oktaServer) {
 	document := o.metadata(s)
-	document["claims_supported"] = []string{"ver", "jti", "iss", "aud", "iat", "exp", "cid", "uid", "scp", "sub"}
+	document["claims_supported"] = []string{
+		"ver", "jti", "iss", "aud", "iat", "exp", "cid", "uid", "scp", "sub",
+	}
 	document["response_types_supported"] = append([]string{"token"}, oktaResponseTypes...)
-	document["grant_types_supported"] = []string{GrantCode, "implicit", GrantRefresh, "password", GrantClientCredentials, GrantDevice}
+	document["grant_types_supported"] = []string{
+		GrantCode, "implicit", GrantRefresh, "password", GrantClientCredentials, GrantDevice,
+	}
 	writeJSON(w, http.StatusOK, document)
 }
 
@@ -115,7 +133,8 @@ func (o *Okta) serveKeys(w http.ResponseWriter, _ *http.Request, s *oktaServer) 
 	writeJSON(w, http.StatusOK, set)
 }
 
-// register refuses dynamic registration to everybody without an API token, although the metadata advertises it.
+// register refuses dynamic registration to everybody without an API token, although
+// the metadata advertises it.
 func (o *Okta) register(w http.ResponseWriter, _ *http.Request) {
 	o.platformError(w, http.StatusUnauthorized, "E0000011", "Invalid token provided")
 }

@@ -36,14 +36,16 @@ func (o *Okta) park(w http.ResponseWriter, r *http.Request, s *oktaServer) {
 	uri := "urn:okta:" + o.random.token(32)
 	o.parked.Add(uri, &parkedRequest{params: params, expires: o.now().Add(oktaParkingTime)})
 	noStore(w)
-	writeJSON(w, http.StatusCreated, map[string]any{"request_uri": uri, "expires_in": int(oktaParkingTime.Seconds())})
+	writeJSON(w, http.StatusCreated,
+		map[string]any{"request_uri": uri, "expires_in": int(oktaParkingTime.Seconds())})
 }
 
 // unpark replaces a request_uri by what was pushed, once. A client may not use another's.
 func (o *Okta) unpark(params url.Values) url.Values {
 	uri := params.Get("request_uri")
 	parked, ok := o.parked.Get(uri)
-	if uri == "" || !ok || o.now().After(parked.expires) || parked.params.Get("client_id") != params.Get("client_id") {
+	if uri == "" || !ok || o.now().After(parked.expires) ||
+		parked.params.Get("client_id") != params.Get("client_id") {
 		return params
 	}
 	o.parked.Remove(uri)

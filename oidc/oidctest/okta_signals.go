@@ -20,8 +20,8 @@ type SubjectID struct {
 	ID     string `json:"id,omitempty"`
 }
 
-// UniversalLogoutClaims are the claims of the bearer token with which Okta calls a relying party's global token revocation
-// endpoint, for a test to spoil.
+// UniversalLogoutClaims are the claims of the bearer token with which Okta calls a relying party's global
+// token revocation endpoint, for a test to spoil.
 func (o *Okta) UniversalLogoutClaims(clientID, endpoint string) Claims {
 	now := o.now()
 	audience := endpoint
@@ -42,12 +42,15 @@ func (o *Okta) UniversalLogoutClaims(clientID, endpoint string) Claims {
 
 // SignUniversalLogout signs such a token with the org's key.
 func (o *Okta) SignUniversalLogout(claims Claims, options ...SignOption) (string, error) {
-	return o.signWith(o.org.keys, claims, append([]SignOption{Header("typ", "global-token-revocation+jwt")}, options...)...)
+	return o.signWith(o.org.keys, claims,
+		append([]SignOption{Header("typ", "global-token-revocation+jwt")}, options...)...)
 }
 
-// UniversalLogout tells a client's endpoint to revoke everything of a person, as Okta does when an admin clears their
-// sessions (draft-parecki-oauth-global-token-revocation), and returns the status of the answer.
-func (o *Okta) UniversalLogout(ctx context.Context, client *http.Client, endpoint, clientID string, subject SubjectID) (int, error) {
+// UniversalLogout tells a client's endpoint to revoke everything of a person, as Okta does when an admin
+// clears their sessions (draft-parecki-oauth-global-token-revocation), and returns the status of the answer.
+func (o *Okta) UniversalLogout(
+	ctx context.Context, client *http.Client, endpoint, clientID string, subject SubjectID,
+) (int, error) {
 	token, err := o.SignUniversalLogout(o.UniversalLogoutClaims(clientID, endpoint))
 	if err != nil {
 		return 0, err
@@ -72,19 +75,24 @@ const (
 	EventCredentialChange = "https://schemas.openid.net/secevent/caep/event-type/credential-change"
 )
 
-// SecurityEventClaims are the claims of a security event token as Okta shapes it: the subject inside the event,
-// event_timestamp in milliseconds, no exp.
+// SecurityEventClaims are the claims of a security event token as Okta shapes it: the subject inside the
+// event, event_timestamp in milliseconds, no exp.
 func (o *Okta) SecurityEventClaims(audience string, event SecurityEvent) Claims {
 	details := map[string]any{"subject": event.Subject, "event_timestamp": o.now().UnixMilli()}
 	for name, value := range event.Details {
 		details[name] = value
 	}
-	return Claims{"iss": o.org.issuer, "jti": o.random.guid(), "iat": o.now().Unix(), "aud": audience, "events": map[string]any{event.Type: details}}
+	return Claims{
+		"iss": o.org.issuer, "jti": o.random.guid(), "iat": o.now().Unix(), "aud": audience,
+		"events": map[string]any{event.Type: details},
+	}
 }
 
-// PushSecurityEvent delivers an event to a receiver (RFC 8935) and returns the status of the answer. authorization is the
-// shared secret that the stream was made with, empty for none.
-func (o *Okta) PushSecurityEvent(ctx context.Context, client *http.Client, endpoint, authorization string, claims Claims) (int, error) {
+// PushSecurityEvent delivers an event to a receiver (RFC 8935) and returns the status of the answer.
+// authorization is the shared secret that the stream was made with, empty for none.
+func (o *Okta) PushSecurityEvent(
+	ctx context.Context, client *http.Client, endpoint, authorization string, claims Claims,
+) (int, error) {
 	token, err := o.signWith(o.org.keys, claims, Header("typ", "secevent+jwt"))
 	if err != nil {
 		return 0, err
@@ -92,7 +100,9 @@ func (o *Okta) PushSecurityEvent(ctx context.Context, client *http.Client, endpo
 	return post(ctx, client, endpoint, "application/secevent+jwt", authorization, []byte(token))
 }
 
-func post(ctx context.Context, client *http.Client, endpoint, contentType, authorization string, body []byte) (int, error) {
+func post(
+	ctx context.Context, client *http.Client, endpoint, contentType, authorization string, body []byte,
+) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))
 	if err != nil {
 		return 0, fmt.Errorf("making a request to %s: %w", endpoint, err)
@@ -112,13 +122,15 @@ func post(ctx context.Context, client *http.Client, endpoint, contentType, autho
 
 func (o *Okta) ssfConfiguration(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
-		"issuer":                     o.org.issuer,
-		"jwks_uri":                   o.org.endpoint(o, "keys"),
-		"configuration_endpoint":     o.url("/api/v1/ssf/stream"),
-		"verification_endpoint":      o.url("/api/v1/ssf/stream/verification"),
-		"delivery_methods_supported": []string{"https://schemas.openid.net/secevent/risc/delivery-method/push", "urn:ietf:rfc:8935"},
-		"authorization_schemes":      []map[string]string{{"spec_urn": "urn:ietf:rfc:6749"}},
-		"spec_version":               "1_0-ID3",
-		"default_subjects":           "ALL",
+		"issuer":                 o.org.issuer,
+		"jwks_uri":               o.org.endpoint(o, "keys"),
+		"configuration_endpoint": o.url("/api/v1/ssf/stream"),
+		"verification_endpoint":  o.url("/api/v1/ssf/stream/verification"),
+		"delivery_methods_supported": []string{
+			"https://schemas.openid.net/secevent/risc/delivery-method/push", "urn:ietf:rfc:8935",
+		},
+		"authorization_schemes": []map[string]string{{"spec_urn": "urn:ietf:rfc:6749"}},
+		"spec_version":          "1_0-ID3",
+		"default_subjects":      "ALL",
 	})
 }

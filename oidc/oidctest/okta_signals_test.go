@@ -36,7 +36,9 @@ func TestOktaUniversalLogout(t *testing.T) {
 	t.Parallel()
 	okta := startOkta(t, oidctest.OktaOptions{})
 	endpoint, got := receiver(t, http.StatusNoContent)
-	status, err := okta.UniversalLogout(t.Context(), http.DefaultClient, endpoint+"/sso/logout/universal/okta?x=1", "0oaClient", oidctest.SubjectID{Format: "email", Email: oidctest.Ada})
+	status, err := okta.UniversalLogout(t.Context(), http.DefaultClient,
+		endpoint+"/sso/logout/universal/okta?x=1", "0oaClient",
+		oidctest.SubjectID{Format: "email", Email: oidctest.Ada})
 	if err != nil || status != http.StatusNoContent {
 		t.Fatalf("answered %d, %v", status, err)
 	}
@@ -45,7 +47,9 @@ func TestOktaUniversalLogout(t *testing.T) {
 	if err := json.Unmarshal([]byte(request.body), &body); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]any{"sub_id": map[string]any{"format": "email", "email": oidctest.Ada}}, body); diff != "" {
+	if diff := cmp.Diff(
+		map[string]any{"sub_id": map[string]any{"format": "email", "email": oidctest.Ada}}, body,
+	); diff != "" {
 		t.Error(diff)
 	}
 	token := strings.TrimPrefix(request.header.Get("Authorization"), "Bearer ")
@@ -54,14 +58,16 @@ func TestOktaUniversalLogout(t *testing.T) {
 		t.Errorf("the header is %v, %v", header, err)
 	}
 	wantMembers(t, claims, "jti iss sub aud iat:int nbf:int exp:int")
-	if claims["sub"] != "0oaClient" || claims["aud"] != endpoint+"/sso/logout/universal/okta" || claims["iss"] != okta.OrgIssuer() {
+	if claims["sub"] != "0oaClient" || claims["aud"] != endpoint+"/sso/logout/universal/okta" ||
+		claims["iss"] != okta.OrgIssuer() {
 		t.Errorf("the claims are %v", claims)
 	}
 	provider, err := oidc.NewProvider(t.Context(), okta.OrgIssuer())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := provider.Verifier(&oidc.Config{SkipClientIDCheck: true}).Verify(t.Context(), token); err != nil {
+	if _, err := provider.Verifier(&oidc.Config{SkipClientIDCheck: true}).
+		Verify(t.Context(), token); err != nil {
 		t.Errorf("it is not signed with the org's key: %v", err)
 	}
 }
@@ -75,11 +81,13 @@ func TestOktaSecurityEvent(t *testing.T) {
 		Type:    oidctest.EventSessionRevoked,
 		Subject: oidctest.SubjectID{Format: "iss_sub", Issuer: okta.OrgIssuer(), Sub: ada.ID},
 	})
-	if status, err := okta.PushSecurityEvent(t.Context(), http.DefaultClient, endpoint, "shared", claims); err != nil || status != http.StatusAccepted {
+	if status, err := okta.PushSecurityEvent(t.Context(), http.DefaultClient, endpoint,
+		"shared", claims); err != nil || status != http.StatusAccepted {
 		t.Fatalf("answered %d, %v", status, err)
 	}
 	request := <-got
-	if request.header.Get("Content-Type") != "application/secevent+jwt" || request.header.Get("Authorization") != "shared" {
+	if request.header.Get("Content-Type") != "application/secevent+jwt" ||
+		request.header.Get("Authorization") != "shared" {
 		t.Errorf("the header is %v", request.header)
 	}
 	header, sent, err := oidctest.Decode(request.body)
@@ -87,7 +95,9 @@ func TestOktaSecurityEvent(t *testing.T) {
 		t.Errorf("the header is %v, %v", header, err)
 	}
 	wantMembers(t, sent, "iss jti iat:int aud events:object")
-	wantMembers(t, sent["events"].(map[string]any)[oidctest.EventSessionRevoked].(map[string]any), "subject:object event_timestamp:int")
-	wantMembers(t, get(t, okta.OrgIssuer()+"/.well-known/ssf-configuration").Body, `issuer jwks_uri configuration_endpoint verification_endpoint
+	wantMembers(t, sent["events"].(map[string]any)[oidctest.EventSessionRevoked].(map[string]any),
+		"subject:object event_timestamp:int")
+	wantMembers(t, get(t, okta.OrgIssuer()+"/.well-known/ssf-configuration").Body,
+		`issuer jwks_uri configuration_endpoint verification_endpoint
 		delivery_methods_supported:array authorization_schemes:array spec_version default_subjects`)
 }

@@ -45,7 +45,8 @@ func TestOktaSatisfiesGoOIDC(t *testing.T) {
 				}
 				rp := newParty(t, okta.Double, issuer, oidctest.Client{}, oktaScopes)
 				tokens := rp.tokens(oidctest.Ada)
-				token, err := provider.Verifier(&oidc.Config{ClientID: rp.client.ID}).Verify(t.Context(), tokens.text("id_token"))
+				token, err := provider.Verifier(&oidc.Config{ClientID: rp.client.ID}).
+					Verify(t.Context(), tokens.text("id_token"))
 				if err != nil {
 					t.Fatalf("verifying the ID token of %s: %v", issuer, err)
 				}
@@ -76,7 +77,8 @@ func TestOktaThinIDTokenAndUserInfo(t *testing.T) {
 	if diff := cmp.Diff([]any{oidctest.GroupUsers, oidctest.GroupAdmins}, info.Body["groups"]); diff != "" {
 		t.Error(diff)
 	}
-	if info.Body["sub"] != id["sub"] || !strings.HasPrefix(info.text("sub"), "00u") || len(info.text("sub")) != 20 {
+	if info.Body["sub"] != id["sub"] || !strings.HasPrefix(info.text("sub"), "00u") ||
+		len(info.text("sub")) != 20 {
 		t.Errorf("userinfo is about %v, the ID token about %v", info.Body["sub"], id["sub"])
 	}
 
@@ -102,16 +104,24 @@ func TestOktaDiscovery(t *testing.T) {
 		t.Error("there is no request id")
 	}
 	custom := get(t, okta.Issuer()+"/.well-known/openid-configuration").Body
-	wantMembers(t, custom, members+" id_token_encryption_alg_values_supported:array id_token_encryption_enc_values_supported:array")
-	if custom["registration_endpoint"] != org.Body["registration_endpoint"] || custom["token_endpoint"] != okta.Issuer()+"/v1/token" {
-		t.Errorf("the custom server is at %v, registers at %v", custom["token_endpoint"], custom["registration_endpoint"])
+	wantMembers(t, custom, members+
+		" id_token_encryption_alg_values_supported:array id_token_encryption_enc_values_supported:array")
+	if custom["registration_endpoint"] != org.Body["registration_endpoint"] ||
+		custom["token_endpoint"] != okta.Issuer()+"/v1/token" {
+		t.Errorf("the custom server is at %v, registers at %v",
+			custom["token_endpoint"], custom["registration_endpoint"])
 	}
-	for _, location := range []string{okta.Issuer() + "/.well-known/oauth-authorization-server", okta.OrgIssuer() + "/.well-known/oauth-authorization-server/oauth2/default"} {
-		if document := get(t, location).Body; document["issuer"] != okta.Issuer() || document["userinfo_endpoint"] != nil {
+	for _, location := range []string{
+		okta.Issuer() + "/.well-known/oauth-authorization-server",
+		okta.OrgIssuer() + "/.well-known/oauth-authorization-server/oauth2/default",
+	} {
+		if document := get(t, location).Body; document["issuer"] != okta.Issuer() ||
+			document["userinfo_endpoint"] != nil {
 			t.Errorf("%s says %v", location, document)
 		}
 	}
-	if a := postForm(t, custom["registration_endpoint"].(string), nil); a.Status != 401 || a.Body["errorCode"] != "E0000011" {
+	if a := postForm(t, custom["registration_endpoint"].(string), nil); a.Status != 401 ||
+		a.Body["errorCode"] != "E0000011" {
 		t.Errorf("registration answered %d %v", a.Status, a.Body)
 	}
 }
@@ -123,13 +133,17 @@ func TestOktaFatIDTokens(t *testing.T) {
 		claim   string
 		want    bool
 	}{
-		"thin":            {oidctest.OktaOptions{}, "groups", false},
-		"fat":             {oidctest.OktaOptions{FatIDTokens: true}, "groups", true},
-		"fat, verified":   {oidctest.OktaOptions{FatIDTokens: true}, "email_verified", true},
-		"groups always":   {oidctest.OktaOptions{Servers: []oidctest.OktaServer{{ID: "aus1", Audience: "api://x", Scopes: []string{"groups"}, GroupsInIDToken: true}}}, "groups", true},
-		"session id":      {oidctest.OktaOptions{SID: true}, "sid", true},
-		"without a sid":   {oidctest.OktaOptions{}, "sid", false},
-		"only the groups": {oidctest.OktaOptions{Servers: []oidctest.OktaServer{{ID: "aus1", Audience: "api://x", Scopes: []string{"groups"}, GroupsInIDToken: true}}}, "email_verified", false},
+		"thin":          {oidctest.OktaOptions{}, "groups", false},
+		"fat":           {oidctest.OktaOptions{FatIDTokens: true}, "groups", true},
+		"fat, verified": {oidctest.OktaOptions{FatIDTokens: true}, "email_verified", true},
+		"groups always": {oidctest.OktaOptions{Servers: []oidctest.OktaServer{{
+			ID: "aus1", Audience: "api://x", Scopes: []string{"groups"}, GroupsInIDToken: true,
+		}}}, "groups", true},
+		"session id":    {oidctest.OktaOptions{SID: true}, "sid", true},
+		"without a sid": {oidctest.OktaOptions{}, "sid", false},
+		"only the groups": {oidctest.OktaOptions{Servers: []oidctest.OktaServer{{
+			ID: "aus1", Audience: "api://x", Scopes: []string{"groups"}, GroupsInIDToken: true,
+		}}}, "email_verified", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -151,7 +165,8 @@ func TestOktaImplicitIDTokenIsFat(t *testing.T) {
 	if !strings.HasPrefix(back.URL, redirectURI+"#") {
 		t.Errorf("came back to %s", back.URL)
 	}
-	wantMembers(t, claimsOf(t, back.Params.Get("id_token")), `sub name nickname preferred_username given_name family_name locale zoneinfo updated_at:int
+	wantMembers(t, claimsOf(t, back.Params.Get("id_token")),
+		`sub name nickname preferred_username given_name family_name locale zoneinfo updated_at:int
 		email email_verified:bool groups:array ver:int iss aud iat:int exp:int jti amr:array idp nonce auth_time:int`)
 }
 
@@ -167,7 +182,8 @@ func TestOktaTooManyGroups(t *testing.T) {
 	const description = "The groups claim matched too many groups"
 	wantRedirectError(t, rp.signIn(oidctest.Ada), "server_error", description)
 	wantError(t, rp.refresh(tokens.text("refresh_token")), 400, "server_error", description)
-	wantError(t, withBearer(t, http.MethodGet, rp.at("userinfo_endpoint"), tokens.text("access_token"), ""), 400, "server_error", description)
+	wantError(t, withBearer(t, http.MethodGet, rp.at("userinfo_endpoint"), tokens.text("access_token"), ""),
+		400, "server_error", description)
 	if err := okta.SetGroups(oidctest.Ada, manyGroups(100)...); err != nil {
 		t.Fatal(err)
 	}
@@ -191,13 +207,29 @@ func TestOktaAuthorizeErrors(t *testing.T) {
 		url               string
 		code, description string
 	}{
-		"no session":          {rp.authorizeURL("prompt", "none"), "login_required", "The client specified not to prompt, but the user is not logged in."},
-		"bad scope":           {rp.authorizeURL("scope", "openid nonsense"), "invalid_scope", "One or more scopes are not configured"},
-		"implicit":            {rp.authorizeURL("response_type", "id_token"), "unsupported_response_type", ""},
-		"PKCE missing":        {pkce.authorizeURL(), "invalid_request", "PKCE code challenge is required by the application."},
-		"PKCE plain":          {rp.authorizeURL("code_challenge", "x", "code_challenge_method", "plain"), "invalid_request", "S256"},
-		"resource":            {rp.authorizeURL("resource", "https://vexa.example"), "invalid_target", "rejected the 'resource' parameter"},
-		"max_age contradicts": {rp.authorizeURL("max_age", "0", "prompt", "none"), "invalid_request", "max_age"},
+		"no session": {
+			rp.authorizeURL("prompt", "none"), "login_required",
+			"The client specified not to prompt, but the user is not logged in.",
+		},
+		"bad scope": {
+			rp.authorizeURL("scope", "openid nonsense"), "invalid_scope",
+			"One or more scopes are not configured",
+		},
+		"implicit": {rp.authorizeURL("response_type", "id_token"), "unsupported_response_type", ""},
+		"PKCE missing": {
+			pkce.authorizeURL(), "invalid_request", "PKCE code challenge is required by the application.",
+		},
+		"PKCE plain": {
+			rp.authorizeURL("code_challenge", "x", "code_challenge_method", "plain"),
+			"invalid_request", "S256",
+		},
+		"resource": {
+			rp.authorizeURL("resource", "https://vexa.example"), "invalid_target",
+			"rejected the 'resource' parameter",
+		},
+		"max_age contradicts": {
+			rp.authorizeURL("max_age", "0", "prompt", "none"), "invalid_request", "max_age",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			back, err := okta.NewBrowser().Open(t.Context(), test.url)
@@ -212,13 +244,15 @@ func TestOktaAuthorizeErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if back.Params.Get("error_description") != "The authentication request has an invalid 'state' parameter." {
+		if back.Params.Get("error_description") !=
+			"The authentication request has an invalid 'state' parameter." {
 			t.Errorf("came back with %v", back.Params)
 		}
 	})
 	for name, url := range map[string]string{
-		"'redirect_uri' parameter must be a Login redirect URI": rp.authorizeURL("redirect_uri", "https://evil.example/cb"),
-		"Invalid value for 'client_id' parameter.":              rp.authorizeURL("client_id", "0oaNobody"),
+		"'redirect_uri' parameter must be a Login redirect URI": rp.authorizeURL("redirect_uri",
+			"https://evil.example/cb"),
+		"Invalid value for 'client_id' parameter.": rp.authorizeURL("client_id", "0oaNobody"),
 	} {
 		wantPage(t, okta.Double, url, 400, name)
 	}
@@ -250,13 +284,15 @@ func TestOktaRefusals(t *testing.T) {
 	okta.AddPerson(oidctest.Person{Email: "unassigned@acme.example", Unassigned: true})
 	okta.AddPerson(oidctest.Person{Email: "mfa@acme.example", MFARequired: true})
 	okta.AddPerson(oidctest.Person{Email: "gone@acme.example", Disabled: true})
-	wantRedirectError(t, rp.signIn("unassigned@acme.example"), "access_denied", "User is not assigned to the client application.")
+	wantRedirectError(t, rp.signIn("unassigned@acme.example"), "access_denied",
+		"User is not assigned to the client application.")
 	wantRedirectError(t, rp.signIn("mfa@acme.example"), "access_denied", "Policy evaluation failed")
 	back, err := okta.NewBrowser().Refuse(t.Context(), rp.authorizeURL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantRedirectError(t, back, "access_denied", "The resource owner or authorization server denied the request.")
+	wantRedirectError(t, back, "access_denied",
+		"The resource owner or authorization server denied the request.")
 	for _, who := range []string{"gone@acme.example", "nobody@acme.example"} {
 		back, err := okta.SignIn(t.Context(), rp.authorizeURL(), who)
 		wantPageError(t, back, err, 401, "Unable to sign in")
@@ -274,18 +310,22 @@ func TestOktaCodeErrors(t *testing.T) {
 
 	back := rp.signIn(oidctest.Ada, "code_challenge", challenge, "code_challenge_method", "S256")
 	wantError(t, other.redeem(back), 400, "invalid_grant", "The grant was issued to another client.")
-	wantError(t, rp.redeem(back, "redirect_uri", redirectURI+"x"), 400, "invalid_grant", "The 'redirect_uri' does not match the redirection URI used in the authorization request.")
+	wantError(t, rp.redeem(back, "redirect_uri", redirectURI+"x"), 400, "invalid_grant",
+		"The 'redirect_uri' does not match the redirection URI used in the authorization request.")
 	wantError(t, rp.redeem(back), 400, "invalid_grant", "PKCE verification failed.")
 	if a := rp.redeem(back, "code_verifier", verifier); a.Status != 200 {
 		t.Errorf("the right verifier gives %d %v", a.Status, a.Body)
 	}
-	wantError(t, rp.redeem(back, "code_verifier", verifier), 400, "invalid_grant", "The authorization code is invalid or has expired.")
+	wantError(t, rp.redeem(back, "code_verifier", verifier), 400, "invalid_grant",
+		"The authorization code is invalid or has expired.")
 
 	back = rp.signIn(oidctest.Ada)
 	now.Advance(301 * time.Second)
 	wantError(t, rp.redeem(back), 400, "invalid_grant", "The authorization code is invalid or has expired.")
-	wantError(t, rp.token("grant_type", "password"), 400, "unauthorized_client", "Configured grant types: [authorization_code, refresh_token].")
-	wantError(t, rp.token("grant_type", oidctest.GrantRefresh, "refresh_token", "x"), 400, "invalid_grant", "The refresh token is invalid or expired.")
+	wantError(t, rp.token("grant_type", "password"), 400, "unauthorized_client",
+		"Configured grant types: [authorization_code, refresh_token].")
+	wantError(t, rp.token("grant_type", oidctest.GrantRefresh, "refresh_token", "x"), 400, "invalid_grant",
+		"The refresh token is invalid or expired.")
 }
 
 func TestOktaClientAuthentication(t *testing.T) {
@@ -296,29 +336,43 @@ func TestOktaClientAuthentication(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rp := oktaParty(t, okta, oidctest.Client{Secrets: []string{"an older secret", secret}, Keys: []jose.JSONWebKey{key.JWK()}})
+	rp := oktaParty(t, okta,
+		oidctest.Client{Secrets: []string{"an older secret", secret}, Keys: []jose.JSONWebKey{key.JWK()}})
 	if a := rp.redeem(rp.signIn(oidctest.Ada), "client_secret", "an older secret"); a.Status != 200 {
 		t.Errorf("the other of two secrets gives %d %v", a.Status, a.Body)
 	}
 	back := rp.signIn(oidctest.Ada)
-	wantError(t, rp.redeem(back, "client_secret", "wrong"), 401, "invalid_client", "The client secret supplied for a confidential client is invalid.")
-	wantError(t, rp.redeem(back, "client_id", "0oaNobody"), 401, "invalid_client", "Invalid value for 'client_id' parameter.")
-	wantError(t, rp.redeem(back, "client_id", "", "client_secret", ""), 401, "invalid_client", "No client credentials found.")
-	if rejected := okta.TokenRequests(); rejected[len(rejected)-1].Status != 401 || rejected[len(rejected)-1].ClientAuth != "none" {
+	wantError(t, rp.redeem(back, "client_secret", "wrong"), 401, "invalid_client",
+		"The client secret supplied for a confidential client is invalid.")
+	wantError(t, rp.redeem(back, "client_id", "0oaNobody"), 401, "invalid_client",
+		"Invalid value for 'client_id' parameter.")
+	wantError(t, rp.redeem(back, "client_id", "", "client_secret", ""), 401, "invalid_client",
+		"No client credentials found.")
+	if rejected := okta.TokenRequests(); rejected[len(rejected)-1].Status != 401 ||
+		rejected[len(rejected)-1].ClientAuth != "none" {
 		t.Errorf("the journal says %+v", rejected[len(rejected)-1])
 	}
 
-	good := oidctest.Claims{"iss": rp.client.ID, "sub": rp.client.ID, "aud": rp.at("token_endpoint"), "jti": "1", "exp": now.Now().Add(time.Minute).Unix()}
+	good := oidctest.Claims{
+		"iss": rp.client.ID, "sub": rp.client.ID, "aud": rp.at("token_endpoint"), "jti": "1",
+		"exp": now.Now().Add(time.Minute).Unix(),
+	}
 	withAssertion := func(claims oidctest.Claims, options ...oidctest.SignOption) answer {
-		return rp.redeem(back, "client_secret", "", "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+		return rp.redeem(back, "client_secret", "",
+			"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
 			"client_assertion", oidctest.Sign(key, claims, options...))
 	}
-	wantError(t, withAssertion(good.With("aud", okta.Issuer())), 401, "invalid_client", "The audience claim for client_assertion must be the endpoint invoked for the request.")
-	wantError(t, withAssertion(good.With("exp", now.Now().Add(2*time.Hour).Unix())), 401, "invalid_client", "has an expiration too far into the future.")
+	wantError(t, withAssertion(good.With("aud", okta.Issuer())), 401, "invalid_client",
+		"The audience claim for client_assertion must be the endpoint invoked for the request.")
+	wantError(t, withAssertion(good.With("exp", now.Now().Add(2*time.Hour).Unix())), 401, "invalid_client",
+		"has an expiration too far into the future.")
 	wantError(t, withAssertion(good.With("exp", now.Now().Unix())), 401, "invalid_client", "expired")
-	wantError(t, withAssertion(good, oidctest.KeyID("another")), 401, "invalid_client", "The client_assertion JWT kid is invalid.")
+	wantError(t, withAssertion(good, oidctest.KeyID("another")), 401, "invalid_client",
+		"The client_assertion JWT kid is invalid.")
 	wantError(t, withAssertion(good.With("iss", "somebody")), 401, "invalid_client", "issuer and subject")
-	wantError(t, withAssertion(good, oidctest.HMACWithSecret("an older secret of some length which is wrong")), 401, "invalid_client", "too short")
+	wantError(t,
+		withAssertion(good, oidctest.HMACWithSecret("an older secret of some length which is wrong")), 401,
+		"invalid_client", "too short")
 	if a := withAssertion(good); a.Status != 200 {
 		t.Errorf("a good assertion gives %d %v", a.Status, a.Body)
 	}
@@ -342,10 +396,12 @@ func TestOktaBasicAuthentication(t *testing.T) {
 	if _, err := config.Exchange(t.Context(), back.Params.Get("code")); err != nil {
 		t.Error(err)
 	}
-	if requests := okta.TokenRequests(); requests[0].ClientAuth != "client_secret_basic" || requests[0].ClientID != "a:b" {
+	if requests := okta.TokenRequests(); requests[0].ClientAuth != "client_secret_basic" ||
+		requests[0].ClientID != "a:b" {
 		t.Errorf("the journal says %+v", requests[0])
 	}
-	request, err := http.NewRequest(http.MethodPost, rp.at("token_endpoint"), strings.NewReader("grant_type=authorization_code&client_secret=x"))
+	request, err := http.NewRequest(http.MethodPost, rp.at("token_endpoint"),
+		strings.NewReader("grant_type=authorization_code&client_secret=x"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,15 +423,19 @@ func TestOktaStaticRefresh(t *testing.T) {
 		t.Errorf("%q became %q", first.text("refresh_token"), second.text("refresh_token"))
 	}
 	before, after := claimsOf(t, first.text("id_token")), claimsOf(t, second.text("id_token"))
-	if after["auth_time"] != before["auth_time"] || after["sub"] != before["sub"] || after["nonce"] != nil || after["iat"] == before["iat"] {
+	if after["auth_time"] != before["auth_time"] || after["sub"] != before["sub"] || after["nonce"] != nil ||
+		after["iat"] == before["iat"] {
 		t.Errorf("%v became %v", before, after)
 	}
-	if narrow := rp.refresh(first.text("refresh_token"), "scope", "email"); narrow.Body["id_token"] != nil || narrow.text("scope") != "email" {
+	if narrow := rp.refresh(first.text("refresh_token"), "scope", "email"); narrow.Body["id_token"] != nil ||
+		narrow.text("scope") != "email" {
 		t.Errorf("a narrower refresh gives %v", narrow.Body)
 	}
-	wantError(t, rp.refresh(first.text("refresh_token"), "scope", "openid phone"), 400, "access_denied", "Denied scopes: phone.")
+	wantError(t, rp.refresh(first.text("refresh_token"), "scope", "openid phone"), 400, "access_denied",
+		"Denied scopes: phone.")
 	now.Advance(7*24*time.Hour + time.Second)
-	wantError(t, rp.refresh(first.text("refresh_token")), 400, "invalid_grant", "The refresh token is invalid or expired.")
+	wantError(t, rp.refresh(first.text("refresh_token")), 400, "invalid_grant",
+		"The refresh token is invalid or expired.")
 }
 
 // A replaced token works for its leeway; used after that, it takes the whole family with it.
@@ -433,9 +493,15 @@ func TestOktaRefreshAfterChanges(t *testing.T) {
 		change            func(*oidctest.Okta) error
 		code, description string
 	}{
-		"disabled": {func(o *oidctest.Okta) error { return o.Disable(oidctest.Ada) }, "invalid_grant", "The refresh token is invalid or expired."},
-		"revoked":  {func(o *oidctest.Okta) error { return o.RevokeTokens(oidctest.Ada) }, "invalid_grant", "The refresh token is invalid or expired."},
-		"removed":  {func(o *oidctest.Okta) error { return o.RemovePerson(oidctest.Ada) }, "invalid_grant", "The refresh token is invalid or expired."},
+		"disabled": {func(o *oidctest.Okta) error {
+			return o.Disable(oidctest.Ada)
+		}, "invalid_grant", "The refresh token is invalid or expired."},
+		"revoked": {func(o *oidctest.Okta) error {
+			return o.RevokeTokens(oidctest.Ada)
+		}, "invalid_grant", "The refresh token is invalid or expired."},
+		"removed": {func(o *oidctest.Okta) error {
+			return o.RemovePerson(oidctest.Ada)
+		}, "invalid_grant", "The refresh token is invalid or expired."},
 		"suspended": {func(o *oidctest.Okta) error {
 			return o.ChangePerson(oidctest.Ada, func(p *oidctest.Person) { p.Suspended = true })
 		}, "invalid_grant", ""},
@@ -460,7 +526,9 @@ func TestOktaRefreshAfterChanges(t *testing.T) {
 func TestDisableIsForGood(t *testing.T) {
 	t.Parallel()
 	okta, entra := startOkta(t, oidctest.OktaOptions{}), startEntra(t, oidctest.EntraOptions{})
-	for _, rp := range []*relyingParty{oktaParty(t, okta, oidctest.Client{}), entraParty(t, entra, oidctest.Client{})} {
+	for _, rp := range []*relyingParty{
+		oktaParty(t, okta, oidctest.Client{}), entraParty(t, entra, oidctest.Client{}),
+	} {
 		token := rp.tokens(oidctest.Ada).text("refresh_token")
 		if err := rp.double.Disable(oidctest.Ada); err != nil {
 			t.Fatal(err)
@@ -473,8 +541,8 @@ func TestDisableIsForGood(t *testing.T) {
 	}
 }
 
-// The directory may be changed while it is served: groups show at userinfo at once, an address that is given again belongs
-// to somebody new.
+// The directory may be changed while it is served: groups show at userinfo at once, an address that is given
+// again belongs to somebody new.
 func TestOktaDirectoryChanges(t *testing.T) {
 	t.Parallel()
 	okta := startOkta(t, oidctest.OktaOptions{})
@@ -498,8 +566,13 @@ func TestOktaDirectoryChanges(t *testing.T) {
 
 func TestOktaClientCredentials(t *testing.T) {
 	t.Parallel()
-	okta := startOkta(t, oidctest.OktaOptions{Servers: []oidctest.OktaServer{{ID: "default", Audience: "api://default", Scopes: []string{"bridge.sync"}}}})
-	service := oidctest.Client{GrantTypes: []string{oidctest.GrantClientCredentials}, ServiceScopes: []string{"bridge.sync", "okta.users.read"}}
+	okta := startOkta(t, oidctest.OktaOptions{Servers: []oidctest.OktaServer{{
+		ID: "default", Audience: "api://default", Scopes: []string{"bridge.sync"},
+	}}})
+	service := oidctest.Client{
+		GrantTypes:    []string{oidctest.GrantClientCredentials},
+		ServiceScopes: []string{"bridge.sync", "okta.users.read"},
+	}
 	rp := newParty(t, okta.Double, okta.Issuer(), service, "")
 	a := rp.token("grant_type", oidctest.GrantClientCredentials, "scope", "bridge.sync")
 	wantMembers(t, a.Body, "token_type expires_in:int access_token scope")
@@ -508,11 +581,14 @@ func TestOktaClientCredentials(t *testing.T) {
 	if claims["sub"] != rp.client.ID || claims["cid"] != rp.client.ID {
 		t.Errorf("the token says %v", claims)
 	}
-	wantError(t, rp.token("grant_type", oidctest.GrantClientCredentials, "scope", "openid"), 400, "invalid_scope", "Cannot request 'openid' scopes using client credentials.")
+	wantError(t, rp.token("grant_type", oidctest.GrantClientCredentials, "scope", "openid"), 400,
+		"invalid_scope", "Cannot request 'openid' scopes using client credentials.")
 	wantError(t, rp.token("grant_type", oidctest.GrantClientCredentials), 400, "invalid_scope", "")
-	wantError(t, rp.token("grant_type", oidctest.GrantClientCredentials, "scope", "bridge.admin"), 400, "invalid_scope", "")
+	wantError(t, rp.token("grant_type", oidctest.GrantClientCredentials, "scope", "bridge.admin"), 400,
+		"invalid_scope", "")
 	org := newParty(t, okta.Double, okta.OrgIssuer(), service, "")
-	wantError(t, org.token("grant_type", oidctest.GrantClientCredentials, "scope", "okta.users.read"), 401, "invalid_client", "must use the private_key_jwt")
+	wantError(t, org.token("grant_type", oidctest.GrantClientCredentials, "scope", "okta.users.read"), 401,
+		"invalid_client", "must use the private_key_jwt")
 }
 
 // The org's access tokens look like those of a custom server, but nobody can verify them.
@@ -525,7 +601,8 @@ func TestOktaOrgAccessTokensDoNotVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := provider.Verifier(&oidc.Config{ClientID: okta.OrgIssuer()}).Verify(t.Context(), tokens.text("access_token")); err == nil {
+	if _, err := provider.Verifier(&oidc.Config{ClientID: okta.OrgIssuer()}).Verify(t.Context(),
+		tokens.text("access_token")); err == nil {
 		t.Error("it verifies")
 	}
 	custom, err := oidc.NewProvider(t.Context(), okta.Issuer())
@@ -533,7 +610,8 @@ func TestOktaOrgAccessTokensDoNotVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := oktaParty(t, okta, oidctest.Client{})
-	if _, err := custom.Verifier(&oidc.Config{ClientID: "api://default"}).Verify(t.Context(), other.tokens(oidctest.Ada).text("access_token")); err != nil {
+	if _, err := custom.Verifier(&oidc.Config{ClientID: "api://default"}).Verify(t.Context(),
+		other.tokens(oidctest.Ada).text("access_token")); err != nil {
 		t.Errorf("the custom server's access token: %v", err)
 	}
 }
@@ -543,11 +621,13 @@ func TestOktaUserInfoErrors(t *testing.T) {
 	okta := startOkta(t, oidctest.OktaOptions{})
 	rp := oktaParty(t, okta, oidctest.Client{})
 	a := withBearer(t, http.MethodGet, rp.at("userinfo_endpoint"), "nonsense", "")
-	if a.Status != 401 || a.Header.Get("WWW-Authenticate") != `Bearer error="invalid_token", error_description="The access token is invalid"` {
+	if a.Status != 401 || a.Header.Get("WWW-Authenticate") !=
+		`Bearer error="invalid_token", error_description="The access token is invalid"` {
 		t.Errorf("answered %d %v", a.Status, a.Header)
 	}
 	bare := rp.redeem(rp.signIn(oidctest.Ada, "scope", "openid")).text("access_token")
-	if a := withBearer(t, http.MethodGet, rp.at("userinfo_endpoint"), bare, ""); a.Status != 403 || !strings.Contains(a.Header.Get("WWW-Authenticate"), "insufficient_scope") {
+	if a := withBearer(t, http.MethodGet, rp.at("userinfo_endpoint"), bare, ""); a.Status != 403 ||
+		!strings.Contains(a.Header.Get("WWW-Authenticate"), "insufficient_scope") {
 		t.Errorf("answered %d %v", a.Status, a.Header)
 	}
 }
@@ -558,17 +638,21 @@ func TestOktaIntrospectAndRevoke(t *testing.T) {
 	rp := oktaParty(t, okta, oidctest.Client{})
 	tokens := rp.tokens(oidctest.Ada)
 	introspect := func(token string) map[string]any {
-		return postForm(t, rp.at("introspection_endpoint"), url.Values{"client_id": {rp.client.ID}, "client_secret": {secret}, "token": {token}}).Body
+		return postForm(t, rp.at("introspection_endpoint"),
+			url.Values{"client_id": {rp.client.ID}, "client_secret": {secret}, "token": {token}}).Body
 	}
 	revoke := func(token string) int {
-		return postForm(t, rp.at("revocation_endpoint"), url.Values{"client_id": {rp.client.ID}, "client_secret": {secret}, "token": {token}}).Status
+		return postForm(t, rp.at("revocation_endpoint"),
+			url.Values{"client_id": {rp.client.ID}, "client_secret": {secret}, "token": {token}}).Status
 	}
-	wantMembers(t, introspect(tokens.text("access_token")), "active:bool scope username exp:int iat:int sub aud iss jti token_type client_id uid")
+	wantMembers(t, introspect(tokens.text("access_token")),
+		"active:bool scope username exp:int iat:int sub aud iss jti token_type client_id uid")
 	wantMembers(t, introspect("nonsense"), "active:bool")
 	if status := revoke("nonsense"); status != 200 {
 		t.Errorf("revoking nonsense answers %d", status)
 	}
-	if status := revoke(tokens.text("access_token")); status != 200 || introspect(tokens.text("access_token"))["active"] != false {
+	if status := revoke(tokens.text("access_token")); status != 200 ||
+		introspect(tokens.text("access_token"))["active"] != false {
 		t.Error("the access token survived")
 	}
 	if introspect(tokens.text("refresh_token"))["active"] != true {
@@ -590,7 +674,10 @@ func TestOktaBrowserSession(t *testing.T) {
 	}
 	signedInAt := now.Now()
 	now.Advance(time.Minute)
-	for _, url := range []string{rp.authorizeURL(), rp.authorizeURL("prompt", "none"), rp.authorizeURL("max_age", "61"), rp.authorizeURL("login_hint", oidctest.Ada)} {
+	for _, url := range []string{
+		rp.authorizeURL(), rp.authorizeURL("prompt", "none"), rp.authorizeURL("max_age", "61"),
+		rp.authorizeURL("login_hint", oidctest.Ada),
+	} {
 		back, err := browser.Open(t.Context(), url)
 		if err != nil {
 			t.Fatalf("%s: %v", url, err)
@@ -600,7 +687,10 @@ func TestOktaBrowserSession(t *testing.T) {
 			t.Errorf("%s: the ID token says %v", url, id)
 		}
 	}
-	for _, url := range []string{rp.authorizeURL("prompt", "login"), rp.authorizeURL("max_age", "60"), rp.authorizeURL("login_hint", oidctest.Grace)} {
+	for _, url := range []string{
+		rp.authorizeURL("prompt", "login"), rp.authorizeURL("max_age", "60"),
+		rp.authorizeURL("login_hint", oidctest.Grace),
+	} {
 		back, err := browser.Open(t.Context(), url)
 		wantPageError(t, back, err, 200, "Who are you today?")
 	}
@@ -619,7 +709,8 @@ func TestOktaLogout(t *testing.T) {
 	const signedOut = "http://127.0.0.1:4180/sso/signed-out"
 	okta := startOkta(t, oidctest.OktaOptions{})
 	rp := oktaParty(t, okta, oidctest.Client{PostLogoutURIs: []string{signedOut}})
-	other := newParty(t, okta.Double, okta.Issuer(), oidctest.Client{Name: "other", FrontChannelLogoutURI: "https://other.example/fcl"}, oktaScopes)
+	other := newParty(t, okta.Double, okta.Issuer(),
+		oidctest.Client{Name: "other", FrontChannelLogoutURI: "https://other.example/fcl"}, oktaScopes)
 	org := newParty(t, okta.Double, okta.OrgIssuer(), oidctest.Client{}, oktaScopes)
 	browser := okta.NewBrowser()
 	back, err := browser.SignIn(t.Context(), rp.authorizeURL(), oidctest.Ada)
@@ -628,7 +719,9 @@ func TestOktaLogout(t *testing.T) {
 	}
 	tokens := rp.redeem(back)
 	logout := func(hint, target string) string {
-		return rp.at("end_session_endpoint") + "?" + url.Values{"id_token_hint": {hint}, "post_logout_redirect_uri": {target}, "state": {state}}.Encode()
+		return rp.at("end_session_endpoint") + "?" + url.Values{
+			"id_token_hint": {hint}, "post_logout_redirect_uri": {target}, "state": {state},
+		}.Encode()
 	}
 	hint := tokens.text("id_token")
 	for name, location := range map[string]string{
@@ -637,7 +730,8 @@ func TestOktaLogout(t *testing.T) {
 		"not of the user who is signed in":   logout(other.tokens(oidctest.Grace).text("id_token"), ""),
 		"must be a Logout redirect URI":      logout(hint, "https://evil.example/"),
 		"or is not an ID token of this auth": logout(hint+"x", signedOut),
-		"of this authorization server.":      logout(okta.Sign(claimsOf(t, hint).With("iss", okta.OrgIssuer())), signedOut),
+		"of this authorization server.": logout(okta.Sign(claimsOf(t, hint).With("iss", okta.OrgIssuer())),
+			signedOut),
 	} {
 		back, err := browser.Open(t.Context(), location)
 		wantPageError(t, back, err, 400, name)
@@ -659,8 +753,10 @@ func TestOktaLogout(t *testing.T) {
 func TestOktaFrontChannelLogout(t *testing.T) {
 	t.Parallel()
 	okta := startOkta(t, oidctest.OktaOptions{SID: true})
-	rp := newParty(t, okta.Double, okta.Issuer(), oidctest.Client{Name: "one", FrontChannelLogoutURI: "https://one.example/fcl"}, oktaScopes)
-	other := newParty(t, okta.Double, okta.Issuer(), oidctest.Client{Name: "two", FrontChannelLogoutURI: "https://two.example/fcl"}, oktaScopes)
+	rp := newParty(t, okta.Double, okta.Issuer(),
+		oidctest.Client{Name: "one", FrontChannelLogoutURI: "https://one.example/fcl"}, oktaScopes)
+	other := newParty(t, okta.Double, okta.Issuer(),
+		oidctest.Client{Name: "two", FrontChannelLogoutURI: "https://two.example/fcl"}, oktaScopes)
 	browser := okta.NewBrowser()
 	back, err := browser.SignIn(t.Context(), rp.authorizeURL(), oidctest.Ada)
 	if err != nil {
@@ -671,7 +767,8 @@ func TestOktaFrontChannelLogout(t *testing.T) {
 		t.Fatal(err)
 	}
 	frames, err := browser.Frames(t.Context(), rp.at("end_session_endpoint")+"?id_token_hint="+hint)
-	want := "https://two.example/fcl?" + url.Values{"iss": {okta.Issuer()}, "sid": {claimsOf(t, hint)["sid"].(string)}}.Encode()
+	want := "https://two.example/fcl?" +
+		url.Values{"iss": {okta.Issuer()}, "sid": {claimsOf(t, hint)["sid"].(string)}}.Encode()
 	if err != nil || len(frames) != 1 || frames[0] != want {
 		t.Errorf("the frames are %v, %v, want %s", frames, err, want)
 	}
@@ -681,19 +778,28 @@ func TestOktaDevice(t *testing.T) {
 	t.Parallel()
 	now := newClock()
 	okta := startOkta(t, oidctest.OktaOptions{Now: now.Now})
-	rp := newParty(t, okta.Double, okta.Issuer(), oidctest.Client{Secrets: []string{}, GrantTypes: []string{oidctest.GrantDevice, oidctest.GrantRefresh}}, oktaScopes)
+	rp := newParty(t, okta.Double, okta.Issuer(), oidctest.Client{
+		Secrets: []string{}, GrantTypes: []string{oidctest.GrantDevice, oidctest.GrantRefresh},
+	}, oktaScopes)
 	start := func() answer {
-		return postForm(t, rp.at("device_authorization_endpoint"), url.Values{"client_id": {rp.client.ID}, "scope": {oktaScopes}})
+		return postForm(t, rp.at("device_authorization_endpoint"),
+			url.Values{"client_id": {rp.client.ID}, "scope": {oktaScopes}})
 	}
 	poll := func(a answer) answer {
 		now.Advance(5 * time.Second)
-		return rp.token("grant_type", oidctest.GrantDevice, "device_code", a.text("device_code"), "client_secret", "")
+		return rp.token("grant_type", oidctest.GrantDevice, "device_code", a.text("device_code"),
+			"client_secret", "")
 	}
 	device := start()
-	wantMembers(t, device.Body, "device_code user_code verification_uri verification_uri_complete expires_in:int interval:int")
-	wantError(t, poll(device), 400, "authorization_pending", "The device authorization is pending. Please try again later.")
-	wantError(t, rp.token("grant_type", oidctest.GrantDevice, "device_code", device.text("device_code"), "client_secret", ""), 400, "slow_down", "")
-	if err := okta.NewBrowser().Activate(t.Context(), device.text("verification_uri"), device.text("user_code"), oidctest.Ada); err != nil {
+	wantMembers(t, device.Body,
+		"device_code user_code verification_uri verification_uri_complete expires_in:int interval:int")
+	wantError(t, poll(device), 400, "authorization_pending",
+		"The device authorization is pending. Please try again later.")
+	wantError(t, rp.token("grant_type", oidctest.GrantDevice,
+		"device_code", device.text("device_code"), "client_secret", ""),
+		400, "slow_down", "")
+	if err := okta.NewBrowser().Activate(t.Context(), device.text("verification_uri"),
+		device.text("user_code"), oidctest.Ada); err != nil {
 		t.Fatal(err)
 	}
 	tokens := poll(device)
@@ -705,7 +811,8 @@ func TestOktaDevice(t *testing.T) {
 	wantError(t, poll(expired), 400, "expired_token", "The device code has expired.")
 
 	refused := start()
-	if err := okta.NewBrowser().Decline(t.Context(), refused.text("verification_uri"), refused.text("user_code")); err != nil {
+	if err := okta.NewBrowser().Decline(t.Context(), refused.text("verification_uri"),
+		refused.text("user_code")); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, poll(refused), 400, "access_denied", "")
@@ -723,7 +830,8 @@ func TestOktaPushedAuthorizationRequest(t *testing.T) {
 	form.Set("client_secret", secret)
 	parked := postForm(t, rp.at("pushed_authorization_request_endpoint"), form)
 	wantMembers(t, parked.Body, "request_uri expires_in:int")
-	location := rp.at("authorization_endpoint") + "?" + url.Values{"client_id": {rp.client.ID}, "request_uri": {parked.text("request_uri")}}.Encode()
+	location := rp.at("authorization_endpoint") + "?" +
+		url.Values{"client_id": {rp.client.ID}, "request_uri": {parked.text("request_uri")}}.Encode()
 	back, err := okta.SignIn(t.Context(), location, oidctest.Ada)
 	if err != nil || rp.redeem(back).Status != 200 {
 		t.Errorf("came back with %v, %v", back, err)

@@ -44,7 +44,9 @@ func (o *Okta) token(w http.ResponseWriter, r *http.Request, s *oktaServer) {
 	writeJSON(w, status, response)
 }
 
-func (o *Okta) redeem(r *http.Request, s *oktaServer, form url.Values, credentials credentials) (map[string]any, *oktaError) {
+func (o *Okta) redeem(
+	r *http.Request, s *oktaServer, form url.Values, credentials credentials,
+) (map[string]any, *oktaError) {
 	client, problem := o.authenticate(s.endpoint(o, "token"), credentials)
 	if problem != nil {
 		return nil, problem
@@ -64,7 +66,8 @@ func (o *Okta) redeem(r *http.Request, s *oktaServer, form url.Values, credentia
 	case GrantDevice:
 		return o.redeemDevice(call)
 	}
-	return nil, &oktaError{400, "unsupported_grant_type", "The authorization grant type is not supported by the authorization server."}
+	return nil, &oktaError{400, "unsupported_grant_type", "The authorization grant type is not supported " +
+		"by the authorization server."}
 }
 
 func (o *Okta) redeemCode(call tokenCall) (map[string]any, *oktaError) {
@@ -120,7 +123,9 @@ func (o *Okta) redeemRefresh(call tokenCall) (map[string]any, *oktaError) {
 	}
 	scopes := g.scopes
 	if wanted := strings.Fields(call.form.Get("scope")); len(wanted) > 0 {
-		denied := slices.DeleteFunc(slices.Clone(wanted), func(scope string) bool { return slices.Contains(g.scopes, scope) })
+		denied := slices.DeleteFunc(slices.Clone(wanted), func(scope string) bool {
+			return slices.Contains(g.scopes, scope)
+		})
 		if len(denied) > 0 {
 			return nil, oktaDeniedScopes(denied)
 		}
@@ -161,8 +166,8 @@ func (o *Okta) outlived(s *oktaServer, token *issuedRefresh) bool {
 	return o.now().After(token.lastUsed.Add(oktaRefreshIdle))
 }
 
-// redeemClient is a program acting for itself. The org's own server lets only service apps do so, and only for okta.*
-// scopes.
+// redeemClient is a program acting for itself. The org's own server lets only service apps do so,
+// and only for okta.* scopes.
 func (o *Okta) redeemClient(call tokenCall, credentials credentials) (map[string]any, *oktaError) {
 	scopes := strings.Fields(call.form.Get("scope"))
 	isOktaScope := func(scope string) bool { return strings.HasPrefix(scope, "okta.") }
@@ -174,23 +179,29 @@ func (o *Okta) redeemClient(call tokenCall, credentials credentials) (map[string
 		return nil, oktaNoScope
 	case slices.Contains(scopes, "openid"):
 		return nil, oktaOpenIDForService
-	case slices.ContainsFunc(scopes, func(scope string) bool { return !granted(scope) || isOktaScope(scope) != call.server.isOrg() }):
+	case slices.ContainsFunc(scopes, func(scope string) bool {
+		return !granted(scope) || isOktaScope(scope) != call.server.isOrg()
+	}):
 		return nil, oktaBadScope
 	}
 	g := &grant{server: call.server.ID, client: call.client.ID, scopes: scopes, issued: o.now()}
 	return o.respond(call, g, scopes, "", "")
 }
 
-// respond issues the tokens of a successful call: always an access token, an ID token for openid, the refresh token that
-// it is given.
-func (o *Okta) respond(call tokenCall, g *grant, scopes []string, nonce, refresh string) (map[string]any, *oktaError) {
+// respond issues the tokens of a successful call: always an access token, an ID token for openid, the
+// refresh token that it is given.
+func (o *Okta) respond(
+	call tokenCall, g *grant, scopes []string, nonce, refresh string,
+) (map[string]any, *oktaError) {
 	p, _ := o.Person(g.person)
 	claims := o.accessClaims(call.server, p, g, scopes)
 	access, err := o.signWith(call.server.accessKeys, claims)
 	if err != nil {
 		return nil, &oktaError{500, "server_error", err.Error()}
 	}
-	o.ledger.access.Add(access, &issuedAccess{grant: g, scopes: scopes, claims: claims, expires: o.now().Add(call.server.AccessTokenLifetime)})
+	o.ledger.access.Add(access, &issuedAccess{
+		grant: g, scopes: scopes, claims: claims, expires: o.now().Add(call.server.AccessTokenLifetime),
+	})
 	response := map[string]any{
 		"token_type":   "Bearer",
 		"expires_in":   int(call.server.AccessTokenLifetime.Seconds()),

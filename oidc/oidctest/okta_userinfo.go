@@ -29,7 +29,8 @@ func (d *Double) accessToken(token string) (*issuedAccess, bool) {
 func (o *Okta) userInfo(w http.ResponseWriter, r *http.Request, s *oktaServer) {
 	access, ok := o.accessToken(bearer(r))
 	if !ok || access.server != s.ID || access.person == "" {
-		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token", error_description="The access token is invalid"`)
+		w.Header().Set("WWW-Authenticate",
+			`Bearer error="invalid_token", error_description="The access token is invalid"`)
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -66,7 +67,10 @@ func (o *Okta) introspect(w http.ResponseWriter, r *http.Request, s *oktaServer)
 
 func (o *Okta) introspection(s *oktaServer, client Client, token string) map[string]any {
 	if access, ok := o.accessToken(token); ok && access.server == s.ID {
-		answer := map[string]any{"active": true, "scope": strings.Join(access.scopes, " "), "token_type": "Bearer", "client_id": access.client}
+		answer := map[string]any{
+			"active": true, "scope": strings.Join(access.scopes, " "), "token_type": "Bearer",
+			"client_id": access.client,
+		}
 		for _, name := range []string{"exp", "iat", "sub", "aud", "iss", "jti", "uid"} {
 			if value, ok := access.claims[name]; ok {
 				answer[name] = value
@@ -80,14 +84,18 @@ func (o *Okta) introspection(s *oktaServer, client Client, token string) map[str
 	o.ledger.mu.Lock()
 	defer o.ledger.mu.Unlock()
 	refresh, ok := o.ledger.refresh.Get(token)
-	if ok && refresh.server == s.ID && refresh.client == client.ID && refresh.replaced.IsZero() && o.holds(refresh.grant) && !o.outlived(s, refresh) {
-		return map[string]any{"active": true, "scope": strings.Join(refresh.scopes, " "), "client_id": refresh.client, "uid": refresh.person}
+	if ok && refresh.server == s.ID && refresh.client == client.ID && refresh.replaced.IsZero() &&
+		o.holds(refresh.grant) && !o.outlived(s, refresh) {
+		return map[string]any{
+			"active": true, "scope": strings.Join(refresh.scopes, " "), "client_id": refresh.client,
+			"uid": refresh.person,
+		}
 	}
 	return map[string]any{"active": false}
 }
 
-// revokeToken answers 200 with nothing, for a token that it never issued too (RFC 7009, section 2.2). A refresh token takes
-// everything of its sign-in with it.
+// revokeToken answers 200 with nothing, for a token that it never issued too (RFC 7009, section 2.2). A
+// refresh token takes everything of its sign-in with it.
 func (o *Okta) revokeToken(w http.ResponseWriter, r *http.Request, s *oktaServer) {
 	form, err := readForm(r)
 	if err != nil {

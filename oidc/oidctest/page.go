@@ -62,16 +62,18 @@ func (d *Double) showSignIn(w http.ResponseWriter, a *authorization, at authoriz
 			break
 		}
 	}
-	d.show(w, http.StatusOK, "signin.html", page{Request: id, Client: a.client.Name, Hint: a.get("login_hint"), People: people})
+	d.show(w, http.StatusOK, "signin.html",
+		page{Request: id, Client: a.client.Name, Hint: a.get("login_hint"), People: people})
 }
 
-// showProblem is an error that must not be sent to a redirect URI, because that was not proven to be the client's.
+// showProblem is an error that must not be sent to a redirect URI, because that was not
+// proven to be the client's.
 func (d *Double) showProblem(w http.ResponseWriter, status int, heading, detail string) {
 	d.show(w, status, "message.html", page{Heading: heading, Detail: detail})
 }
 
-// show renders a page under a policy that lets it run nothing but its own style and script. There is no form-action: the
-// browser applies that to the redirect which follows a form, and ours leads to the client.
+// show renders a page under a policy that lets it run nothing but its own style and script. There is no
+// form-action: the browser applies that to the redirect which follows a form, and ours leads to the client.
 func (d *Double) show(w http.ResponseWriter, status int, name string, p page) {
 	p.Style, p.Nonce, p.SignInURL = d.page, d.random.token(12), d.url("/sign-in")
 	frames := "frame-src 'none'"
@@ -83,7 +85,8 @@ func (d *Double) show(w http.ResponseWriter, status int, name string, p page) {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
-	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+p.Nonce+"'; script-src 'nonce-"+p.Nonce+"'; "+
+	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+p.Nonce+
+		"'; script-src 'nonce-"+p.Nonce+"'; "+
 		frames+"; base-uri 'none'; frame-ancestors 'none'")
 	w.WriteHeader(status)
 	pages.ExecuteTemplate(w, name, p) // the browser that hung up needs no error

@@ -33,7 +33,10 @@ func TestSignInPage(t *testing.T) {
 	okta.AddPerson(oidctest.Person{Email: "x@acme.example", Name: `<script>alert(1)</script>`})
 	rp := oktaParty(t, okta, oidctest.Client{Name: "Vexa"})
 	header, page := body(t, rp.authorizeURL("login_hint", oidctest.Tim))
-	for _, name := range []string{"Ada Byron", "Grace Hopper", "Gil Guest", oidctest.Mallory, "Vexa", `<form method="post"`, "Do not sign in"} {
+	for _, name := range []string{
+		"Ada Byron", "Grace Hopper", "Gil Guest", oidctest.Mallory, "Vexa",
+		`<form method="post"`, "Do not sign in",
+	} {
 		if !strings.Contains(page, name) {
 			t.Errorf("the page lacks %q", name)
 		}
@@ -60,9 +63,12 @@ func TestSignInPageIsUsedOnce(t *testing.T) {
 	_, page := body(t, rp.authorizeURL())
 	_, rest, _ := strings.Cut(page, `name="request" value="`)
 	request, _, _ := strings.Cut(rest, `"`)
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	for i, want := range []int{302, 400} {
-		response, err := client.PostForm(okta.BaseURL()+"/sign-in", url.Values{"request": {request}, "person": {oidctest.Ada}})
+		response, err := client.PostForm(okta.BaseURL()+"/sign-in",
+			url.Values{"request": {request}, "person": {oidctest.Ada}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,8 +85,11 @@ func TestAutoSignIn(t *testing.T) {
 	for _, allowed := range []bool{true, false} {
 		okta := startOkta(t, oidctest.OktaOptions{AutoSignIn: allowed})
 		entra := startEntra(t, oidctest.EntraOptions{AutoSignIn: allowed})
-		for _, rp := range []*relyingParty{oktaParty(t, okta, oidctest.Client{}), entraParty(t, entra, oidctest.Client{})} {
-			back, err := rp.double.NewBrowser().Open(t.Context(), rp.authorizeURL("login_hint", oidctest.Grace, "demo_auto", "1"))
+		for _, rp := range []*relyingParty{
+			oktaParty(t, okta, oidctest.Client{}), entraParty(t, entra, oidctest.Client{}),
+		} {
+			back, err := rp.double.NewBrowser().Open(t.Context(),
+				rp.authorizeURL("login_hint", oidctest.Grace, "demo_auto", "1"))
 			if !allowed {
 				wantPageError(t, back, err, 200, "Who are you today?")
 				continue
@@ -108,7 +117,9 @@ func TestTwoDoublesOnOneListener(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entra, err := oidctest.NewEntra(oidctest.EntraOptions{BaseURL: server.URL + "/entra", GraphHost: strings.TrimPrefix(server.URL, "http://")})
+	entra, err := oidctest.NewEntra(oidctest.EntraOptions{
+		BaseURL: server.URL + "/entra", GraphHost: strings.TrimPrefix(server.URL, "http://"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,21 +134,27 @@ func TestTwoDoublesOnOneListener(t *testing.T) {
 	atOkta, atEntra := oktaParty(t, okta, oidctest.Client{}), entraParty(t, entra, oidctest.Client{})
 	atOkta.tokens(oidctest.Ada)
 	token := atEntra.tokens(oidctest.Ada).text("access_token")
-	a := withBearer(t, http.MethodPost, "http://"+atEntra.at("msgraph_host")+"/v1.0/me/getMemberObjects", token, `{"securityEnabledOnly": true}`)
+	a := withBearer(t, http.MethodPost, "http://"+atEntra.at("msgraph_host")+"/v1.0/me/getMemberObjects",
+		token, `{"securityEnabledOnly": true}`)
 	if a.Status != 200 {
 		t.Errorf("Graph answers %d %v", a.Status, a.Body)
 	}
 }
 
-// The same people have the same ids when a double is started again, and randomness is all that comes from outside.
+// The same people have the same ids when a double is started again, and randomness is
+// all that comes from outside.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	ids := func() (ids []string) {
-		okta, err := oidctest.NewOkta(oidctest.OktaOptions{BaseURL: "http://localhost", Rand: bytes.NewReader(nil)})
+		okta, err := oidctest.NewOkta(oidctest.OktaOptions{
+			BaseURL: "http://localhost", Rand: bytes.NewReader(nil),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		entra, err := oidctest.NewEntra(oidctest.EntraOptions{BaseURL: "http://localhost", Rand: bytes.NewReader(nil)})
+		entra, err := oidctest.NewEntra(oidctest.EntraOptions{
+			BaseURL: "http://localhost", Rand: bytes.NewReader(nil),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,8 +5,8 @@ import (
 	"encoding/base64"
 )
 
-// verifierMatches checks a PKCE verifier against the challenge of its code (RFC 7636, section 4.6). A code without a
-// challenge needs no verifier.
+// verifierMatches checks a PKCE verifier against the challenge of its code (RFC 7636, section 4.6). A code
+// without a challenge needs no verifier.
 func verifierMatches(code *issuedCode, verifier string) bool {
 	switch {
 	case code.challenge == "":

@@ -13,7 +13,8 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// plainRequest is an authorization request as the library sees it, from the sign-in page to the redemption of its code.
+// plainRequest is an authorization request as the library sees it, from the sign-in page to
+// the redemption of its code.
 type plainRequest struct {
 	id      string
 	asked   *zoidc.AuthRequest
@@ -88,11 +89,14 @@ var errNotIssued = errors.New("this provider did not issue it, or no longer stan
 
 func (s plainStorage) Health(context.Context) error { return nil }
 
-func (s plainStorage) CreateAuthRequest(ctx context.Context, asked *zoidc.AuthRequest, _ string) (op.AuthRequest, error) {
+func (s plainStorage) CreateAuthRequest(
+	ctx context.Context, asked *zoidc.AuthRequest, _ string,
+) (op.AuthRequest, error) {
 	params, _ := ctx.Value(keyParams).(url.Values)
 	client, _ := s.Client(asked.ClientID)
 	request := &plainRequest{id: s.random.token(24), asked: asked}
-	s.ledger.pending.Add(request.id, &authorization{params: params, client: client, scopes: asked.Scopes, made: s.now(), request: request})
+	s.ledger.pending.Add(request.id,
+		&authorization{params: params, client: client, scopes: asked.Scopes, made: s.now(), request: request})
 	return request, nil
 }
 
@@ -131,7 +135,8 @@ func (s plainStorage) DeleteAuthRequest(_ context.Context, id string) error {
 	return nil
 }
 
-// grantOf finds the grant behind a token request. A code is used up here, where only one of two that come at once passes.
+// grantOf finds the grant behind a token request. A code is used up here, where only one of two
+// that come at once passes.
 func grantOf(request op.TokenRequest) (*grant, error) {
 	switch r := request.(type) {
 	case *plainRequest:
@@ -145,7 +150,9 @@ func grantOf(request op.TokenRequest) (*grant, error) {
 	return nil, zoidc.ErrInvalidRequest().WithDescription("the grant type is not supported")
 }
 
-func (s plainStorage) CreateAccessToken(_ context.Context, request op.TokenRequest) (string, time.Time, error) {
+func (s plainStorage) CreateAccessToken(
+	_ context.Context, request op.TokenRequest,
+) (string, time.Time, error) {
 	g, err := grantOf(request)
 	if err != nil {
 		return "", time.Time{}, err
@@ -160,7 +167,9 @@ func (s plainStorage) newAccess(g *grant, scopes []string) (id string, expires t
 	return id, expires
 }
 
-func (s plainStorage) CreateAccessAndRefreshTokens(_ context.Context, request op.TokenRequest, shown string) (id, refresh string, expires time.Time, err error) {
+func (s plainStorage) CreateAccessAndRefreshTokens(
+	_ context.Context, request op.TokenRequest, shown string,
+) (id, refresh string, expires time.Time, err error) {
 	g, err := grantOf(request)
 	if err != nil {
 		return "", "", time.Time{}, err
@@ -190,7 +199,9 @@ func (s plainStorage) nextRefresh(g *grant, shown string) (string, error) {
 	return next, nil
 }
 
-func (s plainStorage) TokenRequestByRefreshToken(_ context.Context, shown string) (op.RefreshTokenRequest, error) {
+func (s plainStorage) TokenRequestByRefreshToken(
+	_ context.Context, shown string,
+) (op.RefreshTokenRequest, error) {
 	s.ledger.mu.Lock()
 	defer s.ledger.mu.Unlock()
 	token, ok := s.ledger.refresh.Get(shown)
@@ -206,7 +217,9 @@ func (s plainStorage) TokenRequestByRefreshToken(_ context.Context, shown string
 // TerminateSession and its successor end the browser's session, not what was issued in it.
 func (s plainStorage) TerminateSession(context.Context, string, string) error { return nil }
 
-func (s plainStorage) TerminateSessionFromRequest(ctx context.Context, request *op.EndSessionRequest) (string, error) {
+func (s plainStorage) TerminateSessionFromRequest(
+	ctx context.Context, request *op.EndSessionRequest,
+) (string, error) {
 	if current, _ := ctx.Value(keySession).(*session); current != nil {
 		s.ledger.sessions.Remove(current.cookie)
 	}
@@ -225,7 +238,9 @@ func (s plainStorage) RevokeToken(_ context.Context, tokenOrID, _, clientID stri
 	return nil
 }
 
-func (s plainStorage) GetRefreshTokenInfo(_ context.Context, _ string, token string) (userID, tokenID string, err error) {
+func (s plainStorage) GetRefreshTokenInfo(
+	_ context.Context, _ string, token string,
+) (userID, tokenID string, err error) {
 	refresh, ok := s.ledger.refresh.Get(token)
 	if !ok {
 		return "", "", op.ErrInvalidRefreshToken
@@ -276,7 +291,9 @@ func (s plainStorage) GetClientByClientID(_ context.Context, id string) (op.Clie
 	if !ok {
 		return nil, zoidc.ErrInvalidClient().WithDescription("unknown client")
 	}
-	return plainClient{Client: client, options: s.options, login: func(id string) string { return s.url("/login?id=" + url.QueryEscape(id)) }}, nil
+	return plainClient{Client: client, options: s.options, login: func(id string) string {
+		return s.url("/login?id=" + url.QueryEscape(id))
+	}}, nil
 }
 
 func (s plainStorage) AuthorizeClientIDSecret(_ context.Context, id, secret string) error {
@@ -294,16 +311,22 @@ func (s plainStorage) ClientCredentials(ctx context.Context, id, secret string) 
 	return s.GetClientByClientID(ctx, id)
 }
 
-func (s plainStorage) ClientCredentialsTokenRequest(_ context.Context, id string, scopes []string) (op.TokenRequest, error) {
+func (s plainStorage) ClientCredentialsTokenRequest(
+	_ context.Context, id string, scopes []string,
+) (op.TokenRequest, error) {
 	return &plainGrant{grant: &grant{client: id, scopes: scopes, issued: s.now()}, scopes: scopes}, nil
 }
 
 // SetUserinfoFromScopes is deprecated by the library in favour of SetUserinfoFromRequest.
-func (s plainStorage) SetUserinfoFromScopes(context.Context, *zoidc.UserInfo, string, string, []string) error {
+func (s plainStorage) SetUserinfoFromScopes(
+	context.Context, *zoidc.UserInfo, string, string, []string,
+) error {
 	return nil
 }
 
-func (s plainStorage) SetUserinfoFromRequest(_ context.Context, info *zoidc.UserInfo, request op.IDTokenRequest, scopes []string) error {
+func (s plainStorage) SetUserinfoFromRequest(
+	_ context.Context, info *zoidc.UserInfo, request op.IDTokenRequest, scopes []string,
+) error {
 	p, _ := s.Person(request.GetSubject())
 	info.Subject = request.GetSubject()
 	fill(info, plainProfile(p, scopes).override(p))
@@ -323,7 +346,9 @@ func fill(info *zoidc.UserInfo, claims Claims) {
 	}
 }
 
-func (s plainStorage) SetUserinfoFromToken(_ context.Context, info *zoidc.UserInfo, id, subject, _ string) error {
+func (s plainStorage) SetUserinfoFromToken(
+	_ context.Context, info *zoidc.UserInfo, id, subject, _ string,
+) error {
 	access, ok := s.accessToken(id)
 	if !ok || access.person != subject || access.person == "" {
 		return errNotIssued
@@ -334,7 +359,9 @@ func (s plainStorage) SetUserinfoFromToken(_ context.Context, info *zoidc.UserIn
 	return nil
 }
 
-func (s plainStorage) SetIntrospectionFromToken(_ context.Context, answer *zoidc.IntrospectionResponse, id, subject, _ string) error {
+func (s plainStorage) SetIntrospectionFromToken(
+	_ context.Context, answer *zoidc.IntrospectionResponse, id, subject, _ string,
+) error {
 	access, ok := s.accessToken(id)
 	if !ok {
 		return errNotIssued
@@ -346,15 +373,21 @@ func (s plainStorage) SetIntrospectionFromToken(_ context.Context, answer *zoidc
 	return nil
 }
 
-func (s plainStorage) GetPrivateClaimsFromScopes(_ context.Context, subject, _ string, scopes []string) (map[string]any, error) {
+func (s plainStorage) GetPrivateClaimsFromScopes(
+	_ context.Context, subject, _ string, scopes []string,
+) (map[string]any, error) {
 	p, ok := s.Person(subject)
 	if !ok {
 		return nil, nil
 	}
-	return plainProfile(p, slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return scope != "groups" && scope != "roles" })), nil
+	return plainProfile(p, slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool {
+		return scope != "groups" && scope != "roles"
+	})), nil
 }
 
-func (s plainStorage) GetKeyByIDAndClientID(_ context.Context, keyID, clientID string) (*jose.JSONWebKey, error) {
+func (s plainStorage) GetKeyByIDAndClientID(
+	_ context.Context, keyID, clientID string,
+) (*jose.JSONWebKey, error) {
 	client, _ := s.Client(clientID)
 	for _, key := range client.Keys {
 		if key.KeyID == keyID {
@@ -364,6 +397,8 @@ func (s plainStorage) GetKeyByIDAndClientID(_ context.Context, keyID, clientID s
 	return nil, errNotIssued
 }
 
-func (s plainStorage) ValidateJWTProfileScopes(_ context.Context, _ string, scopes []string) ([]string, error) {
+func (s plainStorage) ValidateJWTProfileScopes(
+	_ context.Context, _ string, scopes []string,
+) ([]string, error) {
 	return scopes, nil
 }

@@ -18,7 +18,9 @@ func startPlain(t *testing.T, options oidctest.PlainOptions) *oidctest.Plain {
 	t.Helper()
 	plain := oidctest.StartPlain(t, options)
 	plain.AddCast()
-	plain.AddPerson(oidctest.Person{Email: "role@acme.example", Roles: []string{"operator"}, EmailUnverified: true})
+	plain.AddPerson(oidctest.Person{
+		Email: "role@acme.example", Roles: []string{"operator"}, EmailUnverified: true,
+	})
 	return plain
 }
 
@@ -29,7 +31,10 @@ func plainParty(t *testing.T, plain *oidctest.Plain, c oidctest.Client) *relying
 
 func TestPlainSatisfiesGoOIDC(t *testing.T) {
 	t.Parallel()
-	for name, options := range map[string]oidctest.PlainOptions{"at the root": {}, "under a path": {BaseURL: "/plain"}, "thin": {ThinIDTokens: true}, "opaque": {OpaqueAccessTokens: true}} {
+	for name, options := range map[string]oidctest.PlainOptions{
+		"at the root": {}, "under a path": {BaseURL: "/plain"}, "thin": {ThinIDTokens: true},
+		"opaque": {OpaqueAccessTokens: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			plain := startPlain(t, options)
@@ -39,7 +44,8 @@ func TestPlainSatisfiesGoOIDC(t *testing.T) {
 			}
 			rp := plainParty(t, plain, oidctest.Client{})
 			tokens := rp.tokens("role@acme.example")
-			token, err := provider.Verifier(&oidc.Config{ClientID: rp.client.ID}).Verify(t.Context(), tokens.text("id_token"))
+			token, err := provider.Verifier(&oidc.Config{ClientID: rp.client.ID}).
+				Verify(t.Context(), tokens.text("id_token"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,11 +56,14 @@ func TestPlainSatisfiesGoOIDC(t *testing.T) {
 			if _, fat := id["roles"]; fat == options.ThinIDTokens {
 				t.Errorf("the ID token says %v", id)
 			}
-			if jwt := strings.Count(tokens.text("access_token"), ".") == 2; jwt == options.OpaqueAccessTokens {
+			if jwt := strings.Count(
+				tokens.text("access_token"), ".",
+			) == 2; jwt == options.OpaqueAccessTokens {
 				t.Errorf("the access token is %s", tokens.text("access_token"))
 			}
 			info := withBearer(t, http.MethodGet, rp.at("userinfo_endpoint"), tokens.text("access_token"), "")
-			if info.Body["email_verified"] != false || !cmp.Equal(info.Body["roles"], []any{"operator"}) || info.Body["sub"] != id["sub"] {
+			if info.Body["email_verified"] != false || !cmp.Equal(info.Body["roles"], []any{"operator"}) ||
+				info.Body["sub"] != id["sub"] {
 				t.Errorf("userinfo says %v", info.Body)
 			}
 		})
@@ -64,7 +73,8 @@ func TestPlainSatisfiesGoOIDC(t *testing.T) {
 func TestPlainRefresh(t *testing.T) {
 	t.Parallel()
 	plain := startPlain(t, oidctest.PlainOptions{})
-	static, rotating := plainParty(t, plain, oidctest.Client{}), plainParty(t, plain, oidctest.Client{Name: "rotating", RotateRefresh: true})
+	static, rotating := plainParty(t, plain, oidctest.Client{}),
+		plainParty(t, plain, oidctest.Client{Name: "rotating", RotateRefresh: true})
 	first := static.tokens(oidctest.Ada).text("refresh_token")
 	if again := static.refresh(first); again.text("refresh_token") != first || again.text("id_token") == "" {
 		t.Errorf("%q became %v", first, again.Body)
@@ -93,7 +103,8 @@ func TestPlainCode(t *testing.T) {
 	plain := startPlain(t, oidctest.PlainOptions{})
 	rp := plainParty(t, plain, oidctest.Client{})
 	back := rp.signIn(oidctest.Ada)
-	if a := rp.redeem(back, "client_secret", "wrong"); a.Status != 401 || a.text("error") != "invalid_client" {
+	if a := rp.redeem(back, "client_secret", "wrong"); a.Status != 401 ||
+		a.text("error") != "invalid_client" {
 		t.Errorf("a wrong secret gives %d %v", a.Status, a.Body)
 	}
 	if a := rp.redeem(back); a.Status != 200 {
@@ -102,7 +113,8 @@ func TestPlainCode(t *testing.T) {
 	if a := rp.redeem(back); a.Status != 400 || a.text("error") != "invalid_grant" {
 		t.Errorf("the code again gives %d %v", a.Status, a.Body)
 	}
-	if requests := plain.TokenRequests(); len(requests) != 3 || requests[0].Status != 401 || requests[1].ClientAuth != "client_secret_post" {
+	if requests := plain.TokenRequests(); len(requests) != 3 || requests[0].Status != 401 ||
+		requests[1].ClientAuth != "client_secret_post" {
 		t.Errorf("the journal says %+v", requests)
 	}
 }
@@ -110,7 +122,8 @@ func TestPlainCode(t *testing.T) {
 func TestPlainBrowserSession(t *testing.T) {
 	t.Parallel()
 	plain := startPlain(t, oidctest.PlainOptions{AutoSignIn: true})
-	rp := plainParty(t, plain, oidctest.Client{PostLogoutURIs: []string{"http://127.0.0.1:4180/sso/signed-out"}})
+	rp := plainParty(t, plain,
+		oidctest.Client{PostLogoutURIs: []string{"http://127.0.0.1:4180/sso/signed-out"}})
 	browser := plain.NewBrowser()
 	silent := func() *oidctest.Callback {
 		back, err := browser.Open(t.Context(), rp.authorizeURL("prompt", "none"))
@@ -165,7 +178,8 @@ func TestPlainBackChannelLogout(t *testing.T) {
 		t.Fatal(err)
 	}
 	endpoint, got := receiver(t, http.StatusOK)
-	status, err := plain.BackChannelLogout(t.Context(), http.DefaultClient, endpoint, plain.LogoutTokenClaims("client", "subject", "session"))
+	status, err := plain.BackChannelLogout(t.Context(), http.DefaultClient, endpoint,
+		plain.LogoutTokenClaims("client", "subject", "session"))
 	if err != nil || status != http.StatusOK {
 		t.Fatalf("answered %d, %v", status, err)
 	}
@@ -173,14 +187,16 @@ func TestPlainBackChannelLogout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := provider.Verifier(&oidc.Config{ClientID: "client"}).VerifyLogout(t.Context(), form.Get("logout_token"))
+	token, err := provider.Verifier(&oidc.Config{ClientID: "client"}).
+		VerifyLogout(t.Context(), form.Get("logout_token"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if token.Subject != "subject" || token.SessionID != "session" {
 		t.Errorf("it is about %+v", token)
 	}
-	if _, err := provider.Verifier(&oidc.Config{ClientID: "client"}).Verify(t.Context(), plain.Sign(plain.IDTokenClaims(oidctest.Ada, "client", nonce))); err != nil {
+	if _, err := provider.Verifier(&oidc.Config{ClientID: "client"}).Verify(t.Context(),
+		plain.Sign(plain.IDTokenClaims(oidctest.Ada, "client", nonce))); err != nil {
 		t.Errorf("a minted ID token: %v", err)
 	}
 }

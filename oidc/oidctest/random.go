@@ -9,15 +9,15 @@ import (
 	"sync"
 )
 
-// random turns the reader that a double was given into identifiers. It serialises reads, so the reader need not be safe
-// for concurrent use.
+// random turns the reader that a double was given into identifiers. It serialises reads, so the reader need
+// not be safe for concurrent use.
 type random struct {
 	mu     sync.Mutex
 	source io.Reader
 }
 
-// bytes panics when the reader runs dry: a double without randomness cannot say anything true, and only whoever
-// configured it can mend that.
+// bytes panics when the reader runs dry: a double without randomness cannot say anything true, and only
+// whoever configured it can mend that.
 func (r *random) bytes(n int) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()

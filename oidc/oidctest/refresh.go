@@ -1,8 +1,8 @@
 package oidctest
 
-// turn gives the refresh token to use after this one: the same for a static client, a new one for a rotating one. A
-// replaced token that comes back after the client's leeway is stolen or lost, and revokes everything of its sign-in. It
-// needs ledger.mu.
+// turn gives the refresh token to use after this one: the same for a static client, a new one for a rotating
+// one. A replaced token that comes back after the client's leeway is stolen or lost, and revokes everything
+// of its sign-in. It needs ledger.mu.
 func (d *Double) turn(shown string, token *issuedRefresh, client Client) (next string, ok bool) {
 	if !token.replaced.IsZero() && !d.now().Before(token.replaced.Add(client.Leeway)) {
 		token.revoked = true

@@ -35,7 +35,10 @@ func (d *Double) session(r *http.Request) *session {
 
 // openSession signs the browser in, over whoever was signed in before.
 func (d *Double) openSession(w http.ResponseWriter, p Person) *session {
-	s := &session{cookie: d.random.token(32), person: p.ID, generation: p.generation, authTime: d.now(), sid: d.page.newSID(d.random)}
+	s := &session{
+		cookie: d.random.token(32), person: p.ID, generation: p.generation, authTime: d.now(),
+		sid: d.page.newSID(d.random),
+	}
 	d.ledger.sessions.Add(s.cookie, s)
 	d.setCookie(w, s.cookie, 0)
 	return s

@@ -14,10 +14,11 @@ const pageLifetime = time.Hour
 
 // authorization is one valid authorization request on its way through the sign-in page.
 type authorization struct {
-	params  url.Values
-	client  Client
-	server  string // Okta: the authorization server; Entra: the segment of the authority (a tenant, organizations …)
-	version int    // Entra: of the endpoint
+	params url.Values
+	client Client
+	// Okta: the authorization server; Entra: the segment of the authority (a tenant, organizations …)
+	server  string
+	version int // Entra: of the endpoint
 	scopes  []string
 	made    time.Time
 	device  *device       // set when a device's code is being approved instead
@@ -51,13 +52,14 @@ type authorizer interface {
 	stranger(w http.ResponseWriter, r *http.Request, a *authorization, who string)
 }
 
-// signIn decides how a valid authorization request goes on: silently by the browser's session, at once by demo_auto, or by
-// the page.
+// signIn decides how a valid authorization request goes on: silently by the browser's session, at once by
+// demo_auto, or by the page.
 func (d *Double) signIn(w http.ResponseWriter, r *http.Request, a *authorization, at authorizer) {
 	s := d.session(r)
 	silent := a.has("prompt", "none")
 	if s != nil && d.fresh(s, a) && !d.mustAsk(a) {
-		if p, ok := d.Person(s.person); ok && offered(at, a, p) && (a.get("login_hint") == "" || p.is(a.get("login_hint")) || silent) {
+		if p, ok := d.Person(s.person); ok && offered(at, a, p) &&
+			(a.get("login_hint") == "" || p.is(a.get("login_hint")) || silent) {
 			if p.MFARequired && silent {
 				at.refuse(w, r, a, mfaRequired)
 				return
@@ -103,7 +105,8 @@ func (d *Double) choose(w http.ResponseWriter, r *http.Request, at authorizer) {
 	}
 	a, ok := d.ledger.pending.Get(form.Get("request"))
 	if !ok || d.now().Sub(a.made) > pageLifetime {
-		d.showProblem(w, http.StatusBadRequest, "This sign-in page is out of date.", "Go back to the application and start again.")
+		d.showProblem(w, http.StatusBadRequest, "This sign-in page is out of date.",
+			"Go back to the application and start again.")
 		return
 	}
 	d.ledger.pending.Remove(form.Get("request"))

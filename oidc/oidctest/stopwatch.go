@@ -8,8 +8,8 @@ import (
 // Promised is within how long a revocation takes effect everywhere (S5).
 const Promised = time.Second
 
-// Stopwatch measures how long something takes, less what the machine withheld from this process meanwhile: a promise about time is
-// held to what the process could do, and not to what else runs beside it.
+// Stopwatch measures how long something takes, less what the machine withheld from this process meanwhile: a
+// promise about time is held to what the process could do, and not to what else runs beside it.
 type Stopwatch struct {
 	began    time.Time
 	withheld time.Duration // until then
@@ -23,8 +23,8 @@ func StartStopwatch(t interface{ Cleanup(func()) }) *Stopwatch {
 	return &Stopwatch{now, machine.until(now)}
 }
 
-// Took returns how long it has been since Start, less what was withheld. It is for saying how long something took when that has
-// just ended.
+// Took returns how long it has been since Start, less what was withheld. It is for saying how long something
+// took when that has just ended.
 func (s *Stopwatch) Took() time.Duration {
 	now := time.Now()
 	return now.Sub(s.began) - (machine.until(now) - s.withheld)

@@ -15,7 +15,8 @@ func TestOktaReturnIssuer(t *testing.T) {
 	t.Parallel()
 	for _, on := range []bool{true, false} {
 		okta := startOkta(t, oidctest.OktaOptions{ReturnIssuer: on})
-		if back := oktaParty(t, okta, oidctest.Client{}).signIn(oidctest.Ada); (back.Params.Get("iss") == okta.Issuer()) != on {
+		if back := oktaParty(t, okta, oidctest.Client{}).
+			signIn(oidctest.Ada); (back.Params.Get("iss") == okta.Issuer()) != on {
 			t.Errorf("switched %v: came back with %v", on, back.Params)
 		}
 	}
@@ -25,7 +26,8 @@ func TestOktaRefreshNonce(t *testing.T) {
 	t.Parallel()
 	okta := startOkta(t, oidctest.OktaOptions{RefreshNonce: true})
 	rp := oktaParty(t, okta, oidctest.Client{})
-	if id := claimsOf(t, rp.refresh(rp.tokens(oidctest.Ada).text("refresh_token")).text("id_token")); id["nonce"] != nonce {
+	if id := claimsOf(t,
+		rp.refresh(rp.tokens(oidctest.Ada).text("refresh_token")).text("id_token")); id["nonce"] != nonce {
 		t.Errorf("the refreshed ID token says %v", id)
 	}
 }
@@ -48,7 +50,10 @@ func TestOktaGroupSwitches(t *testing.T) {
 	t.Parallel()
 	server := oidctest.DefaultOktaServer()
 	server.GroupsInAccessToken = true
-	okta := startOkta(t, oidctest.OktaOptions{Servers: []oidctest.OktaServer{server}, GroupsFilter: func(group string) bool { return strings.HasSuffix(group, "admins") }})
+	okta := startOkta(t, oidctest.OktaOptions{
+		Servers:      []oidctest.OktaServer{server},
+		GroupsFilter: func(group string) bool { return strings.HasSuffix(group, "admins") },
+	})
 	rp := oktaParty(t, okta, oidctest.Client{})
 	groups, _ := claimsOf(t, rp.tokens(oidctest.Grace).text("access_token"))["groups"].([]any)
 	if len(groups) != 1 || groups[0] != oidctest.GroupAdmins {
@@ -60,7 +65,8 @@ func TestOktaFrontChannelPOST(t *testing.T) {
 	t.Parallel()
 	okta := startOkta(t, oidctest.OktaOptions{FrontChannelPOST: true})
 	rp := oktaParty(t, okta, oidctest.Client{})
-	other := newParty(t, okta.Double, okta.Issuer(), oidctest.Client{Name: "two", FrontChannelLogoutURI: "https://two.example/fcl"}, oktaScopes)
+	other := newParty(t, okta.Double, okta.Issuer(),
+		oidctest.Client{Name: "two", FrontChannelLogoutURI: "https://two.example/fcl"}, oktaScopes)
 	browser := okta.NewBrowser()
 	back, err := browser.SignIn(t.Context(), rp.authorizeURL(), oidctest.Ada)
 	if err != nil {
@@ -69,7 +75,8 @@ func TestOktaFrontChannelPOST(t *testing.T) {
 	if _, err := browser.Open(t.Context(), other.authorizeURL()); err != nil {
 		t.Fatal(err)
 	}
-	frames, err := browser.Frames(t.Context(), rp.at("end_session_endpoint")+"?id_token_hint="+rp.redeem(back).text("id_token"))
+	frames, err := browser.Frames(t.Context(),
+		rp.at("end_session_endpoint")+"?id_token_hint="+rp.redeem(back).text("id_token"))
 	if err != nil || len(frames) != 1 || !strings.HasPrefix(frames[0], "https://two.example/fcl?iss=") {
 		t.Errorf("posts to %v, %v", frames, err)
 	}
@@ -79,7 +86,8 @@ func TestEntraRedirectPageError(t *testing.T) {
 	t.Parallel()
 	entra := startEntra(t, oidctest.EntraOptions{RedirectPageError: true})
 	entra.AddPerson(oidctest.Person{Email: "unassigned@acme.example", Unassigned: true})
-	wantRedirectError(t, entraParty(t, entra, oidctest.Client{}).signIn("unassigned@acme.example"), "access_denied", "AADSTS50105:")
+	wantRedirectError(t, entraParty(t, entra, oidctest.Client{}).signIn("unassigned@acme.example"),
+		"access_denied", "AADSTS50105:")
 }
 
 func TestEntraLogoutIssuer(t *testing.T) {
@@ -91,7 +99,8 @@ func TestEntraLogoutIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	frames, err := browser.Frames(t.Context(), rp.at("end_session_endpoint"))
-	if err != nil || len(frames) != 1 || !strings.Contains(frames[0], "iss="+url.QueryEscape(entra.Issuer())) {
+	if err != nil || len(frames) != 1 ||
+		!strings.Contains(frames[0], "iss="+url.QueryEscape(entra.Issuer())) {
 		t.Errorf("the frames are %v, %v", frames, err)
 	}
 }
@@ -103,7 +112,8 @@ func TestMetadataOverrides(t *testing.T) {
 	entra := startEntra(t, oidctest.EntraOptions{Metadata: members})
 	for _, issuer := range []string{okta.Issuer(), entra.Issuer()} {
 		document := get(t, issuer+"/.well-known/openid-configuration").Body
-		if _, there := document["end_session_endpoint"]; there || document["tls_client_certificate_bound_access_tokens"] != true {
+		if _, there := document["end_session_endpoint"]; there ||
+			document["tls_client_certificate_bound_access_tokens"] != true {
 			t.Errorf("%s says %v", issuer, document)
 		}
 	}
@@ -114,10 +124,13 @@ func TestOktaRateLimitHeaders(t *testing.T) {
 	t.Parallel()
 	okta := startOkta(t, oidctest.OktaOptions{})
 	rp := oktaParty(t, okta, oidctest.Client{})
-	if limited := rp.refresh("x").Header; limited.Get("X-Rate-Limit-Limit") != "600" || limited.Get("X-Rate-Limit-Reset") == "" {
+	if limited := rp.refresh("x").Header; limited.Get("X-Rate-Limit-Limit") != "600" ||
+		limited.Get("X-Rate-Limit-Reset") == "" {
 		t.Errorf("the headers are %v", limited)
 	}
-	if _, limited := get(t, rp.at("jwks_uri")).Header[http.CanonicalHeaderKey("X-Rate-Limit-Limit")]; limited {
+	if _, limited := get(
+		t, rp.at("jwks_uri"),
+	).Header[http.CanonicalHeaderKey("X-Rate-Limit-Limit")]; limited {
 		t.Error("the keys are limited")
 	}
 }

@@ -17,8 +17,9 @@ import (
 	"golang.org/x/net/html"
 )
 
-// Browser signs people in at a double over HTTP, as a browser without scripts would: it keeps cookies, presses buttons and
-// stops where the provider sends it to somebody else's URL. One Browser is one person's; it is not safe for concurrent use.
+// Browser signs people in at a double over HTTP, as a browser without scripts would: it keeps cookies,
+// presses buttons and stops where the provider sends it to somebody else's URL. One Browser is one person's;
+// it is not safe for concurrent use.
 type Browser struct {
 	client *http.Client
 	base   string
@@ -61,8 +62,8 @@ func (e *PageError) Error() string {
 	return fmt.Sprintf("the provider showed a page with status %d: %s", e.Status, e.Text)
 }
 
-// SignIn opens an authorization URL, presses the button of a person (by id, login or email) if a page asks who it is, and
-// returns where the provider sends the browser then.
+// SignIn opens an authorization URL, presses the button of a person (by id, login or email) if a page asks
+// who it is, and returns where the provider sends the browser then.
 func (d *Double) SignIn(ctx context.Context, authorizationURL, who string) (*Callback, error) {
 	b := d.NewBrowser()
 	defer b.client.CloseIdleConnections()
@@ -79,7 +80,8 @@ func (b *Browser) Refuse(ctx context.Context, authorizationURL string) (*Callbac
 	return b.walk(ctx, authorizationURL, pressRefuse)
 }
 
-// Open opens a URL of the provider without pressing anything: for prompt=none, or a sign-out. A page is a *PageError.
+// Open opens a URL of the provider without pressing anything: for prompt=none, or a
+// sign-out. A page is a *PageError.
 func (b *Browser) Open(ctx context.Context, location string) (*Callback, error) {
 	return b.walk(ctx, location, nil)
 }
@@ -124,8 +126,8 @@ func (b *Browser) Frames(ctx context.Context, location string) ([]string, error)
 // button is what a person does on a sign-in page: the field that the button they press sends.
 type button func(*htmlForm) url.Values
 
-// pressPerson presses a person's button. Somebody whom the page does not offer is sent all the same: the page of a real
-// provider has a field to type in, and says what it thinks of the answer.
+// pressPerson presses a person's button. Somebody whom the page does not offer is sent all the same: the page
+// of a real provider has a field to type in, and says what it thinks of the answer.
 func pressPerson(who string) button {
 	return func(form *htmlForm) url.Values {
 		for _, button := range form.buttons {
@@ -150,7 +152,9 @@ func (b *Browser) walk(ctx context.Context, location string, press button) (*Cal
 // maxSteps bounds the redirects and pages of one sign-in.
 const maxSteps = 10
 
-func (b *Browser) follow(ctx context.Context, response *http.Response, at string, press button) (*Callback, error) {
+func (b *Browser) follow(
+	ctx context.Context, response *http.Response, at string, press button,
+) (*Callback, error) {
 	for range maxSteps {
 		body, err := io.ReadAll(io.LimitReader(response.Body, maxForm))
 		response.Body.Close()
@@ -224,7 +228,9 @@ type htmlButton struct{ name, value, label string }
 
 // matches compares with the person's id, which is the button's value, and the login in its label.
 func (b htmlButton) matches(who string) bool {
-	return b.value == who || slices.ContainsFunc(strings.Fields(b.label), func(word string) bool { return strings.EqualFold(word, who) })
+	return b.value == who || slices.ContainsFunc(strings.Fields(b.label), func(word string) bool {
+		return strings.EqualFold(word, who)
+	})
 }
 
 func parsePage(document string) *htmlForm {
@@ -236,7 +242,8 @@ func parsePage(document string) *htmlForm {
 	var said []string
 	for n := range root.Descendants() {
 		switch {
-		case n.Type == html.TextNode && n.Parent.Data != "style" && n.Parent.Data != "script" && n.Parent.Data != "title":
+		case n.Type == html.TextNode && n.Parent.Data != "style" && n.Parent.Data != "script" &&
+			n.Parent.Data != "title":
 			if text := strings.TrimSpace(n.Data); text != "" {
 				said = append(said, text)
 			}
@@ -249,7 +256,8 @@ func parsePage(document string) *htmlForm {
 		case n.Data == "input" && attribute(n, "type") == "hidden":
 			form.hidden.Add(attribute(n, "name"), attribute(n, "value"))
 		case n.Data == "button":
-			form.buttons = append(form.buttons, htmlButton{attribute(n, "name"), attribute(n, "value"), textOf(n)})
+			form.buttons = append(form.buttons,
+				htmlButton{attribute(n, "name"), attribute(n, "value"), textOf(n)})
 		}
 	}
 	form.text = strings.Join(said, " ")

@@ -9,8 +9,9 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// S5: what ends all that a person has ends also what they have agreed to and a program has not fetched yet; that they sign in again,
-// or that an admin lets them, brings it back as little as it brings back their tokens.
+// S5: what ends all that a person has ends also what they have agreed to and a program has not
+// fetched yet; that they sign in again, or that an admin lets them, brings it back as little as it
+// brings back their tokens.
 func TestAgreementEndsWithAllElse(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, w *world) {
 		for name, end := range map[string]func(account string){
@@ -18,7 +19,9 @@ func TestAgreementEndsWithAllElse(t *testing.T) {
 				proxytest.Must(t, w.Accounts.SignOutEverywhere(t.Context(), account, "lost laptop", "admin"))
 			},
 			"suspended and resumed": func(account string) {
-				proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
+				proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{
+					Kind: mapping.RevokeAccount, Account: account, Reason: "left",
+				}, "admin"))
 				proxytest.Must(t, w.Accounts.Resume(t.Context(), account, "admin"))
 			},
 		} {
@@ -46,7 +49,8 @@ func TestNobodyAgreesAfterTheEnd(t *testing.T) {
 	ticket := there.openAs(ada, request()).ticket(t)
 	d := w.device()
 	device := there.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
-	proxytest.Must(t, w.Accounts.SignOutEverywhere(t.Context(), w.events(mapping.EventSignIn)[0].Account, "lost laptop", "admin"))
+	proxytest.Must(t, w.Accounts.SignOutEverywhere(t.Context(), w.events(mapping.EventSignIn)[0].Account,
+		"lost laptop", "admin"))
 
 	consent := there.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}})
 	allowed := there.submit(devicePath, url.Values{"ticket": {device}, "decision": {"allow"}})

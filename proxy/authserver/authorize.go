@@ -15,10 +15,12 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// maxRequest bounds an authorization request, written out, in bytes: signing in brings nobody back to a longer address.
+// maxRequest bounds an authorization request, written out, in bytes: signing in brings nobody
+// back to a longer address.
 const maxRequest = 2048
 
-// wish is an authorization request that can be answered: client and redirect URI are right, so that an error may go there.
+// wish is an authorization request that can be answered: client and redirect URI are right, so
+// that an error may go there.
 type wish struct {
 	client      Client
 	redirectURI string
@@ -27,14 +29,14 @@ type wish struct {
 	challenge   string
 }
 
-// unanswerable is why an authorization request must not be answered by a redirect: where that would lead is not known to be the
-// client's (RFC 6749 section 4.1.2.1).
+// unanswerable is why an authorization request must not be answered by a redirect: where that would lead is
+// not known to be the client's (RFC 6749 section 4.1.2.1).
 type unanswerable struct{ why string }
 
 func (e *unanswerable) Error() string { return e.why }
 
-// readWish reads an authorization request (RFC 6749 section 4.1.1, as narrowed by OAuth 2.1). The error is *unanswerable,
-// *oidc.Error for one that goes to the wish's redirect URI, or the registration's own.
+// readWish reads an authorization request (RFC 6749 section 4.1.1, as narrowed by OAuth 2.1). The error is
+// *unanswerable, *oidc.Error for one that goes to the wish's redirect URI, or the registration's own.
 func (s *Server) readWish(ctx context.Context, query string) (wish, error) {
 	values, err := url.ParseQuery(query)
 	switch {
@@ -81,13 +83,14 @@ func (s *Server) answerable(ctx context.Context, p parameters) (wish, error) {
 	}
 	uri := p.get("redirect_uri")
 	if !client.redirects(uri) {
-		return wish{}, &unanswerable{"The address that the answer should go to (redirect_uri) is not registered for " + client.Name + "."}
+		return wish{}, &unanswerable{"The address that the answer should go to (redirect_uri) is not " +
+			"registered for " + client.Name + "."}
 	}
 	return wish{client: client, redirectURI: uri}, nil
 }
 
-// checkManner refuses what would be asked for in a way that there is not. To ignore it would answer something else than was
-// asked. What is not a parameter of ours is ignored, as RFC 6749 section 3.1 says.
+// checkManner refuses what would be asked for in a way that there is not. To ignore it would answer something
+// else than was asked. What is not a parameter of ours is ignored, as RFC 6749 section 3.1 says.
 func checkManner(p parameters) error {
 	switch kind := p.get("response_type"); kind {
 	case string(oidc.ResponseTypeCode):
@@ -103,7 +106,9 @@ func checkManner(p parameters) error {
 		return oidc.ErrRequestNotSupported().WithDescription("request objects are not supported")
 	}
 	if p.get("request_uri") != "" {
-		return &oidc.Error{ErrorType: "request_uri_not_supported", Description: "request objects are not supported"}
+		return &oidc.Error{
+			ErrorType: "request_uri_not_supported", Description: "request objects are not supported",
+		}
 	}
 	// Consent is asked for every time, and the sign-in has to be fresh; neither more nor less can be had.
 	if prompt := p.get("prompt"); prompt != "" && prompt != oidc.PromptConsent {
@@ -112,8 +117,8 @@ func checkManner(p parameters) error {
 	return nil
 }
 
-// challengeOf reads the PKCE challenge, without which there is no code (C10). plain is none: it protects nothing where the request can
-// be read (RFC 9700 section 2.1.1).
+// challengeOf reads the PKCE challenge, without which there is no code (C10). plain is none: it protects
+// nothing where the request can be read (RFC 9700 section 2.1.1).
 func challengeOf(p parameters) (string, error) {
 	challenge := p.get("code_challenge")
 	switch {
@@ -127,8 +132,9 @@ func challengeOf(p parameters) (string, error) {
 	return challenge, nil
 }
 
-// authorize is the authorization endpoint: it asks the person who is at the browser whether the program may act for them. They
-// are asked every time (G1, G3): on a person's computer every program can pass itself off as one that was agreed to before.
+// authorize is the authorization endpoint: it asks the person who is at the browser whether the program may
+// act for them. They are asked every time (G1, G3): on a person's computer every program can pass itself off
+// as one that was agreed to before.
 func (s *Server) authorize(v *proxy.Visit) error {
 	if err := only(v, http.MethodGet); err != nil {
 		return err
@@ -164,20 +170,22 @@ func mayHave(person proxy.Person, asked []string) ([]string, *oidc.Error) {
 		theirs = theirs.Intersect(rule.NewScopes(asked...))
 	}
 	if theirs == "" {
-		return nil, &oidc.Error{ErrorType: oidc.AccessDenied, Description: "the person who signed in has none of the scopes that were asked for"}
+		return nil, &oidc.Error{ErrorType: oidc.AccessDenied, Description: "the person who signed in has " +
+			"none of the scopes that were asked for"}
 	}
 	return theirs.List(), nil
 }
 
-// ask shows the consent page. All that the answer depends on goes through the browser in a ticket that only this session can
-// answer.
+// ask shows the consent page. All that the answer depends on goes through the browser in a ticket that
+// only this session can answer.
 func (s *Server) ask(v *proxy.Visit, person proxy.Person, w wish, scopes []string) error {
 	code, err := mapping.NewTokenValue(s.random, codeValue)
 	if err != nil {
 		return err
 	}
 	t := ticket{
-		Kind: KindCode, Code: code, Client: w.client.ID, RedirectURI: w.redirectURI, State: w.state, Challenge: w.challenge, Scopes: scopes,
+		Kind: KindCode, Code: code, Client: w.client.ID, RedirectURI: w.redirectURI, State: w.state,
+		Challenge: w.challenge, Scopes: scopes,
 		Expires: s.now().Add(ticketLifetime),
 	}
 	sealed, err := s.seal(t, person)
@@ -195,11 +203,12 @@ func (s *Server) ask(v *proxy.Visit, person proxy.Person, w wish, scopes []strin
 
 // refusal is where an error leads.
 func (w wish) refusal(issuer string, e *oidc.Error) string {
-	return w.answer(issuer, url.Values{"error": {string(e.ErrorType)}, "error_description": {proxy.Describable(e.Description)}})
+	return w.answer(issuer,
+		url.Values{"error": {string(e.ErrorType)}, "error_description": {proxy.Describable(e.Description)}})
 }
 
-// answer is where an answer leads: with the state that came, and with who answers, so that a client of several servers cannot be
-// made to take one's answer for another's (RFC 9207).
+// answer is where an answer leads: with the state that came, and with who answers, so that a client of
+// several servers cannot be made to take one's answer for another's (RFC 9207).
 func (w wish) answer(issuer string, answer url.Values) string {
 	if w.state != "" {
 		answer.Set("state", w.state)
@@ -211,8 +220,10 @@ func (w wish) answer(issuer string, answer url.Values) string {
 // location is a request of ours for the same wish.
 func (w wish) location() string {
 	q := url.Values{
-		"client_id": {w.client.ID}, "redirect_uri": {w.redirectURI}, "response_type": {string(oidc.ResponseTypeCode)},
-		"scope": {strings.Join(w.scopes, " ")}, "code_challenge": {w.challenge}, "code_challenge_method": {string(oidc.CodeChallengeMethodS256)},
+		"client_id": {w.client.ID}, "redirect_uri": {w.redirectURI},
+		"response_type": {string(oidc.ResponseTypeCode)},
+		"scope":         {strings.Join(w.scopes, " ")}, "code_challenge": {w.challenge},
+		"code_challenge_method": {string(oidc.CodeChallengeMethodS256)},
 	}
 	if w.state != "" {
 		q.Set("state", w.state)

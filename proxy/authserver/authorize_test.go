@@ -12,7 +12,8 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// Where an answer may go is known before anything is redirected: until then every error is a page (RFC 6749 section 4.1.2.1). G8
+// Where an answer may go is known before anything is redirected: until then every error is a page
+// (RFC 6749 section 4.1.2.1). G8
 func TestNoRedirectToStrangers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
@@ -46,25 +47,30 @@ func TestNoRedirectToStrangers(t *testing.T) {
 		"a scheme of its own":     request("redirect_uri", "vexa:/callback"),
 		"a script":                request("redirect_uri", "javascript:alert(1)//127.0.0.1/callback"),
 		"a backslash":             request("redirect_uri", `http://127.0.0.1:54321\@evil.example/callback`),
-		"a line break":            request("redirect_uri", "http://127.0.0.1:54321/callback\r\nSet-Cookie: a=b"),
-		"another client's":        request("redirect_uri", "https://app.example/cb?tenant=1"),
-		"another query":           request("client_id", "web", "redirect_uri", "https://app.example/cb?tenant=2"),
-		"less of the query":       request("client_id", "web", "redirect_uri", "https://app.example/cb"),
-		"a port on a site":        request("client_id", "web", "redirect_uri", "https://app.example:443/cb?tenant=1"),
-		"another scheme":          request("client_id", "web", "redirect_uri", "http://app.example/cb?tenant=1"),
-		"a port on a name":        request("client_id", "web", "redirect_uri", "http://localhost:54321/cb"),
-		"far too long":            request("state", strings.Repeat("s", 2100)),
+		"a line break": request("redirect_uri",
+			"http://127.0.0.1:54321/callback\r\nSet-Cookie: a=b"),
+		"another client's": request("redirect_uri", "https://app.example/cb?tenant=1"),
+		"another query": request("client_id", "web",
+			"redirect_uri", "https://app.example/cb?tenant=2"),
+		"less of the query": request("client_id", "web", "redirect_uri", "https://app.example/cb"),
+		"a port on a site": request("client_id", "web",
+			"redirect_uri", "https://app.example:443/cb?tenant=1"),
+		"another scheme":   request("client_id", "web", "redirect_uri", "http://app.example/cb?tenant=1"),
+		"a port on a name": request("client_id", "web", "redirect_uri", "http://localhost:54321/cb"),
+		"far too long":     request("state", strings.Repeat("s", 2100)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := w.browser().open(path)
-			if a.Status != http.StatusBadRequest || a.Header.Get("Location") != "" || strings.Contains(a.Body, "evil.example") || len(a.Header["Set-Cookie"]) > 0 {
+			if a.Status != http.StatusBadRequest || a.Header.Get("Location") != "" ||
+				strings.Contains(a.Body, "evil.example") || len(a.Header["Set-Cookie"]) > 0 {
 				t.Errorf("%d %v %s", a.Status, a.Header, a.Body)
 			}
 		})
 	}
 }
 
-// Every other error goes to the program, with its state and with who says so (RFC 9207), and asks nobody to sign in first.
+// Every other error goes to the program, with its state and with who says so (RFC 9207), and
+// asks nobody to sign in first.
 func TestRefusedRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
@@ -75,10 +81,13 @@ func TestRefusedRequests(t *testing.T) {
 		{"hybrid", request("response_type", "code id_token"), "unsupported_response_type"},
 		{"in a fragment", request("response_mode", "fragment"), "invalid_request"},
 		{"in a form", request("response_mode", "form_post"), "invalid_request"},
-		{"no challenge", request("code_challenge", ""), "invalid_request"},                                            // C10
-		{"no challenge and no method", request("code_challenge", "", "code_challenge_method", ""), "invalid_request"}, // C10
-		{"plain", request("code_challenge_method", "plain"), "invalid_request"},                                       // C10
-		{"plain by default", request("code_challenge_method", ""), "invalid_request"},                                 // C10
+		{"no challenge", request("code_challenge", ""), "invalid_request"}, // C10
+		{
+			"no challenge and no method",
+			request("code_challenge", "", "code_challenge_method", ""), "invalid_request",
+		}, // C10
+		{"plain", request("code_challenge_method", "plain"), "invalid_request"},       // C10
+		{"plain by default", request("code_challenge_method", ""), "invalid_request"}, // C10
 		{"an unknown method", request("code_challenge_method", "s256"), "invalid_request"},
 		{"a short challenge", request("code_challenge", strings.Repeat("a", 42)), "invalid_request"},
 		{"a long challenge", request("code_challenge", strings.Repeat("a", 44)), "invalid_request"},
@@ -91,7 +100,10 @@ func TestRefusedRequests(t *testing.T) {
 		{"no prompt", request("prompt", "none"), "invalid_request"},
 		{"another prompt", request("prompt", "login"), "invalid_request"},
 		{"a request object", request("request", "eyJ"), "request_not_supported"},
-		{"a request object elsewhere", request("request_uri", "https://evil.example/"), "request_uri_not_supported"},
+		{
+			"a request object elsewhere", request("request_uri", "https://evil.example/"),
+			"request_uri_not_supported",
+		},
 		{"two challenges", dup("code_challenge", challengeOf("another")), "invalid_request"},
 		{"two scopes", request("scope", "tx") + "&scope=bot", "invalid_request"},
 		{"two response types", dup("response_type", "code"), "invalid_request"},
@@ -101,10 +113,12 @@ func TestRefusedRequests(t *testing.T) {
 			a := w.browser().open(c.path)
 			u := a.leads(t)
 			q := u.Query()
-			if a.Status != http.StatusSeeOther || !strings.HasPrefix(u.String(), loopback+"?") || q.Get("error") != c.want || q.Has("code") {
+			if a.Status != http.StatusSeeOther || !strings.HasPrefix(u.String(), loopback+"?") ||
+				q.Get("error") != c.want || q.Has("code") {
 				t.Errorf("%d to %s, want %s", a.Status, u, c.want)
 			}
-			if q.Get("state") != "st/&=ate" || q.Get("iss") != w.Public+"/sso/oauth" || q.Get("error_description") == "" {
+			if q.Get("state") != "st/&=ate" || q.Get("iss") != w.Public+"/sso/oauth" ||
+				q.Get("error_description") == "" {
 				t.Errorf("came back with %v", q)
 			}
 		})
@@ -125,12 +139,14 @@ func TestRefusedRequests(t *testing.T) {
 		path, body, _ := strings.Cut(request(), "?")
 		form, err := url.ParseQuery(body)
 		proxytest.Must(t, err)
-		if a := w.browser().submit(path, form); a.Status != http.StatusMethodNotAllowed || a.Header.Get("Allow") != "GET" {
+		if a := w.browser().submit(path, form); a.Status != http.StatusMethodNotAllowed ||
+			a.Header.Get("Allow") != "GET" {
 			t.Errorf("%d %v", a.Status, a.Header)
 		}
 	})
 	t.Run("by a script", func(t *testing.T) { // S8: which is told to sign in, not sent there
-		if a := w.browser().Send("GET", request(), "", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"); a.Status != http.StatusUnauthorized {
+		if a := w.browser().Send("GET", request(), "", "Sec-Fetch-Mode", "cors",
+			"Sec-Fetch-Dest", "empty"); a.Status != http.StatusUnauthorized {
 			t.Errorf("%d %v", a.Status, a.Header)
 		}
 	})
@@ -142,22 +158,26 @@ func TestAcceptedRequests(t *testing.T) {
 	b := w.browser()
 	b.openAs(ada, "/sso/")
 	for name, path := range map[string]string{
-		"another port":            request("redirect_uri", "http://127.0.0.1:1/callback"),
-		"no port":                 request("redirect_uri", "http://127.0.0.1/callback"),
-		"IPv6":                    request("redirect_uri", "http://[::1]:65535/callback"),
-		"a site, as registered":   request("client_id", "web", "redirect_uri", "https://app.example/cb?tenant=1"),
-		"a name, as registered":   request("client_id", "web", "redirect_uri", "http://localhost/cb"),
-		"our resource":            request("resource", w.Public),
-		"our resource, and below": request("resource", w.Public+"/") + "&resource=" + url.QueryEscape(w.Public+"/mcp"),
-		"consent asked for":       request("prompt", "consent"),
-		"the mode said":           request("response_mode", "query"),
-		"no state":                request("state", ""),
-		"something else besides":  request("nonce", "x", "ui_locales", "de"),
+		"another port": request("redirect_uri", "http://127.0.0.1:1/callback"),
+		"no port":      request("redirect_uri", "http://127.0.0.1/callback"),
+		"IPv6":         request("redirect_uri", "http://[::1]:65535/callback"),
+		"a site, as registered": request("client_id", "web",
+			"redirect_uri", "https://app.example/cb?tenant=1"),
+		"a name, as registered": request("client_id", "web", "redirect_uri", "http://localhost/cb"),
+		"our resource":          request("resource", w.Public),
+		"our resource, and below": request("resource", w.Public+"/") + "&resource=" +
+			url.QueryEscape(w.Public+"/mcp"),
+		"consent asked for":      request("prompt", "consent"),
+		"the mode said":          request("response_mode", "query"),
+		"no state":               request("state", ""),
+		"something else besides": request("nonce", "x", "ui_locales", "de"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			ticket := b.open(path).ticket(t)
-			q := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}}).leads(t).Query()
-			if !strings.HasPrefix(q.Get("code"), "vssc_") || q.Get("iss") != w.Public+"/sso/oauth" || q.Has("state") == (name == "no state") {
+			q := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}}).
+				leads(t).Query()
+			if !strings.HasPrefix(q.Get("code"), "vssc_") || q.Get("iss") != w.Public+"/sso/oauth" ||
+				q.Has("state") == (name == "no state") {
 				t.Errorf("came back with %v", q)
 			}
 			if name == "a site, as registered" && q.Get("tenant") != "1" {
@@ -190,7 +210,9 @@ func TestScopesOfConsent(t *testing.T) {
 				}
 				return
 			}
-			back := b.submit("/sso/oauth/consent", url.Values{"ticket": {a.ticket(t)}, "decision": {"allow"}}).leads(t)
+			back := b.submit("/sso/oauth/consent",
+				url.Values{"ticket": {a.ticket(t)}, "decision": {"allow"}}).
+				leads(t)
 			token := w.post("/sso/oauth/token", exchange(back.Query().Get("code"))).json(t)
 			if token["scope"] != c.want {
 				t.Errorf("got %v, want %s", token["scope"], c.want)
@@ -216,7 +238,8 @@ func TestConsentPage(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	if csp := a.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "frame-ancestors 'none'") || !strings.Contains(csp, "form-action 'self'") {
+	if csp := a.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "frame-ancestors 'none'") ||
+		!strings.Contains(csp, "form-action 'self'") {
 		t.Errorf("Content-Security-Policy: %s", csp)
 	}
 	if strings.Contains(a.Body, "vssc_") {
@@ -231,7 +254,9 @@ func TestConsentIsNeverRemembered(t *testing.T) {
 	b := w.browser()
 	b.codeFor(ada, request())
 	b.open(request()).ticket(t)
-	b.send("GET", request(), "", "Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "cross-site").ticket(t)
+	b.send("GET", request(), "", "Accept", "text/html", "Sec-Fetch-Mode", "navigate",
+		"Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "cross-site").
+		ticket(t)
 }
 
 // S7: a sign-in of five minutes ago is not enough to be asked, nor to answer.
@@ -243,7 +268,8 @@ func TestConsentNeedsAFreshSignIn(t *testing.T) {
 	w.Clock.Advance(5 * time.Minute)
 
 	a := b.open(request())
-	if to := a.Header.Get("Location"); a.Status != http.StatusSeeOther || !strings.Contains(to, "/sso/login?fresh=1") {
+	if to := a.Header.Get("Location"); a.Status != http.StatusSeeOther ||
+		!strings.Contains(to, "/sso/login?fresh=1") {
 		t.Fatalf("%d %v", a.Status, a.Header)
 	}
 	a = b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}})
@@ -256,7 +282,8 @@ func TestConsentNeedsAFreshSignIn(t *testing.T) {
 	}
 
 	// To say no, nobody has to sign in.
-	if q := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"deny"}}).leads(t).Query(); q.Get("error") != "access_denied" {
+	if q := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"deny"}}).leads(t).
+		Query(); q.Get("error") != "access_denied" {
 		t.Errorf("came back with %v", q)
 	}
 
@@ -284,13 +311,21 @@ func TestConsentIsBoundToTheBrowser(t *testing.T) {
 		}
 		refused("another browser", other.submit(path, allow), http.StatusForbidden)
 		refused("nobody", w.browser().submit(path, allow), http.StatusUnauthorized)
-		refused("another site", b.send("POST", path, allow.Encode(), "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Content-Type", "application/x-www-form-urlencoded"), http.StatusForbidden)
-		refused("a sibling site", b.send("POST", path, allow.Encode(), "Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Content-Type", "application/x-www-form-urlencoded"), http.StatusForbidden)
-		refused("no origin", b.send("POST", path, allow.Encode(), "Content-Type", "application/x-www-form-urlencoded"), http.StatusForbidden)
+		refused("another site", b.send("POST", path, allow.Encode(), "Sec-Fetch-Site", "cross-site",
+			"Sec-Fetch-Mode", "navigate", "Content-Type", "application/x-www-form-urlencoded"),
+			http.StatusForbidden)
+		refused("a sibling site", b.send("POST", path, allow.Encode(), "Sec-Fetch-Site", "same-site",
+			"Sec-Fetch-Mode", "navigate", "Content-Type", "application/x-www-form-urlencoded"),
+			http.StatusForbidden)
+		refused("no origin",
+			b.send("POST", path, allow.Encode(), "Content-Type", "application/x-www-form-urlencoded"),
+			http.StatusForbidden)
 		refused("no ticket", b.submit(path, url.Values{"decision": {"allow"}}), http.StatusForbidden)
 		changed := []byte(ticket)
 		changed[len(changed)/2] ^= 1
-		refused("a changed ticket", b.submit(path, url.Values{"ticket": {string(changed)}, "decision": {"allow"}}), http.StatusForbidden)
+		refused("a changed ticket",
+			b.submit(path, url.Values{"ticket": {string(changed)}, "decision": {"allow"}}),
+			http.StatusForbidden)
 		refused("no decision", b.submit(path, url.Values{"ticket": {ticket}}), http.StatusBadRequest)
 		refused("by GET", b.open(path+"?"+allow.Encode()), http.StatusMethodNotAllowed)
 		refused("as a device's", b.submit("/sso/device", allow), http.StatusForbidden)
@@ -299,7 +334,9 @@ func TestConsentIsBoundToTheBrowser(t *testing.T) {
 			t.Fatalf("%d %s", a.Status, a.Body)
 		}
 		refused("again", b.submit(path, allow), http.StatusForbidden)
-		refused("again, saying no", b.at(w.replica()).submit(path, url.Values{"ticket": {ticket}, "decision": {"deny"}}), http.StatusForbidden)
+		refused("again, saying no",
+			b.at(w.replica()).submit(path, url.Values{"ticket": {ticket}, "decision": {"deny"}}),
+			http.StatusForbidden)
 	})
 }
 
@@ -310,7 +347,9 @@ func TestConsentEndsWithTheSession(t *testing.T) {
 	b := w.browser()
 	ticket := b.openAs(ada, request()).ticket(t)
 	b.login(ada, "/sso/login?fresh=1&return_to=/sso/")
-	if a := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}}); a.Status != http.StatusForbidden {
+	if a := b.submit(
+		"/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}},
+	); a.Status != http.StatusForbidden {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
@@ -321,26 +360,32 @@ func TestSayingNo(t *testing.T) {
 	b := w.browser()
 	ticket := b.openAs(ada, request()).ticket(t)
 	u := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"deny"}}).leads(t)
-	if q := u.Query(); q.Get("error") != "access_denied" || q.Get("state") != "st/&=ate" || q.Get("iss") != w.Public+"/sso/oauth" || q.Has("code") {
+	if q := u.Query(); q.Get("error") != "access_denied" || q.Get("state") != "st/&=ate" ||
+		q.Get("iss") != w.Public+"/sso/oauth" || q.Has("code") {
 		t.Errorf("came back with %v", q)
 	}
-	if a := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}}); a.Status != http.StatusForbidden {
+	if a := b.submit(
+		"/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}},
+	); a.Status != http.StatusForbidden {
 		t.Errorf("changing one's mind: %d %s", a.Status, a.Body)
 	}
-	if events := w.events(mapping.EventToolDenied); len(events) != 1 || events[0].Reason != authserver.CommandLine || events[0].Account == "" || events[0].Address != "127.0.0.1" {
+	if events := w.events(mapping.EventToolDenied); len(events) != 1 ||
+		events[0].Reason != authserver.CommandLine || events[0].Account == "" ||
+		events[0].Address != "127.0.0.1" {
 		t.Errorf("%+v", events)
 	}
 }
 
-// S12: an account answers twenty questions at once, yes and no alike and in however many sessions; each is kept for a while. That
-// keeps nobody else from answering.
+// S12: an account answers twenty questions at once, yes and no alike and in however many sessions; each is
+// kept for a while. That keeps nobody else from answering.
 func TestAnswersAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	b, again, other := w.browser(), w.browser(), w.browser()
 	again.openAs(ada, "/sso/")
 	decide := func(b *browser, who, decision string) answer {
-		return b.submit("/sso/oauth/consent", url.Values{"ticket": {b.openAs(who, request()).ticket(t)}, "decision": {decision}})
+		return b.submit("/sso/oauth/consent",
+			url.Values{"ticket": {b.openAs(who, request()).ticket(t)}, "decision": {decision}})
 	}
 	for i := range 20 {
 		if a := decide(b, ada, []string{"deny", "allow"}[i%2]); a.Status != http.StatusOK {
@@ -348,7 +393,8 @@ func TestAnswersAreBounded(t *testing.T) {
 		}
 	}
 	for what, a := range map[string]answer{
-		"no": decide(b, ada, "deny"), "yes": decide(b, ada, "allow"), "another session": decide(again, ada, "deny"),
+		"no": decide(b, ada, "deny"), "yes": decide(b, ada, "allow"),
+		"another session": decide(again, ada, "deny"),
 	} {
 		if a.Status != http.StatusTooManyRequests {
 			t.Errorf("%s: %d %s", what, a.Status, a.Body)
@@ -374,7 +420,9 @@ func TestConsentExpires(t *testing.T) {
 	ticket := b.openAs(ada, request()).ticket(t)
 	w.Clock.Advance(10 * time.Minute)
 	for _, decision := range []string{"allow", "deny"} {
-		if a := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {decision}}); a.Status != http.StatusForbidden {
+		if a := b.submit(
+			"/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {decision}},
+		); a.Status != http.StatusForbidden {
 			t.Errorf("%s: %d %s", decision, a.Status, a.Body)
 		}
 	}

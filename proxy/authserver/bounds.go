@@ -15,13 +15,16 @@ type bounds struct {
 	devices *keyedLimiter // device codes asked for, by network
 	hurry   *keyedLimiter // polls that came too soon, by device code
 	answers *keyedLimiter // to consent pages, by account: each is kept for a while
-	guesses *keyedLimiter // user codes that were none, by session and account: who guesses is signed in, and shares an address with colleagues
+	// user codes that were none, by session and account: who guesses is signed in, and shares
+	// an address with colleagues
+	guesses *keyedLimiter
 }
 
 func newBounds() bounds {
 	return bounds{
 		unknown: newKeyedLimiter(time.Second/10, 100),
-		devices: newKeyedLimiter(deviceLifetime/30, 20), // so at most 50 are open: 20, and 30 more until those expire
+		// so at most 50 are open: 20, and 30 more until those expire
+		devices: newKeyedLimiter(deviceLifetime/30, 20),
 		hurry:   newKeyedLimiter(deviceInterval, 5),
 		answers: newKeyedLimiter(6*time.Second, 20),
 		guesses: newKeyedLimiter(time.Minute, 10),
@@ -78,7 +81,8 @@ func (a *keyedLimiter) take(now time.Time, keys ...string) {
 // addressKey is who counts as one by address: an IPv6 network of 64 bits is one customer's.
 func addressKey(address string) string { return network(address, 64) }
 
-// siteKey is who counts as one where somebody could have very many networks of 64 bits: a customer may be given 48.
+// siteKey is who counts as one where somebody could have very many networks of 64 bits: a
+// customer may be given 48.
 func siteKey(address string) string { return network(address, 48) }
 
 // network is the IPv6 network of so many bits that an address is in, or the IPv4 address itself.

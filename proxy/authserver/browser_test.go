@@ -21,8 +21,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// In a real browser, the provider on another site and the program on a port of this computer: a person is sent to sign in, is
-// asked, and is led back to the program; and the same for a device.
+// In a real browser, the provider on another site and the program on a port of this computer: a person is
+// sent to sign in, is asked, and is led back to the program; and the same for a device.
 func TestInABrowser(t *testing.T) {
 	t.Parallel()
 	tab := startChromium(t)
@@ -116,7 +116,8 @@ type tab struct {
 
 func startChromium(t *testing.T) *tab {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(pagetest.Chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU, chromedp.WindowSize(1000, 1000))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(pagetest.Chromium(t)),
+		chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU, chromedp.WindowSize(1000, 1000))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium's sandbox refuses to run as root
 	}

@@ -5,14 +5,14 @@ import (
 	"errors"
 )
 
-// Client is a program that may ask people for access. It has no secret: whoever holds the program holds that too (RFC 6749
-// section 2.1, public clients).
+// Client is a program that may ask people for access. It has no secret: whoever holds the program holds that
+// too (RFC 6749 section 2.1, public clients).
 type Client struct {
 	ID   string // client_id
 	Name string // what people call it
 
-	// RedirectURIs are where answers may be sent, each matched exactly; one on http://127.0.0.1 or http://[::1] with any port
-	// (RFC 8252 section 7.3).
+	// RedirectURIs are where answers may be sent, each matched exactly; one on http://127.0.0.1 or
+	// http://[::1] with any port (RFC 8252 section 7.3).
 	RedirectURIs []string
 
 	Device bool // may use the device grant (RFC 8628)

@@ -38,7 +38,9 @@ func (s *Server) consent(v *proxy.Visit) error {
 	if err != nil {
 		return err
 	}
-	w := wish{client: client, redirectURI: t.RedirectURI, state: t.State, scopes: t.Scopes, challenge: t.Challenge}
+	w := wish{
+		client: client, redirectURI: t.RedirectURI, state: t.State, scopes: t.Scopes, challenge: t.Challenge,
+	}
 	if agreed && !v.Fresh(person) {
 		s.signInAgain(v, w.location())
 		return nil
@@ -48,14 +50,15 @@ func (s *Server) consent(v *proxy.Visit) error {
 	}
 	location := w.answer(s.issuer, url.Values{"code": {t.Code}})
 	if !agreed {
-		location = w.refusal(s.issuer, &oidc.Error{ErrorType: oidc.AccessDenied, Description: "the person said no"})
+		location = w.refusal(s.issuer,
+			&oidc.Error{ErrorType: oidc.AccessDenied, Description: "the person said no"})
 	}
 	lead(v, location, client.Name)
 	return nil
 }
 
-// answered reads the answer to a question of ours: from this site, and from somebody who is signed in. To say no, that is enough; to
-// say yes, the sign-in has to be fresh (S7).
+// answered reads the answer to a question of ours: from this site, and from somebody who is signed in. To say
+// no, that is enough; to say yes, the sign-in has to be fresh (S7).
 func answered(v *proxy.Visit) (proxy.Person, url.Values, error) {
 	if err := v.SameOrigin(); err != nil {
 		return proxy.Person{}, nil, err
@@ -84,7 +87,8 @@ func (s *Server) stillRegistered(v *proxy.Visit, t ticket) (Client, error) {
 // signInAgain sends somebody who took too long back to the question, which has them sign in again first.
 func (s *Server) signInAgain(v *proxy.Visit, path string) { lead(v, s.origin+path, "sign in again") }
 
-// lead sends the browser on from a form. Browsers hold every redirect after a form to its page's form-action, so a page leads on.
+// lead sends the browser on from a form. Browsers hold every redirect after a form to its page's
+// form-action, so a page leads on.
 func lead(v *proxy.Visit, location, where string) {
 	v.Pages().Continue(v.Writer(), v.Request(), page.Continue{To: location, Where: where})
 }
@@ -99,16 +103,19 @@ func decisionOf(form url.Values) (agreed bool, err error) {
 	return false, proxy.Refuse("bad_request", "The form does not say what you decided.")
 }
 
-// note writes down what a person decided about a program that waits for a code. That a code can be noted but once makes its ticket
-// good but once.
+// note writes down what a person decided about a program that waits for a code. That a code can be noted but
+// once makes its ticket good but once.
 func (s *Server) note(v *proxy.Visit, t ticket, person proxy.Person, agreed bool) error {
 	if s.bounds.answers.wait(s.now(), person.Account.ID) > 0 {
 		return proxy.Refuse("rate_limited", "")
 	}
 	s.bounds.answers.take(s.now(), person.Account.ID)
 	a := Authorization{
-		Kind: KindCode, Hash: sha256.Sum256([]byte(t.Code)), AccountID: person.Account.ID, Status: StatusDenied, ExpiresAt: t.Expires,
-		Asked: Asked{Client: t.Client, Scopes: t.Scopes, RedirectURI: t.RedirectURI, Challenge: t.Challenge, Address: v.Address(), At: s.now()},
+		Kind: KindCode, Hash: sha256.Sum256([]byte(t.Code)), AccountID: person.Account.ID,
+		Status: StatusDenied, ExpiresAt: t.Expires, Asked: Asked{
+			Client: t.Client, Scopes: t.Scopes, RedirectURI: t.RedirectURI, Challenge: t.Challenge,
+			Address: v.Address(), At: s.now(),
+		},
 	}
 	if agreed {
 		a.Status, a.ExpiresAt = StatusApproved, s.now().Add(codeLifetime)
@@ -131,8 +138,9 @@ func (s *Server) note(v *proxy.Visit, t ticket, person proxy.Person, agreed bool
 	return nil
 }
 
-// stillAgreed takes back an agreement that was written down in the name of somebody whose sign-in had ended on another replica: what ends
-// all that they have would not have found it, and it would come to life when they are back.
+// stillAgreed takes back an agreement that was written down in the name of somebody whose sign-in had
+// ended on another replica: what ends all that they have would not have found it, and it would come
+// to life when they are back.
 func (s *Server) stillAgreed(v *proxy.Visit, hash [32]byte) error {
 	ended := v.StillSignedIn()
 	if ended == nil {
@@ -151,8 +159,10 @@ func (s *Server) stillAgreed(v *proxy.Visit, hash [32]byte) error {
 func recordDecision(v *proxy.Visit, person proxy.Person, t ticket, agreed bool) {
 	e := mapping.Event{Event: mapping.EventToolDenied, Reason: t.Client}
 	if agreed {
-		e.Event, e.Reason = mapping.EventToolAuthorized, t.Client+": scopes "+string(rule.NewScopes(t.Scopes...))
+		e.Event, e.Reason = mapping.EventToolAuthorized,
+			t.Client+": scopes "+string(rule.NewScopes(t.Scopes...))
 	}
-	e.Actor, e.Account, e.Provider, e.CredentialID = person.Account.ID, person.Account.ID, person.Account.Provider, person.SessionID
+	e.Actor, e.Account, e.Provider, e.CredentialID = person.Account.ID, person.Account.ID,
+		person.Account.Provider, person.SessionID
 	v.Record(e)
 }

@@ -13,15 +13,16 @@ import (
 	"vexa-sso/mapping"
 )
 
-// userCodeLetters are what user codes are made of: no vowels, so that they make no words, and nothing that looks like another
-// (RFC 8628 section 6.1). Eight of them are 2^34 codes.
+// userCodeLetters are what user codes are made of: no vowels, so that they make no words, and nothing that
+// looks like another (RFC 8628 section 6.1). Eight of them are 2^34 codes.
 const (
 	userCodeLetters = "BCDFGHJKLMNPQRSTVWXZ"
 	userCodeLength  = 8
 	maxTyped        = 4 * userCodeLength // characters of what somebody types for one
 )
 
-// authorizeDevice is the device authorization endpoint (RFC 8628 section 3.1): a program that has no browser gets a code to show.
+// authorizeDevice is the device authorization endpoint (RFC 8628 section 3.1): a program that has no
+// browser gets a code to show.
 func (s *Server) authorizeDevice(c call) (any, error) {
 	if !c.client.Device {
 		return nil, oidc.ErrUnauthorizedClient().WithDescription("this client may not use the device grant")
@@ -41,16 +42,20 @@ func (s *Server) authorizeDevice(c call) (any, error) {
 		return nil, err
 	}
 	a := Authorization{
-		Kind: KindDevice, Hash: sha256.Sum256([]byte(device)), Status: StatusPending, ExpiresAt: s.now().Add(deviceLifetime),
-		Asked: Asked{Client: c.client.ID, Scopes: scopes, Address: c.Address(), At: s.now(), Interval: deviceInterval},
+		Kind: KindDevice, Hash: sha256.Sum256([]byte(device)),
+		Status: StatusPending, ExpiresAt: s.now().Add(deviceLifetime), Asked: Asked{
+			Client: c.client.ID, Scopes: scopes, Address: c.Address(), At: s.now(), Interval: deviceInterval,
+		},
 	}
 	if err := s.addDevice(c, &a); err != nil {
 		return nil, err
 	}
 	page := s.origin + devicePath
 	return &oidc.DeviceAuthorizationResponse{
-		DeviceCode: device, UserCode: dashed(a.UserCode), VerificationURI: page, VerificationURIComplete: page + "?user_code=" + dashed(a.UserCode),
-		ExpiresIn: int(deviceLifetime / time.Second), Interval: int(deviceInterval / time.Second),
+		DeviceCode: device, UserCode: dashed(a.UserCode), VerificationURI: page,
+		VerificationURIComplete: page + "?user_code=" + dashed(a.UserCode),
+		ExpiresIn:               int(deviceLifetime / time.Second),
+		Interval:                int(deviceInterval / time.Second),
 	}, nil
 }
 
@@ -108,7 +113,8 @@ func parseUserCode(typed string) (code string, ok bool) {
 	return code, len(code) == userCodeLength && !strings.ContainsFunc(code, outside)
 }
 
-// pollLeeway is how much sooner than agreed a poll may come: the network brings some faster than the one before.
+// pollLeeway is how much sooner than agreed a poll may come: the network brings some
+// faster than the one before.
 const pollLeeway = time.Second
 
 var (
@@ -162,7 +168,8 @@ func (a *Authorization) polled(now time.Time, client Client) error {
 	case a.Status == StatusDenied:
 		return &refusal{answer: oidc.ErrAccessDenied().WithDescription("the person said no")}
 	case !now.Before(a.ExpiresAt):
-		return &refusal{answer: oidc.ErrExpiredDeviceCode().WithDescription("nobody has decided in time; ask for another code")}
+		return &refusal{answer: oidc.ErrExpiredDeviceCode().
+			WithDescription("nobody has decided in time; ask for another code")}
 	case a.Status == StatusApproved:
 		a.Status = StatusSpent
 		return nil

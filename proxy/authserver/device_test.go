@@ -40,7 +40,10 @@ func (w *world) askDevice(changes ...string) answer {
 
 // polling is what a device asks over and over.
 func polling(code string) url.Values {
-	return url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {authserver.CommandLine}, "device_code": {code}}
+	return url.Values{
+		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {authserver.CommandLine},
+		"device_code": {code},
+	}
 }
 
 // poll waits as it should and asks, and returns the error or nothing.
@@ -59,9 +62,13 @@ func TestDeviceAuthorization(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	said := w.askDevice("scope", "tx", "resource", w.Public).json(t)
-	if user := said["user_code"].(string); !regexp.MustCompile(`^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}$`).MatchString(user) {
+	if user := said["user_code"].(string); !regexp.MustCompile(
+		`^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}$`,
+	).MatchString(user) {
 		t.Errorf("user code %q", user)
-	} else if said["verification_uri"] != w.Public+devicePath || said["verification_uri_complete"] != w.Public+devicePath+"?user_code="+user || said["expires_in"] != 600.0 || said["interval"] != 5.0 {
+	} else if said["verification_uri"] != w.Public+devicePath ||
+		said["verification_uri_complete"] != w.Public+devicePath+"?user_code="+user ||
+		said["expires_in"] != 600.0 || said["interval"] != 5.0 {
 		t.Errorf("%v", said)
 	}
 	for name, c := range map[string]struct {
@@ -91,7 +98,8 @@ func TestPolling(t *testing.T) {
 				t.Fatalf("poll %d: %s", i, got)
 			}
 		}
-		if status, got := other.post(tokenPath, polling(d.code)).refusal(t); status != 400 || got != "slow_down" {
+		if status, got := other.post(tokenPath, polling(d.code)).refusal(t); status != 400 ||
+			got != "slow_down" {
 			t.Errorf("too soon: %d %s", status, got)
 		}
 		if got := w.poll(d); got != "slow_down" { // five seconds are not enough any more
@@ -101,12 +109,15 @@ func TestPolling(t *testing.T) {
 		if got := w.poll(d); got != "authorization_pending" {
 			t.Errorf("after slow_down, as told: %s", got)
 		}
-		if status, got := w.post(tokenPath, func() url.Values { q := polling(d.code); q.Set("client_id", "web"); return q }()).refusal(t); status != 400 || got != "invalid_grant" {
+		if status, got := w.post(
+			tokenPath, func() url.Values { q := polling(d.code); q.Set("client_id", "web"); return q }(),
+		).refusal(t); status != 400 || got != "invalid_grant" {
 			t.Errorf("another client: %d %s", status, got)
 		}
 		b.at(other).allowDevice(ada, devicePath, d.user)
 		a := w.post(tokenPath, polling(d.code)) // at once: it waited long enough
-		if a.Status != http.StatusOK || a.json(t)["scope"] != "tx" || !w.works(a.json(t)["access_token"].(string)) {
+		if a.Status != http.StatusOK || a.json(t)["scope"] != "tx" ||
+			!w.works(a.json(t)["access_token"].(string)) {
 			t.Errorf("%d %s", a.Status, a.Body)
 		}
 		if got := other.poll(d); got != "invalid_grant" {
@@ -115,13 +126,16 @@ func TestPolling(t *testing.T) {
 		if !w.works(a.json(t)["access_token"].(string)) {
 			t.Error("a second poll has ended what the first gave")
 		}
-		if events := w.events(mapping.EventToolAuthorized); len(events) != 1 || !strings.Contains(events[0].Reason, authserver.CommandLine) {
+		if events := w.events(mapping.EventToolAuthorized); len(events) != 1 ||
+			!strings.Contains(events[0].Reason, authserver.CommandLine) {
 			t.Errorf("%+v", events)
 		}
 
 		d = w.device()
 		ticket := b.submit(devicePath, url.Values{"user_code": {d.user}}).ticket(t)
-		if a := b.submit(devicePath, url.Values{"ticket": {ticket}, "decision": {"deny"}}); a.Status != http.StatusOK {
+		if a := b.submit(
+			devicePath, url.Values{"ticket": {ticket}, "decision": {"deny"}},
+		); a.Status != http.StatusOK {
 			t.Errorf("%d %s", a.Status, a.Body)
 		}
 		if got := w.poll(d); got != "access_denied" {
@@ -131,7 +145,8 @@ func TestPolling(t *testing.T) {
 			t.Error("a denial is not in the audit")
 		}
 
-		if logged := w.Logs.String(); strings.Contains(logged, "vssd_") || strings.Contains(logged, d.user) || strings.Contains(logged, ticket) {
+		if logged := w.Logs.String(); strings.Contains(logged, "vssd_") || strings.Contains(logged, d.user) ||
+			strings.Contains(logged, ticket) {
 			t.Error("a code or a ticket is on the log")
 		}
 
@@ -143,25 +158,35 @@ func TestPolling(t *testing.T) {
 	})
 }
 
-// S7: who decides about a device signed in a moment ago, sees who asks, and answers in that session, once, from this site. G2
+// S7: who decides about a device signed in a moment ago, sees who asks, and answers in that
+// session, once, from this site. G2
 func TestDevicePage(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, w *world) {
 		b, d := w.browser(), w.device("scope", "tx")
-		if a := b.open(devicePath + "?user_code=" + d.user); a.Status != http.StatusSeeOther || !strings.Contains(a.Header.Get("Location"), "/sso/login") {
+		if a := b.open(devicePath + "?user_code=" + d.user); a.Status != http.StatusSeeOther ||
+			!strings.Contains(a.Header.Get("Location"), "/sso/login") {
 			t.Fatalf("nobody: %d %v", a.Status, a.Header)
 		}
 		a := b.openAs(ada, devicePath+"?user_code="+d.user)
-		if a.Status != http.StatusOK || !strings.Contains(a.Body, d.user) || hiddenTicket.MatchString(a.Body) {
+		if a.Status != http.StatusOK || !strings.Contains(a.Body, d.user) ||
+			hiddenTicket.MatchString(a.Body) {
 			t.Fatalf("%d %s", a.Status, a.Body)
 		}
-		if a.Header.Get("X-Frame-Options") != "DENY" || !strings.Contains(a.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+		if a.Header.Get("X-Frame-Options") != "DENY" ||
+			!strings.Contains(a.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
 			t.Errorf("%v", a.Header)
 		}
-		for _, typed := range []string{d.user, strings.ToLower(d.user), " " + d.user[:2] + " " + d.user[2:] + ".", strings.ReplaceAll(d.user, "-", "")} {
+		for _, typed := range []string{
+			d.user, strings.ToLower(d.user), " " + d.user[:2] + " " + d.user[2:] + ".",
+			strings.ReplaceAll(d.user, "-", ""),
+		} {
 			a = b.submit(devicePath, url.Values{"user_code": {typed}})
 			a.ticket(t)
 		}
-		for _, said := range []string{"Vexa command line", "vexa-sso-cli", d.user, "127.0.0.1", ada, "Acme", "Did somebody send you here?"} {
+		for _, said := range []string{
+			"Vexa command line", "vexa-sso-cli", d.user, "127.0.0.1", ada, "Acme",
+			"Did somebody send you here?",
+		} {
 			if !strings.Contains(a.Body, said) {
 				t.Errorf("the page does not say %q", said)
 			}
@@ -170,12 +195,16 @@ func TestDevicePage(t *testing.T) {
 		allow := url.Values{"ticket": {a.ticket(t)}, "decision": {"allow"}}
 		other := w.browser()
 		other.openAs(ada, "/sso/")
-		cross := []string{"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "cross-site"}
+		cross := []string{
+			"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Mode", "navigate",
+			"Sec-Fetch-Site", "cross-site",
+		}
 		for what, a := range map[string]answer{
-			"another browser":       other.submit(devicePath, allow),
-			"nobody":                w.browser().submit(devicePath, allow),
-			"another site":          b.send("POST", devicePath, allow.Encode(), cross...),
-			"another site's code":   b.send("POST", devicePath, url.Values{"user_code": {d.user}}.Encode(), cross...),
+			"another browser": other.submit(devicePath, allow),
+			"nobody":          w.browser().submit(devicePath, allow),
+			"another site":    b.send("POST", devicePath, allow.Encode(), cross...),
+			"another site's code": b.send("POST", devicePath,
+				url.Values{"user_code": {d.user}}.Encode(), cross...),
 			"no decision":           b.submit(devicePath, url.Values{"ticket": allow["ticket"]}),
 			"as a consent":          b.submit("/sso/oauth/consent", allow),
 			"a ticket that is none": b.submit(devicePath, url.Values{"ticket": {"x"}, "decision": {"allow"}}),
@@ -191,12 +220,15 @@ func TestDevicePage(t *testing.T) {
 			t.Fatalf("%d %s", a.Status, a.Body)
 		}
 		deny := url.Values{"ticket": allow["ticket"], "decision": {"deny"}}
-		for what, a := range map[string]answer{"again": b.submit(devicePath, allow), "changing one's mind": b.submit(devicePath, deny)} {
+		for what, a := range map[string]answer{
+			"again": b.submit(devicePath, allow), "changing one's mind": b.submit(devicePath, deny),
+		} {
 			if a.Status != http.StatusForbidden {
 				t.Errorf("%s: %d %s", what, a.Status, a.Body)
 			}
 		}
-		if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.Status != http.StatusUnprocessableEntity {
+		if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.Status !=
+			http.StatusUnprocessableEntity {
 			t.Errorf("the code again: %d %s", a.Status, a.Body)
 		}
 		if got := w.poll(d); got != "" {
@@ -224,7 +256,8 @@ func TestDeviceNeedsAFreshSignIn(t *testing.T) {
 	if got := w.poll(d); got != "authorization_pending" {
 		t.Errorf("then: %s", got)
 	}
-	if a := b.open(devicePath); a.Status != http.StatusSeeOther || !strings.Contains(a.Header.Get("Location"), "fresh=1") {
+	if a := b.open(devicePath); a.Status != http.StatusSeeOther ||
+		!strings.Contains(a.Header.Get("Location"), "fresh=1") {
 		t.Errorf("the page: %d %v", a.Status, a.Header)
 	}
 	b.allowDevice(ada, devicePath+"?user_code="+d.user, d.user)
@@ -233,14 +266,17 @@ func TestDeviceNeedsAFreshSignIn(t *testing.T) {
 	}
 }
 
-// RFC 8628 section 5.1: who tries codes may try ten, by session and by account. S12: that keeps nobody else at their address from theirs.
+// RFC 8628 section 5.1: who tries codes may try ten, by session and by account. S12: that keeps nobody else
+// at their address from theirs.
 func TestGuessingIsBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	b := w.browser()
 	b.openAs(ada, devicePath)
 	for i := range 10 {
-		if a := b.submit(devicePath, url.Values{"user_code": {"BBBB-BBB" + string("BCDFGHJKLM"[i])}}); a.Status != http.StatusUnprocessableEntity {
+		if a := b.submit(
+			devicePath, url.Values{"user_code": {"BBBB-BBB" + string("BCDFGHJKLM"[i])}},
+		); a.Status != http.StatusUnprocessableEntity {
 			t.Fatalf("guess %d: %d %s", i, a.Status, a.Body)
 		}
 	}
@@ -249,7 +285,9 @@ func TestGuessingIsBounded(t *testing.T) {
 	again.openAs(ada, devicePath)
 	other.openAs(tim, devicePath)
 	for what, b := range map[string]*browser{"the session": b, "the account": again} {
-		if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.Status != http.StatusTooManyRequests {
+		if a := b.submit(
+			devicePath, url.Values{"user_code": {d.user}},
+		); a.Status != http.StatusTooManyRequests {
 			t.Errorf("%s: %d %s", what, a.Status, a.Body)
 		}
 	}
@@ -259,13 +297,15 @@ func TestGuessingIsBounded(t *testing.T) {
 
 	// What cannot be a code is no guess.
 	for range 20 {
-		if a := other.submit(devicePath, url.Values{"user_code": {"hello"}}); a.Status != http.StatusUnprocessableEntity {
+		if a := other.submit(devicePath, url.Values{"user_code": {"hello"}}); a.Status !=
+			http.StatusUnprocessableEntity {
 			t.Fatalf("%d %s", a.Status, a.Body)
 		}
 	}
 }
 
-// S12: an address gets twenty device codes at once, and never has more than fifty open, however long it goes on asking.
+// S12: an address gets twenty device codes at once, and never has more than fifty open,
+// however long it goes on asking.
 func TestDeviceCodesAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
@@ -273,7 +313,8 @@ func TestDeviceCodesAreBounded(t *testing.T) {
 		w.device()
 	}
 	a := w.askDevice()
-	if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" || a.Header.Get("Retry-After") == "" {
+	if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" ||
+		a.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %s %v", status, got, a.Header)
 	}
 	open := 20
@@ -294,7 +335,8 @@ func TestDeviceFlood(t *testing.T) {
 	w := newWorld(t, "")
 	for i := range 1000 {
 		a := authserver.Authorization{
-			Kind: authserver.KindDevice, Hash: sha256.Sum256(fmt.Append(nil, i)), UserCode: fmt.Sprint("flood ", i), Status: authserver.StatusPending,
+			Kind: authserver.KindDevice, Hash: sha256.Sum256(fmt.Append(nil, i)),
+			UserCode: fmt.Sprint("flood ", i), Status: authserver.StatusPending,
 			ExpiresAt: w.Clock.Now().Add(10 * time.Minute),
 		}
 		proxytest.Must(t, w.Store.AddAuthorization(t.Context(), a, 1000))
@@ -327,7 +369,9 @@ func TestDeviceScopes(t *testing.T) {
 	w := newWorld(t, "")
 	b, d := w.browser(), w.device("scope", "bot")
 	b.openAs(tim, devicePath)
-	if a := b.submit(devicePath, url.Values{"user_code": {d.user}}); a.Status != http.StatusUnprocessableEntity || hiddenTicket.MatchString(a.Body) {
+	if a := b.submit(
+		devicePath, url.Values{"user_code": {d.user}},
+	); a.Status != http.StatusUnprocessableEntity || hiddenTicket.MatchString(a.Body) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	d = w.device()

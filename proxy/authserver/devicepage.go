@@ -13,9 +13,9 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// devicePage is where a person says which device they have in front of them, and whether it may act for them (RFC 8628 section
-// 3.3). To look at the page changes nothing; what is posted to it is a user code, or the answer to the question that the code
-// led to.
+// devicePage is where a person says which device they have in front of them, and whether it may act for them
+// (RFC 8628 section 3.3). To look at the page changes nothing; what is posted to it is a user code, or the
+// answer to the question that the code led to.
 func (s *Server) devicePage(v *proxy.Visit) error {
 	if err := only(v, http.MethodGet, http.MethodPost); err != nil {
 		return err
@@ -48,32 +48,37 @@ func deviceLocation(typed string) string {
 	return devicePath
 }
 
-// showDevice asks for the code. What came with the address is shown to be compared, where it can be a code at all.
+// showDevice asks for the code. What came with the address is shown to be compared,
+// where it can be a code at all.
 func (s *Server) showDevice(v *proxy.Visit, typed, problem string) {
 	if code, ok := parseUserCode(typed); ok {
 		typed = dashed(code)
 	} else if problem == "" || len(typed) > maxTyped {
 		typed = ""
 	}
-	v.Pages().Device(v.Writer(), v.Request(), page.Device{Code: typed, Problem: problem, Action: devicePath, Posts: true})
+	v.Pages().Device(v.Writer(), v.Request(),
+		page.Device{Code: typed, Problem: problem, Action: devicePath, Posts: true})
 }
 
-// findDevice asks about the device that shows a code. Codes are short, so how many wrong ones anybody may try is bounded (section
-// 5.1).
+// findDevice asks about the device that shows a code. Codes are short, so how many wrong ones anybody may try
+// is bounded (section 5.1).
 func (s *Server) findDevice(v *proxy.Visit, person proxy.Person, typed string) error {
 	guesser := []string{"session " + person.SessionID, "account " + person.Account.ID}
 	if s.bounds.guesses.wait(s.now(), guesser...) > 0 {
-		return proxy.Refuse("rate_limited", "Too many codes were wrong. Wait a few minutes, then ask the program for a new one.")
+		return proxy.Refuse("rate_limited",
+			"Too many codes were wrong. Wait a few minutes, then ask the program for a new one.")
 	}
 	code, ok := parseUserCode(typed)
 	if !ok {
-		s.showDevice(v, typed, "That is not a code that a program shows. It has eight consonants and no digits; compare them one by one.")
+		s.showDevice(v, typed, "That is not a code that a program shows. It has eight consonants and no "+
+			"digits; compare them one by one.")
 		return nil
 	}
 	a, err := s.store.AuthorizationByUserCode(v.Request().Context(), code)
 	if errors.Is(err, mapping.ErrNotFound) || err == nil && !a.waits(s.now()) {
 		s.bounds.guesses.take(s.now(), guesser...)
-		s.showDevice(v, typed, "No program waits with that code. It may have expired: ask the program for a new one.")
+		s.showDevice(v, typed,
+			"No program waits with that code. It may have expired: ask the program for a new one.")
 		return nil
 	}
 	if err != nil {
@@ -89,7 +94,10 @@ func (a Authorization) waits(now time.Time) bool {
 
 // askDevice puts the question, with all that tells somebody else's device from one's own.
 func (s *Server) askDevice(v *proxy.Visit, person proxy.Person, a Authorization) error {
-	t := ticket{Kind: KindDevice, Device: a.Hash[:], UserCode: a.UserCode, Client: a.Asked.Client, Expires: a.ExpiresAt}
+	t := ticket{
+		Kind: KindDevice, Device: a.Hash[:], UserCode: a.UserCode,
+		Client: a.Asked.Client, Expires: a.ExpiresAt,
+	}
 	client, err := s.stillRegistered(v, t)
 	if err != nil {
 		return err
@@ -104,7 +112,8 @@ func (s *Server) askDevice(v *proxy.Visit, person proxy.Person, a Authorization)
 		return err
 	}
 	v.Pages().DeviceConfirm(v.Writer(), v.Request(), page.DeviceConfirm{
-		Code: dashed(a.UserCode), Tool: client.Name, Client: client.ID, Address: a.Asked.Address, Asked: a.Asked.At,
+		Code: dashed(a.UserCode), Tool: client.Name, Client: client.ID,
+		Address: a.Asked.Address, Asked: a.Asked.At,
 		Person: nameOf(person), Provider: s.titleOf(person), Scopes: lines(t.Scopes), Lifetime: s.lifetime,
 		Fields: []page.Field{{Name: "ticket", Value: sealed}}, Action: devicePath,
 	})
@@ -130,16 +139,17 @@ func (s *Server) decideDevice(v *proxy.Visit, person proxy.Person, form url.Valu
 		return err
 	}
 	decided := false
-	err = s.store.ChangeAuthorization(v.Request().Context(), [32]byte(t.Device), func(stored *Authorization) error {
-		if decided = stored.waits(s.now()); !decided {
+	err = s.store.ChangeAuthorization(v.Request().Context(), [32]byte(t.Device),
+		func(stored *Authorization) error {
+			if decided = stored.waits(s.now()); !decided {
+				return nil
+			}
+			stored.Status, stored.AccountID, stored.Asked.Scopes = StatusDenied, person.Account.ID, t.Scopes
+			if agreed {
+				stored.Status = StatusApproved
+			}
 			return nil
-		}
-		stored.Status, stored.AccountID, stored.Asked.Scopes = StatusDenied, person.Account.ID, t.Scopes
-		if agreed {
-			stored.Status = StatusApproved
-		}
-		return nil
-	})
+		})
 	if err != nil && !errors.Is(err, mapping.ErrNotFound) {
 		return err
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
 
-// shown is a value that a program shows, by its hash, and what for. Another client's value is refused to who shows it, and good for
-// whose it is.
+// shown is a value that a program shows, by its hash, and what for. Another client's value is refused to who
+// shows it, and good for whose it is.
 type shown struct {
 	path, grant, client string
 	hash                [32]byte
@@ -25,11 +25,14 @@ func (d *refusal) Error() string { return d.answer.Error() }
 func (d *refusal) Unwrap() error { return d.answer }
 
 const (
-	refusedFor = time.Minute // for which a refused value is answered without a look into the store (negative caching)
-	maxRefused = 10_000      // refused values that are remembered; the one that was shown least lately is forgotten first
+	// for which a refused value is answered without a look into the store (negative caching)
+	refusedFor = time.Minute
+	// refused values that are remembered; the one that was shown least lately is forgotten first
+	maxRefused = 10_000
 )
 
-// refusedValues is a negative cache: a program with a value that was refused may show it over and over, and takes nothing from its neighbours.
+// refusedValues is a negative cache: a program with a value that was refused may show it over and over, and
+// takes nothing from its neighbours.
 type refusedValues struct {
 	found *lru.Cache[shown, refusedValue]
 }
@@ -55,9 +58,9 @@ func (g refusedValues) answer(value shown, now time.Time) *oidc.Error {
 	return nil
 }
 
-// lookUp answers a value that has the shape of one of ours, with what look finds in the store. Only values that the store does not know
-// are counted, by address: their checksum is right, so they come from somebody who makes them up, or few at a time from programs
-// whose values ended (S12).
+// lookUp answers a value that has the shape of one of ours, with what look finds in the store. Only values
+// that the store does not know are counted, by address: their checksum is right, so they come from somebody
+// who makes them up, or few at a time from programs whose values ended (S12).
 func (s *Server) lookUp(c call, hash [32]byte, look func() (any, error)) (any, error) {
 	value := shown{c.Request().URL.Path, c.form.get("grant_type"), c.client.ID, hash}
 	if known := s.refused.answer(value, s.now()); known != nil {

@@ -9,11 +9,12 @@ import (
 	"vexa-sso/proxy"
 )
 
-// MetadataPath is where the server describes itself: the well-known path of RFC 8414 section 3.1 for an issuer that has a path.
+// MetadataPath is where the server describes itself: the well-known path of RFC 8414 section 3.1 for
+// an issuer that has a path.
 const MetadataPath = "/.well-known/oauth-authorization-server" + issuerPath
 
-// metadata is the document of RFC 8414 section 2. It names what there is and nothing else: a client takes what is missing for
-// unsupported.
+// metadata is the document of RFC 8414 section 2. It names what there is and nothing else: a client takes
+// what is missing for unsupported.
 type metadata struct {
 	oidc.DiscoveryConfiguration
 	NamesIssuer bool `json:"authorization_response_iss_parameter_supported"` // RFC 9207 section 3
@@ -23,15 +24,17 @@ func (s *Server) describe() ([]byte, error) {
 	none := []oidc.AuthMethod{oidc.AuthMethodNone}
 	return json.Marshal(metadata{
 		DiscoveryConfiguration: oidc.DiscoveryConfiguration{
-			Issuer:                                 s.issuer,
-			AuthorizationEndpoint:                  s.origin + authorizePath,
-			TokenEndpoint:                          s.origin + tokenPath,
-			RevocationEndpoint:                     s.origin + revokePath,
-			DeviceAuthorizationEndpoint:            s.origin + deviceAuthorizationPath,
-			ScopesSupported:                        s.scopes,
-			ResponseTypesSupported:                 []string{string(oidc.ResponseTypeCode)},
-			ResponseModesSupported:                 []string{string(oidc.ResponseModeQuery)},
-			GrantTypesSupported:                    []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeDeviceCode},
+			Issuer:                      s.issuer,
+			AuthorizationEndpoint:       s.origin + authorizePath,
+			TokenEndpoint:               s.origin + tokenPath,
+			RevocationEndpoint:          s.origin + revokePath,
+			DeviceAuthorizationEndpoint: s.origin + deviceAuthorizationPath,
+			ScopesSupported:             s.scopes,
+			ResponseTypesSupported:      []string{string(oidc.ResponseTypeCode)},
+			ResponseModesSupported:      []string{string(oidc.ResponseModeQuery)},
+			GrantTypesSupported: []oidc.GrantType{
+				oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeDeviceCode,
+			},
 			TokenEndpointAuthMethodsSupported:      none,
 			RevocationEndpointAuthMethodsSupported: none,
 			CodeChallengeMethodsSupported:          []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256},

@@ -25,14 +25,15 @@ func revocation(value string) url.Values {
 	return url.Values{"client_id": {authserver.CommandLine}, "token": {value}}
 }
 
-// S12: whatever programs at one address do wrong over and over, each with what it has, keeps no other program there from what is
-// its own.
+// S12: whatever programs at one address do wrong over and over, each with what it has, keeps no other program
+// there from what is its own.
 func TestNeighboursAreServed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	given := w.post(tokenPath, exchange(w.browser().codeFor(ada, request()))).json(t)
 	waiting, impatient := w.device(), w.device()
-	refresh, code, device, access := unknown(t, "vssr_"), unknown(t, "vssc_"), unknown(t, "vssd_"), unknown(t, "vsso_")
+	refresh, code, device, access := unknown(t, "vssr_"), unknown(t, "vssc_"), unknown(t, "vssd_"),
+		unknown(t, "vsso_")
 	for what, c := range map[string]struct {
 		path string
 		form url.Values
@@ -43,9 +44,11 @@ func TestNeighboursAreServed(t *testing.T) {
 		"a dead device code":     {tokenPath, polling(device), http.StatusBadRequest},
 		"a value ended long ago": {"/sso/oauth/revoke", revocation(access), http.StatusOK},
 		"no value":               {tokenPath, renewal("nonsense"), http.StatusBadRequest},
-		"no client":              {tokenPath, renewal(refresh, "client_id", "nobody"), http.StatusUnauthorized},
-		"a device in a hurry":    {tokenPath, polling(impatient.code), http.StatusBadRequest},
-		"nothing to revoke":      {"/sso/oauth/revoke", revocation("nonsense"), http.StatusOK},
+		"no client": {
+			tokenPath, renewal(refresh, "client_id", "nobody"), http.StatusUnauthorized,
+		},
+		"a device in a hurry": {tokenPath, polling(impatient.code), http.StatusBadRequest},
+		"nothing to revoke":   {"/sso/oauth/revoke", revocation("nonsense"), http.StatusOK},
 	} {
 		for i := range 120 {
 			if a := w.post(c.path, c.form); a.Status != c.want {
@@ -64,8 +67,8 @@ func TestNeighboursAreServed(t *testing.T) {
 	}
 }
 
-// S12: who makes up values that only the store can tell from good ones waits after a hundred. What is known to be dead, and what needs
-// no look into the store, is answered all the same.
+// S12: who makes up values that only the store can tell from good ones waits after a hundred. What is known
+// to be dead, and what needs no look into the store, is answered all the same.
 func TestMadeUpValuesAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
@@ -84,13 +87,15 @@ func TestMadeUpValuesAreBounded(t *testing.T) {
 	}
 	for i, show := range kinds {
 		a := show()
-		if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" || a.Header.Get("Retry-After") != "1" {
+		if status, got := a.refusal(t); status != http.StatusTooManyRequests || got != "slow_down" ||
+			a.Header.Get("Retry-After") != "1" {
 			t.Errorf("kind %d: %d %s %v", i, status, got, a.Header)
 		}
 	}
 	for what, value := range map[string]string{"dead": dead, "in bad shape": "nonsense"} {
 		for range 20 {
-			if status, got := w.post(tokenPath, renewal(value)).refusal(t); status != http.StatusBadRequest || got != "invalid_grant" {
+			if status, got := w.post(tokenPath, renewal(value)).refusal(t); status != http.StatusBadRequest ||
+				got != "invalid_grant" {
 				t.Fatalf("a value that is %s: %d %s", what, status, got)
 			}
 		}
@@ -111,7 +116,10 @@ func TestDeadValuesAreRemembered(t *testing.T) {
 	for range 2 {
 		w.post(tokenPath, exchange(spent))
 	}
-	dead := map[string]url.Values{"refresh": renewal(unknown(t, "vssr_")), "code": exchange(unknown(t, "vssc_")), "device": polling(unknown(t, "vssd_")), "spent": exchange(spent)}
+	dead := map[string]url.Values{
+		"refresh": renewal(unknown(t, "vssr_")), "code": exchange(unknown(t, "vssc_")),
+		"device": polling(unknown(t, "vssd_")), "spent": exchange(spent),
+	}
 	for _, form := range dead {
 		w.post(tokenPath, form)
 	}
@@ -130,9 +138,11 @@ func TestDeadValuesAreRemembered(t *testing.T) {
 func TestDeadForOneClientAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
-	value := fmt.Sprint(w.post(tokenPath, exchange(w.browser().codeFor(ada, request()))).json(t)["refresh_token"])
+	value := fmt.Sprint(w.post(tokenPath, exchange(w.browser().codeFor(ada, request()))).
+		json(t)["refresh_token"])
 	for range 2 {
-		if status, got := w.post(tokenPath, renewal(value, "client_id", "web")).refusal(t); status != http.StatusBadRequest || got != "invalid_grant" {
+		if status, got := w.post(tokenPath, renewal(value, "client_id", "web")).
+			refusal(t); status != http.StatusBadRequest || got != "invalid_grant" {
 			t.Errorf("%d %s", status, got)
 		}
 	}

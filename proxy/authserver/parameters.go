@@ -18,8 +18,9 @@ const (
 	maxResources = 8        // resource parameters (RFC 8707) of one request
 )
 
-// parameters are those of one request, each there at most once: "Request and response parameters MUST NOT be included more than
-// once" (RFC 6749 section 3.1), because two readers could read two different ones. Only resource may be repeated (RFC 8707).
+// parameters are those of one request, each there at most once: "Request and response parameters MUST NOT be
+// included more than once" (RFC 6749 section 3.1), because two readers could read two different ones. Only
+// resource may be repeated (RFC 8707).
 type parameters url.Values
 
 func (p parameters) get(name string) string { return url.Values(p).Get(name) }
@@ -45,10 +46,12 @@ func isPlain(value string) bool {
 	return len(value) <= maxParameter && utf8.ValidString(value) && !strings.ContainsFunc(value, isControl)
 }
 
-// readForm reads what a program posts: a form, and nothing beside it. What stands in the address may be logged on its way, so no
-// parameter is taken from there; a cookie or an Authorization header says nothing, as the clients have no secrets.
+// readForm reads what a program posts: a form, and nothing beside it. What stands in the address may be
+// logged on its way, so no parameter is taken from there; a cookie or an Authorization header says nothing,
+// as the clients have no secrets.
 func readForm(w http.ResponseWriter, r *http.Request) (parameters, error) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
+		kind != "application/x-www-form-urlencoded" {
 		return nil, invalid("send the parameters as application/x-www-form-urlencoded")
 	}
 	if r.URL.RawQuery != "" {
@@ -69,7 +72,10 @@ func scopesOf(scope string, known []string) ([]string, error) {
 		switch {
 		case name == "":
 		case !slices.Contains(known, name):
-			return nil, &oidc.Error{ErrorType: oidc.InvalidScope, Description: "there are only these scopes: " + strings.Join(known, " ")}
+			return nil, &oidc.Error{
+				ErrorType:   oidc.InvalidScope,
+				Description: "there are only these scopes: " + strings.Join(known, " "),
+			}
 		case !slices.Contains(asked, name):
 			asked = append(asked, name)
 		}
@@ -77,12 +83,13 @@ func scopesOf(scope string, known []string) ([]string, error) {
 	return asked, nil
 }
 
-// checkResources refuses a resource that is not ours (RFC 8707): every token of ours is good for all of Vexa behind this
-// bridge, so a client that names the bridge, or something below it, gets what it expects.
+// checkResources refuses a resource that is not ours (RFC 8707): every token of ours is good for all of Vexa
+// behind this bridge, so a client that names the bridge, or something below it, gets what it expects.
 func (p parameters) checkResources(public *url.URL) error {
 	for _, resource := range p["resource"] {
 		if !isBelow(resource, public) {
-			return &oidc.Error{ErrorType: oidc.InvalidTarget, Description: "tokens of this server are for " + public.String() + " alone"}
+			return &oidc.Error{ErrorType: oidc.InvalidTarget, Description: "tokens of this server are for " +
+				public.String() + " alone"}
 		}
 	}
 	return nil
@@ -91,7 +98,8 @@ func (p parameters) checkResources(public *url.URL) error {
 // isBelow says whether an absolute URI names public or something below it.
 func isBelow(resource string, public *url.URL) bool {
 	u, err := url.Parse(resource)
-	if err != nil || u.User != nil || u.Opaque != "" || strings.Contains(resource, "#") || strings.ContainsAny(resource, `\`) {
+	if err != nil || u.User != nil || u.Opaque != "" || strings.Contains(resource, "#") ||
+		strings.ContainsAny(resource, `\`) {
 		return false
 	}
 	if !strings.EqualFold(u.Scheme, public.Scheme) || !strings.EqualFold(hostOf(u), hostOf(public)) {

@@ -24,16 +24,24 @@ func TestIsBelow(t *testing.T) {
 		t.Fatal(err)
 	}
 	for resource, want := range map[string]bool{
-		"https://vexa.acme.example": true, "https://vexa.acme.example/": true, "https://vexa.acme.example/mcp": true, "https://VEXA.acme.example:443/mcp?x=y": true, "HTTPS://vexa.acme.example": true,
-		"http://vexa.acme.example": false, "https://vexa.acme.example:444": false, "https://vexa.acme.example.evil.example": false, "https://evil.example/vexa.acme.example": false,
-		"https://u@vexa.acme.example": false, "https://vexa.acme.example/#x": false, "https://vexa.acme.example#": false, "https://vexa.acme.example/x/../y": false, `https://vexa.acme.example\@evil.example`: false,
-		"//vexa.acme.example": false, "/mcp": false, "": false, "vexa.acme.example": false, "https:vexa.acme.example": false, "urn:vexa": false,
+		"https://vexa.acme.example": true, "https://vexa.acme.example/": true,
+		"https://vexa.acme.example/mcp": true, "https://VEXA.acme.example:443/mcp?x=y": true,
+		"HTTPS://vexa.acme.example": true,
+		"http://vexa.acme.example":  false, "https://vexa.acme.example:444": false,
+		"https://vexa.acme.example.evil.example": false, "https://evil.example/vexa.acme.example": false,
+		"https://u@vexa.acme.example": false, "https://vexa.acme.example/#x": false,
+		"https://vexa.acme.example#": false, "https://vexa.acme.example/x/../y": false,
+		`https://vexa.acme.example\@evil.example`: false,
+		"//vexa.acme.example":                     false, "/mcp": false, "": false,
+		"vexa.acme.example": false, "https:vexa.acme.example": false, "urn:vexa": false,
 	} {
 		if got := isBelow(resource, public); got != want {
 			t.Errorf("%s: %v", resource, got)
 		}
 	}
-	if public.Path = "/base/"; isBelow("https://vexa.acme.example/basement", public) || !isBelow("https://vexa.acme.example/base/x", public) || isBelow("https://vexa.acme.example/", public) {
+	if public.Path = "/base/"; isBelow("https://vexa.acme.example/basement", public) ||
+		!isBelow("https://vexa.acme.example/base/x", public) ||
+		isBelow("https://vexa.acme.example/", public) {
 		t.Error("a path is not compared by segments")
 	}
 }
@@ -64,13 +72,17 @@ func TestUserCodes(t *testing.T) {
 		}
 	}
 	// 240 and more would favour the first letters.
-	if code, err := newUserCode(bytes.NewReader([]byte{240, 255, 0, 1, 2, 3, 4, 19, 20, 239})); err != nil || code != "BCDFGZBZ" {
+	if code, err := newUserCode(bytes.NewReader([]byte{240, 255, 0, 1, 2, 3, 4, 19, 20, 239})); err != nil ||
+		code != "BCDFGZBZ" {
 		t.Errorf("%s %v", code, err)
 	}
 	if _, err := newUserCode(bytes.NewReader(nil)); err == nil {
 		t.Error("no randomness, and a code")
 	}
-	for _, typed := range []string{"", "BCDF-GHJ", "BCDF-GHJK-L", "BCDF-GHJA", "BCDF-GHJ0", "BCDFGHJ4K", strings.Repeat("-", 100) + "BCDFGHJK"} {
+	for _, typed := range []string{
+		"", "BCDF-GHJ", "BCDF-GHJK-L", "BCDF-GHJA", "BCDF-GHJ0", "BCDFGHJ4K",
+		strings.Repeat("-", 100) + "BCDFGHJK",
+	} {
 		if code, ok := parseUserCode(typed); ok {
 			t.Errorf("%q is read as %s", typed, code)
 		}
@@ -105,7 +117,10 @@ func TestAllowance(t *testing.T) {
 	if n := a.known.Len(); n > maxKnown {
 		t.Errorf("remembers %d", n)
 	}
-	if addressKey("2001:db8::1") != addressKey("2001:db8::ffff:1") || addressKey("2001:db8::1") == addressKey("2001:db8:0:1::1") || addressKey("192.0.2.1") == addressKey("192.0.2.2") || addressKey("::ffff:192.0.2.1") == addressKey("::ffff:192.0.2.2") {
+	if addressKey("2001:db8::1") != addressKey("2001:db8::ffff:1") ||
+		addressKey("2001:db8::1") == addressKey("2001:db8:0:1::1") ||
+		addressKey("192.0.2.1") == addressKey("192.0.2.2") ||
+		addressKey("::ffff:192.0.2.1") == addressKey("::ffff:192.0.2.2") {
 		t.Error("addresses are not told apart by who has them")
 	}
 }
@@ -126,17 +141,21 @@ func reader(t testing.TB) *Server {
 	return s
 }
 
-// Whatever an authorization request says, an answer to it goes to a loopback address of the one client there is, to its path, and
-// says once who answers; and what is let through is complete.
+// Whatever an authorization request says, an answer to it goes to a loopback address of the one client there
+// is, to its path, and says once who answers; and what is let through is complete.
 func FuzzAuthorizationRequest(f *testing.F) {
 	challenge := oidc.NewSHACodeChallenge(strings.Repeat("v", 43))
 	ok := url.Values{
-		"client_id": {CommandLine}, "redirect_uri": {"http://127.0.0.1:1/callback"}, "response_type": {"code"}, "state": {"s"}, "scope": {"tx"},
-		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "resource": {"https://vexa.acme.example/mcp"},
+		"client_id": {CommandLine}, "redirect_uri": {"http://127.0.0.1:1/callback"},
+		"response_type": {"code"}, "state": {"s"}, "scope": {"tx"},
+		"code_challenge": {challenge}, "code_challenge_method": {"S256"},
+		"resource": {"https://vexa.acme.example/mcp"},
 	}.Encode()
 	for _, seed := range []string{
-		ok, "", "%", ok + "&state=t", strings.Replace(ok, "S256", "plain", 1), ok + "&prompt=none", ok + "&x=%00", strings.Replace(ok, "127.0.0.1", "[::1]", 1),
-		strings.Replace(ok, "127.0.0.1%3A1", "127.0.0.1%3A1%40evil.example", 1), strings.Replace(ok, "callback", "callback%0d%0aSet-Cookie%3a", 1),
+		ok, "", "%", ok + "&state=t", strings.Replace(ok, "S256", "plain", 1), ok + "&prompt=none",
+		ok + "&x=%00", strings.Replace(ok, "127.0.0.1", "[::1]", 1),
+		strings.Replace(ok, "127.0.0.1%3A1", "127.0.0.1%3A1%40evil.example", 1),
+		strings.Replace(ok, "callback", "callback%0d%0aSet-Cookie%3a", 1),
 	} {
 		f.Add(seed)
 	}
@@ -150,7 +169,10 @@ func FuzzAuthorizationRequest(f *testing.F) {
 			if len(w.challenge) != 43 || !rule.NewScopes(s.scopes...).Covers(rule.NewScopes(w.scopes...)) {
 				t.Errorf("let through: %+v", w)
 			}
-			if again, err := s.readWish(t.Context(), strings.TrimPrefix(w.location(), authorizePath+"?")); err != nil || again.answer(s.issuer, url.Values{}) != w.answer(s.issuer, url.Values{}) || again.challenge != w.challenge {
+			if again, err := s.readWish(
+				t.Context(), strings.TrimPrefix(w.location(), authorizePath+"?"),
+			); err != nil || again.answer(s.issuer, url.Values{}) != w.answer(s.issuer, url.Values{}) ||
+				again.challenge != w.challenge {
 				t.Errorf("asked again: %+v, %v, first %+v", again, err, w)
 			}
 		case errors.As(err, &no):
@@ -165,11 +187,14 @@ func FuzzAuthorizationRequest(f *testing.F) {
 			location = w.refusal(s.issuer, refused)
 		}
 		u, err := url.Parse(location)
-		if err != nil || u.Scheme != "http" || u.User != nil || u.Fragment != "" || u.Path != "/callback" || u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" {
+		if err != nil || u.Scheme != "http" || u.User != nil || u.Fragment != "" || u.Path != "/callback" ||
+			u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" {
 			t.Fatalf("leads to %s", location)
 		}
 		q, err := url.ParseQuery(u.RawQuery)
-		if err != nil || len(q["iss"]) != 1 || q.Get("iss") != s.issuer || len(q["code"])+len(q["error"]) != 1 || len(q["state"]) > 1 || strings.ContainsAny(location, "\r\n") {
+		if err != nil || len(q["iss"]) != 1 || q.Get("iss") != s.issuer ||
+			len(q["code"])+len(q["error"]) != 1 || len(q["state"]) > 1 ||
+			strings.ContainsAny(location, "\r\n") {
 			t.Errorf("says %s", location)
 		}
 	})
@@ -184,7 +209,10 @@ func FuzzTokenRequest(f *testing.F) {
 	f.Add(form, "a=1", "b=%zz;c&resource=a&resource=b")
 	f.Add("", "", "")
 	f.Fuzz(func(t *testing.T, kind, query, body string) {
-		r := &http.Request{Method: "POST", URL: &url.URL{Path: tokenPath, RawQuery: query}, Header: http.Header{"Content-Type": {kind}}, Body: http.NoBody}
+		r := &http.Request{
+			Method: "POST", URL: &url.URL{Path: tokenPath, RawQuery: query},
+			Header: http.Header{"Content-Type": {kind}}, Body: http.NoBody,
+		}
 		r.Body = http.MaxBytesReader(nil, readCloser{strings.NewReader(body)}, 1<<30)
 		p, err := readForm(httptest.NewRecorder(), r)
 		if err != nil {

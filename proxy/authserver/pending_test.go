@@ -23,8 +23,8 @@ func (w *world) put(status mapping.Status) {
 	}))
 }
 
-// Programs of somebody whose account waits for an administrator come back later, with what they have: a program that is told that
-// its grant is invalid throws it away.
+// Programs of somebody whose account waits for an administrator come back later, with what they have: a
+// program that is told that its grant is invalid throws it away.
 func TestPendingPerson(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, w *world) {
 		b := w.browser()
@@ -40,9 +40,11 @@ func TestPendingPerson(t *testing.T) {
 			}{
 				"refresh": {w.post(tokenPath, renewal(given["refresh_token"])), "temporarily_unavailable"},
 				"code":    {w.post(tokenPath, exchange(code)), "temporarily_unavailable"},
-				"device":  {w.post(tokenPath, polling(d.code)), "slow_down"}, // it gives up at any other error
+				// it gives up at any other error
+				"device": {w.post(tokenPath, polling(d.code)), "slow_down"},
 			} {
-				if status, got := c.got.refusal(t); status != http.StatusServiceUnavailable || got != c.want || c.got.Header.Get("Retry-After") == "" {
+				if status, got := c.got.refusal(t); status != http.StatusServiceUnavailable ||
+					got != c.want || c.got.Header.Get("Retry-After") == "" {
 					t.Errorf("%s: %d %s %v", what, status, got, c.got.Header)
 				}
 			}
@@ -50,13 +52,15 @@ func TestPendingPerson(t *testing.T) {
 
 		w.put(mapping.Active)
 		for what, a := range map[string]answer{
-			"refresh": w.post(tokenPath, renewal(given["refresh_token"])), "code": w.post(tokenPath, exchange(code)), "device": w.post(tokenPath, polling(d.code)),
+			"refresh": w.post(tokenPath, renewal(given["refresh_token"])),
+			"code":    w.post(tokenPath, exchange(code)), "device": w.post(tokenPath, polling(d.code)),
 		} {
 			if a.Status != http.StatusOK {
 				t.Errorf("%s, once approved: %d %s", what, a.Status, a.Body)
 			}
 		}
-		if status, got := w.post(tokenPath, exchange(code)).refusal(t); status != http.StatusBadRequest || got != "invalid_grant" {
+		if status, got := w.post(tokenPath, exchange(code)).refusal(t); status != http.StatusBadRequest ||
+			got != "invalid_grant" {
 			t.Errorf("the code again: %d %s", status, got)
 		}
 	})
@@ -71,7 +75,8 @@ func TestPendingCodeExpires(t *testing.T) {
 	w.post(tokenPath, exchange(code))
 	w.put(mapping.Active)
 	w.Clock.Advance(authserver.CodeLifetime)
-	if status, got := w.post(tokenPath, exchange(code)).refusal(t); status != http.StatusBadRequest || got != "invalid_grant" {
+	if status, got := w.post(tokenPath, exchange(code)).refusal(t); status != http.StatusBadRequest ||
+		got != "invalid_grant" {
 		t.Errorf("%d %s", status, got)
 	}
 }

@@ -21,9 +21,9 @@ type call struct {
 	client Client
 }
 
-// program makes a handler of what answers a program: with JSON, that nobody keeps (RFC 6749 section 5.1), or with an error. What
-// comes before that is the same for all: a form, by POST, of a client that is registered. Programs are no pages, so no other site's
-// page may read the answer: nothing here speaks CORS.
+// program makes a handler of what answers a program: with JSON, that nobody keeps (RFC 6749 section 5.1), or
+// with an error. What comes before that is the same for all: a form, by POST, of a client that is registered.
+// Programs are no pages, so no other site's page may read the answer: nothing here speaks CORS.
 func (s *Server) program(answer func(call) (any, error)) func(*proxy.Visit) error {
 	return func(v *proxy.Visit) error {
 		if err := only(v, http.MethodPost); err != nil {
@@ -52,7 +52,9 @@ func (s *Server) answer(c *call, answer func(call) (any, error)) (any, error) {
 	}
 	c.client, err = s.clients.Client(c.Request().Context(), c.form.get("client_id"))
 	if errors.Is(err, ErrUnknownClient) {
-		return nil, &oidc.Error{ErrorType: oidc.InvalidClient, Description: "client_id names no client that is registered here"}
+		return nil, &oidc.Error{
+			ErrorType: oidc.InvalidClient, Description: "client_id names no client that is registered here",
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -63,7 +65,8 @@ func (s *Server) answer(c *call, answer func(call) (any, error)) (any, error) {
 	return answer(*c)
 }
 
-var errNotSecret = &oidc.Error{ErrorType: oidc.InvalidClient, Description: "clients of this server have no secret: send client_id in the form, and nothing else to prove who you are"}
+var errNotSecret = &oidc.Error{ErrorType: oidc.InvalidClient, Description: "clients of this server have no " +
+	"secret: send client_id in the form, and nothing else to prove who you are"}
 
 // tooOften says that somebody asks too often, and for how long they should not.
 type tooOften struct{ wait time.Duration }
@@ -78,7 +81,8 @@ func (s *Server) refuseProgram(v *proxy.Visit, err error) error {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	}
 	if status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", `Basic realm="vexa-sso"`) // RFC 9110 wants one; section 5.2 the scheme that the client used
+		// RFC 9110 wants one; section 5.2 the scheme that the client used
+		h.Set("WWW-Authenticate", `Basic realm="vexa-sso"`)
 	}
 	e.Description = proxy.Describable(e.Description)
 	v.WriteJSON(status, e)
@@ -100,21 +104,28 @@ func (s *Server) refusal(v *proxy.Visit, err error) (status int, e *oidc.Error, 
 		}
 		return status, &told, 0
 	case errors.As(err, &often):
-		return http.StatusTooManyRequests, &oidc.Error{ErrorType: oidc.SlowDown, Description: "too many requests from this address; wait a little"}, often.wait
+		return http.StatusTooManyRequests, &oidc.Error{
+			ErrorType: oidc.SlowDown, Description: "too many requests from this address; wait a little",
+		}, often.wait
 	case errors.As(err, &objection):
 		return http.StatusBadRequest, invalidGrant(objection.Error()), 0
 	case errors.As(err, &m) && m.Code == mapping.CodeTooManyRefreshes:
-		return http.StatusTooManyRequests, &oidc.Error{ErrorType: oidc.SlowDown, Description: m.Message}, m.RetryAfter
+		return http.StatusTooManyRequests, &oidc.Error{ErrorType: oidc.SlowDown, Description: m.Message},
+			m.RetryAfter
 	case errors.As(err, &m) && m.Code == mapping.CodePendingApproval:
 		return http.StatusServiceUnavailable, unavailable(v, m.Message), retryPending
 	case errors.As(err, &m) && m.RetryAfter == 0:
 		return http.StatusBadRequest, invalidGrant(m.Message), 0 // the person may not, or not any more
 	}
-	s.log.LogAttrs(v.Request().Context(), slog.LevelWarn, "token endpoint request failed", slog.String("path", v.Request().URL.Path), slog.String("trace_id", v.TraceID()), slog.Any("error", err))
+	s.log.LogAttrs(v.Request().Context(), slog.LevelWarn, "token endpoint request failed",
+		slog.String("path", v.Request().URL.Path), slog.String("trace_id", v.TraceID()),
+		slog.Any("error", err))
 	if errors.As(err, &m) || errors.Is(err, mapping.ErrStoreUnavailable) {
-		return http.StatusServiceUnavailable, unavailable(v, "we cannot look that up right now; try again in a moment"), retrySoon
+		return http.StatusServiceUnavailable,
+			unavailable(v, "we cannot look that up right now; try again in a moment"), retrySoon
 	}
-	return http.StatusInternalServerError, &oidc.Error{ErrorType: oidc.ServerError, Description: "something went wrong on our side"}, 0
+	return http.StatusInternalServerError,
+		&oidc.Error{ErrorType: oidc.ServerError, Description: "something went wrong on our side"}, 0
 }
 
 const (

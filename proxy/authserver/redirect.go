@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// redirects says whether answers to the client may be sent to uri. It is compared as text with what is registered (RFC 9700
-// section 4.1.3), except for the port of a loopback address: a program on the person's computer takes whichever is free.
+// redirects says whether answers to the client may be sent to uri. It is compared as text with what is
+// registered (RFC 9700 section 4.1.3), except for the port of a loopback address: a program on the person's
+// computer takes whichever is free.
 func (c Client) redirects(uri string) bool {
 	return slices.ContainsFunc(c.RedirectURIs, func(registered string) bool {
 		if uri == registered {
@@ -23,12 +24,13 @@ func (c Client) redirects(uri string) bool {
 	})
 }
 
-// loopbacks are the beginnings of redirect URIs whose port does not count. localhost is not among them: it is a name, and what
-// a name leads to is for others to say (RFC 8252 section 8.3).
+// loopbacks are the beginnings of redirect URIs whose port does not count. localhost is not among them: it is
+// a name, and what a name leads to is for others to say (RFC 8252 section 8.3).
 var loopbacks = []string{"http://127.0.0.1", "http://[::1]"}
 
-// withoutLoopbackPort takes the port off a URI on a loopback address; ok is false for every other URI. It works on the text, so
-// that nothing which a parser would read leniently (user information, another spelling of the address) passes for one.
+// withoutLoopbackPort takes the port off a URI on a loopback address; ok is false for every other URI. It
+// works on the text, so that nothing which a parser would read leniently (user information, another spelling
+// of the address) passes for one.
 func withoutLoopbackPort(uri string) (portless string, ok bool) {
 	for _, base := range loopbacks {
 		rest, found := strings.CutPrefix(uri, base)
@@ -49,8 +51,8 @@ func withoutLoopbackPort(uri string) (portless string, ok bool) {
 	return "", false
 }
 
-// answerTo puts the parameters of an answer on a redirect URI, whose own query stays (RFC 6749 section 3.1.2). The URI is one
-// that redirects has agreed to.
+// answerTo puts the parameters of an answer on a redirect URI, whose own query stays (RFC 6749
+// section 3.1.2). The URI is one that redirects has agreed to.
 func answerTo(redirectURI string, answer url.Values) string {
 	separator := "?"
 	if strings.Contains(redirectURI, "?") {

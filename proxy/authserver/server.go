@@ -36,13 +36,15 @@ const (
 	deviceLifetime = 10 * time.Minute // of a device code and its user code
 	deviceInterval = 5 * time.Second  // between two polls of a device
 
-	maxCodes   = 10_000 // authorization codes that wait to be redeemed, over all replicas
-	maxDevices = 10_000 // device codes that wait for an answer, over all replicas: even then one guess in two million hits
+	maxCodes = 10_000 // authorization codes that wait to be redeemed, over all replicas
+	// device codes that wait for an answer, over all replicas: even then one guess in two million hits
+	maxDevices = 10_000
 
 	purgeEvery = time.Minute
 )
 
-// What the codes of programs begin with; they have the shape of token values, so that garbage never reaches the store.
+// What the codes of programs begin with; they have the shape of token values, so that
+// garbage never reaches the store.
 const (
 	codeValue   = "vssc_"
 	deviceValue = "vssd_"
@@ -50,11 +52,12 @@ const (
 
 // Config is what the server has to know.
 type Config struct {
-	// PublicURL is where browsers and programs reach the bridge, without a path; the issuer is PublicURL + /sso/oauth.
+	// PublicURL is where browsers and programs reach the bridge, without a path; the issuer
+	// is PublicURL + /sso/oauth.
 	PublicURL string
 
-	// Lifetime is how long a program may act for a person until they are asked again; default 2160h. It is within
-	// mapping.Config.MaxTokenLifetime.
+	// Lifetime is how long a program may act for a person until they are asked again; default 2160h. It is
+	// within mapping.Config.MaxTokenLifetime.
 	Lifetime time.Duration
 }
 
@@ -66,7 +69,8 @@ type Accounts interface {
 	TokenOfRefresh(ctx context.Context, refreshHash [32]byte) (mapping.Token, error)
 }
 
-// Ender ends what a revocation names: for good, on this replica at once and on the others within a second. *proxy.Proxy is one.
+// Ender ends what a revocation names: for good, on this replica at once and on the others within a
+// second. *proxy.Proxy is one.
 type Ender interface {
 	End(ctx context.Context, r mapping.Revocation, actor string) error
 }
@@ -85,7 +89,8 @@ type Deps struct {
 	Random io.Reader         // default: crypto/rand
 }
 
-// Server is the authorization server. It is safe for concurrent use, and any number of replicas may work on one store.
+// Server is the authorization server. It is safe for concurrent use, and any number of
+// replicas may work on one store.
 type Server struct {
 	public   *url.URL
 	origin   string
@@ -116,8 +121,10 @@ func New(cfg Config, d Deps) (*Server, error) {
 	}
 	origin := public.Scheme + "://" + public.Host
 	s := &Server{
-		public: public, origin: origin, issuer: origin + issuerPath, scopes: rule.ScopeNames(), lifetime: cmp.Or(cfg.Lifetime, 2160*time.Hour),
-		accounts: d.Accounts, ender: d.Ender, clients: d.Clients, store: d.Store, ring: d.Ring, titles: d.Titles, bounds: newBounds(), refused: newRefusedValues(),
+		public: public, origin: origin, issuer: origin + issuerPath, scopes: rule.ScopeNames(),
+		lifetime: cmp.Or(cfg.Lifetime, 2160*time.Hour),
+		accounts: d.Accounts, ender: d.Ender, clients: d.Clients, store: d.Store, ring: d.Ring,
+		titles: d.Titles, bounds: newBounds(), refused: newRefusedValues(),
 		log: cmp.Or(d.Log, slog.Default()), now: d.Now, random: d.Random,
 	}
 	if s.now == nil {
@@ -132,7 +139,8 @@ func New(cfg Config, d Deps) (*Server, error) {
 	return s, nil
 }
 
-// Register gives the edge all the addresses of the server. Whatever else begins with them is answered by the edge, with 404.
+// Register gives the edge all the addresses of the server. Whatever else begins with them is
+// answered by the edge, with 404.
 func (s *Server) Register(p *proxy.Proxy) {
 	p.Handle(MetadataPath, s.metadata)
 	p.Handle(authorizePath, s.authorize)
@@ -159,7 +167,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-// purge leaves an authorization for as long as the ticket of its consent is good, which must not be answered twice.
+// purge leaves an authorization for as long as the ticket of its consent is good, which
+// must not be answered twice.
 func (s *Server) purge(ctx context.Context) error {
 	_, err := s.store.PurgeAuthorizations(ctx, s.now().Add(-ticketLifetime))
 	return err

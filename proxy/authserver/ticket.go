@@ -10,12 +10,13 @@ import (
 	"vexa-sso/proxy"
 )
 
-// ticket is a question that was put to a person, on its way through their browser: what exactly they were asked. It is sealed, so
-// that nobody else can write or read one, and sealed to the session that was asked, so that nobody else can answer it (G2). It
-// is answered once: by then there is an authorization of its code.
+// ticket is a question that was put to a person, on its way through their browser: what exactly they were
+// asked. It is sealed, so that nobody else can write or read one, and sealed to the session that was asked,
+// so that nobody else can answer it (G2). It is answered once: by then there is an authorization of its code.
 type ticket struct {
-	Kind     Kind      `json:"kind"`
-	Code     string    `json:"code,omitempty"`   // what the program gets if they agree; nobody has seen it yet
+	Kind Kind `json:"kind"`
+	// what the program gets if they agree; nobody has seen it yet
+	Code     string    `json:"code,omitempty"`
 	Device   []byte    `json:"device,omitempty"` // the hash of the device code in question
 	UserCode string    `json:"user_code,omitempty"`
 	Client   string    `json:"client"`

@@ -24,7 +24,8 @@ func (s *Server) token(c call) (any, error) {
 	case "":
 		return nil, invalid("grant_type is missing")
 	}
-	return nil, &oidc.Error{ErrorType: oidc.UnsupportedGrantType, Description: "grant_type is none of those that the metadata lists"}
+	return nil, &oidc.Error{ErrorType: oidc.UnsupportedGrantType, Description: "grant_type is none of " +
+		"those that the metadata lists"}
 }
 
 // The text of a verifier and of an S256 challenge (RFC 7636 sections 4.1 and 4.2).
@@ -33,7 +34,8 @@ var (
 	challengeText = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 )
 
-var errBadCode = invalidGrant("the code is unknown, was used, has expired, or was not given to this client for this redirect_uri and verifier")
+var errBadCode = invalidGrant("the code is unknown, was used, has expired, or was not given to this client " +
+	"for this redirect_uri and verifier")
 
 // redeem exchanges an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.6).
 func (s *Server) redeem(c call) (any, error) {
@@ -86,18 +88,21 @@ func (s *Server) spend(c call, hash [32]byte, redirectURI, verifier string) (any
 	return s.give(c, a)
 }
 
-// isFor says whether a code was given to this client, for this redirect URI and for whoever knows this verifier.
+// isFor says whether a code was given to this client, for this redirect URI and for
+// whoever knows this verifier.
 func (a Authorization) isFor(client Client, redirectURI, verifier string) bool {
 	challenge := &oidc.CodeChallenge{Challenge: a.Asked.Challenge, Method: oidc.CodeChallengeMethodS256}
-	return a.Asked.Client == client.ID && a.Asked.RedirectURI == redirectURI && oidc.VerifyCodeChallenge(challenge, verifier)
+	return a.Asked.Client == client.ID && a.Asked.RedirectURI == redirectURI &&
+		oidc.VerifyCodeChallenge(challenge, verifier)
 }
 
-// give makes what a person has agreed to, and notes it with the code, so that a second use of the code can revoke it. The
-// authorization is as it was before it was spent.
+// give makes what a person has agreed to, and notes it with the code, so that a second use of the code can
+// revoke it. The authorization is as it was before it was spent.
 func (s *Server) give(c call, a Authorization) (any, error) {
 	ctx := c.Request().Context()
 	issued, err := s.accounts.GrantTool(ctx, a.AccountID, mapping.NewToken{
-		Kind: mapping.TokenTool, Client: c.client.ID, Name: c.client.Name, Scopes: rule.NewScopes(a.Asked.Scopes...), Lifetime: s.lifetime,
+		Kind: mapping.TokenTool, Client: c.client.ID, Name: c.client.Name,
+		Scopes: rule.NewScopes(a.Asked.Scopes...), Lifetime: s.lifetime,
 		Address: c.Address(), TraceID: c.TraceID(),
 	}, a.AccountID)
 	if m, ok := errors.AsType[*mapping.Error](err); ok && m.Code == mapping.CodePendingApproval {
@@ -124,8 +129,8 @@ func (s *Server) give(c call, a Authorization) (any, error) {
 	return s.tokens(issued), nil
 }
 
-// putBack makes a code good again that was spent in vain, because an administrator has to decide about the person first. Then the
-// program may come back with it, for as long as it would have been good.
+// putBack makes a code good again that was spent in vain, because an administrator has to decide about the
+// person first. Then the program may come back with it, for as long as it would have been good.
 func (s *Server) putBack(ctx context.Context, a Authorization, why error) error {
 	err := s.store.ChangeAuthorization(ctx, a.Hash, func(stored *Authorization) error {
 		if stored.Status == StatusSpent {
@@ -152,7 +157,8 @@ func (s *Server) codeReused(c call, a Authorization) error {
 }
 
 func (s *Server) revokeReused(c call, a Authorization) error {
-	err := s.end(c.Request().Context(), a.AccountID, a.Asked.Token, "its authorization code was shown twice", "vexa-sso")
+	err := s.end(c.Request().Context(), a.AccountID, a.Asked.Token,
+		"its authorization code was shown twice", "vexa-sso")
 	if err != nil {
 		return err
 	}
@@ -161,17 +167,20 @@ func (s *Server) revokeReused(c call, a Authorization) error {
 
 // end revokes a program's grant. One that is gone already is no error.
 func (s *Server) end(ctx context.Context, account, token, reason, actor string) error {
-	err := s.ender.End(ctx, mapping.Revocation{At: s.now(), Kind: mapping.RevokeToken, Account: account, Token: token, Reason: reason}, actor)
+	err := s.ender.End(ctx, mapping.Revocation{
+		At: s.now(), Kind: mapping.RevokeToken, Account: account, Token: token, Reason: reason,
+	}, actor)
 	if errors.Is(err, mapping.ErrNotFound) {
 		return nil
 	}
 	return err
 }
 
-var errBadRefresh = invalidGrant("the refresh token is unknown, has expired, was revoked, or is another client's")
+var errBadRefresh = invalidGrant("the refresh token is unknown, has expired, was revoked, or is " +
+	"another client's")
 
-// refresh exchanges a refresh value for the next ones (RFC 6749 section 6). A program cannot change its scopes on the way: what
-// it was given would have to be given anew.
+// refresh exchanges a refresh value for the next ones (RFC 6749 section 6). A program cannot change its
+// scopes on the way: what it was given would have to be given anew.
 func (s *Server) refresh(c call) (any, error) {
 	if c.form.get("refresh_token") == "" {
 		return nil, invalid("refresh_token is missing")
@@ -193,7 +202,8 @@ func (s *Server) renew(c call, hash [32]byte) (any, error) {
 	case errors.Is(err, mapping.ErrNotFound):
 		return nil, &refusal{answer: errBadRefresh, unknown: true}
 	case errors.Is(err, mapping.ErrTokenReused):
-		return nil, invalidGrant("the refresh token was used before, so it may be in two hands: everything that it led to is revoked; sign in again")
+		return nil, invalidGrant("the refresh token was used before, so it may be in two hands: everything " +
+			"that it led to is revoked; sign in again")
 	case err != nil:
 		return nil, err
 	}
@@ -211,7 +221,8 @@ func (s *Server) sameScopes(c call, hash [32]byte) error {
 		return nil // refreshing says so
 	}
 	if err == nil && rule.NewScopes(asked...) != token.Scopes {
-		err = &oidc.Error{ErrorType: oidc.InvalidScope, Description: "a refresh keeps the scopes: leave scope out, or sign in again with other ones"}
+		err = &oidc.Error{ErrorType: oidc.InvalidScope, Description: "a refresh keeps the scopes: leave " +
+			"scope out, or sign in again with other ones"}
 	}
 	return err
 }
@@ -219,12 +230,14 @@ func (s *Server) sameScopes(c call, hash [32]byte) error {
 // tokens is what a program gets (RFC 6749 section 5.1).
 func (s *Server) tokens(issued mapping.Issued) *oidc.AccessTokenResponse {
 	return &oidc.AccessTokenResponse{
-		AccessToken: issued.Access, TokenType: oidc.BearerToken, ExpiresIn: uint64(max(0, issued.AccessExpires.Sub(s.now())/time.Second)),
+		AccessToken: issued.Access, TokenType: oidc.BearerToken,
+		ExpiresIn:    uint64(max(0, issued.AccessExpires.Sub(s.now())/time.Second)),
 		RefreshToken: issued.Refresh, Scope: issued.Token.Scopes.List(),
 	}
 }
 
-// revoke is the revocation endpoint (RFC 7009): any value of a grant ends the whole of it. A value that is none needs no end.
+// revoke is the revocation endpoint (RFC 7009): any value of a grant ends the whole of it. A value
+// that is none needs no end.
 func (s *Server) revoke(c call) (any, error) {
 	value := c.form.get("token")
 	if value == "" {
@@ -253,7 +266,8 @@ func (s *Server) endGrantOf(c call, hash [32]byte, find finder) (any, error) {
 	if token.Kind != mapping.TokenTool || token.Client != c.client.ID {
 		return nil, invalidGrant("the token was not given to this client")
 	}
-	if err := s.end(c.Request().Context(), token.AccountID, token.ID, "signed out by "+token.Name, token.AccountID); err != nil {
+	if err := s.end(c.Request().Context(), token.AccountID, token.ID, "signed out by "+token.Name,
+		token.AccountID); err != nil {
 		return nil, err
 	}
 	return struct{}{}, nil
@@ -262,8 +276,8 @@ func (s *Server) endGrantOf(c call, hash [32]byte, find finder) (any, error) {
 // finder finds what the value of a hash stands for.
 type finder func(ctx context.Context, hash [32]byte) (mapping.Token, error)
 
-// finder is how to find what a value stands for, whatever token_type_hint says: the value itself tells which type it is. It is nil
-// for what has the shape of none.
+// finder is how to find what a value stands for, whatever token_type_hint says: the value itself tells which
+// type it is. It is nil for what has the shape of none.
 func (s *Server) finder(value string) (find finder, hash [32]byte) {
 	if hash, ok := mapping.ParseTokenValue(mapping.RefreshValue, value); ok {
 		return s.accounts.TokenOfRefresh, hash

@@ -25,19 +25,35 @@ func TestCodeIsBound(t *testing.T) {
 	b := w.browser()
 	long := strings.Repeat("v", 129)
 	for _, c := range []struct{ name, asked, want string }{
-		{"without a verifier", exchange("", "code_verifier", "").Encode(), "invalid_request"}, // C10: a challenge was sent
-		{"with an empty verifier", exchange("", "code_verifier", "").Encode() + "&code_verifier=", "invalid_request"},
+		// C10: a challenge was sent
+		{"without a verifier", exchange("", "code_verifier", "").Encode(), "invalid_request"},
+		{
+			"with an empty verifier",
+			exchange("", "code_verifier", "").Encode() + "&code_verifier=", "invalid_request",
+		},
 		{"with another verifier", exchange("", "code_verifier", verifier+"x").Encode(), "invalid_grant"},
-		{"with the challenge as verifier", exchange("", "code_verifier", challengeOf(verifier)).Encode(), "invalid_grant"}, // C10: as under plain
+		{
+			"with the challenge as verifier",
+			exchange("", "code_verifier", challengeOf(verifier)).Encode(), "invalid_grant",
+		}, // C10: as under plain
 		{"with a short verifier", exchange("", "code_verifier", verifier[:42]).Encode(), "invalid_request"},
 		{"with a long verifier", exchange("", "code_verifier", long).Encode(), "invalid_request"},
-		{"with a verifier of other characters", exchange("", "code_verifier", verifier+"/+=").Encode(), "invalid_request"},
+		{
+			"with a verifier of other characters",
+			exchange("", "code_verifier", verifier+"/+=").Encode(), "invalid_request",
+		},
 		{"of another client", exchange("", "client_id", "web").Encode(), "invalid_grant"},
 		{"of no client", exchange("", "client_id", "").Encode(), "invalid_client"},
 		{"of an unknown client", exchange("", "client_id", "nobody").Encode(), "invalid_client"},
-		{"from another port", exchange("", "redirect_uri", "http://127.0.0.1:54322/callback").Encode(), "invalid_grant"},
+		{
+			"from another port", exchange("", "redirect_uri", "http://127.0.0.1:54322/callback").Encode(),
+			"invalid_grant",
+		},
 		{"without a redirect URI", exchange("", "redirect_uri", "").Encode(), "invalid_request"},
-		{"for another resource", exchange("", "resource", "https://elsewhere.example").Encode(), "invalid_target"},
+		{
+			"for another resource",
+			exchange("", "resource", "https://elsewhere.example").Encode(), "invalid_target",
+		},
 		{"with two verifiers", exchange("").Encode() + "&code_verifier=" + verifier, "invalid_request"},
 		{"with two codes", exchange("").Encode() + "&code=", "invalid_request"},
 		{"with a secret", exchange("", "client_secret", "x").Encode(), "invalid_client"},
@@ -47,10 +63,12 @@ func TestCodeIsBound(t *testing.T) {
 			form, err := url.ParseQuery(c.asked)
 			proxytest.Must(t, err)
 			form["code"][0] = code
-			if status, got := w.post(tokenPath, form).refusal(t); got != c.want || status != map[bool]int{true: 401, false: 400}[c.want == "invalid_client"] {
+			if status, got := w.post(tokenPath, form).refusal(t); got != c.want ||
+				status != map[bool]int{true: 401, false: 400}[c.want == "invalid_client"] {
 				t.Errorf("%d %s, want %s", status, got, c.want)
 			}
-			// Who has a code and cannot show what goes with it has it from somebody else: then it is good for nobody.
+			// Who has a code and cannot show what goes with it has it from somebody else:
+			// then it is good for nobody.
 			a := w.post(tokenPath, exchange(code))
 			if burnt := c.want == "invalid_grant"; burnt != (a.Status != http.StatusOK) {
 				t.Errorf("then, in order: %d %s", a.Status, a.Body)
@@ -60,11 +78,13 @@ func TestCodeIsBound(t *testing.T) {
 	t.Run("after a minute", func(t *testing.T) {
 		code := b.codeFor(ada, request())
 		w.Clock.Advance(time.Minute)
-		if status, got := w.post(tokenPath, exchange(code)).refusal(t); status != 400 || got != "invalid_grant" {
+		if status, got := w.post(tokenPath, exchange(code)).refusal(t); status != 400 ||
+			got != "invalid_grant" {
 			t.Errorf("%d %s", status, got)
 		}
 	})
-	if logged := w.Logs.String(); strings.Contains(logged, "vssc_") || strings.Contains(logged, "vsso_") || strings.Contains(logged, verifier) || strings.Contains(logged, challengeOf(verifier)) {
+	if logged := w.Logs.String(); strings.Contains(logged, "vssc_") || strings.Contains(logged, "vsso_") ||
+		strings.Contains(logged, verifier) || strings.Contains(logged, challengeOf(verifier)) {
 		t.Error("a code, a token, a verifier or a challenge is on the log")
 	}
 }
@@ -87,29 +107,90 @@ func TestHostileTokenRequests(t *testing.T) {
 	}{
 		{"GET", "GET", "?" + ok, "", nil, 405, ""},
 		{"PUT", "PUT", "", ok, []string{"Content-Type", form}, 405, ""},
-		{"OPTIONS of a page", "OPTIONS", "", "", []string{"Origin", "https://evil.example", "Access-Control-Request-Method", "POST"}, 405, ""},
+		{"OPTIONS of a page", "OPTIONS", "", "", []string{
+			"Origin", "https://evil.example", "Access-Control-Request-Method", "POST",
+		}, 405, ""},
 		{"in the address", "POST", "?" + ok, "", []string{"Content-Type", form}, 400, "invalid_request"},
-		{"partly in the address", "POST", "?code=x", ok, []string{"Content-Type", form}, 400, "invalid_request"},
-		{"JSON", "POST", "", `{"grant_type":"authorization_code"}`, []string{"Content-Type", "application/json"}, 400, "invalid_request"},
-		{"multipart", "POST", "", ok, []string{"Content-Type", "multipart/form-data; boundary=x"}, 400, "invalid_request"},
+		{
+			"partly in the address", "POST", "?code=x", ok,
+			[]string{"Content-Type", form},
+			400, "invalid_request",
+		},
+		{
+			"JSON", "POST", "", `{"grant_type":"authorization_code"}`,
+			[]string{"Content-Type", "application/json"},
+			400, "invalid_request",
+		},
+		{
+			"multipart", "POST", "", ok,
+			[]string{"Content-Type", "multipart/form-data; boundary=x"},
+			400, "invalid_request",
+		},
 		{"no type", "POST", "", ok, nil, 400, "invalid_request"},
 		{"nothing", "POST", "", "", []string{"Content-Type", form}, 401, "invalid_client"},
-		{"no grant type", "POST", "", "client_id=vexa-sso-cli", []string{"Content-Type", form}, 400, "invalid_request"},
-		{"a password", "POST", "", "client_id=vexa-sso-cli&grant_type=password&username=a&password=b", []string{"Content-Type", form}, 400, "unsupported_grant_type"},
-		{"client credentials", "POST", "", "client_id=vexa-sso-cli&grant_type=client_credentials", []string{"Content-Type", form}, 400, "unsupported_grant_type"},
-		{"token exchange", "POST", "", "client_id=vexa-sso-cli&grant_type=urn:ietf:params:oauth:grant-type:token-exchange", []string{"Content-Type", form}, 400, "unsupported_grant_type"},
-		{"a JWT", "POST", "", "client_id=vexa-sso-cli&grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion=x", []string{"Content-Type", form}, 400, "unsupported_grant_type"},
-		{"two grant types", "POST", "", ok + "&grant_type=refresh_token", []string{"Content-Type", form}, 400, "invalid_request"},
-		{"basic", "POST", "", ok, []string{"Content-Type", form, "Authorization", "Basic dmV4YS1zc28tY2xpOg=="}, 401, "invalid_client"},
-		{"an assertion", "POST", "", ok + "&client_assertion=x", []string{"Content-Type", form}, 401, "invalid_client"},
+		{
+			"no grant type", "POST", "", "client_id=vexa-sso-cli",
+			[]string{"Content-Type", form},
+			400, "invalid_request",
+		},
+		{
+			"a password", "POST", "", "client_id=vexa-sso-cli&grant_type=password&username=a&password=b",
+			[]string{"Content-Type", form},
+			400, "unsupported_grant_type",
+		},
+		{
+			"client credentials", "POST", "", "client_id=vexa-sso-cli&grant_type=client_credentials",
+			[]string{"Content-Type", form},
+			400, "unsupported_grant_type",
+		},
+		{
+			"token exchange", "POST", "",
+			"client_id=vexa-sso-cli&grant_type=urn:ietf:params:oauth:grant-type:token-exchange",
+			[]string{"Content-Type", form},
+			400, "unsupported_grant_type",
+		},
+		{
+			"a JWT", "POST", "",
+			"client_id=vexa-sso-cli&grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion=x",
+			[]string{"Content-Type", form},
+			400, "unsupported_grant_type",
+		},
+		{
+			"two grant types", "POST", "", ok + "&grant_type=refresh_token",
+			[]string{"Content-Type", form},
+			400, "invalid_request",
+		},
+		{
+			"basic", "POST", "", ok,
+			[]string{"Content-Type", form, "Authorization", "Basic dmV4YS1zc28tY2xpOg=="},
+			401, "invalid_client",
+		},
+		{
+			"an assertion", "POST", "", ok + "&client_assertion=x",
+			[]string{"Content-Type", form},
+			401, "invalid_client",
+		},
 		{"a semicolon", "POST", "", ok + ";x=y", []string{"Content-Type", form}, 400, "invalid_request"},
 		{"bad escapes", "POST", "", ok + "&x=%zz", []string{"Content-Type", form}, 400, "invalid_request"},
 		{"a NUL", "POST", "", ok + "&x=%00", []string{"Content-Type", form}, 400, "invalid_request"},
 		{"not UTF-8", "POST", "", ok + "&x=%ff", []string{"Content-Type", form}, 400, "invalid_request"},
-		{"a long value", "POST", "", ok + "&x=" + strings.Repeat("y", 2049), []string{"Content-Type", form}, 400, "invalid_request"},
-		{"a long form", "POST", "", ok + long.String(), []string{"Content-Type", form}, 400, "invalid_request"},
+		{
+			"a long value", "POST", "", ok + "&x=" + strings.Repeat("y", 2049),
+			[]string{"Content-Type", form},
+			400, "invalid_request",
+		},
+		{
+			"a long form", "POST", "", ok + long.String(),
+			[]string{"Content-Type", form},
+			400, "invalid_request",
+		},
 		{"an unknown code", "POST", "", ok, []string{"Content-Type", form}, 400, "invalid_grant"},
-		{"an unknown refresh token", "POST", "", "client_id=vexa-sso-cli&grant_type=refresh_token&refresh_token=vssr_x", []string{"Content-Type", form}, 400, "invalid_grant"},
+		{
+			"an unknown refresh token", "POST", "",
+			"client_id=vexa-sso-cli&grant_type=refresh_token&refresh_token=vssr_x",
+			[]string{"Content-Type", form},
+			400, "invalid_grant",
+		},
 		{"an unknown device code", "POST", "", "client_id=vexa-sso-cli&grant_type=urn:ietf:params:oauth:grant-type:device_code&device_code=vssd_x", []string{"Content-Type", form}, 400, "invalid_grant"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -125,7 +206,9 @@ func TestHostileTokenRequests(t *testing.T) {
 			if status, got := a.refusal(t); status != c.status || got != c.want {
 				t.Errorf("%d %s, want %d %s", status, got, c.status, c.want)
 			}
-			if a.Header.Get("Cache-Control") != "no-store" || (a.Status == 401) != (a.Header.Get("WWW-Authenticate") != "") || a.Header.Get("Access-Control-Allow-Origin") != "" {
+			if a.Header.Get("Cache-Control") != "no-store" ||
+				(a.Status == 401) != (a.Header.Get("WWW-Authenticate") != "") ||
+				a.Header.Get("Access-Control-Allow-Origin") != "" {
 				t.Errorf("%v", a.Header)
 			}
 		})
@@ -138,13 +221,16 @@ func TestCookiesAreNotAsked(t *testing.T) {
 	w := newWorld(t, "")
 	b := w.browser()
 	code := b.codeFor(ada, request())
-	a := b.send("POST", tokenPath, exchange(code, "client_id", "web").Encode(), "Content-Type", "application/x-www-form-urlencoded", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
-	if status, got := a.refusal(t); status != 400 || got != "invalid_grant" || len(a.Header["Set-Cookie"]) > 0 || a.Header.Get("Access-Control-Allow-Origin") != "" {
+	a := b.send("POST", tokenPath, exchange(code, "client_id", "web").Encode(), "Content-Type",
+		"application/x-www-form-urlencoded", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
+	if status, got := a.refusal(t); status != 400 || got != "invalid_grant" ||
+		len(a.Header["Set-Cookie"]) > 0 || a.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("%d %s %v", status, got, a.Header)
 	}
 }
 
-// A code that comes a second time is in two hands: what it gave is revoked, wherever it comes (RFC 6749 section 4.1.2).
+// A code that comes a second time is in two hands: what it gave is revoked, wherever it comes
+// (RFC 6749 section 4.1.2).
 func TestCodeReuse(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, w *world) {
 		other := w.replica()
@@ -154,14 +240,16 @@ func TestCodeReuse(t *testing.T) {
 			t.Fatal("the access token opens nothing")
 		}
 		for range 3 {
-			if status, got := other.post(tokenPath, exchange(code)).refusal(t); status != 400 || got != "invalid_grant" {
+			if status, got := other.post(tokenPath, exchange(code)).refusal(t); status != 400 ||
+				got != "invalid_grant" {
 				t.Errorf("%d %s", status, got)
 			}
 		}
 		w.gone(first)
 		other.gone(first)
 		events := w.events(mapping.EventCodeReused)
-		if len(events) != 1 || events[0].Account == "" || events[0].CredentialID == "" || events[0].Address != "127.0.0.1" || !strings.Contains(events[0].Reason, authserver.CommandLine) {
+		if len(events) != 1 || events[0].Account == "" || events[0].CredentialID == "" ||
+			events[0].Address != "127.0.0.1" || !strings.Contains(events[0].Reason, authserver.CommandLine) {
 			t.Errorf("%+v", events)
 		}
 		if n := len(w.events(mapping.EventTokenRevoked)); n != 1 {
@@ -173,7 +261,8 @@ func TestCodeReuse(t *testing.T) {
 	})
 }
 
-// Of many who show a code at one moment, over two replicas, at most one gets something, and it does not stay good.
+// Of many who show a code at one moment, over two replicas, at most one gets something,
+// and it does not stay good.
 func TestCodeRace(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, w *world) {
 		replicas := []*world{w, w.replica()}
@@ -207,21 +296,26 @@ func TestCodeRace(t *testing.T) {
 func (w *world) gone(given map[string]any) {
 	w.T.Helper()
 	waitFor(w.T, "the access token to end", func() bool { return !w.works(given["access_token"].(string)) })
-	if status, got := w.post(tokenPath, renewal(given["refresh_token"])).refusal(w.T); status != 400 || got != "invalid_grant" {
+	if status, got := w.post(tokenPath, renewal(given["refresh_token"])).refusal(w.T); status != 400 ||
+		got != "invalid_grant" {
 		w.T.Errorf("the refresh token: %d %s", status, got)
 	}
 }
 
 // renewal is a request in order for a refresh, with the changes as of request.
 func renewal(value any, changes ...string) url.Values {
-	q := url.Values{"grant_type": {"refresh_token"}, "client_id": {authserver.CommandLine}, "refresh_token": {fmt.Sprint(value)}}
+	q := url.Values{
+		"grant_type": {"refresh_token"}, "client_id": {authserver.CommandLine},
+		"refresh_token": {fmt.Sprint(value)},
+	}
 	for i := 0; i+1 < len(changes); i += 2 {
 		q.Set(changes[i], changes[i+1])
 	}
 	return q
 }
 
-// G5: a refresh token that was spent answers for 30 seconds more, because the answer may have got lost; then it is theft.
+// G5: a refresh token that was spent answers for 30 seconds more, because the answer may have
+// got lost; then it is theft.
 func TestRefreshReuse(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, w *world) {
 		other := w.replica()
@@ -235,7 +329,8 @@ func TestRefreshReuse(t *testing.T) {
 			t.Fatalf("%d %v %s", second.Status, second.Header, second.Body)
 		}
 		w.Clock.Advance(20 * time.Second)
-		if status, got := w.post(tokenPath, renewal(first["refresh_token"])).refusal(t); status != 400 || got != "invalid_grant" {
+		if status, got := w.post(tokenPath, renewal(first["refresh_token"])).refusal(t); status != 400 ||
+			got != "invalid_grant" {
 			t.Errorf("%d %s", status, got)
 		}
 		w.gone(second.json(t))
@@ -254,13 +349,15 @@ func TestRefresh(t *testing.T) {
 		form url.Values
 		want string
 	}{
-		"of another client":       {renewal(value, "client_id", "web"), "invalid_grant"},
-		"an access token":         {renewal(given["access_token"]), "invalid_grant"},
-		"nothing":                 {renewal(""), "invalid_request"},
-		"narrower":                {renewal(value, "scope", "tx"), "invalid_scope"},
-		"wider":                   {renewal(value, "scope", "bot browser tx"), "invalid_scope"},
-		"an unknown scope":        {renewal(value, "scope", "all"), "invalid_scope"},
-		"for another resource":    {renewal(value, "resource", "https://elsewhere.example"), "invalid_target"},
+		"of another client": {renewal(value, "client_id", "web"), "invalid_grant"},
+		"an access token":   {renewal(given["access_token"]), "invalid_grant"},
+		"nothing":           {renewal(""), "invalid_request"},
+		"narrower":          {renewal(value, "scope", "tx"), "invalid_scope"},
+		"wider":             {renewal(value, "scope", "bot browser tx"), "invalid_scope"},
+		"an unknown scope":  {renewal(value, "scope", "all"), "invalid_scope"},
+		"for another resource": {
+			renewal(value, "resource", "https://elsewhere.example"), "invalid_target",
+		},
 		"with the checksum wrong": {renewal(value.(string)[:53] + "!"), "invalid_grant"},
 	} {
 		if status, got := w.post(tokenPath, c.form).refusal(t); status != 400 || got != c.want {
@@ -273,7 +370,8 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-// A person who was suspended has no programs that go on, neither with what they have nor with what they were about to get.
+// A person who was suspended has no programs that go on, neither with what they have nor with
+// what they were about to get.
 func TestSuspendedPerson(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
@@ -281,7 +379,8 @@ func TestSuspendedPerson(t *testing.T) {
 	given := w.post(tokenPath, exchange(b.codeFor(ada, request()))).json(t)
 	code := b.codeFor(ada, request())
 	account := w.events(mapping.EventToolAuthorized)[0].Account
-	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(),
+		mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
 	if status, got := w.post(tokenPath, exchange(code)).refusal(t); status != 400 || got != "invalid_grant" {
 		t.Errorf("%d %s", status, got)
 	}
@@ -302,7 +401,8 @@ func TestRevocation(t *testing.T) {
 	for _, which := range []string{"access_token", "refresh_token"} {
 		given := w.post(tokenPath, exchange(b.codeFor(ada, request()))).json(t)
 		kept := w.post(tokenPath, exchange(b.codeFor(ada, request()))).json(t)
-		if status, got := revoke(given[which], "client_id", "web").refusal(t); status != 400 || got != "invalid_grant" {
+		if status, got := revoke(given[which], "client_id", "web").refusal(t); status != 400 ||
+			got != "invalid_grant" {
 			t.Errorf("another client's %s: %d %s", which, status, got)
 		}
 		for range 2 { // the second time there is nothing left to revoke, and that is no error
@@ -315,16 +415,21 @@ func TestRevocation(t *testing.T) {
 			t.Errorf("another grant ended with its neighbour's %s", which)
 		}
 	}
-	if events := w.events(mapping.EventTokenRevoked); len(events) != 2 || events[0].CredentialID == "" || events[0].Account == "" {
+	if events := w.events(mapping.EventTokenRevoked); len(events) != 2 || events[0].CredentialID == "" ||
+		events[0].Account == "" {
 		t.Errorf("%+v", events)
 	}
 	account := w.events(mapping.EventToolAuthorized)[0].Account
-	_, personal, err := w.Accounts.CreateToken(t.Context(), account, mapping.NewToken{Kind: mapping.TokenPersonal, Name: "mine", Scopes: rule.NewScopes("tx")}, account)
+	_, personal, err := w.Accounts.CreateToken(t.Context(), account,
+		mapping.NewToken{Kind: mapping.TokenPersonal, Name: "mine", Scopes: rule.NewScopes("tx")}, account)
 	proxytest.Must(t, err)
-	if status, got := revoke(personal).refusal(t); status != 400 || got != "invalid_grant" || !w.works(personal) {
+	if status, got := revoke(personal).refusal(t); status != 400 || got != "invalid_grant" ||
+		!w.works(personal) {
 		t.Errorf("a personal token: %d %s", status, got)
 	}
-	for _, unknown := range []string{"nonsense", "vsso_" + strings.Repeat("0", 49), strings.Repeat("x", 2000)} {
+	for _, unknown := range []string{
+		"nonsense", "vsso_" + strings.Repeat("0", 49), strings.Repeat("x", 2000),
+	} {
 		if a := revoke(unknown); a.Status != http.StatusOK {
 			t.Errorf("%q: %d %s", unknown, a.Status, a.Body)
 		}
@@ -361,13 +466,15 @@ func TestStoreAway(t *testing.T) {
 	code := w.browser().codeFor(ada, request())
 	proxytest.Must(t, w.Store.Close())
 	a := w.post(tokenPath, exchange(code))
-	if status, got := a.refusal(t); status != http.StatusServiceUnavailable || got != "temporarily_unavailable" || a.Header.Get("Retry-After") == "" {
+	if status, got := a.refusal(t); status != http.StatusServiceUnavailable ||
+		got != "temporarily_unavailable" || a.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %s %v", status, got, a.Header)
 	}
 	value, err := mapping.NewTokenValue(strings.NewReader(strings.Repeat("x", 32)), "vssd_")
 	proxytest.Must(t, err)
 	a = w.post(tokenPath, polling(value))
-	if status, got := a.refusal(t); status != http.StatusServiceUnavailable || got != "slow_down" || a.Header.Get("Retry-After") == "" {
+	if status, got := a.refusal(t); status != http.StatusServiceUnavailable || got != "slow_down" ||
+		a.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %s %v", status, got, a.Header)
 	}
 }

@@ -25,10 +25,9 @@ func (w *world) configuration() *oauth2.Config {
 	b := w.program()
 	a := b.send("GET", authserver.MetadataPath, "")
 	proxytest.Must(w.T, json.Unmarshal([]byte(a.Body), &m))
-	return &oauth2.Config{
-		ClientID: authserver.CommandLine, RedirectURL: loopback,
-		Endpoint: oauth2.Endpoint{AuthURL: m.Authorize, TokenURL: m.Token, DeviceAuthURL: m.Device, AuthStyle: oauth2.AuthStyleInParams},
-	}
+	return &oauth2.Config{ClientID: authserver.CommandLine, RedirectURL: loopback, Endpoint: oauth2.Endpoint{
+		AuthURL: m.Authorize, TokenURL: m.Token, DeviceAuthURL: m.Device, AuthStyle: oauth2.AuthStyleInParams,
+	}}
 }
 
 func (w *world) context() context.Context {
@@ -45,7 +44,8 @@ func TestIndependentClient(t *testing.T) {
 		proxytest.Must(t, err)
 
 		ticket := b.openAs(ada, asked.RequestURI()).ticket(t)
-		back := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}}).leads(t).Query()
+		back := b.submit("/sso/oauth/consent", url.Values{"ticket": {ticket}, "decision": {"allow"}}).
+			leads(t).Query()
 		if back.Get("state") != "state" || back.Get("iss") != w.Public+"/sso/oauth" {
 			t.Errorf("came back with %v", back)
 		}
@@ -64,7 +64,8 @@ func TestIndependentClient(t *testing.T) {
 		token.Expiry = time.Now().Add(-time.Minute)
 		renewed, err := config.TokenSource(ctx, token).Token()
 		proxytest.Must(t, err)
-		if renewed.AccessToken == token.AccessToken || renewed.RefreshToken == token.RefreshToken || !w.works(renewed.AccessToken) {
+		if renewed.AccessToken == token.AccessToken || renewed.RefreshToken == token.RefreshToken ||
+			!w.works(renewed.AccessToken) {
 			t.Errorf("renewed to %v", renewed)
 		}
 	})
@@ -79,7 +80,8 @@ func TestIndependentDevice(t *testing.T) {
 		proxytest.Must(t, err)
 		complete, err := url.Parse(device.VerificationURIComplete)
 		proxytest.Must(t, err)
-		if device.VerificationURI != w.Public+"/sso/device" || device.Interval != 5 || complete.Query().Get("user_code") != device.UserCode {
+		if device.VerificationURI != w.Public+"/sso/device" || device.Interval != 5 ||
+			complete.Query().Get("user_code") != device.UserCode {
 			t.Errorf("told %+v", device)
 		}
 		b.allowDevice(ada, complete.RequestURI(), device.UserCode)
@@ -99,7 +101,9 @@ func (b *browser) allowDevice(who, path, code string) {
 		b.w.T.Fatalf("the device page: %d %s", a.Status, a.Body)
 	}
 	ticket := b.submit("/sso/device", url.Values{"user_code": {code}}).ticket(b.w.T)
-	if a := b.submit("/sso/device", url.Values{"ticket": {ticket}, "decision": {"allow"}}); a.Status != http.StatusOK {
+	if a := b.submit(
+		"/sso/device", url.Values{"ticket": {ticket}, "decision": {"allow"}},
+	); a.Status != http.StatusOK {
 		b.w.T.Fatalf("the answer: %d %s", a.Status, a.Body)
 	}
 }

@@ -26,8 +26,8 @@ const (
 	loopback = "http://127.0.0.1:54321/callback" // where nothing listens: tests read where they are sent
 )
 
-// world is a bridge with its authorization server. Further replicas share its store, and its address: a client is led to one of
-// them, as by a load balancer.
+// world is a bridge with its authorization server. Further replicas share its store, and its address: a
+// client is led to one of them, as by a load balancer.
 type world struct {
 	*proxytest.World
 	clients authserver.Builtin
@@ -38,7 +38,10 @@ type world struct {
 func newWorld(t testing.TB, database string) *world {
 	t.Helper()
 	w := &world{clients: authserver.BuiltinClients()}
-	w.clients["web"] = authserver.Client{ID: "web", Name: "Some web app", RedirectURIs: []string{"https://app.example/cb?tenant=1", "http://localhost/cb"}}
+	w.clients["web"] = authserver.Client{
+		ID: "web", Name: "Some web app",
+		RedirectURIs: []string{"https://app.example/cb?tenant=1", "http://localhost/cb"},
+	}
 	w.World = proxytest.Start(t, func(o *proxytest.Options) {
 		o.Database = database
 		o.Rooms = func(at *proxytest.World) func(context.Context) error {
@@ -100,13 +103,15 @@ func (b *browser) send(method, path, body string, header ...string) answer {
 // open opens a page as a person does.
 func (b *browser) open(path string) answer {
 	b.w.T.Helper()
-	return b.send("GET", path, "", "Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
+	return b.send("GET", path, "", "Accept", "text/html", "Sec-Fetch-Mode", "navigate",
+		"Sec-Fetch-Dest", "document")
 }
 
 // submit sends a form of ours as a person does.
 func (b *browser) submit(path string, form url.Values) answer {
 	b.w.T.Helper()
-	return b.send("POST", path, form.Encode(), "Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-origin",
+	return b.send("POST", path, form.Encode(), "Accept", "text/html", "Sec-Fetch-Mode", "navigate",
+		"Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-origin",
 		"Content-Type", "application/x-www-form-urlencoded")
 }
 
@@ -190,10 +195,12 @@ func challengeOf(verifier string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// request is an authorization request in order, with the changes: pairs of names and values; an empty value takes the parameter off.
+// request is an authorization request in order, with the changes: pairs of names and values; an empty
+// value takes the parameter off.
 func request(changes ...string) string {
 	q := url.Values{
-		"client_id": {authserver.CommandLine}, "redirect_uri": {loopback}, "response_type": {"code"}, "state": {"st/&=ate"},
+		"client_id": {authserver.CommandLine}, "redirect_uri": {loopback},
+		"response_type": {"code"}, "state": {"st/&=ate"},
 		"code_challenge": {challengeOf(verifier)}, "code_challenge_method": {"S256"},
 	}
 	for i := 0; i+1 < len(changes); i += 2 {
@@ -223,12 +230,16 @@ func (w *world) program() *browser { return &browser{w.Program(), w} }
 func (w *world) post(path string, form url.Values, header ...string) answer {
 	w.T.Helper()
 	b := w.program()
-	return b.send("POST", path, form.Encode(), append([]string{"Content-Type", "application/x-www-form-urlencoded"}, header...)...)
+	return b.send("POST", path, form.Encode(),
+		append([]string{"Content-Type", "application/x-www-form-urlencoded"}, header...)...)
 }
 
 // exchange is a token request in order for a code, with the changes as of request.
 func exchange(code string, changes ...string) url.Values {
-	q := url.Values{"grant_type": {"authorization_code"}, "client_id": {authserver.CommandLine}, "redirect_uri": {loopback}, "code": {code}, "code_verifier": {verifier}}
+	q := url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {authserver.CommandLine},
+		"redirect_uri": {loopback}, "code": {code}, "code_verifier": {verifier},
+	}
 	for i := 0; i+1 < len(changes); i += 2 {
 		if q.Set(changes[i], changes[i+1]); changes[i+1] == "" {
 			q.Del(changes[i])

@@ -14,7 +14,8 @@ func Covers(s rule.Scopes, route vexa.Route) bool {
 	return route.NoScope || slices.ContainsFunc(route.AnyOf, s.Has)
 }
 
-// DeniesRoute says whether a grant's deny_routes name this request. HEAD is a GET, and a trailing slash changes nothing.
+// DeniesRoute says whether a grant's deny_routes name this request. HEAD is a GET, and a
+// trailing slash changes nothing.
 func DeniesRoute(denied []string, method, path string) bool {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -27,7 +28,8 @@ func DeniesRoute(denied []string, method, path string) bool {
 	return false
 }
 
-// matchesPattern compares a path with a pattern segment by segment: {name} stands for any one, {name...} for all the rest.
+// matchesPattern compares a path with a pattern segment by segment: {name} stands for any one,
+// {name...} for all the rest.
 func matchesPattern(pattern, path string) bool {
 	want, have := strings.Split(strings.Trim(pattern, "/"), "/"), strings.Split(strings.Trim(path, "/"), "/")
 	for i, w := range want {

@@ -6,7 +6,9 @@ import (
 
 func TestDeniesRoute(t *testing.T) {
 	t.Parallel()
-	denied := []string{"PUT /user/webhook", "DELETE /recordings/{id}", "POST /agent/{rest...}", "GET /meetings"}
+	denied := []string{
+		"PUT /user/webhook", "DELETE /recordings/{id}", "POST /agent/{rest...}", "GET /meetings",
+	}
 	for _, tc := range []struct {
 		method, path string
 		want         bool

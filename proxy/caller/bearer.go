@@ -16,7 +16,8 @@ const bearerKept = time.Minute
 // bearer finds who stands behind an access token of a provider.
 func (i *Identifier) bearer(ex *exchange.Exchange, r *http.Request, shown credential) (*Caller, error) {
 	if len(i.issuers) == 0 {
-		return nil, exchange.Refuse("token_invalid", "Access tokens of an identity provider are not accepted here. Make a token at "+ex.Site.Origin+page.TokensPath+".")
+		return nil, exchange.Refuse("token_invalid", "Access tokens of an identity provider are not "+
+			"accepted here. Make a token at "+ex.Site.Origin+page.TokensPath+".")
 	}
 	key := credentialKey{hash: hashOf(shown.value), rules: i.rules.Current()}
 	for _, provider := range i.issuers {
@@ -28,9 +29,11 @@ func (i *Identifier) bearer(ex *exchange.Exchange, r *http.Request, shown creden
 	return i.newBearer(ex, r, shown, key)
 }
 
-// newBearer verifies an access token that is not in memory, at each provider whose it could be: two can be the same organisation, with
-// different audiences.
-func (i *Identifier) newBearer(ex *exchange.Exchange, r *http.Request, shown credential, key credentialKey) (*Caller, error) {
+// newBearer verifies an access token that is not in memory, at each provider whose it could be: two can be
+// the same organisation, with different audiences.
+func (i *Identifier) newBearer(
+	ex *exchange.Exchange, r *http.Request, shown credential, key credentialKey,
+) (*Caller, error) {
 	var worst *exchange.Problem // of what they say: who could not look might have found it good
 	for _, provider := range i.issuersOf(shown.value) {
 		key := key
@@ -52,7 +55,8 @@ func (i *Identifier) newBearer(ex *exchange.Exchange, r *http.Request, shown cre
 	return nil, worst
 }
 
-// issuersOf are the providers whose token it could be, by what it says of itself. Where it is nobody's, the first may say what is wrong.
+// issuersOf are the providers whose token it could be, by what it says of itself. Where it is nobody's, the
+// first may say what is wrong.
 func (i *Identifier) issuersOf(raw string) []*oidc.Provider {
 	var found []*oidc.Provider
 	issuer, ok := oidc.UnverifiedIssuer(raw)

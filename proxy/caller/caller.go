@@ -22,8 +22,8 @@ const (
 	ByNobody    = exchange.NoCredential
 )
 
-// Caller is who stands behind a credential that is in use on this replica, with all that a request needs so that a warm one asks
-// nobody.
+// Caller is who stands behind a credential that is in use on this replica, with all that a request needs so
+// that a warm one asks nobody.
 type Caller struct {
 	Credential   string    // by which of the above
 	CredentialID string    // of a session or a token of ours
@@ -36,8 +36,9 @@ type Caller struct {
 	Token   mapping.Token    // of a token of ours
 	Access  oidc.AccessToken // of a bearer token
 
-	RenewsInBackground bool         // the provider is asked about the account again without the person
-	Asked              atomic.Int64 // Unix seconds of when this session was last sent to the provider for that, as far as known here
+	RenewsInBackground bool // the provider is asked about the account again without the person
+	// Unix seconds of when this session was last sent to the provider for that, as far as known here
+	Asked atomic.Int64
 
 	limited bool
 	hash    [32]byte     // by which the store knows a token of ours
@@ -92,7 +93,8 @@ func (i *Identifier) View(ex *exchange.Exchange, c *Caller) *View {
 	return v
 }
 
-// viewOf is what the rules of now say about a caller: what their account may, and of that what their credential is good for.
+// viewOf is what the rules of now say about a caller: what their account may, and of that what
+// their credential is good for.
 func (i *Identifier) viewOf(c *Caller) *View {
 	v := &View{Decision: i.accounts.Decide(c.Account)}
 	v.Scopes = v.Decision.Grant.Scopes

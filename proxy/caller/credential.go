@@ -9,7 +9,8 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// credential is what a request shows by itself, as a program does: a token of ours, an access token of a provider, or a Vexa key.
+// credential is what a request shows by itself, as a program does: a token of ours, an access token of
+// a provider, or a Vexa key.
 type credential struct {
 	kind  string // one of the kinds of caller.go; ByNobody where the request shows none
 	value string
@@ -19,14 +20,15 @@ type credential struct {
 const (
 	maxCredential = 16 << 10 // bytes; what is longer is not looked at
 
-	// tokenProtocol is what a page puts before its token among the subprotocols of a WebSocket: it has no other way to show one.
+	// tokenProtocol is what a page puts before its token among the subprotocols of a WebSocket: it has
+	// no other way to show one.
 	tokenProtocol = "vsso.token."
 
 	nativePrefix = "vxa_" // of Vexa's own keys
 )
 
-// readCredential finds the one credential that a request shows by itself, and tells by its looks what it is. The same one in two
-// places is one; two different ones are refused, as is whatever cannot be one.
+// readCredential finds the one credential that a request shows by itself, and tells by its looks what it is.
+// The same one in two places is one; two different ones are refused, as is whatever cannot be one.
 func readCredential(h http.Header) (credential, error) {
 	var shown showing
 	for _, key := range h["X-Api-Key"] {
@@ -69,7 +71,8 @@ func (s *showing) add(value string, bearer bool) {
 	s.times++
 }
 
-// bearerOf is the bearer token of an Authorization header (RFC 6750 section 2.1), or all of it where it names no such scheme.
+// bearerOf is the bearer token of an Authorization header (RFC 6750 section 2.1), or all of it
+// where it names no such scheme.
 func bearerOf(line string) (token string, bearer bool) {
 	scheme, rest, _ := strings.Cut(textproto.TrimString(line), " ")
 	if strings.EqualFold(scheme, "Bearer") {
@@ -89,27 +92,31 @@ func (s *showing) read() (credential, error) {
 	case strings.HasPrefix(s.value, mapping.AccessValue):
 		var ok bool
 		if c.hash, ok = mapping.ParseTokenValue(mapping.AccessValue, s.value); !ok {
-			return c, exchange.Refuse("token_invalid", "The token is incomplete or mistyped. Copy it again, from its first to its last character.")
+			return c, exchange.Refuse("token_invalid",
+				"The token is incomplete or mistyped. Copy it again, from its first to its last character.")
 		}
 		c.kind = ByToken
 	case strings.HasPrefix(s.value, mapping.RefreshValue):
-		return c, exchange.Refuse("token_invalid", "This is a refresh token: it is exchanged for an access token at the token endpoint, and good for nothing else.")
+		return c, exchange.Refuse("token_invalid", "This is a refresh token: it is exchanged for an access "+
+			"token at the token endpoint, and good for nothing else.")
 	case strings.HasPrefix(s.value, nativePrefix):
 		c.kind = ByNativeKey
 	case s.bearer:
 		c.kind = ByBearer
 	case strings.Count(s.value, ".") == 2:
-		return c, exchange.Refuse("token_invalid", "An access token of an identity provider is sent as Authorization: Bearer.")
+		return c, exchange.Refuse("token_invalid",
+			"An access token of an identity provider is sent as Authorization: Bearer.")
 	default:
 		return c, exchange.Refuse("token_invalid", "")
 	}
 	return c, nil
 }
 
-// showsCredential says whether a request shows a credential by itself, whatever it is worth. Of subprotocols, anything that is like one
-// counts: it must neither go on to the gateway nor leave the cookie to speak.
+// showsCredential says whether a request shows a credential by itself, whatever it is worth. Of subprotocols,
+// anything that is like one counts: it must neither go on to the gateway nor leave the cookie to speak.
 func ShowsCredential(h http.Header) bool {
-	return len(h["X-Api-Key"])+len(h["Authorization"]) > 0 || len(h["Sec-Websocket-Protocol"]) > 0 && offersToken(h["Sec-Websocket-Protocol"])
+	return len(h["X-Api-Key"])+len(h["Authorization"]) > 0 ||
+		len(h["Sec-Websocket-Protocol"]) > 0 && offersToken(h["Sec-Websocket-Protocol"])
 }
 
 func offersToken(protocols []string) bool {
@@ -121,8 +128,8 @@ func offersToken(protocols []string) bool {
 	return false
 }
 
-// takeTokenProtocol takes the credential off a WebSocket's subprotocols, and returns the first of those that are left. taken says
-// whether there was one.
+// takeTokenProtocol takes the credential off a WebSocket's subprotocols, and returns the first of those that
+// are left. taken says whether there was one.
 func TakeTokenProtocol(h http.Header) (next string, taken bool) {
 	offered := h["Sec-Websocket-Protocol"]
 	if len(offered) == 0 || !offersToken(offered) {
@@ -143,8 +150,8 @@ func TakeTokenProtocol(h http.Header) (next string, taken bool) {
 	return left[0], true
 }
 
-// holdsToken says whether a text has something in it that looks like the value of a token of ours, of which no address may have any:
-// addresses get into logs and histories, and on to Vexa.
+// holdsToken says whether a text has something in it that looks like the value of a token of ours, of which
+// no address may have any: addresses get into logs and histories, and on to Vexa.
 func HoldsToken(text string) bool {
 	for {
 		_, rest, found := strings.Cut(text, "vss")

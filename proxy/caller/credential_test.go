@@ -33,16 +33,19 @@ func emptyIdentifier(t testing.TB) *Identifier {
 	ring, err := keyring.Load(text)
 	fatal(err)
 	provider, err := oidc.New(oidc.Config{
-		Name: "okta", Type: oidc.TypeOkta, Issuer: "https://acme.okta.com/oauth2/default", ClientID: "0oa1", RedirectURL: "https://vexa.acme.example/sso/callback/okta",
+		Name: "okta", Type: oidc.TypeOkta, Issuer: "https://acme.okta.com/oauth2/default", ClientID: "0oa1",
+		RedirectURL:    "https://vexa.acme.example/sso/callback/okta",
 		TrustedDomains: []string{"acme.example"}, API: oidc.API{Audiences: []string{"api://vexa"}},
 	}, oidc.Env{})
 	fatal(err)
 	t.Cleanup(provider.Close)
 	rules := &rule.Live{}
-	accounts := mapping.NewAccounts(mapping.Config{Instance: "test"}, mapping.Deps{Store: nobody{}, Ring: ring, Rules: rules})
+	accounts := mapping.NewAccounts(mapping.Config{Instance: "test"},
+		mapping.Deps{Store: nobody{}, Ring: ring, Rules: rules})
 	edge := &exchange.Edge{Log: exchange.Discard, Now: time.Now, Random: rand.Reader}
 	return New(Config{Tokens: Tokens{NativeKeys: NativeKeysMigrate}}, Deps{
-		Edge: edge, Accounts: accounts, Rules: rules, Owners: nobody{}, Sessions: nobody{}, Store: nobody{}, Ring: ring,
+		Edge: edge, Accounts: accounts, Rules: rules, Owners: nobody{},
+		Sessions: nobody{}, Store: nobody{}, Ring: ring,
 		Providers: []*oidc.Provider{provider},
 	})
 }
@@ -85,8 +88,9 @@ func bombs() map[string]string {
 		"as much as is looked at":        strings.Repeat("a", maxCredential),
 		"dots, as many as are looked at": strings.Repeat(".", maxCredential),
 		"p2c":                            "eyJhbGciOiJQQkVTMi1IUzI1NitBMTI4S1ciLCJlbmMiOiJBMTI4R0NNIiwicDJjIjoxMDAwMDAwMDAwLCJwMnMiOiJBQUFBQUFBQSJ9." + segment + "." + segment + "." + segment + "." + segment,
-		"p2c in a signed one":            "eyJhbGciOiJQQkVTMi1IUzI1NitBMTI4S1ciLCJwMmMiOjEwMDAwMDAwMDAsImlzcyI6IngifQ." + segment + "." + segment,
-		"deep JSON":                      "eyJhbGciOiJSUzI1NiJ9." + strings.Repeat("W1tbW1tb", maxCredential/10) + "." + segment,
+		"p2c in a signed one": "eyJhbGciOiJQQkVTMi1IUzI1NitBMTI4S1ciLCJwMmMiOjEwMDAwMDAwMDAsImlzcyI6IngifQ." +
+			segment + "." + segment,
+		"deep JSON": "eyJhbGciOiJSUzI1NiJ9." + strings.Repeat("W1tbW1tb", maxCredential/10) + "." + segment,
 	}
 }
 
@@ -95,7 +99,9 @@ func TestCostOfBombs(t *testing.T) {
 	bare, site := emptyIdentifier(t), atHome(t)
 	for name, bomb := range bombs() {
 		for _, header := range []string{"X-Api-Key", "Authorization", "Sec-Websocket-Protocol"} {
-			value := map[string]string{"X-Api-Key": "", "Authorization": "Bearer ", "Sec-Websocket-Protocol": tokenProtocol}[header] + bomb
+			value := map[string]string{
+				"X-Api-Key": "", "Authorization": "Bearer ", "Sec-Websocket-Protocol": tokenProtocol,
+			}[header] + bomb
 			r := httptest.NewRequest(http.MethodGet, "/bots", nil)
 			r.Header[header] = []string{value}
 			const times = 20
@@ -106,7 +112,9 @@ func TestCostOfBombs(t *testing.T) {
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				began := time.Now()
-				_, err := bare.Identify(&exchange.Exchange{ResponseWriter: httptest.NewRecorder(), Site: site, Start: began}, r)
+				_, err := bare.Identify(
+					&exchange.Exchange{ResponseWriter: httptest.NewRecorder(), Site: site, Start: began}, r,
+				)
 				took := time.Since(began)
 				runtime.ReadMemStats(&after)
 				if err == nil {
@@ -122,10 +130,11 @@ func TestCostOfBombs(t *testing.T) {
 	}
 }
 
-// S12, S2, D5: whatever the headers say, nothing breaks, nobody is let in, nothing explicit is replaced by the cookie, and what is told
-// of it holds nothing of it and fits into a header.
+// S12, S2, D5: whatever the headers say, nothing breaks, nobody is let in, nothing explicit is replaced by
+// the cookie, and what is told of it holds nothing of it and fits into a header.
 func FuzzIdentify(f *testing.F) {
-	token, err := mapping.NewTokenValue(strings.NewReader(strings.Repeat("0123456789abcdef", 4)), mapping.AccessValue)
+	token, err := mapping.NewTokenValue(strings.NewReader(strings.Repeat("0123456789abcdef", 4)),
+		mapping.AccessValue)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -140,12 +149,17 @@ func FuzzIdentify(f *testing.F) {
 		p.memory.each((*callers).refreshAll)
 		p.failures = newFailures()
 		h := http.Header{}
-		for name, value := range map[string]string{"X-Api-Key": key, "Authorization": authorization, "Sec-Websocket-Protocol": protocols, "Cookie": cookie} {
+		for name, value := range map[string]string{
+			"X-Api-Key": key, "Authorization": authorization,
+			"Sec-Websocket-Protocol": protocols, "Cookie": cookie,
+		} {
 			if value != "" {
 				h[name] = []string{value}
 			}
 		}
-		ex := &exchange.Exchange{ResponseWriter: httptest.NewRecorder(), Site: site, Start: time.Now(), Address: "192.0.2.1"}
+		ex := &exchange.Exchange{
+			ResponseWriter: httptest.NewRecorder(), Site: site, Start: time.Now(), Address: "192.0.2.1",
+		}
 		r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/bots"}, Header: h}
 		c, err := p.Identify(ex, r)
 		if err == nil {
@@ -157,14 +171,18 @@ func FuzzIdentify(f *testing.F) {
 			t.Errorf("%v is refused with %s", h, pr.Code)
 		}
 		for _, value := range []string{key, authorization, protocols} {
-			if len(value) > 20 && !strings.HasPrefix(value, "ey") && strings.Contains(err.Error()+pr.Detail, value) {
+			if len(value) > 20 && !strings.HasPrefix(value, "ey") &&
+				strings.Contains(err.Error()+pr.Detail, value) {
 				t.Errorf("what is said repeats %q: %v, %s", value, err, pr.Detail)
 			}
 		}
-		if said := exchange.Describable(pr.Detail); strings.ContainsFunc(said, func(c rune) bool { return c < ' ' || c > '~' }) {
+		if said := exchange.Describable(pr.Detail); strings.ContainsFunc(said, func(c rune) bool {
+			return c < ' ' || c > '~'
+		}) {
 			t.Errorf("WWW-Authenticate: %q", said)
 		}
-		if _, taken := TakeTokenProtocol(h); taken && strings.Contains(strings.Join(h["Sec-Websocket-Protocol"], ","), tokenProtocol) {
+		if _, taken := TakeTokenProtocol(h); taken &&
+			strings.Contains(strings.Join(h["Sec-Websocket-Protocol"], ","), tokenProtocol) {
 			t.Errorf("the gateway would get %q", h["Sec-Websocket-Protocol"])
 		}
 	})

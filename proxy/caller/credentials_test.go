@@ -16,8 +16,8 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// An explicit credential silences the cookie. The same one twice is one, two different ones are none, and an invalid one is refused
-// and never replaced by the cookie (D5).
+// An explicit credential silences the cookie. The same one twice is one, two different ones are none, and an
+// invalid one is refused and never replaced by the cookie (D5).
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t, proxytest.TakingBearers)
@@ -28,7 +28,10 @@ func TestPrecedence(t *testing.T) {
 	_, other := w.NewToken(oidctest.Grace, "tx")
 	bearer := w.Bearer(oidctest.Tim)
 	native := w.KeyOf(oidctest.Ada)
-	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: proxytest.AccountOf(t, w, oidctest.Grace), Session: sessionOf(grace)}, "test"))
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{
+		Kind: mapping.RevokeSession, Account: proxytest.AccountOf(t, w, oidctest.Grace),
+		Session: sessionOf(grace),
+	}, "test"))
 	broken := token[:len(token)-1] + string("01"[b2i(token[len(token)-1] == '0')])
 
 	for _, c := range []struct {
@@ -42,27 +45,58 @@ func TestPrecedence(t *testing.T) {
 		{"a token as key", []string{"X-API-Key", token}, 200, oidctest.Grace},
 		{"a token as bearer", []string{"Authorization", "Bearer " + token}, 200, oidctest.Grace},
 		{"a scheme in any case", []string{"Authorization", "bEaReR   " + token}, 200, oidctest.Grace},
-		{"a token without a scheme, as keys could be sent to /mcp", []string{"Authorization", token}, 200, oidctest.Grace},
+		{
+			"a token without a scheme, as keys could be sent to /mcp",
+			[]string{"Authorization", token},
+			200, oidctest.Grace,
+		},
 		{"a token beside the cookie", []string{"Cookie", cookie, "X-API-Key", token}, 200, oidctest.Grace},
 		{"an access token", []string{"Authorization", "Bearer " + bearer}, 200, oidctest.Tim},
-		{"an access token beside the cookie", []string{"Cookie", cookie, "Authorization", "Bearer " + bearer}, 200, oidctest.Tim},
-		{"the same token twice", []string{"X-API-Key", token, "Authorization", "Bearer " + token}, 200, oidctest.Grace},
-		{"the same token twice as key", []string{"X-API-Key", token, "x-api-key", token}, 200, oidctest.Grace},
+		{"an access token beside the cookie", []string{
+			"Cookie", cookie, "Authorization", "Bearer " + bearer,
+		}, 200, oidctest.Tim},
+		{"the same token twice", []string{
+			"X-API-Key", token, "Authorization", "Bearer " + token,
+		}, 200, oidctest.Grace},
+		{"the same token twice as key", []string{
+			"X-API-Key", token, "x-api-key", token,
+		}, 200, oidctest.Grace},
 		{"two tokens", []string{"X-API-Key", token, "Authorization", "Bearer " + other}, 400, "bad_request"},
 		{"two tokens as keys", []string{"X-API-Key", token, "X-API-Key", other}, 400, "bad_request"},
-		{"a token and an access token", []string{"X-API-Key", token, "Authorization", "Bearer " + bearer}, 400, "bad_request"},
+		{"a token and an access token", []string{
+			"X-API-Key", token, "Authorization", "Bearer " + bearer,
+		}, 400, "bad_request"},
 		{"a token and nothing", []string{"X-API-Key", token, "Authorization", ""}, 400, "bad_request"},
-		{"a token and a Vexa key", []string{"X-API-Key", native, "Authorization", "Bearer " + token}, 400, "bad_request"},
-		{"a token and another among subprotocols", []string{"X-API-Key", token, "Sec-WebSocket-Protocol", "vsso.token." + other + ", vexa"}, 400, "bad_request"},
-		{"a broken token beside the cookie", []string{"Cookie", cookie, "X-API-Key", broken}, 401, "token_invalid"},
-		{"a token that nobody made", []string{"Cookie", cookie, "X-API-Key", proxytest.MadeUp(t)}, 401, "token_invalid"},
-		{"what is like a token among subprotocols", []string{"Cookie", cookie, "Sec-WebSocket-Protocol", "xvsso.token." + token}, 401, "token_invalid"},
-		{"a refresh token", []string{"Cookie", cookie, "X-API-Key", "vssr_" + token[5:]}, 401, "token_invalid"},
+		{"a token and a Vexa key", []string{
+			"X-API-Key", native, "Authorization", "Bearer " + token,
+		}, 400, "bad_request"},
+		{"a token and another among subprotocols", []string{
+			"X-API-Key", token, "Sec-WebSocket-Protocol", "vsso.token." + other + ", vexa",
+		}, 400, "bad_request"},
+		{"a broken token beside the cookie", []string{
+			"Cookie", cookie, "X-API-Key", broken,
+		}, 401, "token_invalid"},
+		{"a token that nobody made", []string{
+			"Cookie", cookie, "X-API-Key", proxytest.MadeUp(t),
+		}, 401, "token_invalid"},
+		{"what is like a token among subprotocols", []string{
+			"Cookie", cookie, "Sec-WebSocket-Protocol", "xvsso.token." + token,
+		}, 401, "token_invalid"},
+		{"a refresh token", []string{
+			"Cookie", cookie, "X-API-Key", "vssr_" + token[5:],
+		}, 401, "token_invalid"},
 		{"an access token as key", []string{"Cookie", cookie, "X-API-Key", bearer}, 401, "token_invalid"},
-		{"an access token of another issuer", []string{"Authorization", "Bearer " + w.Okta.Sign(w.BearerClaims(oidctest.Tim).With("iss", "https://other.example"))}, 401, "token_invalid"},
-		{"an access token for another audience", []string{"Cookie", cookie, "Authorization", "Bearer " + w.Okta.Sign(w.BearerClaims(oidctest.Tim).With("aud", "api://other"))}, 401, "token_invalid"},
-		{"an expired access token", []string{"Cookie", cookie, "Authorization", "Bearer " + w.Okta.Sign(w.BearerClaims(oidctest.Tim).With("exp", w.Clock.Now().Unix()-120))}, 401, "token_expired"},
-		{"an access token whose owner no rule knows", []string{"Authorization", "Bearer " + w.Bearer(oidctest.Mallory)}, 403, "not_mapped"},
+		{"an access token of another issuer", []string{"Authorization", "Bearer " + w.Okta.Sign(
+			w.BearerClaims(oidctest.Tim).With("iss", "https://other.example"),
+		)}, 401, "token_invalid"},
+		{"an access token for another audience", []string{"Cookie", cookie, "Authorization", "Bearer " +
+			w.Okta.Sign(w.BearerClaims(oidctest.Tim).With("aud", "api://other"))}, 401, "token_invalid"},
+		{"an expired access token", []string{"Cookie", cookie, "Authorization", "Bearer " + w.Okta.Sign(
+			w.BearerClaims(oidctest.Tim).With("exp", w.Clock.Now().Unix()-120),
+		)}, 401, "token_expired"},
+		{"an access token whose owner no rule knows", []string{
+			"Authorization", "Bearer " + w.Bearer(oidctest.Mallory),
+		}, 403, "not_mapped"},
 		{"Basic", []string{"Cookie", cookie, "Authorization", "Basic YWRhOng="}, 401, "token_invalid"},
 		{"a Vexa key", []string{"Cookie", cookie, "X-API-Key", native}, 401, "native_key_refused"},
 		{"an empty key", []string{"Cookie", cookie, "X-API-Key", ""}, 401, "token_invalid"},
@@ -80,7 +114,9 @@ func TestPrecedence(t *testing.T) {
 				t.Errorf("%d %s", res.Status, res.Body)
 			}
 			if challenge := res.Header.Get("WWW-Authenticate"); res.Status == 401 && c.name != "nothing" &&
-				(!strings.HasPrefix(challenge, `Bearer realm="vexa-sso", error="invalid_token", error_description="`) || strings.Trim(challenge, printable) != "") {
+				(!strings.HasPrefix(
+					challenge, `Bearer realm="vexa-sso", error="invalid_token", error_description="`,
+				) || strings.Trim(challenge, printable) != "") {
 				t.Errorf("WWW-Authenticate: %s", challenge)
 			}
 		})
@@ -112,7 +148,8 @@ func sessionOf(b *proxytest.Browser) string {
 	return said.Session.ID
 }
 
-// S1, S2, G7: the upstream gets our key and nothing of what was shown, byte for byte, whatever was shown and wherever.
+// S1, S2, G7: the upstream gets our key and nothing of what was shown, byte for byte,
+// whatever was shown and wherever.
 func TestUpstreamSeesNoToken(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t, proxytest.TakingBearers)
@@ -147,7 +184,8 @@ func TestUpstreamSeesNoToken(t *testing.T) {
 		proxytest.Must(t, err)
 		kept += string(text)
 	}
-	if len(files) == 0 || strings.Contains(kept, token[5:48]) || strings.Contains(kept, bearer[len(bearer)-40:]) {
+	if len(files) == 0 || strings.Contains(kept, token[5:48]) ||
+		strings.Contains(kept, bearer[len(bearer)-40:]) {
 		t.Errorf("the log, the metrics or the store (%v) hold a token", files)
 	}
 }
@@ -159,7 +197,11 @@ func TestTokenInAddress(t *testing.T) {
 	b := w.SignIn(oidctest.Ada)
 	_, token := w.NewToken(oidctest.Ada, "tx")
 	w.Vexa.GatewayWire().Forget()
-	for _, path := range []string{"/meetings?token=" + token, "/meetings?api_key=" + token, "/meetings/" + token, "/sso/login?return_to=%2Fx%3Fk%3D" + token, "/meetings?k=vssr_" + token[5:], "/meetings?k=vsso%5F" + token[5:]} {
+	for _, path := range []string{
+		"/meetings?token=" + token, "/meetings?api_key=" + token, "/meetings/" + token,
+		"/sso/login?return_to=%2Fx%3Fk%3D" + token, "/meetings?k=vssr_" + token[5:],
+		"/meetings?k=vsso%5F" + token[5:],
+	} {
 		if res := b.Get(path); res.Code() != "bad_request" || strings.Contains(res.Body, token) {
 			t.Errorf("%s: %d %s", path, res.Status, res.Body)
 		}

@@ -14,8 +14,9 @@ const (
 	maxFailing        = 10_000 // addresses that are remembered
 )
 
-// failures bounds what it costs to try credentials (S12): each that nobody has seen before is looked for in the store or verified, and
-// anybody can make up as many as they like. What is in memory is served whatever else comes from the same address.
+// failures bounds what it costs to try credentials (S12): each that nobody has seen before is looked for in
+// the store or verified, and anybody can make up as many as they like. What is in memory is served whatever
+// else comes from the same address.
 type failures struct {
 	byAddress *lru.Cache[string, *rate.Limiter]
 }

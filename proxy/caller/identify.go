@@ -76,8 +76,8 @@ func New(cfg Config, d Deps) *Identifier {
 	return i
 }
 
-// Identify finds the credential on a request and who it stands for. An explicit one silences the cookie, and an invalid one is
-// refused, never replaced by the cookie.
+// Identify finds the credential on a request and who it stands for. An explicit one silences the cookie, and
+// an invalid one is refused, never replaced by the cookie.
 func (i *Identifier) Identify(ex *exchange.Exchange, r *http.Request) (*Caller, error) {
 	ex.Credential, ex.Explicit = ByNobody, ShowsCredential(r.Header)
 	c, err := i.whoShows(ex, r)
@@ -133,10 +133,14 @@ func (i *Identifier) whoIsSignedIn(ex *exchange.Exchange, r *http.Request) (*Cal
 	return i.signedIn(ex, r, cookie)
 }
 
-// lookUp finds who stands behind a credential that is not in memory. Whose are none are remembered for a moment, and an address from
-// which many come waits. That does not hit what was good a while ago and is looked at afresh: whoever shares an address with somebody
-// who makes credentials up could otherwise be locked out by them (S12).
-func (i *Identifier) lookUp(ex *exchange.Exchange, r *http.Request, in *callers, key credentialKey, read func(context.Context) (*Caller, error)) (*Caller, error) {
+// lookUp finds who stands behind a credential that is not in memory. Whose are none are remembered for a
+// moment, and an address from which many come waits. That does not hit what was good a while ago and is
+// looked at afresh: whoever shares an address with somebody who makes credentials up could otherwise be
+// locked out by them (S12).
+func (i *Identifier) lookUp(
+	ex *exchange.Exchange, r *http.Request, in *callers, key credentialKey,
+	read func(context.Context) (*Caller, error),
+) (*Caller, error) {
 	if err := in.refusal(key, ex.Start); err != nil {
 		return nil, err
 	}
@@ -183,8 +187,8 @@ func cookieKey(cookie string) credentialKey {
 	return credentialKey{hash: hashOf(cookie)}
 }
 
-// OfCookie returns the caller that the session cookie of a site stands for, whether or not the session has expired.
-// mapping.ErrNotFound says that there is none.
+// OfCookie returns the caller that the session cookie of a site stands for, whether or not the session has
+// expired. mapping.ErrNotFound says that there is none.
 func (i *Identifier) OfCookie(site *exchange.Site, r *http.Request) (*Caller, error) {
 	cookie := exchange.CookieValue(r.Header["Cookie"], site.Cookies.Session)
 	if cookie == "" {
@@ -207,8 +211,8 @@ func (i *Identifier) ofCookie(r *http.Request, name, cookie string) (*Caller, er
 	})
 }
 
-// Again looks at a caller afresh, whatever is remembered of them. The error says why they may nothing any more, or that we could not
-// look.
+// Again looks at a caller afresh, whatever is remembered of them. The error says why they may nothing any
+// more, or that we could not look.
 func (i *Identifier) Again(ctx context.Context, c *Caller) (fresh *Caller, err error) {
 	switch c.Credential {
 	case BySession:
@@ -237,5 +241,6 @@ func (i *Identifier) Again(ctx context.Context, c *Caller) (fresh *Caller, err e
 
 // RefusesAccess says whether an error is about the caller, as opposed to our not being able to look.
 func RefusesAccess(err error) bool {
-	return errors.Is(err, mapping.ErrNotFound) || exchange.AsProblem(err).Code.Status() < http.StatusInternalServerError
+	return errors.Is(err, mapping.ErrNotFound) ||
+		exchange.AsProblem(err).Code.Status() < http.StatusInternalServerError
 }

@@ -88,7 +88,9 @@ func (u *lastUse) flush(ctx context.Context, sessions SessionStore, tokens token
 		maps.Copy(u.sessions, seen)
 	}
 	if failed[1] != nil {
-		maps.DeleteFunc(used, func(id string, use mapping.TokenUse) bool { return !u.tokens[id].At.Before(use.At) })
+		maps.DeleteFunc(used, func(id string, use mapping.TokenUse) bool {
+			return !u.tokens[id].At.Before(use.At)
+		})
 		maps.Copy(u.tokens, used)
 	}
 	return errors.Join(failed[:]...)

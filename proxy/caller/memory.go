@@ -15,17 +15,18 @@ import (
 )
 
 const (
-	maxCallers = 20_000      // of one kind that are remembered; those who were not seen for the longest are forgotten first
+	// of one kind that are remembered; those who were not seen for the longest are forgotten first
+	maxCallers = 20_000
 	refusedFor = time.Second // how long a refusal is remembered
 )
 
-// credentialKey finds a caller by what they showed: never by the credential itself, and so that a warm request pays for neither
-// codec nor signature nor database.
+// credentialKey finds a caller by what they showed: never by the credential itself, and so that a warm
+// request pays for neither codec nor signature nor database.
 type credentialKey struct {
 	hash [32]byte // SHA-256 of the credential as it came
 
-	// Of a bearer token: who found it good, and by which rules (D7). A provider is one set of issuers and audiences, which never
-	// changes.
+	// Of a bearer token: who found it good, and by which rules (D7). A provider is one set of issuers and
+	// audiences, which never changes.
 	provider *oidc.Provider
 	rules    *rule.Rules
 }
@@ -45,7 +46,8 @@ type callers struct {
 	refused *lru.Cache[credentialKey, refusal]
 	loading singleflight.Group
 
-	// epoch counts what was dropped. A load that saw it move may have read what is no longer true, and reads again.
+	// epoch counts what was dropped. A load that saw it move may have read what is no
+	// longer true, and reads again.
 	epoch atomic.Int64
 }
 
@@ -72,14 +74,19 @@ func (s *callers) get(key credentialKey, now time.Time) (*Caller, bool) {
 	return c, ok && !c.ended.Load() && (c.Until.IsZero() || now.Before(c.Until))
 }
 
-// load brings the caller into memory, once for all who wait for it. What read says is nobody is an error of its own.
-func (s *callers) load(ctx context.Context, key credentialKey, read func(context.Context) (*Caller, error)) (*Caller, error) {
+// load brings the caller into memory, once for all who wait for it. What read says is
+// nobody is an error of its own.
+func (s *callers) load(
+	ctx context.Context, key credentialKey, read func(context.Context) (*Caller, error),
+) (*Caller, error) {
 	for {
 		epoch := s.epoch.Load()
-		// Whoever asks first reads for all; their going away must not fail the others. Nobody joins a read that began before
-		// something was dropped: what it brings may have been true only then.
+		// Whoever asks first reads for all; their going away must not fail the others. Nobody joins a read
+		// that began before something was dropped: what it brings may have been true only then.
 		flight := fmt.Sprintf("%x %p %p %d", key.hash, key.provider, key.rules, epoch)
-		found, err, _ := s.loading.Do(flight, func() (any, error) { return s.anew(context.WithoutCancel(ctx), key, read) })
+		found, err, _ := s.loading.Do(flight, func() (any, error) {
+			return s.anew(context.WithoutCancel(ctx), key, read)
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -96,7 +103,9 @@ func (s *callers) load(ctx context.Context, key credentialKey, read func(context
 }
 
 // anew reads a caller, who goes on where they were: looking afresh gives nobody more requests.
-func (s *callers) anew(ctx context.Context, key credentialKey, read func(context.Context) (*Caller, error)) (*Caller, error) {
+func (s *callers) anew(
+	ctx context.Context, key credentialKey, read func(context.Context) (*Caller, error),
+) (*Caller, error) {
 	c, err := read(ctx)
 	if err != nil {
 		return nil, err
@@ -107,7 +116,8 @@ func (s *callers) anew(ctx context.Context, key credentialKey, read func(context
 	return c, nil
 }
 
-// refuse remembers for a moment that a credential is none, so that whoever shows it again and again costs nothing.
+// refuse remembers for a moment that a credential is none, so that whoever shows it
+// again and again costs nothing.
 func (s *callers) refuse(key credentialKey, err error, now time.Time) {
 	s.refused.Add(key, refusal{err, now.Add(refusedFor)})
 }
@@ -153,7 +163,8 @@ func (s *callers) drop(account, id string, each func(*Caller)) {
 	}
 }
 
-// memory is who is remembered, by the kind of their credential: a flood of one kind drives nobody of another out.
+// memory is who is remembered, by the kind of their credential: a flood of one kind
+// drives nobody of another out.
 type memory struct {
 	sessions, tokens, bearers, natives *callers
 }
@@ -166,8 +177,8 @@ func (m memory) each(do func(*callers)) {
 	}
 }
 
-// End forgets what has ended: one credential of an account, or all when id is empty. Who is being served with it is told by
-// Caller.Ended.
+// End forgets what has ended: one credential of an account, or all when id is empty. Who is being served with
+// it is told by Caller.Ended.
 func (i *Identifier) End(account, id string) { i.memory.each(func(s *callers) { s.end(account, id) }) }
 
 // Reload has the next request of an account look at it afresh.

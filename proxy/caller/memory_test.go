@@ -130,7 +130,8 @@ func TestTouch(t *testing.T) {
 		t.Fatalf("%v, %d", err, store.calls)
 	}
 	store.fail = nil
-	if err := used.flush(t.Context(), store, nil); err != nil || !store.seen["ses_1"].Equal(start.Add(61*time.Second)) {
+	if err := used.flush(t.Context(), store, nil); err != nil ||
+		!store.seen["ses_1"].Equal(start.Add(61*time.Second)) {
 		t.Errorf("%v, %v", err, store.seen)
 	}
 	if err := used.flush(t.Context(), store, nil); err != nil || store.calls != 2 {

@@ -17,8 +17,8 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// E7, S5: somebody is suspended: their tokens and their bearer tokens are refused on the next request, on every replica, and the streams
-// of both are cut.
+// E7, S5: somebody is suspended: their tokens and their bearer tokens are refused on the next request, on
+// every replica, and the streams of both are cut.
 func TestSuspendedWithPrograms(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t, proxytest.TakingBearers)
@@ -36,12 +36,15 @@ func TestSuspendedWithPrograms(t *testing.T) {
 		}
 	}
 	began := oidctest.StartStopwatch(t)
-	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, oidctest.Ada), Reason: "left"}, "admin"))
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{
+		Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, oidctest.Ada), Reason: "left",
+	}, "admin"))
 	for i, code := range []string{"token_invalid", "suspended"} { // the token is gone, Okta's isn't
 		for _, at := range []*proxytest.World{w, other} {
 			at.WaitFor("the refusal", func() bool {
 				res := at.Program().Get("/meetings", shown[i]...)
-				return res.Code() == code && (res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden)
+				return res.Code() == code &&
+					(res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden)
 			})
 		}
 	}
@@ -64,14 +67,19 @@ func TestTokenRevoked(t *testing.T) {
 	b := w.SignIn(oidctest.Ada)
 	lost, value := w.NewToken(oidctest.Ada, "tx")
 	_, kept := w.NewToken(oidctest.Ada, "tx")
-	socket, keeps, browsers := other.MustSocketAs("X-API-Key", value), other.MustSocketAs("X-API-Key", kept), b.MustSocket()
+	socket, keeps, browsers := other.MustSocketAs("X-API-Key", value),
+		other.MustSocketAs("X-API-Key", kept), b.MustSocket()
 	w.Program().Get("/meetings", "X-API-Key", value)
-	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeToken, Account: lost.AccountID, Token: lost.ID, Reason: "lost"}, "ada"))
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{
+		Kind: mapping.RevokeToken, Account: lost.AccountID, Token: lost.ID, Reason: "lost",
+	}, "ada"))
 	if closed := proxytest.HangsUp(t, socket); closed.Code != 4401 {
 		t.Errorf("the socket was closed with %d", closed.Code)
 	}
 	for _, at := range []*proxytest.World{w, other} {
-		at.WaitFor("the refusal", func() bool { return at.Program().Get("/meetings", "X-API-Key", value).Code() == "token_invalid" })
+		at.WaitFor("the refusal", func() bool {
+			return at.Program().Get("/meetings", "X-API-Key", value).Code() == "token_invalid"
+		})
 		if res := at.Program().Get("/meetings", "X-API-Key", kept); res.Status != http.StatusOK {
 			t.Errorf("the other token: %d %s", res.Status, res.Body)
 		}
@@ -96,7 +104,10 @@ func TestStreamEndsWithToken(t *testing.T) {
 	for _, c := range []struct {
 		header []string
 		lives  time.Duration
-	}{{[]string{"Authorization", "Bearer " + bearer}, time.Hour + time.Minute}, {[]string{"X-API-Key", token}, 23 * time.Hour}} {
+	}{
+		{[]string{"Authorization", "Bearer " + bearer}, time.Hour + time.Minute},
+		{[]string{"X-API-Key", token}, 23 * time.Hour},
+	} {
 		socket := w.MustSocketAs(c.header...)
 		w.Clock.Advance(c.lives)
 		if closed := proxytest.HangsUp(t, socket); closed.Code != 4401 {
@@ -111,8 +122,8 @@ func TestStreamEndsWithToken(t *testing.T) {
 	}
 }
 
-// A token pauses when its owner's provider has not vouched for them for max_offline, with its streams, and goes on when they have
-// signed in again; sessions are not concerned.
+// A token pauses when its owner's provider has not vouched for them for max_offline, with its streams, and
+// goes on when they have signed in again; sessions are not concerned.
 func TestTokenPauses(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t, func(o *proxytest.Options) {
@@ -131,7 +142,8 @@ func TestTokenPauses(t *testing.T) {
 		t.Errorf("before: %d %s", res.Status, res.Body)
 	}
 	w.Clock.Advance(2 * time.Minute)
-	if res := get(); res.Code() != "proof_stale" || res.Status != http.StatusUnauthorized || !strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login`) {
+	if res := get(); res.Code() != "proof_stale" || res.Status != http.StatusUnauthorized ||
+		!strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login`) {
 		t.Errorf("after: %d %s", res.Status, res.Body)
 	}
 	if closed := proxytest.HangsUp(t, socket); closed.Code != 4401 {
@@ -144,8 +156,8 @@ func TestTokenPauses(t *testing.T) {
 	w.WaitFor("the token to go on", func() bool { return get().Status == http.StatusOK })
 }
 
-// D9: what a token may do is what it was made for and what its owner may now, on each request and on streams that are open. Who is
-// refused hears which of the two lacks the scope.
+// D9: what a token may do is what it was made for and what its owner may now, on each request and on streams
+// that are open. Who is refused hears which of the two lacks the scope.
 func TestScopesShrinkWithTheGrant(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
@@ -163,7 +175,8 @@ func TestScopesShrinkWithTheGrant(t *testing.T) {
 				t.Errorf("%s does not say %q: %s", path, word, res.Body)
 			}
 		}
-		if challenge := res.Header.Get("WWW-Authenticate"); code == "scope_missing" && !strings.Contains(challenge, `error="insufficient_scope", scope="`) {
+		if challenge := res.Header.Get("WWW-Authenticate"); code == "scope_missing" &&
+			!strings.Contains(challenge, `error="insufficient_scope", scope="`) {
 			t.Errorf("WWW-Authenticate: %s", challenge)
 		}
 	}
@@ -180,8 +193,11 @@ func TestScopesShrinkWithTheGrant(t *testing.T) {
 	proxytest.Must(t, w.Okta.SetGroups(oidctest.Ada, oidctest.GroupViewers))
 	w.Clock.Advance(12 * time.Minute)
 	proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
-	w.WaitFor("the grant to shrink", func() bool { return w.Program().Get("/bots", "X-API-Key", both).Code() == "scope_missing" })
-	expect("/bots", both, "scope_missing", "the owner of this token doesn’t have", "The rule staff would give it")
+	w.WaitFor("the grant to shrink", func() bool {
+		return w.Program().Get("/bots", "X-API-Key", both).Code() == "scope_missing"
+	})
+	expect("/bots", both, "scope_missing", "the owner of this token doesn’t have",
+		"The rule staff would give it")
 	expect("/meetings", both, "")
 	expect("/meetings", tx, "")
 	_ = stream // needs bot or tx: it goes on
@@ -192,22 +208,29 @@ func TestScopesShrinkWithTheGrant(t *testing.T) {
 	if !stream.Ends() {
 		t.Error("the stream stays open")
 	}
-	w.WaitFor("the grant to end", func() bool { return w.Program().Get("/meetings", "X-API-Key", tx).Code() == "not_mapped" })
+	w.WaitFor("the grant to end", func() bool {
+		return w.Program().Get("/meetings", "X-API-Key", tx).Code() == "not_mapped"
+	})
 }
 
 // V17: a route that the rules deny is denied to tokens too, whatever their scopes.
 func TestDeniedRoutesHoldForTokens(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t, proxytest.TakingBearers, func(o *proxytest.Options) {
-		o.Rules = []rule.Rule{{Name: "staff", Match: rule.Match{Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, DenyRoutes: []string{"PUT /user/webhook"}}}}
+		o.Rules = []rule.Rule{{
+			Name: "staff", Match: rule.Match{Groups: []string{"vexa-users"}},
+			Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, DenyRoutes: []string{"PUT /user/webhook"}},
+		}}
 	})
 	w.SignIn(oidctest.Ada)
 	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
 	for _, shown := range []string{token, w.Bearer(oidctest.Ada)} {
-		if res := w.Program().Send("PUT", "/user/webhook", "{}", "Authorization", "Bearer "+shown); res.Code() != "forbidden_route" {
+		if res := w.Program().Send("PUT", "/user/webhook", "{}",
+			"Authorization", "Bearer "+shown); res.Code() != "forbidden_route" {
 			t.Errorf("%d %s", res.Status, res.Body)
 		}
-		if res := w.Program().Get("/user/webhook", "Authorization", "Bearer "+shown); res.Status != http.StatusOK {
+		if res := w.Program().Get("/user/webhook",
+			"Authorization", "Bearer "+shown); res.Status != http.StatusOK {
 			t.Errorf("%d %s", res.Status, res.Body)
 		}
 	}
@@ -219,7 +242,9 @@ func TestWarmProgramsAskNobody(t *testing.T) {
 	w := proxytest.Start(t, proxytest.TakingBearers)
 	b := w.SignIn(oidctest.Ada)
 	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
-	shown := [][]string{{"Cookie", b.Cookie()}, {"X-API-Key", token}, {"Authorization", "Bearer " + w.Bearer(oidctest.Ada)}}
+	shown := [][]string{
+		{"Cookie", b.Cookie()}, {"X-API-Key", token}, {"Authorization", "Bearer " + w.Bearer(oidctest.Ada)},
+	}
 	for _, header := range shown {
 		w.Program().Get("/bots", header...)
 	}
@@ -235,13 +260,14 @@ func TestWarmProgramsAskNobody(t *testing.T) {
 	if now := w.Okta.Requests(oidctest.EndpointKeys); now != asked {
 		t.Errorf("the provider's keys were fetched %d times more", now-asked)
 	}
-	if res := w.Program().Get("/bots", "X-API-Key", proxytest.MadeUp(t)); res.Status != http.StatusServiceUnavailable {
+	if res := w.Program().Get("/bots",
+		"X-API-Key", proxytest.MadeUp(t)); res.Status != http.StatusServiceUnavailable {
 		t.Errorf("who is not known: %d %s", res.Status, res.Body)
 	}
 }
 
-// D7: that an access token holds is remembered together with who found so and by which rules. Another provider's audience, other rules
-// or another minute need another look.
+// D7: that an access token holds is remembered together with who found so and by which rules. Another
+// provider's audience, other rules or another minute need another look.
 func TestWhatIsRememberedOfBearers(t *testing.T) {
 	t.Parallel()
 	second := func(o *proxytest.Options) {
@@ -251,12 +277,16 @@ func TestWhatIsRememberedOfBearers(t *testing.T) {
 			return []oidc.Config{first}
 		}
 		o.Rules = []rule.Rule{
-			{Name: "first", Match: rule.Match{Providers: []string{"okta"}, Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}},
+			{
+				Name: "first", Match: rule.Match{Providers: []string{"okta"}, Groups: []string{"vexa-users"}},
+				Grant: &rule.GrantSpec{Scopes: []string{"tx"}},
+			},
 		}
 	}
 	w := proxytest.Start(t, second)
 	w.Clock.Stop() // what was signed before the first was shown is no older than that
-	here, there := w.Bearer(oidctest.Ada), w.Okta.Sign(w.BearerClaims(oidctest.Ada).With("aud", "api://second"))
+	here, there := w.Bearer(oidctest.Ada),
+		w.Okta.Sign(w.BearerClaims(oidctest.Ada).With("aud", "api://second"))
 	get := func(token string) proxytest.Answer {
 		return w.Program().Get("/sso/whoami", "Authorization", "Bearer "+token)
 	}
@@ -267,7 +297,8 @@ func TestWhatIsRememberedOfBearers(t *testing.T) {
 		t.Errorf("for the second, whom no rule knows: %d %s", res.Status, res.Body)
 	}
 	grown, problems := rule.Compile(append(w.Options.Rules, rule.Rule{
-		Name: "second", Match: rule.Match{Providers: []string{"okta2"}, Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot"}},
+		Name: "second", Match: rule.Match{Providers: []string{"okta2"}, Groups: []string{"vexa-users"}},
+		Grant: &rule.GrantSpec{Scopes: []string{"bot"}},
 	}))
 	if len(problems) > 0 {
 		t.Fatal(problems)
@@ -307,10 +338,13 @@ func grownAgain(t *testing.T, w *proxytest.World) *rule.Rules {
 	return rules
 }
 
-// V13: each credential has its own share of requests, so that a token in a loop leaves its owner's browser, and other tokens, alone.
+// V13: each credential has its own share of requests, so that a token in a loop leaves its owner's
+// browser, and other tokens, alone.
 func TestRequestsPerCredential(t *testing.T) {
 	t.Parallel()
-	w := proxytest.Start(t, proxytest.TakingBearers, func(o *proxytest.Options) { o.Config.Limits.RequestsPerSecond = 3 })
+	w := proxytest.Start(t, proxytest.TakingBearers, func(o *proxytest.Options) {
+		o.Config.Limits.RequestsPerSecond = 3
+	})
 	b := w.SignIn(oidctest.Ada)
 	_, busy := w.NewToken(oidctest.Ada, "tx")
 	_, other := w.NewToken(oidctest.Ada, "tx")
@@ -330,7 +364,8 @@ func TestRequestsPerCredential(t *testing.T) {
 	if res := w.Program().Get("/meetings", "X-API-Key", other); res.Status != http.StatusOK {
 		t.Errorf("another token: %d %s", res.Status, res.Body)
 	}
-	if res := w.Program().Get("/meetings", "Authorization", "Bearer "+w.Bearer(oidctest.Ada)); res.Status != http.StatusOK {
+	if res := w.Program().Get("/meetings",
+		"Authorization", "Bearer "+w.Bearer(oidctest.Ada)); res.Status != http.StatusOK {
 		t.Errorf("an access token: %d %s", res.Status, res.Body)
 	}
 	if res := b.Get("/meetings"); res.Status != http.StatusOK {
@@ -347,13 +382,15 @@ func TestStreamsOfPrograms(t *testing.T) {
 	for range 3 {
 		w.MustSocketAs("X-API-Key", token)
 	}
-	if _, res, err := w.SocketAs(nil, "X-API-Key", token); err == nil || res.StatusCode != http.StatusTooManyRequests {
+	if _, res, err := w.SocketAs(nil, "X-API-Key", token); err == nil ||
+		res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("a fourth stream of programs: %v", err)
 	}
 	b.MustSocket()
 }
 
-// S12: whoever makes up tokens is held up, and whoever shows one that is known isn't. The same one again and again costs nothing.
+// S12: whoever makes up tokens is held up, and whoever shows one that is known isn't. The same one
+// again and again costs nothing.
 func TestManyTokensThatAreNone(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
@@ -372,7 +409,8 @@ func TestManyTokensThatAreNone(t *testing.T) {
 	for range 200 {
 		codes[program.Get("/meetings", "X-API-Key", proxytest.MadeUp(t)).Code()]++
 	}
-	if codes["rate_limited"] < 50 || codes["token_invalid"] < 40 || codes["rate_limited"]+codes["token_invalid"] != 200 {
+	if codes["rate_limited"] < 50 || codes["token_invalid"] < 40 ||
+		codes["rate_limited"]+codes["token_invalid"] != 200 {
 		t.Errorf("answers to 200 that are none: %v", codes)
 	}
 	if res := program.Get("/meetings", "X-API-Key", good); res.Status != http.StatusOK {
@@ -398,9 +436,11 @@ func TestNobodyIsLockedOutByANeighbour(t *testing.T) {
 	w.Clock.Advance(2 * time.Minute) // it is to be looked at afresh
 	limited := false
 	for range 200 {
-		limited = limited || program.Get("/meetings", "X-API-Key", proxytest.MadeUp(t)).Code() == "rate_limited"
+		limited = limited ||
+			program.Get("/meetings", "X-API-Key", proxytest.MadeUp(t)).Code() == "rate_limited"
 	}
-	if res := program.Get("/meetings", "Authorization", "Bearer "+bearer); res.Status != http.StatusOK || !limited {
+	if res := program.Get("/meetings", "Authorization", "Bearer "+bearer); res.Status != http.StatusOK ||
+		!limited {
 		t.Errorf("%d %s, limited: %v", res.Status, res.Body, limited)
 	}
 }
@@ -419,7 +459,9 @@ func TestWhoamiForPrograms(t *testing.T) {
 	}{
 		{[]string{"Cookie", b.Cookie()}, "session", sessionOf(b), "", "", []string{"bot", "tx"}, true},
 		{[]string{"X-API-Key", value}, "token", token.ID, "CI", "", []string{"tx"}, false},
-		{[]string{"Authorization", "Bearer " + w.Bearer(oidctest.Ada)}, "bearer", "", "", "0oa2program", []string{"bot", "tx"}, false},
+		{[]string{
+			"Authorization", "Bearer " + w.Bearer(oidctest.Ada),
+		}, "bearer", "", "", "0oa2program", []string{"bot", "tx"}, false},
 	} {
 		var said struct {
 			Scopes     []string
@@ -432,13 +474,15 @@ func TestWhoamiForPrograms(t *testing.T) {
 		res := w.Program().Get("/sso/whoami", c.header...)
 		proxytest.Must(t, json.Unmarshal([]byte(res.Body), &said))
 		got := said.Credential
-		if got.Kind != c.kind || got.ID != c.id || got.Name != c.name || got.Client != c.client || fmt.Sprint(said.Scopes) != fmt.Sprint(c.scopes) ||
+		if got.Kind != c.kind || got.ID != c.id || got.Name != c.name || got.Client != c.client ||
+			fmt.Sprint(said.Scopes) != fmt.Sprint(c.scopes) ||
 			got.ExpiresAt.Before(w.Clock.Now()) || (said.Session != nil) != c.session {
 			t.Errorf("%s: %s", c.kind, res.Body)
 		}
 		w.Program().Get("/meetings", c.header...)
 		w.WaitFor("the log", func() bool {
-			return strings.Contains(w.Logs.String(), `"credential":"`+c.kind+`"`) && strings.Contains(w.Logs.String(), `"credential_id":"`+c.id)
+			return strings.Contains(w.Logs.String(), `"credential":"`+c.kind+`"`) &&
+				strings.Contains(w.Logs.String(), `"credential_id":"`+c.id)
 		})
 		if w.Metric("vexa_sso_requests_total", c.kind) == 0 {
 			t.Errorf("no request by %s is counted", c.kind)
@@ -456,7 +500,8 @@ func TestTokenLastUsed(t *testing.T) {
 	w.Stop()
 	tokens, err := w.Accounts.TokensOf(t.Context(), token.AccountID)
 	proxytest.Must(t, err)
-	if len(tokens) != 1 || tokens[0].UsedFrom != "198.51.100.7" || w.Clock.Now().Sub(tokens[0].UsedAt).Abs() > time.Minute {
+	if len(tokens) != 1 || tokens[0].UsedFrom != "198.51.100.7" ||
+		w.Clock.Now().Sub(tokens[0].UsedAt).Abs() > time.Minute {
 		t.Errorf("%+v", tokens)
 	}
 }
@@ -467,10 +512,13 @@ func TestProgramIsNeverRedirected(t *testing.T) {
 	w := proxytest.Start(t, proxytest.TakingBearers)
 	w.SignIn(oidctest.Ada)
 	bearer := w.Bearer(oidctest.Ada)
-	proxytest.Must(t, w.Accounts.SignOutEverywhere(t.Context(), proxytest.AccountOf(t, w, oidctest.Ada), "test", "test"))
+	proxytest.Must(t,
+		w.Accounts.SignOutEverywhere(t.Context(), proxytest.AccountOf(t, w, oidctest.Ada), "test", "test"))
 	for _, path := range []string{"/meetings", "/sso/whoami"} {
 		res := w.Program().Get(path, append(proxytest.Navigation, "Authorization", "Bearer "+bearer)...)
-		if res.Status != http.StatusUnauthorized || res.Code() != "unauthenticated" || !strings.Contains(res.Header.Get("WWW-Authenticate"), `error="invalid_token"`) || !strings.Contains(res.Body, "login_url") {
+		if res.Status != http.StatusUnauthorized || res.Code() != "unauthenticated" ||
+			!strings.Contains(res.Header.Get("WWW-Authenticate"), `error="invalid_token"`) ||
+			!strings.Contains(res.Body, "login_url") {
 			t.Errorf("%s: %d to %q %s", path, res.Status, res.Header.Get("Location"), res.Body)
 		}
 	}
@@ -482,12 +530,16 @@ func TestServiceOfItsOwn(t *testing.T) {
 	w := proxytest.Start(t, proxytest.TakingBearers, func(o *proxytest.Options) {
 		o.Rules = append(proxytest.StaffRules(), rule.Rule{
 			Name: "robots", Match: rule.Match{Providers: []string{"okta"}, Kind: []oidc.Kind{oidc.Service}},
-			Grant: &rule.GrantSpec{Scopes: []string{"tx"}, VexaEmail: `= "robot-" + identity.claims.cid.lowerAscii() + "@robots.example"`},
+			Grant: &rule.GrantSpec{
+				Scopes:    []string{"tx"},
+				VexaEmail: `= "robot-" + identity.claims.cid.lowerAscii() + "@robots.example"`,
+			},
 		})
 	})
 	robot := w.Okta.Sign(w.Okta.ServiceTokenClaims("0oa3robot", "vexa"))
 	res := w.Program().Get("/sso/whoami", "Authorization", "Bearer "+robot)
-	if res.Status != http.StatusOK || !strings.Contains(res.Body, `"kind":"service"`) || !strings.Contains(res.Body, `"client":"0oa3robot"`) {
+	if res.Status != http.StatusOK || !strings.Contains(res.Body, `"kind":"service"`) ||
+		!strings.Contains(res.Body, `"client":"0oa3robot"`) {
 		t.Fatalf("%d %s", res.Status, res.Body)
 	}
 	if res := w.Program().Get("/meetings", "Authorization", "Bearer "+robot); res.Status != http.StatusOK {
@@ -496,7 +548,8 @@ func TestServiceOfItsOwn(t *testing.T) {
 	if _, ok := w.Vexa.User("robot-0oa3robot@robots.example"); !ok {
 		t.Error("it has no Vexa user of its own")
 	}
-	if res := w.Program().Get("/bots", "Authorization", "Bearer "+robot); res.Code() != "scope_missing" || !strings.Contains(res.Body, "which you don’t have") {
+	if res := w.Program().Get("/bots", "Authorization", "Bearer "+robot); res.Code() != "scope_missing" ||
+		!strings.Contains(res.Body, "which you don’t have") {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
 	without, problems := rule.Compile(proxytest.StaffRules())

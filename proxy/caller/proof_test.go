@@ -18,8 +18,8 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// D12: 200 requests over two replicas at the moment when the proof is due: one refresh, and nobody is signed out; the next time
-// the same.
+// D12: 200 requests over two replicas at the moment when the proof is due: one refresh, and nobody is signed
+// out; the next time the same.
 func TestOneRefreshForACrowd(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
@@ -35,7 +35,8 @@ func TestOneRefreshForACrowd(t *testing.T) {
 			crowd.Go(func() error {
 				from := []*proxytest.Browser{b, there}[i%2]
 				if i%20 < 2 {
-					if err := from.W.Accounts.RenewProofs(t.Context()); err != nil && !errors.Is(err, mapping.ErrStoreUnavailable) {
+					if err := from.W.Accounts.RenewProofs(t.Context()); err != nil &&
+						!errors.Is(err, mapping.ErrStoreUnavailable) {
 						return err
 					}
 				}
@@ -57,19 +58,22 @@ func TestOneRefreshForACrowd(t *testing.T) {
 		}
 		w.WaitFor("the refresh to be over", func() bool { return len(w.Refreshes()) >= round })
 		for _, from := range []*proxytest.Browser{b, there} {
-			w.WaitFor("everybody to be served", func() bool { return from.Get("/bots").Status == http.StatusOK })
+			w.WaitFor("everybody to be served", func() bool {
+				return from.Get("/bots").Status == http.StatusOK
+			})
 		}
 		if got := w.Refreshes(); len(got) != round || slices.Contains(got, 400) {
 			t.Fatalf("refreshes in round %d: %v", round, got)
 		}
 	}
-	if strings.Contains(w.Logs.String(), `"event":"session_ended"`) || strings.Contains(w.Logs.String(), `"event":"access_ended"`) {
+	if strings.Contains(w.Logs.String(), `"event":"session_ended"`) ||
+		strings.Contains(w.Logs.String(), `"event":"access_ended"`) {
 		t.Error("somebody was signed out")
 	}
 }
 
-// D9: a group that is taken away at the provider is gone at the next renewal, without a new sign-in: on every replica, for streams
-// that are open, and for the key that had become too wide.
+// D9: a group that is taken away at the provider is gone at the next renewal, without a new sign-in: on every
+// replica, for streams that are open, and for the key that had become too wide.
 func TestGroupTakenAway(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
@@ -110,11 +114,13 @@ func TestGroupTakenAway(t *testing.T) {
 	w.Clock.Advance(12 * time.Minute)
 	proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
 	proxytest.HangsUp(t, socket)
-	w.WaitFor("nothing to be left", func() bool { return b.Get("/bots").Code() == "not_mapped" && len(w.Vexa.Tokens()) == 0 })
+	w.WaitFor("nothing to be left", func() bool {
+		return b.Get("/bots").Code() == "not_mapped" && len(w.Vexa.Tokens()) == 0
+	})
 }
 
-// E7: somebody who is deactivated at the provider loses everything at the next renewal, here and on the other replica, and may
-// come back when the provider lets them.
+// E7: somebody who is deactivated at the provider loses everything at the next renewal, here and on the other
+// replica, and may come back when the provider lets them.
 func TestDeactivated(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
@@ -132,13 +138,16 @@ func TestDeactivated(t *testing.T) {
 		t.Errorf("the socket was closed with %d", closed.Code)
 	}
 	for _, from := range []*proxytest.Browser{b, there} {
-		w.WaitFor("the session to be over", func() bool { return from.Get("/bots").Status == http.StatusUnauthorized })
+		w.WaitFor("the session to be over", func() bool {
+			return from.Get("/bots").Status == http.StatusUnauthorized
+		})
 	}
 	if took := began.Took(); took > oidctest.Promised { // S5
 		t.Errorf("it took %s", took)
 	}
 	w.WaitFor("the key to die", func() bool { return len(w.Vexa.Tokens()) == 0 })
-	if log := w.Logs.String(); !strings.Contains(log, `"event":"access_ended"`) || !strings.Contains(log, `"actor":"provider okta"`) {
+	if log := w.Logs.String(); !strings.Contains(log, `"event":"access_ended"`) ||
+		!strings.Contains(log, `"actor":"provider okta"`) {
 		t.Error("the audit does not tell")
 	}
 	proxytest.Must(t, w.Okta.Enable(oidctest.Ada))
@@ -158,7 +167,8 @@ func TestProviderDownThroughRenewals(t *testing.T) {
 		proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
 		for _, header := range [][]string{nil, proxytest.Navigation} {
 			if res := b.Get("/bots", header...); res.Status != http.StatusOK {
-				t.Fatalf("while the provider is down: %d to %s %s", res.Status, res.Header.Get("Location"), res.Body)
+				t.Fatalf("while the provider is down: %d to %s %s",
+					res.Status, res.Header.Get("Location"), res.Body)
 			}
 		}
 	}
@@ -166,7 +176,8 @@ func TestProviderDownThroughRenewals(t *testing.T) {
 		t.Errorf("the provider was asked %d times", w.Okta.Requests(oidctest.EndpointToken))
 	}
 	w.Clock.Advance(time.Hour)
-	if res := b.Get("/bots"); res.Status != http.StatusUnauthorized || !strings.Contains(res.Body, "login_url") {
+	if res := b.Get("/bots"); res.Status != http.StatusUnauthorized ||
+		!strings.Contains(res.Body, "login_url") {
 		t.Errorf("after the session's lifetime: %d %s", res.Status, res.Body)
 	}
 }
@@ -181,11 +192,14 @@ func TestRefreshThatGivesLess(t *testing.T) {
 			b := w.SignIn(oidctest.Grace)
 			w.Okta.Break(oidctest.EndpointToken, without(missing))
 			for round := 1; round <= 2; round++ {
-				proxytest.Must(t, w.Okta.SetGroups(oidctest.Grace, []string{"", oidctest.GroupViewers, oidctest.GroupUsers}[round]))
+				proxytest.Must(t, w.Okta.SetGroups(oidctest.Grace,
+					[]string{"", oidctest.GroupViewers, oidctest.GroupUsers}[round]))
 				w.Clock.Advance(12 * time.Minute)
 				proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
 				want := []string{"", `"scopes":["tx"]`, `"scopes":["bot","tx"]`}[round]
-				w.WaitFor("the grant to follow", func() bool { return strings.Contains(b.Get("/sso/whoami").Body, want) })
+				w.WaitFor("the grant to follow", func() bool {
+					return strings.Contains(b.Get("/sso/whoami").Body, want)
+				})
 				if len(w.Refreshes()) != round {
 					t.Errorf("%d refreshes in round %d", len(w.Refreshes()), round)
 				}

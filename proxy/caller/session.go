@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Session is a browser's signed-in state. The browser holds an opaque signed id; the store knows it only by hash.
+// Session is a browser's signed-in state. The browser holds an opaque signed id; the
+// store knows it only by hash.
 type Session struct {
 	ID        string   // for people and audit: sessions list, sessions end; no way to the cookie
 	Hash      [32]byte // SHA-256 of the opaque id in the cookie
@@ -13,7 +14,8 @@ type Session struct {
 	Provider  string
 	SID       string // the provider's session id, where it gave one
 
-	AuthTime  time.Time // when the person last proved to the provider that it is them, by our clock; zero: it doesn't say
+	// when the person last proved to the provider that it is them, by our clock; zero: it doesn't say
+	AuthTime  time.Time
 	CreatedAt time.Time
 	LastSeen  time.Time // to the minute
 	ExpiresAt time.Time // absolute
@@ -32,15 +34,17 @@ type SessionStore interface {
 	// TouchSessions writes last-seen times by session id, many at once; unknown ids are ignored.
 	TouchSessions(ctx context.Context, seen map[string]time.Time) error
 
-	// SessionsBySID returns the sessions that a provider knows by that session id, SessionsOf those of an account.
+	// SessionsBySID returns the sessions that a provider knows by that session id,
+	// SessionsOf those of an account.
 	SessionsBySID(ctx context.Context, provider, sid string) ([]Session, error)
 	SessionsOf(ctx context.Context, accountID string) ([]Session, error)
 
-	// AskOnce notes that a session goes to its provider to be renewed now, and says true, unless it already did after since.
+	// AskOnce notes that a session goes to its provider to be renewed now, and says true, unless
+	// it already did after since.
 	AskOnce(ctx context.Context, id string, now, since time.Time) (bool, error)
 
-	// RenewSession writes what the provider said anew about a session: SID, SealedIDToken and LogoutHint, by its ID. An
-	// unknown one is ignored.
+	// RenewSession writes what the provider said anew about a session: SID, SealedIDToken and LogoutHint, by
+	// its ID. An unknown one is ignored.
 	RenewSession(ctx context.Context, s Session) error
 
 	// PurgeSessions deletes those that expired before the first, or were last seen before the second.

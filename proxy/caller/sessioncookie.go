@@ -15,8 +15,8 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// sessionCookies is a sessions.Store of gorilla/sessions over our server-side store. The cookie holds nothing but an opaque
-// random id, authenticated so that garbage never reaches the database.
+// sessionCookies is a sessions.Store of gorilla/sessions over our server-side store. The cookie holds nothing
+// but an opaque random id, authenticated so that garbage never reaches the database.
 type sessionCookies struct {
 	codec  securecookie.Codec
 	store  SessionStore
@@ -52,8 +52,8 @@ func (c *sessionCookies) New(r *http.Request, name string) (*sessions.Session, e
 	return s, nil
 }
 
-// Save writes a new session to the store and its id to the cookie; with a negative MaxAge it takes the cookie back. The
-// session itself is ended by mapping's Revoke, never here.
+// Save writes a new session to the store and its id to the cookie; with a negative MaxAge it takes the cookie
+// back. The session itself is ended by mapping's Revoke, never here.
 func (c *sessionCookies) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
 	if s.Options.MaxAge < 0 {
 		http.SetCookie(w, exchange.NewCookie(s.Name(), "", -1))
@@ -96,7 +96,8 @@ func (c *sessionCookies) session(r *http.Request, name string) (Session, error) 
 	return found, nil
 }
 
-// StartSession keeps a session and gives its cookie to the browser: always a new id, whatever cookie came (D2).
+// StartSession keeps a session and gives its cookie to the browser: always a new id,
+// whatever cookie came (D2).
 func (i *Identifier) StartSession(ex *exchange.Exchange, r *http.Request, session Session) error {
 	s := sessions.NewSession(i.cookies, ex.Site.Cookies.Session)
 	s.Options = i.cookies.options()

@@ -17,15 +17,18 @@ func (i *Identifier) token(ex *exchange.Exchange, r *http.Request, shown credent
 	if c, ok := i.memory.tokens.get(key, ex.Start); ok {
 		return c, nil
 	}
-	return i.lookUp(ex, r, i.memory.tokens, key, func(ctx context.Context) (*Caller, error) { return i.readToken(ctx, shown.hash) })
+	return i.lookUp(ex, r, i.memory.tokens, key, func(ctx context.Context) (*Caller, error) {
+		return i.readToken(ctx, shown.hash)
+	})
 }
 
-// readToken is how a token of ours comes from the store into memory. It is looked for by a hash of 256 random bits, so that how long
-// that takes tells nothing of any other (F9).
+// readToken is how a token of ours comes from the store into memory. It is looked for by a hash of 256 random
+// bits, so that how long that takes tells nothing of any other (F9).
 func (i *Identifier) readToken(ctx context.Context, hash [32]byte) (*Caller, error) {
 	token, account, err := i.accounts.TokenByValue(ctx, hash)
 	if errors.Is(err, mapping.ErrNotFound) {
-		return nil, exchange.Refuse("token_invalid", "This token is unknown here, has expired or was revoked.")
+		return nil, exchange.Refuse("token_invalid",
+			"This token is unknown here, has expired or was revoked.")
 	}
 	if err != nil {
 		return nil, err
@@ -35,15 +38,17 @@ func (i *Identifier) readToken(ctx context.Context, hash [32]byte) (*Caller, err
 		return nil, err
 	}
 	c := &Caller{
-		Credential: ByToken, CredentialID: token.ID, Expires: token.ExpiresAt, Until: earlier(token.ExpiresAt, pauses),
-		Account: account, limited: true, AtMost: token.Scopes, Token: token, hash: hash, limiter: i.newLimiter(),
+		Credential: ByToken, CredentialID: token.ID, Expires: token.ExpiresAt,
+		Until:   earlier(token.ExpiresAt, pauses),
+		Account: account, limited: true, AtMost: token.Scopes, Token: token, hash: hash,
+		limiter: i.newLimiter(),
 	}
 	c.seen.Store(token.UsedAt.Unix())
 	return c, nil
 }
 
-// checkProven refuses, for as long as that is so, what somebody made whom their provider has not vouched for lately. A browser that is
-// signed in is not concerned: its session has an end of its own.
+// checkProven refuses, for as long as that is so, what somebody made whom their provider has not vouched for
+// lately. A browser that is signed in is not concerned: its session has an end of its own.
 func (i *Identifier) checkProven(account mapping.Account, pauses time.Time) error {
 	switch {
 	case account.Status != mapping.Active:
@@ -51,7 +56,8 @@ func (i *Identifier) checkProven(account mapping.Account, pauses time.Time) erro
 	case i.edge.Now().Before(pauses):
 		return nil
 	}
-	return exchange.Refuse("proof_stale", "This token is paused: its owner’s identity provider has not confirmed their access for too long. It works again when they sign in with a browser.")
+	return exchange.Refuse("proof_stale", "This token is paused: its owner’s identity provider has not "+
+		"confirmed their access for too long. It works again when they sign in with a browser.")
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -18,14 +18,16 @@ import (
 const (
 	nativeKept = time.Minute // how long it is remembered whose a Vexa key is
 
-	// nativePerSecond and nativeBurst are how many Vexa keys are shown to the gateway. It bans addresses that show many bad ones,
-	// and ours is the address of everybody (V12).
+	// nativePerSecond and nativeBurst are how many Vexa keys are shown to the gateway. It bans addresses that
+	// show many bad ones, and ours is the address of everybody (V12).
 	nativePerSecond = 10
 	nativeBurst     = 50
 	maxNativeKey    = 128 // characters
-	nativeFailures  = 5   // that a key counts for which the gateway does not know: one address must not use up everybody's asks
+	// that a key counts for which the gateway does not know: one address must not use up everybody's asks
+	nativeFailures = 5
 
-	// nativeStreams is how long a stream goes on before its key has to be shown again: nobody tells us when Vexa deletes one.
+	// nativeStreams is how long a stream goes on before its key has to be shown again: nobody tells
+	// us when Vexa deletes one.
 	nativeStreams = 15 * time.Minute
 )
 
@@ -34,8 +36,8 @@ type KeyOwners interface {
 	Whoami(ctx context.Context, key, from string) (vexa.Owner, error)
 }
 
-// nativeKey answers a Vexa key: with a refusal that says what to do instead, or, for the weeks of moving over, with the account of the
-// user whose key it is.
+// nativeKey answers a Vexa key: with a refusal that says what to do instead, or, for the weeks of moving
+// over, with the account of the user whose key it is.
 func (i *Identifier) nativeKey(ex *exchange.Exchange, r *http.Request, shown credential) (*Caller, error) {
 	if i.cfg.Tokens.NativeKeys != NativeKeysMigrate || i.owners == nil {
 		return nil, refuseNative(ex.Site)
@@ -44,7 +46,9 @@ func (i *Identifier) nativeKey(ex *exchange.Exchange, r *http.Request, shown cre
 	c, ok := i.memory.natives.get(key, ex.Start)
 	if !ok {
 		var err error
-		c, err = i.lookUp(ex, r, i.memory.natives, key, func(ctx context.Context) (*Caller, error) { return i.readNative(ctx, ex, shown.value) })
+		c, err = i.lookUp(ex, r, i.memory.natives, key, func(ctx context.Context) (*Caller, error) {
+			return i.readNative(ctx, ex, shown.value)
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -54,11 +58,12 @@ func (i *Identifier) nativeKey(ex *exchange.Exchange, r *http.Request, shown cre
 }
 
 func refuseNative(site *exchange.Site) error {
-	return exchange.Refuse("native_key_refused", "Vexa’s own API keys are not accepted here. Make a token at "+site.Origin+page.TokensPath+" and send it where the key was.")
+	return exchange.Refuse("native_key_refused", "Vexa’s own API keys are not accepted here. "+
+		"Make a token at "+site.Origin+page.TokensPath+" and send it where the key was.")
 }
 
-// readNative finds the account whose Vexa user a key belongs to: an active one, and the only one that has the user. The key goes to
-// the gateway and nowhere else.
+// readNative finds the account whose Vexa user a key belongs to: an active one, and the only one that has the
+// user. The key goes to the gateway and nowhere else.
 func (i *Identifier) readNative(ctx context.Context, ex *exchange.Exchange, key string) (*Caller, error) {
 	if len(key) > maxNativeKey || !exchange.Printable(key) {
 		return nil, refuseNative(ex.Site)
@@ -72,22 +77,28 @@ func (i *Identifier) readNative(ctx context.Context, ex *exchange.Exchange, key 
 		i.failures.note(ex.Address, ex.Start, nativeFailures-1)
 		return nil, refuseNative(ex.Site)
 	case err != nil:
-		return nil, exchange.RefuseBecause("vexa_admin_unavailable", "Vexa cannot say right now whose key this is.", err)
+		return nil, exchange.RefuseBecause("vexa_admin_unavailable",
+			"Vexa cannot say right now whose key this is.", err)
 	}
 	accounts, err := i.accounts.AccountsByVexaUser(ctx, owner.UserID)
 	if err != nil {
 		return nil, err
 	}
-	accounts = slices.DeleteFunc(accounts, func(a mapping.Account) bool { return a.Status == mapping.Pending })
-	if len(accounts) != 1 { // of several who share the user, nobody knows whose key it is: perhaps of one who was suspended (E7)
+	accounts = slices.DeleteFunc(accounts, func(a mapping.Account) bool {
+		return a.Status == mapping.Pending
+	})
+	// of several who share the user, nobody knows whose key it is: perhaps of one who was suspended (E7)
+	if len(accounts) != 1 {
 		return nil, refuseNative(ex.Site)
 	}
 	account := accounts[0]
-	if account.Status != mapping.Active || vexa.NormalEmail(account.VexaEmail) != vexa.NormalEmail(owner.Email) {
+	if account.Status != mapping.Active ||
+		vexa.NormalEmail(account.VexaEmail) != vexa.NormalEmail(owner.Email) {
 		return nil, refuseNative(ex.Site)
 	}
 	if err := i.accounts.NoteNativeKey(ctx, account, ex.Address, ex.TraceID); err != nil {
-		i.edge.Log.Warn("use of a Vexa key could not be recorded in the audit", "account", account.ID, "error", err)
+		i.edge.Log.Warn("use of a Vexa key could not be recorded in the audit",
+			"account", account.ID, "error", err)
 	}
 	return i.ownerOf(ctx, account.ID, rule.NewScopes(owner.Scopes...))
 }
@@ -109,8 +120,8 @@ func (i *Identifier) ownerOf(ctx context.Context, id string, scopes rule.Scopes)
 	}, nil
 }
 
-// deprecate tells a program that shows a Vexa key that this will not go on, and where there is something better (RFC 9745). Keys are
-// out of use from when their owner has an account here.
+// deprecate tells a program that shows a Vexa key that this will not go on, and where there is something
+// better (RFC 9745). Keys are out of use from when their owner has an account here.
 func (i *Identifier) deprecate(ex *exchange.Exchange, c *Caller) {
 	h := ex.Header()
 	h.Set("Deprecation", fmt.Sprintf("@%d", c.Account.CreatedAt.Unix()))

@@ -24,9 +24,12 @@ func TestNativeKeyRefused(t *testing.T) {
 	user, _ := w.Vexa.User(oidctest.Ada)
 	own := w.Vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
 	w.Vexa.GatewayWire().Forget()
-	for _, header := range [][]string{{"X-API-Key", own}, {"Authorization", "Bearer " + own}, {"Authorization", own}} {
+	for _, header := range [][]string{
+		{"X-API-Key", own}, {"Authorization", "Bearer " + own}, {"Authorization", own},
+	} {
 		res := w.Program().Get("/bots", header...)
-		if res.Status != http.StatusUnauthorized || res.Code() != "native_key_refused" || !strings.Contains(res.Body, w.Public+"/sso/tokens") {
+		if res.Status != http.StatusUnauthorized || res.Code() != "native_key_refused" ||
+			!strings.Contains(res.Body, w.Public+"/sso/tokens") {
 			t.Errorf("%d %s", res.Status, res.Body)
 		}
 	}
@@ -35,28 +38,33 @@ func TestNativeKeyRefused(t *testing.T) {
 	}
 }
 
-// For the weeks of moving over, a Vexa key of somebody who has an account here stands for them: it is shown to the gateway once, the
-// request goes on with our key and no more than both allow, and the answer says that this will not last.
+// For the weeks of moving over, a Vexa key of somebody who has an account here stands for them: it is
+// shown to the gateway once, the request goes on with our key and no more than both allow, and the answer
+// says that this will not last.
 func TestNativeKeyMigrates(t *testing.T) {
 	t.Parallel()
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
 		t.Run(generation, func(t *testing.T) {
 			t.Parallel()
 			w := proxytest.Start(t, migrating, func(o *proxytest.Options) { o.Generation = generation })
-			w.Clock.Advance(w.Clock.Now().Truncate(24 * time.Hour).Add(36 * time.Hour).Sub(w.Clock.Now())) // noon, so that hours later is the same day
+			// noon, so that hours later is the same day
+			w.Clock.Advance(w.Clock.Now().Truncate(24 * time.Hour).Add(36 * time.Hour).Sub(w.Clock.Now()))
 			w.SignIn(oidctest.Ada).Get("/bots")
 			user, _ := w.Vexa.User(oidctest.Ada)
 			ours := w.KeyOf(oidctest.Ada)
 			own := w.Vexa.AddToken(user.ID, "notebook", 0, "tx", "bot").Secret
 			narrow := w.Vexa.AddToken(user.ID, "reader", 0, "tx").Secret
-			stranger := w.Vexa.AddToken(w.Vexa.AddUser("stranger@acme.example", "").ID, "theirs", 0, "bot", "tx").Secret
+			stranger := w.Vexa.AddToken(w.Vexa.AddUser("stranger@acme.example", "").ID, "theirs", 0,
+				"bot", "tx").Secret
 			w.Vexa.GatewayWire().Forget()
 			for range 3 {
 				res := w.Program().Get("/bots", "X-API-Key", own)
 				if res.Status != http.StatusOK {
 					t.Fatalf("%d %s", res.Status, res.Body)
 				}
-				if at := res.Header.Get("Deprecation"); !strings.HasPrefix(at, "@") || len(at) < 11 || !strings.Contains(res.Header.Get("Link"), "<"+w.Public+`/sso/tokens>; rel="deprecation"`) {
+				if at := res.Header.Get("Deprecation"); !strings.HasPrefix(at, "@") ||
+					len(at) < 11 || !strings.Contains(res.Header.Get("Link"),
+					"<"+w.Public+`/sso/tokens>; rel="deprecation"`) {
 					t.Errorf("it does not say that this will not last: %v", res.Header)
 				}
 			}
@@ -65,7 +73,8 @@ func TestNativeKeyMigrates(t *testing.T) {
 				switch key := r.Get("X-API-Key"); {
 				case len(key) == 1 && key[0] == own && r.Target == "/auth/me":
 					shown++
-					if from := r.Get("X-Forwarded-For"); len(from) != 1 || from[0] != "127.0.0.1" { // V12: or a ban for bad keys would be ours
+					// V12: or a ban for bad keys would be ours
+					if from := r.Get("X-Forwarded-For"); len(from) != 1 || from[0] != "127.0.0.1" {
 						t.Errorf("the key is shown on behalf of %q", from)
 					}
 				case len(key) == 1 && key[0] == ours:
@@ -76,20 +85,27 @@ func TestNativeKeyMigrates(t *testing.T) {
 			if shown != 1 {
 				t.Errorf("the key was shown to the gateway %d times", shown)
 			}
-			if res := w.Program().Get("/bots", "X-API-Key", narrow); res.Code() != "scope_missing" || !strings.Contains(res.Body, "this Vexa key does not have") || res.Header.Get("Deprecation") == "" {
+			if res := w.Program().Get("/bots", "X-API-Key", narrow); res.Code() != "scope_missing" ||
+				!strings.Contains(res.Body, "this Vexa key does not have") ||
+				res.Header.Get("Deprecation") == "" {
 				t.Errorf("more than the key may: %d %s", res.Status, res.Body)
 			}
 			conn, opened, err := w.SocketAs(nil, "X-API-Key", own)
 			proxytest.Must(t, err)
-			if got := proxytest.Talk(t, conn, `{"action":"ping"}`); !strings.Contains(got, "pong") || opened.Header.Get("Deprecation") == "" {
+			if got := proxytest.Talk(t, conn, `{"action":"ping"}`); !strings.Contains(got, "pong") ||
+				opened.Header.Get("Deprecation") == "" {
 				t.Errorf("a WebSocket: %s %v", got, opened.Header)
 			}
-			for name, key := range map[string]string{"a stranger's": stranger, "nobody's": "vxa_bot_0123456789012345678901234567"} {
+			for name, key := range map[string]string{
+				"a stranger's": stranger, "nobody's": "vxa_bot_0123456789012345678901234567",
+			} {
 				if res := w.Program().Get("/bots", "X-API-Key", key); res.Code() != "native_key_refused" {
 					t.Errorf("%s: %d %s", name, res.Status, res.Body)
 				}
 			}
-			if n := w.Metric("vexa_sso_native_key_requests_total", proxytest.AccountOf(t, w, oidctest.Ada)); n != 5 {
+			if n := w.Metric(
+				"vexa_sso_native_key_requests_total", proxytest.AccountOf(t, w, oidctest.Ada),
+			); n != 5 {
 				t.Errorf("%v requests are counted", n)
 			}
 			w.Clock.Advance(2 * time.Hour)
@@ -136,13 +152,16 @@ func TestNativeKeyOfASharedUser(t *testing.T) {
 	proxytest.Must(t, err)
 	grace.Get("/bots")
 	key := w.Vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
-	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, oidctest.Ada), Reason: "left"}, "admin"))
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{
+		Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, oidctest.Ada), Reason: "left",
+	}, "admin"))
 	if res := w.Program().Get("/sso/whoami", "X-API-Key", key); res.Code() != "native_key_refused" {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
 }
 
-// S5: nobody tells us that Vexa has deleted somebody's key, so a stream that was opened with one has an end of its own.
+// S5: nobody tells us that Vexa has deleted somebody's key, so a stream that was opened with
+// one has an end of its own.
 func TestStreamOfANativeKeyEnds(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t, migrating)
@@ -154,7 +173,9 @@ func TestStreamOfANativeKeyEnds(t *testing.T) {
 	proxytest.Talk(t, conn, `{"action":"ping"}`)
 	for range 7 { // its account is looked at afresh every minute, which gives it no more time
 		w.Clock.Advance(2 * time.Minute)
-		w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeGrant, Account: proxytest.AccountOf(t, w, oidctest.Ada)})
+		w.Proxy.Apply(mapping.Revocation{
+			Kind: mapping.RevokeGrant, Account: proxytest.AccountOf(t, w, oidctest.Ada),
+		})
 		proxytest.Talk(t, conn, `{"action":"ping"}`)
 		looked := w.Clock.Now()
 		w.WaitFor("the next look", func() bool { return w.Clock.Now().Sub(looked) > 1200*time.Millisecond })
@@ -177,7 +198,8 @@ func TestMadeUpNativeKeysWait(t *testing.T) {
 	key := w.Vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
 	refused := 0
 	for i := range 40 {
-		if res := w.Program().Get("/bots", "X-API-Key", fmt.Sprintf("vxa_bot_%028d", i)); res.Code() == "native_key_refused" {
+		if res := w.Program().Get("/bots",
+			"X-API-Key", fmt.Sprintf("vxa_bot_%028d", i)); res.Code() == "native_key_refused" {
 			refused++
 		}
 	}
@@ -198,7 +220,8 @@ func TestNativeKeyWhileGatewayIsDown(t *testing.T) {
 	user, _ := w.Vexa.User(oidctest.Ada)
 	key := w.Vexa.AddToken(user.ID, "notebook", 0, "bot", "tx").Secret
 	w.Vexa.Set(vexatest.Gateway, vexatest.Down)
-	if res := w.Program().Get("/bots", "X-API-Key", key); res.Status != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+	if res := w.Program().Get("/bots", "X-API-Key", key); res.Status != http.StatusServiceUnavailable ||
+		res.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
 	w.Vexa.Set(vexatest.Gateway, vexatest.Up)

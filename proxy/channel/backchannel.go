@@ -11,8 +11,9 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// BackChannelLogout ends what a signed logout token names: a session by sid, or by sub all sessions of a person (OpenID Connect
-// Back-Channel Logout 1.0). Whatever is wrong, or fails, is 400 with an error in JSON (section 2.8).
+// BackChannelLogout ends what a signed logout token names: a session by sid, or by sub all sessions
+// of a person (OpenID Connect Back-Channel Logout 1.0). Whatever is wrong, or fails, is 400 with an
+// error in JSON (section 2.8).
 func (n *Endpoints) BackChannelLogout(ex *exchange.Exchange, r *http.Request) error {
 	provider := n.providers.ByName(r.PathValue("provider"))
 	if provider == nil {
@@ -41,7 +42,9 @@ func (n *Endpoints) BackChannelLogout(ex *exchange.Exchange, r *http.Request) er
 }
 
 // namedBy finds the sessions that a logout token means. A sid and a sub must both fit.
-func (n *Endpoints) namedBy(ctx context.Context, provider *oidc.Provider, token oidc.LogoutToken) ([]caller.Session, error) {
+func (n *Endpoints) namedBy(
+	ctx context.Context, provider *oidc.Provider, token oidc.LogoutToken,
+) ([]caller.Session, error) {
 	var account string
 	if token.Subject != "" {
 		found, err := n.accounts.AccountBySubject(ctx, token.Subject)
@@ -70,7 +73,9 @@ func (n *Endpoints) namedBy(ctx context.Context, provider *oidc.Provider, token 
 }
 
 // refuseLogout answers a back-channel logout that changed nothing, or not all.
-func (n *Endpoints) refuseLogout(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, err error) error {
+func (n *Endpoints) refuseLogout(
+	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, err error,
+) error {
 	pr := exchange.AsProblem(err)
 	said, description := "invalid_request", "The logout token does not hold."
 	switch pr.Code {
@@ -78,7 +83,9 @@ func (n *Endpoints) refuseLogout(ex *exchange.Exchange, r *http.Request, provide
 		said, description = "temporarily_unavailable", "The logout could not be completed."
 	}
 	ex.Code = pr.Code
-	n.edge.Log.WarnContext(r.Context(), "back-channel logout refused", "provider", provider.Name(), "code", pr.Code, "trace_id", ex.TraceID, "error", err, pr.RemedyAttr())
-	exchange.WriteJSON(ex, http.StatusBadRequest, map[string]string{"error": said, "error_description": description})
+	n.edge.Log.WarnContext(r.Context(), "back-channel logout refused", "provider", provider.Name(),
+		"code", pr.Code, "trace_id", ex.TraceID, "error", err, pr.RemedyAttr())
+	exchange.WriteJSON(ex, http.StatusBadRequest,
+		map[string]string{"error": said, "error_description": description})
 	return nil
 }

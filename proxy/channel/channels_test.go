@@ -19,15 +19,21 @@ func twoProviders(t *testing.T) (*proxytest.World, *oidctest.Entra) {
 	entra.AddCast()
 	w := proxytest.Start(t, func(o *proxytest.Options) {
 		o.Okta.SID = true
-		o.More = []oidc.Config{{Name: "entra", Type: oidc.TypeEntra, Cloud: entra.BaseURL(), Tenant: oidctest.TenantA, ClientID: "6f0e", ClientSecret: "entra-secret", TrustedDomains: []string{"acme.example"}}}
+		o.More = []oidc.Config{{
+			Name: "entra", Type: oidc.TypeEntra, Cloud: entra.BaseURL(), Tenant: oidctest.TenantA,
+			ClientID: "6f0e", ClientSecret: "entra-secret", TrustedDomains: []string{"acme.example"},
+		}}
 		o.Rules[0].Match.Groups = append(o.Rules[0].Match.Groups, oidctest.GroupID(oidctest.GroupUsers))
 	})
-	entra.AddClient(oidctest.Client{ID: "6f0e", Secrets: []string{"entra-secret"}, RedirectURIs: []string{w.Public + "/sso/callback/entra"}})
+	entra.AddClient(oidctest.Client{
+		ID: "6f0e", Secrets: []string{"entra-secret"},
+		RedirectURIs: []string{w.Public + "/sso/callback/entra"},
+	})
 	return w, entra
 }
 
-// Front-channel logout ends the session that the provider names, on every replica, and is framed by the provider alone. What does
-// not fit ends nothing.
+// Front-channel logout ends the session that the provider names, on every replica, and is framed by the
+// provider alone. What does not fit ends nothing.
 func TestFrontChannelLogout(t *testing.T) {
 	t.Parallel()
 	w, entra := twoProviders(t)
@@ -70,7 +76,9 @@ func TestFrontChannelLogout(t *testing.T) {
 
 	// Entra says the sid alone.
 	res := frame.Get("/sso/logout/frontchannel/entra?sid=" + entraSID)
-	if csp := res.Header.Get("Content-Security-Policy"); res.Status != 200 || !strings.Contains(csp, "frame-ancestors "+entra.BaseURL()) || res.Header.Get("X-Frame-Options") != "" ||
+	if csp := res.Header.Get("Content-Security-Policy"); res.Status != 200 ||
+		!strings.Contains(csp, "frame-ancestors "+entra.BaseURL()) ||
+		res.Header.Get("X-Frame-Options") != "" ||
 		!strings.Contains(res.Header.Get("Cache-Control"), "no-store") {
 		t.Errorf("%d %v", res.Status, res.Header)
 	}
@@ -82,14 +90,16 @@ func TestFrontChannelLogout(t *testing.T) {
 	}
 
 	// Okta names itself and may post.
-	if res := frame.Send("POST", "/sso/logout/frontchannel/okta", "iss="+iss+"&sid="+oktaSID, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "cross-site"); res.Status != 200 {
+	if res := frame.Send("POST", "/sso/logout/frontchannel/okta", "iss="+iss+"&sid="+oktaSID, "Content-Type",
+		"application/x-www-form-urlencoded", "Sec-Fetch-Site", "cross-site"); res.Status != 200 {
 		t.Errorf("POST: %d %s", res.Status, res.Body)
 	}
 	if ada.SignedIn() {
 		t.Error("the session lives")
 	}
 	w.WaitFor("the other replica to know", func() bool { return !adaThere.SignedIn() }) // S5
-	if log := w.Logs.String(); strings.Count(log, `"event":"provider_logout"`) != 2 || strings.Count(log, `"event":"session_ended"`) != 2 {
+	if log := w.Logs.String(); strings.Count(log, `"event":"provider_logout"`) != 2 ||
+		strings.Count(log, `"event":"session_ended"`) != 2 {
 		t.Error("the audit does not tell")
 	}
 }
@@ -98,9 +108,15 @@ func TestFrontChannelLogout(t *testing.T) {
 func TestFrontChannelLogoutByTheProvidersPage(t *testing.T) {
 	t.Parallel()
 	for _, post := range []bool{false, true} {
-		w := proxytest.Start(t, func(o *proxytest.Options) { o.Okta.SID, o.Okta.FrontChannelPOST = true, post })
-		proxytest.Must(t, w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.FrontChannelLogoutURI = w.Public + "/sso/logout/frontchannel/okta" }))
-		w.Okta.AddClient(oidctest.Client{ID: "0oa2other", Secrets: []string{"s"}, RedirectURIs: []string{"http://127.0.0.1:1/cb"}})
+		w := proxytest.Start(t, func(o *proxytest.Options) {
+			o.Okta.SID, o.Okta.FrontChannelPOST = true, post
+		})
+		proxytest.Must(t, w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) {
+			c.FrontChannelLogoutURI = w.Public + "/sso/logout/frontchannel/okta"
+		}))
+		w.Okta.AddClient(oidctest.Client{
+			ID: "0oa2other", Secrets: []string{"s"}, RedirectURIs: []string{"http://127.0.0.1:1/cb"},
+		})
 		ada, there := w.Browser(), w.Okta.NewBrowser()
 		back, err := there.SignIn(t.Context(), ada.Get("/sso/login").Header.Get("Location"), oidctest.Ada)
 		proxytest.Must(t, err)
@@ -112,14 +128,15 @@ func TestFrontChannelLogoutByTheProvidersPage(t *testing.T) {
 		if len(frames) != 1 {
 			t.Fatalf("frames: %v", frames)
 		}
-		if res := w.Browser().Send(map[bool]string{false: "GET", true: "POST"}[post], strings.TrimPrefix(frames[0], w.Public), ""); res.Status != 200 || ada.SignedIn() {
+		if res := w.Browser().Send(map[bool]string{false: "GET", true: "POST"}[post],
+			strings.TrimPrefix(frames[0], w.Public), ""); res.Status != 200 || ada.SignedIn() {
 			t.Errorf("posting is %v: %d %s, signed in %v", post, res.Status, res.Body, ada.SignedIn())
 		}
 	}
 }
 
-// Back-channel logout ends the session of a sid, or by sub all sessions of a person; a token is good once; and what does not hold
-// ends nothing.
+// Back-channel logout ends the session of a sid, or by sub all sessions of a person; a token is good once;
+// and what does not hold ends nothing.
 func TestBackChannelLogout(t *testing.T) {
 	t.Parallel()
 	w, _ := twoProviders(t)
@@ -136,43 +153,56 @@ func TestBackChannelLogout(t *testing.T) {
 	for name, token := range map[string]func() proxytest.Answer{
 		"none": func() proxytest.Answer { return w.BackChannel(good, oidctest.Unsigned()) },
 		"an ID token": func() proxytest.Answer {
-			return w.BackChannel(good.With("nonce", "n").With("sub", person.ID), oidctest.Header("typ", "JWT"))
+			return w.BackChannel(good.With("nonce", "n").With("sub", person.ID),
+				oidctest.Header("typ", "JWT"))
 		},
 		"another audience": func() proxytest.Answer { return w.BackChannel(good.With("aud", "0oa2other")) },
-		"another issuer":   func() proxytest.Answer { return w.BackChannel(good.With("iss", "https://evil.example")) },
-		"no event":         func() proxytest.Answer { return w.BackChannel(good.With("events", nil)) },
+		"another issuer": func() proxytest.Answer {
+			return w.BackChannel(good.With("iss", "https://evil.example"))
+		},
+		"no event": func() proxytest.Answer { return w.BackChannel(good.With("events", nil)) },
 		"expired": func() proxytest.Answer {
 			return w.BackChannel(good.With("exp", w.Clock.Now().Add(-5*time.Minute).Unix()))
 		},
 		"nobody named": func() proxytest.Answer { return w.BackChannel(good.With("sid", nil)) },
 		"garbage": func() proxytest.Answer {
-			return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "logout_token=x", "Content-Type", "application/x-www-form-urlencoded")
+			return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "logout_token=x",
+				"Content-Type", "application/x-www-form-urlencoded")
 		},
-		"no token": func() proxytest.Answer { return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "") },
-		"GET":      func() proxytest.Answer { return w.Browser().Get("/sso/logout/backchannel/okta") },
+		"no token": func() proxytest.Answer {
+			return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "")
+		},
+		"GET": func() proxytest.Answer { return w.Browser().Get("/sso/logout/backchannel/okta") },
 		"too long": func() proxytest.Answer {
-			return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "logout_token="+strings.Repeat("x", 100<<10), "Content-Type", "application/x-www-form-urlencoded")
+			return w.Browser().Send("POST",
+				"/sso/logout/backchannel/okta", "logout_token="+strings.Repeat("x", 100<<10),
+				"Content-Type", "application/x-www-form-urlencoded")
 		},
 		"C9: two tokens": func() proxytest.Answer {
-			return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "logout_token=a&logout_token=b", "Content-Type", "application/x-www-form-urlencoded")
+			return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "logout_token=a&logout_token=b",
+				"Content-Type", "application/x-www-form-urlencoded")
 		},
 		"to another provider": func() proxytest.Answer {
 			token := w.Okta.Sign(good, oidctest.Header("typ", "logout+jwt"))
-			return w.Browser().Send("POST", "/sso/logout/backchannel/entra", "logout_token="+token, "Content-Type", "application/x-www-form-urlencoded")
+			return w.Browser().Send("POST", "/sso/logout/backchannel/entra", "logout_token="+token,
+				"Content-Type", "application/x-www-form-urlencoded")
 		},
 	} {
-		if res := token(); res.Status != 400 || !strings.Contains(res.Body, `"error":"invalid_request"`) || res.Header.Get("Cache-Control") != "no-store" {
+		if res := token(); res.Status != 400 || !strings.Contains(res.Body, `"error":"invalid_request"`) ||
+			res.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d %v %s", name, res.Status, res.Header, res.Body)
 		}
 	}
-	if res := w.BackChannel(w.LogoutClaims("both").With("sid", sid).With("sub", timThere.ID)); res.Status != 200 { // a sid of another person
+	if res := w.BackChannel(w.LogoutClaims("both").With("sid", sid).
+		With("sub", timThere.ID)); res.Status != 200 { // a sid of another person
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
 	if !ada.SignedIn() || !second.SignedIn() {
 		t.Fatal("what does not hold ended something")
 	}
 
-	if res := w.BackChannel(w.LogoutClaims("sid").With("sid", sid)); res.Status != 200 || res.Header.Get("Cache-Control") != "no-store" {
+	if res := w.BackChannel(w.LogoutClaims("sid").With("sid", sid)); res.Status != 200 ||
+		res.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("by sid: %d %s", res.Status, res.Body)
 	}
 	if ada.SignedIn() || !second.SignedIn() || !tim.SignedIn() {
@@ -196,18 +226,21 @@ func TestBackChannelLogout(t *testing.T) {
 	// A replay, at another replica: it does not end the session of now.
 	ada.SignIn(oidctest.Ada, "/sso/login?provider=okta")
 	token := w.Okta.Sign(bySub, oidctest.Header("typ", "logout+jwt"))
-	if res := w.Browser().At(other).Send("POST", "/sso/logout/backchannel/okta", "logout_token="+token, "Content-Type", "application/x-www-form-urlencoded"); res.Status != 400 || !ada.SignedIn() {
+	if res := w.Browser().At(other).Send("POST", "/sso/logout/backchannel/okta", "logout_token="+token,
+		"Content-Type", "application/x-www-form-urlencoded"); res.Status != 400 || !ada.SignedIn() {
 		t.Errorf("a replay: %d %s, signed in: %v", res.Status, res.Body, ada.SignedIn())
 	}
 }
 
-// Universal Logout ends everything of a person, keys included, by any address that they ever bore here or by issuer and sub.
+// Universal Logout ends everything of a person, keys included, by any address that they ever bore
+// here or by issuer and sub.
 func TestUniversalLogout(t *testing.T) {
 	t.Parallel()
 	w, entra := twoProviders(t)
 	other := w.Replica()
 	call := func(who oidctest.SubjectID) int {
-		status, err := w.Okta.UniversalLogout(t.Context(), w.Client(nil), w.Public+"/sso/logout/universal/okta", "0oa1bridge", who)
+		status, err := w.Okta.UniversalLogout(t.Context(), w.Client(nil),
+			w.Public+"/sso/logout/universal/okta", "0oa1bridge", who)
 		proxytest.Must(t, err)
 		return status
 	}
@@ -245,18 +278,21 @@ func TestUniversalLogout(t *testing.T) {
 		w.WaitFor("the other replica to know", func() bool { return !there.SignedIn() }) // S5
 		w.WaitFor("the key to die", func() bool { return len(w.Vexa.Tokens()) < ours })
 	}
-	if log := w.Logs.String(); !strings.Contains(log, `"event":"provider_logout"`) || !strings.Contains(log, `Universal Logout`) {
+	if log := w.Logs.String(); !strings.Contains(log, `"event":"provider_logout"`) ||
+		!strings.Contains(log, `Universal Logout`) {
 		t.Error("the audit does not tell")
 	}
 	for name, tc := range map[string]struct {
 		who    oidctest.SubjectID
 		status int
 	}{
-		"nobody":           {oidctest.SubjectID{Format: "email", Email: "nobody@acme.example"}, 404},
-		"no address":       {oidctest.SubjectID{Format: "email", Email: "@"}, 404},
-		"another's issuer": {oidctest.SubjectID{Format: "iss_sub", Issuer: "https://evil.example", Sub: person.ID}, 404},
-		"another format":   {oidctest.SubjectID{Format: "opaque", ID: "x"}, 400},
-		"half a name":      {oidctest.SubjectID{Format: "iss_sub", Issuer: w.Okta.OrgIssuer()}, 400},
+		"nobody":     {oidctest.SubjectID{Format: "email", Email: "nobody@acme.example"}, 404},
+		"no address": {oidctest.SubjectID{Format: "email", Email: "@"}, 404},
+		"another's issuer": {
+			oidctest.SubjectID{Format: "iss_sub", Issuer: "https://evil.example", Sub: person.ID}, 404,
+		},
+		"another format": {oidctest.SubjectID{Format: "opaque", ID: "x"}, 400},
+		"half a name":    {oidctest.SubjectID{Format: "iss_sub", Issuer: w.Okta.OrgIssuer()}, 400},
 	} {
 		if status := call(tc.who); status != tc.status {
 			t.Errorf("%s: %d", name, status)
@@ -264,13 +300,15 @@ func TestUniversalLogout(t *testing.T) {
 	}
 }
 
-// Universal Logout at nobody's word but Okta's: every spoiled token is 401, every malformed body 400, and neither ends anything.
+// Universal Logout at nobody's word but Okta's: every spoiled token is 401, every malformed body 400,
+// and neither ends anything.
 func TestUniversalLogoutRefused(t *testing.T) {
 	t.Parallel()
 	w, _ := twoProviders(t)
 	ada := w.Browser()
 	ada.SignIn(oidctest.Ada, "/sso/login?provider=okta")
-	const path, body = "/sso/logout/universal/okta", `{"sub_id":{"format":"email","email":"ada@acme.example"}}`
+	const path, body = "/sso/logout/universal/okta",
+		`{"sub_id":{"format":"email","email":"ada@acme.example"}}`
 	good := w.Okta.UniversalLogoutClaims("0oa1bridge", w.Public+path)
 	signed := func(claims oidctest.Claims, options ...oidctest.SignOption) string {
 		token, err := w.Okta.SignUniversalLogout(claims, options...)
@@ -307,16 +345,22 @@ func TestUniversalLogoutRefused(t *testing.T) {
 		"C9: email twice":   `{"sub_id":{"format":"email","email":"x@acme.example","email":"ada@acme.example"}}`,
 		"in capitals":       `{"SUB_ID":{"format":"email","email":"ada@acme.example"}}`,
 		"something follows": body + body,
-		"too long":          `{"sub_id":{"format":"email","email":"ada@acme.example"},"x":"` + strings.Repeat("x", 100<<10) + `"}`,
+		"too long": `{"sub_id":{"format":"email","email":"ada@acme.example"},"x":"` +
+			strings.Repeat("x", 100<<10) + `"}`,
 	} {
-		if res := w.Browser().Send("POST", path, body, "Authorization", signed(w.Okta.UniversalLogoutClaims("0oa1bridge", w.Public+path))); res.Status != http.StatusBadRequest {
+		if res := w.Browser().Send("POST", path, body, "Authorization", signed(w.Okta.UniversalLogoutClaims(
+			"0oa1bridge", w.Public+path,
+		))); res.Status != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", name, res.Status, res.Body)
 		}
 	}
-	if res := w.Browser().Get(path, "Authorization", signed(good)); res.Status != http.StatusMethodNotAllowed {
+	if res := w.Browser().Get(
+		path, "Authorization", signed(good),
+	); res.Status != http.StatusMethodNotAllowed {
 		t.Errorf("GET: %d", res.Status)
 	}
-	if res := w.Browser().Send("POST", "/sso/logout/universal/entra", body, "Authorization", signed(good)); res.Status != http.StatusNotFound {
+	if res := w.Browser().Send("POST", "/sso/logout/universal/entra", body,
+		"Authorization", signed(good)); res.Status != http.StatusNotFound {
 		t.Errorf("at Entra: %d", res.Status)
 	}
 	if !ada.SignedIn() {

@@ -15,8 +15,8 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// These are the ways in which a provider, rather than a person, ends what somebody has here. Each ends in the one revocation
-// function of mapping.
+// These are the ways in which a provider, rather than a person, ends what somebody has here. Each ends in the
+// one revocation function of mapping.
 
 const (
 	maxChannelBody = 64 << 10
@@ -63,12 +63,14 @@ type Sessions interface {
 
 // New makes them.
 func New(d Deps) *Endpoints {
-	return &Endpoints{edge: d.Edge, accounts: d.Accounts, ender: d.Ender, sessions: d.Sessions, providers: d.Providers}
+	return &Endpoints{
+		edge: d.Edge, accounts: d.Accounts, ender: d.Ender, sessions: d.Sessions, providers: d.Providers,
+	}
 }
 
-// FrontChannelLogout ends a session that the provider names by sid, in a frame of its own page (OpenID Connect Front-Channel
-// Logout 1.0). It comes without our cookies, unauthenticated: whoever knows a sid can end that session, and nothing else. Okta's
-// documents post it; Entra sends the sid alone.
+// FrontChannelLogout ends a session that the provider names by sid, in a frame of its own page (OpenID
+// Connect Front-Channel Logout 1.0). It comes without our cookies, unauthenticated: whoever knows a sid can
+// end that session, and nothing else. Okta's documents post it; Entra sends the sid alone.
 func (n *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) error {
 	provider := n.providers.ByName(r.PathValue("provider"))
 	if provider == nil {
@@ -85,8 +87,10 @@ func (n *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) e
 		return exchange.Refuse("bad_request", "That issuer is not this provider’s.")
 	case sid == "":
 		return &exchange.Problem{
-			Code: "bad_request", Detail: "A sign-out in the front channel must name a session (sid).", Err: errors.New("a front-channel logout came without sid"),
-			Remedy: "register the front-channel logout URI with \"session required\" (frontchannel_logout_session_required) at the provider",
+			Code: "bad_request", Detail: "A sign-out in the front channel must name a session (sid).",
+			Err: errors.New("a front-channel logout came without sid"),
+			Remedy: "register the front-channel logout URI with \"session required\" " +
+				"(frontchannel_logout_session_required) at the provider",
 		}
 	case len(sid) > maxSID:
 		return exchange.Refuse("bad_request", "The session’s name is too long.")
@@ -95,7 +99,8 @@ func (n *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) e
 	if err != nil {
 		return exchange.AsProblem(err)
 	}
-	if err := n.endNamed(ex, r, provider, sessions, "signed out at the provider (front channel)"); err != nil {
+	if err := n.endNamed(ex, r, provider, sessions,
+		"signed out at the provider (front channel)"); err != nil {
 		return exchange.AsProblem(err)
 	}
 	ex.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -104,7 +109,8 @@ func (n *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) e
 	return nil
 }
 
-// mayFrame lets the provider's own pages, and nobody else's, show the answer in a frame. It says the same whoever was signed in.
+// mayFrame lets the provider's own pages, and nobody else's, show the answer in a frame. It says the
+// same whoever was signed in.
 func (n *Endpoints) mayFrame(w http.ResponseWriter, r *http.Request, provider *oidc.Provider) {
 	origins := "'none'"
 	if found := provider.Origins(r.Context()); len(found) > 0 {
@@ -119,9 +125,14 @@ func (n *Endpoints) mayFrame(w http.ResponseWriter, r *http.Request, provider *o
 }
 
 // endNamed ends sessions, here at once. One that has ended meanwhile has ended.
-func (n *Endpoints) endNamed(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, sessions []caller.Session, reason string) error {
+func (n *Endpoints) endNamed(
+	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, sessions []caller.Session, reason string,
+) error {
 	for _, s := range sessions {
-		revocation := mapping.Revocation{At: n.edge.Now(), Kind: mapping.RevokeSession, Account: s.AccountID, Session: s.ID, Reason: reason}
+		revocation := mapping.Revocation{
+			At: n.edge.Now(), Kind: mapping.RevokeSession, Account: s.AccountID,
+			Session: s.ID, Reason: reason,
+		}
 		err := n.ender.End(r.Context(), revocation, "provider "+provider.Name())
 		if errors.Is(err, mapping.ErrNotFound) {
 			continue
@@ -129,7 +140,10 @@ func (n *Endpoints) endNamed(ex *exchange.Exchange, r *http.Request, provider *o
 		if err != nil {
 			return err
 		}
-		n.edge.Record(ex, r, mapping.Event{Event: mapping.EventProviderLogout, Actor: "provider " + provider.Name(), Account: s.AccountID, Provider: provider.Name(), Reason: reason, CredentialID: s.ID})
+		n.edge.Record(ex, r, mapping.Event{
+			Event: mapping.EventProviderLogout, Actor: "provider " + provider.Name(), Account: s.AccountID,
+			Provider: provider.Name(), Reason: reason, CredentialID: s.ID,
+		})
 	}
 	return nil
 }

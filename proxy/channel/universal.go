@@ -13,8 +13,9 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// UniversalLogout ends everything of a person at Okta's word (global token revocation, draft-parecki-oauth-global-token-revocation;
-// Okta calls it Universal Logout): sessions, streams and Vexa keys. They may sign in again if Okta lets them.
+// UniversalLogout ends everything of a person at Okta's word (global token revocation,
+// draft-parecki-oauth-global-token-revocation; Okta calls it Universal Logout): sessions, streams and Vexa
+// keys. They may sign in again if Okta lets them.
 func (n *Endpoints) UniversalLogout(ex *exchange.Exchange, r *http.Request) error {
 	provider := n.providers.ByName(r.PathValue("provider"))
 	switch {
@@ -70,14 +71,16 @@ func asCaller(err error) *exchange.Problem {
 	if pr.Code == oidc.CodeProviderUnavailable || pr.Code == "internal_error" {
 		return pr
 	}
-	return &exchange.Problem{Code: "token_invalid", Detail: "That token is not one that this provider calls us with.", Err: err}
+	return &exchange.Problem{
+		Code: "token_invalid", Detail: "That token is not one that this provider calls us with.", Err: err,
+	}
 }
 
 // subjectID names a person (RFC 9493).
 type subjectID struct{ format, email, iss, sub string }
 
-// readSubject reads the body of Universal Logout. Names are matched exactly, and none may come twice: which of two would count
-// is a matter of taste (C9).
+// readSubject reads the body of Universal Logout. Names are matched exactly, and none may come twice: which
+// of two would count is a matter of taste (C9).
 func readSubject(w http.ResponseWriter, r *http.Request) (subjectID, error) {
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxChannelBody))
 	outer, err := members(body)
@@ -89,10 +92,13 @@ func readSubject(w http.ResponseWriter, r *http.Request) (subjectID, error) {
 		inner, err = members(json.NewDecoder(strings.NewReader(string(outer["sub_id"]))))
 	}
 	if err != nil {
-		return subjectID{}, exchange.RefuseBecause("bad_request", "The body must be one JSON object with a sub_id.", err)
+		return subjectID{}, exchange.RefuseBecause("bad_request",
+			"The body must be one JSON object with a sub_id.", err)
 	}
 	var id subjectID
-	for name, into := range map[string]*string{"format": &id.format, "email": &id.email, "iss": &id.iss, "sub": &id.sub} {
+	for name, into := range map[string]*string{
+		"format": &id.format, "email": &id.email, "iss": &id.iss, "sub": &id.sub,
+	} {
 		if raw, ok := inner[name]; ok && json.Unmarshal(raw, into) != nil {
 			return subjectID{}, exchange.Refuse("bad_request", "A member of sub_id is not a string.")
 		}
@@ -101,7 +107,8 @@ func readSubject(w http.ResponseWriter, r *http.Request) (subjectID, error) {
 	case id.format == "email" && id.email != "", id.format == "iss_sub" && id.iss != "" && id.sub != "":
 		return id, nil
 	}
-	return subjectID{}, exchange.Refuse("bad_request", "sub_id must have format email with email, or format iss_sub with iss and sub.")
+	return subjectID{}, exchange.Refuse("bad_request",
+		"sub_id must have format email with email, or format iss_sub with iss and sub.")
 }
 
 // members reads one JSON object, with its names as they are and each once.
@@ -129,7 +136,9 @@ func members(from *json.Decoder) (map[string]json.RawMessage, error) {
 }
 
 // meant finds the accounts of the provider that a subject identifier names.
-func (n *Endpoints) meant(ctx context.Context, provider *oidc.Provider, who subjectID) ([]mapping.Account, error) {
+func (n *Endpoints) meant(
+	ctx context.Context, provider *oidc.Provider, who subjectID,
+) ([]mapping.Account, error) {
 	if who.format == "email" {
 		return n.accounts.AccountsByEmail(ctx, provider.Name(), who.email)
 	}
@@ -145,13 +154,19 @@ func (n *Endpoints) meant(ctx context.Context, provider *oidc.Provider, who subj
 }
 
 // endEverything ends all that accounts have, here at once.
-func (n *Endpoints) endEverything(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, accounts []mapping.Account) error {
+func (n *Endpoints) endEverything(
+	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, accounts []mapping.Account,
+) error {
 	const reason = "the provider ended everything of theirs (Universal Logout)"
 	for _, account := range accounts {
-		if err := n.ender.SignOutEverywhere(r.Context(), account.ID, reason, "provider "+provider.Name()); err != nil {
+		if err := n.ender.SignOutEverywhere(r.Context(), account.ID, reason,
+			"provider "+provider.Name()); err != nil {
 			return err
 		}
-		n.edge.Record(ex, r, mapping.Event{Event: mapping.EventProviderLogout, Actor: "provider " + provider.Name(), Account: account.ID, Provider: provider.Name(), Reason: reason})
+		n.edge.Record(ex, r, mapping.Event{
+			Event: mapping.EventProviderLogout, Actor: "provider " + provider.Name(), Account: account.ID,
+			Provider: provider.Name(), Reason: reason,
+		})
 	}
 	return nil
 }

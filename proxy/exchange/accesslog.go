@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// Finish says what happened, once, when a request is over: one line in the log, one count in the metrics. Neither ever holds a
-// query, a header or a body (S2).
+// Finish says what happened, once, when a request is over: one line in the log, one count in the metrics.
+// Neither ever holds a query, a header or a body (S2).
 func (e *Edge) Finish(ctx context.Context, ex *Exchange, method string) {
 	took := e.Now().Sub(ex.Start)
 	if ex.Label == "" {
@@ -18,9 +18,12 @@ func (e *Edge) Finish(ctx context.Context, ex *Exchange, method string) {
 	}
 	var attrs [16]slog.Attr
 	n := copy(attrs[:], []slog.Attr{
-		slog.String("method", method), slog.String("path", ex.Path), slog.String("route", ex.Label), slog.Int("status", ex.Status),
-		slog.Int64("bytes", ex.Sent), slog.Int64("took_us", took.Microseconds()), slog.Int64("upstream_us", ex.Upstream.Microseconds()),
-		slog.String("address", ex.Address), slog.String("credential", ex.Credential), slog.String("trace_id", ex.TraceID),
+		slog.String("method", method), slog.String("path", ex.Path),
+		slog.String("route", ex.Label), slog.Int("status", ex.Status),
+		slog.Int64("bytes", ex.Sent), slog.Int64("took_us", took.Microseconds()),
+		slog.Int64("upstream_us", ex.Upstream.Microseconds()),
+		slog.String("address", ex.Address), slog.String("credential", ex.Credential),
+		slog.String("trace_id", ex.TraceID),
 	})
 	if ex.Code != "" {
 		attrs[n] = slog.String("code", string(ex.Code))

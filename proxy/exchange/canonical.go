@@ -9,13 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxQueryParameters bounds a query: beyond some number of parameters (10,000 in net/http/httputil) libraries stop looking,
-// and what nobody looked at must not be forwarded.
+// maxQueryParameters bounds a query: beyond some number of parameters (10,000 in net/http/httputil) libraries
+// stop looking, and what nobody looked at must not be forwarded.
 const maxQueryParameters = 1000
 
-// CanonicalPath returns the one form of the request's path that decides, is logged and is forwarded (S4). It is the decoded
-// path: encoding it again the standard way gives exactly one spelling. Whatever two readers could take for two things is
-// refused: ok is false.
+// CanonicalPath returns the one form of the request's path that decides, is logged and is forwarded (S4). It
+// is the decoded path: encoding it again the standard way gives exactly one spelling. Whatever two readers
+// could take for two things is refused: ok is false.
 func CanonicalPath(u *url.URL) (path string, ok bool) {
 	if u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || u.Fragment != "" {
 		return "", false // absolute-form and authority-form are for proxies that the client chose
@@ -24,7 +24,8 @@ func CanonicalPath(u *url.URL) (path string, ok bool) {
 	if path == "" || path[0] != '/' || !utf8.ValidString(path) {
 		return "", false
 	}
-	// A decoded %, ? or # was encoded: behind us somebody decodes twice. A decoded slash or dot hides in RawPath only.
+	// A decoded %, ? or # was encoded: behind us somebody decodes twice. A decoded slash or
+	// dot hides in RawPath only.
 	for i := 0; i < len(path); i++ {
 		switch c := path[i]; {
 		case c < 0x20, c == 0x7f, c == '\\', c == '%', c == '?', c == '#', c == ';':
@@ -63,8 +64,8 @@ func hidesSeparator(raw string) bool {
 	}
 }
 
-// CanonicalQuery returns the query as it is forwarded: each parameter decoded and encoded again, in the order given, without
-// api_key, which Vexa's WebSocket would take for a key.
+// CanonicalQuery returns the query as it is forwarded: each parameter decoded and encoded again, in the order
+// given, without api_key, which Vexa's WebSocket would take for a key.
 func CanonicalQuery(raw string) (query string, ok bool) {
 	if raw == "" {
 		return "", true
@@ -129,7 +130,8 @@ func isKeyParameter(name string) bool {
 	return i == len(key)
 }
 
-// CanonicalHost folds a Host header for comparison: lower case, without a trailing dot, without the scheme's default port.
+// CanonicalHost folds a Host header for comparison: lower case, without a trailing dot, without
+// the scheme's default port.
 func CanonicalHost(host, scheme string) string {
 	host = strings.ToLower(host)
 	if scheme == "https" {
@@ -147,8 +149,9 @@ func CanonicalHost(host, scheme string) string {
 	return host
 }
 
-// ClientAddress finds who is asking: the peer, or, where the peer is a trusted proxy, the nearest address in X-Forwarded-For
-// that is not one. Junk in the header ends the walk: what stands left of it could have been written by anybody.
+// ClientAddress finds who is asking: the peer, or, where the peer is a trusted proxy, the nearest
+// address in X-Forwarded-For that is not one. Junk in the header ends the walk: what stands left of it
+// could have been written by anybody.
 func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 	peer, _, err := splitHostPort(r.RemoteAddr)
 	if err != nil || len(trusted) == 0 {

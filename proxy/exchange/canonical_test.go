@@ -111,7 +111,10 @@ func TestCanonicalQuery(t *testing.T) {
 
 // S4: whatever comes in, what is decided on is what is forwarded: reading it again changes nothing.
 func FuzzCanonical(f *testing.F) {
-	for _, seed := range []string{"/bots?x=1", "/a%2fb", "//x", "/%2e%2e/", "/b?api_key=1&a=%zz", "/ä?q=ü", "/a;b", "http://evil/x", "/\\x"} {
+	for _, seed := range []string{
+		"/bots?x=1", "/a%2fb", "//x", "/%2e%2e/", "/b?api_key=1&a=%zz", "/ä?q=ü", "/a;b",
+		"http://evil/x", "/\\x",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, target string) {
@@ -174,7 +177,8 @@ func TestClientAddress(t *testing.T) { // B8, B9
 		{"203.0.113.9:5000", nil, "203.0.113.9"},
 		{"203.0.113.9:5000", []string{"1.2.3.4"}, "203.0.113.9"}, // a stranger's word
 		{"10.0.0.1:5000", []string{"1.2.3.4"}, "1.2.3.4"},
-		{"10.0.0.1:5000", []string{"6.6.6.6, 1.2.3.4, 10.0.0.2"}, "1.2.3.4"}, // the client wrote the first one
+		// the client wrote the first one
+		{"10.0.0.1:5000", []string{"6.6.6.6, 1.2.3.4, 10.0.0.2"}, "1.2.3.4"},
 		{"10.0.0.1:5000", []string{"6.6.6.6", "1.2.3.4"}, "1.2.3.4"},
 		{"10.0.0.1:5000", []string{"a, 10.0.0.3"}, "10.0.0.3"},
 		{"10.0.0.1:5000", []string{"unknown"}, "10.0.0.1"},
@@ -192,7 +196,9 @@ func TestClientAddress(t *testing.T) { // B8, B9
 			t.Errorf("peer %s, X-Forwarded-For %q: %s, want %s", tc.peer, tc.xff, got, tc.want)
 		}
 	}
-	if got := ClientAddress(&http.Request{RemoteAddr: "10.0.0.1:1", Header: http.Header{"X-Forwarded-For": {"1.2.3.4"}}}, nil); got != "10.0.0.1" {
+	if got := ClientAddress(
+		&http.Request{RemoteAddr: "10.0.0.1:1", Header: http.Header{"X-Forwarded-For": {"1.2.3.4"}}}, nil,
+	); got != "10.0.0.1" {
 		t.Errorf("without trusted proxies: %s", got)
 	}
 }

@@ -65,14 +65,18 @@ func codesTable() string {
 func TestEveryCodeIsInTheTable(t *testing.T) {
 	t.Parallel()
 	codes := []string{
-		rule.CodeNotMapped, rule.CodeDeniedByRule, rule.CodeEmailUnproven, rule.CodeGroupsIncomplete, rule.CodeConflictingUsers,
-		mapping.CodePendingApproval, mapping.CodeSuspended, mapping.CodeScopeMissing, mapping.CodeVexaUnavailable, mapping.CodeStoreUnavailable,
+		rule.CodeNotMapped, rule.CodeDeniedByRule, rule.CodeEmailUnproven,
+		rule.CodeGroupsIncomplete, rule.CodeConflictingUsers,
+		mapping.CodePendingApproval, mapping.CodeSuspended, mapping.CodeScopeMissing,
+		mapping.CodeVexaUnavailable, mapping.CodeStoreUnavailable,
 		oidc.CodeProviderUnavailable,
 	}
 	codes = append(codes, codesOf(t, "../../oidc")...)
 	codes = append(codes, codesOf(t, "../../mapping")...)
 	codes = append(codes, codesOf(t, "../../mapping/rule")...)
-	for _, room := range []string{".", "../caller", "../upstream", "../signin", "../channel", "..", "../tokens", "../authserver"} {
+	for _, room := range []string{
+		".", "../caller", "../upstream", "../signin", "../channel", "..", "../tokens", "../authserver",
+	} {
 		codes = append(codes, codesNamedIn(t, room)...)
 	}
 	for _, c := range codes {
@@ -99,7 +103,8 @@ func codesOf(t *testing.T, dir string) []string {
 	eachFile(t, dir, func(f *ast.File) {
 		ast.Inspect(f, func(n ast.Node) bool {
 			spec, ok := n.(*ast.ValueSpec)
-			if !ok || len(spec.Names) != 1 || len(spec.Values) != 1 || !strings.HasPrefix(spec.Names[0].Name, "Code") {
+			if !ok || len(spec.Names) != 1 || len(spec.Values) != 1 ||
+				!strings.HasPrefix(spec.Names[0].Name, "Code") {
 				return true
 			}
 			if lit, ok := spec.Values[0].(*ast.BasicLit); ok && lit.Kind == token.STRING {

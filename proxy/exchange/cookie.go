@@ -10,10 +10,12 @@ const MaxCookieValue = 4096
 
 const (
 	cookieBase = "vexa_sso"
-	hostPrefix = "__Host-" // a browser takes such a cookie only if it is Secure, for one host and for all its paths (RFC 6265bis)
+	// a browser takes such a cookie only if it is Secure, for one host and for all its paths (RFC 6265bis)
+	hostPrefix = "__Host-"
 )
 
-// CookieNames are the names of a site's cookies: with the __Host- prefix wherever cookies are Secure, without on loopback http.
+// CookieNames are the names of a site's cookies: with the __Host- prefix wherever cookies are Secure,
+// without on loopback http.
 type CookieNames struct {
 	Session string
 	Attempt string // prefix; the attempt's id follows
@@ -26,15 +28,19 @@ func cookieNames(scheme string) CookieNames {
 	if scheme == "https" {
 		session = hostPrefix + session
 	}
-	return CookieNames{Session: session, Attempt: session + "_login_", Recent: session + "_recent", Logout: session + "_logout"}
+	return CookieNames{
+		Session: session, Attempt: session + "_login_", Recent: session + "_recent",
+		Logout: session + "_logout",
+	}
 }
 
-// NewCookie is a cookie of ours, of which every one is made here: for this host alone, out of reach of scripts, and not sent with
-// what other sites make the browser do, but for opening a page (SameSite=Lax). maxAge is in seconds; a negative one takes the
-// cookie back.
+// NewCookie is a cookie of ours, of which every one is made here: for this host alone, out of reach of
+// scripts, and not sent with what other sites make the browser do, but for opening a page (SameSite=Lax).
+// maxAge is in seconds; a negative one takes the cookie back.
 func NewCookie(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
-		Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, Secure: strings.HasPrefix(name, hostPrefix), SameSite: http.SameSiteLaxMode,
+		Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,
+		Secure: strings.HasPrefix(name, hostPrefix), SameSite: http.SameSiteLaxMode,
 	}
 }
 

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// IsNavigation says whether a person's browser is opening a page, as opposed to a program or a script that asks for data (S8).
+// IsNavigation says whether a person's browser is opening a page, as opposed to a program or a
+// script that asks for data (S8).
 func IsNavigation(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return isFormPost(r)
@@ -14,11 +15,14 @@ func IsNavigation(r *http.Request) bool {
 	if mode := h.Get("Sec-Fetch-Mode"); mode != "" {
 		return mode == "navigate" && h.Get("Sec-Fetch-Dest") == "document"
 	}
-	return h.Get("Authorization") == "" && h.Get("X-Api-Key") == "" && strings.Contains(h.Get("Accept"), "text/html")
+	return h.Get("Authorization") == "" && h.Get("X-Api-Key") == "" &&
+		strings.Contains(h.Get("Accept"), "text/html")
 }
 
-// isFormPost says whether a person sent a form: they get a page back, but are never redirected to sign-in with it.
+// isFormPost says whether a person sent a form: they get a page back, but are never
+// redirected to sign-in with it.
 func isFormPost(r *http.Request) bool {
 	return r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") == "navigate" ||
-		r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") == "" && strings.Contains(r.Header.Get("Accept"), "text/html")
+		r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") == "" &&
+			strings.Contains(r.Header.Get("Accept"), "text/html")
 }

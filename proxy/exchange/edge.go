@@ -11,8 +11,8 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// Edge is what every room works with to answer: the pages, the metrics, the audit and the log; and the clock and the randomness,
-// which come from outside so that tests can hold them.
+// Edge is what every room works with to answer: the pages, the metrics, the audit and the log; and the clock
+// and the randomness, which come from outside so that tests can hold them.
 type Edge struct {
 	Pages   *page.Pages
 	Metrics *Metrics
@@ -34,6 +34,7 @@ type Handler func(ex *Exchange, r *http.Request) error
 func (e *Edge) Record(ex *Exchange, r *http.Request, event mapping.Event) {
 	event.Address, event.TraceID, event.TookMS = ex.Address, ex.TraceID, e.Now().Sub(ex.Start).Milliseconds()
 	if err := e.Audit.Record(context.WithoutCancel(r.Context()), event); err != nil {
-		e.Log.Warn("audit event could not be stored; it is in this log only", "event", event.Event, "error", err)
+		e.Log.Warn("audit event could not be stored; it is in this log only",
+			"event", event.Event, "error", err)
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// Every code has a page that a person can read: its title, its sentence, what to do about it, and what to pass on. With
-// VEXA_SSO_TEST_SCREENSHOTS each is photographed.
+// Every code has a page that a person can read: its title, its sentence, what to do about it, and what to
+// pass on. With VEXA_SSO_TEST_SCREENSHOTS each is photographed.
 func TestEachErrorPage(t *testing.T) {
 	t.Parallel()
 	tab := pagetest.BrowserTab(t)
@@ -27,14 +27,17 @@ func TestEachErrorPage(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle(page.AssetsPath, edge.Pages.Assets())
 	mux.HandleFunc("/{code}", func(w http.ResponseWriter, r *http.Request) {
-		ex := &Exchange{ResponseWriter: w, Site: &Site{}, Path: r.URL.Path, TraceID: "0123456789abcdef0123456789abcdef"}
+		ex := &Exchange{
+			ResponseWriter: w, Site: &Site{}, Path: r.URL.Path, TraceID: "0123456789abcdef0123456789abcdef",
+		}
 		edge.Answer(ex, r, Refuse(Code(r.PathValue("code")), ""))
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	for _, code := range slices.Sorted(maps.Keys(outcomes)) {
 		o := outcomes[code]
-		if err := chromedp.Do(tab, chromedp.Navigate(server.URL+"/"+string(code)), chromedp.WaitVisible(chromedp.CSS("h1"))); err != nil {
+		if err := chromedp.Do(tab, chromedp.Navigate(server.URL+"/"+string(code)),
+			chromedp.WaitVisible(chromedp.CSS("h1"))); err != nil {
 			t.Fatal(code, err)
 		}
 		text, err := chromedp.Run(tab, chromedp.Evaluate[string]("document.body.innerText"))
@@ -57,8 +60,12 @@ func TestTheLogNamesTheRemedy(t *testing.T) {
 	var log strings.Builder
 	edge := &Edge{Log: slog.New(slog.NewTextHandler(&log, nil))}
 	r := httptest.NewRequest("GET", "/sso/callback/entra", nil)
-	edge.Answer(&Exchange{ResponseWriter: httptest.NewRecorder(), Site: &Site{}}, r, &oidc.Error{Code: oidc.CodeProviderMisset, Message: "not set up", Remedy: "register https://vexa.acme.example/sso/callback/entra", Err: errors.New("AADSTS50011")})
-	if !strings.Contains(log.String(), `remedy="register https://vexa.acme.example/sso/callback/entra"`) || !strings.Contains(log.String(), "AADSTS50011") {
+	edge.Answer(&Exchange{ResponseWriter: httptest.NewRecorder(), Site: &Site{}}, r, &oidc.Error{
+		Code: oidc.CodeProviderMisset, Message: "not set up",
+		Remedy: "register https://vexa.acme.example/sso/callback/entra", Err: errors.New("AADSTS50011"),
+	})
+	if !strings.Contains(log.String(), `remedy="register https://vexa.acme.example/sso/callback/entra"`) ||
+		!strings.Contains(log.String(), "AADSTS50011") {
 		t.Error(log.String())
 	}
 }

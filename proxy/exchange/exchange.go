@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Exchange is one request and its answer, as far as more than one room needs to know of them. It stands in for the
-// ResponseWriter, so that what was answered can be logged and counted.
+// Exchange is one request and its answer, as far as more than one room needs to know of them. It stands in
+// for the ResponseWriter, so that what was answered can be logged and counted.
 type Exchange struct {
 	http.ResponseWriter
 
@@ -43,7 +43,9 @@ type Who struct{ Account, Provider, CredentialID, Rules string }
 const NoCredential = "none"
 
 // Begin is the exchange of a request that has just come.
-func (ex *Exchange) Begin(w http.ResponseWriter, site *Site, address string, now time.Time, random io.Reader) {
+func (ex *Exchange) Begin(
+	w http.ResponseWriter, site *Site, address string, now time.Time, random io.Reader,
+) {
 	ex.ResponseWriter, ex.Site, ex.Address, ex.Start, ex.Credential = w, site, address, now, NoCredential
 	ex.TraceID = ex.newTraceID(random)
 }

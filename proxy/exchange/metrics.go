@@ -22,17 +22,35 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer, open func(kind string) int) *Metrics {
 	buckets := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 	m := &Metrics{
-		requests:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_requests_total", Help: "Requests answered, by route, status code and kind of credential."}, []string{"route", "code", "credential"}),
-		seconds:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vexa_sso_request_seconds", Help: "Time to answer a request, streams left out.", Buckets: buckets}),
-		upstream:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vexa_sso_upstream_seconds", Help: "Time until the gateway began to answer.", Buckets: buckets}),
-		SignIns:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_sign_ins_total", Help: "Sign-ins that came back from a provider, by result."}, []string{"provider", "result"}),
-		Decisions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_decisions_total", Help: "Decisions of the rules, by result."}, []string{"result"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "vexa_sso_requests_total",
+			Help: "Requests answered, by route, status code and kind of credential.",
+		}, []string{"route", "code", "credential"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "vexa_sso_request_seconds",
+			Help: "Time to answer a request, streams left out.", Buckets: buckets,
+		}),
+		upstream: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "vexa_sso_upstream_seconds",
+			Help: "Time until the gateway began to answer.", Buckets: buckets,
+		}),
+		SignIns: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "vexa_sso_sign_ins_total", Help: "Sign-ins that came back from a provider, by result.",
+		}, []string{"provider", "result"}),
+		Decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "vexa_sso_decisions_total", Help: "Decisions of the rules, by result.",
+		}, []string{"result"}),
 	}
-	m.NativeKeys = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_native_key_requests_total", Help: "Requests with a Vexa key instead of a token, by account."}, []string{"account"})
+	m.NativeKeys = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "vexa_sso_native_key_requests_total",
+		Help: "Requests with a Vexa key instead of a token, by account.",
+	}, []string{"account"})
 	reg.MustRegister(m.requests, m.seconds, m.upstream, m.SignIns, m.Decisions, m.NativeKeys)
 	for _, kind := range []string{"websocket", "events"} {
-		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "vexa_sso_streams", Help: "Streams open now, by kind.", ConstLabels: prometheus.Labels{"kind": kind}},
-			func() float64 { return float64(open(kind)) }))
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "vexa_sso_streams", Help: "Streams open now, by kind.",
+			ConstLabels: prometheus.Labels{"kind": kind},
+		}, func() float64 { return float64(open(kind)) }))
 	}
 	return m
 }

@@ -87,7 +87,8 @@ func (e *Edge) Answer(ex *Exchange, r *http.Request, err error) {
 		if o.Status >= 500 {
 			level = slog.LevelWarn
 		}
-		e.Log.LogAttrs(r.Context(), level, "request refused", slog.String("code", string(pr.Code)), slog.String("trace_id", ex.TraceID), slog.Any("error", pr.Err), pr.RemedyAttr())
+		e.Log.LogAttrs(r.Context(), level, "request refused", slog.String("code", string(pr.Code)),
+			slog.String("trace_id", ex.TraceID), slog.Any("error", pr.Err), pr.RemedyAttr())
 	}
 	if pr.Detail == "" {
 		pr.Detail = o.Detail
@@ -118,7 +119,8 @@ func (pr *Problem) RemedyAttr() slog.Attr {
 	return slog.Attr{}
 }
 
-// retryAfterSeconds is the Retry-After of a refusal that is only for now (RFC 9110 section 10.2.3); empty for the others.
+// retryAfterSeconds is the Retry-After of a refusal that is only for now (RFC 9110
+// section 10.2.3); empty for the others.
 func retryAfterSeconds(pr *Problem) string {
 	var wait time.Duration
 	var m *mapping.Error
@@ -145,7 +147,8 @@ func answerJSON(ex *Exchange, status int, pr *Problem) {
 	h := ex.Header()
 	if status == http.StatusUnauthorized {
 		body.LoginURL = ex.Site.Origin + LoginPath("", pr.Afresh)
-		h.Set("WWW-Authenticate", challenge(ex.Explicit || pr.Code != "unauthenticated" && pr.Code != "login_required", pr.Detail))
+		h.Set("WWW-Authenticate",
+			challenge(ex.Explicit || pr.Code != "unauthenticated" && pr.Code != "login_required", pr.Detail))
 	} else if ex.Explicit && pr.Code == "scope_missing" {
 		h.Set("WWW-Authenticate", insufficient(pr.Scopes))
 	}
@@ -154,7 +157,8 @@ func answerJSON(ex *Exchange, status int, pr *Problem) {
 
 const realm = `Bearer realm="vexa-sso"`
 
-// challenge is the WWW-Authenticate of a 401 (RFC 6750 section 3): without an error where no credential was shown.
+// challenge is the WWW-Authenticate of a 401 (RFC 6750 section 3): without an error
+// where no credential was shown.
 func challenge(shown bool, detail string) string {
 	if !shown {
 		return realm
@@ -162,7 +166,8 @@ func challenge(shown bool, detail string) string {
 	return realm + `, error="invalid_token", error_description="` + Describable(detail) + `"`
 }
 
-// insufficient is the WWW-Authenticate of a 403 to a token without the scope that is needed (RFC 6750 section 3.1).
+// insufficient is the WWW-Authenticate of a 403 to a token without the scope that is
+// needed (RFC 6750 section 3.1).
 func insufficient(scopes string) string {
 	text := realm + `, error="insufficient_scope"`
 	if scopes != "" {
@@ -171,8 +176,8 @@ func insufficient(scopes string) string {
 	return text
 }
 
-// Describable is a sentence in the characters that an error_description may have (RFC 6749 section 5.2, RFC 6750 section 3): ASCII
-// without quotation marks and backslashes.
+// Describable is a sentence in the characters that an error_description may have (RFC 6749 section 5.2,
+// RFC 6750 section 3): ASCII without quotation marks and backslashes.
 func Describable(detail string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -204,7 +209,8 @@ func List(s []string) []string {
 
 func problemPage(ex *Exchange, pr *Problem, o outcome) page.Problem {
 	v := page.Problem{
-		Status: o.Status, Title: o.Title, Sentence: pr.Detail, Next: o.Next, Facts: pr.Facts, Actions: pr.Actions,
+		Status: o.Status, Title: o.Title, Sentence: pr.Detail, Next: o.Next,
+		Facts: pr.Facts, Actions: pr.Actions,
 		Code: string(pr.Code), TraceID: ex.TraceID,
 	}
 	if pr.Code == "denied_by_rule" { // an admin's own words stand apart from ours
@@ -219,12 +225,13 @@ func problemPage(ex *Exchange, pr *Problem, o outcome) page.Problem {
 	return v
 }
 
-// SignInInstead sends a person who opens a page to sign in; everybody else is told to (S8). Who shows a credential of a program is
-// never sent anywhere.
+// SignInInstead sends a person who opens a page to sign in; everybody else is told to (S8). Who shows a
+// credential of a program is never sent anywhere.
 func (e *Edge) SignInInstead(ex *Exchange, r *http.Request, err error) error {
 	pr := AsProblem(err)
 	wants := pr.Code == "unauthenticated" || pr.Afresh
-	if !wants || ex.Explicit || !IsNavigation(r) || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
+	if !wants || ex.Explicit || !IsNavigation(r) ||
+		(r.Method != http.MethodGet && r.Method != http.MethodHead) {
 		return err
 	}
 	ex.Code = pr.Code

@@ -7,8 +7,9 @@ import (
 
 const maxReturnTo = 2048 // bytes; it travels in a cookie
 
-// ReturnPath returns the path of ours (with query) that a sign-in may come back to, or "/sso/" for everything else (S9). The
-// answer is put together again from what was understood, so that no browser can read it differently.
+// ReturnPath returns the path of ours (with query) that a sign-in may come back to, or "/sso/" for
+// everything else (S9). The answer is put together again from what was understood, so that no
+// browser can read it differently.
 func ReturnPath(raw string) string {
 	const home = "/sso/"
 	if raw == "" || len(raw) > maxReturnTo || raw[0] != '/' || strings.ContainsAny(raw, "\\\t\r\n") {
@@ -19,7 +20,8 @@ func ReturnPath(raw string) string {
 		return home
 	}
 	path, ok := CanonicalPath(u)
-	if !ok || strings.HasPrefix(path, "/sso/login") || strings.HasPrefix(path, "/sso/callback/") || strings.HasPrefix(path, "/sso/logout") {
+	if !ok || strings.HasPrefix(path, "/sso/login") || strings.HasPrefix(path, "/sso/callback/") ||
+		strings.HasPrefix(path, "/sso/logout") {
 		return home
 	}
 	query, ok := CanonicalQuery(u.RawQuery)

@@ -71,7 +71,8 @@ func FuzzReturnPath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		got := ReturnPath(raw)
 		ref, err := base.Parse(got)
-		if err != nil || ref.Host != base.Host || ref.Scheme != base.Scheme || strings.ContainsAny(got, "\\\r\n\t") || strings.HasPrefix(got, "//") {
+		if err != nil || ref.Host != base.Host || ref.Scheme != base.Scheme ||
+			strings.ContainsAny(got, "\\\r\n\t") || strings.HasPrefix(got, "//") {
 			t.Fatalf("ReturnPath(%q) = %q leads away", raw, got)
 		}
 	})

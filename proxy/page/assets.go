@@ -40,8 +40,9 @@ func loadAsset(file, contentType string) asset {
 
 var assetPath = regexp.MustCompile(`^` + AssetsPath + `[0-9a-f]{16}\.(?:css|svg)$`)
 
-// Assets serves the stylesheet and the icon to anybody, under AssetsPath. While a deployment is being replaced, a page from a
-// newer or older replica may ask for its own edition: it gets this one, uncached, rather than none.
+// Assets serves the stylesheet and the icon to anybody, under AssetsPath. While a deployment is being
+// replaced, a page from a newer or older replica may ask for its own edition: it gets this one,
+// uncached, rather than none.
 func (p *Pages) Assets() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

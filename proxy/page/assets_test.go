@@ -21,7 +21,8 @@ func TestAssets(t *testing.T) {
 		{"GET", stylesheet.path, 200, "text/css; charset=utf-8", forever},
 		{"HEAD", stylesheet.path, 200, "text/css; charset=utf-8", forever},
 		{"GET", icon.path, 200, "image/svg+xml", forever},
-		{"GET", AssetsPath + "0123456789abcdef.css", 200, "text/css; charset=utf-8", "no-store"}, // another edition's name
+		// another edition's name
+		{"GET", AssetsPath + "0123456789abcdef.css", 200, "text/css; charset=utf-8", "no-store"},
 		{"GET", AssetsPath + "0123456789abcdef.js", 404, "", ""},
 		{"GET", AssetsPath + "../0123456789abcdef.css", 404, "", ""},
 		{"GET", AssetsPath, 404, "", ""},
@@ -32,10 +33,13 @@ func TestAssets(t *testing.T) {
 		if w.Code != c.status {
 			t.Errorf("%s %s: status %d, want %d", c.method, c.path, w.Code, c.status)
 		}
-		if c.status == 200 && (w.Header().Get("Content-Type") != c.contentType || w.Header().Get("Cache-Control") != c.cache || w.Header().Get("X-Content-Type-Options") != "nosniff") {
+		if c.status == 200 &&
+			(w.Header().Get("Content-Type") != c.contentType || w.Header().Get("Cache-Control") != c.cache ||
+				w.Header().Get("X-Content-Type-Options") != "nosniff") {
 			t.Errorf("%s %s: %v", c.method, c.path, w.Header())
 		}
-		if wantBody := c.status == 200 && c.method == http.MethodGet; wantBody != (w.Code == 200 && w.Body.Len() > 0) {
+		if wantBody := c.status == 200 &&
+			c.method == http.MethodGet; wantBody != (w.Code == 200 && w.Body.Len() > 0) {
 			t.Errorf("%s %s: %d bytes", c.method, c.path, w.Body.Len())
 		}
 	}

@@ -18,7 +18,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// What the headers and the stylesheet promise, browsers keep; so a browser is asked. One browser, a tab for each test.
+// What the headers and the stylesheet promise, browsers keep; so a browser is asked. One
+// browser, a tab for each test.
 func TestInBrowser(t *testing.T) {
 	t.Parallel()
 	browser := startChromium(t)
@@ -49,7 +50,8 @@ func TestInBrowser(t *testing.T) {
 
 func startChromium(t *testing.T) context.Context {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(pagetest.Chromium(t)), chromedp.DisableGPU)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(pagetest.Chromium(t)),
+		chromedp.DisableGPU)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium's sandbox refuses to run as root
 	}
@@ -72,8 +74,8 @@ func newTab(t *testing.T, browser context.Context) context.Context {
 	return ctx
 }
 
-// way is what a sign-out may have to go through: our home page, a provider that redirects on, and a provider further on that
-// it redirects to.
+// way is what a sign-out may have to go through: our home page, a provider that redirects on, and a provider
+// further on that it redirects to.
 type way struct {
 	ours, provider, further *httptest.Server
 
@@ -85,7 +87,9 @@ type way struct {
 func newWay(t *testing.T, signOut func(w http.ResponseWriter, r *http.Request, to string)) *way {
 	t.Helper()
 	s := &way{result: make(chan string, 10)}
-	s.further = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { s.say("arrived") }))
+	s.further = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		s.say("arrived")
+	}))
 	s.provider = httptest.NewServer(http.RedirectHandler(crossSite(s.further)+"/", http.StatusFound))
 
 	mux := http.NewServeMux()
@@ -133,7 +137,8 @@ func (s *way) expect(t *testing.T, browser context.Context, want string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := chromedp.Do(tab, chromedp.Navigate(s.ours.URL+"/sso/"), chromedp.Click(chromedp.CSS("form button"))); err != nil {
+	if err := chromedp.Do(tab, chromedp.Navigate(s.ours.URL+"/sso/"),
+		chromedp.Click(chromedp.CSS("form button"))); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -164,18 +169,22 @@ func servePages(t *testing.T) (base string, paths []string) {
 	return server.URL, paths
 }
 
-// checkLooks sees that no page has to be scrolled sideways, that the stylesheet is in force, and that night is dark.
+// checkLooks sees that no page has to be scrolled sideways, that the stylesheet is in
+// force, and that night is dark.
 func checkLooks(t *testing.T, browser context.Context) {
 	base, paths := servePages(t)
 	tab := newTab(t, browser)
-	for scheme, background := range map[string]string{"light": "rgb(245, 246, 244)", "dark": "rgb(14, 19, 18)"} {
+	for scheme, background := range map[string]string{
+		"light": "rgb(245, 246, 244)", "dark": "rgb(14, 19, 18)",
+	} {
 		for _, width := range []int64{320, 1280} {
 			emulate(t, tab, scheme, width)
 			for _, path := range paths {
 				if err := chromedp.Do(tab, chromedp.Navigate(base+path)); err != nil {
 					t.Fatal(err)
 				}
-				needs, err := chromedp.Run(tab, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
+				needs, err := chromedp.Run(tab,
+					chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -183,7 +192,8 @@ func checkLooks(t *testing.T, browser context.Context) {
 					t.Errorf("page %s needs %d px of %d", path, needs, width)
 				}
 			}
-			got, err := chromedp.Run(tab, chromedp.Evaluate[string]("getComputedStyle(document.body).backgroundColor"))
+			got, err := chromedp.Run(tab,
+				chromedp.Evaluate[string]("getComputedStyle(document.body).backgroundColor"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -215,7 +225,8 @@ func checkKeyboard(t *testing.T, browser context.Context) {
 	mux := http.NewServeMux()
 	mux.Handle(AssetsPath, testPages().Assets())
 	mux.HandleFunc("/sso/login", func(w http.ResponseWriter, r *http.Request) {
-		testPages().Choose(w, r, Choose{Providers: []Provider{{Name: "okta"}, {Name: "entra"}}, AskEmail: true})
+		testPages().Choose(w, r,
+			Choose{Providers: []Provider{{Name: "okta"}, {Name: "entra"}}, AskEmail: true})
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -227,8 +238,7 @@ func checkKeyboard(t *testing.T, browser context.Context) {
 		if err := chromedp.Do(tab, chromedp.KeyEvent("\t")); err != nil {
 			t.Fatal(err)
 		}
-		got, err := chromedp.Run(tab, chromedp.Evaluate[string](
-			`(e => e.tagName + " " + e.innerText + " " + getComputedStyle(e).outlineStyle)(document.activeElement)`))
+		got, err := chromedp.Run(tab, chromedp.Evaluate[string](`(e => e.tagName + " " + e.innerText + " " + getComputedStyle(e).outlineStyle)(document.activeElement)`))
 		if err != nil {
 			t.Fatal(err)
 		}

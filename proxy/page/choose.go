@@ -24,8 +24,8 @@ type Choose struct {
 	Providers []Provider
 	ReturnTo  string // a path of ours to come back to; anything else is dropped
 
-	// AskEmail offers to find the provider by email address: the form gets /sso/login with login_hint and return_to. Email is
-	// what was typed before, EmailProblem why that did not help.
+	// AskEmail offers to find the provider by email address: the form gets /sso/login with login_hint and
+	// return_to. Email is what was typed before, EmailProblem why that did not help.
 	AskEmail     bool
 	Email        string
 	EmailProblem string

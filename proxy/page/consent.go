@@ -9,9 +9,10 @@ const authorizePath = "/sso/oauth/authorize"
 
 // Consent asks a person whether a tool may act for them.
 type Consent struct {
-	Tool         string // what people call it
-	Client       string // its client_id
-	RedirectHost string // the host that the answer goes to; a loopback one is shown as a program on this computer
+	Tool   string // what people call it
+	Client string // its client_id
+	// the host that the answer goes to; a loopback one is shown as a program on this computer
+	RedirectHost string
 
 	Person   string // whom it will act for
 	Provider string // what people call the provider they are signed in through
@@ -39,7 +40,8 @@ func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, v Consent) {
 		v.Action = authorizePath
 	}
 	p.write(w, r, sheet{
-		template: "consent", status: http.StatusOK, posts: true, origins: v.Origins, Title: "Allow " + orTool(v.Tool) + "?",
+		template: "consent", status: http.StatusOK, posts: true, origins: v.Origins,
+		Title: "Allow " + orTool(v.Tool) + "?",
 		V: struct {
 			Consent
 			Tool      string
@@ -47,7 +49,10 @@ func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, v Consent) {
 			Abilities []ability
 			Lifetime  string
 			Tokens    string
-		}{v, orTool(v.Tool), loopback(v.RedirectHost), abilitiesOf(v.Scopes), lifetimeOf(v.Lifetime), TokensPath},
+		}{
+			v, orTool(v.Tool), loopback(v.RedirectHost), abilitiesOf(v.Scopes),
+			lifetimeOf(v.Lifetime), TokensPath,
+		},
 	})
 }
 

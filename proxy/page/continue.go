@@ -2,15 +2,17 @@ package page
 
 import "net/http"
 
-// Continue is the page that leads on by itself: the answer to a form whose way on leads over sites that its page could not name
-// in form-action.
+// Continue is the page that leads on by itself: the answer to a form whose way on leads over sites that its
+// page could not name in form-action.
 type Continue struct {
-	To    string // an https URL, e.g. a provider's authorization or end-session endpoint with its parameters, or a path of ours
+	// an https URL, e.g. a provider's authorization or end-session endpoint with its
+	// parameters, or a path of ours
+	To    string
 	Where string // what people call the place, e.g. "Okta"
 }
 
-// Continue writes the page that leads on, with 200. A target that is not an allowed link is a mistake of the provider's
-// configuration, and says so.
+// Continue writes the page that leads on, with 200. A target that is not an allowed link is a mistake of the
+// provider's configuration, and says so.
 func (p *Pages) Continue(w http.ResponseWriter, r *http.Request, v Continue) {
 	if !allowedHref(v.To) {
 		p.Problem(w, r, Problem{
@@ -22,5 +24,6 @@ func (p *Pages) Continue(w http.ResponseWriter, r *http.Request, v Continue) {
 		})
 		return
 	}
-	p.write(w, r, sheet{template: "continue", status: http.StatusOK, Title: "One moment", Refresh: v.To, V: v})
+	p.write(w, r,
+		sheet{template: "continue", status: http.StatusOK, Title: "One moment", Refresh: v.To, V: v})
 }

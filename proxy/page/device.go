@@ -29,8 +29,8 @@ func (p *Pages) Device(w http.ResponseWriter, r *http.Request, v Device) {
 	p.write(w, r, sheet{template: "device", status: status, posts: v.Posts, Title: title, V: v})
 }
 
-// DeviceConfirm asks a person whether the tool that showed a code may act for them. Somebody else may have sent them the code
-// (RFC 8628 section 5.4), so it says who asks, from where and since when.
+// DeviceConfirm asks a person whether the tool that showed a code may act for them. Somebody else may have
+// sent them the code (RFC 8628 section 5.4), so it says who asks, from where and since when.
 type DeviceConfirm struct {
 	Code   string // as the tool shows it
 	Tool   string // what people call it
@@ -46,7 +46,8 @@ type DeviceConfirm struct {
 	Lifetime time.Duration // at most, until they are asked again
 
 	Fields []Field // hidden, posted with the answer
-	Action string  // the path of ours that the answer is posted to, as decision=allow or decision=deny; default /sso/device
+	// the path of ours that the answer is posted to, as decision=allow or decision=deny; default /sso/device
+	Action string
 }
 
 // DeviceConfirm writes the page that asks, with 200.
@@ -64,7 +65,10 @@ func (p *Pages) DeviceConfirm(w http.ResponseWriter, r *http.Request, v DeviceCo
 			Abilities []ability
 			Lifetime  string
 			Tokens    string
-		}{v, orTool(v.Tool), momentOf(v.Asked, p.now()), !v.Asked.IsZero(), abilitiesOf(v.Scopes), lifetimeOf(v.Lifetime), TokensPath},
+		}{
+			v, orTool(v.Tool), momentOf(v.Asked, p.now()), !v.Asked.IsZero(), abilitiesOf(v.Scopes),
+			lifetimeOf(v.Lifetime), TokensPath,
+		},
 	})
 }
 

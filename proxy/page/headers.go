@@ -19,12 +19,13 @@ func setHeaders(h http.Header, s sheet) {
 	h.Set("X-Robots-Tag", "noindex")
 }
 
-const permissionsPolicy = "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), " +
-	"magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
+const permissionsPolicy = "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), " +
+	"gyroscope=(), " + "magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
 
-// contentSecurityPolicy allows our stylesheet, our icon and our forms. No script is allowed, ours neither; who tries a request in
-// the browser's console may send it to our own origin. Browsers apply form-action to every redirect that
-// follows a submission too, so the forms' origins are where those redirects lead; one that is not a plain origin is left out.
+// contentSecurityPolicy allows our stylesheet, our icon and our forms. No script is allowed, ours neither;
+// who tries a request in the browser's console may send it to our own origin. Browsers apply form-action to
+// every redirect that follows a submission too, so the forms' origins are where those redirects lead; one
+// that is not a plain origin is left out.
 func contentSecurityPolicy(formOrigins []string) string {
 	targets := []string{"'self'"}
 	for _, given := range formOrigins {
@@ -32,13 +33,14 @@ func contentSecurityPolicy(formOrigins []string) string {
 			targets = append(targets, o)
 		}
 	}
-	return "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action " + strings.Join(targets, " ") +
+	return "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action " +
+		strings.Join(targets, " ") +
 		"; frame-ancestors 'none'; base-uri 'none'"
 }
 
-// referrerPolicy keeps the addresses of our pages, which may carry a sign-in's code, out of every Referer. A page that posts
-// tells our own origin: under no-referrer its form would carry "Origin: null", and be refused as cross-site (S7) by a browser
-// that sends no Sec-Fetch-Site.
+// referrerPolicy keeps the addresses of our pages, which may carry a sign-in's code, out of every Referer. A
+// page that posts tells our own origin: under no-referrer its form would carry "Origin: null", and be refused
+// as cross-site (S7) by a browser that sends no Sec-Fetch-Site.
 func referrerPolicy(posts bool) string {
 	if posts {
 		return "same-origin"

@@ -28,7 +28,9 @@ func TestHeaders(t *testing.T) {
 		got := get(t, h).Header()
 		got.Del("Content-Length")
 		for key, value := range want {
-			if key == "Referrer-Policy" && slices.ContainsFunc(posting, func(page string) bool { return strings.HasPrefix(name, page) }) {
+			if key == "Referrer-Policy" && slices.ContainsFunc(posting, func(page string) bool {
+				return strings.HasPrefix(name, page)
+			}) {
 				value = "same-origin" // it posts, and must not post "Origin: null" (S7)
 			}
 			if len(got[key]) != 1 || got.Get(key) != value {
@@ -46,9 +48,11 @@ func TestPolicyTakesPlainOriginsOnly(t *testing.T) {
 	t.Parallel()
 	policy := contentSecurityPolicy([]string{
 		"https://acme.okta.com", "https://Login.Example:8443", "http://localhost:4190",
-		"https://a.example/", "https://b.example/path", "https://c.example?x", "https://d.example#x", "https://u@e.example",
-		"http://f.example", "https://*.g.example", "*", "https:", "data:", "javascript:alert(1)", "'unsafe-inline'", "",
-		"https://h.example; script-src *", "https://i.example, https://j.example", "https://k.example\r\nX-Evil: 1", "//l.example", "https://",
+		"https://a.example/", "https://b.example/path", "https://c.example?x", "https://d.example#x",
+		"https://u@e.example", "http://f.example", "https://*.g.example", "*", "https:", "data:",
+		"javascript:alert(1)", "'unsafe-inline'", "",
+		"https://h.example; script-src *", "https://i.example, https://j.example",
+		"https://k.example\r\nX-Evil: 1", "//l.example", "https://",
 	})
 	want := "form-action 'self' https://acme.okta.com https://login.example:8443 http://localhost:4190;"
 	if !strings.Contains(policy, want) {
@@ -60,7 +64,9 @@ func TestFormOriginsReachThePolicy(t *testing.T) {
 	t.Parallel()
 	origins := []string{"https://acme.okta.com", "https://evil.example; script-src *"}
 	for name, h := range map[string]http.HandlerFunc{
-		"home": func(w http.ResponseWriter, r *http.Request) { testPages().Home(w, r, Home{FormActionOrigins: origins}) },
+		"home": func(w http.ResponseWriter, r *http.Request) {
+			testPages().Home(w, r, Home{FormActionOrigins: origins})
+		},
 		"choose": func(w http.ResponseWriter, r *http.Request) {
 			testPages().Choose(w, r, Choose{FormActionOrigins: origins})
 		},
@@ -74,7 +80,9 @@ func TestFormOriginsReachThePolicy(t *testing.T) {
 
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
-	for given, want := range map[time.Duration]string{0: "", time.Millisecond: "1", 30 * time.Second: "30", 1500 * time.Millisecond: "2"} {
+	for given, want := range map[time.Duration]string{
+		0: "", time.Millisecond: "1", 30 * time.Second: "30", 1500 * time.Millisecond: "2",
+	} {
 		w := get(t, func(w http.ResponseWriter, r *http.Request) {
 			testPages().Problem(w, r, Problem{Status: 503, RetryAfter: given})
 		})

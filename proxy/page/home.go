@@ -28,8 +28,8 @@ type Home struct {
 	Rules   []Rule // those that matched and, for whom that is meant, those that did not
 	Links   []Link // where to go from here
 
-	// EndsProviderSession says that signing out ends the session at the provider too. FormActionOrigins are the origins that
-	// signing out may then be redirected to: that of the provider's end-session endpoint.
+	// EndsProviderSession says that signing out ends the session at the provider too. FormActionOrigins are
+	// the origins that signing out may then be redirected to: that of the provider's end-session endpoint.
 	EndsProviderSession bool
 	FormActionOrigins   []string
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Link leads on from a page: to a path of ours ("/sso/login?provider=okta") or to an https URL; http only at a loopback
-// address. A link to anywhere else is not shown.
+// Link leads on from a page: to a path of ours ("/sso/login?provider=okta") or to an https URL; http only at
+// a loopback address. A link to anywhere else is not shown.
 type Link struct {
 	Label string
 	Href  string
@@ -33,8 +33,9 @@ func allowedHref(href string) bool {
 	return ok
 }
 
-// ownPath says whether href is a path on our own origin in the eyes of every browser: browsers read a backslash as a slash,
-// and skip tabs and line breaks, so that "/\evil.example" and "/\t/evil.example" name another host.
+// ownPath says whether href is a path on our own origin in the eyes of every browser: browsers read a
+// backslash as a slash, and skip tabs and line breaks, so that "/\evil.example" and
+// "/\t/evil.example" name another host.
 func ownPath(href string) bool {
 	if !strings.HasPrefix(href, "/") || strings.HasPrefix(href, "//") || !printable(href) {
 		return false

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// NewToken is a token that was made just now, with its value. This page is the only place where that is ever shown.
+// NewToken is a token that was made just now, with its value. This page is the only place
+// where that is ever shown.
 type NewToken struct {
 	Name    string
 	Value   string
@@ -16,7 +17,8 @@ type NewToken struct {
 	Example string // a path below it that this token may get: "/meetings"
 }
 
-// NewToken writes the page with a new token, with 201. Nothing keeps it: not a cache, not an address, not a cookie.
+// NewToken writes the page with a new token, with 201. Nothing keeps it: not a cache, not
+// an address, not a cookie.
 func (p *Pages) NewToken(w http.ResponseWriter, r *http.Request, v NewToken) {
 	p.write(w, r, sheet{
 		template: "newtoken", status: http.StatusCreated, Title: "Your new token", Wide: true,

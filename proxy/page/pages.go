@@ -33,11 +33,13 @@ func New(c Config) *Pages {
 var templateFiles embed.FS
 
 var templates = parseTemplates(
-	"choose", "consent", "continue", "device", "deviceconfirm", "devicedone", "home", "newtoken", "problem", "signedout", "tokens",
+	"choose", "consent", "continue", "device", "deviceconfirm", "devicedone", "home", "newtoken", "problem",
+	"signedout", "tokens",
 )
 
 func parseTemplates(names ...string) map[string]*template.Template {
-	shared := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/icons.html", "templates/parts.html"))
+	shared := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/icons.html",
+		"templates/parts.html"))
 	parsed := make(map[string]*template.Template, len(names))
 	for _, name := range names {
 		own := template.Must(shared.Clone())

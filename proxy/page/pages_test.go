@@ -26,24 +26,33 @@ func everyPage(s, href string) map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"choose": func(w http.ResponseWriter, r *http.Request) {
 			p.Choose(w, r, Choose{
-				Providers: []Provider{{Name: s, Title: s, Type: "okta", Note: s}, {Name: "entra", Title: s, Type: "entra"}, {Name: "x", Type: s}, {Name: "untitled"}},
-				ReturnTo:  href, AskEmail: true, Email: s, EmailProblem: s,
+				Providers: []Provider{{Name: s, Title: s, Type: "okta", Note: s}, {
+					Name: "entra", Title: s, Type: "entra",
+				}, {Name: "x", Type: s}, {Name: "untitled"}},
+				ReturnTo: href, AskEmail: true, Email: s, EmailProblem: s,
 			})
 		},
-		"choose by email": func(w http.ResponseWriter, r *http.Request) { p.Choose(w, r, Choose{AskEmail: true}) },
-		"choose nothing":  func(w http.ResponseWriter, r *http.Request) { p.Choose(w, r, Choose{}) },
+		"choose by email": func(w http.ResponseWriter, r *http.Request) {
+			p.Choose(w, r, Choose{AskEmail: true})
+		},
+		"choose nothing": func(w http.ResponseWriter, r *http.Request) { p.Choose(w, r, Choose{}) },
 		"home": func(w http.ResponseWriter, r *http.Request) {
 			p.Home(w, r, Home{
-				Name: s, Email: s, Account: s, Subject: s, Provider: s, Since: testNow, Until: testNow, Idle: time.Hour,
+				Name: s, Email: s, Account: s, Subject: s, Provider: s, Since: testNow,
+				Until: testNow, Idle: time.Hour,
 				Notices: []Notice{{Warning, s, s}, {Refusal, s, s}, {Level(s), s, s}},
 				Scopes:  []string{"bot", "tx", "browser", s}, MaxBots: &two, Denied: []string{s}, Admin: true,
-				Rules: []Rule{{Name: s, Matched: true, Why: s}, {Name: s, Matched: true, Deny: true}, {Name: s, Why: s}},
+				Rules: []Rule{
+					{Name: s, Matched: true, Why: s}, {Name: s, Matched: true, Deny: true}, {Name: s, Why: s},
+				},
 				Links: links,
 			})
 		},
-		"home of nobody":   func(w http.ResponseWriter, r *http.Request) { p.Home(w, r, Home{}) },
-		"signed out":       func(w http.ResponseWriter, r *http.Request) { p.SignedOut(w, r, SignedOut{}) },
-		"signed out still": func(w http.ResponseWriter, r *http.Request) { p.SignedOut(w, r, SignedOut{href, s, href}) },
+		"home of nobody": func(w http.ResponseWriter, r *http.Request) { p.Home(w, r, Home{}) },
+		"signed out":     func(w http.ResponseWriter, r *http.Request) { p.SignedOut(w, r, SignedOut{}) },
+		"signed out still": func(w http.ResponseWriter, r *http.Request) {
+			p.SignedOut(w, r, SignedOut{href, s, href})
+		},
 		"problem": func(w http.ResponseWriter, r *http.Request) {
 			p.Problem(w, r, Problem{
 				Status: 403, Title: s, Sentence: s, Reason: s, Next: s, Code: s, TraceID: s,
@@ -53,20 +62,33 @@ func everyPage(s, href string) map[string]http.HandlerFunc {
 		"problem without words": func(w http.ResponseWriter, r *http.Request) { p.Problem(w, r, Problem{}) },
 		"tokens": func(w http.ResponseWriter, r *http.Request) {
 			p.Tokens(w, r, Tokens{
-				Notices:  []Notice{{Info, s, s}},
-				Personal: []Token{{ID: s, Name: s, Scopes: []string{"bot", s}, Idle: []string{"tx", s}, Created: testNow.AddDate(0, -1, 0), Expires: testNow.AddDate(0, 0, 3), Used: testNow, UsedFrom: s}, {ID: "2", Name: "x"}},
-				Tools:    []Token{{ID: s, Name: s, Scopes: []string{"tx"}, Created: testNow, Expires: testNow.AddDate(0, 0, 90)}},
-				Form:     form(s, s),
+				Notices: []Notice{{Info, s, s}},
+				Personal: []Token{{
+					ID: s, Name: s, Scopes: []string{"bot", s}, Idle: []string{"tx", s},
+					Created: testNow.AddDate(0, -1, 0), Expires: testNow.AddDate(0, 0, 3),
+					Used: testNow, UsedFrom: s,
+				}, {ID: "2", Name: "x"}},
+				Tools: []Token{{
+					ID: s, Name: s, Scopes: []string{"tx"}, Created: testNow,
+					Expires: testNow.AddDate(0, 0, 90),
+				}},
+				Form: form(s, s),
 			})
 		},
-		"tokens none":      func(w http.ResponseWriter, r *http.Request) { p.Tokens(w, r, Tokens{Form: form(s, "")}) },
+		"tokens none": func(w http.ResponseWriter, r *http.Request) {
+			p.Tokens(w, r, Tokens{Form: form(s, "")})
+		},
 		"tokens of nobody": func(w http.ResponseWriter, r *http.Request) { p.Tokens(w, r, Tokens{}) },
 		"new token": func(w http.ResponseWriter, r *http.Request) {
-			p.NewToken(w, r, NewToken{Name: s, Value: s, Scopes: []string{"tx", s}, Expires: testNow.AddDate(0, 0, 30), Base: s, Example: s})
+			p.NewToken(w, r, NewToken{
+				Name: s, Value: s, Scopes: []string{"tx", s},
+				Expires: testNow.AddDate(0, 0, 30), Base: s, Example: s,
+			})
 		},
 		"consent": func(w http.ResponseWriter, r *http.Request) {
 			p.Consent(w, r, Consent{
-				Tool: s, Client: s, RedirectHost: s, Person: s, Provider: s, Scopes: []ScopeLine{{Name: "bot"}, {s, s}}, Lifetime: 90 * 24 * time.Hour,
+				Tool: s, Client: s, RedirectHost: s, Person: s, Provider: s,
+				Scopes: []ScopeLine{{Name: "bot"}, {s, s}}, Lifetime: 90 * 24 * time.Hour,
 				Fields: []Field{{s, s}}, Action: href, Origins: []string{s},
 			})
 		},
@@ -77,21 +99,29 @@ func everyPage(s, href string) map[string]http.HandlerFunc {
 		},
 		"device confirm": func(w http.ResponseWriter, r *http.Request) {
 			p.DeviceConfirm(w, r, DeviceConfirm{
-				Code: s, Tool: s, Client: s, Address: s, Asked: testNow, Person: s, Provider: s, Scopes: []ScopeLine{{Name: "tx"}, {s, s}}, Lifetime: time.Hour,
+				Code: s, Tool: s, Client: s, Address: s, Asked: testNow, Person: s, Provider: s,
+				Scopes: []ScopeLine{{Name: "tx"}, {s, s}}, Lifetime: time.Hour,
 				Fields: []Field{{s, s}}, Action: href,
 			})
 		},
-		"device confirm of nobody": func(w http.ResponseWriter, r *http.Request) { p.DeviceConfirm(w, r, DeviceConfirm{}) },
-		"device done":              func(w http.ResponseWriter, r *http.Request) { p.DeviceDone(w, r, DeviceDone{s, true}) },
-		"device denied":            func(w http.ResponseWriter, r *http.Request) { p.DeviceDone(w, r, DeviceDone{}) },
-		"continue":                 func(w http.ResponseWriter, r *http.Request) { p.Continue(w, r, Continue{To: href, Where: s}) },
+		"device confirm of nobody": func(w http.ResponseWriter, r *http.Request) {
+			p.DeviceConfirm(w, r, DeviceConfirm{})
+		},
+		"device done": func(w http.ResponseWriter, r *http.Request) {
+			p.DeviceDone(w, r, DeviceDone{s, true})
+		},
+		"device denied": func(w http.ResponseWriter, r *http.Request) { p.DeviceDone(w, r, DeviceDone{}) },
+		"continue": func(w http.ResponseWriter, r *http.Request) {
+			p.Continue(w, r, Continue{To: href, Where: s})
+		},
 	}
 }
 
 // form is a form for a token with s in every field, and problem beside each.
 func form(s, problem string) *TokenForm {
 	return &TokenForm{
-		Once: s, Name: s, NameProblem: problem, MaxName: 60, ScopesProblem: problem, LifetimeProblem: problem, Problem: problem, SignInFirst: problem != "", Provider: s,
+		Once: s, Name: s, NameProblem: problem, MaxName: 60, ScopesProblem: problem, LifetimeProblem: problem,
+		Problem: problem, SignInFirst: problem != "", Provider: s,
 		Scopes:    []ScopeChoice{{"bot", true}, {s, false}},
 		Lifetimes: []LifetimeChoice{{7 * 24 * time.Hour, false}, {30 * 24 * time.Hour, true}},
 	}
@@ -138,18 +168,24 @@ func text(n *html.Node) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// allowedElements are all that a page of ours consists of. An element that came in with a value would not be among them, or
-// would not be closed where the structure below expects it.
-var allowedElements = strings.Fields(`html head meta title link body header main section nav form div span p h1 h2 h3 ul li dl dt dd
-	fieldset legend textarea figure figcaption blockquote details summary a button label input code time strong bdi svg path rect circle`)
+// allowedElements are all that a page of ours consists of. An element that came in with a value would not be
+// among them, or would not be closed where the structure below expects it.
+var allowedElements = strings.Fields(
+	`html head meta title link body header main section nav form div span p h1 h2 h3 ul li dl dt dd
+	fieldset legend textarea figure figcaption blockquote details summary a button label input code time strong bdi svg path rect circle`,
+)
 
-// C11: whatever a value contains, it is text; there is no script, no inline style, no event handler and no foreign link.
+// C11: whatever a value contains, it is text; there is no script, no inline style, no event
+// handler and no foreign link.
 func TestValuesAreText(t *testing.T) {
 	t.Parallel()
 	hostile := []string{
-		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onmouseover='alert(1)`, `</title><script>alert(1)</script>`,
-		`javascript:alert(1)`, `JaVaScRiPt:alert(1)`, `data:text/html,<script>alert(1)</script>`, `//evil.example/`, `/\evil.example`,
-		"/\t/evil.example", `https://good.example@evil.example/`, `http://evil.example/`, `vbscript:x`, `<!--`, `</main><style>*{}</style>`, `</textarea><script>alert(1)</script>`,
+		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onmouseover='alert(1)`,
+		`</title><script>alert(1)</script>`,
+		`javascript:alert(1)`, `JaVaScRiPt:alert(1)`, `data:text/html,<script>alert(1)</script>`,
+		`//evil.example/`, `/\evil.example`,
+		"/\t/evil.example", `https://good.example@evil.example/`, `http://evil.example/`, `vbscript:x`,
+		`<!--`, `</main><style>*{}</style>`, `</textarea><script>alert(1)</script>`,
 		"\x00\xff\u202e", `{{.Title}}`, `0;url=https://evil.example/`,
 	}
 	for _, s := range hostile {
@@ -287,7 +323,9 @@ func TestHead(t *testing.T) {
 func TestChooseLinksKeepWhereToReturn(t *testing.T) {
 	t.Parallel()
 	w := get(t, func(w http.ResponseWriter, r *http.Request) {
-		testPages().Choose(w, r, Choose{Providers: []Provider{{Name: "okta", Title: "Okta"}}, ReturnTo: "/bots?a=1&b=2", AskEmail: true})
+		testPages().Choose(w, r, Choose{
+			Providers: []Provider{{Name: "okta", Title: "Okta"}}, ReturnTo: "/bots?a=1&b=2", AskEmail: true,
+		})
 	})
 	const link = "/sso/login?provider=okta&return_to=%2Fbots%3Fa%3D1%26b%3D2"
 	var found, hidden bool
@@ -303,9 +341,13 @@ func TestChooseLinksKeepWhereToReturn(t *testing.T) {
 // S9: nobody is asked to come back to another site.
 func TestChooseDropsForeignReturn(t *testing.T) {
 	t.Parallel()
-	for _, foreign := range []string{"https://evil.example/", "//evil.example/", `/\evil.example/`, "/\t/evil.example/", "javascript:alert(1)"} {
+	for _, foreign := range []string{
+		"https://evil.example/", "//evil.example/", `/\evil.example/`, "/\t/evil.example/",
+		"javascript:alert(1)",
+	} {
 		w := get(t, func(w http.ResponseWriter, r *http.Request) {
-			testPages().Choose(w, r, Choose{Providers: []Provider{{Name: "okta"}}, ReturnTo: foreign, AskEmail: true})
+			testPages().Choose(w, r,
+				Choose{Providers: []Provider{{Name: "okta"}}, ReturnTo: foreign, AskEmail: true})
 		})
 		if strings.Contains(w.Body.String(), "return_to") {
 			t.Errorf("the page passes on %q", foreign)
@@ -320,8 +362,11 @@ func TestHomeSays(t *testing.T) {
 		testPages().Home(w, r, Home{
 			Name: "Ada Lovelace", Email: "ada@acme.example", Account: "acc_1", Provider: "Okta",
 			Since: testNow.Add(-130 * time.Minute), Until: testNow.Add(22 * time.Hour), Idle: 8 * time.Hour,
-			Scopes: []string{"bot", "tx"}, MaxBots: &one, Denied: []string{"PUT /user/webhook"}, EndsProviderSession: true,
-			Rules: []Rule{{Name: "staff", Matched: true, Why: "group vexa-users"}, {Name: "admins", Why: "not in vexa-admins"}},
+			Scopes: []string{"bot", "tx"}, MaxBots: &one,
+			Denied: []string{"PUT /user/webhook"}, EndsProviderSession: true, Rules: []Rule{
+				{Name: "staff", Matched: true, Why: "group vexa-users"},
+				{Name: "admins", Why: "not in vexa-admins"},
+			},
 		})
 	})
 	var body string
@@ -330,15 +375,18 @@ func TestHomeSays(t *testing.T) {
 		if n.Data == "main" {
 			body = text(n)
 		}
-		signOut = signOut || n.Data == "form" && attr(n, "method") == "post" && attr(n, "action") == "/sso/logout"
+		signOut = signOut ||
+			n.Data == "form" && attr(n, "method") == "post" && attr(n, "action") == "/sso/logout"
 	}
 	if !signOut {
 		t.Error("no form that signs out")
 	}
 	for _, want := range []string{
-		"Ada Lovelace", "ada@acme.example", "acc_1", "Okta", "Send bots into meetings", "Read transcripts and meetings",
-		"One bot at a time.", "Except PUT /user/webhook.", "staff group vexa-users grants", "1 rule does not match", "not in vexa-admins",
-		"23 November 2026, 09:14 UTC 2 h 10 min ago", "24 November 2026, 09:24 UTC in 22 h, or after 8 h without use",
+		"Ada Lovelace", "ada@acme.example", "acc_1", "Okta", "Send bots into meetings",
+		"Read transcripts and meetings",
+		"One bot at a time.", "Except PUT /user/webhook.", "staff group vexa-users grants",
+		"1 rule does not match", "not in vexa-admins", "23 November 2026, 09:14 UTC 2 h 10 min ago",
+		"24 November 2026, 09:24 UTC in 22 h, or after 8 h without use",
 		"Signing out also ends your session at Okta.",
 	} {
 		if !strings.Contains(body, want) {
@@ -352,8 +400,12 @@ func TestHomeSays(t *testing.T) {
 
 func TestProblemStatus(t *testing.T) {
 	t.Parallel()
-	for given, want := range map[int]int{0: 500, 200: 500, 302: 500, 400: 400, 403: 403, 503: 503, 600: 500, 1000: 500} {
-		w := get(t, func(w http.ResponseWriter, r *http.Request) { testPages().Problem(w, r, Problem{Status: given}) })
+	for given, want := range map[int]int{
+		0: 500, 200: 500, 302: 500, 400: 400, 403: 403, 503: 503, 600: 500, 1000: 500,
+	} {
+		w := get(t, func(w http.ResponseWriter, r *http.Request) {
+			testPages().Problem(w, r, Problem{Status: given})
+		})
 		if w.Code != want {
 			t.Errorf("status %d became %d, want %d", given, w.Code, want)
 		}
@@ -364,13 +416,17 @@ func TestProblemStatus(t *testing.T) {
 func TestSignedOutStaysSignedOut(t *testing.T) {
 	t.Parallel()
 	w := get(t, func(w http.ResponseWriter, r *http.Request) {
-		testPages().SignedOut(w, r, SignedOut{StillSignedInAt: "Okta", ProviderLink: "https://acme.okta.com/"})
+		testPages().SignedOut(w, r,
+			SignedOut{StillSignedInAt: "Okta", ProviderLink: "https://acme.okta.com/"})
 	})
 	body := w.Body.String()
-	if strings.Contains(body, "refresh") || w.Header().Get("Refresh") != "" || w.Header().Get("Location") != "" {
+	if strings.Contains(body, "refresh") || w.Header().Get("Refresh") != "" ||
+		w.Header().Get("Location") != "" {
 		t.Error("the page goes on by itself")
 	}
-	for _, want := range []string{`href="/sso/login"`, `href="https://acme.okta.com/"`, "still be signed in at <bdi>Okta</bdi>"} {
+	for _, want := range []string{
+		`href="/sso/login"`, `href="https://acme.okta.com/"`, "still be signed in at <bdi>Okta</bdi>",
+	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is missing", want)
 		}
@@ -396,8 +452,12 @@ func TestContinueLeadsOn(t *testing.T) {
 		t.Errorf("status %d, refresh %q, link %q", w.Code, refresh, link)
 	}
 
-	for _, bad := range []string{"", "//evil.example/", "http://evil.example/", "javascript:alert(1)", "https://a@b/"} {
-		w := get(t, func(w http.ResponseWriter, r *http.Request) { testPages().Continue(w, r, Continue{To: bad}) })
+	for _, bad := range []string{
+		"", "//evil.example/", "http://evil.example/", "javascript:alert(1)", "https://a@b/",
+	} {
+		w := get(t, func(w http.ResponseWriter, r *http.Request) {
+			testPages().Continue(w, r, Continue{To: bad})
+		})
 		if w.Code != http.StatusBadGateway || strings.Contains(w.Body.String(), "refresh") {
 			t.Errorf("leads on to %q", bad)
 		}

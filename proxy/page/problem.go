@@ -57,7 +57,8 @@ func mark(status int) string {
 		return "lock"
 	case http.StatusInternalServerError:
 		return "alert"
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable,
+		http.StatusGatewayTimeout:
 		return "wait"
 	default:
 		return "info"

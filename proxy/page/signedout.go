@@ -6,8 +6,8 @@ import "net/http"
 type SignedOut struct {
 	SignIn string // where "Sign in again" leads; default /sso/login
 
-	// StillSignedInAt is what people call the provider where they are still signed in, so that the next sign-in may ask them
-	// nothing; empty when that ended too. ProviderLink leads there, if we know where.
+	// StillSignedInAt is what people call the provider where they are still signed in, so that the next
+	// sign-in may ask them nothing; empty when that ended too. ProviderLink leads there, if we know where.
 	StillSignedInAt string
 	ProviderLink    string
 }

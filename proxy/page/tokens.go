@@ -10,7 +10,8 @@ import (
 // TokensPath is where people see, make and revoke tokens: the page's forms go there.
 const TokensPath = "/sso/tokens"
 
-// Tokens is what of a person's lives outside the browser: the tokens they made for programs and the tools they let in.
+// Tokens is what of a person's lives outside the browser: the tokens they made for programs
+// and the tools they let in.
 type Tokens struct {
 	Notices  []Notice // what they need to know first
 	Personal []Token  // newest first
@@ -32,8 +33,8 @@ type Token struct {
 	UsedFrom string    // an address
 }
 
-// TokenForm is the form for a new token, empty or as it was sent. It posts to TokensPath: once, name, scope (each that is chosen)
-// and expires_in, in seconds. A Problem stands beside its field.
+// TokenForm is the form for a new token, empty or as it was sent. It posts to TokensPath: once, name, scope
+// (each that is chosen) and expires_in, in seconds. A Problem stands beside its field.
 type TokenForm struct {
 	Once string // one of a kind, so that a form that is sent twice counts once
 
@@ -49,7 +50,8 @@ type TokenForm struct {
 
 	Problem string // with the whole
 
-	// SignInFirst says that the sign-in is not fresh enough for this: the provider will want to see the person when the form is sent.
+	// SignInFirst says that the sign-in is not fresh enough for this: the provider will want to see the
+	// person when the form is sent.
 	SignInFirst bool
 	Provider    string // what people call it
 }
@@ -72,7 +74,8 @@ func (p *Pages) Tokens(w http.ResponseWriter, r *http.Request, v Tokens) {
 	status, title := http.StatusOK, "Tokens and tools"
 	form := tokenFormOf(v.Form, now)
 	if form != nil && form.wrong() {
-		status, title = http.StatusUnprocessableEntity, "Error: "+title // the first thing that a screen reader says
+		// the first thing that a screen reader says
+		status, title = http.StatusUnprocessableEntity, "Error: "+title
 	}
 	p.write(w, r, sheet{
 		template: "tokens", status: status, posts: true, Title: title, Wide: true,
@@ -102,11 +105,17 @@ type tokenLine struct {
 const soon = 7 * 24 * time.Hour
 
 func personalLines(tokens []Token, now time.Time) []tokenLine {
-	return tokenLines(tokens, now, tokenLine{Anchor: "personal", Began: "Made", Button: "Revoke token", Effect: "Whatever uses this token stops working at once."})
+	return tokenLines(tokens, now, tokenLine{
+		Anchor: "personal", Began: "Made", Button: "Revoke token",
+		Effect: "Whatever uses this token stops working at once.",
+	})
 }
 
 func toolLines(tokens []Token, now time.Time) []tokenLine {
-	return tokenLines(tokens, now, tokenLine{Anchor: "tool", Began: "Signed in", Button: "Sign out tool", Effect: "The tool is signed out at once, and has to ask you again."})
+	return tokenLines(tokens, now, tokenLine{
+		Anchor: "tool", Began: "Signed in", Button: "Sign out tool",
+		Effect: "The tool is signed out at once, and has to ask you again.",
+	})
 }
 
 func tokenLines(tokens []Token, now time.Time, like tokenLine) []tokenLine {
@@ -114,10 +123,12 @@ func tokenLines(tokens []Token, now time.Time, like tokenLine) []tokenLine {
 	for i, t := range tokens {
 		left := t.Expires.Sub(now)
 		lines = append(lines, tokenLine{
-			Token: t, Created: momentOf(t.Created, now), Expires: momentOf(t.Expires, now), Used: momentOf(t.Used, now),
-			Never: t.Used.IsZero(), Soon: left > 0 && left <= soon && left < t.Expires.Sub(t.Created)/2, Over: left <= 0,
-			Abilities: abilities(t.Scopes),
-			Anchor:    like.Anchor + "-" + strconv.Itoa(i), Revoke: TokensPath + "/" + url.PathEscape(t.ID) + "/revoke", Button: like.Button, Effect: like.Effect, Began: like.Began,
+			Token: t, Created: momentOf(t.Created, now),
+			Expires: momentOf(t.Expires, now), Used: momentOf(t.Used, now),
+			Never: t.Used.IsZero(), Soon: left > 0 && left <= soon && left < t.Expires.Sub(t.Created)/2,
+			Over: left <= 0, Abilities: abilities(t.Scopes), Anchor: like.Anchor + "-" + strconv.Itoa(i),
+			Revoke: TokensPath + "/" + url.PathEscape(t.ID) + "/revoke", Button: like.Button,
+			Effect: like.Effect, Began: like.Began,
 		})
 	}
 	return lines
@@ -151,7 +162,10 @@ func tokenFormOf(f *TokenForm, now time.Time) *tokenForm {
 		form.Scopes = append(form.Scopes, scopeOption{abilityOf(s.Name), s.Chosen})
 	}
 	for _, l := range f.Lifetimes {
-		form.Lifetimes = append(form.Lifetimes, lifetimeOption{int64(l.Lifetime / time.Second), wholeSpan(l.Lifetime), momentOf(now.Add(l.Lifetime), now), l.Chosen})
+		form.Lifetimes = append(form.Lifetimes, lifetimeOption{
+			int64(l.Lifetime / time.Second), wholeSpan(l.Lifetime),
+			momentOf(now.Add(l.Lifetime), now), l.Chosen,
+		})
 	}
 	return form
 }

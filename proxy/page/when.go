@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// moment is a time as a page shows it: we do not know the reader's time zone, so it is UTC and a distance from now.
+// moment is a time as a page shows it: we do not know the reader's time zone, so it is
+// UTC and a distance from now.
 type moment struct {
 	Machine string // RFC 3339, for the datetime attribute
 	Text    string // 23 November 2026, 04:03 UTC
@@ -14,7 +15,10 @@ type moment struct {
 
 func momentOf(t, now time.Time) moment {
 	t = t.UTC()
-	return moment{Machine: t.Format(time.RFC3339), Text: t.Format("2 January 2006, 15:04") + " UTC", Away: away(t.Sub(now))}
+	return moment{
+		Machine: t.Format(time.RFC3339), Text: t.Format("2 January 2006, 15:04") + " UTC",
+		Away: away(t.Sub(now)),
+	}
 }
 
 func away(d time.Duration) string {

@@ -39,7 +39,8 @@ func TestMomentIsUTC(t *testing.T) {
 func TestWholeSpan(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
-		24 * time.Hour: "1 day", 90 * 24 * time.Hour: "90 days", time.Hour: "1 hour", 36 * time.Hour: "36 hours", 90 * time.Minute: "1 h 30 min",
+		24 * time.Hour: "1 day", 90 * 24 * time.Hour: "90 days", time.Hour: "1 hour",
+		36 * time.Hour: "36 hours", 90 * time.Minute: "1 h 30 min",
 	} {
 		if got := wholeSpan(d); got != want {
 			t.Errorf("%v is %q, want %q", d, got, want)

@@ -35,7 +35,10 @@ func (w *World) Client(jar http.CookieJar) *http.Client {
 		return new(net.Dialer).DialContext(ctx, network, w.listens)
 	}}
 	w.T.Cleanup(way.CloseIdleConnections)
-	return &http.Client{Jar: jar, Transport: way, Timeout: oidctest.Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{
+		Jar: jar, Transport: way, Timeout: oidctest.Patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // At is the same browser, led to another replica.

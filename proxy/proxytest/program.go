@@ -21,7 +21,9 @@ func (w *World) Bearer(who string) string {
 
 func (w *World) BearerClaims(who string) oidctest.Claims {
 	person, _ := w.Okta.Person(who)
-	return w.Okta.AccessTokenClaims(who, "0oa2program", "vexa").With("groups", append([]string{"Everyone"}, person.Groups...)).With("email", person.Email).With("email_verified", true)
+	return w.Okta.AccessTokenClaims(who, "0oa2program", "vexa").
+		With("groups", append([]string{"Everyone"}, person.Groups...)).With("email", person.Email).
+		With("email_verified", true)
 }
 
 // NewToken makes a personal token of somebody who has signed in before.
@@ -40,8 +42,9 @@ func (w *World) Program() *Browser { return &Browser{w.Client(nil), w} }
 // SendForm sends a form as a browser does that has the page open.
 func (b *Browser) SendForm(path string, form url.Values) Answer {
 	b.W.T.Helper()
-	return b.Send("POST", path, form.Encode(), "Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html",
-		"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Origin", b.W.Public)
+	return b.Send("POST", path, form.Encode(), "Content-Type", "application/x-www-form-urlencoded",
+		"Accept", "text/html", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate",
+		"Sec-Fetch-Dest", "document", "Origin", b.W.Public)
 }
 
 // TokenForm is the form on the page, as the page gives it, filled in.
@@ -52,13 +55,16 @@ func (b *Browser) TokenForm(name string, seconds int64, scopes ...string) url.Va
 	if res.Status != http.StatusOK || once == nil {
 		b.W.T.Fatalf("the page: %d %s", res.Status, res.Body)
 	}
-	return url.Values{"once": {once[1]}, "name": {name}, "scope": scopes, "expires_in": {strconv.FormatInt(seconds, 10)}}
+	return url.Values{
+		"once": {once[1]}, "name": {name}, "scope": scopes, "expires_in": {strconv.FormatInt(seconds, 10)},
+	}
 }
 
 // SendJSON asks the API as a script on a page of ours does.
 func (b *Browser) SendJSON(method, path, body string) Answer {
 	b.W.T.Helper()
-	return b.Send(method, path, body, "Content-Type", "application/json", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors")
+	return b.Send(method, path, body, "Content-Type", "application/json", "Sec-Fetch-Site", "same-origin",
+		"Sec-Fetch-Mode", "cors")
 }
 
 func (w *World) TokensOf(email string) []mapping.Token {

@@ -23,7 +23,8 @@ func (b *Browser) SignInFrom(there *oidctest.Browser, name, who string) {
 	start := b.Get("/sso/login?provider=" + name)
 	back, err := there.SignIn(b.W.T.Context(), start.Header.Get("Location"), who)
 	Must(b.W.T, err)
-	if res := b.Get(strings.TrimPrefix(back.URL, b.W.Public)); res.Status != http.StatusSeeOther || b.Cookie() == "" {
+	if res := b.Get(strings.TrimPrefix(back.URL, b.W.Public)); res.Status != http.StatusSeeOther ||
+		b.Cookie() == "" {
 		b.W.T.Fatalf("signing %s in at %s: %d %s", who, name, res.Status, res.Body)
 	}
 }
@@ -48,15 +49,18 @@ func (b *Browser) SignedIn() bool { return b.Get("/sso/whoami").Status == http.S
 func (w *World) LogoutClaims(jti string) oidctest.Claims {
 	now := w.Clock.Now()
 	return oidctest.Claims{
-		"iss": w.Okta.Issuer(), "aud": "0oa1bridge", "iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(), "jti": jti,
+		"iss": w.Okta.Issuer(), "aud": "0oa1bridge", "iat": now.Unix(),
+		"exp": now.Add(2 * time.Minute).Unix(), "jti": jti,
 		"events": map[string]any{LogoutEvent: map[string]any{}},
 	}
 }
 
 func (w *World) BackChannel(claims oidctest.Claims, options ...oidctest.SignOption) Answer {
 	w.T.Helper()
-	token := w.Okta.Sign(claims, append([]oidctest.SignOption{oidctest.Header("typ", "logout+jwt")}, options...)...)
-	return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "logout_token="+token, "Content-Type", "application/x-www-form-urlencoded")
+	token := w.Okta.Sign(claims,
+		append([]oidctest.SignOption{oidctest.Header("typ", "logout+jwt")}, options...)...)
+	return w.Browser().Send("POST", "/sso/logout/backchannel/okta", "logout_token="+token,
+		"Content-Type", "application/x-www-form-urlencoded")
 }
 
 // Refreshes are the answers that Okta gave to refresh tokens.
@@ -69,9 +73,11 @@ func (w *World) Refreshes() (statuses []int) {
 	return statuses
 }
 
-// Rotating makes every refresh token good once, with no leeway: using one twice revokes all that came of its sign-in.
+// Rotating makes every refresh token good once, with no leeway: using one twice revokes all
+// that came of its sign-in.
 func (w *World) Rotating() {
-	Must(w.T, w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.RotateRefresh, c.Leeway = true, 0 }))
+	Must(w.T,
+		w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.RotateRefresh, c.Leeway = true, 0 }))
 }
 
 const LogoutEvent = "http://schemas.openid.net/event/backchannel-logout"

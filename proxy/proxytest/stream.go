@@ -22,7 +22,8 @@ func (w *World) SocketAs(protocols []string, header ...string) (*websocket.Conn,
 	for i := 0; i+1 < len(header); i += 2 {
 		h.Add(header[i], header[i+1])
 	}
-	conn, res, err := websocket.Dial(w.Within(10*time.Second), w.Public+"/ws", &websocket.DialOptions{HTTPClient: w.Client(nil), HTTPHeader: h, Subprotocols: protocols})
+	conn, res, err := websocket.Dial(w.Within(10*time.Second), w.Public+"/ws",
+		&websocket.DialOptions{HTTPClient: w.Client(nil), HTTPHeader: h, Subprotocols: protocols})
 	if err == nil {
 		w.T.Cleanup(func() { _ = conn.CloseNow() })
 	}
@@ -71,7 +72,8 @@ func (w *World) EventsAs(method, path string, header ...string) *Events {
 	res, err := (&http.Transport{}).RoundTrip(req) // a connection of its own
 	Must(w.T, err)
 	w.T.Cleanup(func() { res.Body.Close() })
-	if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+	if res.StatusCode != http.StatusOK ||
+		!strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
 		w.T.Fatalf("%s %s: %d %v", method, path, res.StatusCode, res.Header)
 	}
 	return &Events{res, bufio.NewScanner(res.Body), w.T}
@@ -111,7 +113,10 @@ func (b *Browser) RawSocket(behind string) (net.Conn, *bufio.Reader) {
 	Must(b.W.T, err)
 	b.W.T.Cleanup(func() { conn.Close() })
 	Must(b.W.T, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
-	_, err = io.WriteString(conn, b.W.Fill("GET /ws HTTP/1.1\r\n"+SignedIn+"Origin: {public}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n", b.Cookie(), "")+behind)
+	_, err = io.WriteString(conn,
+		b.W.Fill("GET /ws HTTP/1.1\r\n"+SignedIn+"Origin: {public}\r\nConnection: Upgrade\r\nUpgrade: "+
+			"websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+			b.Cookie(), "")+behind)
 	Must(b.W.T, err)
 	r := bufio.NewReader(conn)
 	res, err := http.ReadResponse(r, nil)

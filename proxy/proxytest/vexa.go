@@ -25,7 +25,9 @@ func (w *World) LoseKey() (lost vexatest.Token) {
 
 // Fill puts what is only known now into a request.
 func (w *World) Fill(text, cookie, key string) string {
-	return strings.NewReplacer("{host}", w.Host, "{public}", w.Public, "{cookie}", cookie, "{key}", key, "{gateway}", strings.TrimPrefix(w.Vexa.GatewayURL, "http://")).Replace(text)
+	return strings.NewReplacer("{host}", w.Host, "{public}", w.Public, "{cookie}", cookie,
+		"{key}", key, "{gateway}", strings.TrimPrefix(w.Vexa.GatewayURL, "http://")).
+		Replace(text)
 }
 
 // KeyOf is the Vexa key that the bridge minted for a person.
@@ -98,7 +100,8 @@ func AccountOf(t testing.TB, w *World, email string) string {
 }
 
 // OurHeaders is what the bridge puts on every request, in the order in which it goes over the wire.
-const OurHeaders = "X-Api-Key: {key}\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: {host}\r\nX-Forwarded-Proto: http\r\nX-Trace-Id: {trace}\r\n"
+const OurHeaders = "X-Api-Key: {key}\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: " +
+	"{host}\r\nX-Forwarded-Proto: http\r\nX-Trace-Id: {trace}\r\n"
 
 // PlainRequest is how a GET /bots arrives at the gateway.
 const PlainRequest = "GET /bots HTTP/1.1\r\nHost: {gateway}\r\nUser-Agent: probe\r\n" + OurHeaders + "\r\n"

@@ -1,5 +1,6 @@
-// Package proxytest is a whole bridge for tests, between a provider and a Vexa that are doubles, in one process: proxytest.Start. Who
-// uses it has a browser (browser.go), a program (program.go), streams (stream.go) and a provider that speaks unasked (provider.go).
+// Package proxytest is a whole bridge for tests, between a provider and a Vexa that are doubles, in one
+// process: proxytest.Start. Who uses it has a browser (browser.go), a program (program.go), streams
+// (stream.go) and a provider that speaks unasked (provider.go).
 package proxytest
 
 import (
@@ -29,8 +30,8 @@ import (
 	"vexa-sso/proxy/tokens"
 )
 
-// World is a whole bridge between an Okta and a Vexa, in one process, on loopback: the provider on localhost and the bridge on
-// 127.0.0.1, so that they are cross-site as in life.
+// World is a whole bridge between an Okta and a Vexa, in one process, on loopback: the provider on localhost
+// and the bridge on 127.0.0.1, so that they are cross-site as in life.
 type World struct {
 	T        testing.TB
 	Okta     *oidctest.Okta
@@ -65,10 +66,11 @@ type Options struct {
 	LogLevel   slog.Level
 	Gateway    string // instead of Vexa's
 	Okta       oidctest.OktaOptions
-	More       []oidc.Config                        // providers besides Okta; their redirect URLs are filled in
-	audiences  []string                             // of Okta's access tokens that are taken
-	Also       func(okta oidc.Config) []oidc.Config // more providers at the same Okta
-	Database   string                               // default: a SQLite file of the test's own
+	// providers besides Okta; their redirect URLs are filled in
+	More      []oidc.Config
+	audiences []string                             // of Okta's access tokens that are taken
+	Also      func(okta oidc.Config) []oidc.Config // more providers at the same Okta
+	Database  string                               // default: a SQLite file of the test's own
 
 	// Rooms puts further rooms on each replica, and returns what runs beside it; nil: nothing does.
 	Rooms func(*World) (run func(context.Context) error)
@@ -78,9 +80,18 @@ type Options struct {
 func StaffRules() []rule.Rule {
 	two := 2
 	return []rule.Rule{
-		{Name: "staff", Match: rule.Match{Groups: []string{"vexa-users"}}, Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, MaxConcurrentBots: &two}},
-		{Name: "viewers", Match: rule.Match{Groups: []string{"vexa-viewers"}}, Grant: &rule.GrantSpec{Scopes: []string{"tx"}}},
-		{Name: "partners", Match: rule.Match{Domains: []string{"partner.example"}}, Deny: "Partners may not use Vexa. Ask it@acme.example."},
+		{
+			Name: "staff", Match: rule.Match{Groups: []string{"vexa-users"}},
+			Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, MaxConcurrentBots: &two},
+		},
+		{
+			Name: "viewers", Match: rule.Match{Groups: []string{"vexa-viewers"}},
+			Grant: &rule.GrantSpec{Scopes: []string{"tx"}},
+		},
+		{
+			Name: "partners", Match: rule.Match{Domains: []string{"partner.example"}},
+			Deny: "Partners may not use Vexa. Ask it@acme.example.",
+		},
 	}
 }
 
@@ -91,7 +102,10 @@ func Start(t testing.TB, options ...func(*Options)) *World {
 	for _, option := range options {
 		option(&o)
 	}
-	w := &World{T: t, Logs: &oidctest.LogBook{}, Clock: &oidctest.Clock{}, Rules: &rule.Live{}, Metrics: prometheus.NewRegistry()}
+	w := &World{
+		T: t, Logs: &oidctest.LogBook{}, Clock: &oidctest.Clock{}, Rules: &rule.Live{},
+		Metrics: prometheus.NewRegistry(),
+	}
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	Must(t, err)
 	w.Public, w.Host = "http://"+on.Addr().String(), on.Addr().String()
@@ -99,7 +113,11 @@ func Start(t testing.TB, options ...func(*Options)) *World {
 	o.Okta.Now = w.Clock.Now
 	w.Okta = oidctest.StartOkta(t, o.Okta)
 	w.Okta.AddCast()
-	w.Okta.AddClient(oidctest.Client{ID: "0oa1bridge", Secrets: []string{"okta-client-secret-canary"}, RedirectURIs: []string{w.Public + "/sso/callback/okta"}, PostLogoutURIs: []string{w.Public + "/sso/signed-out"}})
+	w.Okta.AddClient(oidctest.Client{
+		ID: "0oa1bridge", Secrets: []string{"okta-client-secret-canary"},
+		RedirectURIs:   []string{w.Public + "/sso/callback/okta"},
+		PostLogoutURIs: []string{w.Public + "/sso/signed-out"},
+	})
 	w.Vexa = vexatest.Start(t, vexatest.Generation(o.Generation), vexatest.Clock(w.Clock.Now))
 
 	rules, problems := rule.Compile(o.Rules)
@@ -123,7 +141,8 @@ func (w *World) Replica() *World {
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	Must(w.T, err)
 	r := &World{
-		T: w.T, Okta: w.Okta, Vexa: w.Vexa, Rules: w.Rules, Public: w.Public, Host: w.Host, Logs: w.Logs, Clock: w.Clock,
+		T: w.T, Okta: w.Okta, Vexa: w.Vexa, Rules: w.Rules, Public: w.Public,
+		Host: w.Host, Logs: w.Logs, Clock: w.Clock,
 		Metrics: prometheus.NewRegistry(), Options: w.Options, Ring: w.Ring, Database: w.Database,
 	}
 	r.start(on)
@@ -138,15 +157,20 @@ func (w *World) start(on net.Listener) {
 	log := slog.New(slog.NewJSONHandler(w.Logs, &slog.HandlerOptions{Level: o.LogLevel}))
 	w.Log = log
 	var err error
-	w.Store, err = store.Open(t.Context(), store.Config{URL: w.Database, Grace: 30 * time.Second}, store.Env{Log: log, Patience: oidctest.Patience})
+	w.Store, err = store.Open(t.Context(), store.Config{URL: w.Database, Grace: 30 * time.Second},
+		store.Env{Log: log, Patience: oidctest.Patience})
 	Must(t, err)
-	admin, err := vexa.New(vexa.Config{GatewayURL: w.Vexa.GatewayURL, AdminURL: w.Vexa.AdminURL, AdminToken: vexatest.DefaultAdminToken, Generation: o.Generation})
+	admin, err := vexa.New(vexa.Config{
+		GatewayURL: w.Vexa.GatewayURL, AdminURL: w.Vexa.AdminURL, AdminToken: vexatest.DefaultAdminToken,
+		Generation: o.Generation,
+	})
 	Must(t, err)
 	var providers []*oidc.Provider
 	directories := map[string]mapping.Directory{}
 	okta := oidc.Config{
-		Name: "okta", Type: oidc.TypeOkta, Issuer: w.Okta.Issuer(), ClientID: "0oa1bridge", ClientSecret: "okta-client-secret-canary",
-		Scopes: []string{"groups"}, TrustedDomains: []string{"acme.example"}, Timeout: time.Minute,
+		Name: "okta", Type: oidc.TypeOkta, Issuer: w.Okta.Issuer(), ClientID: "0oa1bridge",
+		ClientSecret: "okta-client-secret-canary",
+		Scopes:       []string{"groups"}, TrustedDomains: []string{"acme.example"}, Timeout: time.Minute,
 		API: oidc.API{Audiences: o.audiences},
 	}
 	if o.Also != nil {
@@ -160,8 +184,14 @@ func (w *World) start(on net.Listener) {
 		directories[c.Name] = provider
 	}
 	w.Accounts = mapping.NewAccounts(
-		mapping.Config{Instance: "test", Renew: o.Config.Session.Renew, Idle: o.Config.Session.Idle, MaxOffline: o.Config.Tokens.MaxOffline, MaxTokenLifetime: o.Config.Tokens.MaxLifetime},
-		mapping.Deps{Store: w.Store, Vexa: admin, Ring: w.Ring, Rules: w.Rules, Directories: directories, Log: log, Now: w.Clock.Now},
+		mapping.Config{
+			Instance: "test", Renew: o.Config.Session.Renew, Idle: o.Config.Session.Idle,
+			MaxOffline: o.Config.Tokens.MaxOffline, MaxTokenLifetime: o.Config.Tokens.MaxLifetime,
+		},
+		mapping.Deps{
+			Store: w.Store, Vexa: admin, Ring: w.Ring, Rules: w.Rules, Directories: directories,
+			Log: log, Now: w.Clock.Now,
+		},
 	)
 
 	if o.Gateway == "" {
@@ -172,7 +202,8 @@ func (w *World) start(on net.Listener) {
 	o.Config.PublicURL = w.Public
 	table := vexa.Routes(o.Generation)
 	w.Proxy, err = proxy.New(o.Config, proxy.Deps{
-		Gateway: gateway, Routes: func() *vexa.Table { return table }, Providers: providers, Accounts: w.Accounts, Rules: w.Rules, Owners: admin,
+		Gateway: gateway, Routes: func() *vexa.Table { return table }, Providers: providers,
+		Accounts: w.Accounts, Rules: w.Rules, Owners: admin,
 		Sessions: w.Store, Store: w, Ring: w.Ring, Metrics: w.Metrics, Log: log, Now: w.Clock.Now,
 	})
 	Must(t, err)
@@ -180,7 +211,9 @@ func (w *World) start(on net.Listener) {
 	for _, provider := range providers {
 		titles[provider.Name()] = provider.Title()
 	}
-	tokens.New(tokens.Deps{Accounts: w.Accounts, Ender: w.Proxy, Titles: titles, MaxLifetime: o.Config.Tokens.MaxLifetime}).Register(w.Proxy)
+	tokens.New(tokens.Deps{
+		Accounts: w.Accounts, Ender: w.Proxy, Titles: titles, MaxLifetime: o.Config.Tokens.MaxLifetime,
+	}).Register(w.Proxy)
 	var beside func(context.Context) error
 	if o.Rooms != nil {
 		beside = o.Rooms(w)
@@ -201,7 +234,10 @@ func (w *World) serve(on net.Listener, providers []*oidc.Provider, beside func(c
 		w.Accounts.Apply(r)
 		w.Proxy.Apply(r)
 	})
-	server := &http.Server{Handler: w.Proxy, DisableGeneralOptionsHandler: true, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	server := &http.Server{
+		Handler: w.Proxy, DisableGeneralOptionsHandler: true, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
 	running.Go(func() { _ = server.Serve(on) })
 	w.Stop = func() {
 		w.Proxy.CutStreams()

@@ -21,29 +21,32 @@ const (
 	attemptLifetime = 15 * time.Minute
 )
 
-// attempt is a sign-in in flight, sealed in a cookie of its own so that several tabs do not get into each other's way.
+// attempt is a sign-in in flight, sealed in a cookie of its own so that several tabs do not
+// get into each other's way.
 type attempt struct {
 	oidc.Attempt
 	ReturnTo string `json:"return_to"`
 
-	// Fresh: the person has to prove to the provider that it is them, whether or not they are signed in there.
+	// Fresh: the person has to prove to the provider that it is them, whether or not
+	// they are signed in there.
 	Fresh bool `json:"fresh,omitempty"`
 
-	// Renews is the session that is to be renewed without the person noticing, and Account is whose it is; empty for a sign-in.
+	// Renews is the session that is to be renewed without the person noticing, and Account is whose
+	// it is; empty for a sign-in.
 	Renews  string `json:"renews,omitempty"`
 	Account string `json:"account,omitempty"`
 
 	Recent []int64 `json:"recent,omitempty"` // when this browser signed in lately, in Unix seconds
 }
 
-// attemptCookies keep sign-ins in flight in the browser that started them, and nowhere else: what binds an answer to a browser
-// is that it comes with the cookie.
+// attemptCookies keep sign-ins in flight in the browser that started them, and nowhere else: what binds an
+// answer to a browser is that it comes with the cookie.
 type attemptCookies struct {
 	codec securecookie.Codec
 	now   func() time.Time
 
-	// spent are the attempts that came back. Taking the cookie back is only a request to the browser: whoever keeps it could
-	// have us ask the provider again and again.
+	// spent are the attempts that came back. Taking the cookie back is only a request to the browser: whoever
+	// keeps it could have us ask the provider again and again.
 	spent *lru.Cache[string, struct{}]
 }
 
@@ -80,7 +83,9 @@ func (c *attemptCookies) keep(ex *exchange.Exchange, r *http.Request, a attempt,
 }
 
 // take returns the attempt of a state and takes its cookie back: an attempt can be finished once.
-func (c *attemptCookies) take(ex *exchange.Exchange, r *http.Request, state string, crossSitePost bool) (attempt, bool) {
+func (c *attemptCookies) take(
+	ex *exchange.Exchange, r *http.Request, state string, crossSitePost bool,
+) (attempt, bool) {
 	name := attemptName(ex.Site, state)
 	value := exchange.CookieValue(r.Header["Cookie"], name)
 	if value == "" {
@@ -111,7 +116,8 @@ type openAttempt struct {
 	issued time.Time
 }
 
-// open lists the attempts that the browser holds, oldest first; what does not hold any more counts as oldest of all.
+// open lists the attempts that the browser holds, oldest first; what does not hold any
+// more counts as oldest of all.
 func (c *attemptCookies) open(site *exchange.Site, r *http.Request) []openAttempt {
 	var open []openAttempt
 	for name, value := range cookiesWithPrefix(r.Header["Cookie"], site.Cookies.Attempt) {
@@ -128,12 +134,14 @@ func (c *attemptCookies) open(site *exchange.Site, r *http.Request) []openAttemp
 func attemptCookie(name, value string, maxAge int, crossSitePost bool) *http.Cookie {
 	cookie := exchange.NewCookie(name, value, maxAge)
 	if crossSitePost && cookie.Secure {
-		cookie.SameSite = http.SameSiteNoneMode // a form_post answer is a cross-site POST, with which Lax cookies do not come
+		// a form_post answer is a cross-site POST, with which Lax cookies do not come
+		cookie.SameSite = http.SameSiteNoneMode
 	}
 	return cookie
 }
 
-// cookiesWithPrefix returns the cookies whose names start with prefix: at most a handful, however many were sent (D10).
+// cookiesWithPrefix returns the cookies whose names start with prefix: at most a handful,
+// however many were sent (D10).
 func cookiesWithPrefix(headers []string, prefix string) map[string]string {
 	const most = 50
 	found := make(map[string]string)

@@ -10,17 +10,23 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// Three sign-ins within a minute, and yet another is wanted: the circle stops at a page that says where the session got lost.
+// Three sign-ins within a minute, and yet another is wanted: the circle stops at a page that says
+// where the session got lost.
 func TestSignInLoop(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		lose func(w *proxytest.World, b *proxytest.Browser) // what happens to the session each time
 		says string
 	}{
-		"the cookie does not come back": {func(w *proxytest.World, b *proxytest.Browser) { b.DropCookie("vexa_sso", "") }, "did not send our session cookie back"},
-		"another key ring":              {func(w *proxytest.World, b *proxytest.Browser) { b.DropCookie("vexa_sso", "bm90IG91cnM") }, "different keys"},
+		"the cookie does not come back": {func(w *proxytest.World, b *proxytest.Browser) {
+			b.DropCookie("vexa_sso", "")
+		}, "did not send our session cookie back"},
+		"another key ring": {func(w *proxytest.World, b *proxytest.Browser) {
+			b.DropCookie("vexa_sso", "bm90IG91cnM")
+		}, "different keys"},
 		"a store that is not shared": {func(w *proxytest.World, b *proxytest.Browser) {
-			proxytest.Must(w.T, w.Accounts.SignOutEverywhere(w.T.Context(), proxytest.AccountOf(w.T, w, oidctest.Ada), "lost", "test"))
+			proxytest.Must(w.T, w.Accounts.SignOutEverywhere(w.T.Context(),
+				proxytest.AccountOf(w.T, w, oidctest.Ada), "lost", "test"))
 		}, "do not share their sessions"},
 		"nothing is lost": {func(*proxytest.World, *proxytest.Browser) {}, "still something sends it"},
 	} {
@@ -33,18 +39,22 @@ func TestSignInLoop(t *testing.T) {
 				tc.lose(w, b)
 			}
 			res := b.Get("/sso/login?return_to=/meetings", proxytest.Navigation...)
-			if res.Status != http.StatusBadRequest || !strings.Contains(res.Body, "sign_in_loop") || !strings.Contains(res.Body, tc.says) || !strings.Contains(res.Body, w.Host) {
+			if res.Status != http.StatusBadRequest || !strings.Contains(res.Body, "sign_in_loop") ||
+				!strings.Contains(res.Body, tc.says) || !strings.Contains(res.Body, w.Host) {
 				t.Fatalf("%d to %s %s", res.Status, res.Header.Get("Location"), res.Body)
 			}
-			if log := w.Logs.String(); !strings.Contains(log, `"code":"sign_in_loop"`) || !strings.Contains(log, `"remedy":"`) {
+			if log := w.Logs.String(); !strings.Contains(log, `"code":"sign_in_loop"`) ||
+				!strings.Contains(log, `"remedy":"`) {
 				t.Error("the log names no remedy")
 			}
 			// A person who means it gets through, and after a minute everybody does.
-			if res := b.Get("/sso/login?prompt=select_account&return_to=/meetings", proxytest.Navigation...); res.Status != http.StatusSeeOther {
+			if res := b.Get("/sso/login?prompt=select_account&return_to=/meetings",
+				proxytest.Navigation...); res.Status != http.StatusSeeOther {
 				t.Errorf("with another account: %d", res.Status)
 			}
 			w.Clock.Advance(61 * time.Second)
-			if res := b.Get("/sso/login?return_to=/meetings", proxytest.Navigation...); res.Status != http.StatusSeeOther {
+			if res := b.Get("/sso/login?return_to=/meetings",
+				proxytest.Navigation...); res.Status != http.StatusSeeOther {
 				t.Errorf("a minute later: %d", res.Status)
 			}
 		})

@@ -63,14 +63,16 @@ type Ender interface {
 // New makes one. It needs no network.
 func New(cfg caller.SessionConfig, d Deps) *Flow {
 	return &Flow{
-		edge: d.Edge, cfg: cfg, callers: d.Callers, accounts: d.Accounts, ender: d.Ender, sessions: d.Sessions,
+		edge: d.Edge, cfg: cfg, callers: d.Callers, accounts: d.Accounts,
+		ender: d.Ender, sessions: d.Sessions,
 		providers: d.Providers, ring: d.Ring, callbacks: newCallbacks(),
-		attempts: newAttemptCookies(d.Ring.Codec(keyring.SignInAttempt, attemptLifetime, d.Edge.Now), d.Edge.Now),
+		attempts: newAttemptCookies(d.Ring.Codec(keyring.SignInAttempt, attemptLifetime, d.Edge.Now),
+			d.Edge.Now),
 	}
 }
 
-// Login starts a sign-in: a person's own, or one that an identity provider asked for (OpenID Connect Core section 4, an Okta
-// tile). Only navigations start one.
+// Login starts a sign-in: a person's own, or one that an identity provider asked for (OpenID Connect Core
+// section 4, an Okta tile). Only navigations start one.
 func (f *Flow) Login(ex *exchange.Exchange, r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return exchange.Refuse("method_not_allowed", "")
@@ -117,7 +119,9 @@ func (f *Flow) sessionCaller(ex *exchange.Exchange, r *http.Request) *caller.Cal
 }
 
 // begin sends the browser to the provider, with the attempt in a cookie of its own.
-func (f *Flow) begin(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, o oidc.BeginOptions) error {
+func (f *Flow) begin(
+	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, o oidc.BeginOptions,
+) error {
 	location, begun, err := provider.Begin(r.Context(), o)
 	if err != nil {
 		return withRetry(exchange.AsProblem(err), provider, a.ReturnTo)
@@ -130,18 +134,21 @@ func (f *Flow) begin(ex *exchange.Exchange, r *http.Request, provider *oidc.Prov
 	return nil
 }
 
-// leave sends a browser to a provider. After a form of ours a redirect would be held to the page's form-action, along every hop
-// to whatever the provider federates with; so a form is answered with a page that leads on.
+// leave sends a browser to a provider. After a form of ours a redirect would be held to the
+// page's form-action, along every hop to whatever the provider federates with; so a form is
+// answered with a page that leads on.
 func (f *Flow) leave(ex *exchange.Exchange, r *http.Request, location string, provider *oidc.Provider) {
 	h := r.Header
-	if h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" && (r.Method == http.MethodPost || r.URL.Query().Has("login_hint")) {
+	if h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" &&
+		(r.Method == http.MethodPost || r.URL.Query().Has("login_hint")) {
 		f.edge.Pages.Continue(ex, r, page.Continue{To: location, Where: provider.Title()})
 		return
 	}
 	exchange.Redirect(ex, location)
 }
 
-// promptFor is how "with another account" is said to a provider. Nothing else that a request asks for reaches it (C9).
+// promptFor is how "with another account" is said to a provider. Nothing else that a request
+// asks for reaches it (C9).
 func promptFor(provider *oidc.Provider, wanted string) string {
 	if wanted != "login" && wanted != "select_account" {
 		return ""
@@ -149,8 +156,9 @@ func promptFor(provider *oidc.Provider, wanted string) string {
 	return provider.PromptForAccount()
 }
 
-// chooseProvider finds out where to sign in: the only one there is, the one that was named, the issuer that asked, or the one
-// that the address belongs to. It returns nil where a person has to choose, and why a given address did not help.
+// chooseProvider finds out where to sign in: the only one there is, the one that was named, the issuer that
+// asked, or the one that the address belongs to. It returns nil where a person has to choose, and why a
+// given address did not help.
 func (f *Flow) chooseProvider(q url.Values, hint string) (*oidc.Provider, string) {
 	if name := q.Get("provider"); name != "" {
 		return f.providers.ByName(name), ""
@@ -189,7 +197,8 @@ func (f *Flow) chooseProvider(q url.Values, hint string) (*oidc.Provider, string
 func (f *Flow) choosePage(returnTo, hint, problem string) page.Choose {
 	v := page.Choose{ReturnTo: returnTo, Email: hint, EmailProblem: problem}
 	for _, provider := range f.providers {
-		v.Providers = append(v.Providers, page.Provider{Name: provider.Name(), Title: provider.Title(), Type: provider.Type()})
+		v.Providers = append(v.Providers,
+			page.Provider{Name: provider.Name(), Title: provider.Title(), Type: provider.Type()})
 		v.AskEmail = v.AskEmail || provider.KnowsDomains()
 		if origin := provider.AuthorizationOrigin(); origin != "" {
 			v.FormActionOrigins = append(v.FormActionOrigins, origin)
@@ -198,7 +207,8 @@ func (f *Flow) choosePage(returnTo, hint, problem string) page.Choose {
 	return v
 }
 
-// Callback finishes a sign-in: the answer must belong to an attempt that this browser started, at this provider.
+// Callback finishes a sign-in: the answer must belong to an attempt that this browser
+// started, at this provider.
 func (f *Flow) Callback(ex *exchange.Exchange, r *http.Request) error {
 	provider := f.providers.ByName(r.PathValue("provider"))
 	if provider == nil {
@@ -233,7 +243,8 @@ func (f *Flow) Callback(ex *exchange.Exchange, r *http.Request) error {
 		pr := exchange.AsProblem(err)
 		result = string(pr.Code)
 		if f.callbacks.mayAudit(ex.Start) {
-			f.edge.Record(ex, r, mapping.Event{Event: mapping.EventSignInRefused, Provider: provider.Name(), Reason: result})
+			f.edge.Record(ex, r,
+				mapping.Event{Event: mapping.EventSignInRefused, Provider: provider.Name(), Reason: result})
 		}
 		return withRetry(pr, provider, a.ReturnTo)
 	}
@@ -252,21 +263,25 @@ func (f *Flow) Callback(ex *exchange.Exchange, r *http.Request) error {
 // providerLate is how far a provider's clock may be behind ours.
 const providerLate = time.Minute
 
-// checkFresh holds a provider that was asked to have the person prove themselves again to having done so. Entra says when that was
-// only where the application's optional claims have auth_time; of it we know that it was asked.
+// checkFresh holds a provider that was asked to have the person prove themselves again to having
+// done so. Entra says when that was only where the application's optional claims have auth_time; of
+// it we know that it was asked.
 func checkFresh(provider *oidc.Provider, a attempt, signIn *oidc.SignIn) error {
 	unsaid := signIn.AuthTime.IsZero()
-	if unsaid && !provider.TellsAuthTime() || !unsaid && !signIn.AuthTime.Before(a.IssuedAt.Add(-providerLate)) {
+	if unsaid && !provider.TellsAuthTime() ||
+		!unsaid && !signIn.AuthTime.Before(a.IssuedAt.Add(-providerLate)) {
 		return nil
 	}
 	return &exchange.Problem{
-		Code: "login_required", Detail: "Your identity provider did not ask you to prove again that it is you.", Err: errors.New("the sign-in is not as fresh as was asked for"),
+		Code:   "login_required",
+		Detail: "Your identity provider did not ask you to prove again that it is you.",
+		Err:    errors.New("the sign-in is not as fresh as was asked for"),
 		Remedy: "see whether the provider obeys prompt=login and max_age=0, and says auth_time",
 	}
 }
 
-// provenAt is when the person proved to the provider that it is them, by our clock; zero when the provider doesn't say. Who is
-// signed in there already comes back without having proven anything.
+// provenAt is when the person proved to the provider that it is them, by our clock; zero when the provider
+// doesn't say. Who is signed in there already comes back without having proven anything.
 func (f *Flow) provenAt(a attempt, signIn *oidc.SignIn) time.Time {
 	now := f.edge.Now()
 	if a.Fresh || signIn.AuthTime.After(now) {
@@ -294,8 +309,8 @@ func callbackParameters(w http.ResponseWriter, r *http.Request) (url.Values, err
 	return nil, exchange.Refuse("method_not_allowed", "")
 }
 
-// deadAttempt answers a callback whose attempt this browser no longer has: a person who went back, or opened it twice. If they
-// are signed in, nothing is lost.
+// deadAttempt answers a callback whose attempt this browser no longer has: a person who went back, or opened
+// it twice. If they are signed in, nothing is lost.
 func (f *Flow) deadAttempt(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider) error {
 	if _, err := f.callers.Identify(ex, r); err == nil {
 		exchange.Redirect(ex, "/sso/")
@@ -304,9 +319,11 @@ func (f *Flow) deadAttempt(ex *exchange.Exchange, r *http.Request, provider *oid
 	return withRetry(exchange.Refuse("sign_in_expired", ""), provider, "")
 }
 
-// admit lets a proven identity in: the rules decide, the account is found or made, and the browser gets a session with a new
-// id, whatever session it had before (D2).
-func (f *Flow) admit(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, signIn *oidc.SignIn) error {
+// admit lets a proven identity in: the rules decide, the account is found or made, and the browser gets a
+// session with a new id, whatever session it had before (D2).
+func (f *Flow) admit(
+	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, signIn *oidc.SignIn,
+) error {
 	event, err := f.prove(ex, r, provider, signIn)
 	if err != nil {
 		return err
@@ -321,11 +338,16 @@ func (f *Flow) admit(ex *exchange.Exchange, r *http.Request, provider *oidc.Prov
 	return nil
 }
 
-// prove writes a proven identity to its account and keeps the means to ask the provider again. It returns what the audit is to
-// say of it; a refusal is recorded already.
-func (f *Flow) prove(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, signIn *oidc.SignIn) (mapping.Event, error) {
+// prove writes a proven identity to its account and keeps the means to ask the provider again. It returns
+// what the audit is to say of it; a refusal is recorded already.
+func (f *Flow) prove(
+	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, signIn *oidc.SignIn,
+) (mapping.Event, error) {
 	account, decision, err := f.accounts.SignIn(r.Context(), signIn.Identity)
-	event := mapping.Event{Event: mapping.EventSignInRefused, Provider: provider.Name(), Account: account.ID, Rules: decision.Matched()}
+	event := mapping.Event{
+		Event: mapping.EventSignInRefused, Provider: provider.Name(), Account: account.ID,
+		Rules: decision.Matched(),
+	}
 	if account.ID == "" {
 		event.Actor = signIn.Identity.Subject // nobody else knows who it was
 	}
@@ -333,7 +355,10 @@ func (f *Flow) prove(ex *exchange.Exchange, r *http.Request, provider *oidc.Prov
 	switch {
 	case err != nil:
 	case !decision.Allowed:
-		err = &exchange.Problem{Code: exchange.Code(decision.Code), Detail: decision.Reason, Facts: identityFacts(provider, signIn.Identity)}
+		err = &exchange.Problem{
+			Code: exchange.Code(decision.Code), Detail: decision.Reason,
+			Facts: identityFacts(provider, signIn.Identity),
+		}
 	case account.Status == mapping.Suspended:
 		err = exchange.Refuse("suspended", "")
 	}
@@ -347,7 +372,10 @@ func (f *Flow) prove(ex *exchange.Exchange, r *http.Request, provider *oidc.Prov
 	return event, err
 }
 
-func (f *Flow) startSession(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, account string, proven time.Time, signIn *oidc.SignIn) (caller.Session, error) {
+func (f *Flow) startSession(
+	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, account string,
+	proven time.Time, signIn *oidc.SignIn,
+) (caller.Session, error) {
 	id, err := caller.RandomID(f.edge.Random)
 	if err != nil {
 		return caller.Session{}, exchange.Fail("internal_error", err)
@@ -355,10 +383,12 @@ func (f *Flow) startSession(ex *exchange.Exchange, r *http.Request, provider *oi
 	now := f.edge.Now()
 	session := caller.Session{
 		ID: "ses_" + id[:16], AccountID: account, Provider: provider.Name(), SID: signIn.Identity.SID,
-		AuthTime: proven, CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(f.cfg.Lifetime), LogoutHint: signIn.LogoutHint,
+		AuthTime: proven, CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(f.cfg.Lifetime),
+		LogoutHint: signIn.LogoutHint,
 	}
 	if signIn.IDToken != "" {
-		if session.SealedIDToken, err = f.ring.Seal(keyring.ProviderToken, []byte(signIn.IDToken), []byte(session.ID)); err != nil {
+		if session.SealedIDToken, err = f.ring.Seal(keyring.ProviderToken, []byte(signIn.IDToken),
+			[]byte(session.ID)); err != nil {
 			return caller.Session{}, exchange.Fail("internal_error", err)
 		}
 	}
@@ -375,13 +405,16 @@ func (f *Flow) endCookieSession(ex *exchange.Exchange, r *http.Request, reason s
 		return
 	}
 	if err := f.endSession(r.Context(), c.Session, reason); err != nil {
-		f.edge.Log.Warn("replaced session could not be ended; it expires by itself", "session", c.Session.ID, "error", err)
+		f.edge.Log.Warn("replaced session could not be ended; it expires by itself",
+			"session", c.Session.ID, "error", err)
 	}
 }
 
 // endSession ends a session everywhere, here at once.
 func (f *Flow) endSession(ctx context.Context, s caller.Session, reason string) error {
-	r := mapping.Revocation{At: f.edge.Now(), Kind: mapping.RevokeSession, Account: s.AccountID, Session: s.ID, Reason: reason}
+	r := mapping.Revocation{
+		At: f.edge.Now(), Kind: mapping.RevokeSession, Account: s.AccountID, Session: s.ID, Reason: reason,
+	}
 	return f.ender.End(ctx, r, s.AccountID)
 }
 

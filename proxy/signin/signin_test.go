@@ -19,7 +19,8 @@ func TestSignInAndOut(t *testing.T) {
 	b := w.Browser()
 
 	// A person opens a page, is sent to sign in, and comes back to it.
-	res := b.Get("/meetings?limit=5", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", "text/html")
+	res := b.Get("/meetings?limit=5", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document",
+		"Accept", "text/html")
 	if res.Status != http.StatusSeeOther || !strings.HasPrefix(res.Header.Get("Location"), "/sso/login?") {
 		t.Fatalf("opening a page: %d %v", res.Status, res.Header)
 	}
@@ -27,18 +28,24 @@ func TestSignInAndOut(t *testing.T) {
 	if back.Status != http.StatusSeeOther || back.Header.Get("Location") != "/meetings?limit=5" {
 		t.Fatalf("after sign-in: %d to %s: %s", back.Status, back.Header.Get("Location"), back.Body)
 	}
-	if res := b.Get("/meetings?limit=5"); res.Status != http.StatusOK || !strings.Contains(res.Body, `"meetings"`) {
+	if res := b.Get("/meetings?limit=5"); res.Status != http.StatusOK ||
+		!strings.Contains(res.Body, `"meetings"`) {
 		t.Fatalf("with the session: %d %s", res.Status, res.Body)
 	}
-	if res := b.Get("/sso/whoami"); res.Status != http.StatusOK || !strings.Contains(res.Body, `"email":"ada@acme.example"`) || !strings.Contains(res.Body, `"rules":["staff"]`) {
+	if res := b.Get("/sso/whoami"); res.Status != http.StatusOK ||
+		!strings.Contains(res.Body, `"email":"ada@acme.example"`) ||
+		!strings.Contains(res.Body, `"rules":["staff"]`) {
 		t.Fatalf("whoami: %d %s", res.Status, res.Body)
 	}
-	if res := b.Get("/sso/", "Accept", "text/html"); res.Status != http.StatusOK || !strings.Contains(res.Body, "ada@acme.example") {
+	if res := b.Get("/sso/", "Accept", "text/html"); res.Status != http.StatusOK ||
+		!strings.Contains(res.Body, "ada@acme.example") {
 		t.Fatalf("home: %d %s", res.Status, res.Body)
 	}
 
 	// S7: another site signs nobody out.
-	if res := b.Send("POST", "/sso/logout", "", "Origin", "https://evil.example"); res.Status != http.StatusForbidden || b.Get("/sso/whoami").Status != http.StatusOK {
+	if res := b.Send(
+		"POST", "/sso/logout", "", "Origin", "https://evil.example",
+	); res.Status != http.StatusForbidden || b.Get("/sso/whoami").Status != http.StatusOK {
 		t.Errorf("signed out by another site: %d %s", res.Status, res.Body)
 	}
 
@@ -47,13 +54,15 @@ func TestSignInAndOut(t *testing.T) {
 	out := b.Send("POST", "/sso/logout", "", "Origin", w.Public)
 	location, err := url.Parse(out.Header.Get("Location"))
 	proxytest.Must(t, err)
-	if out.Status != http.StatusSeeOther || location.Query().Get("id_token_hint") == "" || location.Query().Get("post_logout_redirect_uri") != w.Public+"/sso/signed-out" {
+	if out.Status != http.StatusSeeOther || location.Query().Get("id_token_hint") == "" ||
+		location.Query().Get("post_logout_redirect_uri") != w.Public+"/sso/signed-out" {
 		t.Fatalf("sign-out: %d to %s", out.Status, out.Header.Get("Location"))
 	}
 	if b.Cookie() != "" {
 		t.Error("the cookie is still there after sign-out")
 	}
-	if res := w.Raw("GET /bots HTTP/1.1\r\nHost: " + w.Host + "\r\nCookie: " + old + "\r\n\r\n"); res.Status != http.StatusUnauthorized {
+	if res := w.Raw("GET /bots HTTP/1.1\r\nHost: " + w.Host + "\r\nCookie: " + old +
+		"\r\n\r\n"); res.Status != http.StatusUnauthorized {
 		t.Errorf("the old cookie after sign-out: %d %s", res.Status, res.Body)
 	}
 	if res := b.Get("/sso/signed-out", "Accept", "text/html"); res.Status != http.StatusOK {
@@ -66,16 +75,20 @@ func TestProgramsAreTold(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
 	res := w.Browser().Get("/bots", "Accept", "application/json")
-	if res.Status != http.StatusUnauthorized || res.Code() != "unauthenticated" || res.Header.Get("WWW-Authenticate") != `Bearer realm="vexa-sso"` ||
-		!strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login"`) || !strings.Contains(res.Body, `"detail":"`) {
+	if res.Status != http.StatusUnauthorized || res.Code() != "unauthenticated" ||
+		res.Header.Get("WWW-Authenticate") != `Bearer realm="vexa-sso"` ||
+		!strings.Contains(res.Body, `"login_url":"`+w.Public+`/sso/login"`) ||
+		!strings.Contains(res.Body, `"detail":"`) {
 		t.Errorf("%d %v %s", res.Status, res.Header, res.Body)
 	}
-	if res := w.Browser().Send("POST", "/bots", "{}", "Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"); res.Status != http.StatusUnauthorized {
+	if res := w.Browser().Send("POST", "/bots", "{}", "Accept", "text/html", "Sec-Fetch-Mode", "navigate",
+		"Sec-Fetch-Dest", "document"); res.Status != http.StatusUnauthorized {
 		t.Errorf("a form was answered %d", res.Status) // a redirect would lose what they typed
 	}
 }
 
-// D2: a session that was there before has another id after sign-in, and the old one is over. D1: signing in again ends it, too.
+// D2: a session that was there before has another id after sign-in, and the old one is over. D1:
+// signing in again ends it, too.
 func TestNewIDAtSignIn(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
@@ -86,7 +99,8 @@ func TestNewIDAtSignIn(t *testing.T) {
 	if first == second {
 		t.Fatal("the session kept its id")
 	}
-	if res := w.Raw("GET /sso/whoami HTTP/1.1\r\nHost: " + w.Host + "\r\nCookie: " + first + "\r\n\r\n"); res.Status != http.StatusUnauthorized {
+	if res := w.Raw("GET /sso/whoami HTTP/1.1\r\nHost: " + w.Host + "\r\nCookie: " + first +
+		"\r\n\r\n"); res.Status != http.StatusUnauthorized {
 		t.Errorf("the session before: %d %s", res.Status, res.Body)
 	}
 	if res := b.Get("/sso/whoami"); !strings.Contains(res.Body, "tim@acme.example") {
@@ -95,15 +109,16 @@ func TestNewIDAtSignIn(t *testing.T) {
 
 	// An id that the browser brings along is not taken over.
 	c := w.Browser()
-	c.Jar.SetCookies(proxytest.MustURL(t, w.Public), []*http.Cookie{{Name: "vexa_sso", Value: "fixed", Path: "/"}})
+	c.Jar.SetCookies(proxytest.MustURL(t, w.Public),
+		[]*http.Cookie{{Name: "vexa_sso", Value: "fixed", Path: "/"}})
 	c.SignIn("ada@acme.example", "/sso/login")
 	if c.Cookie() == "vexa_sso=fixed" {
 		t.Error("the session id was fixed from outside")
 	}
 }
 
-// C8: an answer that belongs to somebody else's browser is no sign-in. C12, C9: nor is one of another provider, or with parameters
-// given twice.
+// C8: an answer that belongs to somebody else's browser is no sign-in. C12, C9: nor is one of another
+// provider, or with parameters given twice.
 func TestForeignAnswers(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
@@ -114,7 +129,8 @@ func TestForeignAnswers(t *testing.T) {
 	path := strings.TrimPrefix(callback.URL, w.Public)
 
 	victim := w.Browser()
-	if res := victim.Get(path); res.Status != http.StatusBadRequest || res.Code() != "sign_in_expired" || victim.Cookie() != "" {
+	if res := victim.Get(path); res.Status != http.StatusBadRequest || res.Code() != "sign_in_expired" ||
+		victim.Cookie() != "" {
 		t.Errorf("the victim's browser: %d %s", res.Status, res.Body)
 	}
 	for name, altered := range map[string]string{
@@ -124,16 +140,20 @@ func TestForeignAnswers(t *testing.T) {
 		"no such attempt":   "/sso/callback/okta?code=x&state=y",
 		"an error for none": "/sso/callback/okta?error=access_denied&state=y",
 	} {
-		if res := attacker.Get(altered); res.Status != http.StatusBadRequest && res.Status != http.StatusNotFound || attacker.Cookie() != "" {
+		if res := attacker.Get(altered); res.Status != http.StatusBadRequest &&
+			res.Status != http.StatusNotFound ||
+			attacker.Cookie() != "" {
 			t.Errorf("%s: %d %s", name, res.Status, res.Body)
 		}
 	}
-	if res := attacker.Get(path + "&code=again"); res.Status != http.StatusBadRequest || attacker.Cookie() != "" {
+	if res := attacker.Get(path + "&code=again"); res.Status != http.StatusBadRequest ||
+		attacker.Cookie() != "" {
 		t.Errorf("code twice: %d %s", res.Status, res.Body)
 	}
 }
 
-// Several tabs at once work; a browser holds at most five attempts; one that is dead while a session lives just continues.
+// Several tabs at once work; a browser holds at most five attempts; one that is dead while a
+// session lives just continues.
 func TestTabs(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
@@ -174,7 +194,9 @@ func TestCookieAttributes(t *testing.T) { // D6
 	w := proxytest.Start(t)
 	login := w.Browser().Get("/sso/login")
 	for _, line := range login.Header.Values("Set-Cookie") {
-		for _, want := range []string{"vexa_sso_login_", "Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=900"} {
+		for _, want := range []string{
+			"vexa_sso_login_", "Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=900",
+		} {
 			if !strings.Contains(line, want) {
 				t.Errorf("the attempt's cookie lacks %q: %s", want, line)
 			}
@@ -210,8 +232,10 @@ func TestRefusedPeople(t *testing.T) {
 		callback, err := w.Okta.SignIn(t.Context(), login.Header.Get("Location"), tc.who)
 		proxytest.Must(t, err)
 		w.Vexa.GatewayWire().Forget()
-		page := b.Get(strings.TrimPrefix(callback.URL, w.Public), "Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
-		if page.Status != http.StatusForbidden || !strings.Contains(page.Body, tc.words) || !strings.Contains(page.Body, tc.code) || b.Cookie() != "" {
+		page := b.Get(strings.TrimPrefix(callback.URL, w.Public), "Accept", "text/html",
+			"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
+		if page.Status != http.StatusForbidden || !strings.Contains(page.Body, tc.words) ||
+			!strings.Contains(page.Body, tc.code) || b.Cookie() != "" {
 			t.Errorf("%s: %d %s", tc.who, page.Status, page.Body)
 		}
 		if users := w.Vexa.Users(); len(users) != 0 || w.Vexa.GatewayWire().Bytes() != 0 {
@@ -232,8 +256,11 @@ func TestScopes(t *testing.T) {
 		t.Fatalf("reading with tx: %d %s", res.Status, res.Body)
 	}
 	w.Vexa.GatewayWire().Forget()
-	for _, tc := range []struct{ method, path string }{{"POST", "/bots"}, {"DELETE", "/recordings/1"}, {"GET", "/user/calendars"}} {
-		if res := tim.Send(tc.method, tc.path, "", "Origin", w.Public); res.Status != http.StatusForbidden || res.Code() != "scope_missing" || !strings.Contains(res.Body, "scope bot") {
+	for _, tc := range []struct{ method, path string }{
+		{"POST", "/bots"}, {"DELETE", "/recordings/1"}, {"GET", "/user/calendars"},
+	} {
+		if res := tim.Send(tc.method, tc.path, "", "Origin", w.Public); res.Status != http.StatusForbidden ||
+			res.Code() != "scope_missing" || !strings.Contains(res.Body, "scope bot") {
 			t.Errorf("%s %s: %d %s", tc.method, tc.path, res.Status, res.Body)
 		}
 	}
@@ -241,7 +268,8 @@ func TestScopes(t *testing.T) {
 		t.Errorf("%d bytes reached the gateway", n)
 	}
 	for _, token := range w.Vexa.Tokens() {
-		if strings.Join(token.Scopes, ",") != "tx" || token.ExpiresAt.IsZero() || !strings.HasPrefix(token.Name, "vsso:test:") { // V7, V8
+		if strings.Join(token.Scopes, ",") != "tx" || token.ExpiresAt.IsZero() ||
+			!strings.HasPrefix(token.Name, "vsso:test:") { // V7, V8
 			t.Errorf("minted %+v", token)
 		}
 	}
@@ -254,7 +282,8 @@ func TestDeniedRoutes(t *testing.T) {
 	rules[0].Grant.DenyRoutes = []string{"PUT /user/webhook"}
 	w := proxytest.Start(t, func(o *proxytest.Options) { o.Rules = rules })
 	ada := w.SignIn("ada@acme.example")
-	if res := ada.Send("PUT", "/user/webhook", "{}", "Origin", w.Public); res.Status != http.StatusForbidden || res.Code() != "forbidden_route" {
+	if res := ada.Send("PUT", "/user/webhook", "{}",
+		"Origin", w.Public); res.Status != http.StatusForbidden || res.Code() != "forbidden_route" {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
 	if res := ada.Get("/user/webhook"); res.Status != http.StatusOK {
@@ -272,7 +301,8 @@ func TestFirstRequestsOfANewPerson(t *testing.T) {
 	var wg sync.WaitGroup
 	for range requests {
 		wg.Go(func() {
-			answers <- w.Raw("GET /bots HTTP/1.1\r\nHost: " + w.Host + "\r\nConnection: close\r\nCookie: " + b.Cookie() + "\r\n\r\n")
+			answers <- w.Raw("GET /bots HTTP/1.1\r\nHost: " + w.Host + "\r\nConnection: close\r\nCookie: " +
+				b.Cookie() + "\r\n\r\n")
 		})
 	}
 	wg.Wait()
@@ -286,7 +316,8 @@ func TestFirstRequestsOfANewPerson(t *testing.T) {
 		}
 	}
 	if calls := w.Vexa.Calls(); good != requests || calls.UsersCreated != 1 || calls.TokensMinted != 1 {
-		t.Errorf("%d of %d answered, %d users, %d mints", good, requests, calls.UsersCreated, calls.TokensMinted)
+		t.Errorf("%d of %d answered, %d users, %d mints",
+			good, requests, calls.UsersCreated, calls.TokensMinted)
 	}
 }
 
@@ -350,7 +381,8 @@ func TestRulesTakeEffectAtOnce(t *testing.T) {
 	}
 }
 
-// S12: an answer counts once, also for who keeps the cookie: the provider is not asked again, and nothing more is written.
+// S12: an answer counts once, also for who keeps the cookie: the provider is not asked again,
+// and nothing more is written.
 func TestAnAnswerCountsOnce(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
@@ -359,7 +391,8 @@ func TestAnAnswerCountsOnce(t *testing.T) {
 	kept, _, _ := strings.Cut(login.Header.Get("Set-Cookie"), ";")
 	state := proxytest.MustURL(t, login.Header.Get("Location")).Query().Get("state")
 	for range 5 {
-		res := w.Raw("GET /sso/callback/okta?code=made-up&state=" + state + " HTTP/1.1\r\nHost: " + w.Host + "\r\nCookie: " + kept + "\r\n\r\n")
+		res := w.Raw("GET /sso/callback/okta?code=made-up&state=" + state + " HTTP/1.1\r\nHost: " + w.Host +
+			"\r\nCookie: " + kept + "\r\n\r\n")
 		if res.Status < 400 {
 			t.Fatalf("%d %s", res.Status, res.Body)
 		}
@@ -382,7 +415,10 @@ func TestLetInNoMore(t *testing.T) {
 		rules []rule.Rule
 	}{
 		{"not_mapped", proxytest.StaffRules()[1:]},
-		{"denied_by_rule", append(proxytest.StaffRules(), rule.Rule{Name: "audit", Match: rule.Match{Emails: []string{"ada@acme.example"}}, Deny: "Under investigation."})},
+		{"denied_by_rule", append(proxytest.StaffRules(), rule.Rule{
+			Name: "audit", Match: rule.Match{Emails: []string{"ada@acme.example"}},
+			Deny: "Under investigation.",
+		})},
 	} {
 		compiled, problems := rule.Compile(tc.rules)
 		if len(problems) > 0 {
@@ -390,7 +426,9 @@ func TestLetInNoMore(t *testing.T) {
 		}
 		w.Rules.Replace(compiled)
 		w.Vexa.GatewayWire().Forget()
-		if res := b.Send("POST", "/bots", "secret body", "Origin", w.Public); res.Status != http.StatusForbidden || res.Code() != tc.code || w.Vexa.GatewayWire().Bytes() != 0 {
+		if res := b.Send(
+			"POST", "/bots", "secret body", "Origin", w.Public,
+		); res.Status != http.StatusForbidden || res.Code() != tc.code || w.Vexa.GatewayWire().Bytes() != 0 {
 			t.Errorf("%d %s, and %d bytes upstream", res.Status, res.Body, w.Vexa.GatewayWire().Bytes())
 		}
 	}

@@ -46,12 +46,15 @@ func (f *Flow) Logout(ex *exchange.Exchange, r *http.Request) error {
 	}
 	f.callers.TakeCookieBack(ex)
 	f.forgetSignIns(ex)
-	f.edge.Record(ex, r, mapping.Event{Event: mapping.EventSignOut, Actor: c.Account.ID, Account: c.Account.ID, Provider: c.Session.Provider, CredentialID: c.Session.ID})
+	f.edge.Record(ex, r, mapping.Event{
+		Event: mapping.EventSignOut, Actor: c.Account.ID, Account: c.Account.ID, Provider: c.Session.Provider,
+		CredentialID: c.Session.ID,
+	})
 	return f.afterLogout(ex, r, c.Session)
 }
 
-// afterLogout sends a browser whose session has ended to the provider's end-session endpoint, which sends it back, or straight
-// to our own page.
+// afterLogout sends a browser whose session has ended to the provider's end-session endpoint, which sends it
+// back, or straight to our own page.
 func (f *Flow) afterLogout(ex *exchange.Exchange, r *http.Request, s caller.Session) error {
 	provider := f.providers.ByName(s.Provider)
 	if provider == nil {
@@ -60,7 +63,8 @@ func (f *Flow) afterLogout(ex *exchange.Exchange, r *http.Request, s caller.Sess
 	}
 	idToken, err := f.openIDToken(s)
 	if err != nil {
-		f.edge.Log.Warn("stored ID token could not be opened; signed out here only, not at the provider", "session", s.ID, "error", err)
+		f.edge.Log.Warn("stored ID token could not be opened; signed out here only, not at the provider",
+			"session", s.ID, "error", err)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), ProviderPatience)
 	defer cancel()
@@ -86,9 +90,9 @@ func (f *Flow) openIDToken(s caller.Session) (string, error) {
 	return string(token), err
 }
 
-// SignedOut says that it is over. It starts nothing by itself. A provider may repeat the state of the sign-out, and then it must
-// be that of this browser (OpenID Connect RP-Initiated Logout 1.0, section 3); the page that stays carries none, so that it can
-// be loaded again.
+// SignedOut says that it is over. It starts nothing by itself. A provider may repeat the state of the
+// sign-out, and then it must be that of this browser (OpenID Connect RP-Initiated Logout 1.0, section 3); the
+// page that stays carries none, so that it can be loaded again.
 func (f *Flow) SignedOut(ex *exchange.Exchange, r *http.Request) error {
 	q := r.URL.Query()
 	sent := exchange.CookieValue(r.Header["Cookie"], ex.Site.Cookies.Logout)
@@ -110,11 +114,14 @@ func (f *Flow) SignedOut(ex *exchange.Exchange, r *http.Request) error {
 	return nil
 }
 
-// ProviderPatience is how long somebody who is signed in, or signs out, waits to hear from a provider that they can do without (S10).
+// ProviderPatience is how long somebody who is signed in, or signs out, waits to hear from a provider that
+// they can do without (S10).
 const ProviderPatience = 500 * time.Millisecond
 
 // EndsAtProvider reports whether signing out of a session will also sign out at its provider.
-func (f *Flow) EndsAtProvider(ctx context.Context, site *exchange.Site, provider *oidc.Provider, s caller.Session) bool {
+func (f *Flow) EndsAtProvider(
+	ctx context.Context, site *exchange.Site, provider *oidc.Provider, s caller.Session,
+) bool {
 	idToken, _ := f.openIDToken(s) // an unreadable one is reported at sign-out
 	_, ok := provider.EndSession(ctx, idToken, s.LogoutHint, site.Origin+SignedOutPath)
 	return ok

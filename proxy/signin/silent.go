@@ -14,10 +14,10 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// PassByProvider starts a silent renewal (prompt=none) when a person opens a page, and reports whether it did: when the
-// provider's word about them has grown old and it cannot be asked without them. A session goes at most once per session.renew,
-// so that a provider that does not know the person any more makes no circle; programs are never sent and go on until the
-// session ends.
+// PassByProvider starts a silent renewal (prompt=none) when a person opens a page, and reports whether it
+// did: when the provider's word about them has grown old and it cannot be asked without them. A session goes
+// at most once per session.renew, so that a provider that does not know the person any more makes no circle;
+// programs are never sent and go on until the session ends.
 func (f *Flow) PassByProvider(ex *exchange.Exchange, r *http.Request, c *caller.Caller) bool {
 	now := f.edge.Now()
 	renew := f.cfg.Renew
@@ -43,10 +43,12 @@ func (f *Flow) PassByProvider(ex *exchange.Exchange, r *http.Request, c *caller.
 		a := attempt{ReturnTo: here, Renews: c.Session.ID, Account: c.Account.ID}
 		ctx, cancel := context.WithTimeout(r.Context(), ProviderPatience)
 		defer cancel()
-		err = f.begin(ex, r.WithContext(ctx), provider, a, oidc.BeginOptions{Prompt: "none", LoginHint: hintOf(c)})
+		err = f.begin(ex, r.WithContext(ctx), provider, a,
+			oidc.BeginOptions{Prompt: "none", LoginHint: hintOf(c)})
 	}
 	if err != nil {
-		f.edge.Log.Warn("session not renewed; it goes on until its own end", "session", c.Session.ID, "provider", provider.Name(), "error", err)
+		f.edge.Log.Warn("session not renewed; it goes on until its own end", "session", c.Session.ID,
+			"provider", provider.Name(), "error", err)
 		return false
 	}
 	return first
@@ -68,7 +70,9 @@ func hintOf(c *caller.Caller) string {
 }
 
 // passedBy continues when the provider has sent the person back: with its word, or without.
-func (f *Flow) passedBy(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, params url.Values) error {
+func (f *Flow) passedBy(
+	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, params url.Values,
+) error {
 	session, err := f.sessionOf(r.Context(), a)
 	if err != nil {
 		return exchange.AsProblem(err)
@@ -86,13 +90,15 @@ func (f *Flow) passedBy(ex *exchange.Exchange, r *http.Request, provider *oidc.P
 		return exchange.AsProblem(err)
 	}
 	if signIn.Identity.Subject != account.Subject { // they are somebody else there by now: let them choose
-		return f.begin(ex, r, provider, attempt{ReturnTo: a.ReturnTo}, oidc.BeginOptions{Prompt: promptFor(provider, "select_account")})
+		return f.begin(ex, r, provider, attempt{ReturnTo: a.ReturnTo},
+			oidc.BeginOptions{Prompt: promptFor(provider, "select_account")})
 	}
 	if _, err := f.prove(ex, r, provider, signIn); err != nil {
 		return withRetry(exchange.AsProblem(err), provider, a.ReturnTo)
 	}
 	if err := f.renewSession(r.Context(), session, signIn); err != nil {
-		f.edge.Log.Warn("renewed session could not be stored; it goes on as it was", "session", session.ID, "error", err)
+		f.edge.Log.Warn("renewed session could not be stored; it goes on as it was",
+			"session", session.ID, "error", err)
 	}
 	f.edge.Metrics.SignIns.WithLabelValues(provider.Name(), "renewed").Inc()
 	exchange.Redirect(ex, a.ReturnTo)
@@ -100,25 +106,32 @@ func (f *Flow) passedBy(ex *exchange.Exchange, r *http.Request, provider *oidc.P
 }
 
 // notRenewed: the provider wants to see the person, or refuses them, or could not say.
-func (f *Flow) notRenewed(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, session caller.Session, pr *exchange.Problem) error {
+func (f *Flow) notRenewed(
+	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt,
+	session caller.Session, pr *exchange.Problem,
+) error {
 	f.edge.Metrics.SignIns.WithLabelValues(provider.Name(), string(pr.Code)).Inc()
 	switch pr.Code {
 	case oidc.CodeLoginRequired:
 		return f.begin(ex, r, provider, attempt{ReturnTo: a.ReturnTo}, oidc.BeginOptions{})
 	case oidc.CodeSignInRefused, oidc.CodeAccessEnded, oidc.CodeTenantRefused, oidc.CodeGuestRefused:
-		f.edge.Record(ex, r, mapping.Event{Event: mapping.EventSignInRefused, Account: a.Account, Provider: provider.Name(), Reason: string(pr.Code), CredentialID: session.ID})
+		f.edge.Record(ex, r, mapping.Event{
+			Event: mapping.EventSignInRefused, Account: a.Account, Provider: provider.Name(),
+			Reason: string(pr.Code), CredentialID: session.ID,
+		})
 		if err := f.endSession(r.Context(), session, "the provider refused to renew it"); err != nil {
 			return exchange.AsProblem(err)
 		}
 		return withRetry(pr, provider, a.ReturnTo)
 	}
-	f.edge.Log.Warn("session not renewed; it goes on until its own end", "session", session.ID, "provider", provider.Name(), "error", pr.Err)
+	f.edge.Log.Warn("session not renewed; it goes on until its own end", "session", session.ID,
+		"provider", provider.Name(), "error", pr.Err)
 	exchange.Redirect(ex, a.ReturnTo)
 	return nil
 }
 
-// sessionOf is the session that an attempt renews; without an ID when it is no more. It is not looked for by its cookie, which
-// does not come with an answer that is posted from another site.
+// sessionOf is the session that an attempt renews; without an ID when it is no more. It is not looked for by
+// its cookie, which does not come with an answer that is posted from another site.
 func (f *Flow) sessionOf(ctx context.Context, a attempt) (caller.Session, error) {
 	sessions, err := f.sessions.SessionsOf(ctx, a.Account)
 	if err != nil {
@@ -132,8 +145,8 @@ func (f *Flow) sessionOf(ctx context.Context, a attempt) (caller.Session, error)
 	return caller.Session{}, nil
 }
 
-// renewSession keeps what the provider needs to hear or may say when the session ends. When the person signed in, and when the
-// session ends at the latest, stay what they were.
+// renewSession keeps what the provider needs to hear or may say when the session ends. When the person signed
+// in, and when the session ends at the latest, stay what they were.
 func (f *Flow) renewSession(ctx context.Context, s caller.Session, signIn *oidc.SignIn) error {
 	s.SID = cmp.Or(signIn.Identity.SID, s.SID)
 	s.LogoutHint = cmp.Or(signIn.LogoutHint, s.LogoutHint)

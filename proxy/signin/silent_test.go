@@ -21,7 +21,9 @@ type person struct {
 func withoutRefresh(t *testing.T) (*proxytest.World, *person) {
 	t.Helper()
 	w := proxytest.Start(t, func(o *proxytest.Options) { o.Okta.SID = true })
-	proxytest.Must(t, w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.GrantTypes = []string{oidctest.GrantCode} }))
+	proxytest.Must(t, w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) {
+		c.GrantTypes = []string{oidctest.GrantCode}
+	}))
 	p := &person{w.Browser(), w.Okta.NewBrowser()}
 	p.comesBack(p.Get("/sso/login").Header.Get("Location"), oidctest.Ada)
 	if p.Cookie() == "" {
@@ -30,7 +32,8 @@ func withoutRefresh(t *testing.T) (*proxytest.World, *person) {
 	return w, p
 }
 
-// comesBack follows where we sent the browser through the provider to our answer; without a name no button is pressed there.
+// comesBack follows where we sent the browser through the provider to our answer; without a name
+// no button is pressed there.
 func (p *person) comesBack(location, who string) proxytest.Answer {
 	p.W.T.Helper()
 	var back *oidctest.Callback
@@ -54,8 +57,8 @@ func (p *person) sentWith(res proxytest.Answer) string {
 	return location.Query().Get("prompt")
 }
 
-// sent opens a page that is to lead past the provider. Whoever is asked too late on a busy machine is let go on, and sent the next
-// time.
+// sent opens a page that is to lead past the provider. Whoever is asked too late on a busy machine is let go
+// on, and sent the next time.
 func (p *person) sent(path string) (res proxytest.Answer) {
 	late := func() int { return strings.Count(p.W.Logs.String(), "a session is not renewed now") }
 	before := late()
@@ -70,8 +73,8 @@ func (p *person) sent(path string) (res proxytest.Answer) {
 	return res
 }
 
-// Where the provider cannot be asked in the background, a page that is opened when its word has grown old passes by it, and the
-// person does not notice: the same path, the same session, and the newest groups.
+// Where the provider cannot be asked in the background, a page that is opened when its word has grown old
+// passes by it, and the person does not notice: the same path, the same session, and the newest groups.
 func TestSilentRenewal(t *testing.T) {
 	t.Parallel()
 	w, p := withoutRefresh(t)
@@ -81,7 +84,9 @@ func TestSilentRenewal(t *testing.T) {
 	}
 	for round := range 2 {
 		w.Clock.Advance(16 * time.Minute)
-		for _, header := range [][]string{{"Accept", "application/json"}, {"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}} {
+		for _, header := range [][]string{
+			{"Accept", "application/json"}, {"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"},
+		} {
 			if res := p.Get("/meetings?limit=5", header...); res.Status != http.StatusOK {
 				t.Fatalf("a fetch was sent away: %d %v", res.Status, res.Header)
 			}
@@ -96,7 +101,8 @@ func TestSilentRenewal(t *testing.T) {
 		if other := p.Get("/sso/", proxytest.Navigation...); other.Status != http.StatusOK {
 			t.Errorf("another tab at the same time: %d", other.Status)
 		}
-		if back := p.comesBack(res.Header.Get("Location"), ""); back.Status != http.StatusSeeOther || back.Header.Get("Location") != "/meetings?limit=5" {
+		if back := p.comesBack(res.Header.Get("Location"), ""); back.Status != http.StatusSeeOther ||
+			back.Header.Get("Location") != "/meetings?limit=5" {
 			t.Fatalf("back: %d to %s %s", back.Status, back.Header.Get("Location"), back.Body)
 		}
 		if res := p.Get("/meetings?limit=5", proxytest.Navigation...); res.Status != http.StatusOK {
@@ -114,8 +120,9 @@ func TestSilentRenewal(t *testing.T) {
 	}
 }
 
-// When the provider does not know the person any more they sign in, and come back to the same path. Whoever does not, goes on
-// until the next time: a session is sent once per session.renew, over all replicas, so that there are no circles.
+// When the provider does not know the person any more they sign in, and come back to the same path. Whoever
+// does not, goes on until the next time: a session is sent once per session.renew, over all replicas, so
+// that there are no circles.
 func TestSilentRenewalNeedsThePerson(t *testing.T) {
 	t.Parallel()
 	w, p := withoutRefresh(t)
@@ -130,13 +137,15 @@ func TestSilentRenewalNeedsThePerson(t *testing.T) {
 	if p.sentWith(asked) != "" {
 		t.Fatalf("after login_required: %d to %s %s", asked.Status, asked.Header.Get("Location"), asked.Body)
 	}
-	for _, from := range []*proxytest.Browser{p.Browser, p.At(other)} { // they walk away from the sign-in page
+	// they walk away from the sign-in page
+	for _, from := range []*proxytest.Browser{p.Browser, p.At(other)} {
 		if res := from.Get("/meetings?limit=5", proxytest.Navigation...); res.Status != http.StatusOK {
 			t.Errorf("once more: %d to %s", res.Status, res.Header.Get("Location"))
 		}
 	}
 	before := p.Cookie()
-	if back := p.comesBack(asked.Header.Get("Location"), oidctest.Ada); back.Status != http.StatusSeeOther || back.Header.Get("Location") != "/meetings?limit=5" {
+	if back := p.comesBack(asked.Header.Get("Location"), oidctest.Ada); back.Status != http.StatusSeeOther ||
+		back.Header.Get("Location") != "/meetings?limit=5" {
 		t.Fatalf("signed in: %d to %s %s", back.Status, back.Header.Get("Location"), back.Body)
 	}
 	if p.Cookie() == before {
@@ -173,8 +182,10 @@ func TestSilentRenewalRefused(t *testing.T) {
 		code   string
 		after  int
 	}{
-		"by the provider": {func(p *oidctest.Person) { p.Unassigned = true }, "sign_in_refused", http.StatusUnauthorized},
-		"by the rules":    {func(p *oidctest.Person) { p.Groups = nil }, "not_mapped", http.StatusForbidden},
+		"by the provider": {
+			func(p *oidctest.Person) { p.Unassigned = true }, "sign_in_refused", http.StatusUnauthorized,
+		},
+		"by the rules": {func(p *oidctest.Person) { p.Groups = nil }, "not_mapped", http.StatusForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,7 +193,8 @@ func TestSilentRenewalRefused(t *testing.T) {
 			w.Clock.Advance(16 * time.Minute)
 			silent := p.sent("/meetings")
 			proxytest.Must(t, w.Okta.ChangePerson(oidctest.Ada, tc.change))
-			if back := p.comesBack(silent.Header.Get("Location"), ""); back.Status != http.StatusForbidden || !strings.Contains(back.Body, tc.code) {
+			if back := p.comesBack(silent.Header.Get("Location"), ""); back.Status != http.StatusForbidden ||
+				!strings.Contains(back.Body, tc.code) {
 				t.Fatalf("%d %s", back.Status, back.Body)
 			}
 			if res := p.Get("/meetings"); res.Status != tc.after {
@@ -199,7 +211,8 @@ func TestSilentRenewalWhileTheProviderIsDown(t *testing.T) {
 	w.Clock.Advance(16 * time.Minute)
 	silent := p.sent("/meetings")
 	w.Okta.Break(oidctest.EndpointToken, oidctest.Status(http.StatusServiceUnavailable))
-	if back := p.comesBack(silent.Header.Get("Location"), ""); back.Status != http.StatusSeeOther || back.Header.Get("Location") != "/meetings" {
+	if back := p.comesBack(silent.Header.Get("Location"), ""); back.Status != http.StatusSeeOther ||
+		back.Header.Get("Location") != "/meetings" {
 		t.Fatalf("%d %s", back.Status, back.Body)
 	}
 	if res := p.Get("/meetings", proxytest.Navigation...); res.Status != http.StatusOK {
@@ -229,7 +242,8 @@ func TestSilentRenewalOfAnEndedSession(t *testing.T) {
 	w, p := withoutRefresh(t)
 	w.Clock.Advance(16 * time.Minute)
 	silent := p.sent("/meetings")
-	proxytest.Must(t, w.Accounts.SignOutEverywhere(t.Context(), proxytest.AccountOf(t, w, oidctest.Ada), "test", "admin"))
+	proxytest.Must(t,
+		w.Accounts.SignOutEverywhere(t.Context(), proxytest.AccountOf(t, w, oidctest.Ada), "test", "admin"))
 	p.comesBack(silent.Header.Get("Location"), "")
 	if res := p.Get("/meetings"); res.Status != http.StatusUnauthorized {
 		t.Errorf("%d %s", res.Status, res.Body)

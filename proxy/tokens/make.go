@@ -33,7 +33,8 @@ const (
 // LeastTokenLifetime is the shortest time that a token can be made for.
 const LeastTokenLifetime = time.Minute
 
-// create makes a personal token, for the person at their browser alone, and only while their sign-in is fresh (S7).
+// create makes a personal token, for the person at their browser alone, and only while
+// their sign-in is fresh (S7).
 func (d *Pages) create(v *proxy.Visit) error {
 	person, err := v.SignedIn()
 	if err != nil {
@@ -76,17 +77,22 @@ func (d *Pages) faultsOf(w tokenWish, person proxy.Person, tokens []mapping.Toke
 		f.name = fmt.Sprintf("Use at most %d characters.", maxTokenName)
 	case strings.ContainsFunc(w.Name, odd):
 		f.name = "Use letters, digits, spaces and signs, on one line."
-	case slices.ContainsFunc(tokens, func(t mapping.Token) bool { return t.Kind == mapping.TokenPersonal && t.Name == w.Name }):
+	case slices.ContainsFunc(tokens, func(t mapping.Token) bool {
+		return t.Kind == mapping.TokenPersonal && t.Name == w.Name
+	}):
 		f.name = "You have a token of that name already. Choose another, so that you can tell them apart."
 	}
 	grant := person.Decision.Grant.Scopes
 	if len(w.Scopes) == 0 {
 		f.scopes = "Choose at least one."
 	} else if foreign := without(rule.NewScopes(w.Scopes...), grant); len(foreign) > 0 {
-		f.scopes = "You don’t have " + strings.Join(foreign, ", ") + " yourself. Choose from " + strings.Join(grant.List(), ", ") + "."
+		f.scopes = "You don’t have " + strings.Join(foreign, ", ") + " yourself. Choose from " +
+			strings.Join(grant.List(), ", ") + "."
 	}
-	if most := int64(d.maxLifetime / time.Second); w.Seconds < int64(LeastTokenLifetime/time.Second) || w.Seconds > most {
-		f.lifetime = fmt.Sprintf("expires_in must be from %d to %d seconds.", LeastTokenLifetime/time.Second, most)
+	if most := int64(d.maxLifetime / time.Second); w.Seconds < int64(LeastTokenLifetime/time.Second) ||
+		w.Seconds > most {
+		f.lifetime = fmt.Sprintf("expires_in must be from %d to %d seconds.",
+			LeastTokenLifetime/time.Second, most)
 	}
 	return f
 }
@@ -99,7 +105,8 @@ func (d *Pages) createByJSON(v *proxy.Visit) error {
 	}
 	var w tokenWish
 	if err := readJSON(v.Request().Body, &w); err != nil {
-		return proxy.RefuseBecause("bad_request", `Send {"name": "…", "scopes": ["…"], "expires_in": seconds}.`, err)
+		return proxy.RefuseBecause("bad_request",
+			`Send {"name": "…", "scopes": ["…"], "expires_in": seconds}.`, err)
 	}
 	w.Name = strings.TrimSpace(w.Name)
 	tokens, err := d.of(v, person.Account)
@@ -135,8 +142,8 @@ func readJSON(from io.Reader, into any) error {
 	return nil
 }
 
-// createByForm answers the form itself with the new token: the value goes into no address and no cookie on the way. Sent again, as
-// by reloading that answer, the form makes no other token and shows nothing.
+// createByForm answers the form itself with the new token: the value goes into no address and no cookie on
+// the way. Sent again, as by reloading that answer, the form makes no other token and shows nothing.
 func (d *Pages) createByForm(v *proxy.Visit, person proxy.Person) error {
 	if err := v.Request().ParseForm(); err != nil {
 		return proxy.RefuseBecause("bad_request", "", err)
@@ -185,7 +192,9 @@ func wishOf(sent url.Values) tokenWish {
 }
 
 // again shows the form as it was sent, with what is wrong beside its fields.
-func (d *Pages) again(v *proxy.Visit, person proxy.Person, tokens []mapping.Token, w tokenWish, f faults) error {
+func (d *Pages) again(
+	v *proxy.Visit, person proxy.Person, tokens []mapping.Token, w tokenWish, f faults,
+) error {
 	form, err := d.form(v, person, w)
 	if err != nil {
 		return err
@@ -197,11 +206,12 @@ func (d *Pages) again(v *proxy.Visit, person proxy.Person, tokens []mapping.Toke
 	return d.page(v, person, tokens, form)
 }
 
-// proveFirst sends a person to sign in afresh and back to the form, with what they typed. It answers a form, whose page holds
-// redirects to its form-action; so it is a page that leads on.
+// proveFirst sends a person to sign in afresh and back to the form, with what they typed. It answers a form,
+// whose page holds redirects to its form-action; so it is a page that leads on.
 func (d *Pages) proveFirst(v *proxy.Visit, person proxy.Person, w tokenWish) {
 	q := url.Values{"name": {w.Name}, "scope": w.Scopes, "expires_in": {strconv.FormatInt(w.Seconds, 10)}}
-	v.SignInAgain(page.TokensPath+"?"+q.Encode(), cmp.Or(d.titles[person.Account.Provider], "your identity provider"))
+	v.SignInAgain(page.TokensPath+"?"+q.Encode(),
+		cmp.Or(d.titles[person.Account.Provider], "your identity provider"))
 }
 
 var errSent = errors.New("the form made its token already")
@@ -217,9 +227,11 @@ type made struct {
 	value string
 }
 
-// makeOnce makes the token of a form once. Of a form that is sent twice at the same time, as by a double click, both answers show
-// the one token: the browser drops one of them.
-func (d *Pages) makeOnce(v *proxy.Visit, person proxy.Person, w tokenWish, once string) (mapping.Token, string, error) {
+// makeOnce makes the token of a form once. Of a form that is sent twice at the same time, as by a double
+// click, both answers show the one token: the browser drops one of them.
+func (d *Pages) makeOnce(
+	v *proxy.Visit, person proxy.Person, w tokenWish, once string,
+) (mapping.Token, string, error) {
 	result, err, _ := d.making.Do(once, func() (any, error) {
 		if d.sent.Contains(once) {
 			return nil, errSent
@@ -239,10 +251,11 @@ func (d *Pages) makeOnce(v *proxy.Visit, person proxy.Person, w tokenWish, once 
 
 // make makes the token, also when who asked for it has gone: what is on its way cannot be asked back.
 func (d *Pages) make(v *proxy.Visit, person proxy.Person, w tokenWish) (mapping.Token, string, error) {
-	return d.accounts.CreateToken(context.WithoutCancel(v.Request().Context()), person.Account.ID, mapping.NewToken{
-		Kind: mapping.TokenPersonal, Name: w.Name, Scopes: rule.NewScopes(w.Scopes...), Lifetime: time.Duration(w.Seconds) * time.Second,
-		Address: v.Address(), TraceID: v.TraceID(),
-	}, person.Account.ID)
+	return d.accounts.CreateToken(context.WithoutCancel(v.Request().Context()),
+		person.Account.ID, mapping.NewToken{
+			Kind: mapping.TokenPersonal, Name: w.Name, Scopes: rule.NewScopes(w.Scopes...),
+			Lifetime: time.Duration(w.Seconds) * time.Second, Address: v.Address(), TraceID: v.TraceID(),
+		}, person.Account.ID)
 }
 
 // objection is why the accounts do not make a token as it is asked for, in words; empty for any other error.
@@ -258,7 +271,8 @@ func objection(err error) string {
 	return o.Message + " " + string(unicode.ToUpper(first)) + o.Remedy[size:] + "."
 }
 
-// prefilled is the form as the query begins it. A lone scope is chosen: there is no lesser token. Of several none is.
+// prefilled is the form as the query begins it. A lone scope is chosen: there is no lesser
+// token. Of several none is.
 func (d *Pages) prefilled(v *proxy.Visit, person proxy.Person, q url.Values) (*page.TokenForm, error) {
 	w := wishOf(q)
 	if utf8.RuneCountInString(w.Name) > maxTokenName {
@@ -282,17 +296,22 @@ func (d *Pages) form(v *proxy.Visit, person proxy.Person, w tokenWish) (*page.To
 	}
 	form := &page.TokenForm{Once: once, Name: w.Name, MaxName: maxTokenName}
 	for _, scope := range person.Decision.Grant.Scopes.List() {
-		form.Scopes = append(form.Scopes, page.ScopeChoice{Name: scope, Chosen: slices.Contains(w.Scopes, scope)})
+		form.Scopes = append(form.Scopes,
+			page.ScopeChoice{Name: scope, Chosen: slices.Contains(w.Scopes, scope)})
 	}
 	for _, lifetime := range lifetimesUpTo(d.maxLifetime) {
-		form.Lifetimes = append(form.Lifetimes, page.LifetimeChoice{Lifetime: lifetime, Chosen: w.Seconds == int64(lifetime/time.Second)})
+		form.Lifetimes = append(form.Lifetimes,
+			page.LifetimeChoice{Lifetime: lifetime, Chosen: w.Seconds == int64(lifetime/time.Second)})
 	}
 	return form, nil
 }
 
-// lifetimesUpTo are the lifetimes that people choose from: the usual ones that the policy allows, and the longest that it does.
+// lifetimesUpTo are the lifetimes that people choose from: the usual ones that the policy allows, and
+// the longest that it does.
 func lifetimesUpTo(most time.Duration) []time.Duration {
-	choices := slices.DeleteFunc([]time.Duration{7 * day, 30 * day, 90 * day}, func(d time.Duration) bool { return d >= most })
+	choices := slices.DeleteFunc([]time.Duration{7 * day, 30 * day, 90 * day}, func(d time.Duration) bool {
+		return d >= most
+	})
 	return append(choices, most.Truncate(time.Second))
 }
 

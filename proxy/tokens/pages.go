@@ -19,10 +19,11 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// Pages are where people see, make and end what acts for them without a browser: a page for them, and the same as JSON.
+// Pages are where people see, make and end what acts for them without a browser: a page for
+// them, and the same as JSON.
 //
-// What a program shows is let in to look at itself and to end itself, and to nothing else: a token that got into wrong hands tells
-// nothing of its owner's other ones, and makes none.
+// What a program shows is let in to look at itself and to end itself, and to nothing else: a token that got
+// into wrong hands tells nothing of its owner's other ones, and makes none.
 type Pages struct {
 	accounts    Accounts
 	ender       Ender
@@ -43,11 +44,14 @@ type Deps struct {
 
 // Accounts is what is asked of accounts. *mapping.Accounts is one.
 type Accounts interface {
-	CreateToken(ctx context.Context, accountID string, n mapping.NewToken, actor string) (mapping.Token, string, error)
+	CreateToken(
+		ctx context.Context, accountID string, n mapping.NewToken, actor string,
+	) (mapping.Token, string, error)
 	TokensOf(ctx context.Context, accountID string) ([]mapping.Token, error)
 }
 
-// Ender ends what a revocation names: for good, on this replica at once and on the others within a second. *Proxy is one.
+// Ender ends what a revocation names: for good, on this replica at once and on the others
+// within a second. *Proxy is one.
 type Ender interface {
 	End(ctx context.Context, r mapping.Revocation, actor string) error
 }
@@ -61,7 +65,8 @@ func New(d Deps) *Pages {
 		panic(err) // only for a size that is not positive
 	}
 	return &Pages{
-		accounts: d.Accounts, ender: d.Ender, titles: d.Titles, maxLifetime: cmp.Or(d.MaxLifetime, 90*day), sent: sent,
+		accounts: d.Accounts, ender: d.Ender, titles: d.Titles,
+		maxLifetime: cmp.Or(d.MaxLifetime, 90*day), sent: sent,
 	}
 }
 
@@ -93,8 +98,8 @@ func (d *Pages) token(v *proxy.Visit) error {
 	return d.end(v)
 }
 
-// show is the page. A form that was begun elsewhere, or before a sign-in, is filled in from the query; it is the person who
-// sends it.
+// show is the page. A form that was begun elsewhere, or before a sign-in, is filled in from the query; it
+// is the person who sends it.
 func (d *Pages) show(v *proxy.Visit) error {
 	person, err := v.SignedIn()
 	if err != nil {
@@ -122,7 +127,9 @@ func (d *Pages) of(v *proxy.Visit, account mapping.Account) ([]mapping.Token, er
 	return tokens, nil
 }
 
-func (d *Pages) page(v *proxy.Visit, person proxy.Person, tokens []mapping.Token, form *page.TokenForm, notices ...page.Notice) error {
+func (d *Pages) page(
+	v *proxy.Visit, person proxy.Person, tokens []mapping.Token, form *page.TokenForm, notices ...page.Notice,
+) error {
 	view := page.Tokens{Notices: notices, Form: form}
 	form.SignInFirst = !v.Fresh(person)
 	form.Provider = d.titles[person.Account.Provider]
@@ -163,10 +170,13 @@ func whatHappened(q url.Values, tokens []mapping.Token) []page.Notice {
 	case q.Has(sentKey):
 		return []page.Notice{{
 			Level: page.Info, Title: "That form was sent already",
-			Text: "It made one token, whose value was shown then and cannot be shown again. If you don’t have it, revoke the token and make another.",
+			Text: "It made one token, whose value was shown then and cannot be shown again. If you don’t " +
+				"have it, revoke the token and make another.",
 		}}
 	case q.Has(revokedKey) && find(tokens, q.Get(revokedKey)) == nil:
-		return []page.Notice{{Level: page.Info, Title: "It is revoked", Text: "Whatever used it is refused from now on."}}
+		return []page.Notice{{
+			Level: page.Info, Title: "It is revoked", Text: "Whatever used it is refused from now on.",
+		}}
 	}
 	return nil
 }
@@ -196,7 +206,8 @@ type tokenJSON struct {
 
 func tokenJSONOf(t mapping.Token) tokenJSON {
 	view := tokenJSON{
-		ID: t.ID, Kind: t.Kind, Client: t.Client, Name: t.Name, Scopes: append([]string{}, t.Scopes.List()...),
+		ID: t.ID, Kind: t.Kind, Client: t.Client, Name: t.Name,
+		Scopes:    append([]string{}, t.Scopes.List()...),
 		CreatedAt: inSeconds(t.CreatedAt), ExpiresAt: inSeconds(t.ExpiresAt), LastUsedFrom: t.UsedFrom,
 	}
 	if !t.UsedAt.IsZero() {
@@ -232,9 +243,11 @@ func (d *Pages) List(v *proxy.Visit) error {
 	return nil
 }
 
-// mayTellOf says whether a token may be shown to who asks: to the person, by their browser or by their provider's word, and to itself.
+// mayTellOf says whether a token may be shown to who asks: to the person, by their browser or by their
+// provider's word, and to itself.
 func mayTellOf(c proxy.Caller, t mapping.Token) bool {
-	return c.Credential == proxy.BySession || c.Credential == proxy.ByBearer || c.Credential == proxy.ByToken && c.CredentialID == t.ID
+	return c.Credential == proxy.BySession || c.Credential == proxy.ByBearer ||
+		c.Credential == proxy.ByToken && c.CredentialID == t.ID
 }
 
 // asker is whoever asks, by cookie or by what a program shows, if they may use Vexa at all.
@@ -258,10 +271,12 @@ func (d *Pages) end(v *proxy.Visit) error {
 		err = v.SameOrigin()
 	case proxy.ByToken:
 		if id != c.CredentialID {
-			err = proxy.Refuse("not_found", "There is no such token, or it is another than the one on this request.")
+			err = proxy.Refuse("not_found",
+				"There is no such token, or it is another than the one on this request.")
 		}
 	default:
-		err = proxy.Refuse("unauthenticated", "Tokens are revoked by a person who is signed in with a browser, or by themselves.")
+		err = proxy.Refuse("unauthenticated",
+			"Tokens are revoked by a person who is signed in with a browser, or by themselves.")
 	}
 	if err != nil {
 		return err
@@ -295,7 +310,10 @@ func (d *Pages) revokeForm(v *proxy.Visit) error {
 }
 
 func (d *Pages) revoke(v *proxy.Visit, account, id string) error {
-	r := mapping.Revocation{At: v.Now(), Kind: mapping.RevokeToken, Account: account, Token: id, Reason: "by its owner", Address: v.Address(), TraceID: v.TraceID()}
+	r := mapping.Revocation{
+		At: v.Now(), Kind: mapping.RevokeToken, Account: account, Token: id, Reason: "by its owner",
+		Address: v.Address(), TraceID: v.TraceID(),
+	}
 	err := d.ender.End(v.Request().Context(), r, account)
 	if errors.Is(err, mapping.ErrNotFound) {
 		return proxy.RefuseBecause("not_found", "There is no such token.", err)
@@ -305,7 +323,8 @@ func (d *Pages) revoke(v *proxy.Visit, account, id string) error {
 
 // link leads from the start page to the tokens, and says which there are.
 func (d *Pages) link(ctx context.Context, account string) page.Link {
-	link := page.Link{Label: "Tokens and tools", Href: page.TokensPath, Note: "For curl, SDKs, n8n, CI jobs: whatever asks for an API key"}
+	link := page.Link{Label: "Tokens and tools", Href: page.TokensPath, Note: "For curl, SDKs, n8n, CI " +
+		"jobs: whatever asks for an API key"}
 	tokens, err := d.accounts.TokensOf(ctx, account)
 	if err != nil {
 		return link // the page itself will say what is wrong
@@ -323,7 +342,8 @@ func (d *Pages) link(ctx context.Context, account string) page.Link {
 		has = append(has, count(personal, "personal token"))
 	}
 	if len(tools) > 0 {
-		has = append(has, count(len(tools), "signed-in tool")+" ("+strings.Join(tools[:min(3, len(tools))], ", ")+")")
+		has = append(has,
+			count(len(tools), "signed-in tool")+" ("+strings.Join(tools[:min(3, len(tools))], ", ")+")")
 	}
 	if len(has) > 0 {
 		link.Note = strings.Join(has, ", ")

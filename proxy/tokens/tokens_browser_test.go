@@ -16,12 +16,17 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// A person makes a token in a real browser, the provider being on another site: they sign in, fill in the form, prove again that it
-// is them because the sign-in is too old, find the form as they left it, see the value once, use it, and revoke it by keyboard.
-// With VEXA_SSO_TEST_SCREENSHOTS each page is photographed.
+// A person makes a token in a real browser, the provider being on another site: they sign in, fill in the
+// form, prove again that it is them because the sign-in is too old, find the form as they left it, see the
+// value once, use it, and revoke it by keyboard. With VEXA_SSO_TEST_SCREENSHOTS each page is photographed.
 func TestTokensInABrowser(t *testing.T) {
 	t.Parallel()
-	for _, look := range []look{{"light", 1280, "light"}, {"dark", 1280, "dark"}, {"phone", 390, "light"}, {"phone-dark", 390, "dark"}} {
+	for _, look := range []look{
+		{"light", 1280, "light"},
+		{"dark", 1280, "dark"},
+		{"phone", 390, "light"},
+		{"phone-dark", 390, "dark"},
+	} {
 		w := proxytest.Start(t)
 		tab := openTab(t, look)
 		tab.open(w.Public + "/sso/tokens")
@@ -40,7 +45,9 @@ func TestTokensInABrowser(t *testing.T) {
 		tab.press("Sign in again and continue")
 		tab.signIn(oidctest.Ada)
 		tab.waitFor("#make")
-		if got := tab.js(`[...document.querySelectorAll("#name, input:checked")].map(e => e.value).join("|")`); got != "n8n & build-3|tx|604800" {
+		if got := tab.js(
+			`[...document.querySelectorAll("#name, input:checked")].map(e => e.value).join("|")`,
+		); got != "n8n & build-3|tx|604800" {
 			t.Errorf("after signing in again the form has %q", got)
 		}
 		tab.press("Make token")
@@ -50,7 +57,9 @@ func TestTokensInABrowser(t *testing.T) {
 		// The value has the focus; all of it is selected and copied by keyboard, without a script of ours.
 		value := tab.js(`document.querySelector("#value").value`)
 		tab.key("a", chromedp.ModifierCtrl)
-		if got := tab.js(`(e => e.value.slice(e.selectionStart, e.selectionEnd))(document.activeElement)`); got != value || !aTokenValue.MatchString(value) {
+		if got := tab.js(
+			`(e => e.value.slice(e.selectionStart, e.selectionEnd))(document.activeElement)`,
+		); got != value || !aTokenValue.MatchString(value) {
 			t.Errorf("Ctrl+A selects %q of %q", got, value)
 		}
 		if address := tab.js("location.href"); strings.Contains(address, value) || !w.Alive(value) {
@@ -63,7 +72,8 @@ func TestTokensInABrowser(t *testing.T) {
 		// Reloading shows the value no more and makes no other token.
 		tab.do(chromedp.Reload())
 		tab.waitFor(".notice")
-		if got := tab.js("document.body.innerText"); !strings.Contains(got, "That form was sent already") || strings.Contains(got, value) || len(w.TokensOf(oidctest.Ada)) != 1 {
+		if got := tab.js("document.body.innerText"); !strings.Contains(got, "That form was sent already") ||
+			strings.Contains(got, value) || len(w.TokensOf(oidctest.Ada)) != 1 {
 			t.Errorf("after reloading: %s", got)
 		}
 		tab.photograph("tokens-one")
@@ -72,7 +82,9 @@ func TestTokensInABrowser(t *testing.T) {
 		tab.photograph("tokens-home")
 		tab.do(chromedp.Click(chromedp.CSS(`nav a[href="/sso/tokens"]`)))
 		tab.waitFor("#make")
-		if got := tab.js(`document.querySelector(".token").innerText`); !strings.Contains(got, "from 127.0.0.1") {
+		if got := tab.js(`document.querySelector(".token").innerText`); !strings.Contains(
+			got, "from 127.0.0.1",
+		) {
 			t.Errorf("the page doesn't say that the token was used: %s", got)
 		}
 		tab.do(chromedp.Focus(chromedp.CSS(".token summary")))
@@ -81,7 +93,8 @@ func TestTokensInABrowser(t *testing.T) {
 		tab.photograph("tokens-revoke")
 		tab.key("\r")
 		tab.waitFor(`.notice`)
-		if got := tab.js("document.body.innerText"); !strings.Contains(got, "It is revoked") || w.Alive(value) {
+		if got := tab.js("document.body.innerText"); !strings.Contains(got, "It is revoked") ||
+			w.Alive(value) {
 			t.Errorf("after revoking: %s", got)
 		}
 		if res := w.Browser().Get("/meetings", "X-API-Key", value); res.Status != http.StatusUnauthorized {
@@ -108,9 +121,14 @@ type tab struct {
 func openTab(t *testing.T, l look) *tab {
 	t.Helper()
 	b := &tab{t, pagetest.BrowserTab(t), l}
-	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: l.width, Height: 900, DeviceScaleFactor: 1, Mobile: l.width < 500})
+	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride,
+		emulation.SetDeviceMetricsOverrideParams{
+			Width: l.width, Height: 900, DeviceScaleFactor: 1, Mobile: l.width < 500,
+		})
 	b.must(err)
-	_, err = chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}}})
+	_, err = chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}},
+	})
 	b.must(err)
 	return b
 }

@@ -16,7 +16,8 @@ func (p *Passer) passEvents(g *Passage, r *http.Request) error {
 			return // cut before: a client that does not read gets no more time
 		}
 		end(why)
-		_ = client.SetWriteDeadline(time.Now().Add(partingTime)) // for who is writing to a client that does not read
+		// for who is writing to a client that does not read
+		_ = client.SetWriteDeadline(time.Now().Add(partingTime))
 	})
 	if err := p.streams.register(st); err != nil {
 		end(nil)
@@ -37,10 +38,11 @@ func (p *Passer) passEvents(g *Passage, r *http.Request) error {
 // shortAnswer is what an answer may have in length so that it is over before anybody could want to end it.
 const shortAnswer = 1 << 20
 
-// registerAnswer registers an answer of a route that is no stream by the table and turns out to last: events, or much data. So it
-// ends with access too.
+// registerAnswer registers an answer of a route that is no stream by the table and turns out to last: events,
+// or much data. So it ends with access too.
 func (p *Passer) registerAnswer(g *Passage, res *http.Response) error {
-	events := len(res.Header["Content-Type"]) > 0 && strings.HasPrefix(res.Header["Content-Type"][0], "text/event-stream")
+	events := len(res.Header["Content-Type"]) > 0 &&
+		strings.HasPrefix(res.Header["Content-Type"][0], "text/event-stream")
 	lasting := events || res.ContentLength < 0 || res.ContentLength > shortAnswer
 	if !lasting || g.route.Stream || res.StatusCode == http.StatusSwitchingProtocols {
 		return nil
@@ -52,8 +54,9 @@ func (p *Passer) registerAnswer(g *Passage, res *http.Response) error {
 	client, body := http.NewResponseController(g.ex.ResponseWriter), res.Body
 	st := g.stream(kind, res.Request.Method, func(why *ending) {
 		if g.cutFor.CompareAndSwap(nil, why) {
-			_ = client.SetWriteDeadline(time.Now().Add(partingTime)) // for who is writing to a client that does not read
-			go body.Close()                                          // may wait for the network, and nobody may wait for it
+			// for who is writing to a client that does not read
+			_ = client.SetWriteDeadline(time.Now().Add(partingTime))
+			go body.Close() // may wait for the network, and nobody may wait for it
 		}
 	})
 	if err := p.streams.register(st); err != nil {

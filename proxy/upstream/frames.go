@@ -2,8 +2,8 @@ package upstream
 
 import "encoding/binary"
 
-// frames follows the frames of one direction of a WebSocket (RFC 6455 section 5.2). It keeps nothing of them: all that it is
-// there to know is where one ends and the next begins, whatever pieces they come in.
+// frames follows the frames of one direction of a WebSocket (RFC 6455 section 5.2). It keeps nothing of them:
+// all that it is there to know is where one ends and the next begins, whatever pieces they come in.
 type frames struct {
 	head [10]byte // of the frame that has begun, as far as it has come
 	have int
@@ -15,7 +15,8 @@ const opClose = 8
 // between says whether one frame has ended and the next not begun: only there may a frame of ours go in.
 func (f *frames) between() bool { return f.have == 0 && f.left == 0 }
 
-// take takes what b has of the frame that is under way, or that begins with it, and returns how many bytes that is.
+// take takes what b has of the frame that is under way, or that begins with it, and
+// returns how many bytes that is.
 func (f *frames) take(b []byte) int {
 	n := 0
 	if f.left == 0 {
@@ -33,7 +34,8 @@ func (f *frames) take(b []byte) int {
 	return n + int(rest)
 }
 
-// headLength is how long the head is, as far as that can be told: two bytes, and the length of a long payload.
+// headLength is how long the head is, as far as that can be told: two bytes, and the
+// length of a long payload.
 func (f *frames) headLength() int {
 	if f.have >= 2 {
 		switch f.head[1] & 0x7f {
@@ -68,7 +70,8 @@ func closeFrame(code uint16, reason string) []byte {
 	return append(frame, reason...)
 }
 
-// shortFrame returns the frame that b begins with, once all of it is there. It is for control frames, whose length is one byte.
+// shortFrame returns the frame that b begins with, once all of it is there. It is for control frames,
+// whose length is one byte.
 func shortFrame(b []byte) (frame []byte, whole bool) {
 	if len(b) < 2 {
 		return nil, false

@@ -26,7 +26,8 @@ func frame(first byte, masked bool, payload []byte) []byte {
 	return append(f, payload...)
 }
 
-// Wherever the bytes of frames are cut into pieces, the places between two frames are found, and nowhere else.
+// Wherever the bytes of frames are cut into pieces, the places between two frames
+// are found, and nowhere else.
 func FuzzFrames(f *testing.F) {
 	f.Add(uint(0), uint(1), uint(125), uint(126), uint(7))
 	f.Add(uint(0xffff), uint(0x10000), uint(0), uint(200), uint(1))
@@ -70,7 +71,8 @@ func TestCloseFrame(t *testing.T) {
 		if len(f) > 2+125 {
 			t.Errorf("%q is too long for a control frame", why.reason)
 		}
-		if got, whole := shortFrame(append(f, "what follows"...)); !whole || !bytes.Equal(got, f) || closeCode(got) != why.closeCode {
+		if got, whole := shortFrame(append(f, "what follows"...)); !whole || !bytes.Equal(got, f) ||
+			closeCode(got) != why.closeCode {
 			t.Errorf("read back: % x, %v", got, whole)
 		}
 		if _, whole := shortFrame(f[:len(f)-1]); whole {

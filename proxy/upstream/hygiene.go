@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// scrubRequest takes off what a client may not tell the upstream (S1): every credential, every header by which Vexa or a proxy
-// in between names a caller or an address, everything hop-by-hop. Names are compared folded, and a name with an underscore
-// goes whatever it says, because behind us somebody may read it as a hyphen.
+// scrubRequest takes off what a client may not tell the upstream (S1): every credential, every
+// header by which Vexa or a proxy in between names a caller or an address, everything hop-by-hop.
+// Names are compared folded, and a name with an underscore goes whatever it says, because behind us
+// somebody may read it as a hyphen.
 func scrubRequest(h http.Header) {
 	for name := range h {
 		if !mayReachUpstream(name) {
@@ -42,22 +43,25 @@ var refusedRequestHeaders = setOf(
 	"Authorization", "Proxy-Authorization", "Cookie", "Cookie2", "X-Api-Key", "Api-Key", "Apikey",
 	"X-Auth-Token", "X-Access-Token", "X-Id-Token", "Www-Authenticate", "Proxy-Authenticate",
 	// addresses and the original request, as proxies write them
-	"Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Cluster-Client-Ip", "Client-Ip", "Fastly-Client-Ip", "Via",
+	"Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Cluster-Client-Ip", "Client-Ip",
+	"Fastly-Client-Ip", "Via",
 	"X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Original-Host", "X-Rewrite-Url", "X-Host",
 	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
 	// hop-by-hop, or ours to say
-	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect", "X-Trace-Id",
+	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Expect", "X-Trace-Id",
 )
 
 var refusedRequestPrefixes = []string{
-	"X-User-", "X-Forwarded-", "X-Auth-Request-", "X-Internal-", "X-Admin-", "X-Remote-", "Remote-", "X-Envoy-", "Cf-", "X-Ms-Client-Principal", "X-Goog-Authenticated-",
-	"X-Vexa-",
+	"X-User-", "X-Forwarded-", "X-Auth-Request-", "X-Internal-", "X-Admin-", "X-Remote-", "Remote-",
+	"X-Envoy-", "Cf-", "X-Ms-Client-Principal", "X-Goog-Authenticated-", "X-Vexa-",
 }
 
-// allowedResponseHeaders is all that comes back from the upstream (S1). No Set-Cookie: both gateways share one cookie jar for
-// all users. No CORS: an answer of 0.10's "*" would undo ours.
+// allowedResponseHeaders is all that comes back from the upstream (S1). No Set-Cookie: both gateways share
+// one cookie jar for all users. No CORS: an answer of 0.10's "*" would undo ours.
 var allowedResponseHeaders = setOf(
-	"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Range", "Content-Disposition", "Accept-Ranges",
+	"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Range",
+	"Content-Disposition", "Accept-Ranges",
 	"Cache-Control", "Expires", "Last-Modified", "Etag", "Vary", "Date", "Age", "Pragma",
 	"Retry-After", "Allow", "Location", "Mcp-Session-Id", "Mcp-Protocol-Version",
 	"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset",
@@ -68,7 +72,8 @@ var upgradeResponseHeaders = setOf(
 	"Connection", "Upgrade", "Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions",
 )
 
-// scrubResponse leaves what a client may learn from the upstream and adds what keeps its content from acting as ours (S7).
+// scrubResponse leaves what a client may learn from the upstream and adds what keeps its content
+// from acting as ours (S7).
 func scrubResponse(res *http.Response, g *Passage) {
 	h := res.Header
 	upgraded := res.StatusCode == http.StatusSwitchingProtocols
@@ -97,8 +102,8 @@ func scrubResponse(res *http.Response, g *Passage) {
 	}
 }
 
-// withoutTrailer is a body behind which nothing comes. A trailer need not be announced, and net/http hands it over when it has read
-// the body to its end (S1).
+// withoutTrailer is a body behind which nothing comes. A trailer need not be announced, and net/http hands it
+// over when it has read the body to its end (S1).
 type withoutTrailer struct {
 	io.ReadCloser
 	res *http.Response
@@ -112,15 +117,17 @@ func (b *withoutTrailer) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// inert says whether a browser only shows or plays what is in it. Everything else might run: HTML, SVG, XML with a stylesheet,
-// PDF, and whatever browsers learn tomorrow.
+// inert says whether a browser only shows or plays what is in it. Everything else might run: HTML, SVG, XML
+// with a stylesheet, PDF, and whatever browsers learn tomorrow.
 func inert(contentType string) bool {
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
-	return inertTypes[mediaType] || strings.HasPrefix(mediaType, "audio/") || strings.HasPrefix(mediaType, "video/")
+	return inertTypes[mediaType] || strings.HasPrefix(mediaType, "audio/") ||
+		strings.HasPrefix(mediaType, "video/")
 }
 
-var inertTypes = setOf("application/json", "text/event-stream", "text/plain", "text/csv", "text/vtt", "application/x-ndjson", "application/octet-stream", "application/zip",
+var inertTypes = setOf("application/json", "text/event-stream", "text/plain", "text/csv",
+	"text/vtt", "application/x-ndjson", "application/octet-stream", "application/zip",
 	"image/png", "image/jpeg", "image/webp", "image/gif")
 
 // keptPrivate says whether a Cache-Control keeps an answer out of shared caches (RFC 9111 section 5.2.2).

@@ -10,17 +10,23 @@ import (
 func TestScrubRequest(t *testing.T) { // S1
 	t.Parallel()
 	gone := []string{
-		"Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key", "X-Admin-Api-Key", "X-Internal-Secret", // V2, V3, V4
+		// V2, V3, V4
+		"Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key", "X-Admin-Api-Key", "X-Internal-Secret",
 		"X_api_key", "X-Api_key", "X_API_KEY", "x-api_key", "Any_Thing", // B1
 		"x-API-key", "x-api-key", "X-API-KEY", "cookie", // B2: not canonical, so not from net/http's parser
-		"X-User-Id", "X-User-Email", "X-User-Scopes", "X-User-Limits", "X-User-Workspaces", "X-User-Anything", // B5, B6
-		"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Method", "Forwarded", "X-Real-Ip", "Cf-Connecting-Ip", "True-Client-Ip", // B8, A3
+		// B5, B6
+		"X-User-Id", "X-User-Email", "X-User-Scopes", "X-User-Limits", "X-User-Workspaces", "X-User-Anything",
+		"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Method",
+		"Forwarded", "X-Real-Ip", "Cf-Connecting-Ip", "True-Client-Ip", // B8, A3
 		"X-Original-Url", "X-Rewrite-Url", "X-Original-Method", "X-Http-Method-Override", // A3
-		"Connection", "Te", "Trailer", "Upgrade", "Keep-Alive", "Transfer-Encoding", "Expect", "X-Trace-Id", // B3, B4
+		// B3, B4
+		"Connection", "Te", "Trailer", "Upgrade", "Keep-Alive", "Transfer-Encoding", "Expect", "X-Trace-Id",
 	}
 	kept := []string{
-		"Accept", "Accept-Language", "Content-Type", "Content-Length", "Range", "If-None-Match", "User-Agent", "Mcp-Session-Id", "Mcp-Protocol-Version",
-		"Last-Event-Id", "Sec-Websocket-Key", "Sec-Websocket-Protocol", "Idempotency-Key", "X-Requested-With", "Traceparent",
+		"Accept", "Accept-Language", "Content-Type", "Content-Length", "Range", "If-None-Match", "User-Agent",
+		"Mcp-Session-Id", "Mcp-Protocol-Version",
+		"Last-Event-Id", "Sec-Websocket-Key", "Sec-Websocket-Protocol", "Idempotency-Key",
+		"X-Requested-With", "Traceparent",
 	}
 	h := http.Header{}
 	for _, name := range append(gone, kept...) {
@@ -42,15 +48,19 @@ func TestScrubRequest(t *testing.T) { // S1
 func TestScrubResponse(t *testing.T) { // S1, S7
 	t.Parallel()
 	res := &http.Response{StatusCode: 200, Trailer: http.Header{"X-User-Id": {"1"}}, Header: http.Header{
-		"Content-Type": {"text/html"}, "Content-Range": {"bytes 0-9/10"}, "Etag": {`"x"`}, "Mcp-Session-Id": {"m"},
-		"Set-Cookie": {"jar=shared"}, "Access-Control-Allow-Origin": {"*"}, "Access-Control-Allow-Credentials": {"true"}, "Server": {"uvicorn"},
-		"X-Trace-Id": {"theirs"}, "Content-Security-Policy": {"default-src *"}, "Strict-Transport-Security": {"max-age=0"}, "Clear-Site-Data": {"*"},
-		"Www-Authenticate": {"Basic"}, "Refresh": {"0;url=https://evil"}, "Link": {"<https://evil>; rel=preload"}, "Service-Worker-Allowed": {"/"}, "Alt-Svc": {"x"},
+		"Content-Type": {"text/html"}, "Content-Range": {"bytes 0-9/10"}, "Etag": {`"x"`},
+		"Mcp-Session-Id": {"m"}, "Set-Cookie": {"jar=shared"}, "Access-Control-Allow-Origin": {"*"},
+		"Access-Control-Allow-Credentials": {"true"}, "Server": {"uvicorn"},
+		"X-Trace-Id": {"theirs"}, "Content-Security-Policy": {"default-src *"},
+		"Strict-Transport-Security": {"max-age=0"}, "Clear-Site-Data": {"*"},
+		"Www-Authenticate": {"Basic"}, "Refresh": {"0;url=https://evil"},
+		"Link": {"<https://evil>; rel=preload"}, "Service-Worker-Allowed": {"/"}, "Alt-Svc": {"x"},
 	}}
 	scrubResponse(res, &Passage{ex: &exchange.Exchange{TraceID: "ours"}})
 	for name, want := range map[string]string{
 		"Content-Type": "text/html", "Content-Range": "bytes 0-9/10", "Etag": `"x"`, "Mcp-Session-Id": "m",
-		"X-Trace-Id": "ours", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox", "Cache-Control": "no-store",
+		"X-Trace-Id": "ours", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox",
+		"Cache-Control": "no-store",
 	} {
 		if got := res.Header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
@@ -68,9 +78,11 @@ func TestScrubResponse(t *testing.T) { // S1, S7
 func TestInert(t *testing.T) { // S7
 	t.Parallel()
 	for ct, want := range map[string]bool{
-		"text/html; charset=utf-8": false, "TEXT/HTML": false, "application/xhtml+xml": false, "image/svg+xml": false, "text/xml": false, "text/xsl": false,
+		"text/html; charset=utf-8": false, "TEXT/HTML": false, "application/xhtml+xml": false,
+		"image/svg+xml": false, "text/xml": false, "text/xsl": false,
 		"application/pdf": false, "": false, "text/javascript": false, "multipart/x-mixed-replace": false,
-		"application/json": true, "Application/JSON; charset=utf-8": true, "text/event-stream": true, "audio/wav": true, "video/mp4": true, "text/plain": true, "application/octet-stream": true,
+		"application/json": true, "Application/JSON; charset=utf-8": true, "text/event-stream": true,
+		"audio/wav": true, "video/mp4": true, "text/plain": true, "application/octet-stream": true,
 	} {
 		if got := inert(ct); got != want {
 			t.Errorf("inert(%q) = %v", ct, got)
@@ -82,10 +94,13 @@ func TestInert(t *testing.T) { // S7
 func TestAnswersAreOnePersons(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
-		"": "no-store", "public, max-age=600": "no-store", "max-age=600": "no-store", "private, max-age=600": "private, max-age=600", "no-store": "no-store",
+		"": "no-store", "public, max-age=600": "no-store", "max-age=600": "no-store",
+		"private, max-age=600": "private, max-age=600", "no-store": "no-store",
 		"private, s-maxage=5": "no-store", "no-cache": "no-store",
 	} {
-		res := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json", "text/html"}}}
+		res := &http.Response{
+			StatusCode: 200, Header: http.Header{"Content-Type": {"application/json", "text/html"}},
+		}
 		if given != "" {
 			res.Header.Set("Cache-Control", given)
 		}

@@ -30,7 +30,9 @@ type Upstream struct {
 
 // Keys are the Vexa keys of accounts. *mapping.Accounts has them.
 type Keys interface {
-	Key(ctx context.Context, a mapping.Account, g rule.Grant, scopes rule.Scopes) (secret, keyID string, expires time.Time, err error)
+	Key(
+		ctx context.Context, a mapping.Account, g rule.Grant, scopes rule.Scopes,
+	) (secret, keyID string, expires time.Time, err error)
 	KeyGone(ctx context.Context, keyID string) (bool, error)
 }
 
@@ -59,12 +61,16 @@ type Deps struct {
 // New makes one. It needs no network.
 func New(to Upstream, d Deps) (*Passer, error) {
 	if strings.Trim(to.URL.Path, "/") != "" {
-		return nil, fmt.Errorf("the gateway's address %s has a path: its routes begin at the root", to.URL.Redacted())
+		return nil, fmt.Errorf("the gateway's address %s has a path: its routes begin at the root",
+			to.URL.Redacted())
 	}
 	if d.Transport == nil {
 		d.Transport = NewTransport()
 	}
-	p := &Passer{Upstream: to, edge: d.Edge, keys: d.Keys, callers: d.Callers, streams: d.Streams, bodyReplay: d.BodyReplay}
+	p := &Passer{
+		Upstream: to, edge: d.Edge, keys: d.Keys, callers: d.Callers, streams: d.Streams,
+		bodyReplay: d.BodyReplay,
+	}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite: p.rewrite, ModifyResponse: p.answered, ErrorHandler: p.broken,
 		Transport: &keyRetryTransport{next: d.Transport, p: p}, BufferPool: newBufferPool(),
@@ -73,8 +79,8 @@ func New(to Upstream, d Deps) (*Passer, error) {
 	return p, nil
 }
 
-// Passage is what there is to know of a request that is passed on, beside its exchange: room for it is made with the exchange's, so
-// that a request costs one allocation.
+// Passage is what there is to know of a request that is passed on, beside its exchange: room for it is made
+// with the exchange's, so that a request costs one allocation.
 type Passage struct {
 	ex       *exchange.Exchange
 	caller   *caller.Caller
@@ -103,15 +109,19 @@ func (g *Passage) one(v string) []string {
 
 // WantsWebSocket reports whether a request asks for an upgrade to the one protocol that we pass on.
 func WantsWebSocket(r *http.Request) bool {
-	return r.Method == http.MethodGet && r.ProtoMajor == 1 && len(r.Header["Upgrade"]) == 1 && strings.EqualFold(r.Header["Upgrade"][0], "websocket")
+	return r.Method == http.MethodGet && r.ProtoMajor == 1 && len(r.Header["Upgrade"]) == 1 &&
+		strings.EqualFold(r.Header["Upgrade"][0], "websocket")
 }
 
 // Pass gets the caller's key and passes the request on. The caller may take the route: that was decided.
-func (p *Passer) Pass(ex *exchange.Exchange, g *Passage, r *http.Request, c *caller.Caller, v *caller.View, route vexa.Route) error {
+func (p *Passer) Pass(
+	ex *exchange.Exchange, g *Passage, r *http.Request, c *caller.Caller, v *caller.View, route vexa.Route,
+) error {
 	g.ex, g.caller, g.route = ex, c, route
 	ex.Lasts = route.Stream || route.WebSocket
 	var err error
-	if g.secret, g.keyID, _, err = p.keys.Key(r.Context(), c.Account, v.Decision.Grant, v.Scopes); err != nil {
+	if g.secret, g.keyID, _, err = p.keys.Key(r.Context(), c.Account,
+		v.Decision.Grant, v.Scopes); err != nil {
 		return exchange.AsProblem(err)
 	}
 	upgrade := route.WebSocket && WantsWebSocket(r)
@@ -141,11 +151,13 @@ func (p *Passer) Pass(ex *exchange.Exchange, g *Passage, r *http.Request, c *cal
 	return nil
 }
 
-// dropToken takes a credential off the subprotocols, so that the gateway never sees it, and notes which one the client hears instead.
+// dropToken takes a credential off the subprotocols, so that the gateway never sees it, and notes which one
+// the client hears instead.
 func (g *Passage) dropToken(h http.Header, upgrade bool) error {
 	next, taken := caller.TakeTokenProtocol(h)
 	if taken && upgrade && next == "" {
-		return exchange.Refuse("bad_request", "Offer a subprotocol of your own after the one with the token: the server must select one, and it never selects the token.")
+		return exchange.Refuse("bad_request", "Offer a subprotocol of your own after the one with the "+
+			"token: the server must select one, and it never selects the token.")
 	}
 	g.protocol = next
 	return nil
@@ -157,23 +169,24 @@ type passageKey struct{}
 
 func passageOf(ctx context.Context) *Passage { return ctx.Value(passageKey{}).(*Passage) }
 
-// keepBody holds on to a small body, so that the request can be sent again when its key turns out to be gone (or the upstream
-// had just closed an idle connection). What does not fit is streamed and sent once.
+// keepBody holds on to a small body, so that the request can be sent again when its key turns out to be gone
+// (or the upstream had just closed an idle connection). What does not fit is streamed and sent once.
 func (p *Passer) keepBody(r *http.Request) error {
 	if r.ContentLength <= 0 || r.ContentLength > p.bodyReplay {
 		return nil
 	}
 	body := make([]byte, r.ContentLength)
 	if _, err := io.ReadFull(r.Body, body); err != nil {
-		return exchange.RefuseBecause("bad_request", "The request’s body is shorter than its Content-Length.", err)
+		return exchange.RefuseBecause("bad_request",
+			"The request’s body is shorter than its Content-Length.", err)
 	}
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	r.Body, _ = r.GetBody()
 	return nil
 }
 
-// rewrite is the last hand on the outgoing request: from here on it is ours. ReverseProxy has taken the hop-by-hop headers off
-// before, so a Connection header can't take off what is put on here (S1).
+// rewrite is the last hand on the outgoing request: from here on it is ours. ReverseProxy has taken the
+// hop-by-hop headers off before, so a Connection header can't take off what is put on here (S1).
 func (p *Passer) rewrite(pr *httputil.ProxyRequest) {
 	g := passageOf(pr.In.Context())
 	ex, out := g.ex, pr.Out

@@ -9,7 +9,8 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// keyRetryTransport is the transport that notices when the gateway no longer knows a key that we believe good.
+// keyRetryTransport is the transport that notices when the gateway no longer knows a
+// key that we believe good.
 type keyRetryTransport struct {
 	next http.RoundTripper
 	p    *Passer
@@ -27,8 +28,8 @@ func (t *keyRetryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.again(g, r)
 }
 
-// again finds out whether the key is gone, and only then asks for another and sends the request once more (design section 5).
-// 0.10 says the same when its own authentication is down.
+// again finds out whether the key is gone, and only then asks for another and sends the request once more
+// (design section 5). 0.10 says the same when its own authentication is down.
 func (t *keyRetryTransport) again(g *Passage, r *http.Request) (*http.Response, error) {
 	ctx, c := r.Context(), g.caller
 	gone, err := t.p.keys.KeyGone(ctx, g.keyID)
@@ -50,7 +51,8 @@ func (t *keyRetryTransport) again(g *Passage, r *http.Request) (*http.Response, 
 			return nil, err
 		}
 	case r.Body != nil && r.Body != http.NoBody:
-		return nil, exchange.Refuse("vexa_key_refused", "Vexa no longer knew the key for this request. There is a new one: please send the request again.")
+		return nil, exchange.Refuse("vexa_key_refused", "Vexa no longer knew the key for this request. "+
+			"There is a new one: please send the request again.")
 	}
 	g.secret, g.keyID = secret, keyID
 	replay.Header["X-Api-Key"] = []string{secret}

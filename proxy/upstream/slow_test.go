@@ -14,8 +14,8 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// S5, S12: an answer that turns out to last ends with access too, whatever the route table says of its route, and events count
-// against the limit.
+// S5, S12: an answer that turns out to last ends with access too, whatever the route table says of its route,
+// and events count against the limit.
 func TestAnswersThatLast(t *testing.T) {
 	t.Parallel()
 	gateway := startGateway(t, func(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +28,9 @@ func TestAnswersThatLast(t *testing.T) {
 		http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
-	w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway, o.Config.Limits.StreamsPerAccount = gateway.URL, 2 })
+	w := proxytest.Start(t, func(o *proxytest.Options) {
+		o.Gateway, o.Config.Limits.StreamsPerAccount = gateway.URL, 2
+	})
 	b := w.SignIn("ada@acme.example")
 	account := proxytest.AccountOf(t, w, "ada@acme.example")
 	var open []*http.Response
@@ -39,7 +41,8 @@ func TestAnswersThatLast(t *testing.T) {
 	if res := b.Begin("POST", "/mcp"); res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("the third stream of two: %d", res.StatusCode)
 	}
-	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
+	proxytest.Must(t, w.Accounts.Revoke(t.Context(),
+		mapping.Revocation{Kind: mapping.RevokeAccount, Account: account, Reason: "left"}, "admin"))
 	for _, res := range open {
 		ended := make(chan error, 1)
 		go func() {

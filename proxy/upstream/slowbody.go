@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// bodyDue is how long a body may take that we read ourselves or do not want: net/http waits for it before it lets go of the
-	// connection, so that a stranger could hold as many as they like.
+	// bodyDue is how long a body may take that we read ourselves or do not want: net/http waits for it before
+	// it lets go of the connection, so that a stranger could hold as many as they like.
 	bodyDue = 10 * time.Second
 
 	// bodyStalls is how long the body of a request that is forwarded may stand still.
@@ -18,7 +18,8 @@ const (
 // LimitBody puts a deadline on a request's body, until somebody forwards it.
 func LimitBody(w http.ResponseWriter, r *http.Request) {
 	if r.Body != nil && r.Body != http.NoBody {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyDue)) // not every writer in a test can
+		// not every writer in a test can
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyDue))
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// Streams is the register of WebSockets and event streams that are open: those that must end when access does (S5).
+// Streams is the register of WebSockets and event streams that are open: those that must
+// end when access does (S5).
 type Streams struct {
 	mu        sync.Mutex
 	byAccount map[string]map[*stream]struct{}
@@ -33,36 +34,50 @@ type stream struct {
 	method string
 	path   string
 	from   string // the client's address
-	kind   string // websocket | events | transfer: much data, which ends by itself and is not counted against the limit
+	// websocket | events | transfer: much data, which ends by itself and is not counted against the limit
+	kind string
 
-	// cut ends it. It may be called by any goroutine while the stream is registered, any number of times, and does not block.
+	// cut ends it. It may be called by any goroutine while the stream is registered, any number of
+	// times, and does not block.
 	cut func(why *ending)
 }
 
 // ending is why a stream is ended before its own time.
 type ending struct {
-	code      exchange.Code // for the log
-	closeCode uint16        // of a WebSocket's close frame (RFC 6455 section 7.4); 4401 and 4503 are Vexa's own (V14)
-	reason    string        // in it, at most 123 bytes
+	code exchange.Code // for the log
+	// of a WebSocket's close frame (RFC 6455 section 7.4); 4401 and 4503 are Vexa's own (V14)
+	closeCode uint16
+	reason    string // in it, at most 123 bytes
 }
 
 func (e *ending) Error() string { return e.reason }
 
 var (
-	accessEnded = &ending{"unauthenticated", closeUnauthorized, "Your sign-in or your access to Vexa has ended."}
-	storeAway   = &ending{"store_unavailable", 4503, "Your sign-in cannot be checked right now. Please connect again in a moment."}
-	keyRefused  = &ending{"vexa_key_refused", 4503, "Vexa did not take the key for this connection. Please connect again."}
-	stopping    = &ending{"", 1001, "The service is restarting. Please connect again."}
+	accessEnded = &ending{
+		"unauthenticated", closeUnauthorized, "Your sign-in or your access to Vexa has ended.",
+	}
+	storeAway = &ending{"store_unavailable", 4503, "Your sign-in cannot be checked right now. Please " +
+		"connect again in a moment."}
+	keyRefused = &ending{
+		"vexa_key_refused", 4503, "Vexa did not take the key for this connection. Please connect again.",
+	}
+	stopping = &ending{"", 1001, "The service is restarting. Please connect again."}
 )
 
 // NewStreams makes an empty one; limit is how many streams an account may have.
 func NewStreams(limit int) *Streams {
-	return &Streams{byAccount: make(map[string]map[*stream]struct{}), doubtful: make(map[string]struct{}), limit: limit, look: make(chan struct{}, 1)}
+	return &Streams{
+		byAccount: make(map[string]map[*stream]struct{}), doubtful: make(map[string]struct{}), limit: limit,
+		look: make(chan struct{}, 1),
+	}
 }
 
 // stream describes the stream that an exchange is about to become.
 func (g *Passage) stream(kind, method string, cut func(*ending)) *stream {
-	return &stream{caller: g.caller, route: g.route, method: method, path: g.ex.Path, from: g.ex.Address, kind: kind, cut: cut}
+	return &stream{
+		caller: g.caller, route: g.route, method: method, path: g.ex.Path,
+		from: g.ex.Address, kind: kind, cut: cut,
+	}
 }
 
 // endedBy is the code of why a stream was ended; otherwise if it was not.
@@ -87,8 +102,8 @@ func (s *Streams) register(st *stream) error {
 	return nil
 }
 
-// add registers a stream; it is refused beyond the account's limit (S12). What was found out about its caller before may no longer
-// be so, and no revocation in between knew of the stream: it begins in doubt.
+// add registers a stream; it is refused beyond the account's limit (S12). What was found out about its caller
+// before may no longer be so, and no revocation in between knew of the stream: it begins in doubt.
 func (s *Streams) add(st *stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +139,8 @@ func counted(open map[*stream]struct{}, such func(*stream) bool) (n int) {
 
 func anyStream(*stream) bool { return true }
 
-// isProgram says whether a stream is a program's. All programs of somebody together leave a quarter of the places to their browser.
+// isProgram says whether a stream is a program's. All programs of somebody together leave a quarter of
+// the places to their browser.
 func isProgram(st *stream) bool { return st.caller.Credential != caller.BySession }
 
 func (s *Streams) remove(st *stream) {
@@ -151,10 +167,12 @@ func (s *Streams) EndOf(c *caller.Caller) {
 	s.cut(c.Account.ID, func(st *stream) bool { return st.caller == c })
 }
 
-// Keep ends those streams of a caller that they may no longer have, by what was found when looking afresh, and leaves them the others.
+// Keep ends those streams of a caller that they may no longer have, by what was found when looking afresh,
+// and leaves them the others.
 func (s *Streams) Keep(was, now *caller.Caller, v *caller.View) {
 	s.cut(was.Account.ID, func(st *stream) bool {
-		return st.caller == was && (!caller.Covers(v.Scopes, st.route) || caller.DeniesRoute(v.Decision.Grant.DenyRoutes, st.method, st.path))
+		return st.caller == was && (!caller.Covers(v.Scopes, st.route) ||
+			caller.DeniesRoute(v.Decision.Grant.DenyRoutes, st.method, st.path))
 	})
 	s.stands(was, now)
 }
@@ -187,8 +205,8 @@ func (s *Streams) Close() {
 	s.sockets.Wait()
 }
 
-// Sweep ends the streams whose credentials have come to their end, puts those in doubt that have to be looked at afresh, and counts the
-// others as use.
+// Sweep ends the streams whose credentials have come to their end, puts those in doubt that have to be looked
+// at afresh, and counts the others as use.
 func (s *Streams) Sweep(now time.Time, used func(c *caller.Caller, address string)) {
 	s.each(func(st *stream) {
 		c := st.caller
@@ -275,8 +293,8 @@ func (s *Streams) DoubtAll() {
 	}
 }
 
-// InDoubt returns the accounts whose streams must be looked at again, each once: those noted, and all when the rules are not
-// those of last time.
+// InDoubt returns the accounts whose streams must be looked at again, each once: those noted, and all when
+// the rules are not those of last time.
 func (s *Streams) InDoubt(rules *rule.Rules) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

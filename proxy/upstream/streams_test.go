@@ -16,7 +16,8 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// Events arrive when they are sent, and not when there are many of them; a stream that is silent is open all the same.
+// Events arrive when they are sent, and not when there are many of them; a stream that is
+// silent is open all the same.
 func TestEventStreams(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
@@ -50,7 +51,9 @@ func TestEventStreams(t *testing.T) {
 	if !tools.Ends() {
 		t.Error("the stream outlives the gateway")
 	}
-	w.WaitFor("the places in the register", func() bool { return w.Metric("vexa_sso_streams", "events") == 0 })
+	w.WaitFor("the places in the register", func() bool {
+		return w.Metric("vexa_sso_streams", "events") == 0
+	})
 }
 
 // S5, D9: streams end with the access that they need, and no others do.
@@ -61,7 +64,8 @@ func TestEventStreamsEndWithAccess(t *testing.T) {
 		r.Account = account(w)
 		proxytest.Must(w.T, w.Accounts.Revoke(w.T.Context(), r, "admin"))
 	}
-	// Two streams of one session: one needs bot or tx, the other is denied by a rule of some cases. And one of another session.
+	// Two streams of one session: one needs bot or tx, the other is denied by a rule of some cases.
+	// And one of another session.
 	for _, tc := range []struct {
 		name                string
 		end                 func(w *proxytest.World, b *proxytest.Browser)
@@ -91,21 +95,33 @@ func TestEventStreamsEndWithAccess(t *testing.T) {
 			rules[0].Grant.DenyRoutes = []string{"GET /agent/{rest...}"}
 			w.ReplaceRules(rules)
 		}, time.Second, false, true, true},
-		{"the session is over", func(w *proxytest.World, _ *proxytest.Browser) { w.Clock.Advance(25 * time.Hour) }, time.Second, false, false, false},
-		{"the store stays away", func(w *proxytest.World, _ *proxytest.Browser) { w.Away.Store(true) }, time.Second, false, false, false},
-		{"entries of the log were missed, a sign-out among them", func(w *proxytest.World, b *proxytest.Browser) {
-			sessions, err := w.Store.SessionsOf(w.T.Context(), account(w))
-			proxytest.Must(w.T, err)
-			proxytest.Must(w.T, w.Store.Update(w.T.Context(), func(tx mapping.Tx) error { return tx.DeleteSession(sessions[0].ID) }))
-			w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeEverything})
-		}, 0, false, false, true},
-		{"the program stops", func(w *proxytest.World, _ *proxytest.Browser) { w.Proxy.CutStreams() }, 0, false, false, false},
+		{"the session is over", func(w *proxytest.World, _ *proxytest.Browser) {
+			w.Clock.Advance(25 * time.Hour)
+		}, time.Second, false, false, false},
+		{"the store stays away", func(w *proxytest.World, _ *proxytest.Browser) {
+			w.Away.Store(true)
+		}, time.Second, false, false, false},
+		{
+			"entries of the log were missed, a sign-out among them",
+			func(w *proxytest.World, b *proxytest.Browser) {
+				sessions, err := w.Store.SessionsOf(w.T.Context(), account(w))
+				proxytest.Must(w.T, err)
+				proxytest.Must(w.T, w.Store.Update(w.T.Context(), func(tx mapping.Tx) error {
+					return tx.DeleteSession(sessions[0].ID)
+				}))
+				w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeEverything})
+			}, 0, false, false, true,
+		},
+		{"the program stops", func(w *proxytest.World, _ *proxytest.Browser) {
+			w.Proxy.CutStreams()
+		}, 0, false, false, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			w := proxytest.Start(t)
 			b, other := w.SignIn("ada@acme.example"), w.SignIn("ada@acme.example")
-			live, mcp, otherMCP := b.Open("GET", "/agent/meeting/stream"), b.Open("GET", "/mcp"), other.Open("GET", "/mcp")
+			live, mcp, otherMCP := b.Open("GET", "/agent/meeting/stream"), b.Open("GET", "/mcp"),
+				other.Open("GET", "/mcp")
 			proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "", 3))
 			live.Expect("event: ready", "data: {}", "")
 
@@ -119,11 +135,15 @@ func TestEventStreamsEndWithAccess(t *testing.T) {
 					t.Errorf("%s has not ended after %s", s.events.Request.URL.Path, ended.Took())
 				}
 			}
-			proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "", count(tc.live, tc.mcp, tc.otherMCP)))
+			proxytest.Must(t,
+				w.Vexa.WaitStreams(w.Within(10*time.Second), "", count(tc.live, tc.mcp, tc.otherMCP)))
 			if tc.live && tc.mcp { // nothing ends that may go on: look for longer than it takes to look
-				w.WaitFor("the recheck", func() bool { return ended.Took() > oidctest.Promised+500*time.Millisecond })
+				w.WaitFor("the recheck", func() bool {
+					return ended.Took() > oidctest.Promised+500*time.Millisecond
+				})
 			}
-			if w.Vexa.Emit("/agent/meeting/stream", "", "x") != count(tc.live) || w.Vexa.Emit("/mcp", "", "x") != count(tc.mcp, tc.otherMCP) {
+			if w.Vexa.Emit("/agent/meeting/stream", "", "x") != count(tc.live) ||
+				w.Vexa.Emit("/mcp", "", "x") != count(tc.mcp, tc.otherMCP) {
 				t.Error("a stream has ended that may go on")
 			}
 		})
@@ -171,7 +191,8 @@ func TestEventStreamIsCutHard(t *testing.T) {
 	}
 	revoked, account := oidctest.StartStopwatch(t), proxytest.AccountOf(t, w, "ada@acme.example")
 	w.WaitFor("the place in the register", func() bool {
-		w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: account}) // again and again, which gives it no more time
+		// again and again, which gives it no more time
+		w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: account})
 		return w.Metric("vexa_sso_streams", "events") == 0
 	})
 	if took := revoked.Took(); took > oidctest.Promised+time.Second {
@@ -192,7 +213,8 @@ func TestNoStreamBeginsWhileStopping(t *testing.T) {
 	b := w.SignIn("ada@acme.example")
 	b.Get("/bots")
 	w.Proxy.CutStreams()
-	if res := b.Get("/mcp"); res.Status != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+	if res := b.Get("/mcp"); res.Status != http.StatusServiceUnavailable ||
+		res.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
 	if res := b.Get("/bots"); res.Status != http.StatusOK {
@@ -200,12 +222,14 @@ func TestNoStreamBeginsWhileStopping(t *testing.T) {
 	}
 }
 
-// S5: over HTTP/2 many streams share a connection: one is cut, also if it is not read, and the others are none the worse.
+// S5: over HTTP/2 many streams share a connection: one is cut, also if it is not read, and the
+// others are none the worse.
 func TestEventStreamsOverHTTP2(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Type", "text/event-stream")
-		for n := 0; n < 100 && r.Method == http.MethodGet && r.URL.Path == "/mcp" && r.Context().Err() == nil; n++ {
+		for n := 0; n < 100 && r.Method == http.MethodGet && r.URL.Path == "/mcp" &&
+			r.Context().Err() == nil; n++ {
 			_, _ = io.WriteString(rw, "data: "+strings.Repeat("x", 1<<20)+"\n\n")
 		}
 	})
@@ -231,12 +255,16 @@ func TestEventStreamsOverHTTP2(t *testing.T) {
 	read, unread, others := ask(b, "/mcp"), ask(b, "/mcp"), ask(other, "/mcp")
 	_, err := io.CopyN(io.Discard, others.Body, 1<<20)
 	proxytest.Must(t, err)
-	w.Proxy.Apply(mapping.Revocation{Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, "ada@acme.example")})
+	w.Proxy.Apply(mapping.Revocation{
+		Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, "ada@acme.example"),
+	})
 	revoked := oidctest.StartStopwatch(t)
 	if _, err := io.Copy(io.Discard, read.Body); err == nil || revoked.Took() > oidctest.Promised {
 		t.Errorf("%v after %s", err, revoked.Took())
 	}
-	w.WaitFor("the places in the register", func() bool { return w.Metric("vexa_sso_streams", "events") == 1 })
+	w.WaitFor("the places in the register", func() bool {
+		return w.Metric("vexa_sso_streams", "events") == 1
+	})
 	if took := revoked.Took(); took > oidctest.Promised+time.Second {
 		t.Errorf("it took %s", took)
 	}

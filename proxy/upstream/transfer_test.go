@@ -37,17 +37,22 @@ func both(t *testing.T, test func(t *testing.T, w *proxytest.World)) {
 func TestRange(t *testing.T) {
 	both(t, func(t *testing.T, w *proxytest.World) {
 		b := w.SignIn("ada@acme.example")
-		if res := b.Send("POST", "/bots", `{"platform":"zoom","native_meeting_id":"1"}`, "Content-Type", "application/json", "Origin", w.Public); res.Status != http.StatusCreated {
+		if res := b.Send("POST", "/bots", `{"platform":"zoom","native_meeting_id":"1"}`,
+			"Content-Type", "application/json", "Origin", w.Public); res.Status != http.StatusCreated {
 			t.Fatal(res.Status, res.Body)
 		}
 		if res := b.Send("DELETE", "/bots/zoom/1", "", "Origin", w.Public); res.Status != http.StatusOK {
 			t.Fatal(res.Status, res.Body)
 		}
 		res := b.Get("/recordings/1/media/1/raw", "Range", "bytes=1-3")
-		if res.Status != http.StatusPartialContent || res.Body != "\x01\x02\x03" || res.Header.Get("Content-Range") != "bytes 1-3/10000" || res.Header.Get("Accept-Ranges") != "bytes" {
+		if res.Status != http.StatusPartialContent || res.Body != "\x01\x02\x03" ||
+			res.Header.Get("Content-Range") != "bytes 1-3/10000" ||
+			res.Header.Get("Accept-Ranges") != "bytes" {
 			t.Errorf("%d %v %q", res.Status, res.Header, res.Body)
 		}
-		if res := b.Get("/recordings/1/media/1/raw", "Range", "bytes=10000-"); res.Status != http.StatusRequestedRangeNotSatisfiable || res.Header.Get("Content-Range") != "bytes */10000" {
+		if res := b.Get("/recordings/1/media/1/raw", "Range",
+			"bytes=10000-"); res.Status != http.StatusRequestedRangeNotSatisfiable ||
+			res.Header.Get("Content-Range") != "bytes */10000" {
 			t.Errorf("%d %v", res.Status, res.Header)
 		}
 		if res := b.Get("/recordings/1/media/1/raw"); res.Status != http.StatusOK || len(res.Body) != 10000 {
@@ -77,7 +82,8 @@ func TestVexaLimits(t *testing.T) {
 		for range 3 {
 			res = b.Get("/bots")
 		}
-		if res.Status != http.StatusTooManyRequests || !strings.Contains(strings.ToLower(res.Body), "rate limit") || res.Code() != "" {
+		if res.Status != http.StatusTooManyRequests ||
+			!strings.Contains(strings.ToLower(res.Body), "rate limit") || res.Code() != "" {
 			t.Errorf("%d %s", res.Status, res.Body)
 		}
 		if w.Vexa.GatewayWire().Requests()[0].Get("X-API-Key") == nil || res.Header.Get("Retry-After") == "" {
@@ -97,7 +103,8 @@ func TestVexaHeadersThatStay(t *testing.T) {
 				t.Fatal(res.Status, res.Body)
 			}
 			for name := range res.Header {
-				if strings.HasPrefix(name, "Access-Control-") || name == "Set-Cookie" || name == "Server" || strings.HasPrefix(name, "X-Stub") {
+				if strings.HasPrefix(name, "Access-Control-") || name == "Set-Cookie" || name == "Server" ||
+					strings.HasPrefix(name, "X-Stub") {
 					t.Errorf("%s came back: %v", name, res.Header)
 				}
 			}
@@ -155,7 +162,8 @@ func (p *pausing) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A large upload is on its way to Vexa while the client still sends, in whichever form it says how long it is.
+// A large upload is on its way to Vexa while the client still sends, in whichever
+// form it says how long it is.
 func TestUpload(t *testing.T) {
 	t.Parallel()
 	for name, length := range map[string]int64{"with a length": transferSize, "in chunks": -1} {
@@ -173,7 +181,8 @@ func TestUpload(t *testing.T) {
 			})
 			b := w.SignIn("ada@acme.example")
 			body := &sample{transferSize}
-			req, err := http.NewRequestWithContext(w.Within(60*time.Second), "POST", w.Public+"/bots", &pausing{from: body, at: transferSize / 2, resume: arrived})
+			req, err := http.NewRequestWithContext(w.Within(60*time.Second), "POST", w.Public+"/bots",
+				&pausing{from: body, at: transferSize / 2, resume: arrived})
 			proxytest.Must(t, err)
 			req.ContentLength = length
 			req.Header.Set("Origin", w.Public)
@@ -195,7 +204,9 @@ func TestUpload(t *testing.T) {
 // A large download reaches the client while Vexa still sends.
 func TestDownload(t *testing.T) {
 	t.Parallel()
-	for name, length := range map[string]string{"with a length": strconv.Itoa(transferSize), "in chunks": ""} {
+	for name, length := range map[string]string{
+		"with a length": strconv.Itoa(transferSize), "in chunks": "",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			body, arrived := &sample{transferSize}, make(chan struct{})
@@ -206,7 +217,8 @@ func TestDownload(t *testing.T) {
 				_, _ = io.Copy(rw, &pausing{from: body, at: transferSize / 2, resume: arrived})
 			})
 			b := w.SignIn("ada@acme.example")
-			req, err := http.NewRequestWithContext(w.Within(60*time.Second), "GET", w.Public+"/recordings/1/media/1/raw", nil)
+			req, err := http.NewRequestWithContext(w.Within(60*time.Second),
+				"GET", w.Public+"/recordings/1/media/1/raw", nil)
 			proxytest.Must(t, err)
 			res, err := b.Do(req)
 			proxytest.Must(t, err)
@@ -237,7 +249,8 @@ func TestSlowClient(t *testing.T) {
 		conn, err := net.Dial("tcp", w.Host)
 		proxytest.Must(t, err)
 		defer conn.Close()
-		_, err = io.WriteString(conn, w.Fill("GET /recordings/1/media/1/raw HTTP/1.1\r\n"+proxytest.SignedIn+"\r\n", b.Cookie(), ""))
+		_, err = io.WriteString(conn,
+			w.Fill("GET /recordings/1/media/1/raw HTTP/1.1\r\n"+proxytest.SignedIn+"\r\n", b.Cookie(), ""))
 		proxytest.Must(t, err)
 		_, err = io.ReadFull(conn, make([]byte, 1000)) // it has begun, and goes no further
 		proxytest.Must(t, err)
@@ -279,7 +292,8 @@ func TestExpectContinue(t *testing.T) {
 	head := "POST /bots HTTP/1.1\r\nHost: {host}\r\nOrigin: {public}\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
 	for _, framing := range []struct{ header, body string }{
 		{"Content-Length: 43\r\n", `{"platform":"zoom","native_meeting_id":"1"}`},
-		{"Transfer-Encoding: chunked\r\n", "2b\r\n" + `{"platform":"zoom","native_meeting_id":"2"}` + "\r\n0\r\n\r\n"},
+		{"Transfer-Encoding: chunked\r\n", "2b\r\n" +
+			`{"platform":"zoom","native_meeting_id":"2"}` + "\r\n0\r\n\r\n"},
 	} {
 		w.Vexa.GatewayWire().Forget()
 		conn, err := net.Dial("tcp", w.Host)
@@ -296,12 +310,14 @@ func TestExpectContinue(t *testing.T) {
 		if res.StatusCode != http.StatusCreated {
 			t.Errorf("%s: %d", framing.header, res.StatusCode)
 		}
-		if got := w.Vexa.GatewayWire().Requests()[0]; len(got.Get("Expect")) != 0 || !strings.Contains(string(got.Body), "native_meeting_id") {
+		if got := w.Vexa.GatewayWire().Requests()[0]; len(got.Get("Expect")) != 0 ||
+			!strings.Contains(string(got.Body), "native_meeting_id") {
 			t.Errorf("the gateway was asked\n%s", got.Raw)
 		}
 	}
 	w.Vexa.GatewayWire().Forget()
-	if res := w.Raw(w.Fill(head+"Content-Length: 43\r\n\r\n", "", "")); res.Status != http.StatusUnauthorized || w.Vexa.GatewayWire().Bytes() != 0 {
+	if res := w.Raw(w.Fill(head+"Content-Length: 43\r\n\r\n",
+		"", "")); res.Status != http.StatusUnauthorized || w.Vexa.GatewayWire().Bytes() != 0 {
 		t.Errorf("without a session: %d %s", res.Status, res.Body)
 	}
 }
@@ -318,28 +334,35 @@ func TestAnswers(t *testing.T) {
 		answer       string // bytes from the gateway
 		want         string // what the client reads, but for Date, trace and cookie defences
 	}{
-		{"HEAD", "HEAD", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1234\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1234\r\nContent-Type: application/json\r\n\r\n"},
-		{"no content", "GET", "HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\n\r\n", "HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\n\r\n"},
-		{"not modified", "GET", "HTTP/1.1 304 Not Modified\r\nEtag: \"a\"\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nContent-Security-Policy: sandbox\r\nEtag: \"a\"\r\n\r\n"},
+		{
+			"HEAD", "HEAD",
+			"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1234\r\n\r\n",
+			"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\nContent-Type: application/json\r\n\r\n",
+		},
+		{
+			"no content", "GET", "HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\n\r\n",
+			"HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\n\r\n",
+		},
+		{
+			"not modified", "GET", "HTTP/1.1 304 Not Modified\r\nEtag: \"a\"\r\n\r\n",
+			"HTTP/1.1 304 Not Modified\r\nContent-Security-Policy: sandbox\r\nEtag: \"a\"\r\n\r\n",
+		},
 		{
 			"S1: hints before the answer", "GET", "HTTP/1.1 103 Early Hints\r\nLink: </evil>; rel=preload\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok",
 			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok",
 		},
 		{
-			"S7: HTML", "GET", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 26\r\n\r\n<script>alert(1)</script>\n",
-			"HTTP/1.1 200 OK\r\nContent-Length: 26\r\nContent-Security-Policy: sandbox\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script>\n",
+			"S7: HTML", "GET", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 26\r\n\r\n<script>alert(1)</script>\n", "HTTP/1.1 200 OK\r\nContent-Length: 26\r\nContent-Security-Policy: sandbox\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script>\n",
 		},
 		{
-			"S1: trailers", "GET", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTrailer: Set-Cookie\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nSet-Cookie: a=b\r\n\r\n",
-			"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+			"S1: trailers", "GET", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTrailer: Set-Cookie\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nSet-Cookie: a=b\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
 		},
 		{
 			"S1: headers that are only for the connection", "GET", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: X-Trace-Id, close\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nok",
 			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok",
 		},
 		{
-			"compressed", "GET", fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nVary: Accept-Encoding\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), packed.String()),
-			fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\nContent-Type: application/json\r\nVary: Accept-Encoding\r\n\r\n%s", packed.Len(), packed.String()),
+			"compressed", "GET", fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nVary: Accept-Encoding\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), packed.String()), fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\nContent-Type: application/json\r\nVary: Accept-Encoding\r\n\r\n%s", packed.Len(), packed.String()),
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -358,7 +381,9 @@ func TestAnswers(t *testing.T) {
 			proxytest.Must(t, err)
 			defer conn.Close()
 			proxytest.Must(t, conn.SetDeadline(time.Now().Add(oidctest.Patience)))
-			_, err = io.WriteString(conn, w.Fill(tc.method+" /meetings HTTP/1.1\r\n"+proxytest.SignedIn+"Connection: close\r\n\r\n", b.Cookie(), ""))
+			_, err = io.WriteString(conn,
+				w.Fill(tc.method+" /meetings HTTP/1.1\r\n"+proxytest.SignedIn+"Connection: close\r\n\r\n",
+					b.Cookie(), ""))
 			proxytest.Must(t, err)
 			got, err := io.ReadAll(conn)
 			proxytest.Must(t, err)
@@ -393,7 +418,8 @@ func TestUpgradeThatNobodyAskedFor(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		_, _ = io.WriteString(conn,
+			"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 		conn.Close()
 	})
 	if res := w.SignIn("ada@acme.example").Get("/bots"); res.Status != http.StatusBadGateway {
@@ -412,13 +438,15 @@ func TestHealing(t *testing.T) {
 			t.Errorf("GET: %d %s", res.Status, res.Body)
 		}
 		requests := w.Vexa.GatewayWire().Requests()
-		if len(requests) != 2 || requests[0].Get("X-API-Key")[0] != lost.Secret || requests[1].Get("X-API-Key")[0] != w.KeyOf("ada@acme.example") {
+		if len(requests) != 2 || requests[0].Get("X-API-Key")[0] != lost.Secret ||
+			requests[1].Get("X-API-Key")[0] != w.KeyOf("ada@acme.example") {
 			t.Errorf("the gateway was asked\n%s", proxytest.Describe(requests))
 		}
 
 		w.LoseKey()
 		body := `{"platform":"zoom","native_meeting_id":"1"}`
-		if res := b.Send("POST", "/bots", body, "Content-Type", "application/json", "Origin", w.Public); res.Status != http.StatusCreated {
+		if res := b.Send("POST", "/bots", body, "Content-Type", "application/json",
+			"Origin", w.Public); res.Status != http.StatusCreated {
 			t.Errorf("POST: %d %s", res.Status, res.Body)
 		}
 		requests = w.Vexa.GatewayWire().Requests()
@@ -442,7 +470,8 @@ func TestHealing(t *testing.T) {
 			proxytest.Must(t, err)
 			said, _ := io.ReadAll(res.Body)
 			res.Body.Close()
-			if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || !strings.Contains(string(said), "vexa_key_refused") {
+			if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" ||
+				!strings.Contains(string(said), "vexa_key_refused") {
 				t.Errorf("%s: %d %s", name, res.StatusCode, said)
 			}
 			if res := b.Get("/bots"); res.Status != http.StatusOK {
@@ -487,17 +516,23 @@ func TestKeysThatAreKept(t *testing.T) {
 			passed bool // to the client, as it is
 		}{
 			{http.StatusForbidden, `{"detail": "Insufficient scope for this endpoint"}`, true},
-			{http.StatusServiceUnavailable, `{"detail": "Authentication temporarily unavailable, retry"}`, true},
+			{
+				http.StatusServiceUnavailable,
+				`{"detail": "Authentication temporarily unavailable, retry"}`, true,
+			},
 			{http.StatusUnauthorized, `{"detail": "Missing API key"}`, true},
 			{http.StatusUnauthorized, `Invalid API key`, true},
 			{http.StatusUnauthorized, `{"detail": "Invalid API key"}`, false}, // which is not true
 		} {
-			w.Vexa.Inject(vexatest.Fault{Part: vexatest.Gateway, Path: "/bots", Status: said.status, Body: said.body})
+			w.Vexa.Inject(vexatest.Fault{
+				Part: vexatest.Gateway, Path: "/bots", Status: said.status, Body: said.body,
+			})
 			res := b.Get("/bots")
 			switch {
 			case said.passed && (res.Status != said.status || strings.TrimSpace(res.Body) != said.body):
 				t.Errorf("%d %s came back as %d %s", said.status, said.body, res.Status, res.Body)
-			case !said.passed && (res.Status != http.StatusServiceUnavailable || res.Code() != "vexa_key_refused" || res.Header.Get("Retry-After") == ""):
+			case !said.passed && (res.Status != http.StatusServiceUnavailable ||
+				res.Code() != "vexa_key_refused" || res.Header.Get("Retry-After") == ""):
 				t.Errorf("%d %s came back as %d %s", said.status, said.body, res.Status, res.Body)
 			}
 			if res := b.Get("/bots"); res.Status != http.StatusOK {
@@ -510,14 +545,16 @@ func TestKeysThatAreKept(t *testing.T) {
 	})
 }
 
-// S10: while Vexa's Admin API is down, 0.12 says so, and 0.10 calls every key invalid that it has not just seen. Neither costs one.
+// S10: while Vexa's Admin API is down, 0.12 says so, and 0.10 calls every key invalid that it has not
+// just seen. Neither costs one.
 func TestKeysAreKeptWhileTheAdminAPIIsDown(t *testing.T) {
 	both(t, func(t *testing.T, w *proxytest.World) {
 		b := w.SignIn("ada@acme.example")
 		b.Get("/bots")
 		w.Vexa.ForgetValidations()
 		w.Vexa.Set(vexatest.AdminAPI, vexatest.Down)
-		if res := b.Get("/bots"); res.Status != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+		if res := b.Get("/bots"); res.Status != http.StatusServiceUnavailable ||
+			res.Header.Get("Retry-After") == "" {
 			t.Errorf("%d %v %s", res.Status, res.Header, res.Body)
 		}
 		w.Vexa.Heal()

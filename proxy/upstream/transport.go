@@ -7,11 +7,14 @@ import (
 	"time"
 )
 
-// NewTransport is the transport towards the gateway. uvicorn closes idle connections after 5 s: ours go before, or requests
-// would die on them. No proxy from the environment: no call goes where config does not name.
+// NewTransport is the transport towards the gateway. uvicorn closes idle connections after 5 s:
+// ours go before, or requests would die on them. No proxy from the environment: no call goes
+// where config does not name.
 func NewTransport() *http.Transport {
 	return &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext: (&net.Dialer{
+			Timeout: 3 * time.Second, KeepAlive: 15 * time.Second,
+		}).DialContext,
 		TLSHandshakeTimeout:    5 * time.Second,
 		ResponseHeaderTimeout:  60 * time.Second,
 		IdleConnTimeout:        4 * time.Second,
@@ -22,8 +25,8 @@ func NewTransport() *http.Transport {
 	}
 }
 
-// bufferPool saves an allocation of 32 KiB a request. It keeps arrays: a pointer to one goes into the pool without an
-// allocation of its own.
+// bufferPool saves an allocation of 32 KiB a request. It keeps arrays: a pointer to one goes into the pool
+// without an allocation of its own.
 type bufferPool struct{ pool sync.Pool }
 
 type buffer [32 << 10]byte

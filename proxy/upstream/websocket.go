@@ -16,14 +16,16 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// WebSockets are passed on here, and not by httputil.ReverseProxy, for two reasons. When access ends, the client must be told with
-// a close frame, which may only go in between two frames of the gateway's: somebody has to follow them. And most sockets are
-// idle most of the time, so what counts is what an idle one holds: here two small goroutines and 1 KiB, as the handler has
-// returned and with it all that net/http and the request held; ReverseProxy holds 100 KiB (BenchmarkIdleWebSocket).
+// WebSockets are passed on here, and not by httputil.ReverseProxy, for two reasons. When access ends, the
+// client must be told with a close frame, which may only go in between two frames of the gateway's: somebody
+// has to follow them. And most sockets are idle most of the time, so what counts is what an idle one holds:
+// here two small goroutines and 1 KiB, as the handler has returned and with it all that net/http and the
+// request held; ReverseProxy holds 100 KiB (BenchmarkIdleWebSocket).
 
 const (
-	// partingTime is how long a socket or stream has to come to its end once that is decided: to finish the frame that is
-	// under way, take leave, and hear the other side's leave. What then is still open is closed hard.
+	// partingTime is how long a socket or stream has to come to its end once that is decided: to
+	// finish the frame that is under way, take leave, and hear the other side's leave. What then is
+	// still open is closed hard.
 	partingTime = time.Second
 
 	idleBuffer = 512 // what each direction of an idle socket holds; more is borrowed while data flows
@@ -51,14 +53,15 @@ type socket struct {
 	buffers [2][idleBuffer]byte
 }
 
-// passSocket opens a WebSocket at the gateway and passes it on until either side ends it or access does. It returns once the
-// socket is open; from then on the socket's own goroutines have the exchange.
+// passSocket opens a WebSocket at the gateway and passes it on until either side ends it or access does. It
+// returns once the socket is open; from then on the socket's own goroutines have the exchange.
 func (p *Passer) passSocket(g *Passage, r *http.Request) error {
 	if r.ContentLength != 0 {
 		return exchange.Refuse("bad_request", "A WebSocket must be opened without a body.")
 	}
 	// The request's own context ends when the handler returns, which is long before the socket does.
-	ctx, end := context.WithCancelCause(context.WithValue(context.WithoutCancel(r.Context()), passageKey{}, g))
+	ctx, end := context.WithCancelCause(context.WithValue(context.WithoutCancel(r.Context()),
+		passageKey{}, g))
 	s := &socket{p: p, g: g, ctx: ctx, end: end}
 	st := g.stream("websocket", r.Method, func(why *ending) { end(why) })
 	if err := p.streams.register(st); err != nil {
@@ -115,12 +118,14 @@ func relay(ex *exchange.Exchange, res *http.Response) error {
 	return nil
 }
 
-// open takes the client's connection over and tells it that the socket is open. It returns what the client had sent already.
+// open takes the client's connection over and tells it that the socket is open. It returns what
+// the client had sent already.
 func (s *socket) open(res *http.Response) (early []byte, err error) {
 	upstream, ok := res.Body.(io.ReadWriteCloser)
 	if !ok || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket") {
 		res.Body.Close()
-		return nil, exchange.Fail("vexa_unavailable", errors.New("the gateway switched to a protocol that nobody asked for"))
+		return nil, exchange.Fail("vexa_unavailable",
+			errors.New("the gateway switched to a protocol that nobody asked for"))
 	}
 	client, buffered, err := http.NewResponseController(s.g.ex.ResponseWriter).Hijack()
 	if err != nil {
@@ -136,7 +141,8 @@ func (s *socket) open(res *http.Response) (early []byte, err error) {
 	s.client, s.upstream = client, upstream
 	ex := s.g.ex
 	ex.Status = http.StatusSwitchingProtocols
-	ex.ResponseWriter, s.g.secret = nil, "" // neither is needed any more, and both would live as long as the socket
+	// neither is needed any more, and both would live as long as the socket
+	ex.ResponseWriter, s.g.secret = nil, ""
 	return bytes.Clone(early), nil
 }
 
@@ -169,14 +175,16 @@ func (s *socket) run(st *stream, early []byte) {
 	s.p.streams.remove(st)
 }
 
-// passUp passes on what the client sends. Nobody looks into it: its frames are masked, and the gateway's business.
+// passUp passes on what the client sends. Nobody looks into it: its frames are masked,
+// and the gateway's business.
 func (s *socket) passUp(early []byte) {
 	var broken error
 	send := func(b []byte) error {
 		if broken == nil && s.ctx.Err() == nil {
 			_, broken = s.upstream.Write(b)
 		}
-		return nil // the client is listened to until it leaves, or the close frame on its way to it could get lost
+		// the client is listened to until it leaves, or the close frame on its way to it could get lost
+		return nil
 	}
 	_ = send(early)
 	s.pump(s.client, s.buffers[0][:], send)
@@ -189,7 +197,8 @@ func (s *socket) passDown() {
 	s.leave(s.client)
 }
 
-// pump reads until there is no more or do fails. It waits with the small buffer and borrows a large one for what does not fit.
+// pump reads until there is no more or do fails. It waits with the small buffer and borrows a large
+// one for what does not fit.
 func (s *socket) pump(from io.Reader, small []byte, do func([]byte) error) {
 	pool := s.p.reverse.BufferPool
 	buf := small
@@ -211,8 +220,8 @@ func (s *socket) pump(from io.Reader, small []byte, do func([]byte) error) {
 	}
 }
 
-// deliver writes to the client what the gateway sent, but holds its close frame back until that is complete. Once access has
-// ended, it writes what is missing of the frame that is under way, and no more.
+// deliver writes to the client what the gateway sent, but holds its close frame back until that is complete.
+// Once access has ended, it writes what is missing of the frame that is under way, and no more.
 func (s *socket) deliver(b []byte) error {
 	b, err := s.write(b)
 	if err != nil || len(b) == 0 {
@@ -230,7 +239,8 @@ func (s *socket) deliver(b []byte) error {
 	return s.tell(frame)
 }
 
-// write writes as much of b to the client as may pass, and returns the rest where that is the gateway's close frame.
+// write writes as much of b to the client as may pass, and returns the rest where that is
+// the gateway's close frame.
 func (s *socket) write(b []byte) (closing []byte, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -273,17 +283,20 @@ func (s *socket) tell(frame []byte) error {
 	return err
 }
 
-// keyRefused finds out what became of the key, as the gateway closes a socket in this way for no other reason. The client has done
-// nothing wrong and is told to come back, when it will find another key (design section 5).
+// keyRefused finds out what became of the key, as the gateway closes a socket in this way for no
+// other reason. The client has done nothing wrong and is told to come back, when it will find
+// another key (design section 5).
 func (s *socket) keyRefused() {
 	gone, err := s.p.keys.KeyGone(s.ctx, s.g.keyID)
-	s.p.edge.Log.Warn("gateway closed a WebSocket because of its key; the client was told to connect again", "gone", gone, "error", err, "trace_id", s.g.ex.TraceID)
+	s.p.edge.Log.Warn("gateway closed a WebSocket because of its key; the client was told to connect again",
+		"gone", gone, "error", err, "trace_id", s.g.ex.TraceID)
 	s.end(keyRefused)
 }
 
 // part ends the socket because access has ended. It may run at any time, once.
 func (s *socket) part() {
-	_ = s.client.SetWriteDeadline(time.Now().Add(partingTime)) // also for who is writing to a client that does not read
+	// also for who is writing to a client that does not read
+	_ = s.client.SetWriteDeadline(time.Now().Add(partingTime))
 	s.closeSoon()
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -292,7 +305,8 @@ func (s *socket) part() {
 	}
 }
 
-// takeLeave tells the client why the socket ends and leaves the gateway. writing is held, and no frame is under way.
+// takeLeave tells the client why the socket ends and leaves the gateway. writing is held,
+// and no frame is under way.
 func (s *socket) takeLeave() {
 	var why *ending
 	if !s.told && errors.As(context.Cause(s.ctx), &why) {

@@ -17,9 +17,9 @@ import (
 	"vexa-sso/proxy/upstream"
 )
 
-// BenchmarkIdleWebSocket measures what an idle WebSocket costs in memory, heap and goroutine stacks: through the bridge and
-// through a bare httputil.ReverseProxy, each less what client and gateway take when they talk to each other directly. The
-// target is at most 20 KiB for the bridge.
+// BenchmarkIdleWebSocket measures what an idle WebSocket costs in memory, heap and goroutine stacks: through
+// the bridge and through a bare httputil.ReverseProxy, each less what client and gateway take when they talk
+// to each other directly. The target is at most 20 KiB for the bridge.
 func BenchmarkIdleWebSocket(b *testing.B) {
 	const sockets = 1000
 	gateway := startSocketUpstream(b)
@@ -27,11 +27,14 @@ func BenchmarkIdleWebSocket(b *testing.B) {
 		o.Gateway, o.Config.Limits.StreamsPerAccount = "http://"+gateway, sockets
 	})
 	cookie := w.SignIn("ada@acme.example").Cookie()
-	w.Raw(w.Fill("GET /bots HTTP/1.1\r\n"+proxytest.SignedIn+"\r\n", cookie, "")) // there is a key from here on
+	// there is a key from here on
+	w.Raw(w.Fill("GET /bots HTTP/1.1\r\n"+proxytest.SignedIn+"\r\n", cookie, ""))
 
 	target, err := url.Parse("http://" + gateway)
 	proxytest.Must(b, err)
-	bare := httptest.NewServer(&httputil.ReverseProxy{Transport: upstream.NewTransport(), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
+	bare := httptest.NewServer(&httputil.ReverseProxy{
+		Transport: upstream.NewTransport(), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+	})
 	b.Cleanup(bare.Close)
 
 	ways := []struct{ name, address, host, cookie string }{
@@ -42,7 +45,8 @@ func BenchmarkIdleWebSocket(b *testing.B) {
 	perSocket := map[string]float64{}
 	for range b.N {
 		for _, way := range ways {
-			perSocket[way.name] += float64(idleCost(b, sockets, way.address, way.host, way.cookie)) / sockets / float64(b.N)
+			perSocket[way.name] += float64(idleCost(b, sockets, way.address, way.host, way.cookie)) /
+				sockets / float64(b.N)
 		}
 	}
 	b.ReportMetric(0, "ns/op")
@@ -50,7 +54,8 @@ func BenchmarkIdleWebSocket(b *testing.B) {
 	b.ReportMetric(perSocket["bridge"]-perSocket["direct"], "bridge-bytes/conn")
 }
 
-// idleCost opens sockets, hears one message on each, and returns how many bytes of memory they hold when nothing happens.
+// idleCost opens sockets, hears one message on each, and returns how many bytes of memory they
+// hold when nothing happens.
 func idleCost(b *testing.B, sockets int, address, host, cookie string) int64 {
 	before, running := memoryInUse(), runtime.NumGoroutine()
 	conns := make([]net.Conn, sockets)
@@ -83,7 +88,8 @@ const socketAnswer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n
 func openIdle(b *testing.B, address, host, cookie string) net.Conn {
 	conn, err := net.Dial("tcp", address)
 	proxytest.Must(b, err)
-	_, err = io.WriteString(conn, strings.NewReplacer("{host}", host, "{cookie}", cookie).Replace(socketOpening))
+	_, err = io.WriteString(conn,
+		strings.NewReplacer("{host}", host, "{cookie}", cookie).Replace(socketOpening))
 	proxytest.Must(b, err)
 	var got [1024]byte
 	n, err := conn.Read(got[:])
@@ -98,8 +104,8 @@ func openIdle(b *testing.B, address, host, cookie string) net.Conn {
 	return conn
 }
 
-// startSocketUpstream answers every request: one for a WebSocket with an upgrade, upon which it echoes what it hears, with as
-// little memory as can be.
+// startSocketUpstream answers every request: one for a WebSocket with an upgrade, upon which it echoes what
+// it hears, with as little memory as can be.
 func startSocketUpstream(b *testing.B) string {
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	proxytest.Must(b, err)

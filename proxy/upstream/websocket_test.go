@@ -23,7 +23,8 @@ import (
 	"vexa-sso/proxy/proxytest"
 )
 
-// V1, S1: WebSockets pass with what Vexa says on them, and the key reaches it as a header and in no other way.
+// V1, S1: WebSockets pass with what Vexa says on them, and the key reaches it as a
+// header and in no other way.
 func TestWebSocket(t *testing.T) {
 	t.Parallel()
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
@@ -31,7 +32,8 @@ func TestWebSocket(t *testing.T) {
 			t.Parallel()
 			w := proxytest.Start(t, func(o *proxytest.Options) { o.Generation = generation })
 			b := w.SignIn("ada@acme.example")
-			if res := b.Send("POST", "/bots", `{"platform":"google_meet","native_meeting_id":"abc"}`, "Content-Type", "application/json", "Origin", w.Public); res.Status != http.StatusCreated {
+			if res := b.Send("POST", "/bots", `{"platform":"google_meet","native_meeting_id":"abc"}`,
+				"Content-Type", "application/json", "Origin", w.Public); res.Status != http.StatusCreated {
 				t.Fatal(res.Status, res.Body)
 			}
 			w.Vexa.GatewayWire().Forget()
@@ -40,7 +42,9 @@ func TestWebSocket(t *testing.T) {
 			if answer := proxytest.Talk(t, conn, `{"action":"ping"}`); answer != `{"type": "pong"}` {
 				t.Error(answer)
 			}
-			if answer := proxytest.Talk(t, conn, `{"action":"subscribe","meetings":[{"platform":"google_meet","native_id":"abc"}]}`); !strings.HasPrefix(answer, `{"type": "subscribed"`) {
+			if answer := proxytest.Talk(
+				t, conn, `{"action":"subscribe","meetings":[{"platform":"google_meet","native_id":"abc"}]}`,
+			); !strings.HasPrefix(answer, `{"type": "subscribed"`) {
 				t.Error(answer)
 			}
 			said := `{"type":"transcript","text":"` + strings.Repeat("so to say ", 300_000) + `"}`
@@ -50,12 +54,15 @@ func TestWebSocket(t *testing.T) {
 			if _, heard, err := conn.Read(w.Within(10 * time.Second)); err != nil || string(heard) != said {
 				t.Errorf("%d bytes of %d, %v", len(heard), len(said), err)
 			}
-			if answer := proxytest.Talk(t, conn, `{"action":"`+strings.Repeat("x", 900_000)+`"}`); answer != `{"type": "error", "error": "unknown_action"}` {
+			if answer := proxytest.Talk(t, conn, `{"action":"`+strings.Repeat("x", 900_000)+`"}`); answer !=
+				`{"type": "error", "error": "unknown_action"}` {
 				t.Error(answer)
 			}
 
 			opening := w.Vexa.GatewayWire().Requests()[0]
-			if opening.Target != "/ws?x=1" || len(opening.Get("X-API-Key")) != 1 || opening.Get("X-API-Key")[0] != w.KeyOf("ada@acme.example") || len(opening.Get("Cookie")) != 0 {
+			if opening.Target != "/ws?x=1" || len(opening.Get("X-API-Key")) != 1 ||
+				opening.Get("X-API-Key")[0] != w.KeyOf("ada@acme.example") ||
+				len(opening.Get("Cookie")) != 0 {
 				t.Errorf("the gateway was asked\n%s", opening.Raw)
 			}
 			if res.Header.Get("Server") != "" || res.Header.Get("X-Trace-Id") == "" {
@@ -63,13 +70,15 @@ func TestWebSocket(t *testing.T) {
 			}
 			proxytest.Must(t, conn.Close(websocket.StatusNormalClosure, ""))
 			proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/ws", 0))
-			w.WaitFor("the line in the log", func() bool { return strings.Contains(w.Logs.String(), `"route":"/ws","status":101`) })
+			w.WaitFor("the line in the log", func() bool {
+				return strings.Contains(w.Logs.String(), `"route":"/ws","status":101`)
+			})
 		})
 	}
 }
 
-// S5, V14: when access ends, the client is told so with Vexa's close code, soon, and Vexa's side is closed too. S10: it is told
-// something else when the trouble is ours.
+// S5, V14: when access ends, the client is told so with Vexa's close code, soon, and Vexa's side is closed
+// too. S10: it is told something else when the trouble is ours.
 func TestWebSocketEndsWithAccess(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -79,25 +88,39 @@ func TestWebSocketEndsWithAccess(t *testing.T) {
 		after time.Duration // it is noticed in the next round
 		other bool          // another session of the account goes on
 	}{
-		{"sign-out", 4401, func(w *proxytest.World, b *proxytest.Browser) { b.Send("POST", "/sso/logout", "", "Origin", w.Public) }, 0, true},
+		{"sign-out", 4401, func(w *proxytest.World, b *proxytest.Browser) {
+			b.Send("POST", "/sso/logout", "", "Origin", w.Public)
+		}, 0, true},
 		{"the session is ended", 4401, func(w *proxytest.World, b *proxytest.Browser) {
 			account := proxytest.AccountOf(w.T, w, "ada@acme.example")
 			sessions, err := w.Store.SessionsOf(w.T.Context(), account)
 			proxytest.Must(w.T, err)
-			proxytest.Must(w.T, w.Accounts.Revoke(w.T.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: account, Session: sessions[0].ID}, "admin"))
+			proxytest.Must(w.T, w.Accounts.Revoke(w.T.Context(), mapping.Revocation{
+				Kind: mapping.RevokeSession, Account: account, Session: sessions[0].ID,
+			}, "admin"))
 		}, 0, true},
 		{"the account is suspended", 4401, func(w *proxytest.World, _ *proxytest.Browser) {
-			proxytest.Must(w.T, w.Accounts.Revoke(w.T.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(w.T, w, "ada@acme.example")}, "admin"))
+			proxytest.Must(w.T, w.Accounts.Revoke(w.T.Context(), mapping.Revocation{
+				Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(w.T, w, "ada@acme.example"),
+			}, "admin"))
 		}, 0, false},
-		{"no rule grants it any more", 4401, func(w *proxytest.World, _ *proxytest.Browser) { w.ReplaceRules(proxytest.StaffRules()[1:]) }, time.Second, false},
+		{"no rule grants it any more", 4401, func(w *proxytest.World, _ *proxytest.Browser) {
+			w.ReplaceRules(proxytest.StaffRules()[1:])
+		}, time.Second, false},
 		{"a rule denies the route", 4401, func(w *proxytest.World, _ *proxytest.Browser) {
 			rules := proxytest.StaffRules()
 			rules[0].Grant.DenyRoutes = []string{"GET /ws"}
 			w.ReplaceRules(rules)
 		}, time.Second, false},
-		{"the session is over", 4401, func(w *proxytest.World, _ *proxytest.Browser) { w.Clock.Advance(24*time.Hour + time.Minute) }, time.Second, false},
-		{"the store stays away", 4503, func(w *proxytest.World, _ *proxytest.Browser) { w.Away.Store(true) }, time.Second, false},
-		{"the program stops", 1001, func(w *proxytest.World, _ *proxytest.Browser) { w.Proxy.CutStreams() }, 0, false},
+		{"the session is over", 4401, func(w *proxytest.World, _ *proxytest.Browser) {
+			w.Clock.Advance(24*time.Hour + time.Minute)
+		}, time.Second, false},
+		{"the store stays away", 4503, func(w *proxytest.World, _ *proxytest.Browser) {
+			w.Away.Store(true)
+		}, time.Second, false},
+		{"the program stops", 1001, func(w *proxytest.World, _ *proxytest.Browser) {
+			w.Proxy.CutStreams()
+		}, 0, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -140,23 +163,29 @@ func TestWebSocketComesBackWithTheStore(t *testing.T) {
 	if closed := proxytest.HangsUp(t, conn); closed.Code != 4503 {
 		t.Errorf("closed with %d", closed.Code)
 	}
-	if _, res, err := b.Socket("/ws"); err == nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+	if _, res, err := b.Socket("/ws"); err == nil || res.StatusCode != http.StatusServiceUnavailable ||
+		res.Header.Get("Retry-After") == "" {
 		t.Errorf("meanwhile: %v", res)
 	}
 	w.Away.Store(false)
 	proxytest.Talk(t, b.MustSocket(), `{"action":"ping"}`)
 }
 
-// S5: a stream that is just being opened when its session ends is not forgotten, although the revocation knew nothing of it.
+// S5: a stream that is just being opened when its session ends is not forgotten, although the
+// revocation knew nothing of it.
 func TestRevokedWhileOpening(t *testing.T) {
 	t.Parallel()
-	for name, refused := range map[string]bool{"the session is known": true, "the session was dropped from memory before": false} {
+	for name, refused := range map[string]bool{
+		"the session is known": true, "the session was dropped from memory before": false,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := proxytest.Start(t)
 			release := make(chan struct{})
 			b := w.SignIn("ada@acme.example")
-			mint := w.Vexa.Inject(vexatest.Fault{Method: "POST", Path: "/admin/users/1/tokens", Effect: vexatest.HoldBefore, Until: release})
+			mint := w.Vexa.Inject(vexatest.Fault{
+				Method: "POST", Path: "/admin/users/1/tokens", Effect: vexatest.HoldBefore, Until: release,
+			})
 			result := make(chan error, 1)
 			go func() {
 				conn, _, err := b.Socket("/ws")
@@ -172,12 +201,17 @@ func TestRevokedWhileOpening(t *testing.T) {
 			}
 			sessions, err := w.Store.SessionsOf(t.Context(), account)
 			proxytest.Must(t, err)
-			proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeSession, Account: account, Session: sessions[0].ID}, "admin"))
-			w.WaitFor("the revocation", func() bool { return b.Get("/sso/whoami").Status == http.StatusUnauthorized })
+			proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{
+				Kind: mapping.RevokeSession, Account: account, Session: sessions[0].ID,
+			}, "admin"))
+			w.WaitFor("the revocation", func() bool {
+				return b.Get("/sso/whoami").Status == http.StatusUnauthorized
+			})
 			close(release)
 			select {
 			case err := <-result:
-				if refused && !strings.Contains(err.Error(), "got 401") || !refused && websocket.CloseStatus(err) != 4401 {
+				if refused && !strings.Contains(err.Error(), "got 401") ||
+					!refused && websocket.CloseStatus(err) != 4401 {
 					t.Error(err)
 				}
 			case <-time.After(oidctest.Patience):
@@ -187,8 +221,8 @@ func TestRevokedWhileOpening(t *testing.T) {
 	}
 }
 
-// Design section 5: a key that Vexa no longer knows ends the socket in a way that makes its client come back, and then it finds
-// another key.
+// Design section 5: a key that Vexa no longer knows ends the socket in a way that makes its client come back,
+// and then it finds another key.
 func TestWebSocketOnADeadKey(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
@@ -224,7 +258,8 @@ func TestWebSocketWhileVexaCannotCheck(t *testing.T) {
 	b.Get("/bots")
 	w.Vexa.Set(vexatest.AdminAPI, vexatest.Down)
 	conn := b.MustSocket()
-	if _, said, err := conn.Read(w.Within(10 * time.Second)); err != nil || !strings.Contains(string(said), "auth_unavailable") {
+	if _, said, err := conn.Read(w.Within(10 * time.Second)); err != nil ||
+		!strings.Contains(string(said), "auth_unavailable") {
 		t.Errorf("%s %v", said, err)
 	}
 	if closed := proxytest.HangsUp(t, conn); closed.Code != 4503 {
@@ -268,8 +303,8 @@ func TestStreamsPerAccount(t *testing.T) {
 	proxytest.Must(t, w.Vexa.WaitStreams(w.Within(10*time.Second), "/mcp", 0))
 }
 
-// gatewayDouble is a gateway that does what a test says: handle answers everything, or where that is nil, WebSockets are handed
-// over as bare connections.
+// gatewayDouble is a gateway that does what a test says: handle answers everything, or where that is nil,
+// WebSockets are handed over as bare connections.
 type gatewayDouble struct {
 	*httptest.Server
 	sockets chan net.Conn
@@ -326,7 +361,8 @@ func expectBytes(t *testing.T, r io.Reader, want []byte) {
 func expectClose(t *testing.T, r io.Reader, code uint16) {
 	t.Helper()
 	var head [4]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil || head[0] != 0x88 || binary.BigEndian.Uint16(head[2:]) != code {
+	if _, err := io.ReadFull(r, head[:]); err != nil || head[0] != 0x88 ||
+		binary.BigEndian.Uint16(head[2:]) != code {
 		t.Fatalf("read % x, %v, want a close frame with %d", head, err, code)
 	}
 	if rest, err := io.ReadAll(r); err != nil || len(rest) != int(head[1])-2 {
@@ -345,7 +381,10 @@ func TestWebSocketBytes(t *testing.T) {
 	expectBytes(t, gateway, []byte(masked))
 
 	long := serverFrame(0x82, strings.Repeat("0123456789abcdef", 10_000))
-	for _, frame := range [][]byte{serverFrame(0x01, "frag"), serverFrame(0x89, "a ping between"), serverFrame(0x80, "ment"), serverFrame(0x81, ""), serverFrame(0x81, strings.Repeat("x", 1200)), long} {
+	for _, frame := range [][]byte{
+		serverFrame(0x01, "frag"), serverFrame(0x89, "a ping between"), serverFrame(0x80, "ment"),
+		serverFrame(0x81, ""), serverFrame(0x81, strings.Repeat("x", 1200)), long,
+	} {
 		_, err := gateway.Write(frame)
 		proxytest.Must(t, err)
 		expectBytes(t, r, frame)
@@ -418,7 +457,10 @@ func TestCloseFrameWaitsForItsPlace(t *testing.T) {
 	}{
 		{"nothing was ever sent", nil, nil, nil, mapping.RevokeSession},
 		{"between two frames", long, nil, long, mapping.RevokeAccount},
-		{"between two fragments", serverFrame(0x01, "half a sen"), nil, serverFrame(0x01, "half a sen"), mapping.RevokeSession},
+		{
+			"between two fragments", serverFrame(0x01, "half a sen"), nil, serverFrame(0x01, "half a sen"),
+			mapping.RevokeSession,
+		},
 		{"in a payload", long[:500], append(long[500:], "\x81\x05after"...), long, mapping.RevokeAccount},
 		{"in a head", long[:3], append(long[3:], "\x81\x05after"...), long, mapping.RevokeSession},
 		{"in the gateway's close frame", []byte("\x88\x0b\x0f"), nil, nil, mapping.RevokeAccount},
@@ -446,7 +488,8 @@ func TestCloseFrameWaitsForItsPlace(t *testing.T) {
 			expectBytes(t, r, tc.heard[seen:])
 			expectClose(t, r, 4401)
 			proxytest.Must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
-			if rest, err := io.ReadAll(gateway); len(rest) > 0 || err != nil && !strings.Contains(err.Error(), "reset") {
+			if rest, err := io.ReadAll(gateway); len(rest) > 0 ||
+				err != nil && !strings.Contains(err.Error(), "reset") {
 				t.Errorf("what the client said afterwards reached the gateway: %q, %v", rest, err)
 			}
 		})
@@ -483,7 +526,9 @@ func TestCutHard(t *testing.T) {
 			client, r := b.RawSocket("")
 			gateway := <-g.sockets
 			tc.send(t, gateway)
-			proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, "ada@acme.example")}, "admin"))
+			proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{
+				Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, "ada@acme.example"),
+			}, "admin"))
 			revoked := oidctest.StartStopwatch(t)
 			proxytest.Must(t, gateway.SetDeadline(time.Now().Add(oidctest.Patience)))
 			_, err := io.Copy(io.Discard, gateway)
@@ -491,19 +536,23 @@ func TestCutHard(t *testing.T) {
 			if errors.As(err, &timeout) && timeout.Timeout() {
 				t.Fatal("the gateway's side stays open")
 			}
-			if took := revoked.Took(); took > 2*oidctest.Promised+500*time.Millisecond { // one to hear of it, one to part
+			// one to hear of it, one to part
+			if took := revoked.Took(); took > 2*oidctest.Promised+500*time.Millisecond {
 				t.Errorf("it took %s", took)
 			}
 			proxytest.Must(t, client.SetDeadline(time.Now().Add(oidctest.Patience)))
 			if _, err := io.Copy(io.Discard, r); errors.As(err, &timeout) && timeout.Timeout() {
 				t.Error("the client's side stays open")
 			}
-			w.WaitFor("the place in the register", func() bool { return w.Metric("vexa_sso_streams", "websocket") == 0 })
+			w.WaitFor("the place in the register", func() bool {
+				return w.Metric("vexa_sso_streams", "websocket") == 0
+			})
 		})
 	}
 }
 
-// An upgrade that the gateway does not grant is answered with what it said; one to something else is no answer.
+// An upgrade that the gateway does not grant is answered with what it said; one to
+// something else is no answer.
 func TestWebSocketRefusedUpstream(t *testing.T) {
 	t.Parallel()
 	var answer http.HandlerFunc
@@ -532,7 +581,9 @@ func TestWebSocketRefusedUpstream(t *testing.T) {
 			w.Header().Set("Upgrade", "h2c")
 			w.WriteHeader(http.StatusSwitchingProtocols)
 		}, http.StatusBadGateway, [2]string{"Retry-After", "5"}, "vexa_unavailable"},
-		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, http.StatusBadGateway, [2]string{"Retry-After", "5"}, "vexa_unavailable"},
+		{"no answer", func(http.ResponseWriter, *http.Request) {
+			panic(http.ErrAbortHandler)
+		}, http.StatusBadGateway, [2]string{"Retry-After", "5"}, "vexa_unavailable"},
 	} {
 		answer = tc.answer
 		_, res, err := b.Socket("/ws")
@@ -544,7 +595,8 @@ func TestWebSocketRefusedUpstream(t *testing.T) {
 			continue
 		}
 		body, _ := io.ReadAll(res.Body)
-		if res.StatusCode != tc.status || res.Header.Get(tc.header[0]) != tc.header[1] || !strings.Contains(string(body), tc.body) || res.Header.Get("Set-Cookie") != "" {
+		if res.StatusCode != tc.status || res.Header.Get(tc.header[0]) != tc.header[1] ||
+			!strings.Contains(string(body), tc.body) || res.Header.Get("Set-Cookie") != "" {
 			t.Errorf("%s: %d %v %s", tc.name, res.StatusCode, res.Header, body)
 		}
 	}
@@ -558,7 +610,9 @@ func TestWebSocketWithABody(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)
 	cookie := w.SignIn("ada@acme.example").Cookie()
-	for _, behind := range []string{"Content-Length: 4\r\n\r\nbody", "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"} {
+	for _, behind := range []string{
+		"Content-Length: 4\r\n\r\nbody", "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+	} {
 		w.Vexa.GatewayWire().Forget()
 		res := w.Raw(w.Fill("GET /ws HTTP/1.1\r\n"+proxytest.SignedIn+"Origin: {public}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"+behind, cookie, ""))
 		if res.Status != http.StatusBadRequest || w.Vexa.GatewayWire().Bytes() != 0 {
@@ -585,7 +639,9 @@ func TestClientLeavesWhileOpening(t *testing.T) {
 		<-arrived
 		leave()
 	}()
-	if _, _, err := websocket.Dial(ctx, w.Public+"/ws", &websocket.DialOptions{HTTPHeader: http.Header{"Cookie": {b.Cookie()}, "Origin": {w.Public}}}); err == nil {
+	if _, _, err := websocket.Dial(ctx, w.Public+"/ws", &websocket.DialOptions{
+		HTTPHeader: http.Header{"Cookie": {b.Cookie()}, "Origin": {w.Public}},
+	}); err == nil {
 		t.Fatal("it opened")
 	}
 	select {
@@ -593,5 +649,7 @@ func TestClientLeavesWhileOpening(t *testing.T) {
 	case <-time.After(oidctest.Patience):
 		t.Fatal("the gateway still waits for a client that has left")
 	}
-	w.WaitFor("the place in the register", func() bool { return w.Metric("vexa_sso_streams", "websocket") == 0 })
+	w.WaitFor("the place in the register", func() bool {
+		return w.Metric("vexa_sso_streams", "websocket") == 0
+	})
 }

@@ -16,8 +16,8 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-// Admin is the store and what works on it, without serving: what an admin's command needs. It may be open beside any number of
-// running servers, which learn of what is done through the store, within a second.
+// Admin is the store and what works on it, without serving: what an admin's command needs. It may be open
+// beside any number of running servers, which learn of what is done through the store, within a second.
 type Admin struct {
 	Config   *config.Config
 	Store    *store.Store
@@ -26,12 +26,13 @@ type Admin struct {
 	Rules    *rule.Rules // those of the configuration
 }
 
-// OpenAdmin opens the store of a configuration. It makes no SQLite file: where there is none, a wrong path is more likely
-// than a store that nobody has used yet.
+// OpenAdmin opens the store of a configuration. It makes no SQLite file: where there is none, a wrong path is
+// more likely than a store that nobody has used yet.
 func OpenAdmin(ctx context.Context, cfg *config.Config) (*Admin, error) {
 	if path, ok := strings.CutPrefix(cfg.Store.URL, "sqlite:"); ok {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no store at %s: run `vexa-sso serve` once, which makes it, or give the configuration that the server runs with", path)
+			return nil, fmt.Errorf("there is no store at %s: run `vexa-sso serve` once, which makes it, or "+
+				"give the configuration that the server runs with", path)
 		}
 	}
 	client, err := vexa.New(cfg.Vexa)
@@ -50,7 +51,10 @@ func OpenAdmin(ctx context.Context, cfg *config.Config) (*Admin, error) {
 	live := new(rule.Live)
 	live.Replace(cfg.RuleSet)
 	accounts := mapping.NewAccounts(
-		mapping.Config{Instance: cfg.Instance, AdoptExisting: cfg.AdoptExisting, MaxTokenLifetime: cfg.Tokens.MaxLifetime, Suspend: cfg.Suspend},
+		mapping.Config{
+			Instance: cfg.Instance, AdoptExisting: cfg.AdoptExisting,
+			MaxTokenLifetime: cfg.Tokens.MaxLifetime, Suspend: cfg.Suspend,
+		},
 		mapping.Deps{Store: s, Vexa: client, Ring: cfg.Ring, Rules: live, Log: quiet},
 	)
 	return &Admin{Config: cfg, Store: s, Vexa: client, Accounts: accounts, Rules: cfg.RuleSet}, nil

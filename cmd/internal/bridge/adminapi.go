@@ -11,17 +11,18 @@ import (
 )
 
 const (
-	// How often Vexa's Admin API is asked whether it answers, and while it does not. Before a 0.10 gateway all replicas
-	// together have 30 calls a minute, for everything.
+	// How often Vexa's Admin API is asked whether it answers, and while it does not. Before a 0.10 gateway
+	// all replicas together have 30 calls a minute, for everything.
 	adminEvery = 20 * time.Second
 	adminRetry = 5 * time.Second
 
-	// nobody is an address that no user has: looking it up shows that the Admin API answers, and takes our token.
+	// nobody is an address that no user has: looking it up shows that the Admin API
+	// answers, and takes our token.
 	nobody = "nobody@vexa-sso.invalid"
 )
 
-// adminAPI knows whether Vexa's Admin API answered when it was last asked. It is asked in the background: whoever probes us
-// neither waits for it nor troubles it.
+// adminAPI knows whether Vexa's Admin API answered when it was last asked. It is asked in the background:
+// whoever probes us neither waits for it nor troubles it.
 type adminAPI struct {
 	client  *vexa.Client
 	log     *slog.Logger

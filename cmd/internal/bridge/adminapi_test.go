@@ -11,15 +11,18 @@ import (
 	"vexa-sso/mapping/vexa/vexatest"
 )
 
-// Whether the Admin API answers is found out in the background, at once at the start and ever after, said when it changes, and not by
-// asking the API for each probe.
+// Whether the Admin API answers is found out in the background, at once at the start and ever after, said
+// when it changes, and not by asking the API for each probe.
 func TestAdminAPIIsAsked(t *testing.T) {
 	t.Parallel()
 	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
 		t.Run(generation, func(t *testing.T) {
 			t.Parallel()
 			v := vexatest.Start(t, vexatest.Generation(generation))
-			client, err := vexa.New(vexa.Config{GatewayURL: v.GatewayURL, AdminURL: v.AdminURL, AdminToken: vexatest.DefaultAdminToken, Generation: generation})
+			client, err := vexa.New(vexa.Config{
+				GatewayURL: v.GatewayURL, AdminURL: v.AdminURL, AdminToken: vexatest.DefaultAdminToken,
+				Generation: generation,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,7 +12,8 @@ import (
 	"vexa-sso/mapping/vexa/vexatest"
 )
 
-// What behind has beside the simulated Vexa. Vexa 0.12 has other routes than those that we know, and these are such.
+// What behind has beside the simulated Vexa. Vexa 0.12 has other routes than those that we
+// know, and these are such.
 const (
 	uploadPath    = "/recordings/upload"
 	refusedPath   = "/recordings/refused"

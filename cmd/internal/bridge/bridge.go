@@ -1,5 +1,5 @@
-// Package bridge puts the rooms together, starts what runs in the background, listens, and stops all of it again. The program
-// and the demo start the same bridge.
+// Package bridge puts the rooms together, starts what runs in the background, listens, and stops all of it
+// again. The program and the demo start the same bridge.
 package bridge
 
 import (
@@ -34,8 +34,8 @@ const (
 	drainTimeout = 10 * time.Second // for requests that are under way when the program stops
 	storeRetry   = time.Second      // between attempts to open the store
 
-	// idleTimeout is longer than balancers keep connections for their next request (Google's for ten minutes), or they would now and
-	// then send one into a connection that we have just closed.
+	// idleTimeout is longer than balancers keep connections for their next request (Google's for ten
+	// minutes), or they would now and then send one into a connection that we have just closed.
 	idleTimeout = 11 * time.Minute
 )
 
@@ -84,7 +84,8 @@ type bridge struct {
 	cert      *certificate // nil: plain http
 	starting  http.Handler // until there is an edge
 
-	// edge is nil until the store has been opened: a store that is down at start is no reason not to start (S10).
+	// edge is nil until the store has been opened: a store that is down at start is no
+	// reason not to start (S10).
 	edge atomic.Pointer[edge]
 }
 
@@ -96,10 +97,15 @@ type edge struct {
 	tools    *authserver.Server
 }
 
-// build makes everything that needs neither network nor store. What is wrong here is wrong with the configuration.
+// build makes everything that needs neither network nor store. What is wrong here is
+// wrong with the configuration.
 func build(cfg *config.Config, o Options) (*bridge, error) {
-	b := &bridge{cfg: cfg, options: o, log: newLogger(cfg.Log, o.Log), registry: prometheus.NewRegistry(), rules: &rule.Live{}, starting: proxy.Starting(cfg.PublicURL)}
-	b.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	b := &bridge{
+		cfg: cfg, options: o, log: newLogger(cfg.Log, o.Log), registry: prometheus.NewRegistry(),
+		rules: &rule.Live{}, starting: proxy.Starting(cfg.PublicURL),
+	}
+	b.registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	b.rules.Replace(cfg.RuleSet)
 	var err error
 	if b.client, err = vexa.New(cfg.Vexa); err != nil {
@@ -138,7 +144,8 @@ func (b *bridge) run(ctx context.Context) error {
 		return fmt.Errorf("listen for metrics: %w", err)
 	}
 	defer operators.Close()
-	b.log.Info("listening", "listen", public.Addr().String(), "metrics", operators.Addr().String(), "public_url", b.cfg.PublicURL)
+	b.log.Info("listening", "listen", public.Addr().String(), "metrics", operators.Addr().String(),
+		"public_url", b.cfg.PublicURL)
 
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -235,7 +242,8 @@ func drain(s *http.Server) {
 	}
 }
 
-// publicServer is the listener that everybody reaches. Nothing limits how long an answer takes, because streams stay open.
+// publicServer is the listener that everybody reaches. Nothing limits how long an answer takes,
+// because streams stay open.
 func (b *bridge) publicServer() *http.Server {
 	s := &http.Server{
 		Handler:           http.HandlerFunc(b.serveHTTP),

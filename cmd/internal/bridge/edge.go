@@ -25,14 +25,22 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	}
 	accounts := mapping.NewAccounts(
 		mapping.Config{
-			Instance: b.cfg.Instance, AdoptExisting: b.cfg.AdoptExisting, Renew: b.cfg.Session.Renew, Idle: b.cfg.Session.Idle,
-			MaxTokenLifetime: b.cfg.Tokens.MaxLifetime, MaxOffline: b.cfg.Tokens.MaxOffline, Suspend: b.cfg.Suspend,
+			Instance: b.cfg.Instance, AdoptExisting: b.cfg.AdoptExisting,
+			Renew: b.cfg.Session.Renew, Idle: b.cfg.Session.Idle,
+			MaxTokenLifetime: b.cfg.Tokens.MaxLifetime, MaxOffline: b.cfg.Tokens.MaxOffline,
+			Suspend: b.cfg.Suspend,
 		},
-		mapping.Deps{Store: s, Vexa: b.client, Ring: b.cfg.Ring, Rules: b.rules, Directories: b.directories(), Log: b.log, Minted: b.metrics.minted, Revoked: b.metrics.revoked},
+		mapping.Deps{
+			Store: s, Vexa: b.client, Ring: b.cfg.Ring, Rules: b.rules, Directories: b.directories(),
+			Log: b.log, Minted: b.metrics.minted, Revoked: b.metrics.revoked,
+		},
 	)
 	p, err := proxy.New(b.cfg.Config, proxy.Deps{
-		Gateway: gateway, Routes: b.table.routes, Providers: b.providers, Accounts: accounts, Rules: b.rules, Owners: b.client, Sessions: s, Store: s, Ring: b.cfg.Ring,
-		Ready:     []proxy.Check{{Name: "vexa_admin", Ping: b.admin.ping}, {Name: "revocations", Ping: revocationsConfirmed(accounts)}},
+		Gateway: gateway, Routes: b.table.routes, Providers: b.providers, Accounts: accounts,
+		Rules: b.rules, Owners: b.client, Sessions: s, Store: s, Ring: b.cfg.Ring, Ready: []proxy.Check{
+			{Name: "vexa_admin", Ping: b.admin.ping},
+			{Name: "revocations", Ping: revocationsConfirmed(accounts)},
+		},
 		Transport: b.transport, Metrics: b.registry, Log: b.log,
 	})
 	if err != nil {
@@ -40,13 +48,18 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	}
 	tools, err := authserver.New(
 		authserver.Config{PublicURL: b.cfg.PublicURL, Lifetime: b.cfg.Tokens.MaxLifetime},
-		authserver.Deps{Accounts: accounts, Ender: p, Clients: authserver.BuiltinClients(), Store: s, Ring: b.cfg.Ring, Titles: b.titles(), Log: b.log},
+		authserver.Deps{
+			Accounts: accounts, Ender: p, Clients: authserver.BuiltinClients(), Store: s, Ring: b.cfg.Ring,
+			Titles: b.titles(), Log: b.log,
+		},
 	)
 	if err != nil {
 		return nil, err
 	}
 	tools.Register(p)
-	tokens.New(tokens.Deps{Accounts: accounts, Ender: p, Titles: b.titles(), MaxLifetime: b.cfg.Tokens.MaxLifetime}).Register(p)
+	tokens.New(tokens.Deps{
+		Accounts: accounts, Ender: p, Titles: b.titles(), MaxLifetime: b.cfg.Tokens.MaxLifetime,
+	}).Register(p)
 	return &edge{store: s, accounts: accounts, proxy: p, tools: tools}, nil
 }
 
@@ -79,7 +92,8 @@ func revocationsConfirmed(accounts *mapping.Accounts) func(context.Context) erro
 		case err != nil:
 			return err
 		case !oldest.IsZero() && time.Since(oldest) > confirmationDue:
-			return fmt.Errorf("a revoked key waits for %s for Vexa to confirm that it is deleted", time.Since(oldest).Round(time.Second))
+			return fmt.Errorf("a revoked key waits for %s for Vexa to confirm that it is deleted",
+				time.Since(oldest).Round(time.Second))
 		}
 		return nil
 	}
@@ -88,8 +102,8 @@ func revocationsConfirmed(accounts *mapping.Accounts) func(context.Context) erro
 // ringKey is under which the store notes the key ring that sealed what is in it.
 const ringKey = "keyring"
 
-// checkRing refuses a store that another key ring sealed: nothing in it could be opened, and what was minted could not be told
-// from what is not ours.
+// checkRing refuses a store that another key ring sealed: nothing in it could be opened, and what was minted
+// could not be told from what is not ours.
 func checkRing(ctx context.Context, s *store.Store, ring *keyring.Ring) error {
 	noted, err := s.Meta(ctx, ringKey)
 	switch {
@@ -97,7 +111,8 @@ func checkRing(ctx context.Context, s *store.Store, ring *keyring.Ring) error {
 	case err != nil:
 		return fmt.Errorf("read which key ring sealed the store: %w", err)
 	case !slices.Contains(ring.IDs(), noted):
-		return fmt.Errorf("the store was sealed by key ring %s, and keyring_file holds %s: put the old ring back, or start with an empty store", noted, strings.Join(ring.IDs(), ", "))
+		return fmt.Errorf("the store was sealed by key ring %s, and keyring_file holds %s: put the old "+
+			"ring back, or start with an empty store", noted, strings.Join(ring.IDs(), ", "))
 	case noted == ring.ID():
 		return nil
 	}
@@ -112,7 +127,8 @@ func (b *bridge) pruneEvents(ctx context.Context, s *store.Store) error {
 	every := time.NewTicker(time.Hour)
 	defer every.Stop()
 	for {
-		if _, err := s.PruneEvents(ctx, time.Now().Add(-b.cfg.Audit.Retention)); err != nil && ctx.Err() == nil {
+		if _, err := s.PruneEvents(ctx, time.Now().Add(-b.cfg.Audit.Retention)); err != nil &&
+			ctx.Err() == nil {
 			b.log.Warn("old audit events could not be deleted; will be retried in an hour", "error", err)
 		}
 		select {

@@ -55,14 +55,17 @@ func serverThatLeaves(leave func(*storetest.Wire)) func(*testing.T) storeThatLea
 // S10: a server that comes up after the program has started. Nobody has to start that again.
 func TestStoreComesLate(t *testing.T) {
 	t.Parallel()
-	for name, leave := range map[string]func(*storetest.Wire){"refuses": (*storetest.Wire).Cut, "hangs": (*storetest.Wire).Freeze} {
+	for name, leave := range map[string]func(*storetest.Wire){
+		"refuses": (*storetest.Wire).Cut, "hangs": (*storetest.Wire).Freeze,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			wire := storetest.NewWire(t, storetest.Postgres(t))
 			leave(wire)
 			w := newWorld(t, with("store", wire.URL), quick)
 			r := w.start()
-			turnedAway(t, "a stranger", r.browser().get("/meetings"), http.StatusServiceUnavailable, "store_unavailable")
+			turnedAway(t, "a stranger", r.browser().get("/meetings"), http.StatusServiceUnavailable,
+				"store_unavailable")
 			if res := r.operator("/readyz"); res.status != http.StatusServiceUnavailable {
 				t.Errorf("readyz: %v", res)
 			}

@@ -23,7 +23,8 @@ import (
 // clientIP is where clients connect from: the proxy is on 127.0.0.1, and must be told from them.
 const clientIP = "127.0.0.7"
 
-// surroundingTimeout is what surrounds the shipped file where a proxy has such a thing: the file must not live by defaults.
+// surroundingTimeout is what surrounds the shipped file where a proxy has such a thing: the file
+// must not live by defaults.
 const surroundingTimeout = time.Second
 
 // front is a proxy that runs with a file of deploy/, in front of a bridge.
@@ -35,8 +36,8 @@ type front struct {
 	plain *http.Transport // without TLS
 	near  *http.Transport // from where the proxy itself is
 
-	// headWaits says that over HTTP/2 the head of an answer comes with the first bytes of its body, as nginx keeps it back until
-	// there is something to send with it.
+	// headWaits says that over HTTP/2 the head of an answer comes with the first bytes of its body, as nginx
+	// keeps it back until there is something to send with it.
 	headWaits bool
 }
 
@@ -114,7 +115,9 @@ func startCaddy(t *testing.T, program, bridge string) *front {
 	storage file_system %s/storage
 `, plainPort, tlsPort, dir)
 	conf := filepath.Join(dir, "Caddyfile")
-	must(t, os.WriteFile(conf, []byte(shipped(t, "Caddyfile", "\n{\n", "\n"+surroundings, "127.0.0.1:4180 {", tap.address+" {")), 0o600))
+	must(t, os.WriteFile(conf, []byte(shipped(
+		t, "Caddyfile", "\n{\n", "\n"+surroundings, "127.0.0.1:4180 {", tap.address+" {",
+	)), 0o600))
 	cmd := exec.Command(program, "run", "--config", conf, "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir)
 	logged := &oidctest.LogBook{}
@@ -168,11 +171,16 @@ func run(t *testing.T, cmd *exec.Cmd, tap *tap, tlsPort, plainPort string, roots
 		}
 		transport := func(from string, protocols ...string) *http.Transport {
 			http2 := len(protocols) > 1
-			tr := &http.Transport{DialContext: dial(from), TLSClientConfig: &tls.Config{RootCAs: trusted, NextProtos: protocols}, ForceAttemptHTTP2: http2, DisableCompression: true}
+			tr := &http.Transport{
+				DialContext:       dial(from),
+				TLSClientConfig:   &tls.Config{RootCAs: trusted, NextProtos: protocols},
+				ForceAttemptHTTP2: http2, DisableCompression: true,
+			}
 			t.Cleanup(tr.CloseIdleConnections)
 			return tr
 		}
-		f.http1, f.http2, f.plain = transport(clientIP, "http/1.1"), transport(clientIP, "h2", "http/1.1"), transport(clientIP, "http/1.1")
+		f.http1, f.http2, f.plain = transport(clientIP, "http/1.1"), transport(clientIP, "h2", "http/1.1"),
+			transport(clientIP, "http/1.1")
 		f.near = transport("127.0.0.1", "http/1.1")
 		res, err := (&http.Client{Transport: f.http2}).Get(frontedPublic + "/sso/healthz")
 		if err != nil {
@@ -191,7 +199,10 @@ func (f *fronted) raw(text string) (answer, error) {
 		return answer{}, err
 	}
 	defer conn.Close()
-	secured := tls.Client(conn, &tls.Config{RootCAs: f.front.http1.TLSClientConfig.RootCAs, ServerName: "vexa.acme.example", NextProtos: []string{"http/1.1"}})
+	secured := tls.Client(conn, &tls.Config{
+		RootCAs: f.front.http1.TLSClientConfig.RootCAs, ServerName: "vexa.acme.example",
+		NextProtos: []string{"http/1.1"},
+	})
 	_ = conn.SetDeadline(time.Now().Add(oidctest.Patience))
 	if _, err := io.WriteString(secured, text); err != nil {
 		return answer{}, err

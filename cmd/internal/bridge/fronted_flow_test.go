@@ -31,7 +31,8 @@ func (f *fronted) dialSocket(b *browser, header ...string) (*websocket.Conn, *ht
 	for i := 0; i+1 < len(header); i += 2 {
 		h.Add(header[i], header[i+1])
 	}
-	conn, res, err := websocket.Dial(ctx, "wss://vexa.acme.example/ws", &websocket.DialOptions{HTTPClient: &http.Client{Transport: f.front.http1}, HTTPHeader: h})
+	conn, res, err := websocket.Dial(ctx, "wss://vexa.acme.example/ws",
+		&websocket.DialOptions{HTTPClient: &http.Client{Transport: f.front.http1}, HTTPHeader: h})
 	if err == nil {
 		f.t.Cleanup(func() { _ = conn.CloseNow() })
 	}
@@ -41,32 +42,41 @@ func (f *fronted) dialSocket(b *browser, header ...string) (*websocket.Conn, *ht
 func (f *fronted) holdSocket() {
 	conn := f.socket(f.tim)
 	talks(f.t, "through the proxy", conn)
-	for _, size := range []int{1, 200, 70_000} { // Vexa's answer tells the length, in a way: it quotes nothing, but reads all
-		must(f.t, conn.Write(f.t.Context(), websocket.MessageText, []byte(`{"action":"`+strings.Repeat("x", size)+`"}`)))
-		if _, said, err := conn.Read(f.t.Context()); err != nil || !bytes.Contains(said, []byte("unknown_action")) {
+	// Vexa's answer tells the length, in a way: it quotes nothing, but reads all
+	for _, size := range []int{1, 200, 70_000} {
+		must(f.t, conn.Write(f.t.Context(), websocket.MessageText,
+			[]byte(`{"action":"`+strings.Repeat("x", size)+`"}`)))
+		if _, said, err := conn.Read(f.t.Context()); err != nil ||
+			!bytes.Contains(said, []byte("unknown_action")) {
 			f.t.Errorf("to %d bytes: %s %v", size, said, err)
 		}
 	}
 	must(f.t, conn.Close(websocket.StatusNormalClosure, ""))
 	for _, head := range strings.Split(f.front.tap.text(), "GET /")[1:] { // RFC 9110, section 7.8
 		head, _, _ = strings.Cut(strings.ToLower(head), "\r\n\r\n")
-		if socket := strings.HasPrefix(head, "ws "); strings.Contains(head, "\r\nconnection: upgrade\r\n") != socket {
+		if socket := strings.HasPrefix(
+			head, "ws ",
+		); strings.Contains(head, "\r\nconnection: upgrade\r\n") != socket {
 			f.t.Errorf("the bridge is asked for %s", head)
 		}
 	}
-	if _, res, err := f.dialSocket(f.tim, "Origin", "https://evil.example"); err == nil || res == nil || res.StatusCode != http.StatusForbidden {
+	if _, res, err := f.dialSocket(f.tim, "Origin", "https://evil.example"); err == nil || res == nil ||
+		res.StatusCode != http.StatusForbidden {
 		f.t.Errorf("from another site: %v %v", res, err) // S7
 	}
-	if _, res, err := f.dialSocket(f.browser(), "Origin", frontedPublic); err == nil || res == nil || res.StatusCode != http.StatusUnauthorized {
+	if _, res, err := f.dialSocket(f.browser(), "Origin", frontedPublic); err == nil || res == nil ||
+		res.StatusCode != http.StatusUnauthorized {
 		f.t.Errorf("from nobody: %v %v", res, err)
 	}
-	res, err := f.raw("GET /meetings HTTP/1.1\r\nHost: vexa.acme.example\r\nCookie: " + f.tim.cookie() + "\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n")
+	res, err := f.raw("GET /meetings HTTP/1.1\r\nHost: vexa.acme.example\r\nCookie: " + f.tim.cookie() +
+		"\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n")
 	if err != nil || res.status != http.StatusOK {
 		f.t.Errorf("asking for another protocol: %v %v", res, err)
 	}
 }
 
-// Event streams of Vexa's: the first says at once that it is ready, and the other says nothing until there is something to say.
+// Event streams of Vexa's: the first says at once that it is ready, and the other says nothing until
+// there is something to say.
 const (
 	silentPath = "/agent/meeting/stream"
 	eventsPath = "/mcp"
@@ -173,7 +183,10 @@ func (f *fronted) upload(path string, client http.RoundTripper) (*io.PipeWriter,
 	body, writer := io.Pipe()
 	request, err := http.NewRequestWithContext(f.t.Context(), "POST", frontedPublic+path, body)
 	must(f.t, err)
-	request.Header = http.Header{"Cookie": {f.ada.cookie()}, "Sec-Fetch-Site": {"same-origin"}, "Content-Type": {"application/octet-stream"}}
+	request.Header = http.Header{
+		"Cookie": {f.ada.cookie()}, "Sec-Fetch-Site": {"same-origin"},
+		"Content-Type": {"application/octet-stream"},
+	}
 	answered := make(chan answer, 1)
 	go func() {
 		res, err := client.RoundTrip(request)
@@ -188,10 +201,13 @@ func (f *fronted) upload(path string, client http.RoundTripper) (*io.PipeWriter,
 	return writer, answered
 }
 
-// A recording of 50 MB flows: its beginning is at Vexa long before its end has left the client, in either version of HTTP.
+// A recording of 50 MB flows: its beginning is at Vexa long before its end has left the client,
+// in either version of HTTP.
 func (f *fronted) holdUpload() {
 	const size, first = 50 << 20, 1 << 20
-	for version, client := range map[string]http.RoundTripper{"HTTP/1.1": f.front.http1, "HTTP/2": f.front.http2} {
+	for version, client := range map[string]http.RoundTripper{
+		"HTTP/1.1": f.front.http1, "HTTP/2": f.front.http2,
+	} {
 		began := f.vexa.uploaded.Load()
 		body, answered := f.upload(uploadPath, client)
 		f.soon("the beginning of an upload", func() {
@@ -226,7 +242,8 @@ func (f *fronted) holdRefusedUpload() {
 		body.Close()
 	}()
 	f.soon("the refusal", func() {
-		if res := <-answered; res.status != http.StatusRequestEntityTooLarge || !strings.Contains(res.body, "Too large for Vexa") {
+		if res := <-answered; res.status != http.StatusRequestEntityTooLarge ||
+			!strings.Contains(res.body, "Too large for Vexa") {
 			f.t.Errorf("%v", res)
 		}
 	})
@@ -235,7 +252,10 @@ func (f *fronted) holdRefusedUpload() {
 // A bot is sent and stopped, and a part of what it recorded comes back.
 func (f *fronted) holdRecording() {
 	fetch := []string{"Content-Type", "application/json", "Sec-Fetch-Site", "same-origin"}
-	if res := f.ada.send("POST", "/bots", `{"platform":"google_meet","native_meeting_id":"abc-defg-hij","bot_name":"Scribe"}`, fetch...); res.status/100 != 2 {
+	if res := f.ada.send(
+		"POST", "/bots",
+		`{"platform":"google_meet","native_meeting_id":"abc-defg-hij","bot_name":"Scribe"}`, fetch...,
+	); res.status/100 != 2 {
 		f.t.Fatalf("sending a bot: %v", res)
 	}
 	if res := f.ada.send("DELETE", "/bots/google_meet/abc-defg-hij", "", fetch...); res.status/100 != 2 {
@@ -244,13 +264,16 @@ func (f *fronted) holdRecording() {
 	var list struct {
 		Recordings []struct{ ID int }
 	}
-	if res := f.ada.get("/recordings"); json.Unmarshal([]byte(res.body), &list) != nil || len(list.Recordings) != 1 {
+	if res := f.ada.get("/recordings"); json.Unmarshal([]byte(res.body), &list) != nil ||
+		len(list.Recordings) != 1 {
 		f.t.Fatalf("recordings: %v", res)
 	}
 	path := fmt.Sprintf("/recordings/%[1]d/media/%[1]d/raw", list.Recordings[0].ID)
 	whole := f.ada.get(path)
 	part := f.ada.get(path, "Range", "bytes=1000-1999")
-	if part.status != http.StatusPartialContent || part.header.Get("Content-Range") != "bytes 1000-1999/10000" || len(whole.body) != 10000 || part.body != whole.body[1000:2000] {
+	if part.status != http.StatusPartialContent ||
+		part.header.Get("Content-Range") != "bytes 1000-1999/10000" || len(whole.body) != 10000 ||
+		part.body != whole.body[1000:2000] {
 		f.t.Errorf("a part: %d %v, %d bytes of %d", part.status, part.header, len(part.body), len(whole.body))
 	}
 }
@@ -267,7 +290,8 @@ func (f *fronted) holdConnections() {
 	}
 }
 
-// S5: who is suspended is out within a second, sockets and streams included, through the proxy as without one.
+// S5: who is suspended is out within a second, sockets and streams included, through
+// the proxy as without one.
 func (f *fronted) holdSuspension(socket *websocket.Conn, stream *stream) {
 	cfg, err := f.w.load()
 	must(f.t, err)
@@ -279,7 +303,9 @@ func (f *fronted) holdSuspension(socket *websocket.Conn, stream *stream) {
 	staying := f.socket(f.tim)
 
 	began := oidctest.StartStopwatch(f.t)
-	must(f.t, admin.Accounts.Revoke(f.t.Context(), mapping.Revocation{At: time.Now(), Kind: mapping.RevokeAccount, Account: account.ID, Reason: "left"}, "an admin"))
+	must(f.t, admin.Accounts.Revoke(f.t.Context(),
+		mapping.Revocation{At: time.Now(), Kind: mapping.RevokeAccount, Account: account.ID, Reason: "left"},
+		"an admin"))
 	if code := closing(f.t, socket); code != 4401 || began.Took() > oidctest.Promised {
 		f.t.Errorf("the socket was closed with %d after %s", code, began.Took())
 	}

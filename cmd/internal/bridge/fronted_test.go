@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// What is shipped for nginx and Caddy is held to what the bridge promises without a proxy in front: nothing is held back, cut off,
-// believed or told that would not be otherwise. Both are real, and so is all between the client and Vexa.
+// What is shipped for nginx and Caddy is held to what the bridge promises without a proxy in front:
+// nothing is held back, cut off, believed or told that would not be otherwise. Both are real, and so is
+// all between the client and Vexa.
 func TestBehindNginx(t *testing.T) {
 	t.Parallel()
 	testFronted(t, findProxy(t, "nginx", "VEXA_SSO_TEST_NGINX", "/usr/sbin/nginx"), startNginx)
@@ -43,7 +44,8 @@ func testFronted(t *testing.T, program string, start func(t *testing.T, program,
 	f.front = start(t, program, f.r.address)
 	f.ada, f.tim = f.signIn(ada), f.signIn(tim)
 
-	// They are opened first and looked at last: by then they have been silent for longer than what surrounds the file lets pass.
+	// They are opened first and looked at last: by then they have been silent for longer than what
+	// surrounds the file lets pass.
 	opened := time.Now()
 	socket, stream := f.socket(f.ada), f.stream(silentPath, f.front.http2)
 	for _, test := range []struct {

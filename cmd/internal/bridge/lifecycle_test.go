@@ -25,8 +25,8 @@ import (
 	"vexa-sso/mapping/vexa/vexatest"
 )
 
-// S5: two bridges share one store. A sign-out at one ends the session at the other, its streams too, within a second; so does what an
-// admin does from a third process.
+// S5: two bridges share one store. A sign-out at one ends the session at the other, its streams too, within a
+// second; so does what an admin does from a third process.
 func TestTwoBridges(t *testing.T) { onEachEngine(t, testTwoBridges) }
 
 func testTwoBridges(t *testing.T, on engine) {
@@ -44,7 +44,9 @@ func testTwoBridges(t *testing.T, on engine) {
 			defer admin.Close()
 			account, err := admin.Accounts.Find(w.t.Context(), ada)
 			must(w.t, err)
-			must(w.t, admin.Accounts.Revoke(w.t.Context(), mapping.Revocation{At: time.Now(), Kind: mapping.RevokeAccount, Account: account.ID, Reason: "left"}, "an admin"))
+			must(w.t, admin.Accounts.Revoke(w.t.Context(), mapping.Revocation{
+				At: time.Now(), Kind: mapping.RevokeAccount, Account: account.ID, Reason: "left",
+			}, "an admin"))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,14 +74,18 @@ func testTwoBridges(t *testing.T, on engine) {
 				}
 			})
 			for _, b := range []*browser{here, there} {
-				b.at.waitFor("access to end", func() bool { return b.get("/meetings").status != http.StatusOK })
+				b.at.waitFor("access to end", func() bool {
+					return b.get("/meetings").status != http.StatusOK
+				})
 				if took := began.Took(); took > oidctest.Promised {
 					t.Errorf("access ended after %s", took)
 				}
 			}
 			streams.Wait()
 			for _, b := range []*browser{here, there} {
-				b.at.waitFor("the session to end", func() bool { return b.get("/sso/whoami").status == http.StatusUnauthorized })
+				b.at.waitFor("the session to end", func() bool {
+					return b.get("/sso/whoami").status == http.StatusUnauthorized
+				})
 				if took := began.Took(); took > 2*oidctest.Promised {
 					t.Errorf("the session ended after %s", took)
 				}
@@ -110,13 +116,14 @@ func testTwoBridgesMintOnce(t *testing.T, on engine) {
 	}
 	asking.Wait()
 	user, _ := w.vexa.User(ada)
-	if calls := w.vexa.Calls(); calls.TokensMinted != 1 || w.vexa.PeakMints(user.ID) != 1 || calls.UsersCreated != 1 {
+	if calls := w.vexa.Calls(); calls.TokensMinted != 1 || w.vexa.PeakMints(user.ID) != 1 ||
+		calls.UsersCreated != 1 {
 		t.Errorf("%+v, %d mints at a time", calls, w.vexa.PeakMints(user.ID))
 	}
 }
 
-// S11: a store that another key ring sealed is not touched: the program, and the admin's commands, say whose it is. A ring that was
-// rotated opens it.
+// S11: a store that another key ring sealed is not touched: the program, and the admin's commands, say whose
+// it is. A ring that was rotated opens it.
 func TestAnotherKeyRing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -138,7 +145,8 @@ func TestAnotherKeyRing(t *testing.T) {
 	err = w.launch().failed()
 	_, adminErr := bridge.OpenAdmin(t.Context(), second)
 	for who, err := range map[string]error{"Run": err, "OpenAdmin": adminErr} {
-		if err == nil || !strings.Contains(err.Error(), first.Ring.ID()) || !strings.Contains(err.Error(), second.Ring.ID()) {
+		if err == nil || !strings.Contains(err.Error(), first.Ring.ID()) ||
+			!strings.Contains(err.Error(), second.Ring.ID()) {
 			t.Errorf("%s: %v; want to read of %s and %s", who, err, first.Ring.ID(), second.Ring.ID())
 		}
 	}
@@ -176,7 +184,9 @@ func TestGracefulStop(t *testing.T) {
 	good(t, "before", b)
 	socket, stream := b.mustSocket(), b.events()
 	release := make(chan struct{})
-	held := w.vexa.Inject(vexatest.Fault{Part: vexatest.Gateway, Path: "/meetings", Effect: vexatest.HoldBefore, Until: release})
+	held := w.vexa.Inject(vexatest.Fault{
+		Part: vexatest.Gateway, Path: "/meetings", Effect: vexatest.HoldBefore, Until: release,
+	})
 	slow := make(chan answer, 1)
 	go func() {
 		res, err := b.try("GET", "/meetings", "")
@@ -291,7 +301,8 @@ func TestAddressIsTaken(t *testing.T) {
 	address := taken.Addr().String()
 	for _, instead := range []string{"listen: 127.0.0.1:0", "metrics: { listen: 127.0.0.1:0 }"} {
 		w := newWorld(t)
-		w.document = strings.Replace(document, instead, strings.Replace(instead, "127.0.0.1:0", address, 1), 1)
+		w.document = strings.Replace(document, instead,
+			strings.Replace(instead, "127.0.0.1:0", address, 1), 1)
 		w.configure()
 		var r *replica
 		mark := "bridge of " + t.Name() + instead

@@ -22,31 +22,49 @@ type metrics struct {
 
 func newMetrics(b *bridge) *metrics {
 	m := &metrics{
-		mints:           prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_mints_total", Help: "Attempts to mint a Vexa key, by result."}, []string{"result"}),
-		revocations:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vexa_sso_revocations_total", Help: "Revocations that were written down, by how far they reach."}, []string{"kind"}),
-		rulesGeneration: prometheus.NewGauge(prometheus.GaugeOpts{Name: "vexa_sso_rules_generation", Help: "How many sets of rules have been in force since the start."}),
-		reloadFailed:    prometheus.NewCounter(prometheus.CounterOpts{Name: "vexa_sso_rules_reload_failed_total", Help: "Reloads that changed nothing because what was read is not good."}),
+		mints: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "vexa_sso_mints_total", Help: "Attempts to mint a Vexa key, by result.",
+		}, []string{"result"}),
+		revocations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "vexa_sso_revocations_total",
+			Help: "Revocations that were written down, by how far they reach.",
+		}, []string{"kind"}),
+		rulesGeneration: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "vexa_sso_rules_generation",
+			Help: "How many sets of rules have been in force since the start.",
+		}),
+		reloadFailed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "vexa_sso_rules_reload_failed_total",
+			Help: "Reloads that changed nothing because what was read is not good.",
+		}),
 	}
 	m.rulesGeneration.Set(1)
 	b.registry.MustRegister(m.mints, m.revocations, m.rulesGeneration, m.reloadFailed,
-		gauge("vexa_sso_store_up", "Whether the store has answered within its grace.", nil, func() bool { e := b.edge.Load(); return e != nil && e.store.Usable() }),
-		gauge("vexa_sso_vexa_admin_up", "Whether Vexa's Admin API answers.", nil, func() bool { return b.ping(b.admin.ping) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "vexa_sso_revocation_pending_seconds", Help: "Age of the oldest revocation that Vexa has not confirmed."}, b.pendingSeconds),
-	)
+		gauge("vexa_sso_store_up", "Whether the store has answered within its grace.", nil,
+			func() bool { e := b.edge.Load(); return e != nil && e.store.Usable() }),
+		gauge("vexa_sso_vexa_admin_up", "Whether Vexa's Admin API answers.", nil, func() bool {
+			return b.ping(b.admin.ping)
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "vexa_sso_revocation_pending_seconds",
+			Help: "Age of the oldest revocation that Vexa has not confirmed.",
+		}, b.pendingSeconds))
 	for _, p := range b.providers {
-		b.registry.MustRegister(gauge("vexa_sso_provider_up", "Whether the identity provider answers, as of the last minute.", prometheus.Labels{"provider": p.Name()},
+		b.registry.MustRegister(gauge("vexa_sso_provider_up", "Whether the identity provider answers, as "+
+			"of the last minute.", prometheus.Labels{"provider": p.Name()},
 			func() bool { return b.ping(p.Ping) }))
 	}
 	return m
 }
 
 func gauge(name, help string, labels prometheus.Labels, up func() bool) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 {
-		if up() {
-			return 1
-		}
-		return 0
-	})
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels},
+		func() float64 {
+			if up() {
+				return 1
+			}
+			return 0
+		})
 }
 
 // ping asks a dependency within what a scrape can wait.

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Every metric that dashboards and alerts rely on is there, with its labels, once there is something to count; and only operators see
-// them.
+// Every metric that dashboards and alerts rely on is there, with its labels, once there is something to
+// count; and only operators see them.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -23,9 +23,12 @@ func TestMetrics(t *testing.T) {
 	}
 	text := r.operator("/metrics").body
 	for name, labels := range map[string][]string{
-		"requests_total": {"route", "code", "credential"}, "request_seconds_bucket": {"le"}, "upstream_seconds_bucket": {"le"},
-		"sign_ins_total": {"provider", "result"}, "decisions_total": {"result"}, "mints_total": {"result"}, "revocations_total": {"kind"},
-		"revocation_pending_seconds": nil, "streams": {"kind"}, "provider_up": {"provider"}, "vexa_admin_up": nil, "store_up": nil,
+		"requests_total": {"route", "code", "credential"}, "request_seconds_bucket": {"le"},
+		"upstream_seconds_bucket": {"le"},
+		"sign_ins_total":          {"provider", "result"}, "decisions_total": {"result"},
+		"mints_total": {"result"}, "revocations_total": {"kind"},
+		"revocation_pending_seconds": nil, "streams": {"kind"}, "provider_up": {"provider"},
+		"vexa_admin_up": nil, "store_up": nil,
 		"rules_generation": nil, "rules_reload_failed_total": nil,
 	} {
 		found := regexp.MustCompile(`(?m)^vexa_sso_` + name + `(?:\{(.*)\})? `).FindStringSubmatch(text)
@@ -44,9 +47,14 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]float64{
-		`vexa_sso_requests_total{code="200",credential="session",route="/meetings"}`: 1, `vexa_sso_sign_ins_total{provider="okta",result="success"}`: 1,
-		`vexa_sso_mints_total{result="done"}`: 1, `vexa_sso_store_up`: 1, `vexa_sso_provider_up{provider="okta"}`: 1, `vexa_sso_vexa_admin_up`: 1,
-		`vexa_sso_rules_generation`: 1, `vexa_sso_revocation_pending_seconds`: 0,
+		`vexa_sso_requests_total{code="200",credential="session",route="/meetings"}`: 1,
+		`vexa_sso_sign_ins_total{provider="okta",result="success"}`:                  1,
+		`vexa_sso_mints_total{result="done"}`:                                        1,
+		`vexa_sso_store_up`:                                                          1,
+		`vexa_sso_provider_up{provider="okta"}`:                                      1,
+		`vexa_sso_vexa_admin_up`:                                                     1,
+		`vexa_sso_rules_generation`:                                                  1,
+		`vexa_sso_revocation_pending_seconds`:                                        0,
 	} {
 		if got := r.metric(name); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
@@ -56,7 +64,8 @@ func TestMetrics(t *testing.T) {
 		return r.metric(`vexa_sso_streams{kind="websocket"}`)+r.metric(`vexa_sso_streams{kind="events"}`) == 0
 	})
 	for _, path := range []string{"/metrics", "/sso/metrics"} {
-		if res := r.browser().get(path); res.status == http.StatusOK || strings.Contains(res.body, "vexa_sso_") {
+		if res := r.browser().get(path); res.status == http.StatusOK ||
+			strings.Contains(res.body, "vexa_sso_") {
 			t.Errorf("a stranger reads %s: %v", path, res)
 		}
 	}

@@ -22,8 +22,8 @@ import (
 	"vexa-sso/proxy/upstream"
 )
 
-// bound is how long any answer may take, whatever is down: the longest road is that of somebody new while the Admin API hangs, whose
-// calls are given up after 5 s each.
+// bound is how long any answer may take, whatever is down: the longest road is that of somebody new while the
+// Admin API hangs, whose calls are given up after 5 s each.
 const bound = 13 * time.Second
 
 // timed asks, and holds the answer to the bound.
@@ -37,8 +37,8 @@ func (b *browser) timed(method, path, body string, header ...string) answer {
 	return res
 }
 
-// turnedAway holds an answer to be a refusal for now: that status and code, when to come back, and no cookie touched. A person gets
-// it as a page.
+// turnedAway holds an answer to be a refusal for now: that status and code, when to come back, and no cookie
+// touched. A person gets it as a page.
 func turnedAway(t *testing.T, what string, res answer, status int, code string) {
 	t.Helper()
 	seconds, err := strconv.Atoi(res.header.Get("Retry-After"))
@@ -79,11 +79,14 @@ func talks(t *testing.T, when string, socket *websocket.Conn) {
 	}
 }
 
-// S10: provider. Who is signed in is served, sign-in says that it can't be done now and when to try again, and works when the
-// provider is back. While its discovery document is known, browsers are still sent there: it may be back before they arrive.
+// S10: provider. Who is signed in is served, sign-in says that it can't be done now and when to try again,
+// and works when the provider is back. While its discovery document is known, browsers are still sent there:
+// it may be back before they arrive.
 func TestProviderIsAway(t *testing.T) {
 	t.Parallel()
-	broken := func(e oidctest.Endpoint) func(*world) { return func(w *world) { w.okta.Break(e, oidctest.Down()) } }
+	broken := func(e oidctest.Endpoint) func(*world) {
+		return func(w *world) { w.okta.Break(e, oidctest.Down()) }
+	}
 	hung := func(e oidctest.Endpoint) func(*world) { return func(w *world) { w.okta.Hang(e) } }
 	status := func(e oidctest.Endpoint, code int) func(*world) {
 		return func(w *world) { w.okta.Break(e, oidctest.Status(code)) }
@@ -116,7 +119,8 @@ func TestProviderIsAway(t *testing.T) {
 			signedIn := r.signIn("okta", tim)
 			good(t, "before", signedIn)
 			must(t, r.stop())
-			w.settings["okta-timeout"] = "1s" // which a provider that is well may need longer than, on a busy machine
+			// which a provider that is well may need longer than, on a busy machine
+			w.settings["okta-timeout"] = "1s"
 			w.configure()
 			if test.atStart {
 				test.fail(w)
@@ -138,10 +142,12 @@ func TestProviderIsAway(t *testing.T) {
 					if res.status != http.StatusSeeOther {
 						t.Fatalf("the way to the provider: %v", res)
 					}
-					res = newcomer.timed("GET", w.atProvider("okta", res.header.Get("Location"), ada), "", header...)
+					res = newcomer.timed("GET", w.atProvider("okta", res.header.Get("Location"), ada),
+						"", header...)
 				}
 				turnedAway(t, "signing in", res, http.StatusServiceUnavailable, "provider_unavailable")
-				if isPage := strings.HasPrefix(res.header.Get("Content-Type"), "text/html"); isPage != (header != nil) {
+				if isPage := strings.HasPrefix(res.header.Get("Content-Type"),
+					"text/html"); isPage != (header != nil) {
 					t.Errorf("page and JSON are mixed up: %v", res)
 				}
 				if newcomer.cookie() != "" {
@@ -152,7 +158,8 @@ func TestProviderIsAway(t *testing.T) {
 				t.Errorf("the other provider suffers: %v", res)
 			}
 			ready := r.operator("/readyz")
-			if degraded := strings.Contains(ready.body, "degraded"); ready.status != http.StatusOK || degraded != test.atStart {
+			if degraded := strings.Contains(ready.body, "degraded"); ready.status != http.StatusOK ||
+				degraded != test.atStart {
 				t.Errorf("readyz: %v", ready)
 			}
 			if up := r.metric(`vexa_sso_provider_up{provider="okta"}`); up == 1 == test.atStart {
@@ -162,14 +169,16 @@ func TestProviderIsAway(t *testing.T) {
 			talks(t, "after others were turned away", socket)
 
 			w.okta.Mend(test.endpoint)
-			r.waitFor("signing in to work again", func() bool { return r.browser().signIn("okta", ada).status == http.StatusSeeOther })
+			r.waitFor("signing in to work again", func() bool {
+				return r.browser().signIn("okta", ada).status == http.StatusSeeOther
+			})
 			good(t, "afterwards", signedIn)
 		})
 	}
 }
 
-// S10: Admin API, as far as the bridge reaches it. Who has a key is served with it, who has none is told to come back, and gets one when
-// it is back. Signing in itself needs no Vexa.
+// S10: Admin API, as far as the bridge reaches it. Who has a key is served with it, who has none is told to
+// come back, and gets one when it is back. Signing in itself needs no Vexa.
 func TestAdminAPIIsAway(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -190,13 +199,17 @@ func TestAdminAPIIsAway(t *testing.T) {
 			r := w.serve()
 			signedIn := r.signIn("okta", tim)
 			good(t, "before", signedIn)
-			r.waitFor("the Admin API to count as up", func() bool { return r.metric("vexa_sso_vexa_admin_up") == 1 })
+			r.waitFor("the Admin API to count as up", func() bool {
+				return r.metric("vexa_sso_vexa_admin_up") == 1
+			})
 			keys := w.keys()
 			if test.when == "at start" {
 				must(t, r.stop())
 			}
 			// Only what the bridge asks: the gateway's own way to the Admin API is another.
-			away := w.vexa.Inject(vexatest.Fault{Path: "/admin", Times: -1, Effect: test.effect, Until: make(chan struct{})})
+			away := w.vexa.Inject(vexatest.Fault{
+				Path: "/admin", Times: -1, Effect: test.effect, Until: make(chan struct{}),
+			})
 			if test.when == "at start" {
 				r = w.serve()
 				signedIn = signedIn.moved(r)
@@ -207,11 +220,13 @@ func TestAdminAPIIsAway(t *testing.T) {
 			var asking sync.WaitGroup
 			for what, header := range map[string][]string{"a program": nil, "a person": page} {
 				asking.Go(func() {
-					turnedAway(t, what+" without a key", newcomer.timed("GET", "/meetings", "", header...), http.StatusServiceUnavailable, "vexa_admin_unavailable")
+					turnedAway(t, what+" without a key", newcomer.timed("GET", "/meetings", "", header...),
+						http.StatusServiceUnavailable, "vexa_admin_unavailable")
 				})
 			}
 			asking.Go(func() {
-				if _, res, err := newcomer.socket(); err == nil || res == nil || res.StatusCode != http.StatusServiceUnavailable {
+				if _, res, err := newcomer.socket(); err == nil || res == nil ||
+					res.StatusCode != http.StatusServiceUnavailable {
 					t.Errorf("a socket without a key: %v, %v", res, err)
 				}
 			})
@@ -229,7 +244,9 @@ func TestAdminAPIIsAway(t *testing.T) {
 			}
 
 			away.Heal()
-			r.waitFor("the newcomer to be served", func() bool { return newcomer.get("/meetings").status == http.StatusOK })
+			r.waitFor("the newcomer to be served", func() bool {
+				return newcomer.get("/meetings").status == http.StatusOK
+			})
 			good(t, "afterwards", signedIn)
 			if now := w.keys(); len(now) != 2 || !slices.Contains(now, keys[0]) {
 				t.Errorf("keys were %q, are %q", keys, now)
@@ -241,8 +258,8 @@ func TestAdminAPIIsAway(t *testing.T) {
 	}
 }
 
-// S10, V11: the Admin API down for everybody, the gateway included. 0.12 says so; 0.10 says 401 for a good key that it has not seen for
-// a minute. No key is dropped for that, and no session.
+// S10, V11: the Admin API down for everybody, the gateway included. 0.12 says so; 0.10 says 401 for a good
+// key that it has not seen for a minute. No key is dropped for that, and no session.
 func TestVexaCannotCheckKeys(t *testing.T) {
 	t.Parallel()
 	for _, g := range []string{vexatest.Generation012, vexatest.Generation010} {
@@ -259,8 +276,10 @@ func TestVexaCannotCheckKeys(t *testing.T) {
 			for range 3 {
 				res := signedIn.timed("GET", "/meetings", "")
 				if g == vexatest.Generation010 {
-					turnedAway(t, "a key that can't be checked", res, http.StatusServiceUnavailable, "vexa_key_refused")
-				} else if res.status != http.StatusServiceUnavailable || res.header.Get("Retry-After") == "" || len(res.header["Set-Cookie"]) > 0 {
+					turnedAway(t, "a key that can't be checked", res, http.StatusServiceUnavailable,
+						"vexa_key_refused")
+				} else if res.status != http.StatusServiceUnavailable ||
+					res.header.Get("Retry-After") == "" || len(res.header["Set-Cookie"]) > 0 {
 					t.Errorf("Vexa's own answer: %v", res)
 				}
 			}
@@ -270,15 +289,16 @@ func TestVexaCannotCheckKeys(t *testing.T) {
 			w.vexa.Set(vexatest.AdminAPI, vexatest.Up)
 			good(t, "afterwards", signedIn)
 			now := w.vexa.Calls()
-			if got := w.keys(); len(got) != 1 || got[0] != keys[0] || now.Mint != calls.Mint || now.Delete != calls.Delete {
+			if got := w.keys(); len(got) != 1 || got[0] != keys[0] || now.Mint != calls.Mint ||
+				now.Delete != calls.Delete {
 				t.Errorf("keys were %q, are %q; calls were %+v, are %+v", keys, got, calls, now)
 			}
 		})
 	}
 }
 
-// hasty leads to the gateway as the usual transport does, and while that is away does not wait a minute for an
-// answer to begin.
+// hasty leads to the gateway as the usual transport does, and while that is away does not wait a
+// minute for an answer to begin.
 type hasty struct {
 	usual, quick *http.Transport
 	away         atomic.Bool
@@ -299,7 +319,8 @@ func (h *hasty) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (h *hasty) option(o *bridge.Options) { o.Transport = h }
 
-// S10: gateway. 502 or 504 within the bound, the session stays, and all is good when it is back. Requests, sockets and streams alike.
+// S10: gateway. 502 or 504 within the bound, the session stays, and all is good when it is back. Requests,
+// sockets and streams alike.
 func TestGatewayIsAway(t *testing.T) {
 	t.Parallel()
 	for _, g := range []string{vexatest.Generation012, vexatest.Generation010} {
@@ -336,15 +357,19 @@ func TestGatewayIsAway(t *testing.T) {
 						"GET":    func() answer { return signedIn.timed("GET", "/meetings", "") },
 						"a page": func() answer { return signedIn.timed("GET", "/meetings", "", page...) },
 						"POST": func() answer {
-							return signedIn.timed("POST", "/bots", `{}`, "Origin", public, "Content-Type", "application/json")
+							return signedIn.timed("POST", "/bots", `{}`, "Origin", public,
+								"Content-Type", "application/json")
 						},
-						"a stream":     func() answer { return signedIn.timed("GET", "/mcp", "", "Accept", "text/event-stream") },
+						"a stream": func() answer {
+							return signedIn.timed("GET", "/mcp", "", "Accept", "text/event-stream")
+						},
 						"somebody new": func() answer { return newcomer.timed("GET", "/meetings", "") },
 					} {
 						asking.Go(func() { turnedAway(t, what, ask(), test.status, test.code) })
 					}
 					asking.Go(func() {
-						if _, res, err := signedIn.socket(); err == nil || res == nil || res.StatusCode != test.status {
+						if _, res, err := signedIn.socket(); err == nil || res == nil ||
+							res.StatusCode != test.status {
 							t.Errorf("a socket: %v, %v", res, err)
 						}
 					})
@@ -357,8 +382,10 @@ func TestGatewayIsAway(t *testing.T) {
 					way.away.Store(false)
 					good(t, "afterwards", signedIn)
 					good(t, "afterwards", newcomer)
-					if now := w.keys(); signedIn.cookie() != cookie || len(now) != 2 || !slices.Contains(now, keys[0]) {
-						t.Errorf("the cookie was %s, is %s; keys were %q, are %q", cookie, signedIn.cookie(), keys, now)
+					if now := w.keys(); signedIn.cookie() != cookie || len(now) != 2 ||
+						!slices.Contains(now, keys[0]) {
+						t.Errorf("the cookie was %s, is %s; keys were %q, are %q",
+							cookie, signedIn.cookie(), keys, now)
 					}
 				})
 			}
@@ -366,8 +393,8 @@ func TestGatewayIsAway(t *testing.T) {
 	}
 }
 
-// S5, S10: store. For its grace, what is in memory is served; then 503 and nothing else, streams included, and nobody loses a cookie.
-// When it is back, so is everything.
+// S5, S10: store. For its grace, what is in memory is served; then 503 and nothing else, streams included,
+// and nobody loses a cookie. When it is back, so is everything.
 func TestStoreIsAway(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -398,7 +425,8 @@ func TestStoreIsAway(t *testing.T) {
 
 			lost := time.Now()
 			store.leave(w)
-			const least = 2500 * time.Millisecond // of the four seconds: the last contact was a little before, with a server up to a second
+			// of the four seconds: the last contact was a little before, with a server up to a second
+			const least = 2500 * time.Millisecond
 			within := func() bool { return time.Since(lost)+machine.Withheld() < least }
 			for within() {
 				if res := signedIn.timed("GET", "/meetings", ""); res.status != http.StatusOK && within() {
@@ -408,8 +436,11 @@ func TestStoreIsAway(t *testing.T) {
 			if res := cold.timed("GET", "/meetings", ""); time.Since(lost) < least+time.Second {
 				turnedAway(t, "who is not in memory", res, http.StatusServiceUnavailable, "store_unavailable")
 			}
-			r.waitFor("the grace to end", func() bool { return signedIn.get("/meetings").status != http.StatusOK })
-			if after, kept := time.Since(lost), machine.Withheld(); after+kept < least || after-kept > 10*time.Second {
+			r.waitFor("the grace to end", func() bool {
+				return signedIn.get("/meetings").status != http.StatusOK
+			})
+			if after, kept := time.Since(lost), machine.Withheld(); after+kept < least ||
+				after-kept > 10*time.Second {
 				t.Errorf("a grace of 4s ended after %s", after)
 			}
 			const status, code = http.StatusServiceUnavailable, "store_unavailable"
@@ -418,8 +449,11 @@ func TestStoreIsAway(t *testing.T) {
 				turnedAway(t, path+" as a page", signedIn.timed("GET", path, "", page...), status, code)
 			}
 			turnedAway(t, "signing out", signedIn.timed("POST", "/sso/logout", "", form...), status, code)
-			turnedAway(t, "signing out, not in memory", cold.timed("POST", "/sso/logout", "", form...), status, code)
-			turnedAway(t, "the end of a sign-in", callback.timed("GET", w.atProvider("okta", login.header.Get("Location"), ada), ""), status, code)
+			turnedAway(t, "signing out, not in memory",
+				cold.timed("POST", "/sso/logout", "", form...), status, code)
+			turnedAway(t, "the end of a sign-in",
+				callback.timed("GET", w.atProvider("okta", login.header.Get("Location"), ada), ""),
+				status, code)
 			if closed := closing(t, socket); closed != 4503 {
 				t.Errorf("the socket was closed with %d", closed)
 			}
@@ -435,7 +469,9 @@ func TestStoreIsAway(t *testing.T) {
 			}
 
 			store.comeBack(w)
-			r.waitFor("the store to be back", func() bool { return signedIn.get("/meetings").status == http.StatusOK })
+			r.waitFor("the store to be back", func() bool {
+				return signedIn.get("/meetings").status == http.StatusOK
+			})
 			good(t, "afterwards", signedIn)
 			good(t, "afterwards", cold)
 			if signedIn.cookie() != cookie {
@@ -449,8 +485,8 @@ func TestStoreIsAway(t *testing.T) {
 	}
 }
 
-// S10: a store that takes no writes (another process does not let go of the file) serves who is signed in, and tells the others when
-// to come back.
+// S10: a store that takes no writes (another process does not let go of the file) serves who is signed in,
+// and tells the others when to come back.
 func TestStoreTakesNoWrites(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
@@ -472,7 +508,9 @@ func TestStoreTakesNoWrites(t *testing.T) {
 	asking.Wait()
 	good(t, "after others were turned away", signedIn)
 	release()
-	r.waitFor("signing in to work again", func() bool { return r.browser().signIn("okta", ada).status == http.StatusSeeOther })
+	r.waitFor("signing in to work again", func() bool {
+		return r.browser().signIn("okta", ada).status == http.StatusSeeOther
+	})
 	good(t, "afterwards", signedIn)
 }
 
@@ -487,7 +525,8 @@ func (w *world) lockStore() (release func()) {
 	return func() { must(w.t, hold.Rollback()) }
 }
 
-// S10: a store that was never there. The program starts, says so, serves nobody, and stops when it is told to.
+// S10: a store that was never there. The program starts, says so, serves nobody, and
+// stops when it is told to.
 func TestStoreIsAwayAtStart(t *testing.T) {
 	t.Parallel()
 	refuses, err := net.Listen("tcp", "127.0.0.1:0")
@@ -501,8 +540,11 @@ func TestStoreIsAwayAtStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const password = "postgres-password-canary"
-			w := newWorld(t, with("store", "postgres://vexa:"+password+"@"+address+"/vexa?sslmode=disable"), quick)
-			r := w.start(func(o *bridge.Options) { o.Ready = func(_, _ net.Addr) { t.Error("it says that it is ready") } })
+			w := newWorld(t,
+				with("store", "postgres://vexa:"+password+"@"+address+"/vexa?sslmode=disable"), quick)
+			r := w.start(func(o *bridge.Options) {
+				o.Ready = func(_, _ net.Addr) { t.Error("it says that it is ready") }
+			})
 			for _, path := range []string{"/healthz", "/sso/healthz"} {
 				ask := r.operator
 				if path != "/healthz" {
@@ -518,7 +560,11 @@ func TestStoreIsAwayAtStart(t *testing.T) {
 				}
 			}
 			b := r.browser()
-			for _, path := range []string{"/", "/sso/", "/sso/login", "/sso/login?provider=okta", "/sso/whoami", "/sso/callback/okta?state=x&code=y", "/meetings", "/ws", "/mcp", "/admin/users", "/health", "/sso/nothing"} {
+			for _, path := range []string{
+				"/", "/sso/", "/sso/login", "/sso/login?provider=okta", "/sso/whoami",
+				"/sso/callback/okta?state=x&code=y", "/meetings", "/ws", "/mcp", "/admin/users",
+				"/health", "/sso/nothing",
+			} {
 				for _, header := range [][]string{nil, page, {"Cookie", "vexa_sso=something"}} {
 					res := b.timed("GET", path, "", header...)
 					turnedAway(t, path, res, http.StatusServiceUnavailable, "store_unavailable")
@@ -527,11 +573,13 @@ func TestStoreIsAwayAtStart(t *testing.T) {
 					}
 				}
 			}
-			turnedAway(t, "POST", b.timed("POST", "/bots", "{}", "Content-Type", "application/json"), http.StatusServiceUnavailable, "store_unavailable")
+			turnedAway(t, "POST", b.timed("POST", "/bots", "{}", "Content-Type", "application/json"),
+				http.StatusServiceUnavailable, "store_unavailable")
 			if up := r.metric("vexa_sso_store_up"); up != 0 {
 				t.Errorf("store_up is %v", up)
 			}
-			if n := w.vexa.GatewayWire().Bytes(); n > 0 && strings.Contains(string(w.vexa.GatewayWire().Requests()[0].Raw), "/meetings") {
+			if n := w.vexa.GatewayWire().Bytes(); n > 0 &&
+				strings.Contains(string(w.vexa.GatewayWire().Requests()[0].Raw), "/meetings") {
 				t.Errorf("%d bytes reached the gateway", n)
 			}
 			began := oidctest.StartStopwatch(t)
@@ -562,31 +610,39 @@ func TestEverythingIsAwayAtStart(t *testing.T) {
 	r := w.serve()
 	b := r.browser()
 	for _, provider := range []string{"okta", "entra"} {
-		turnedAway(t, provider, b.timed("GET", "/sso/login?provider="+provider, ""), http.StatusServiceUnavailable, "provider_unavailable")
+		turnedAway(t, provider, b.timed("GET", "/sso/login?provider="+provider, ""),
+			http.StatusServiceUnavailable, "provider_unavailable")
 	}
-	if res := b.timed("GET", "/meetings", ""); res.status != http.StatusUnauthorized || res.code() != "unauthenticated" {
+	if res := b.timed("GET", "/meetings", ""); res.status != http.StatusUnauthorized ||
+		res.code() != "unauthenticated" {
 		t.Errorf("a stranger: %v", res)
 	}
-	if res := b.timed("GET", "/sso/login", "", page...); res.status != http.StatusOK || !strings.Contains(res.body, "provider=okta") {
+	if res := b.timed("GET", "/sso/login", "", page...); res.status != http.StatusOK ||
+		!strings.Contains(res.body, "provider=okta") {
 		t.Errorf("the choice of providers: %v", res)
 	}
 	ready := r.operator("/readyz")
 	for _, name := range []string{"provider:okta", "provider:entra", "vexa_admin"} {
-		if ready.status != http.StatusOK || !strings.Contains(ready.body, "degraded") || strings.Contains(ready.body, `"`+name+`":"ok"`) || strings.Contains(ready.body, `"`+name+`":"unavailable"`) {
+		if ready.status != http.StatusOK || !strings.Contains(ready.body, "degraded") ||
+			strings.Contains(ready.body, `"`+name+`":"ok"`) ||
+			strings.Contains(ready.body, `"`+name+`":"unavailable"`) {
 			t.Errorf("readyz: %v", ready)
 		}
-		if public := b.get("/sso/readyz"); !strings.Contains(public.body, `"`+name+`":"unavailable"`) { // and no reason, which names hosts
+		// and no reason, which names hosts
+		if public := b.get("/sso/readyz"); !strings.Contains(public.body, `"`+name+`":"unavailable"`) {
 			t.Errorf("readyz to anybody: %v", public)
 		}
 	}
 	w.okta.Mend(oidctest.EndpointAny)
 	w.vexa.Heal()
-	r.waitFor("signing in to work", func() bool { return r.browser().signIn("okta", ada).status == http.StatusSeeOther })
+	r.waitFor("signing in to work", func() bool {
+		return r.browser().signIn("okta", ada).status == http.StatusSeeOther
+	})
 	good(t, "afterwards", r.signIn("okta", ada))
 }
 
-// S10: a provider that hangs, and was not heard of since the start, holds nobody up who does not sign in with it: neither a person's own
-// page, nor their way out, nor a probe, which is given a second.
+// S10: a provider that hangs, and was not heard of since the start, holds nobody up who does not sign in with
+// it: neither a person's own page, nor their way out, nor a probe, which is given a second.
 func TestHungProviderHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

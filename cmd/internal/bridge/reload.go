@@ -26,7 +26,8 @@ func (b *bridge) watchFiles(ctx context.Context) error {
 	for _, file := range b.watched() {
 		watchers.start(func(ctx context.Context) error {
 			if err := rule.WatchFile(ctx, file, notify); err != nil {
-				b.log.Warn("file cannot be watched; send SIGHUP after changing it", "file", file, "error", err)
+				b.log.Warn("file cannot be watched; send SIGHUP after changing it",
+					"file", file, "error", err)
 			}
 			return nil
 		})
@@ -51,8 +52,8 @@ func (b *bridge) watched() []string {
 	return slices.Compact(files)
 }
 
-// reload brings into force what can change while we serve: the rules, the certificate, and the client secrets at the providers.
-// Whatever is bad changes nothing.
+// reload brings into force what can change while we serve: the rules, the certificate, and the client secrets
+// at the providers. Whatever is bad changes nothing.
 func (b *bridge) reload(ctx context.Context) {
 	if b.cert != nil {
 		if err := b.cert.reload(); err != nil {
@@ -80,11 +81,13 @@ func (b *bridge) reload(ctx context.Context) {
 	}
 }
 
-// setSecrets brings client secrets into force that were read again. Where more of a provider changed, its secrets may be another
-// client's, and wait for the restart with the rest.
+// setSecrets brings client secrets into force that were read again. Where more of a provider changed, its
+// secrets may be another client's, and wait for the restart with the rest.
 func (b *bridge) setSecrets(next *config.Config) {
 	for i, was := range b.cfg.Providers {
-		same := slices.IndexFunc(next.Providers, func(is oidc.Config) bool { return reflect.DeepEqual(unkeyed(is), unkeyed(was)) })
+		same := slices.IndexFunc(next.Providers, func(is oidc.Config) bool {
+			return reflect.DeepEqual(unkeyed(is), unkeyed(was))
+		})
 		if same >= 0 && b.providers[i].SetSecrets(next.Providers[same].Secrets()) {
 			b.log.Info("client secrets reloaded and now in use", "provider", was.Name)
 		}
@@ -99,8 +102,8 @@ func unkeyed(c oidc.Config) oidc.Config {
 	return c
 }
 
-// review revokes the keys that are wider than the rules now in force grant. Nobody can use them any more, but they are alive at
-// Vexa.
+// review revokes the keys that are wider than the rules now in force grant. Nobody can use them any more,
+// but they are alive at Vexa.
 func (b *bridge) review(ctx context.Context) {
 	e := b.edge.Load()
 	if e == nil {
@@ -109,7 +112,8 @@ func (b *bridge) review(ctx context.Context) {
 	revoked, err := e.accounts.Review(ctx)
 	switch {
 	case err != nil:
-		b.log.Warn("keys wider than the new rules not deleted yet; the next reconcile finds them", "error", err)
+		b.log.Warn("keys wider than the new rules not deleted yet; the next reconcile finds them",
+			"error", err)
 	case revoked > 0:
 		b.log.Info("deleting keys wider than the new rules", "keys", revoked)
 	}

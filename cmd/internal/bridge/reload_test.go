@@ -37,8 +37,8 @@ func (b *browser) sendBot() answer {
 	return b.send("POST", "/bots", bot, "Origin", public, "Content-Type", "application/json")
 }
 
-// Rules that change while the bridge serves hold from the next request on: more, less and nothing; what is open and no longer granted
-// ends, and keys that are too wide are deleted. Each way of asking for a reload.
+// Rules that change while the bridge serves hold from the next request on: more, less and nothing; what is
+// open and no longer granted ends, and keys that are too wide are deleted. Each way of asking for a reload.
 func TestRulesChange(t *testing.T) {
 	t.Parallel()
 	for name, changes := range map[string]func(*testing.T) (*replica, func(string)){
@@ -74,7 +74,9 @@ func TestRulesChange(t *testing.T) {
 				dir := t.TempDir()
 				must(t, os.WriteFile(filepath.Join(dir, "rules.yaml"), []byte(rules), 0o600))
 				elsewhere := filepath.Join(dir, "vexa-sso.yaml")
-				must(t, os.WriteFile(elsewhere, []byte(strings.Replace(string(text), "rules_file: "+w.dir, "rules_file: "+dir, 1)), 0o600))
+				must(t, os.WriteFile(elsewhere, []byte(strings.Replace(
+					string(text), "rules_file: "+w.dir, "rules_file: "+dir, 1,
+				)), 0o600))
 				path.Store(&elsewhere)
 				reloads <- syscall.SIGHUP
 			}
@@ -88,7 +90,9 @@ func TestRulesChange(t *testing.T) {
 				t.Helper()
 				change(rules)
 				generation++
-				r.waitFor("the rules to be in force", func() bool { return r.metric("vexa_sso_rules_generation") == generation })
+				r.waitFor("the rules to be in force", func() bool {
+					return r.metric("vexa_sso_rules_generation") == generation
+				})
 			}
 			hers, his := r.signIn("okta", ada), r.signIn("okta", tim)
 			if res := his.sendBot(); res.status != http.StatusForbidden || res.code() != "scope_missing" {
@@ -104,12 +108,14 @@ func TestRulesChange(t *testing.T) {
 				t.Errorf("granted more: %v", res)
 			}
 			changed(strings.Replace(rules, "scopes: [bot, tx]", "scopes: [tx]", 1))
-			if res := hers.get("/bots/status"); res.status != http.StatusForbidden || res.code() != "scope_missing" {
+			if res := hers.get("/bots/status"); res.status != http.StatusForbidden ||
+				res.code() != "scope_missing" {
 				t.Errorf("granted less: %v", res)
 			}
 			good(t, "with what is left", hers)
 			changed(only)
-			if res := hers.get("/meetings"); res.status != http.StatusForbidden || res.code() != "not_mapped" {
+			if res := hers.get("/meetings"); res.status != http.StatusForbidden ||
+				res.code() != "not_mapped" {
 				t.Errorf("granted nothing: %v", res)
 			}
 			good(t, "who is still granted something", his)
@@ -122,7 +128,8 @@ func TestRulesChange(t *testing.T) {
 	}
 }
 
-// A13: what is bad changes nothing, is said on the log and counted, and does not keep what is good from coming into force later.
+// A13: what is bad changes nothing, is said on the log and counted, and does not keep what is good
+// from coming into force later.
 func TestBadFilesChangeNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -135,16 +142,23 @@ func TestBadFilesChangeNothing(t *testing.T) {
 	for _, bad := range []struct{ name, file, text string }{
 		{"no YAML", "rules.yaml", "- name: [\n"},
 		{"empty", "rules.yaml", ""},
-		{"a rule that matches anybody", "rules.yaml", "- name: all\n  grant: { scopes: [bot] }\n  when: identity.\n"},
+		{
+			"a rule that matches anybody", "rules.yaml",
+			"- name: all\n  grant: { scopes: [bot] }\n  when: identity.\n",
+		},
 		{"an unknown key", "rules.yaml", strings.Replace(rules, "groups:", "group:", 1)},
 		{"an unknown provider", "rules.yaml", strings.Replace(rules, "[okta]", "[okto]", 1)},
 		{"half a document", "vexa-sso.yaml", string(document[:len(document)/2])},
-		{"no key ring", "vexa-sso.yaml", strings.Replace(string(document), "keyring.json", "nothing.json", 1)},
+		{"no key ring", "vexa-sso.yaml", strings.Replace(string(document), "keyring.json",
+			"nothing.json", 1)},
 	} {
 		w.write(bad.file, bad.text)
 		failed++
-		r.waitFor(bad.name+" to be counted", func() bool { return r.metric("vexa_sso_rules_reload_failed_total") == failed })
-		if said := r.heard("configuration not reloaded; the old one stays in use"); said == nil || said["level"] != "ERROR" || said["error"] == "" {
+		r.waitFor(bad.name+" to be counted", func() bool {
+			return r.metric("vexa_sso_rules_reload_failed_total") == failed
+		})
+		if said := r.heard("configuration not reloaded; the old one stays in use"); said == nil ||
+			said["level"] != "ERROR" || said["error"] == "" {
 			t.Errorf("%s: the log says %v", bad.name, said)
 		}
 		good(t, "after "+bad.name, b)
@@ -166,7 +180,9 @@ func TestRulesFileIsRemoved(t *testing.T) {
 	b := r.signIn("okta", ada)
 	must(t, os.Remove(filepath.Join(w.dir, "rules.yaml")))
 	reloads <- syscall.SIGHUP
-	r.waitFor("the failure to be counted", func() bool { return r.metric("vexa_sso_rules_reload_failed_total") == 1 })
+	r.waitFor("the failure to be counted", func() bool {
+		return r.metric("vexa_sso_rules_reload_failed_total") == 1
+	})
 	good(t, "without the file", b)
 }
 
@@ -192,23 +208,28 @@ func certificate(t *testing.T, name string) (certPEM, keyPEM string) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true,
+		BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	must(t, err)
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	must(t, err)
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
 }
 
-// The listener speaks TLS, and takes a new certificate without a restart once certificate and key belong together.
+// The listener speaks TLS, and takes a new certificate without a restart once
+// certificate and key belong together.
 func TestCertificateChanges(t *testing.T) {
 	t.Parallel()
 	firstCert, firstKey := certificate(t, "first")
 	secondCert, secondKey := certificate(t, "second")
 	w := newWorld(t, with("public", "https://"+host))
-	w.document = strings.Replace(document, "metrics:", "tls: { cert_file: {dir}/tls.crt, key_file: {dir}/tls.key }\nmetrics:", 1)
+	w.document = strings.Replace(document, "metrics:",
+		"tls: { cert_file: {dir}/tls.crt, key_file: {dir}/tls.key }\nmetrics:", 1)
 	w.write("tls.crt", firstCert)
 	w.write("tls.key", firstKey)
 	w.configure()
@@ -220,7 +241,8 @@ func TestCertificateChanges(t *testing.T) {
 
 	res := b.signIn("okta", ada)
 	cookies := strings.Join(res.header["Set-Cookie"], "\n")
-	if res.status != http.StatusSeeOther || !strings.Contains(cookies, "__Host-vexa_sso=") || !strings.Contains(cookies, "Secure") {
+	if res.status != http.StatusSeeOther || !strings.Contains(cookies, "__Host-vexa_sso=") ||
+		!strings.Contains(cookies, "Secure") {
 		t.Fatalf("signing in over TLS: %v", res)
 	}
 	good(t, "over TLS", b)
@@ -234,7 +256,9 @@ func TestCertificateChanges(t *testing.T) {
 		t.Errorf("it shows the certificate %s", name)
 	}
 	w.write("tls.crt", secondCert) // and the key is still the first one's
-	r.waitFor("the pair to be refused", func() bool { return r.heard("certificate not reloaded; the old one stays in use") != nil })
+	r.waitFor("the pair to be refused", func() bool {
+		return r.heard("certificate not reloaded; the old one stays in use") != nil
+	})
 	if name := shown(); name != "first" {
 		t.Errorf("with half a pair it shows the certificate %s", name)
 	}
@@ -255,8 +279,8 @@ func TestCertificateChanges(t *testing.T) {
 	}
 }
 
-// A client secret that is rotated in its file comes into force without a restart, nothing else of the provider with it, and nobody
-// who is signed in notices.
+// A client secret that is rotated in its file comes into force without a restart, nothing else of the
+// provider with it, and nobody who is signed in notices.
 func TestClientSecretChanges(t *testing.T) {
 	t.Parallel()
 	const old, fresh = "okta-secret-canary-77ab", "okta-secret-canary-next"
@@ -275,7 +299,9 @@ func TestClientSecretChanges(t *testing.T) {
 		t.Fatal("the secret that Okta no longer takes works")
 	}
 	w.write("okta-secret", fresh+"\n")
-	r.waitFor("the new secret to be in force", func() bool { return r.heard("client secrets reloaded and now in use") != nil })
+	r.waitFor("the new secret to be in force", func() bool {
+		return r.heard("client secrets reloaded and now in use") != nil
+	})
 	if !works() {
 		t.Error("the new secret does not work")
 	}
@@ -290,7 +316,9 @@ func TestClientSecretChanges(t *testing.T) {
 	r.waitFor("it to say that a restart is needed", func() bool { return r.heard(restart) != nil })
 	w.write("okta-secret", "another client's")
 	w.write("rules.yaml", rules+only)
-	r.waitFor("what was written last to be in force", func() bool { return r.metric("vexa_sso_rules_generation") == 2 })
+	r.waitFor("what was written last to be in force", func() bool {
+		return r.metric("vexa_sso_rules_generation") == 2
+	})
 	if !works() {
 		t.Error("another client's secret is in force before its id is")
 	}

@@ -68,7 +68,8 @@ func (s *secrets) one(name string) string {
 	return ""
 }
 
-// in lists the secrets that text tells, as they are or in one of the usual encodings. Those of the names in except may be there.
+// in lists the secrets that text tells, as they are or in one of the usual encodings. Those of the
+// names in except may be there.
 func (s *secrets) in(text []byte, except ...string) (told []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,9 +78,9 @@ func (s *secrets) in(text []byte, except ...string) (told []string) {
 			continue
 		}
 		for how, form := range map[string]string{
-			"as it is": secret,
-			"base64":   base64.RawStdEncoding.EncodeToString([]byte(secret)), "base64url": base64.RawURLEncoding.EncodeToString([]byte(secret)),
-			"hex": hex.EncodeToString([]byte(secret)), "escaped": url.QueryEscape(secret),
+			"as it is": secret, "base64": base64.RawStdEncoding.EncodeToString([]byte(secret)),
+			"base64url": base64.RawURLEncoding.EncodeToString([]byte(secret)),
+			"hex":       hex.EncodeToString([]byte(secret)), "escaped": url.QueryEscape(secret),
 		} {
 			if bytes.Contains(text, []byte(form)) {
 				told = append(told, name+" "+how)
@@ -101,7 +102,10 @@ func TestSecretsAreSeen(t *testing.T) {
 	t.Parallel()
 	var s secrets
 	s.add("token", "top+secret/value")
-	for _, text := range []string{"x top+secret/value y", "dG9wK3NlY3JldC92YWx1ZQ", "746f702b7365637265742f76616c7565", "a=top%2Bsecret%2Fvalue&b", "vxa_bot_x", "-----BEGIN PRIVATE KEY-----"} {
+	for _, text := range []string{
+		"x top+secret/value y", "dG9wK3NlY3JldC92YWx1ZQ", "746f702b7365637265742f76616c7565",
+		"a=top%2Bsecret%2Fvalue&b", "vxa_bot_x", "-----BEGIN PRIVATE KEY-----",
+	} {
 		if len(s.in([]byte(text))) == 0 {
 			t.Errorf("not seen: %s", text)
 		}
@@ -131,7 +135,8 @@ func (t *told) hear(where string, text []byte) {
 	t.texts[where] = append(append(t.texts[where], text...), '\n')
 }
 
-// answer hears an answer: its status and body with its header as one text, and the cookies that it sets as another.
+// answer hears an answer: its status and body with its header as one text, and the
+// cookies that it sets as another.
 func (t *told) answer(a answer) {
 	cookies := strings.Join(a.header["Set-Cookie"], "\n")
 	rest := a.header.Clone()
@@ -143,7 +148,8 @@ func (t *told) answer(a answer) {
 	t.hear("cookies", []byte(cookies))
 }
 
-// watchTokens has every answer of a token endpoint read along, and whatever proves something in the questions.
+// watchTokens has every answer of a token endpoint read along, and whatever proves
+// something in the questions.
 func (s *secrets) watchTokens(d *oidctest.Double) {
 	d.Break(oidctest.EndpointToken, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -185,15 +191,18 @@ func parrot(status int) oidctest.Fault {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
 			_ = json.NewEncoder(w).Encode(map[string]string{
-				"error":             "invalid_client",
-				"error_description": "AADSTS7000215: wrong secret " + password + " " + r.PostForm.Get("client_secret") + " with " + r.PostForm.Get("code") + " " + r.PostForm.Get("code_verifier"),
-				"access_token":      "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.parroted-signature",
+				"error": "invalid_client",
+				"error_description": "AADSTS7000215: wrong secret " + password + " " +
+					r.PostForm.Get("client_secret") + " with " + r.PostForm.Get("code") + " " +
+					r.PostForm.Get("code_verifier"),
+				"access_token": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.parroted-signature",
 			})
 		})
 	}
 }
 
-// S2, F1, F3, F4: whatever happens, no secret is told: not in an answer, on the log, in a metric or an error, nor unsealed in the store.
+// S2, F1, F3, F4: whatever happens, no secret is told: not in an answer, on the log, in a metric or an error,
+// nor unsealed in the store.
 func TestNoSecretIsTold(t *testing.T) {
 	t.Parallel()
 	for _, g := range []string{vexatest.Generation012, vexatest.Generation010} {
@@ -228,7 +237,10 @@ type harvest struct {
 }
 
 func newHarvest(t *testing.T, g string) *harvest {
-	h := &harvest{t: t, w: newWorld(t, generation(g)), reload: make(chan os.Signal, 1), secrets: &secrets{}, told: &told{}, people: map[string]*browser{}}
+	h := &harvest{
+		t: t, w: newWorld(t, generation(g)), reload: make(chan os.Signal, 1), secrets: &secrets{},
+		told: &told{}, people: map[string]*browser{},
+	}
 	for _, name := range []string{"admin-token", "okta-secret", "entra-secret"} {
 		h.secrets.add(name, h.w.settings[name])
 	}
@@ -287,13 +299,21 @@ func (h *harvest) want(status int, res answer) {
 // life is what people do all day.
 func (h *harvest) life() {
 	stranger := h.browser()
-	for path, status := range map[string]int{"/sso/login": 200, "/sso/signed-out": 200, "/sso/nothing": 404, "/sso/healthz": 200, "/sso/readyz": 200, "/": 303, "/sso/": 303} {
+	for path, status := range map[string]int{
+		"/sso/login": 200, "/sso/signed-out": 200, "/sso/nothing": 404, "/sso/healthz": 200,
+		"/sso/readyz": 200, "/": 303, "/sso/": 303,
+	} {
 		h.want(status, stranger.get(path, page...))
 	}
-	for name, who := range map[string][2]string{"ada": {"okta", ada}, "tim": {"okta", tim}, "ada at entra": {"entra", ada}} {
+	for name, who := range map[string][2]string{
+		"ada": {"okta", ada}, "tim": {"okta", tim}, "ada at entra": {"entra", ada},
+	} {
 		b := h.signIn(who[0], who[1])
 		h.people[name] = b
-		for path, status := range map[string]int{"/sso/": 200, "/sso/whoami": 200, "/meetings": 200, "/auth/me": 200, "/sso/login": 200, "/nothing/there": 404} {
+		for path, status := range map[string]int{
+			"/sso/": 200, "/sso/whoami": 200, "/meetings": 200, "/auth/me": 200, "/sso/login": 200,
+			"/nothing/there": 404,
+		} {
 			res := b.get(path, page...)
 			if path == "/nothing/there" && h.w.settings["generation"] == vexatest.Generation010 {
 				status = 403
@@ -303,7 +323,8 @@ func (h *harvest) life() {
 		h.learnKeys()
 	}
 	b := h.people["ada"]
-	h.want(201, b.send("POST", "/bots", `{"platform":"google_meet","native_meeting_id":"abc"}`, "Origin", public, "Content-Type", "application/json"))
+	h.want(201, b.send("POST", "/bots", `{"platform":"google_meet","native_meeting_id":"abc"}`,
+		"Origin", public, "Content-Type", "application/json"))
 	socket, stream := b.mustSocket(), b.events()
 	ctx := oidctest.Within(h.t)
 	must(h.t, socket.Write(ctx, websocket.MessageText, []byte(`{"action":"ping"}`)))
@@ -332,7 +353,8 @@ func (h *harvest) refusals() {
 	h.want(200, b.get("/meetings?api_key="+key))
 	h.want(401, h.browser().get("/meetings", "Cookie", "vexa_sso="+cookie[:len(cookie)-3]))
 	h.want(403, b.send("POST", "/bots", "{}", "Origin", public, "Content-Type", "application/json"))
-	h.want(403, b.send("POST", "/bots", "{}", "Origin", "https://evil.example", "Content-Type", "application/json"))
+	h.want(403,
+		b.send("POST", "/bots", "{}", "Origin", "https://evil.example", "Content-Type", "application/json"))
 	h.want(403, b.get("/admin/users", page...))
 	h.want(400, b.get("/meetings/..%2f..%2fadmin", page...))
 	for who, status := range map[string]int{oidctest.Mallory: 403, oidctest.Guest: 403} {
@@ -351,7 +373,8 @@ func (h *harvest) refusals() {
 	login = again.get("/sso/login?provider=okta")
 	at, err := url.Parse(login.header.Get("Location"))
 	must(h.t, err)
-	h.want(403, again.get("/sso/callback/okta?error=access_denied&error_description="+url.QueryEscape("no "+h.secrets.one("ID token"))+"&state="+at.Query().Get("state")))
+	h.want(403, again.get("/sso/callback/okta?error=access_denied&error_description="+
+		url.QueryEscape("no "+h.secrets.one("ID token"))+"&state="+at.Query().Get("state")))
 }
 
 // providerTrouble is a provider that fails, and tells on us while it does.
@@ -361,7 +384,10 @@ func (h *harvest) providerTrouble() {
 		if provider == "entra" {
 			double = h.w.entra.Double
 		}
-		for _, fault := range []oidctest.Fault{parrot(400), parrot(401), parrot(500), oidctest.MalformedJSON(), oidctest.Down(), oidctest.HugeBody(4 << 20), oidctest.TooManyRequests(3)} {
+		for _, fault := range []oidctest.Fault{
+			parrot(400), parrot(401), parrot(500), oidctest.MalformedJSON(), oidctest.Down(),
+			oidctest.HugeBody(4 << 20), oidctest.TooManyRequests(3),
+		} {
 			double.Break(oidctest.EndpointToken, fault)
 			if res := h.browser().signIn(provider, ada, page...); res.status < 400 {
 				h.t.Errorf("signed in with a broken token endpoint: %v", res)
@@ -374,7 +400,8 @@ func (h *harvest) providerTrouble() {
 		}
 		h.secrets.watchTokens(double)
 	}
-	h.w.okta.Break(oidctest.EndpointUserInfo, oidctest.Answer(401, "application/json", `{"error":"invalid_token"}`))
+	h.w.okta.Break(oidctest.EndpointUserInfo,
+		oidctest.Answer(401, "application/json", `{"error":"invalid_token"}`))
 	if res := h.browser().signIn("okta", ada); res.status < 400 {
 		h.t.Errorf("signed in without userinfo: %v", res)
 	}
@@ -405,10 +432,14 @@ func (h *harvest) vexaTrouble() {
 		at.Heal()
 	}
 	h.w.okta.AddPerson(oidctest.Person{Email: "hopper@acme.example", Groups: []string{oidctest.GroupUsers}})
-	at := h.w.vexa.Inject(vexatest.Fault{Path: "/admin/users/email", Times: -1, Effect: vexatest.FailBefore, Status: 422, Body: telling})
+	at := h.w.vexa.Inject(vexatest.Fault{
+		Path: "/admin/users/email", Times: -1, Effect: vexatest.FailBefore, Status: 422, Body: telling,
+	})
 	h.want(403, h.signIn("okta", "hopper@acme.example").get("/meetings", page...)) // has to wait
 	at.Heal()
-	h.r.waitFor("the newcomer to be served", func() bool { return newcomer.get("/meetings").status == http.StatusOK })
+	h.r.waitFor("the newcomer to be served", func() bool {
+		return newcomer.get("/meetings").status == http.StatusOK
+	})
 	h.learnKeys()
 	for _, token := range h.w.vexa.Tokens() {
 		h.w.vexa.RevokeToken(token.ID)
@@ -434,7 +465,10 @@ func (h *harvest) reloads() {
 		{"admin_token: '{admin-token}'", "admin_token: [ '{admin-token}' ]"},
 		{"admin_token: '{admin-token}'", "admin_token: '{admin-token} '"},
 		{"client_secret: '{okta-secret}'", "client_secret: { a: '{okta-secret}' }"},
-		{"client_secret: '{okta-secret}'", "client_secret: '{okta-secret}'\n    client_secrets: ['{okta-secret}', '{entra-secret}']"},
+		{
+			"client_secret: '{okta-secret}'",
+			"client_secret: '{okta-secret}'\n    client_secrets: ['{okta-secret}', '{entra-secret}']",
+		},
 		{"client_secret: '{entra-secret}'", "client_secret: '{entra-secret}'\n   x: y"},
 		{"client_secret: '{entra-secret}'", "client_secrets: '{entra-secret}'"},
 	} {
@@ -442,15 +476,20 @@ func (h *harvest) reloads() {
 		h.w.document = strings.Replace(good, bad.part, bad.instead, 1)
 		h.w.configure()
 		h.reload <- syscall.SIGHUP
-		h.r.waitFor("a bad configuration to be refused: "+bad.instead, func() bool { return failed() > before })
+		h.r.waitFor("a bad configuration to be refused: "+bad.instead, func() bool {
+			return failed() > before
+		})
 	}
 	h.w.document = good
 	h.w.configure()
 }
 
-// signOut ends sessions at both providers, the way pages and programs do. The ID token may go to its own issuer, as a hint.
+// signOut ends sessions at both providers, the way pages and programs do. The ID token may go to
+// its own issuer, as a hint.
 func (h *harvest) signOut() {
-	for name, header := range map[string][]string{"ada": form, "tim": {"Origin", public}, "ada at entra": form} {
+	for name, header := range map[string][]string{
+		"ada": form, "tim": {"Origin", public}, "ada at entra": form,
+	} {
 		b := h.people[name]
 		b.heard = nil
 		res := b.send("POST", "/sso/logout", "", header...)
@@ -468,7 +507,8 @@ func (h *harvest) signOut() {
 	}
 }
 
-// takeHint takes the ID tokens out of a text that go to the end-session endpoint of their issuer, and says how many there were.
+// takeHint takes the ID tokens out of a text that go to the end-session endpoint of their issuer, and
+// says how many there were.
 func (h *harvest) takeHint(text *string) (n int) {
 	mark := h.w.okta.Issuer() + "/v1/logout?id_token_hint="
 	for {
@@ -514,8 +554,10 @@ func (h *harvest) dumpStore(when string) {
 			}
 		}
 	}
-	if sealed := query(h.t, db, `SELECT sealed FROM keys WHERE sealed IS NOT NULL`); len(tables) < 6 || rows < 20 || len(sealed) == 0 {
-		h.t.Errorf("%d tables with %d rows and %d sealed keys: that is not the store", len(tables), rows, len(sealed))
+	if sealed := query(h.t, db, `SELECT sealed FROM keys WHERE sealed IS NOT NULL`); len(tables) < 6 ||
+		rows < 20 || len(sealed) == 0 {
+		h.t.Errorf("%d tables with %d rows and %d sealed keys: that is not the store",
+			len(tables), rows, len(sealed))
 	}
 }
 
@@ -550,9 +592,13 @@ func query(t testing.TB, db *sql.DB, text string) (all [][][]byte) {
 // verdict looks for every secret in all that was told.
 func (h *harvest) verdict() {
 	h.told.hear("log", []byte(h.r.log.String()))
-	for name, least := range map[string]int{"cookie": 4, "session id": 4, "vexa key": 5, "access token": 3, "refresh token": 3, "ID token": 3, "code": 5, "code_verifier": 5, "key ring": 1} {
+	for name, least := range map[string]int{
+		"cookie": 4, "session id": 4, "vexa key": 5, "access token": 3, "refresh token": 3, "ID token": 3,
+		"code": 5, "code_verifier": 5, "key ring": 1,
+	} {
 		if n := h.secrets.count(name); n < least {
-			h.t.Errorf("only %d secrets of the kind %s are known: the test does not do what it should", n, name)
+			h.t.Errorf("only %d secrets of the kind %s are known: the test does not do what it should",
+				n, name)
 		}
 	}
 	for where, text := range h.told.texts {
@@ -564,7 +610,10 @@ func (h *harvest) verdict() {
 			h.t.Errorf("%s: %s%s", where, secret, h.excerpt(where, text))
 		}
 	}
-	for _, where := range []string{"log", "answers", "cookies", "frames", "operators", "metrics", "tables afterwards", "files afterwards", "files while it runs"} {
+	for _, where := range []string{
+		"log", "answers", "cookies", "frames", "operators", "metrics", "tables afterwards",
+		"files afterwards", "files while it runs",
+	} {
 		if len(h.told.texts[where]) == 0 {
 			h.t.Errorf("nothing was heard of %s", where)
 		}

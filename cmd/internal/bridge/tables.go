@@ -12,8 +12,8 @@ import (
 // generationRetry is how often Vexa is asked which generation it is, until it has said.
 const generationRetry = 2 * time.Second
 
-// tables knows which route table holds. Until Vexa has said which generation it is, that of 0.12 does: it is our policy in front
-// of both.
+// tables knows which route table holds. Until Vexa has said which generation it is, that of 0.12 does: it is
+// our policy in front of both.
 type tables struct {
 	client  *vexa.Client
 	log     *slog.Logger

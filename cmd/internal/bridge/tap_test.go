@@ -68,7 +68,8 @@ func (p *tap) pass(from net.Conn, bridge string) {
 	})
 	both.Go(func() {
 		_, _ = io.Copy(from, to)
-		_ = from.(*net.TCPConn).CloseWrite() // and no more: what the proxy still sends is read, as the bridge reads it
+		// and no more: what the proxy still sends is read, as the bridge reads it
+		_ = from.(*net.TCPConn).CloseWrite()
 	})
 	both.Wait()
 }

@@ -81,7 +81,8 @@ const rules = `
   grant: { scopes: [bot, tx], max_concurrent_bots: 2, vexa_email: '= identity.email.replace("@", "+entra@")' }
 `
 
-// Most of these tests wait for somebody most of the time, so more of them run at a time than there are processors.
+// Most of these tests wait for somebody most of the time, so more of them run at a time
+// than there are processors.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	set := false
@@ -92,8 +93,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// world is what stands around the bridges of a test: providers on localhost, a Vexa, and a folder with configuration, key ring
-// and store. The bridges are on 127.0.0.1, so that they and the providers are cross-site as in life.
+// world is what stands around the bridges of a test: providers on localhost, a Vexa, and a folder
+// with configuration, key ring and store. The bridges are on 127.0.0.1, so that they and the
+// providers are cross-site as in life.
 type world struct {
 	t     *testing.T
 	dir   string
@@ -108,9 +110,13 @@ type world struct {
 
 func newWorld(t *testing.T, options ...func(*world)) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), document: document, patience: oidctest.Patience, settings: map[string]string{
-		"public": public, "okta-timeout": "1m", "grace": "30s", "generation": vexatest.Generation012, "admin-token": "admin-token-canary-5d1f", "okta-secret": "okta-secret-canary-77ab", "entra-secret": "entra-secret-canary-c0de",
-	}}
+	w := &world{
+		t: t, dir: t.TempDir(), document: document, patience: oidctest.Patience, settings: map[string]string{
+			"public": public, "okta-timeout": "1m", "grace": "30s", "generation": vexatest.Generation012,
+			"admin-token": "admin-token-canary-5d1f", "okta-secret": "okta-secret-canary-77ab",
+			"entra-secret": "entra-secret-canary-c0de",
+		},
+	}
 	w.settings["dir"], w.settings["store"] = w.dir, "sqlite:"+w.store()
 	for _, option := range options {
 		option(w)
@@ -119,13 +125,16 @@ func newWorld(t *testing.T, options ...func(*world)) *world {
 	w.okta.AddCast()
 	w.okta.AddClient(oidctest.Client{
 		ID: "0oabridge", Secrets: []string{w.settings["okta-secret"]}, RequirePKCE: true,
-		RedirectURIs: []string{w.settings["public"] + "/sso/callback/okta"}, PostLogoutURIs: []string{w.settings["public"] + "/sso/signed-out"},
+		RedirectURIs:   []string{w.settings["public"] + "/sso/callback/okta"},
+		PostLogoutURIs: []string{w.settings["public"] + "/sso/signed-out"},
 	})
 	w.entra = oidctest.StartEntra(t, oidctest.EntraOptions{})
 	w.entra.AddCast()
 	w.entra.AddClient(oidctest.Client{
-		ID: "2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91", Secrets: []string{w.settings["entra-secret"]}, Tenant: oidctest.TenantA,
-		RedirectURIs: []string{w.settings["public"] + "/sso/callback/entra", w.settings["public"] + "/sso/signed-out"},
+		ID: "2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91", Secrets: []string{w.settings["entra-secret"]},
+		Tenant: oidctest.TenantA, RedirectURIs: []string{
+			w.settings["public"] + "/sso/callback/entra", w.settings["public"] + "/sso/signed-out",
+		},
 	})
 	w.vexa = vexatest.Start(t, func(c *vexatest.Config) {
 		c.Generation, c.AdminToken = w.settings["generation"], w.settings["admin-token"]
@@ -289,7 +298,8 @@ func (r *replica) operator(path string) answer {
 	return read(r.w.t, res)
 }
 
-// browser is a person's: it keeps cookies, follows no redirects by itself and reaches the bridge that it is led to.
+// browser is a person's: it keeps cookies, follows no redirects by itself and reaches the
+// bridge that it is led to.
 type browser struct {
 	*http.Client
 	w  *world
@@ -355,10 +365,16 @@ func read(t testing.TB, res *http.Response) answer {
 }
 
 // page is how a browser asks for one.
-var page = []string{"Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "none"}
+var page = []string{
+	"Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document",
+	"Sec-Fetch-Site", "none",
+}
 
 // form is how a browser sends one of ours.
-var form = []string{"Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-origin", "Origin", public, "Content-Type", "application/x-www-form-urlencoded"}
+var form = []string{
+	"Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document",
+	"Sec-Fetch-Site", "same-origin", "Origin", public, "Content-Type", "application/x-www-form-urlencoded",
+}
 
 func (b *browser) get(path string, header ...string) answer {
 	b.w.t.Helper()
@@ -389,7 +405,9 @@ func (b *browser) try(method, path, body string, header ...string) (answer, erro
 }
 
 // open sends a request and leaves its answer open.
-func (b *browser) open(ctx context.Context, method, path, body string, header ...string) (*http.Response, error) {
+func (b *browser) open(
+	ctx context.Context, method, path, body string, header ...string,
+) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, b.w.settings["public"]+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -448,7 +466,8 @@ func (b *browser) cookie() string {
 // socket opens a WebSocket as a page of this site does.
 func (b *browser) socket() (*websocket.Conn, *http.Response, error) {
 	conn, res, err := websocket.Dial(oidctest.Within(b.w.t), public+"/ws", &websocket.DialOptions{
-		HTTPClient: &http.Client{Transport: b.Transport}, HTTPHeader: http.Header{"Cookie": {b.cookie()}, "Origin": {public}},
+		HTTPClient: &http.Client{Transport: b.Transport},
+		HTTPHeader: http.Header{"Cookie": {b.cookie()}, "Origin": {public}},
 	})
 	if err == nil {
 		b.w.t.Cleanup(func() { _ = conn.CloseNow() })

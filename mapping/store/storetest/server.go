@@ -56,7 +56,8 @@ var server = sync.OnceValues(func() (url string, err error) {
 			return "", err
 		}
 		err = run("pg_ctl", "-D", data, "-l", log, "-w", "-t", "120", "-o",
-			"-c listen_addresses=127.0.0.1 -c port="+port+" -c unix_socket_directories= -c fsync=off", "start")
+			"-c listen_addresses=127.0.0.1 -c port="+port+" -c unix_socket_directories= -c fsync=off",
+			"start")
 		if err == nil {
 			return "postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable", nil
 		}
@@ -108,7 +109,8 @@ func forServer(dir string) ([]string, error) {
 	return []string{"runuser", "-u", "postgres", "--"}, nil
 }
 
-// held is what the shells of outlived read. It is open while this process is there, because nothing lets go of it.
+// held is what the shells of outlived read. It is open while this process is there,
+// because nothing lets go of it.
 var held []io.Closer
 
 // outlived stops the server of a folder and removes it when this process has ended, however it does: a shell

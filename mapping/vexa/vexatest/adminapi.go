@@ -35,13 +35,17 @@ func (s *Server) newAdminAPI() *service {
 	a.routes.add("GET /admin/users/email/{email}", s.asAdmin(s.userByEmail))
 	a.routes.add("GET /admin/users/{user_id}", s.asAdmin(s.userByID))
 	if s.legacy() {
-		a.routes.add("PATCH /admin/users/{user_id}", s.asAdmin(s.counted(func(c *Calls) { c.PatchUser++ }, s.patchUser010)))
+		a.routes.add("PATCH /admin/users/{user_id}",
+			s.asAdmin(s.counted(func(c *Calls) { c.PatchUser++ }, s.patchUser010)))
 	} else {
-		a.routes.add("PATCH /admin/users/{user_id}", s.asAdmin(s.counted(func(c *Calls) { c.PatchUser++ }, s.patchUser012)))
+		a.routes.add("PATCH /admin/users/{user_id}",
+			s.asAdmin(s.counted(func(c *Calls) { c.PatchUser++ }, s.patchUser012)))
 		a.routes.add("GET /admin/users/{user_id}/tokens", s.asAdmin(s.listTokens))
 	}
-	a.routes.add("POST /admin/users/{user_id}/tokens", s.asAdmin(s.counted(func(c *Calls) { c.Mint++ }, s.mintToken)))
-	a.routes.add("DELETE /admin/tokens/{token_id}", s.asAdmin(s.counted(func(c *Calls) { c.Delete++ }, s.deleteToken)))
+	a.routes.add("POST /admin/users/{user_id}/tokens",
+		s.asAdmin(s.counted(func(c *Calls) { c.Mint++ }, s.mintToken)))
+	a.routes.add("DELETE /admin/tokens/{token_id}",
+		s.asAdmin(s.counted(func(c *Calls) { c.Delete++ }, s.deleteToken)))
 	a.routes.add("POST /internal/validate", s.validateToken)
 	s.addUserTier(&a.routes)
 	return a
@@ -56,8 +60,8 @@ func health(service string) func(*call) answer {
 	}
 }
 
-// asAdmin guards a route with the admin key. FastAPI parses the body first, so that unparsable JSON is refused whoever sent
-// it; what the body says is looked at only afterwards.
+// asAdmin guards a route with the admin key. FastAPI parses the body first, so that unparsable JSON is
+// refused whoever sent it; what the body says is looked at only afterwards.
 func (s *Server) asAdmin(handle func(*call, payload) answer) func(*call) answer {
 	return func(c *call) answer {
 		p := payload{absent: true}
@@ -107,7 +111,8 @@ var (
 	errTimeout  = errors.New("timeout")
 )
 
-// askAdmin lets the Admin API answer, or not, as its condition and the faults have it. The gateway calls it, too.
+// askAdmin lets the Admin API answer, or not, as its condition and the faults have it.
+// The gateway calls it, too.
 func (s *Server) askAdmin(c *call) (answer, error) {
 	if err := s.parts.await(c.ctx, AdminAPI, s.closing); err != nil {
 		return answer{}, err
@@ -126,7 +131,8 @@ func (s *Server) askAdmin(c *call) (answer, error) {
 }
 
 func usesDatabase(path string) bool {
-	return strings.HasPrefix(path, "/admin/") || strings.HasPrefix(path, "/internal/") || strings.HasPrefix(path, "/user/")
+	return strings.HasPrefix(path, "/admin/") || strings.HasPrefix(path, "/internal/") ||
+		strings.HasPrefix(path, "/user/")
 }
 
 func (s *Server) serveAdmin(w http.ResponseWriter, r *http.Request) {

@@ -18,7 +18,9 @@ func (s *Server) agent(c *call, who validated) answer {
 		case path == "/api/chat" && c.method == "POST":
 			return s.chat(c, who)
 		case path == "/api/meeting/stream" && c.method == "GET":
-			return s.longStream(c, who, s.eventStream(AgentAPI), func(w *eventWriter) { w.event("ready", "{}") })
+			return s.longStream(c, who, s.eventStream(AgentAPI), func(w *eventWriter) {
+				w.event("ready", "{}")
+			})
 		case path == "/api/sessions" && c.method == "GET":
 			return s.agentSessions(c, who)
 		}

@@ -21,7 +21,8 @@ func (s *Server) authenticate(c *call) (validated, *answer) {
 	who, verdict := s.verify(c.ctx, key)
 	switch verdict {
 	case unavailable:
-		a := spacedDetail(http.StatusServiceUnavailable, "Authentication temporarily unavailable, retry").with("Retry-After", "1")
+		a := spacedDetail(http.StatusServiceUnavailable, "Authentication temporarily unavailable, retry").
+			with("Retry-After", "1")
 		return validated{}, &a
 	case bad:
 		a := spacedDetail(http.StatusUnauthorized, "Invalid API key")
@@ -32,7 +33,8 @@ func (s *Server) authenticate(c *call) (validated, *answer) {
 
 func isMCP(path string) bool { return path == "/mcp" || strings.HasPrefix(path, "/mcp/") }
 
-// keyOfAuthorization is what 0.12's /mcp makes of an Authorization header: the token of a Bearer, or else the whole of it.
+// keyOfAuthorization is what 0.12's /mcp makes of an Authorization header: the token of a
+// Bearer, or else the whole of it.
 func keyOfAuthorization(value string) string {
 	value = strings.TrimSpace(value)
 	if scheme, rest, _ := strings.Cut(value, " "); strings.EqualFold(scheme, "bearer") {
@@ -57,7 +59,8 @@ type cacheLine struct {
 	until time.Time
 }
 
-// verify asks for a verdict on a key. 0.10 remembers good ones for a minute, and takes any trouble for a bad key.
+// verify asks for a verdict on a key. 0.10 remembers good ones for a minute, and takes
+// any trouble for a bad key.
 func (s *Server) verify(ctx context.Context, key string) (validated, verdict) {
 	if !s.legacy() {
 		return s.askValidate(ctx, key)

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Calls counts what the Admin API was asked with the right key, and what came of it. What a fault ended before anything happened
-// is not in it: see Injected.Hits.
+// Calls counts what the Admin API was asked with the right key, and what came of it. What a fault ended
+// before anything happened is not in it: see Injected.Hits.
 type Calls struct {
 	CreateUser, PatchUser, Mint, Delete       int // calls, whatever the outcome
 	UsersCreated, TokensMinted, TokensDeleted int // effects
@@ -31,8 +31,8 @@ func (s *Server) Calls() Calls {
 	return s.calls.count
 }
 
-// PeakMints returns the largest number of mints for that user that were under way at one time, counted from when the Admin
-// API took the call to when it answered, holds included.
+// PeakMints returns the largest number of mints for that user that were under way at one time, counted from
+// when the Admin API took the call to when it answered, holds included.
 func (s *Server) PeakMints(userID int64) int {
 	s.calls.mu.Lock()
 	defer s.calls.mu.Unlock()

@@ -53,7 +53,8 @@ func (c client) doCtx(ctx context.Context, method, url, body string, headers ...
 }
 
 func (c client) admin(method, path, body string) (int, string) {
-	return c.do(method, c.s.AdminURL+path, body, "X-Admin-API-Key", DefaultAdminToken, "Content-Type", "application/json")
+	return c.do(method, c.s.AdminURL+path, body, "X-Admin-API-Key", DefaultAdminToken,
+		"Content-Type", "application/json")
 }
 
 func (c client) create(email string) (int, string) {

@@ -23,8 +23,8 @@ const (
 // Condition is how a part is doing.
 type Condition int
 
-// Up: it works. Down: connections to it are refused or cut at once. Hung: they are taken, and nothing comes back until the
-// part is Set to something else or the caller gives up.
+// Up: it works. Down: connections to it are refused or cut at once. Hung: they are taken, and nothing comes
+// back until the part is Set to something else or the caller gives up.
 const (
 	Up Condition = iota
 	Down
@@ -67,7 +67,8 @@ func (p *parts) condition(part Part) Condition {
 	return p.is[part]
 }
 
-// await returns once the part is up, errNoAnswer if it is down, errTimeout if it hangs for longer than the caller waits.
+// await returns once the part is up, errNoAnswer if it is down, errTimeout if it hangs for
+// longer than the caller waits.
 func (p *parts) await(ctx context.Context, part Part, closing context.Context) error {
 	for {
 		p.mu.Lock()

@@ -38,7 +38,8 @@ type database struct {
 }
 
 type tables struct {
-	users      []*userRow // in the order of the heap: an update moves a row to the end, and 0.10 lists users unordered
+	// in the order of the heap: an update moves a row to the end, and 0.10 lists users unordered
+	users      []*userRow
 	tokens     map[int64]*tokenRow
 	meetings   []*meeting
 	recordings []*recording
@@ -239,7 +240,8 @@ func (s *Server) RevokeToken(id int64) bool {
 	return ok
 }
 
-// Reinstall empties the database: ids start again at 1. The gateway's cache and open sockets stay, as they would.
+// Reinstall empties the database: ids start again at 1. The gateway's cache and open
+// sockets stay, as they would.
 func (s *Server) Reinstall() {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()

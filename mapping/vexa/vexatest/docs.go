@@ -13,7 +13,10 @@ func (s *Server) addDocs(r *router, title string) {
 	}
 	page := func(format string) func(*call) answer {
 		return func(*call) answer {
-			return answer{status: http.StatusOK, contentType: "text/html; charset=utf-8", body: []byte(fmt.Sprintf(format, title))}
+			return answer{
+				status: http.StatusOK, contentType: "text/html; charset=utf-8",
+				body: []byte(fmt.Sprintf(format, title)),
+			}
 		}
 	}
 	r.add("GET /openapi.json", func(*call) answer { return openAPI(r, title) })

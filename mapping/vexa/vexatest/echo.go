@@ -19,9 +19,9 @@ type echo struct {
 	at map[Part]bool
 }
 
-// SetEcho makes MeetingAPI, AgentAPI or MCP answer every request with a JSON account of what reached it: method, path, query,
-// headers in order, body. REST calls to it obey the query parameters __status, __redirect, __gzip and __sleep (seconds);
-// streams n and interval.
+// SetEcho makes MeetingAPI, AgentAPI or MCP answer every request with a JSON account of what reached it:
+// method, path, query, headers in order, body. REST calls to it obey the query parameters __status,
+// __redirect, __gzip and __sleep (seconds); streams n and interval.
 func (s *Server) SetEcho(p Part, on bool) {
 	s.echo.mu.Lock()
 	defer s.echo.mu.Unlock()
@@ -58,17 +58,25 @@ func (s *Server) downstream(c *call, who validated, path string) echoed {
 	if own := encodeQuery(c.query); own != "" {
 		query = own
 	}
-	e := echoed{Stub: "echo", Method: c.method, Path: target, RawPath: (&url.URL{Path: target}).EscapedPath(), Query: query, Body: string(c.body)}
+	e := echoed{
+		Stub: "echo", Method: c.method, Path: target, RawPath: (&url.URL{Path: target}).EscapedPath(),
+		Query: query, Body: string(c.body),
+	}
 	e.Headers = s.withOwn(s.merged(c, who), c)
 	return e
 }
 
-// merged are the headers that the gateway passes on: those of its HTTP client that the caller's do not replace, all of the
-// caller's, and who the caller is.
+// merged are the headers that the gateway passes on: those of its HTTP client that the caller's do not
+// replace, all of the caller's, and who the caller is.
 func (s *Server) merged(c *call, who validated) [][2]string {
 	theirs := s.passedOn(c)
 	headers := [][2]string{{"host", echoHost}}
-	for _, own := range [][2]string{{"accept", "*/*"}, {"accept-encoding", "gzip, deflate"}, {"connection", "keep-alive"}, {"user-agent", "python-httpx/0.28.1"}} {
+	for _, own := range [][2]string{
+		{"accept", "*/*"},
+		{"accept-encoding", "gzip, deflate"},
+		{"connection", "keep-alive"},
+		{"user-agent", "python-httpx/0.28.1"},
+	} {
 		if !slices.ContainsFunc(theirs, func(h [2]string) bool { return h[0] == own[0] }) {
 			headers = append(headers, own)
 		}
@@ -77,10 +85,12 @@ func (s *Server) merged(c *call, who validated) [][2]string {
 	return append(headers, s.identity(c, who)...)
 }
 
-// passedOn are the caller's headers, of a repeated one the last in the first's place, without those that speak of identity
-// (0.10 forgets some of these).
+// passedOn are the caller's headers, of a repeated one the last in the first's place, without those that
+// speak of identity (0.10 forgets some of these).
 func (s *Server) passedOn(c *call) [][2]string {
-	drop := []string{"host", "content-length", "transfer-encoding", "x-user-id", "x-user-scopes", "x-user-limits"}
+	drop := []string{
+		"host", "content-length", "transfer-encoding", "x-user-id", "x-user-scopes", "x-user-limits",
+	}
 	var out [][2]string
 	for _, h := range c.headers {
 		if slices.Contains(drop, h.name) || !s.legacy() && strings.HasPrefix(h.name, "x-user-") {
@@ -191,8 +201,8 @@ func (s *Server) echoREST(c *call, e echoed) answer {
 	return a.with("X-Stub-Extra", "present").with("Set-Cookie", "stub=1; Path=/")
 }
 
-// echoGzip answers compressed. Both gateways unpack it; 0.10 then passes on a Content-Encoding that is no longer true, and cuts
-// the body before the end that it announces.
+// echoGzip answers compressed. Both gateways unpack it; 0.10 then passes on a Content-Encoding that is no
+// longer true, and cuts the body before the end that it announces.
 func (s *Server) echoGzip(e echoed) answer {
 	plain := spaced(compact(e))
 	a := answer{status: http.StatusOK, contentType: jsonType, body: plain}

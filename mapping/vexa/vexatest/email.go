@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// normalizeEmail is 0.10's pydantic EmailStr: it trims, lower-cases the domain, and refuses what cannot be delivered to, with
-// email-validator's reason. 0.12 looks at nothing.
+// normalizeEmail is 0.10's pydantic EmailStr: it trims, lower-cases the domain, and refuses what cannot be
+// delivered to, with email-validator's reason. 0.12 looks at nothing.
 func normalizeEmail(email string) (normal, reason string) {
 	email = strings.TrimSpace(email)
 	local, domain, ok := cutLast(email, "@")
@@ -21,7 +21,8 @@ func normalizeEmail(email string) (normal, reason string) {
 	case domain == "":
 		return "", "There must be something after the @-sign."
 	case length(local) > 64:
-		return "", fmt.Sprintf("The email address is too long before the @-sign (%d %s too many).", length(local)-64, plural(length(local)-64))
+		return "", fmt.Sprintf("The email address is too long before the @-sign (%d %s too many).",
+			length(local)-64, plural(length(local)-64))
 	case strings.ContainsAny(local, " \t"):
 		return "", "The email address contains invalid characters before the @-sign: SPACE."
 	case strings.ContainsAny(domain, " \t"):
@@ -34,7 +35,8 @@ func normalizeEmail(email string) (normal, reason string) {
 	domain = strings.ToLower(domain)
 	last := domain[strings.LastIndex(domain, ".")+1:]
 	if slices.Contains(specialUseDomains, last) {
-		return "", "The part after the @-sign is a special-use or reserved name that cannot be used with email."
+		return "",
+			"The part after the @-sign is a special-use or reserved name that cannot be used with email."
 	}
 	return local + "@" + domain, ""
 }

@@ -9,7 +9,8 @@ import (
 	"vexa-sso/mapping/vexa/vexatest"
 )
 
-// A program runs a Vexa, makes a user and a key as an administrator elsewhere would, and sees what a client sees.
+// A program runs a Vexa, makes a user and a key as an administrator elsewhere would,
+// and sees what a client sees.
 func Example() {
 	v := vexatest.New(vexatest.Config{Generation: "0.10"})
 	defer v.Close()

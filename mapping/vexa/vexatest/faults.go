@@ -15,17 +15,18 @@ const (
 	FailBefore Effect = iota
 	FailAfter
 
-	// CutBefore closes the connection, and nothing has happened. CutAfter does so when all has: the answer is lost.
+	// CutBefore closes the connection, and nothing has happened. CutAfter does so when
+	// all has: the answer is lost.
 	CutBefore
 	CutAfter
 
-	// HoldBefore waits for Fault.Until before anything happens, HoldAfter before the answer is sent. If the caller leaves
-	// meanwhile, it is CutBefore or CutAfter.
+	// HoldBefore waits for Fault.Until before anything happens, HoldAfter before the answer is sent. If the
+	// caller leaves meanwhile, it is CutBefore or CutAfter.
 	HoldBefore
 	HoldAfter
 
-	// BetweenLookupAndInsert waits for Fault.Until where POST /admin/users has found that there is no such user, and is about
-	// to insert one. Only CreateUser has this place.
+	// BetweenLookupAndInsert waits for Fault.Until where POST /admin/users has found that there is no such
+	// user, and is about to insert one. Only CreateUser has this place.
 	BetweenLookupAndInsert
 )
 
@@ -58,7 +59,8 @@ type faults struct {
 
 func newFaults() *faults { return &faults{} }
 
-// Inject lets a fault happen to the next calls that match. Of several that match a call, the oldest with times left takes it.
+// Inject lets a fault happen to the next calls that match. Of several that match a call, the oldest
+// with times left takes it.
 func (s *Server) Inject(f Fault) *Injected {
 	if f.Part == "" {
 		f.Part = AdminAPI
@@ -73,7 +75,8 @@ func (s *Server) Inject(f Fault) *Injected {
 	return i
 }
 
-// Hits returns how many calls the fault has struck: for the effects with After in their names, when all had happened.
+// Hits returns how many calls the fault has struck: for the effects with After in their
+// names, when all had happened.
 func (i *Injected) Hits() int {
 	i.faults.mu.Lock()
 	defer i.faults.mu.Unlock()
@@ -122,7 +125,8 @@ func (f *faults) take(part Part, c *call, atInsert bool) *Injected {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, i := range f.all {
-		if i.left == 0 || !i.fault.matches(part, c) || (i.fault.Effect == BetweenLookupAndInsert) != atInsert {
+		if i.left == 0 || !i.fault.matches(part, c) ||
+			(i.fault.Effect == BetweenLookupAndInsert) != atInsert {
 			continue
 		}
 		i.left--

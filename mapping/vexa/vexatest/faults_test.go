@@ -48,7 +48,9 @@ func TestFaultsBeforeAndAfterTheEffect(t *testing.T) {
 func TestFaultMatchesMethodPathAndTimes(t *testing.T) {
 	both(t, func(t *testing.T, s *Server, c client) {
 		u := s.AddUser("a@example.com", "")
-		fault := s.Inject(Fault{Method: "DELETE", Path: "/admin/tokens/", Times: 2, Status: 429, Body: `{"detail":"slow down"}`})
+		fault := s.Inject(Fault{
+			Method: "DELETE", Path: "/admin/tokens/", Times: 2, Status: 429, Body: `{"detail":"slow down"}`,
+		})
 		s.AddToken(u.ID, "", 0)
 		if status, _ := c.admin("GET", "/admin/users/1", ""); status != 200 {
 			t.Errorf("another call: %d", status)
@@ -78,7 +80,9 @@ func TestHeldMintsAreSeenTogether(t *testing.T) {
 	both(t, func(t *testing.T, s *Server, c client) {
 		a, b := s.AddUser("a@example.com", ""), s.AddUser("b@example.com", "")
 		gate := make(chan struct{})
-		held := s.Inject(Fault{Method: "POST", Path: "/admin/users/", Times: 3, Effect: HoldBefore, Until: gate})
+		held := s.Inject(Fault{
+			Method: "POST", Path: "/admin/users/", Times: 3, Effect: HoldBefore, Until: gate,
+		})
 		var minting sync.WaitGroup
 		for _, user := range []int64{a.ID, a.ID, b.ID} {
 			minting.Go(func() { c.mint(user) })
@@ -241,7 +245,8 @@ func TestReinstall(t *testing.T) {
 		old := s.AddToken(s.AddUser("a@example.com", "").ID, "", 0).Secret
 		s.AddUser("b@example.com", "")
 		s.Reinstall()
-		if status, body := c.create("other@example.com"); status != 201 || !strings.Contains(body, `"id":1,`) {
+		if status, body := c.create("other@example.com"); status != 201 ||
+			!strings.Contains(body, `"id":1,`) {
 			t.Errorf("%d %s", status, body)
 		}
 		if status, _ := c.gateway("GET", "/auth/me", old); status != 401 {
@@ -259,7 +264,8 @@ func TestHandlersElsewhere(t *testing.T) {
 	t.Cleanup(server.Close)
 	c := newClient(t, s)
 	ask := func() int {
-		status, _ := c.do("POST", server.URL+"/admin/users", `{"email":"a@example.com"}`, "X-Admin-API-Key", DefaultAdminToken,
+		status, _ := c.do("POST", server.URL+"/admin/users", `{"email":"a@example.com"}`,
+			"X-Admin-API-Key", DefaultAdminToken,
 			"Content-Type", "application/json")
 		return status
 	}

@@ -35,8 +35,8 @@ func (s *Server) forwardToAdmin(c *call) answer {
 	return s.relayed(a)
 }
 
-// proxyAdmin is 0.10's /admin. Its HTTP client resolves dots in what was decoded before, so that /admin/..%2Finternal gets out
-// of /admin.
+// proxyAdmin is 0.10's /admin. Its HTTP client resolves dots in what was decoded before, so that
+// /admin/..%2Finternal gets out of /admin.
 func (s *Server) proxyAdmin(c *call) answer {
 	inner := *c
 	inner.path = resolveDots("/admin/" + c.params["path"])
@@ -83,7 +83,9 @@ func (s *Server) unreachable(part Part, err error) answer {
 }
 
 // keptHeaders are those of an answer that 0.12 lets through; streams keep two more.
-var keptHeaders = []string{"content-range", "accept-ranges", "content-disposition", "mcp-session-id", "mcp-protocol-version"}
+var keptHeaders = []string{
+	"content-range", "accept-ranges", "content-disposition", "mcp-session-id", "mcp-protocol-version",
+}
 
 // relayed is an answer after it has passed the gateway.
 func (s *Server) relayed(a answer) answer {

@@ -51,7 +51,9 @@ func (s *Server) addRoutes010(r *router) {
 	r.add("GET /auth/me", s.authMe010)
 	if !s.config.Production {
 		r.add("POST /bots/internal/callback/{kind:path}", func(c *call) answer {
-			return s.forward(c, validated{}, MeetingAPI, c.path, func() answer { return jsonAnswer(http.StatusOK, map[string]string{"status": "ok"}) })
+			return s.forward(c, validated{}, MeetingAPI, c.path, func() answer {
+				return jsonAnswer(http.StatusOK, map[string]string{"status": "ok"})
+			})
 		})
 	}
 	s.addClientRoutes(r, routes010)
@@ -95,8 +97,8 @@ func (s *Server) checkParams(c *call, numeric bool) *answer {
 	if platform, ok := c.params["platform"]; ok && s.legacy() && !slices.Contains(platforms010, platform) {
 		const expected = "'google_meet', 'zoom', 'teams' or 'browser_session'"
 		a := unprocessable(problem{
-			Type: "enum", Loc: loc("path", "platform"), Msg: "Input should be " + expected, Input: compact(platform),
-			Ctx: struct {
+			Type: "enum", Loc: loc("path", "platform"), Msg: "Input should be " + expected,
+			Input: compact(platform), Ctx: struct {
 				Expected string `json:"expected"`
 			}{expected},
 		})
@@ -114,7 +116,9 @@ func (s *Server) guarded(scopes []string, next func(*call, validated) answer) fu
 		switch {
 		case refused != nil:
 			return *refused
-		case scopes != nil && !slices.ContainsFunc(scopes, func(scope string) bool { return slices.Contains(who.Scopes, scope) }):
+		case scopes != nil && !slices.ContainsFunc(scopes, func(scope string) bool {
+			return slices.Contains(who.Scopes, scope)
+		}):
 			return spacedDetail(http.StatusForbidden, "Insufficient scope for this endpoint")
 		case !s.legacy() && c.path != "/auth/me" && !s.allowUser(who.UserID):
 			return spacedDetail(http.StatusTooManyRequests, "Rate limit exceeded").with("Retry-After", "1")
@@ -155,7 +159,8 @@ func (s *Server) authMe010(c *call) answer {
 	return s.authMe(c, who)
 }
 
-// maxHead is what httptools takes of request line and headers: 64 KiB were fine on the wire, 200 KiB were not.
+// maxHead is what httptools takes of request line and headers: 64 KiB were fine on
+// the wire, 200 KiB were not.
 const maxHead = 128 << 10
 
 func (s *Server) serveGateway(w http.ResponseWriter, r *http.Request) {
@@ -168,8 +173,8 @@ func (s *Server) serveGateway(w http.ResponseWriter, r *http.Request) {
 	}
 	if headSize(c) > maxHead {
 		answer{
-			status: http.StatusBadRequest, contentType: "text/plain; charset=utf-8", body: []byte("Invalid HTTP request received."),
-			hangUp: true,
+			status: http.StatusBadRequest, contentType: "text/plain; charset=utf-8",
+			body: []byte("Invalid HTTP request received."), hangUp: true,
 		}.send(w, s.now())
 		return
 	}
@@ -227,11 +232,13 @@ func (s *Server) askGateway010(c *call) answer {
 }
 
 func (s *Server) preflight(c *call) answer {
-	a := answer{status: http.StatusOK, contentType: "text/plain; charset=utf-8", body: []byte("OK"), headers: []pair{
-		{"Access-Control-Allow-Origin", "*"},
-		{"Access-Control-Allow-Methods", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"},
-		{"Access-Control-Max-Age", "600"},
-	}}
+	a := answer{
+		status: http.StatusOK, contentType: "text/plain; charset=utf-8", body: []byte("OK"), headers: []pair{
+			{"Access-Control-Allow-Origin", "*"},
+			{"Access-Control-Allow-Methods", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"},
+			{"Access-Control-Max-Age", "600"},
+		},
+	}
 	if wanted, ok := first(c.headers, "access-control-request-headers"); ok {
 		a = a.with("Access-Control-Allow-Headers", wanted)
 	}

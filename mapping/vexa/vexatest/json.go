@@ -54,8 +54,8 @@ type member struct {
 	value json.RawMessage
 }
 
-// members takes an object apart; of a repeated name it keeps the first place and the last value, as Python's dict does. It
-// returns false if raw is no object.
+// members takes an object apart; of a repeated name it keeps the first place and the last value, as Python's
+// dict does. It returns false if raw is no object.
 func members(raw json.RawMessage) ([]member, bool) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {

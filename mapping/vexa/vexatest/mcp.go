@@ -10,7 +10,8 @@ func (s *Server) mcp(c *call, who validated) answer {
 	return s.forward(c, who, MCP, c.path, func() answer { return s.tools(c, who) })
 }
 
-// mcp010 checks nothing. It turns a key into an Authorization header, unless there is one, and says itself what it accepts.
+// mcp010 checks nothing. It turns a key into an Authorization header, unless there is one, and
+// says itself what it accepts.
 func (s *Server) mcp010(c *call) answer {
 	inner := *c
 	authorization := c.header("authorization")
@@ -57,7 +58,9 @@ func (s *Server) tools(c *call, who validated) answer {
 	case c.path != "/mcp" && c.path != "/mcp/":
 		return notFound
 	case c.method == "GET":
-		return s.longStream(c, who, s.eventStream(MCP).with("Mcp-Session-Id", s.random.hex32()), func(*eventWriter) {})
+		return s.longStream(
+			c, who, s.eventStream(MCP).with("Mcp-Session-Id", s.random.hex32()), func(*eventWriter) {},
+		)
 	case c.method == "POST":
 		return s.rpc(c)
 	}
@@ -85,7 +88,8 @@ func (s *Server) rpc(c *call) answer {
 		} `json:"params"`
 	}
 	if json.Unmarshal(c.body, &ask) != nil {
-		return jsonAnswer(http.StatusBadRequest, rpcReply{JSONRPC: "2.0", ID: json.RawMessage("null"), Error: &rpcError{-32700, "Parse error"}})
+		return jsonAnswer(http.StatusBadRequest,
+			rpcReply{JSONRPC: "2.0", ID: json.RawMessage("null"), Error: &rpcError{-32700, "Parse error"}})
 	}
 	if ask.ID == nil { // a notification
 		return answer{status: http.StatusAccepted, contentType: jsonType}
@@ -104,7 +108,8 @@ func (s *Server) rpc(c *call) answer {
 		reply.Result = struct{}{}
 	case "tools/list":
 		reply.Result = map[string]any{"tools": []any{map[string]any{
-			"name": "list_meetings", "description": "List the caller's meetings.", "inputSchema": map[string]any{"type": "object"},
+			"name": "list_meetings", "description": "List the caller's meetings.",
+			"inputSchema": map[string]any{"type": "object"},
 		}}}
 	default:
 		reply.Error = &rpcError{-32601, "Method not found"}

@@ -127,7 +127,10 @@ type authority struct {
 }
 
 func (m *meeting) view() meetingView {
-	v := meetingView{ID: m.id, UserID: m.userID, Platform: m.platform, URL: m.url(), Status: m.status, Start: (*zoned)(m.start)}
+	v := meetingView{
+		ID: m.id, UserID: m.userID, Platform: m.platform, URL: m.url(), Status: m.status,
+		Start: (*zoned)(m.start),
+	}
 	if m.nativeID != "" {
 		v.NativeID = &m.nativeID
 	}
@@ -144,10 +147,11 @@ func (m *meeting) data() any {
 	identity := "meeting-session:" + m.session
 	decision := "service-authority:unconfigured:" + m.decision
 	return botData{
-		Recording: true, Provider: "none", URL: m.url(),
-		Authority: authority{
-			Mode: "unconfigured", Allow: true, Reason: "unconfigured", DecidedAt: isoformat(m.createdAt) + "+00:00",
-			RequestID: identity + ":admit", DecisionID: decision, ServiceMode: "bot", LastDecisionID: decision, Identity: identity,
+		Recording: true, Provider: "none", URL: m.url(), Authority: authority{
+			Mode: "unconfigured", Allow: true, Reason: "unconfigured",
+			DecidedAt: isoformat(m.createdAt) + "+00:00",
+			RequestID: identity + ":admit", DecisionID: decision, ServiceMode: "bot",
+			LastDecisionID: decision, Identity: identity,
 			Version: "service-authority.v1", Provider: "none", Contract: "2026-07-28",
 		},
 	}
@@ -159,15 +163,21 @@ func (m *meeting) created() botCreated {
 		bot.Sessions = []string{m.session}
 		data = bot
 	}
-	return botCreated{meetingView: m.view(), Data: data, CreatedAt: zoned(m.createdAt), UpdatedAt: zoned(m.updatedAt)}
+	return botCreated{
+		meetingView: m.view(), Data: data, CreatedAt: zoned(m.createdAt), UpdatedAt: zoned(m.updatedAt),
+	}
 }
 
 func (m *meeting) listed() botListed {
-	return botListed{meetingView: m.view(), CreatedAt: zoned(m.createdAt), UpdatedAt: zoned(m.updatedAt), Data: m.data()}
+	return botListed{
+		meetingView: m.view(), CreatedAt: zoned(m.createdAt), UpdatedAt: zoned(m.updatedAt), Data: m.data(),
+	}
 }
 
 func (m *meeting) planned() meetingPlanned {
-	return meetingPlanned{meetingView: m.view(), Data: m.data(), CreatedAt: zoned(m.createdAt), UpdatedAt: zoned(m.updatedAt)}
+	return meetingPlanned{
+		meetingView: m.view(), Data: m.data(), CreatedAt: zoned(m.createdAt), UpdatedAt: zoned(m.updatedAt),
+	}
 }
 
 // meetingsOf returns a user's meetings that fit, newest first.
@@ -188,7 +198,8 @@ func (d *database) meetingOf(userID int64, c *call) *meeting {
 	id, _ := strconv.ParseInt(c.params["meeting_id"], 10, 64)
 	platform, native := c.params["platform"], c.params["native_meeting_id"]
 	found := d.meetingsOf(userID, func(m *meeting) bool {
-		return c.params["meeting_id"] != "" && m.id == id || native != "" && m.platform == platform && m.nativeID == native
+		return c.params["meeting_id"] != "" && m.id == id ||
+			native != "" && m.platform == platform && m.nativeID == native
 	})
 	if len(found) == 0 {
 		return nil
@@ -199,7 +210,9 @@ func (d *database) meetingOf(userID int64, c *call) *meeting {
 func (s *Server) ownsMeeting(userID int64, ref meetingRef) bool {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
-	return len(s.db.meetingsOf(userID, func(m *meeting) bool { return m.platform == ref.Platform && m.nativeID == ref.NativeID })) > 0
+	return len(s.db.meetingsOf(userID, func(m *meeting) bool {
+		return m.platform == ref.Platform && m.nativeID == ref.NativeID
+	})) > 0
 }
 
 func listedAll(meetings []*meeting) []botListed {
@@ -238,19 +251,25 @@ func (s *Server) createBot(c *call, who validated) answer {
 	}
 	_ = json.Unmarshal(c.body, &ask)
 	if ask.Platform == "" || ask.NativeID == "" {
-		return detail(http.StatusUnprocessableEntity, "'platform' and 'native_meeting_id' (or 'meeting_url') are required")
+		return detail(http.StatusUnprocessableEntity,
+			"'platform' and 'native_meeting_id' (or 'meeting_url') are required")
 	}
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	active := s.db.meetingsOf(who.UserID, (*meeting).active)
 	switch {
-	case slices.ContainsFunc(active, func(m *meeting) bool { return m.platform == ask.Platform && m.nativeID == ask.NativeID }):
-		return detail(http.StatusConflict, "An active meeting already exists for "+ask.Platform+"/"+ask.NativeID)
+	case slices.ContainsFunc(active, func(m *meeting) bool {
+		return m.platform == ask.Platform && m.nativeID == ask.NativeID
+	}):
+		return detail(http.StatusConflict,
+			"An active meeting already exists for "+ask.Platform+"/"+ask.NativeID)
 	case int64(len(active)) >= who.Max:
-		return detail(http.StatusTooManyRequests, "User has reached the maximum concurrent bot limit ("+strconv.FormatInt(who.Max, 10)+").")
+		return detail(http.StatusTooManyRequests,
+			"User has reached the maximum concurrent bot limit ("+strconv.FormatInt(who.Max, 10)+").")
 	}
 	m := s.insertMeeting(&meeting{
-		userID: who.UserID, platform: ask.Platform, nativeID: ask.NativeID, status: "requested", session: s.random.uuid(),
+		userID: who.UserID, platform: ask.Platform, nativeID: ask.NativeID,
+		status: "requested", session: s.random.uuid(),
 		decision: s.random.hex32() + s.random.hex32(),
 	})
 	m.container = "mtg-" + strconv.FormatInt(m.id, 10) + "-" + m.session[:8]
@@ -289,7 +308,8 @@ func (s *Server) stopBot(c *call, who validated) answer {
 
 func (s *Server) noMeeting(c *call) answer {
 	if native := c.params["native_meeting_id"]; native != "" {
-		return detail(http.StatusNotFound, "Meeting not found for platform "+c.params["platform"]+" and ID "+native)
+		return detail(http.StatusNotFound,
+			"Meeting not found for platform "+c.params["platform"]+" and ID "+native)
 	}
 	return detail(http.StatusNotFound, "Meeting not found")
 }
@@ -319,7 +339,8 @@ func (s *Server) botChat(c *call, who validated) answer {
 func (s *Server) listMeetings(_ *call, who validated) answer {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
-	return jsonAnswer(http.StatusOK, map[string][]botListed{"meetings": listedAll(s.db.meetingsOf(who.UserID, anyMeeting))})
+	return jsonAnswer(http.StatusOK,
+		map[string][]botListed{"meetings": listedAll(s.db.meetingsOf(who.UserID, anyMeeting))})
 }
 
 // planMeeting notes a meeting without a bot. What platform it will be on is not believed yet.

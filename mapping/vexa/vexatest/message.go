@@ -15,8 +15,8 @@ import (
 // maxBody bounds what a service reads of one request.
 const maxBody = 8 << 20
 
-// call is one request as a service sees it: headers in order with every byte of their values, the path decoded, and of a
-// repeated query key the last, as Starlette and FastAPI have it.
+// call is one request as a service sees it: headers in order with every byte of their values, the path
+// decoded, and of a repeated query key the last, as Starlette and FastAPI have it.
 type call struct {
 	ctx     context.Context
 	method  string
@@ -50,7 +50,8 @@ func newCall(r *http.Request) (*call, error) {
 	return c, nil
 }
 
-// headersOf takes the headers from the wire where they were recorded: net/http has lost their order and trimmed them.
+// headersOf takes the headers from the wire where they were recorded: net/http has lost
+// their order and trimmed them.
 func headersOf(r *http.Request) []pair {
 	var headers []pair
 	if recorded := takeRecorded(r.Context()); recorded != nil {
@@ -203,11 +204,12 @@ func (a answer) send(w http.ResponseWriter, now time.Time) {
 
 var discardLog = log.New(io.Discard, "", 0)
 
-// absolute makes a URL of ours as Starlette does for redirects: from the Host header, and with the scheme that a proxy on this
-// machine (the only one uvicorn trusts) says it had.
+// absolute makes a URL of ours as Starlette does for redirects: from the Host header, and with the scheme
+// that a proxy on this machine (the only one uvicorn trusts) says it had.
 func (c *call) absolute(path string) string {
 	scheme := "http"
-	if strings.HasPrefix(c.remote, "127.0.0.1:") && strings.EqualFold(c.header("x-forwarded-proto"), "https") {
+	if strings.HasPrefix(c.remote, "127.0.0.1:") &&
+		strings.EqualFold(c.header("x-forwarded-proto"), "https") {
 		scheme = "https"
 	}
 	u := url.URL{Scheme: scheme, Host: c.host, Path: path, RawQuery: encodeQuery(c.query)}

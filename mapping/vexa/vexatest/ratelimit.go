@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// RateLimit is how much a gateway lets through. The zero value limits nothing, which is the default here; Vexa's own are
-// Burst 120 and PerSecond 40 in 0.12, PerMinute 120 and AdminPerMinute 30 in 0.10.
+// RateLimit is how much a gateway lets through. The zero value limits nothing, which is the default here;
+// Vexa's own are Burst 120 and PerSecond 40 in 0.12, PerMinute 120 and AdminPerMinute 30 in 0.10.
 type RateLimit struct {
 	Burst     int     // 0.12: per user
 	PerSecond float64 // 0.12
@@ -74,7 +74,8 @@ func (s *Server) limited010(c *call, next func() answer) answer {
 		a.body = []byte(`{"detail": "Rate limit exceeded", "retry_after": 1}`)
 		return a
 	}
-	return next().with("X-RateLimit-Remaining", strconv.Itoa(left)).with("X-RateLimit-Limit", strconv.Itoa(limit))
+	return next().with("X-RateLimit-Remaining", strconv.Itoa(left)).
+		with("X-RateLimit-Limit", strconv.Itoa(limit))
 }
 
 // window names the window that a request counts in, and its limit.
@@ -104,7 +105,9 @@ func (s *Server) count(name string, limit int) (left int, ok bool) {
 	g, now := &s.gateway.limits, s.now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	recent := slices.DeleteFunc(g.windows[name], func(t time.Time) bool { return !t.After(now.Add(-time.Minute)) })
+	recent := slices.DeleteFunc(g.windows[name], func(t time.Time) bool {
+		return !t.After(now.Add(-time.Minute))
+	})
 	if len(recent) < limit {
 		recent, ok = append(recent, now), true
 	}

@@ -45,7 +45,8 @@ func (r Request) Get(name string) []string {
 	return values
 }
 
-// parser cuts the bytes of one connection into requests. It is lenient: it describes, and leaves refusing to the server.
+// parser cuts the bytes of one connection into requests. It is lenient: it describes, and
+// leaves refusing to the server.
 type parser struct {
 	conn    int
 	step    func(*parser, []byte) int // consumes some bytes, and says how many
@@ -56,8 +57,8 @@ type parser struct {
 	kept    int // bytes, by the last feed
 }
 
-// feed takes the next bytes and returns the requests whose head they completed. (A request is of interest once its head is
-// there; its body is filled in as it comes.)
+// feed takes the next bytes and returns the requests whose head they completed. (A request is of interest
+// once its head is there; its body is filled in as it comes.)
 func (p *parser) feed(data []byte) []*Request {
 	p.begun, p.kept = nil, 0
 	for len(data) > 0 {

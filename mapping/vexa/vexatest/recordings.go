@@ -29,7 +29,8 @@ func sampleMedia() []byte {
 // insertRecording adds a row, under the database's lock.
 func (s *Server) insertRecording(m *meeting) {
 	id := int64(len(s.db.recordings) + 1)
-	s.db.recordings = append(s.db.recordings, &recording{id: id, userID: m.userID, meetingID: m.id, media: sampleMedia()})
+	s.db.recordings = append(s.db.recordings,
+		&recording{id: id, userID: m.userID, meetingID: m.id, media: sampleMedia()})
 }
 
 type recordingView struct {
@@ -79,7 +80,9 @@ func (s *Server) showRecording(c *call, who validated) answer {
 
 func (s *Server) deleteRecording(c *call, who validated) answer {
 	return s.withRecording(c, who, func(r *recording) answer {
-		s.db.recordings = slices.DeleteFunc(s.db.recordings, func(other *recording) bool { return other == r })
+		s.db.recordings = slices.DeleteFunc(s.db.recordings, func(other *recording) bool {
+			return other == r
+		})
 		return jsonAnswer(http.StatusOK, map[string]string{"message": "Recording deleted"})
 	})
 }
@@ -112,7 +115,8 @@ func ranged(c *call, contentType string, media []byte) answer {
 			with("Content-Range", fmt.Sprintf("bytes */%d", len(media)))
 	}
 	a.status, a.body = http.StatusPartialContent, bytes.Clone(media[from:to+1])
-	return a.with("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, len(media))).with("Accept-Ranges", "bytes")
+	return a.with("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, len(media))).
+		with("Accept-Ranges", "bytes")
 }
 
 func oneRange(spec string, size int) (from, to int, ok bool) {

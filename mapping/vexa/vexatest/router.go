@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// router matches as Starlette does: routes in order, on the decoded path, no cleaning of it. A path that only other methods
-// have is a 405 that names the methods of the first route with that path; a path that exists with (or without) its last slash
-// is redirected there.
+// router matches as Starlette does: routes in order, on the decoded path, no cleaning of it. A path that only
+// other methods have is a 405 that names the methods of the first route with that path; a path that exists
+// with (or without) its last slash is redirected there.
 type router struct{ routes []*route }
 
 type route struct {

@@ -17,8 +17,8 @@ type clientRoute struct {
 	real   func(*Server, *call, validated) answer // nil for what the Admin API answers itself
 }
 
-// routes012 is the table of 0.12, which refuses what it does not declare. In the order of registration: a 405 names the method
-// of the first.
+// routes012 is the table of 0.12, which refuses what it does not declare. In the order of registration: a 405
+// names the method of the first.
 var routes012 = []clientRoute{
 	{"GET /bots", needBot, MeetingAPI, (*Server).listBots},
 	{"POST /bots", needBot, MeetingAPI, (*Server).createBot},
@@ -46,7 +46,10 @@ var routes012 = []clientRoute{
 	{"DELETE /recordings/{recording_id}", needBot, MeetingAPI, (*Server).deleteRecording},
 	{"GET /recordings/{recording_id}/master", needEither, MeetingAPI, (*Server).recordingMedia},
 	{"GET /recordings/{recording_id}/media/{media_id}/raw", needEither, MeetingAPI, (*Server).recordingMedia},
-	{"GET /recordings/{recording_id}/media/{media_id}/download", needEither, MeetingAPI, (*Server).recordingDownload},
+	{
+		"GET /recordings/{recording_id}/media/{media_id}/download", needEither, MeetingAPI,
+		(*Server).recordingDownload,
+	},
 	{"GET /user/calendar", needBot, AdminAPI, nil},
 	{"PUT /user/calendar", needBot, AdminAPI, nil},
 	{"GET /user/calendar/sync", needBot, MeetingAPI, (*Server).calendarSync},
@@ -86,7 +89,10 @@ var routes010 = []clientRoute{
 	{"GET /recordings/{recording_id}", needNone, MeetingAPI, (*Server).showRecording},
 	{"DELETE /recordings/{recording_id}", needNone, MeetingAPI, (*Server).deleteRecording},
 	{"GET /recordings/{recording_id}/media/{media_id}/raw", needNone, MeetingAPI, (*Server).recordingMedia},
-	{"GET /recordings/{recording_id}/media/{media_id}/download", needNone, MeetingAPI, (*Server).recordingDownload},
+	{
+		"GET /recordings/{recording_id}/media/{media_id}/download", needNone, MeetingAPI,
+		(*Server).recordingDownload,
+	},
 	{"GET /recording-config", needNone, MeetingAPI, (*Server).recordingConfig},
 	{"GET /calendar/status", needNone, MeetingAPI, (*Server).calendarSync},
 	{"PUT /user/webhook", needBot, AdminAPI, nil},

@@ -32,15 +32,17 @@ type Config struct {
 	// Production is VEXA_ENV=production: a 0.10 then hides /docs and /openapi.json. 0.12 knows no such thing.
 	Production bool
 
-	Now   func() time.Time                     // the clock that keys expire by; default time.Now
-	After func(time.Duration) <-chan time.Time // what timeouts and event intervals wait on; default time.After
-	Rand  io.Reader                            // where secrets and ids come from, never ending; default crypto/rand
+	Now func() time.Time // the clock that keys expire by; default time.Now
+	// what timeouts and event intervals wait on; default time.After
+	After func(time.Duration) <-chan time.Time
+	Rand  io.Reader // where secrets and ids come from, never ending; default crypto/rand
 
 	// Resolve says whether a webhook's host name has an address, which 0.10 checks; default: all have.
 	Resolve func(host string) bool
 }
 
-// Server is one simulated Vexa: an Admin API and a gateway over one database. All methods are safe for concurrent use.
+// Server is one simulated Vexa: an Admin API and a gateway over one database. All methods
+// are safe for concurrent use.
 type Server struct {
 	AdminURL   string // set by Start
 	GatewayURL string // set by Start
@@ -64,8 +66,8 @@ type Server struct {
 	servers []*http.Server
 }
 
-// New returns a Vexa with an empty database. It listens nowhere: see ServeAdmin and ServeGateway, or AdminHandler and
-// GatewayHandler. Close it when done.
+// New returns a Vexa with an empty database. It listens nowhere: see ServeAdmin and ServeGateway, or
+// AdminHandler and GatewayHandler. Close it when done.
 func New(c Config) *Server {
 	if c.Generation == "" {
 		c.Generation = Generation012
@@ -85,7 +87,9 @@ func New(c Config) *Server {
 	if c.Resolve == nil {
 		c.Resolve = func(string) bool { return true }
 	}
-	s := &Server{config: c, random: newRandom(c.Rand), parts: newParts(), faults: newFaults(), streams: newStreams()}
+	s := &Server{
+		config: c, random: newRandom(c.Rand), parts: newParts(), faults: newFaults(), streams: newStreams(),
+	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.db = newDatabase(s.legacy())
 	s.calls = newCalls()
@@ -95,7 +99,8 @@ func New(c Config) *Server {
 	return s
 }
 
-// Start runs a Vexa on two ports of 127.0.0.1 until the test is over. Options change the Config before it starts.
+// Start runs a Vexa on two ports of 127.0.0.1 until the test is over. Options change
+// the Config before it starts.
 func Start(t testing.TB, options ...func(*Config)) *Server {
 	t.Helper()
 	var c Config
@@ -116,7 +121,8 @@ func Generation(g string) func(*Config) { return func(c *Config) { c.Generation 
 // Clock is an option of Start.
 func Clock(now func() time.Time) func(*Config) { return func(c *Config) { c.Now = now } }
 
-// Listen serves the Admin API and the gateway on those addresses until Close, and sets AdminURL and GatewayURL.
+// Listen serves the Admin API and the gateway on those addresses until Close, and
+// sets AdminURL and GatewayURL.
 func (s *Server) Listen(adminAddress, gatewayAddress string) error {
 	admin, err := net.Listen("tcp", adminAddress)
 	if err != nil {
@@ -143,14 +149,15 @@ func (s *Server) ServeGateway(l net.Listener) error {
 	return s.serve(l, s.gateway.wire, s.GatewayHandler())
 }
 
-// AdminHandler returns the Admin API. What needs the exact bytes of a request (blanks after a header's value, the order of
-// headers in an echo, the record) works only behind ServeAdmin.
+// AdminHandler returns the Admin API. What needs the exact bytes of a request (blanks after a header's value,
+// the order of headers in an echo, the record) works only behind ServeAdmin.
 func (s *Server) AdminHandler() http.Handler { return http.HandlerFunc(s.serveAdmin) }
 
 // GatewayHandler returns the gateway, with the same remark. In 0.10 it serves /admin as well.
 func (s *Server) GatewayHandler() http.Handler { return http.HandlerFunc(s.serveGateway) }
 
-// AdminWire returns the record of what the Admin API received from outside. What the gateway asks it is not in there.
+// AdminWire returns the record of what the Admin API received from outside. What the
+// gateway asks it is not in there.
 func (s *Server) AdminWire() *Wire { return s.admin.wire }
 
 // GatewayWire returns the record of what the gateway received.

@@ -21,7 +21,8 @@ type calendar struct {
 	url    string
 }
 
-// addUserTier registers what the Admin API serves to people by their own key. It does not look whether that has expired.
+// addUserTier registers what the Admin API serves to people by their own key. It does not look
+// whether that has expired.
 func (s *Server) addUserTier(r *router) {
 	if s.legacy() {
 		r.add("PUT /user/webhook", s.asUser(s.putWebhook))

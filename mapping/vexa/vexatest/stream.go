@@ -50,7 +50,8 @@ type streams struct {
 	changed chan struct{}
 }
 
-// stream is one of them. What is sent to it waits in a queue; one whose client does not read is ended when that is full.
+// stream is one of them. What is sent to it waits in a queue; one whose client does not read
+// is ended when that is full.
 type stream struct {
 	path   string
 	userID int64
@@ -103,7 +104,8 @@ func (s *streams) send(fit func(*stream) bool, m message) int {
 	return sent
 }
 
-// OpenStreams returns how many event streams and WebSockets are open on a path of the gateway; on all if it is empty.
+// OpenStreams returns how many event streams and WebSockets are open on a path of the
+// gateway; on all if it is empty.
 func (s *Server) OpenStreams(path string) int {
 	s.streams.mu.Lock()
 	defer s.streams.mu.Unlock()
@@ -137,17 +139,19 @@ func (s *Server) WaitStreams(ctx context.Context, path string, n int) error {
 	}
 }
 
-// Emit sends an event to every event stream that is open on a path of the gateway ("/agent/meeting/stream", "/mcp"), and
-// returns how many there were.
+// Emit sends an event to every event stream that is open on a path of the gateway ("/agent/meeting/stream",
+// "/mcp"), and returns how many there were.
 func (s *Server) Emit(path, event, data string) int {
-	return s.streams.send(func(one *stream) bool { return one.wants == nil && one.path == path }, message{event, data})
+	return s.streams.send(func(one *stream) bool { return one.wants == nil && one.path == path },
+		message{event, data})
 }
 
-// Publish sends a JSON message to every WebSocket that is subscribed to the meeting, as Vexa does with what its bots hear, and
-// returns how many there were.
+// Publish sends a JSON message to every WebSocket that is subscribed to the meeting, as Vexa does with what
+// its bots hear, and returns how many there were.
 func (s *Server) Publish(platform, nativeID, json string) int {
 	topic := platform + "/" + nativeID
-	return s.streams.send(func(one *stream) bool { return one.wants != nil && one.wants(topic) }, message{"", json})
+	return s.streams.send(func(one *stream) bool { return one.wants != nil && one.wants(topic) },
+		message{"", json})
 }
 
 // longStream stays open, and passes on what Emit sends, until the client or the Server goes.

@@ -46,7 +46,8 @@ func TestLongStreams(t *testing.T) {
 	_, live := c.open(ctx, "GET", "/agent/meeting/stream", key.Secret)
 	c.lines(live, "event: ready", "data: {}", "")
 	answer, tools := c.open(ctx, "GET", "/mcp", key.Secret)
-	if answer.Header.Get("Mcp-Session-Id") == "" || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
+	if answer.Header.Get("Mcp-Session-Id") == "" ||
+		!strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
 		t.Errorf("%v", answer.Header)
 	}
 	if err := s.WaitStreams(ctx, "", 2); err != nil {
@@ -69,7 +70,8 @@ func TestChatIn010AsksForNoKey(t *testing.T) {
 	s := Start(t, Generation(Generation010))
 	c := newClient(t, s)
 	status, body := c.do("POST", s.GatewayURL+"/api/chat", `{"message":"hello"}`)
-	if status != 200 || !strings.Contains(body, `data: {"delta":"hello"}`) || !strings.Contains(body, "event: done") {
+	if status != 200 || !strings.Contains(body, `data: {"delta":"hello"}`) ||
+		!strings.Contains(body, "event: done") {
 		t.Errorf("%d %s", status, body)
 	}
 }
@@ -79,7 +81,8 @@ func TestSocketOfAStoppedMeeting(t *testing.T) {
 		ctx := deadline(t)
 		key := s.AddToken(s.AddUser("a@example.com", "").ID, "", 0, "bot", "tx").Secret
 		other := s.AddToken(s.AddUser("b@example.com", "").ID, "", 0, "bot", "tx").Secret
-		status, body := c.do("POST", s.GatewayURL+"/bots", `{"platform":"google_meet","native_meeting_id":"m"}`, "X-API-Key", key)
+		status, body := c.do("POST", s.GatewayURL+"/bots",
+			`{"platform":"google_meet","native_meeting_id":"m"}`, "X-API-Key", key)
 		if status != 201 {
 			t.Fatal(status, body)
 		}
@@ -88,7 +91,8 @@ func TestSocketOfAStoppedMeeting(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_ = conn.Write(ctx, websocket.MessageText, []byte(`{"action":"subscribe","meetings":[{"platform":"google_meet","native_id":"m"}]}`))
+			_ = conn.Write(ctx, websocket.MessageText,
+				[]byte(`{"action":"subscribe","meetings":[{"platform":"google_meet","native_id":"m"}]}`))
 			_, text, err := conn.Read(ctx)
 			if err != nil {
 				t.Fatal(err)
@@ -139,12 +143,14 @@ func TestRecordingInParts(t *testing.T) {
 			"bytes=10000-":     {416, ""},
 			"bytes=5-1":        {416, ""},
 		} {
-			status, body := c.do("GET", s.GatewayURL+"/recordings/1/media/1/raw", "", "X-API-Key", key, "Range", asked)
+			status, body := c.do("GET", s.GatewayURL+"/recordings/1/media/1/raw", "",
+				"X-API-Key", key, "Range", asked)
 			if status != want.status || body != want.body {
 				t.Errorf("%s: %d %q", asked, status, body)
 			}
 		}
-		if status, body := c.gateway("GET", "/recordings/1/media/1/raw", key); status != 200 || len(body) != 10000 {
+		if status, body := c.gateway("GET", "/recordings/1/media/1/raw", key); status != 200 ||
+			len(body) != 10000 {
 			t.Errorf("whole: %d, %d bytes", status, len(body))
 		}
 	})
@@ -159,11 +165,14 @@ func TestMCPAnswers(t *testing.T) {
 			`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`:                                           `"name":"list_meetings"`,
 			`{"jsonrpc":"2.0","id":3,"method":"nope"}`:                                                 `"code":-32601`,
 		} {
-			if status, body := c.do("POST", s.GatewayURL+"/mcp", ask, "X-API-Key", key); status != 200 || !strings.Contains(body, want) {
+			if status, body := c.do("POST", s.GatewayURL+"/mcp", ask, "X-API-Key", key); status != 200 ||
+				!strings.Contains(body, want) {
 				t.Errorf("%s: %d %s", ask, status, body)
 			}
 		}
-		if status, body := c.do("POST", s.GatewayURL+"/mcp", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, "X-API-Key", key); status != 202 || body != "" {
+		if status, body := c.do("POST", s.GatewayURL+"/mcp",
+			`{"jsonrpc":"2.0","method":"notifications/initialized"}`, "X-API-Key", key); status != 202 ||
+			body != "" {
 			t.Errorf("%d %s", status, body)
 		}
 	})
@@ -176,7 +185,8 @@ func TestTimesOfTokens(t *testing.T) {
 	s := Start(t, Generation(Generation010), Clock(func() time.Time { return now }))
 	s.AddUser("a@example.com", "")
 	_, body := newClient(t, s).admin("POST", "/admin/users/1/tokens?expires_in=90", "")
-	if !strings.HasSuffix(body, `"created_at":"2026-11-23T01:02:03","last_used_at":null,"expires_at":"2026-11-23T01:03:33"}`) {
+	if !strings.HasSuffix(body,
+		`"created_at":"2026-11-23T01:02:03","last_used_at":null,"expires_at":"2026-11-23T01:03:33"}`) {
 		t.Error(body)
 	}
 	if token := s.Tokens()[0]; !token.ExpiresAt.Equal(now.Add(90 * time.Second)) {

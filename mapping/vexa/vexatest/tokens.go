@@ -38,7 +38,9 @@ type token010 struct {
 }
 
 func (t *tokenRow) view010() token010 {
-	return token010{t.userID, t.id, t.secret, t.scopes, t.name, naive(t.createdAt), nil, (*naive)(t.expiresAt)}
+	return token010{
+		t.userID, t.id, t.secret, t.scopes, t.name, naive(t.createdAt), nil, (*naive)(t.expiresAt),
+	}
 }
 
 // mint is what a request for a token asks for.
@@ -49,7 +51,8 @@ type mint struct {
 	expiresIn *int64
 }
 
-// mintToken mints. 0.12 takes the wishes of the body before those of the query; 0.10 has never heard of a body.
+// mintToken mints. 0.12 takes the wishes of the body before those of the query; 0.10
+// has never heard of a body.
 func (s *Server) mintToken(c *call, p payload) answer {
 	id, refused := pathID(c, "user_id")
 	if refused != nil {
@@ -130,7 +133,9 @@ func (m *mint) readScopes(raw json.RawMessage) []problem {
 	}
 	var items []json.RawMessage
 	if json.Unmarshal(raw, &items) != nil {
-		return []problem{{Type: "list_type", Loc: loc("body", "scopes"), Msg: "Input should be a valid list", Input: raw}}
+		return []problem{{
+			Type: "list_type", Loc: loc("body", "scopes"), Msg: "Input should be a valid list", Input: raw,
+		}}
 	}
 	m.scopes, m.scopesSet = nil, true
 	var problems []problem
@@ -151,7 +156,8 @@ func (m *mint) readExpiry(raw json.RawMessage) []problem {
 	n, bad := integer(raw, "body", "expires_in")
 	if bad == nil && n <= 0 {
 		bad = &problem{
-			Type: "greater_than", Loc: loc("body", "expires_in"), Msg: "Input should be greater than 0", Input: raw,
+			Type: "greater_than", Loc: loc("body", "expires_in"),
+			Msg: "Input should be greater than 0", Input: raw,
 			Ctx: struct {
 				GT int `json:"gt"`
 			}{0},
@@ -186,7 +192,8 @@ func (m *mint) checkScopes(legacy bool) *answer {
 	var a answer
 	switch {
 	case len(strangers) > 0:
-		a = detail(http.StatusUnprocessableEntity, "Invalid scope(s): "+pythonList(strangers)+". Valid: "+pythonList(validScopes))
+		a = detail(http.StatusUnprocessableEntity,
+			"Invalid scope(s): "+pythonList(strangers)+". Valid: "+pythonList(validScopes))
 	case len(kept) == 0 && legacy:
 		a = crash() // it takes the first of an empty list
 	case len(kept) == 0:
@@ -242,7 +249,8 @@ func (s *Server) listTokens(c *call, _ payload) answer {
 	}
 	all := []listed012{}
 	for _, t := range s.db.tokensOf(id) {
-		all = append(all, listed012{t.id, t.userID, t.scopes, t.name, naive(t.createdAt), nil, (*naive)(t.expiresAt)})
+		all = append(all,
+			listed012{t.id, t.userID, t.scopes, t.name, naive(t.createdAt), nil, (*naive)(t.expiresAt)})
 	}
 	return jsonAnswer(http.StatusOK, all)
 }

@@ -56,8 +56,8 @@ func (s *Server) createUser(c *call, p payload) answer {
 	if found, ok := s.findUser(body.email); ok {
 		return jsonAnswer(http.StatusOK, found)
 	}
-	// Between looking and inserting the real service waits for its database, so that of simultaneous creations of one
-	// email some look in vain and then run into the unique index: a 500.
+	// Between looking and inserting the real service waits for its database, so that of simultaneous
+	// creations of one email some look in vain and then run into the unique index: a 500.
 	s.faults.pauseAtInsert(c, s.closing)
 	return s.insertNewUser(body)
 }
@@ -77,7 +77,8 @@ func (s *Server) insertNewUser(body newUser) answer {
 	}
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
-	if utf8.RuneCountInString(deref(body.name)) > 100 || utf8.RuneCountInString(body.email) > 255 || s.db.userByEmail(body.email) != nil {
+	if utf8.RuneCountInString(deref(body.name)) > 100 || utf8.RuneCountInString(body.email) > 255 ||
+		s.db.userByEmail(body.email) != nil {
 		s.db.userSeq++
 		return crash()
 	}
@@ -128,7 +129,8 @@ func (s *Server) readEmail(raw json.RawMessage) (string, *problem) {
 	normal, reason := normalizeEmail(email)
 	if reason != "" {
 		return "", &problem{
-			Type: "value_error", Loc: loc("body", "email"), Msg: "value is not a valid email address: " + reason, Input: raw,
+			Type: "value_error", Loc: loc("body", "email"),
+			Msg: "value is not a valid email address: " + reason, Input: raw,
 			Ctx: struct {
 				Reason string `json:"reason"`
 			}{reason},
@@ -239,7 +241,8 @@ func (s *Server) patchUser012(c *call, p payload) answer {
 		return unprocessable(problems...)
 	case bots == nil && data == nil:
 		return unprocessable(problem{
-			Type: "value_error", Loc: loc("body"), Msg: "Value error, at least one user field must be supplied",
+			Type: "value_error", Loc: loc("body"),
+			Msg:   "Value error, at least one user field must be supplied",
 			Input: p.json, Ctx: struct {
 				Error struct{} `json:"error"`
 			}{},
@@ -299,8 +302,8 @@ func readPatch012(all []member) (bots *int64, data map[string]json.RawMessage, p
 	return bots, data, problems
 }
 
-// isBillingKey says whether 0.12 lets the key into a user's data. Only subscription_tier was seen on the wire; its kin are
-// taken to be alike.
+// isBillingKey says whether 0.12 lets the key into a user's data. Only subscription_tier was seen on the
+// wire; its kin are taken to be alike.
 func isBillingKey(name string) bool {
 	return strings.HasPrefix(name, "subscription_") || strings.HasPrefix(name, "stripe_")
 }
@@ -327,7 +330,10 @@ func (s *Server) patchUser010(c *call, p payload) answer {
 			_, bad = optionalString(m.value, "body", m.name)
 		case m.name == "data" && !isNull(m.value):
 			if _, ok := members(m.value); !ok {
-				bad = &problem{Type: "dict_type", Loc: loc("body", "data"), Msg: "Input should be a valid dictionary", Input: m.value}
+				bad = &problem{
+					Type: "dict_type", Loc: loc("body", "data"),
+					Msg: "Input should be a valid dictionary", Input: m.value,
+				}
 			}
 		}
 		if bad != nil {

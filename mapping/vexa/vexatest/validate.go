@@ -32,9 +32,13 @@ func (s *Server) validateToken(c *call) answer {
 	}
 	body, ok := members(p.json)
 	if !ok {
-		return unprocessable(problem{Type: "dict_type", Loc: loc("body"), Msg: "Input should be a valid dictionary", Input: p.json})
+		return unprocessable(problem{
+			Type: "dict_type", Loc: loc("body"), Msg: "Input should be a valid dictionary", Input: p.json,
+		})
 	}
-	if subtle.ConstantTimeCompare([]byte(c.header("x-internal-secret")), []byte(s.config.InternalSecret)) != 1 {
+	if subtle.ConstantTimeCompare(
+		[]byte(c.header("x-internal-secret")), []byte(s.config.InternalSecret),
+	) != 1 {
 		return detail(http.StatusForbidden, "Invalid internal secret")
 	}
 	raw, _ := get(body, "token")
@@ -69,7 +73,10 @@ func (s *Server) lookUp(secret string) (validated, string) {
 	if u == nil {
 		return validated{}, "Invalid token"
 	}
-	who := validated{UserID: u.id, Scopes: t.scopes, Max: u.bots, Email: u.email, WebhookSecret: u.secret, WebhookEvents: u.data["webhook_events"]}
+	who := validated{
+		UserID: u.id, Scopes: t.scopes, Max: u.bots, Email: u.email, WebhookSecret: u.secret,
+		WebhookEvents: u.data["webhook_events"],
+	}
 	_ = json.Unmarshal(u.data["webhook_url"], &who.WebhookURL)
 	if !s.legacy() {
 		no := false

@@ -42,8 +42,8 @@ type payload struct {
 	text   []byte          // then it is this
 }
 
-// readPayload tells JSON from other bodies by the content type. A body that says JSON and is none is refused at once, before
-// any key is looked at.
+// readPayload tells JSON from other bodies by the content type. A body that says JSON and is none is refused
+// at once, before any key is looked at.
 func readPayload(c *call) (payload, *answer) {
 	if len(c.body) == 0 {
 		return payload{absent: true}, nil
@@ -65,7 +65,8 @@ func readPayload(c *call) (payload, *answer) {
 func isJSONType(contentType string) bool {
 	mediaType, _, _ := strings.Cut(strings.ToLower(contentType), ";")
 	mediaType = strings.TrimSpace(mediaType)
-	return mediaType == "application/json" || strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
+	return mediaType == "application/json" ||
+		strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
 }
 
 // invalidJSON says what Python's decoder says: where, and what it expected there.
@@ -156,7 +157,9 @@ func queryInteger(value string, where ...any) (int64, *problem) {
 func stringValue(raw json.RawMessage, where ...any) (string, *problem) {
 	var s string
 	if !strings.HasPrefix(string(raw), `"`) || json.Unmarshal(raw, &s) != nil {
-		return "", &problem{Type: "string_type", Loc: where, Msg: "Input should be a valid string", Input: raw}
+		return "", &problem{
+			Type: "string_type", Loc: where, Msg: "Input should be a valid string", Input: raw,
+		}
 	}
 	return s, nil
 }

@@ -22,9 +22,9 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// TestRecordedExchanges walks what the real services were seen to answer, in order, against a fresh Server of the generation, and
-// compares status, headers and body. What it leaves out is in leftOut and withoutBody, with the
-// reasons.
+// TestRecordedExchanges walks what the real services were seen to answer, in order, against a fresh Server
+// of the generation, and compares status, headers and body. What it leaves out is in leftOut and
+// withoutBody, with the reasons.
 func TestRecordedExchanges(t *testing.T) {
 	t.Parallel()
 	for _, generation := range []string{Generation012, Generation010} {
@@ -49,12 +49,16 @@ type walk struct {
 }
 
 func newWalk(t *testing.T, generation string) *walk {
-	w := &walk{t: t, keys: make(map[string]string), used: make(map[exception]bool), clock: oidctest.NewClock(time.Date(2026, 11, 23, 0, 33, 16, 123456000, time.UTC))}
+	w := &walk{
+		t: t, keys: make(map[string]string), used: make(map[exception]bool),
+		clock: oidctest.NewClock(time.Date(2026, 11, 23, 0, 33, 16, 123456000, time.UTC)),
+	}
 	w.s = w.start(generation, false)
 	return w
 }
 
-// start runs a Server whose waits are over at once, and on which no host name resolves, as where the recording was made.
+// start runs a Server whose waits are over at once, and on which no host name resolves, as
+// where the recording was made.
 func (w *walk) start(generation string, production bool) *Server {
 	over := make(chan time.Time)
 	close(over)
@@ -88,7 +92,8 @@ func (w *walk) all() {
 		}
 	}
 	if w.walked+w.left != len(exchanges) {
-		w.t.Errorf("%d exchanges walked and %d left out are not the %d recorded", w.walked, w.left, len(exchanges))
+		w.t.Errorf("%d exchanges walked and %d left out are not the %d recorded",
+			w.walked, w.left, len(exchanges))
 	}
 	w.t.Logf("walked %d exchanges and %d cells of tables, left out %d exchanges", w.walked, w.cells, w.left)
 }
@@ -159,7 +164,8 @@ func (w *walk) write(c curl, address string) []byte {
 	body := w.fill(c.body)
 	lines := []string{c.method + " " + w.fill(c.target) + " " + proto, "Host: " + c.hostName}
 	if c.basic != "" {
-		lines = append(lines, "Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte(w.fill(c.basic))))
+		lines = append(lines,
+			"Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte(w.fill(c.basic))))
 	}
 	lines = append(lines, "User-Agent: curl/7.88.1")
 	if !c.has("Accept") {
@@ -344,12 +350,13 @@ func (w *walk) comparable(headers []pair, lengthDiffers bool) []string {
 
 // ports puts our addresses in the place of the recorded.
 func (w *walk) ports(text string) string {
-	return regexp.MustCompile(`127\.0\.0\.1:([12]80[56][67])`).ReplaceAllStringFunc(text, func(address string) string {
-		if strings.HasSuffix(address, "57") {
-			return strings.TrimPrefix(w.s.AdminURL, "http://")
-		}
-		return strings.TrimPrefix(w.s.GatewayURL, "http://")
-	})
+	return regexp.MustCompile(`127\.0\.0\.1:([12]80[56][67])`).
+		ReplaceAllStringFunc(text, func(address string) string {
+			if strings.HasSuffix(address, "57") {
+				return strings.TrimPrefix(w.s.AdminURL, "http://")
+			}
+			return strings.TrimPrefix(w.s.GatewayURL, "http://")
+		})
 }
 
 var secretInBody = regexp.MustCompile(`"token":"(vxa_\w+|\{key\d+:\w+\})"`)
@@ -409,13 +416,17 @@ func (w *walk) row(row scopeRow) {
 		port = "28056"
 	}
 	for column, status := range row.status {
-		c := curl{method: row.method, port: port, target: row.path, body: "{}", hasBody: true, headers: []string{"Content-Type: application/json"}}
+		c := curl{
+			method: row.method, port: port, target: row.path, body: "{}", hasBody: true,
+			headers: []string{"Content-Type: application/json"},
+		}
 		if column != "no key" {
 			c.headers = append(c.headers, "X-API-Key: "+w.keys[column])
 		}
 		g, err := w.send(c)
 		if err != nil || g.status != status {
-			w.t.Errorf("%s %s with %s: %d %v, recorded %d", row.method, row.path, column, g.status, err, status)
+			w.t.Errorf("%s %s with %s: %d %v, recorded %d",
+				row.method, row.path, column, g.status, err, status)
 		}
 		w.cells++
 	}
@@ -448,7 +459,8 @@ func (w *walk) burst(t *testing.T, e exchange) {
 			t.Errorf("%d answers were %d, recorded %d (all: %v)", counts[status], status, count, counts)
 		}
 	}
-	if m := regexp.MustCompile(`(?m)^  '(.*)'$`).FindStringSubmatch(e.reply); m != nil && refusals[429].body != m[1] {
+	if m := regexp.MustCompile(`(?m)^  '(.*)'$`).FindStringSubmatch(e.reply); m != nil &&
+		refusals[429].body != m[1] {
 		t.Errorf("refusal %q, recorded %q", refusals[429].body, m[1])
 	}
 }
@@ -458,7 +470,9 @@ func (w *walk) ws(t *testing.T, e exchange) {
 	ctx := oidctest.Within(t)
 	target := w.fill(e.words[1])
 	port, path := target[len("ws://127.0.0.1:"):][:5], target[len("ws://127.0.0.1:"):][5:]
-	options := &websocket.DialOptions{HTTPHeader: make(http.Header), CompressionMode: websocket.CompressionNoContextTakeover}
+	options := &websocket.DialOptions{
+		HTTPHeader: make(http.Header), CompressionMode: websocket.CompressionNoContextTakeover,
+	}
 	for i := 2; i < len(e.words); i += 2 {
 		switch value := w.fill(e.words[i+1]); e.words[i] {
 		case "--h":

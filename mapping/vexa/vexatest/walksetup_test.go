@@ -15,16 +15,31 @@ type exception struct {
 // leftOut are not walked at all.
 var leftOut = []exception{
 	{Generation012, "per-IP guard (600 per 60 s per IP)", "the guard by client address is not simulated"},
-	{Generation012, "whose address does the per-IP guard count?", "the guard by client address is not simulated"},
+	{
+		Generation012, "whose address does the per-IP guard count?",
+		"the guard by client address is not simulated",
+	},
 }
 
 // withoutBody are walked, but their bodies are not compared.
 var withoutBody = []exception{
-	{Generation012, "admin-api: process endpoints (direct, http://127.0.0.1:18057) / GET /openapi.json", "routes without schemas"},
-	{Generation012, "gateway 18056 (real meeting-api behind): open endpoints / GET /openapi.json", "routes without schemas"},
-	{Generation010, "admin-api: process endpoints (direct, http://127.0.0.1:28057) / GET /openapi.json", "routes without schemas"},
+	{
+		Generation012, "admin-api: process endpoints (direct, http://127.0.0.1:18057) / GET /openapi.json",
+		"routes without schemas",
+	},
+	{
+		Generation012, "gateway 18056 (real meeting-api behind): open endpoints / GET /openapi.json",
+		"routes without schemas",
+	},
+	{
+		Generation010, "admin-api: process endpoints (direct, http://127.0.0.1:28057) / GET /openapi.json",
+		"routes without schemas",
+	},
 	{Generation010, "gateway: open endpoints / GET /openapi.json", "routes without schemas"},
-	{Generation010, "gateway: what reaches the downstream, what comes back / downstream gzip", "another compressor, another length"},
+	{
+		Generation010, "gateway: what reaches the downstream, what comes back / downstream gzip",
+		"another compressor, another length",
+	},
 }
 
 // excepted returns the reason why an exchange is in a list, and notes that the entry is of use.
@@ -98,8 +113,10 @@ func (w *walk) steps012() map[string]func() {
 			w.key("{key27:bot}", 21, 0, "bot", "tx")
 			w.key("{revoked:bot}", 21, 0, "bot", "tx")
 		},
-		"gateway: expiry and revocation / same key, 2.2 s later":                               w.wait(2200 * time.Millisecond),
-		"gateway: expiry and revocation / WebSocket whose key is revoked meanwhile: meanwhile": func() { w.revoke("{revoked:bot}") },
+		"gateway: expiry and revocation / same key, 2.2 s later": w.wait(2200 * time.Millisecond),
+		"gateway: expiry and revocation / WebSocket whose key is revoked meanwhile: meanwhile": func() {
+			w.revoke("{revoked:bot}")
+		},
 		"per-user bucket / ": func() {
 			w.key("{key28:bot}", w.user("r1-1795394661@example.com", "", 24), 0, "bot", "tx")
 			w.key("{key29:bot}", w.user("r2-1795394661@example.com", "", 25), 0, "bot", "tx")
@@ -128,8 +145,14 @@ func (w *walk) steps012() map[string]func() {
 		"meeting-api DOWN / ":                                           w.set(MeetingAPI, Down),
 		"meeting-api DOWN / /meetings with meeting-api hung":            w.set(MeetingAPI, Hung),
 		"meeting-api DOWN / slow downstream 8 s (< 30 s) through 18066": w.set(MeetingAPI, Up),
-		"agent-api / ":                                                  func() { w.s.Set(AgentAPI, Down); w.s.Set(MCP, Down) },
-		"PostgreSQL DOWN / ":                                            func() { w.s.Heal(); w.s.Set(Database, Down) },
+		"agent-api / ": func() {
+			w.s.Set(AgentAPI, Down)
+			w.s.Set(MCP, Down)
+		},
+		"PostgreSQL DOWN / ": func() {
+			w.s.Heal()
+			w.s.Set(Database, Down)
+		},
 		"PostgreSQL DOWN / first admin call after PostgreSQL is back": func() {
 			w.s.db.mu.Lock()
 			w.s.db.userSeq = 22
@@ -150,7 +173,9 @@ func (w *walk) steps010() map[string]func() {
 			w.s.SetRateLimit(asDeployed)
 			w.use("")
 		},
-		"admin-api: process endpoints / ":                                func() { w.s = w.start(Generation010, false) },
+		"admin-api: process endpoints / ": func() {
+			w.s = w.start(Generation010, false)
+		},
 		"admin-api: user tier straight at admin-api / validate: expired": w.wait(1100 * time.Millisecond),
 		"gateway: open endpoints / ": func() {
 			u := w.user("gw-1795394339@example.com", "Gw", 15)

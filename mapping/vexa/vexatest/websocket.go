@@ -20,8 +20,8 @@ const (
 
 func isUpgrade(c *call) bool { return strings.EqualFold(c.header("upgrade"), "websocket") }
 
-// serveSocket upgrades first and looks at the key afterwards, as both generations do. No Origin, no scope is looked at. Once
-// open, a socket lives on whatever becomes of its key.
+// serveSocket upgrades first and looks at the key afterwards, as both generations do. No Origin, no scope is
+// looked at. Once open, a socket lives on whatever becomes of its key.
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request, c *call) {
 	if c.path != "/ws" {
 		h := w.Header()
@@ -34,7 +34,9 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request, c *call) {
 	}
 	w.Header().Set("Date", s.now().Format(http.TimeFormat))
 	w.Header().Set("Server", "uvicorn")
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionContextTakeover})
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, CompressionMode: websocket.CompressionContextTakeover,
+	})
 	if err != nil {
 		return
 	}
@@ -234,10 +236,16 @@ func (k *socket) authorize(refs []meetingRef) *frame {
 		return &frame{Type: "error", Error: "authorization_service_error", Details: details}
 	}
 	if err := k.s.parts.await(ctx, MeetingAPI, k.s.closing); err != nil {
-		return &frame{Type: "error", Error: "authorization_call_failed", Details: "authorization_call_failed:All connection attempts failed"}
+		return &frame{
+			Type: "error", Error: "authorization_call_failed",
+			Details: "authorization_call_failed:All connection attempts failed",
+		}
 	}
 	if k.who.UserID == 0 {
-		return &frame{Type: "error", Error: "authorization_service_error", Status: 401, Detail: `{"detail":"Missing X-User-Id"}`}
+		return &frame{
+			Type: "error", Error: "authorization_service_error", Status: 401,
+			Detail: `{"detail":"Missing X-User-Id"}`,
+		}
 	}
 	if k.s.echo.on(MeetingAPI) { // it lets everybody have any meeting but one called "denied"
 		if i := slices.IndexFunc(refs, func(r meetingRef) bool { return r.NativeID == "denied" }); i >= 0 {

@@ -105,7 +105,8 @@ func (w *Wire) Contains(text string) bool {
 // listener returns l with every connection recorded.
 func (w *Wire) listener(l net.Listener) net.Listener { return &wireListener{Listener: l, wire: w} }
 
-// refuse cuts all connections and every new one at once, as when the process has died, until it is called with false.
+// refuse cuts all connections and every new one at once, as when the process has died,
+// until it is called with false.
 func (w *Wire) refuse(yes bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -208,8 +209,8 @@ func (c *wireConn) reset() {
 
 type wireConnKey struct{}
 
-// takeRecorded returns the record of the request that is being handled: handlers run in the order of the requests on a
-// connection. It is nil when the request did not come over a recorded listener.
+// takeRecorded returns the record of the request that is being handled: handlers run in the order of the
+// requests on a connection. It is nil when the request did not come over a recorded listener.
 func takeRecorded(ctx context.Context) *Request {
 	c, ok := ctx.Value(wireConnKey{}).(*wireConn)
 	if !ok {

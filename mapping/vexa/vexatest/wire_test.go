@@ -14,8 +14,7 @@ import (
 func TestWireSeesEveryByte(t *testing.T) {
 	t.Parallel()
 	s := Start(t)
-	const text = "POST /bots?a=1&a=%zz HTTP/1.1\r\nhost: x\r\nX_API_Key: one\r\nx-api-KEY:  two \r\nTransfer-Encoding: chunked\r\n" +
-		"Trailer: X-API-Key\r\nConnection: close, X-API-Key\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nX-API-Key: three\r\n\r\n"
+	const text = "POST /bots?a=1&a=%zz HTTP/1.1\r\nhost: x\r\nX_API_Key: one\r\nx-api-KEY:  two \r\nTransfer-Encoding: chunked\r\n" + "Trailer: X-API-Key\r\nConnection: close, X-API-Key\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nX-API-Key: three\r\n\r\n"
 	_, status := raw(t, s.GatewayURL, text)
 	if status != 401 {
 		t.Errorf("%d", status)
@@ -25,7 +24,8 @@ func TestWireSeesEveryByte(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Request{
-		Conn: 1, Method: "POST", Target: "/bots?a=1&a=%zz", Proto: "HTTP/1.1", Body: []byte("abcde"), Raw: []byte(text), Complete: true,
+		Conn: 1, Method: "POST", Target: "/bots?a=1&a=%zz", Proto: "HTTP/1.1", Body: []byte("abcde"),
+		Raw: []byte(text), Complete: true,
 		Header: []Field{
 			{"host", "x", "host: x"},
 			{"X_API_Key", "one", "X_API_Key: one"},
@@ -42,7 +42,8 @@ func TestWireSeesEveryByte(t *testing.T) {
 	if got := r.Get("X-Api-Key"); !cmp.Equal(got, []string{"two "}) {
 		t.Errorf("%q", got)
 	}
-	if s.GatewayWire().Bytes() != int64(len(text)) || !s.GatewayWire().Contains("THREE") || s.AdminWire().Bytes() != 0 {
+	if s.GatewayWire().Bytes() != int64(len(text)) || !s.GatewayWire().Contains("THREE") ||
+		s.AdminWire().Bytes() != 0 {
 		t.Errorf("%d bytes", s.GatewayWire().Bytes())
 	}
 	s.GatewayWire().Forget()
@@ -61,7 +62,8 @@ func TestWireSeesWhatIsNoRequest(t *testing.T) {
 		t.Errorf("%d", status)
 	}
 	all := s.GatewayWire().Requests()
-	if len(all) != 1 || !all[0].Malformed || all[0].Complete || !strings.HasPrefix(string(all[0].Raw), "HELO mail\r\n") {
+	if len(all) != 1 || !all[0].Malformed || all[0].Complete ||
+		!strings.HasPrefix(string(all[0].Raw), "HELO mail\r\n") {
 		t.Errorf("%+v", all)
 	}
 }
@@ -72,7 +74,8 @@ func TestWireForgetsTheOldest(t *testing.T) {
 	c := &wireConn{wire: w}
 	body := strings.Repeat("x", maxRequestRecord/2)
 	for i := range 2 * maxWireRecord / maxRequestRecord {
-		w.received(c, fmt.Appendf(nil, "POST /%d HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s", i, len(body), body))
+		w.received(c,
+			fmt.Appendf(nil, "POST /%d HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s", i, len(body), body))
 	}
 	requests := w.Requests()
 	size := 0
@@ -117,7 +120,8 @@ func FuzzParser(f *testing.F) {
 		}
 		whole, kept := parse(len(data) + 1)
 		cut, _ := parse(size)
-		if diff := cmp.Diff(whole, cut, cmpopts.IgnoreUnexported(Request{}), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(whole, cut, cmpopts.IgnoreUnexported(Request{}),
+			cmpopts.EquateEmpty()); diff != "" {
 			t.Error(diff)
 		}
 		if len(data) < maxRequestRecord && !bytes.Equal(kept, data) {

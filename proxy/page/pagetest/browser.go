@@ -14,7 +14,8 @@ import (
 // BrowserTab is a tab of a Chromium of the test's own, or skips the test where there is none.
 func BrowserTab(t *testing.T) context.Context {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(Chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(Chromium(t)),
+		chromedp.NoSandbox, chromedp.DisableGPU)
 	ctx, stop := context.WithTimeout(t.Context(), oidctest.Patience)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewExecAllocator(ctx, options...)

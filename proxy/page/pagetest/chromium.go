@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Chromium finds a browser: the one that VEXA_SSO_TEST_CHROMIUM names, or one on the machine. Where there is none, the test is skipped.
+// Chromium finds a browser: the one that VEXA_SSO_TEST_CHROMIUM names, or one on the machine. Where there is
+// none, the test is skipped.
 func Chromium(t testing.TB) string {
 	t.Helper()
 	if program := os.Getenv("VEXA_SSO_TEST_CHROMIUM"); program != "" {

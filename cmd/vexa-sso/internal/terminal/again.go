@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-const maxUnanswered = 3 // prompts in a row that nobody asked for: a loop must not fill a screen while its person sleeps
+// prompts in a row that nobody asked for: a loop must not fill a screen while its person sleeps
+const maxUnanswered = 3
 
 // SignInAgain is a sign-in that only a person can make good.
 type SignInAgain struct {
@@ -19,12 +20,17 @@ func (e *SignInAgain) Error() string {
 }
 
 func ended(origin Origin) error {
-	return &SignInAgain{Origin: origin, Why: "your sign-in to " + string(origin) + " has expired or was ended"}
+	return &SignInAgain{
+		Origin: origin, Why: "your sign-in to " + string(origin) + " has expired or was ended",
+	}
 }
 
-// askAgain prompts the person for a server that they were signed in to: one shell at a time, and not for ever.
+// askAgain prompts the person for a server that they were signed in to: one shell at
+// a time, and not for ever.
 func (t *Terminal) askAgain(ctx context.Context, origin Origin, why *SignInAgain) error {
-	unlock, err := t.Wallet.lock(ctx, origin, prompting, func() { t.tell("Another shell is signing in to %s. Waiting for it.\n", origin) })
+	unlock, err := t.Wallet.lock(ctx, origin, prompting, func() {
+		t.tell("Another shell is signing in to %s. Waiting for it.\n", origin)
+	})
 	if err != nil {
 		return err
 	}
@@ -38,9 +44,9 @@ func (t *Terminal) askAgain(ctx context.Context, origin Origin, why *SignInAgain
 	return err
 }
 
-// count writes down that the person is about to be asked, before they are, so that a prompt which is killed counts, too. After a few
-// that nobody answered the person is left alone until they sign in by themselves. It returns the sign-in, which has secrets if there is
-// nothing to ask for.
+// count writes down that the person is about to be asked, before they are, so that a prompt which is killed
+// counts, too. After a few that nobody answered the person is left alone until they sign in by themselves. It
+// returns the sign-in, which has secrets if there is nothing to ask for.
 func (t *Terminal) count(ctx context.Context, origin Origin, why *SignInAgain) (SignIn, error) {
 	unlock, err := t.lock(ctx, origin)
 	if err != nil {
@@ -52,7 +58,8 @@ func (t *Terminal) count(ctx context.Context, origin Origin, why *SignInAgain) (
 		return in, err
 	}
 	if in.Unanswered >= maxUnanswered {
-		return in, &SignInAgain{Origin: origin, Why: fmt.Sprintf("%s, and %d times nobody finished signing in, so your browser is left alone", why.Why, in.Unanswered)}
+		return in, &SignInAgain{Origin: origin, Why: fmt.Sprintf("%s, and %d times nobody finished signing "+
+			"in, so your browser is left alone", why.Why, in.Unanswered)}
 	}
 	in.Ended, in.Unanswered = true, in.Unanswered+1
 	return in, t.Wallet.write(in)

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Browser returns what opens an address in the person's browser, or nil where there is none: $BROWSER if it is set, else what the
-// system has for it. The address holds nothing secret, so that everybody on the machine may see the command line.
+// Browser returns what opens an address in the person's browser, or nil where there is none: $BROWSER if it
+// is set, else what the system has for it. The address holds nothing secret, so that everybody on the machine
+// may see the command line.
 func Browser(getenv func(string) string) func(url string) error {
 	commands := browsers(getenv)
 	if len(commands) == 0 {

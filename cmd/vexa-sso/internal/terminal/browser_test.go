@@ -25,7 +25,9 @@ func TestBrowsers(t *testing.T) {
 		}
 	}
 	got := browsers(env("BROWSER", "firefox --new-window"+list+list+"w3m -o %s", "DISPLAY", ":0"))
-	if want := [][]string{{"firefox", "--new-window"}, {"w3m", "-o", "%s"}}; !slices.EqualFunc(got, want, slices.Equal) {
+	if want := [][]string{
+		{"firefox", "--new-window"}, {"w3m", "-o", "%s"},
+	}; !slices.EqualFunc(got, want, slices.Equal) {
 		t.Errorf("%q", got)
 	}
 	if runtime.GOOS == "linux" {
@@ -36,7 +38,9 @@ func TestBrowsers(t *testing.T) {
 			t.Error("a machine without a display has a browser")
 		}
 	}
-	if err := Browser(env("BROWSER", filepath.Join(t.TempDir(), "none")))("https://vexa.acme.example"); err == nil {
+	if err := Browser(env(
+		"BROWSER", filepath.Join(t.TempDir(), "none"),
+	))("https://vexa.acme.example"); err == nil {
 		t.Error("what does not exist was started")
 	}
 }
@@ -46,9 +50,13 @@ func TestBrowserThatDoesNotStart(t *testing.T) {
 	t.Parallel()
 	seen := &oidctest.LogBook{}
 	tell := (&Terminal{Err: seen}).tell
-	invite(tell, func(string) error { return os.ErrNotExist }, "https://vexa.acme.example", "https://vexa.acme.example/a")
+	invite(tell, func(string) error {
+		return os.ErrNotExist
+	}, "https://vexa.acme.example", "https://vexa.acme.example/a")
 	invite(tell, nil, "https://vexa.acme.example", "https://vexa.acme.example/b")
-	if text := seen.String(); strings.Contains(text, "is being opened") || strings.Count(text, "--device") != 2 || !strings.Contains(text, "/a\n") || !strings.Contains(text, "/b\n") {
+	if text := seen.String(); strings.Contains(text, "is being opened") ||
+		strings.Count(text, "--device") != 2 || !strings.Contains(text, "/a\n") ||
+		!strings.Contains(text, "/b\n") {
 		t.Errorf("said %q", text)
 	}
 }

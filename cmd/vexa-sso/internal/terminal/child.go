@@ -14,7 +14,8 @@ type ExitCode int
 
 func (c ExitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
-// Environment returns an environment in which programs for Vexa find the server and a credential, and no earlier ones.
+// Environment returns an environment in which programs for Vexa find the server and a
+// credential, and no earlier ones.
 func Environment(environ []string, origin Origin, token string) []string {
 	var out []string
 	for _, v := range environ {

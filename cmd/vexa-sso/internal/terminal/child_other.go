@@ -23,8 +23,8 @@ func Become(path string, argv, environ []string) error {
 	return ExitCode(0)
 }
 
-// HandOver gives a program a secret text to read on its standard input, the only stream that can be handed over here, and returns
-// curl's name for it.
+// HandOver gives a program a secret text to read on its standard input, the only stream that can be handed
+// over here, and returns curl's name for it.
 func HandOver(cmd *exec.Cmd, text string) (name string, err error) {
 	cmd.Stdin = strings.NewReader(text)
 	return "-", nil

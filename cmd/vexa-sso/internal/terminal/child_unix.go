@@ -18,13 +18,14 @@ func killedBy(exit *exec.ExitError) int {
 	return 0
 }
 
-// Become replaces this process by a program: signals, the terminal and the exit code are its own. It returns only if that fails.
+// Become replaces this process by a program: signals, the terminal and the exit code are its own. It
+// returns only if that fails.
 func Become(path string, argv, environ []string) error {
 	return fmt.Errorf("starting %s: %w", path, syscall.Exec(path, argv, environ))
 }
 
-// HandOver gives a program a secret text to read, and returns the name of the file that it reads it from: a pipe besides the
-// standard streams, so that its input stays the person's.
+// HandOver gives a program a secret text to read, and returns the name of the file that it reads it from: a
+// pipe besides the standard streams, so that its input stays the person's.
 func HandOver(cmd *exec.Cmd, text string) (name string, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 // answerTime is how long a server has for one answer.
 const answerTime = 15 * time.Second
 
-// newClient returns the client for everything that is asked of a server. It follows no redirect: nothing that we ask for has moved
-// legitimately, and what we send is worth stealing. The certificates in caFile, if it is not "", are trusted besides the system's.
+// newClient returns the client for everything that is asked of a server. It follows no redirect: nothing that
+// we ask for has moved legitimately, and what we send is worth stealing. The certificates in caFile, if it is
+// not "", are trusted besides the system's.
 func newClient(caFile string) (*http.Client, error) {
 	roots, err := roots(os.Getenv("SSL_CERT_FILE"), caFile)
 	if err != nil {
@@ -61,10 +62,12 @@ func roots(files ...string) (*x509.CertPool, error) {
 type redirectError struct{ to string }
 
 func (e *redirectError) Error() string {
-	return "answered with a redirect to " + plain(e.to) + ", which is not followed: if that is the right address, sign in to it"
+	return "answered with a redirect to " + plain(e.to) +
+		", which is not followed: if that is the right address, sign in to it"
 }
 
-// unavailable is a server that could not be asked, or that wants to be asked later. It says nothing about what is kept here.
+// unavailable is a server that could not be asked, or that wants to be asked later. It says
+// nothing about what is kept here.
 type unavailable struct{ error }
 
 func (e unavailable) Unwrap() error { return e.error }

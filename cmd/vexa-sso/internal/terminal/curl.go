@@ -5,30 +5,39 @@ import (
 	"strings"
 )
 
-// curlOptions are the options of curl that are passed on, and whether they take a value. The list allows instead of forbidding: curl
-// has options that add further addresses, follow redirects with credentials, read more options from a file, or print what it sends, and
-// new ones every year.
+// curlOptions are the options of curl that are passed on, and whether they take a value. The list allows
+// instead of forbidding: curl has options that add further addresses, follow redirects with credentials, read
+// more options from a file, or print what it sends, and new ones every year.
 var curlOptions = map[string]bool{
 	// the request
-	"-X": true, "--request": true, "-G": false, "--get": false, "-I": false, "--head": false, "-H": true, "--header": true,
-	"-A": true, "--user-agent": true, "-e": true, "--referer": true, "-r": true, "--range": true, "-C": true, "--continue-at": true,
-	"--http1.1": false, "--http2": false, "--compressed": false, "-g": false, "--globoff": false,
+	"-X": true, "--request": true, "-G": false, "--get": false, "-I": false, "--head": false,
+	"-H": true, "--header": true,
+	"-A": true, "--user-agent": true, "-e": true, "--referer": true, "-r": true, "--range": true, "-C": true,
+	"--continue-at": true,
+	"--http1.1":     false, "--http2": false, "--compressed": false, "-g": false, "--globoff": false,
 	// what it sends
-	"-d": true, "--data": true, "--data-ascii": true, "--data-binary": true, "--data-raw": true, "--data-urlencode": true, "--json": true,
+	"-d": true, "--data": true, "--data-ascii": true, "--data-binary": true, "--data-raw": true,
+	"--data-urlencode": true, "--json": true,
 	"-F": true, "--form": true, "--form-string": true, "-T": true, "--upload-file": true,
 	// what it shows and writes
-	"-i": false, "--include": false, "--show-headers": false, "-D": true, "--dump-header": true, "-o": true, "--output": true, "--output-dir": true,
-	"--create-dirs": false, "-O": false, "--remote-name": false, "-J": false, "--remote-header-name": false, "-w": true, "--write-out": true,
-	"-N": false, "--no-buffer": false, "-s": false, "--silent": false, "-S": false, "--show-error": false, "-#": false, "--progress-bar": false, "--no-progress-meter": false,
+	"-i": false, "--include": false, "--show-headers": false, "-D": true, "--dump-header": true, "-o": true,
+	"--output": true, "--output-dir": true,
+	"--create-dirs": false, "-O": false, "--remote-name": false, "-J": false, "--remote-header-name": false,
+	"-w": true, "--write-out": true,
+	"-N": false, "--no-buffer": false, "-s": false, "--silent": false, "-S": false, "--show-error": false,
+	"-#": false, "--progress-bar": false, "--no-progress-meter": false,
 	// how it fails
-	"-f": false, "--fail": false, "--fail-with-body": false, "-m": true, "--max-time": true, "--connect-timeout": true, "--max-filesize": true,
-	"--retry": true, "--retry-delay": true, "--retry-max-time": true, "--retry-all-errors": false, "--retry-connrefused": false,
-	"--limit-rate": true, "-4": false, "--ipv4": false, "-6": false, "--ipv6": false,
+	"-f": false, "--fail": false, "--fail-with-body": false, "-m": true, "--max-time": true,
+	"--connect-timeout": true, "--max-filesize": true,
+	"--retry": true, "--retry-delay": true, "--retry-max-time": true, "--retry-all-errors": false,
+	"--retry-connrefused": false,
+	"--limit-rate":        true, "-4": false, "--ipv4": false, "-6": false, "--ipv6": false,
 }
 
-// CurlArguments makes curl's command line for paths of one server, with the options that a person gave. The credential is not in
-// it, where everybody on the machine could read it: curl gets CurlConfig through --config. Nor are options that could send it elsewhere
-// or print it; for those, and for addresses that are not the server's, an error says why.
+// CurlArguments makes curl's command line for paths of one server, with the options that a person gave. The
+// credential is not in it, where everybody on the machine could read it: curl gets CurlConfig through
+// --config. Nor are options that could send it elsewhere or print it; for those, and for addresses that are
+// not the server's, an error says why.
 func CurlArguments(origin Origin, caFile string, paths, options []string) ([]string, error) {
 	if err := vetCurl(options); err != nil {
 		return nil, err
@@ -51,10 +60,12 @@ func CurlArguments(origin Origin, caFile string, paths, options []string) ([]str
 	return args, nil
 }
 
-// CurlConfig is the part of curl's options that is secret. The token goes where curl itself knows it as a credential.
+// CurlConfig is the part of curl's options that is secret. The token goes where curl itself
+// knows it as a credential.
 func CurlConfig(token string) string { return "header = \"Authorization: Bearer " + token + "\"\n" }
 
-// vetCurl reads options as curl does: short ones may be written together, and a value may follow at once or as the next argument.
+// vetCurl reads options as curl does: short ones may be written together, and a value may follow at
+// once or as the next argument.
 func vetCurl(options []string) error {
 	for i := 0; i < len(options); i++ {
 		arg := options[i]
@@ -102,9 +113,12 @@ func vetShort(arg string) (next bool, err error) {
 func refuseCurl(option string) error {
 	switch option {
 	case "-L", "--location", "--location-trusted":
-		return fmt.Errorf("curl's %s follows redirects, and your token is for one server: ask for the address that the answer names", option)
+		return fmt.Errorf("curl's %s follows redirects, and your token is for one server: ask for the "+
+			"address that the answer names", option)
 	case "-v", "--verbose", "--trace", "--trace-ascii":
-		return fmt.Errorf("curl's %s prints what it sends, and your token with it: use -i, -D - or -w", option)
+		return fmt.Errorf("curl's %s prints what it sends, and your token with it: use -i, -D - or -w",
+			option)
 	}
-	return fmt.Errorf("curl's %s is not passed on, because only what cannot lose your token is: for anything else, `vexa-sso exec -- …` gives it to a program of your choice", plain(option))
+	return fmt.Errorf("curl's %s is not passed on, because only what cannot lose your token is: for "+
+		"anything else, `vexa-sso exec -- …` gives it to a program of your choice", plain(option))
 }

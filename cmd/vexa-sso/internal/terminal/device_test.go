@@ -53,7 +53,9 @@ func TestDeviceIsPatient(t *testing.T) {
 		if g.Access != "canary-access-1" || took != 20*time.Second {
 			t.Errorf("took %s", took)
 		}
-		for _, shown := range []string{"https://vexa.acme.example/sso/device ", "WDJB-MJHT", "user_code=WDJB-MJHT"} {
+		for _, shown := range []string{
+			"https://vexa.acme.example/sso/device ", "WDJB-MJHT", "user_code=WDJB-MJHT",
+		} {
 			if !strings.Contains(seen, shown) {
 				t.Errorf("the person saw %q, and not %q", seen, shown)
 			}
@@ -110,14 +112,19 @@ func TestDeviceBearsAnOutage(t *testing.T) {
 
 func TestDeviceEnds(t *testing.T) {
 	t.Parallel()
-	for code, words := range map[string]string{"access_denied": "declined", "expired_token": "in time", "invalid_grant": "try again", "unauthorized_client": "unauthorized_client"} {
+	for code, words := range map[string]string{
+		"access_denied": "declined", "expired_token": "in time", "invalid_grant": "try again",
+		"unauthorized_client": "unauthorized_client",
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			d := unbound()
 			d.instead = func(w http.ResponseWriter, r *http.Request) bool {
 				if r.URL.Path != "/sso/oauth/token" {
 					return false
 				}
-				reply(w, http.StatusBadRequest, map[string]any{"error": code, "error_description": "canary-device-" + strings.Repeat("x", 30)})
+				reply(w, http.StatusBadRequest, map[string]any{
+					"error": code, "error_description": "canary-device-" + strings.Repeat("x", 30),
+				})
 				return true
 			}
 			_, _, _, err := device(t, d)
@@ -152,18 +159,23 @@ func TestDeviceEnds(t *testing.T) {
 	})
 }
 
-// F5: a code is never asked to be entered anywhere else, and what a server says can neither steer the terminal nor crash us.
+// F5: a code is never asked to be entered anywhere else, and what a server says can neither steer
+// the terminal nor crash us.
 func TestHostileDeviceAnswers(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(m map[string]any){
-		"page elsewhere":          func(m map[string]any) { m["verification_uri"] = "https://evil.example/device" },
-		"complete page elsewhere": func(m map[string]any) { m["verification_uri_complete"] = "https://vexa.acme.example.evil.example/" },
-		"no page":                 func(m map[string]any) { delete(m, "verification_uri") },
-		"no user code":            func(m map[string]any) { delete(m, "user_code") },
-		"no device code":          func(m map[string]any) { delete(m, "device_code") },
-		"a code that steers":      func(m map[string]any) { m["user_code"] = "\x1b[2JWDJB" },
-		"a page that steers":      func(m map[string]any) { m["verification_uri"] = "https://vexa.acme.example/\x1b[2J" },
-		"a code without end":      func(m map[string]any) { m["user_code"] = strings.Repeat("W", 1000) },
+		"page elsewhere": func(m map[string]any) { m["verification_uri"] = "https://evil.example/device" },
+		"complete page elsewhere": func(m map[string]any) {
+			m["verification_uri_complete"] = "https://vexa.acme.example.evil.example/"
+		},
+		"no page":            func(m map[string]any) { delete(m, "verification_uri") },
+		"no user code":       func(m map[string]any) { delete(m, "user_code") },
+		"no device code":     func(m map[string]any) { delete(m, "device_code") },
+		"a code that steers": func(m map[string]any) { m["user_code"] = "\x1b[2JWDJB" },
+		"a page that steers": func(m map[string]any) {
+			m["verification_uri"] = "https://vexa.acme.example/\x1b[2J"
+		},
+		"a code without end": func(m map[string]any) { m["user_code"] = strings.Repeat("W", 1000) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -201,8 +213,10 @@ func answering(change func(m map[string]any)) *double {
 			return false
 		}
 		m := map[string]any{
-			"device_code": "canary-device", "user_code": "WDJB-MJHT", "verification_uri": "https://vexa.acme.example/sso/device",
-			"verification_uri_complete": "https://vexa.acme.example/sso/device?user_code=WDJB-MJHT", "expires_in": 600, "interval": 5,
+			"device_code": "canary-device", "user_code": "WDJB-MJHT",
+			"verification_uri":          "https://vexa.acme.example/sso/device",
+			"verification_uri_complete": "https://vexa.acme.example/sso/device?user_code=WDJB-MJHT",
+			"expires_in":                600, "interval": 5,
 		}
 		change(m)
 		reply(w, http.StatusOK, m)

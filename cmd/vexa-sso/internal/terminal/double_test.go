@@ -21,8 +21,8 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// double speaks a bridge's part of the protocol, and whatever a test wants it to say instead. The real bridge has its own test: the
-// transcripts of the program.
+// double speaks a bridge's part of the protocol, and whatever a test wants it to say instead. The real bridge
+// has its own test: the transcripts of the program.
 type double struct {
 	origin Origin
 	server *httptest.Server
@@ -67,8 +67,10 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/.well-known/oauth-authorization-server/sso/oauth":
 		at := string(d.origin) + "/sso/oauth/"
 		m := map[string]any{
-			"issuer": d.origin.Issuer(), "authorization_endpoint": at + "authorize", "token_endpoint": at + "token", "revocation_endpoint": at + "revoke",
-			"device_authorization_endpoint": at + "device_authorization", "code_challenge_methods_supported": []string{"S256"},
+			"issuer": d.origin.Issuer(), "authorization_endpoint": at + "authorize",
+			"token_endpoint": at + "token", "revocation_endpoint": at + "revoke",
+			"device_authorization_endpoint":    at + "device_authorization",
+			"code_challenge_methods_supported": []string{"S256"},
 		}
 		if d.change != nil {
 			d.change(m)
@@ -81,8 +83,10 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, r.URL.Query().Get("redirect_uri")+"?"+back.Encode(), http.StatusFound)
 	case "/sso/oauth/device_authorization":
 		reply(w, http.StatusOK, map[string]any{
-			"device_code": "canary-device", "user_code": "WDJB-MJHT", "verification_uri": string(d.origin) + "/sso/device",
-			"verification_uri_complete": string(d.origin) + "/sso/device?user_code=WDJB-MJHT", "expires_in": 600, "interval": 5,
+			"device_code": "canary-device", "user_code": "WDJB-MJHT",
+			"verification_uri":          string(d.origin) + "/sso/device",
+			"verification_uri_complete": string(d.origin) + "/sso/device?user_code=WDJB-MJHT",
+			"expires_in":                600, "interval": 5,
 		})
 	case "/sso/oauth/token":
 		r.ParseForm()
@@ -104,8 +108,10 @@ func (d *double) token(w http.ResponseWriter, form url.Values) {
 	case "authorization_code":
 		asked, ok := d.codes[form.Get("code")]
 		sum := sha256.Sum256([]byte(form.Get("code_verifier")))
-		if !ok || asked.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(sum[:]) || asked.Get("code_challenge_method") != "S256" ||
-			asked.Get("redirect_uri") != form.Get("redirect_uri") || asked.Get("client_id") != form.Get("client_id") {
+		if !ok || asked.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(sum[:]) ||
+			asked.Get("code_challenge_method") != "S256" ||
+			asked.Get("redirect_uri") != form.Get("redirect_uri") ||
+			asked.Get("client_id") != form.Get("client_id") {
 			refuse("invalid_grant")
 			return
 		}
@@ -133,7 +139,10 @@ func (d *double) token(w http.ResponseWriter, form url.Values) {
 	d.made++
 	access, refresh := fmt.Sprintf("canary-access-%d", d.made), fmt.Sprintf("canary-refresh-%d", d.made)
 	d.live[refresh] = true
-	reply(w, http.StatusOK, map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": d.lifetime, "refresh_token": refresh, "scope": scope})
+	reply(w, http.StatusOK, map[string]any{
+		"access_token": access, "token_type": "Bearer", "expires_in": d.lifetime,
+		"refresh_token": refresh, "scope": scope,
+	})
 }
 
 func reply(w http.ResponseWriter, status int, v any) {
@@ -164,7 +173,10 @@ type person struct {
 
 func newPerson(t testing.TB, dir string) *person {
 	t.Helper()
-	p := &person{t: t, keys: &memoryKeyring{secrets: map[string]string{}}, out: new(oidctest.LogBook), opened: new(atomic.Int32), clock: oidctest.NewClock(aDay)}
+	p := &person{
+		t: t, keys: &memoryKeyring{secrets: map[string]string{}}, out: new(oidctest.LogBook),
+		opened: new(atomic.Int32), clock: oidctest.NewClock(aDay),
+	}
 	p.Terminal = &Terminal{Err: p.out, Now: p.clock.Now}
 	p.Terminal.Browser = p.agree
 	p.open(dir)
@@ -204,7 +216,9 @@ func (p *person) decline(address string) error {
 	p.opened.Add(1)
 	u, _ := url.Parse(address)
 	q := u.Query()
-	back := url.Values{"error": {"access_denied"}, "state": q["state"], "iss": {u.Scheme + "://" + u.Host + "/sso/oauth"}}
+	back := url.Values{
+		"error": {"access_denied"}, "state": q["state"], "iss": {u.Scheme + "://" + u.Host + "/sso/oauth"},
+	}
 	go http.Get(q.Get("redirect_uri") + "?" + back.Encode())
 	return nil
 }
@@ -288,5 +302,7 @@ func must(t testing.TB, err error) {
 func (d *double) requests(prefix string) (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(slices.DeleteFunc(slices.Clone(d.asked), func(uri string) bool { return !strings.HasPrefix(uri, prefix) }))
+	return len(slices.DeleteFunc(slices.Clone(d.asked), func(uri string) bool {
+		return !strings.HasPrefix(uri, prefix)
+	}))
 }

@@ -24,13 +24,17 @@ type grant struct {
 	scopes []string
 }
 
-// oauth is the server as the library knows it. We are a public client: what would be our secret is in everybody's hands.
+// oauth is the server as the library knows it. We are a public client: what would be our
+// secret is in everybody's hands.
 func (s *Server) oauth(redirect string, scopes []string) *oauth2.Config {
 	return &oauth2.Config{
 		ClientID:    clientID,
 		RedirectURL: redirect,
 		Scopes:      scopes,
-		Endpoint:    oauth2.Endpoint{AuthURL: s.authorize, TokenURL: s.token, DeviceAuthURL: s.device, AuthStyle: oauth2.AuthStyleInParams},
+		Endpoint: oauth2.Endpoint{
+			AuthURL: s.authorize, TokenURL: s.token, DeviceAuthURL: s.device,
+			AuthStyle: oauth2.AuthStyleInParams,
+		},
 	}
 }
 
@@ -38,7 +42,8 @@ func (s *Server) with(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, s.client)
 }
 
-// refresh trades a refresh token for a new pair, after which it is spent. errEnded: it is good for nothing any more.
+// refresh trades a refresh token for a new pair, after which it is spent. errEnded: it is
+// good for nothing any more.
 func (s *Server) refresh(ctx context.Context, refresh string, now time.Time) (grant, error) {
 	t, err := s.oauth("", nil).TokenSource(s.with(ctx), &oauth2.Token{RefreshToken: refresh}).Token()
 	if err != nil {
@@ -47,14 +52,15 @@ func (s *Server) refresh(ctx context.Context, refresh string, now time.Time) (gr
 	return s.accept(t, now)
 }
 
-// accept takes an answer apart. A token becomes part of a header, so it has the characters of one (RFC 6750, section 2.1) and
-// no more than a header holds.
+// accept takes an answer apart. A token becomes part of a header, so it has the characters of one (RFC 6750,
+// section 2.1) and no more than a header holds.
 func (s *Server) accept(t *oauth2.Token, now time.Time) (grant, error) {
 	if t.Type() != "Bearer" || !isToken(t.AccessToken) || !isToken(t.RefreshToken) || t.ExpiresIn < 0 {
 		return grant{}, fmt.Errorf("%s answered with something that is no token", s.Origin)
 	}
 	g := grant{Secrets: Secrets{Access: t.AccessToken, Refresh: t.RefreshToken}}
-	g.AccessExpires = now.Add(min(time.Duration(min(t.ExpiresIn, 1<<31))*time.Second, 24*time.Hour)).UTC().Truncate(time.Second)
+	g.AccessExpires = now.Add(min(time.Duration(min(t.ExpiresIn, 1<<31))*time.Second, 24*time.Hour)).UTC().
+		Truncate(time.Second)
 	scope, _ := t.Extra("scope").(string)
 	for _, name := range strings.Fields(scope) {
 		g.scopes = append(g.scopes, plain(name))
@@ -71,12 +77,14 @@ var (
 	errorShape = regexp.MustCompile(`^[a-z_]{1,60}$`)
 )
 
-// explain says in plain words why there is no token. What the server answered is not repeated, but for its own explanation.
+// explain says in plain words why there is no token. What the server answered is not repeated,
+// but for its own explanation.
 func (s *Server) explain(err error) error {
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {
 		var of *url.Error
-		if errors.As(err, &of) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		if errors.As(err, &of) || errors.Is(err, context.Canceled) ||
+			errors.Is(err, context.DeadlineExceeded) {
 			return unreached(s.Origin, err)
 		}
 		return fmt.Errorf("%s answered with something that is no token", s.Origin)
@@ -96,8 +104,10 @@ func (s *Server) explain(err error) error {
 		return errors.New("the sign-in was declined" + why)
 	case code == "expired_token":
 		return errors.New("nobody confirmed the code in time")
-	case code == "temporarily_unavailable", code == "server_error", status == http.StatusTooManyRequests, status >= 500:
-		return unavailable{fmt.Errorf("%s is not well right now (it answered %d): try again later", s.Origin, status)}
+	case code == "temporarily_unavailable", code == "server_error",
+		status == http.StatusTooManyRequests, status >= 500:
+		return unavailable{fmt.Errorf("%s is not well right now (it answered %d): try again later",
+			s.Origin, status)}
 	case errorShape.MatchString(code):
 		return fmt.Errorf("%s refused (%s)%s", s.Origin, code, why)
 	}
@@ -123,7 +133,8 @@ func (s *Server) end(ctx context.Context, refresh string) error {
 	return nil
 }
 
-// whoIs asks the server whom an access token stands for. It is for people to read, so without an answer there is just no name.
+// whoIs asks the server whom an access token stands for. It is for people to read, so without an
+// answer there is just no name.
 func (s *Server) whoIs(ctx context.Context, access string) string {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, string(s.Origin)+"/sso/whoami", nil)
 	if err != nil {
@@ -137,7 +148,8 @@ func (s *Server) whoIs(ctx context.Context, access string) string {
 	}
 	defer res.Body.Close()
 	var me struct{ Email, Name, Account string }
-	if res.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(res.Body, 64<<10)).Decode(&me) != nil {
+	if res.StatusCode != http.StatusOK ||
+		json.NewDecoder(io.LimitReader(res.Body, 64<<10)).Decode(&me) != nil {
 		return ""
 	}
 	for _, name := range []string{me.Email, me.Name, me.Account} {

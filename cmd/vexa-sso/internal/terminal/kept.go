@@ -29,13 +29,15 @@ const (
 
 // SignIn is what this machine keeps of a sign-in to one server.
 type SignIn struct {
-	Origin     Origin    `json:"origin"`
-	Account    string    `json:"account,omitempty"` // what a person calls it; "" if the server did not say
-	Asked      []string  `json:"asked,omitempty"`   // scopes that were asked for; none: all that the person has
-	Scopes     []string  `json:"scopes"`            // that were granted, in Vexa's names
+	Origin  Origin `json:"origin"`
+	Account string `json:"account,omitempty"` // what a person calls it; "" if the server did not say
+	// scopes that were asked for; none: all that the person has
+	Asked      []string  `json:"asked,omitempty"`
+	Scopes     []string  `json:"scopes"` // that were granted, in Vexa's names
 	SignedInAt time.Time `json:"signed_in_at"`
-	CAFile     string    `json:"ca_file,omitempty"` // certificates that are trusted for this server besides the system's
-	Kept       string    `json:"kept"`              // InKeyring or InFile
+	// certificates that are trusted for this server besides the system's
+	CAFile string `json:"ca_file,omitempty"`
+	Kept   string `json:"kept"` // InKeyring or InFile
 
 	Ended      bool `json:"ended,omitempty"`      // the server said so: sign in again
 	Unanswered int  `json:"unanswered,omitempty"` // prompts of ours in a row that nobody finished

@@ -13,7 +13,8 @@ const service = "vexa-sso"
 // unlockTime is how long a person has for the question of the system whether a keyring may be opened.
 const unlockTime = time.Minute
 
-// SystemKeyring is the keyring of the system: Secret Service, the macOS Keychain, or the Windows Credential Manager.
+// SystemKeyring is the keyring of the system: Secret Service, the macOS Keychain, or the
+// Windows Credential Manager.
 type SystemKeyring struct{}
 
 // Set keeps a secret.

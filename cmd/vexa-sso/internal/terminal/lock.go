@@ -15,12 +15,15 @@ const (
 	prompting = "prompt" // asking the person
 )
 
-// lockTime is how long a renewal elsewhere may take: the server's answers, and a person who unlocks a keyring.
+// lockTime is how long a renewal elsewhere may take: the server's answers, and a
+// person who unlocks a keyring.
 const lockTime = 2 * time.Minute
 
-// lock waits until no other shell does the same for this server; first says, once, that it waits. The lock is one of the system's
-// on an empty file, so that it is gone with its process, however that ends.
-func (w *Wallet) lock(ctx context.Context, origin Origin, what string, first func()) (unlock func(), err error) {
+// lock waits until no other shell does the same for this server; first says, once, that it waits. The lock is
+// one of the system's on an empty file, so that it is gone with its process, however that ends.
+func (w *Wallet) lock(
+	ctx context.Context, origin Origin, what string, first func(),
+) (unlock func(), err error) {
 	l := flock.New(w.path(origin)+"."+what+".lock", flock.SetPermissions(0o600))
 	got, err := l.TryLock()
 	if err == nil && !got {
@@ -28,7 +31,8 @@ func (w *Wallet) lock(ctx context.Context, origin Origin, what string, first fun
 		got, err = l.TryLockContext(ctx, 50*time.Millisecond)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, errors.New("another vexa-sso on this machine has been at it for too long: end it and try again")
+		return nil,
+			errors.New("another vexa-sso on this machine has been at it for too long: end it and try again")
 	}
 	if err != nil || !got {
 		return nil, fmt.Errorf("locking the sign-in to %s: %w", origin, err)

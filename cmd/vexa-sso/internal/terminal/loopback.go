@@ -17,8 +17,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// loopback is where the browser comes back to (RFC 8252, section 7.3): a listener on this machine that answers one navigation, the
-// one that belongs to the sign-in which waits for it.
+// loopback is where the browser comes back to (RFC 8252, section 7.3): a listener on this machine that
+// answers one navigation, the one that belongs to the sign-in which waits for it.
 type loopback struct {
 	listener net.Listener
 	state    string // what the answer must repeat
@@ -30,7 +30,8 @@ type loopback struct {
 	verdict chan error // what became of the answer, for its page
 }
 
-// answer is what the browser brought back: a code that is worth nothing without the verifier, which never left this process.
+// answer is what the browser brought back: a code that is worth nothing without the verifier,
+// which never left this process.
 type answer struct {
 	code string
 	err  error
@@ -45,7 +46,10 @@ func listen(state, issuer string) (*loopback, error) {
 			return nil, fmt.Errorf("listening for the browser's return: %w", err)
 		}
 	}
-	return &loopback{listener: l, state: state, issuer: issuer, answers: make(chan answer, 1), verdict: make(chan error, 1)}, nil
+	return &loopback{
+		listener: l, state: state, issuer: issuer, answers: make(chan answer, 1),
+		verdict: make(chan error, 1),
+	}, nil
 }
 
 func (l *loopback) redirectURI() string { return "http://" + l.listener.Addr().String() + "/callback" }
@@ -69,11 +73,12 @@ func (l *loopback) serve(ctx context.Context, done chan<- struct{}) {
 	server.Serve(l.listener)
 }
 
-// ServeHTTP takes the one navigation that we wait for. Everything else is told so and changes nothing: other programs on this machine,
-// and pages in its browsers, can knock here as well.
+// ServeHTTP takes the one navigation that we wait for. Everything else is told so and changes nothing: other
+// programs on this machine, and pages in its browsers, can knock here as well.
 func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors "+
+		"'none'; base-uri 'none'; form-action 'none'")
 	header.Set("Cache-Control", "no-store")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -102,7 +107,8 @@ func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case err := <-l.verdict:
 		if err != nil {
-			closing(w, http.StatusBadRequest, "You are not signed in; the terminal says why. You can close this window.")
+			closing(w, http.StatusBadRequest,
+				"You are not signed in; the terminal says why. You can close this window.")
 			return
 		}
 		closing(w, http.StatusOK, "You are signed in. You can close this window.")
@@ -119,8 +125,8 @@ func (l *loopback) take() bool {
 	return first
 }
 
-// read takes an authorization response apart (RFC 6749, section 4.1.2; RFC 9207). It is ours if it repeats our state and nothing
-// in it is said twice.
+// read takes an authorization response apart (RFC 6749, section 4.1.2; RFC 9207). It is ours if it repeats
+// our state and nothing in it is said twice.
 func (l *loopback) read(query string) (answer, bool) {
 	q, err := url.ParseQuery(query)
 	if err != nil || len(query) > 8<<10 {
@@ -137,7 +143,8 @@ func (l *loopback) read(query string) (answer, bool) {
 	code, refusal := q.Get("code"), q.Get("error")
 	switch {
 	case q.Get("iss") != l.issuer:
-		return answer{err: fmt.Errorf("the answer came from %q instead of %q, so nothing was sent to either", plain(q.Get("iss")), l.issuer)}, true
+		return answer{err: fmt.Errorf("the answer came from %q instead of %q, so nothing was sent to either",
+			plain(q.Get("iss")), l.issuer)}, true
 	case refusal != "":
 		e := &oauth2.RetrieveError{ErrorCode: refusal, ErrorDescription: q.Get("error_description")}
 		return answer{err: e}, true

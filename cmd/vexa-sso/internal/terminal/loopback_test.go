@@ -12,8 +12,9 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// C5: the whole sign-in through a browser. Neither a token nor the verifier that a code is worth nothing without is ever in a URL, the
-// browser comes back to this machine only, and what it brings is bound to this sign-in.
+// C5: the whole sign-in through a browser. Neither a token nor the verifier that a code is worth
+// nothing without is ever in a URL, the browser comes back to this machine only, and what it brings
+// is bound to this sign-in.
 func TestNoTokenInAnyURL(t *testing.T) {
 	t.Parallel()
 	d, p := newDouble(t), newPerson(t, t.TempDir())
@@ -53,7 +54,8 @@ func TestNoTokenInAnyURL(t *testing.T) {
 			t.Errorf("a secret is in %q", address)
 		}
 	}
-	if !strings.Contains(page, "You can close this window") || strings.Contains(page, "code-") || strings.Contains(page, back.Query().Get("state")) {
+	if !strings.Contains(page, "You can close this window") || strings.Contains(page, "code-") ||
+		strings.Contains(page, back.Query().Get("state")) {
 		t.Errorf("the last page is %q", page)
 	}
 	if strings.Contains(p.out.String(), "canary") || !strings.Contains(p.out.String(), seen[0]) {
@@ -78,7 +80,8 @@ func knocking(t *testing.T) *loopback {
 
 const good = "code=c&state=mine&iss=https%3A%2F%2Fvexa.acme.example%2Fsso%2Foauth"
 
-// C5: whoever else knocks, and whatever else they bring, the sign-in goes on waiting for its own answer, and takes it once.
+// C5: whoever else knocks, and whatever else they bring, the sign-in goes on waiting for its own
+// answer, and takes it once.
 func TestOnlyTheAnswerCounts(t *testing.T) {
 	t.Parallel()
 	l := knocking(t)
@@ -116,7 +119,10 @@ func TestOnlyTheAnswerCounts(t *testing.T) {
 		if res.StatusCode != test.status || strings.Contains(string(body), "mine") {
 			t.Errorf("%s: %d %s", name, res.StatusCode, body)
 		}
-		for header, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"} {
+		for header, want := range map[string]string{
+			"Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
+			"X-Content-Type-Options": "nosniff",
+		} {
 			if got := res.Header.Get(header); got != want {
 				t.Errorf("%s: %s is %q", name, header, got)
 			}
@@ -143,18 +149,27 @@ func TestOnlyTheAnswerCounts(t *testing.T) {
 	}
 }
 
-// C12: an answer of another server, or none (RFC 9207), ends the sign-in with nothing sent; so does a refusal, in plain words.
+// C12: an answer of another server, or none (RFC 9207), ends the sign-in with nothing sent; so does
+// a refusal, in plain words.
 func TestAnswersThatEndASignIn(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		back  string
 		words []string
 	}{
-		"another issuer": {"code=c&iss=https://evil.example", []string{`"https://evil.example"`, "nothing was sent"}},
-		"no issuer":      {"code=c", []string{"nothing was sent"}},
-		"declined":       {"error=access_denied&iss=ISS", []string{"was declined"}},
-		"explained":      {"error=access_denied&error_description=You+are+suspended.%1b%5b31m&iss=ISS", []string{"declined: You are suspended.[31m"}},
-		"another error":  {"error=invalid_scope&error_description=canary-" + strings.Repeat("x", 40) + "&iss=ISS", []string{"invalid_scope"}},
+		"another issuer": {
+			"code=c&iss=https://evil.example", []string{`"https://evil.example"`, "nothing was sent"},
+		},
+		"no issuer": {"code=c", []string{"nothing was sent"}},
+		"declined":  {"error=access_denied&iss=ISS", []string{"was declined"}},
+		"explained": {
+			"error=access_denied&error_description=You+are+suspended.%1b%5b31m&iss=ISS",
+			[]string{"declined: You are suspended.[31m"},
+		},
+		"another error": {
+			"error=invalid_scope&error_description=canary-" + strings.Repeat("x", 40) + "&iss=ISS",
+			[]string{"invalid_scope"},
+		},
 		"nothing at all": {"iss=ISS", []string{"no code"}},
 		"a false code":   {"code=false&iss=ISS", []string{"took too long, or was answered twice"}},
 	} {
@@ -166,7 +181,8 @@ func TestAnswersThatEndASignIn(t *testing.T) {
 				u, _ := url.Parse(address)
 				back := strings.ReplaceAll(test.back, "ISS", url.QueryEscape(d.origin.Issuer()))
 				go func() {
-					res, err := http.Get(u.Query().Get("redirect_uri") + "?" + back + "&state=" + u.Query().Get("state"))
+					res, err := http.Get(u.Query().Get("redirect_uri") + "?" + back + "&state=" +
+						u.Query().Get("state"))
 					if err == nil {
 						body, _ := io.ReadAll(res.Body)
 						page <- string(body)
@@ -189,7 +205,8 @@ func TestAnswersThatEndASignIn(t *testing.T) {
 	}
 }
 
-// Row 22 (kubelogin #319, #354): the sign-in is over when it is over, also while a browser keeps its connections.
+// Row 22 (kubelogin #319, #354): the sign-in is over when it is over, also while a
+// browser keeps its connections.
 func TestBrowserThatKeepsConnections(t *testing.T) {
 	t.Parallel()
 	d, p := newDouble(t), newPerson(t, t.TempDir())

@@ -32,33 +32,43 @@ type metadata struct {
 	Challenges    []string `json:"code_challenge_methods_supported"`
 }
 
-// discover asks a server where its endpoints are. What it says is believed only as far as it speaks for itself: the issuer must be
-// the one that belongs to the origin, and every endpoint must be at the origin. Otherwise whoever can answer once, in the place of
-// the server, would be sent what we hold.
+// discover asks a server where its endpoints are. What it says is believed only as far as it speaks for
+// itself: the issuer must be the one that belongs to the origin, and every endpoint must be at the origin.
+// Otherwise whoever can answer once, in the place of the server, would be sent what we hold.
 func discover(ctx context.Context, client *http.Client, origin Origin) (*Server, error) {
 	m, err := fetchMetadata(ctx, client, origin)
 	if err != nil {
 		return nil, err
 	}
 	if m.Issuer != origin.Issuer() {
-		return nil, fmt.Errorf("%s says that it is %q: it should be %q, so nothing was sent to it", origin, plain(m.Issuer), origin.Issuer())
+		return nil, fmt.Errorf("%s says that it is %q: it should be %q, so nothing was sent to it",
+			origin, plain(m.Issuer), origin.Issuer())
 	}
 	for _, e := range []struct{ what, at string }{
-		{"authorization_endpoint", m.Authorization}, {"token_endpoint", m.Token}, {"revocation_endpoint", m.Revocation}, {"device_authorization_endpoint", m.Device},
+		{"authorization_endpoint", m.Authorization},
+		{"token_endpoint", m.Token},
+		{"revocation_endpoint", m.Revocation},
+		{"device_authorization_endpoint", m.Device},
 	} {
 		if !origin.Holds(e.at) {
-			return nil, fmt.Errorf("%s names %q as its %s, which is not its own: nothing was sent to it", origin, plain(e.at), e.what)
+			return nil, fmt.Errorf("%s names %q as its %s, which is not its own: nothing was sent to it",
+				origin, plain(e.at), e.what)
 		}
 	}
 	if !slices.Contains(m.Challenges, "S256") {
-		return nil, fmt.Errorf("%s does not offer PKCE with S256, without which a sign-in could be stolen on its way back", origin)
+		return nil, fmt.Errorf("%s does not offer PKCE with S256, without which a sign-in could be stolen "+
+			"on its way back", origin)
 	}
-	return &Server{Origin: origin, authorize: m.Authorization, token: m.Token, device: m.Device, revoke: m.Revocation, client: client}, nil
+	return &Server{
+		Origin: origin, authorize: m.Authorization, token: m.Token, device: m.Device,
+		revoke: m.Revocation, client: client,
+	}, nil
 }
 
 func fetchMetadata(ctx context.Context, client *http.Client, origin Origin) (metadata, error) {
 	var m metadata
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, string(origin)+"/.well-known/oauth-authorization-server/sso/oauth", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		string(origin)+"/.well-known/oauth-authorization-server/sso/oauth", nil)
 	if err != nil {
 		return m, err
 	}
@@ -70,9 +80,11 @@ func fetchMetadata(ctx context.Context, client *http.Client, origin Origin) (met
 	defer res.Body.Close()
 	switch {
 	case res.StatusCode == http.StatusNotFound:
-		return m, fmt.Errorf("%s is no vexa-sso, or one that is too old to be signed in to from a terminal", origin)
+		return m,
+			fmt.Errorf("%s is no vexa-sso, or one that is too old to be signed in to from a terminal", origin)
 	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500:
-		return m, unavailable{fmt.Errorf("%s is not well right now (it answered %d): try again later", origin, res.StatusCode)}
+		return m, unavailable{fmt.Errorf("%s is not well right now (it answered %d): try again later",
+			origin, res.StatusCode)}
 	case res.StatusCode != http.StatusOK:
 		return m, fmt.Errorf("%s answered %d instead of describing itself", origin, res.StatusCode)
 	}

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// F5: what a server says of itself is believed only about itself. A stranger's issuer or endpoint ends it before a person is asked, or a
-// token sent (cloudflared PR #1646).
+// F5: what a server says of itself is believed only about itself. A stranger's issuer or endpoint ends it
+// before a person is asked, or a token sent (cloudflared PR #1646).
 func TestHostileMetadata(t *testing.T) {
 	t.Parallel()
 	stranger := newDouble(t)
@@ -20,22 +20,46 @@ func TestHostileMetadata(t *testing.T) {
 		change func(m map[string]any)
 		words  []string
 	}{
-		"another issuer":           {func(m map[string]any) { m["issuer"] = stranger.origin.Issuer() }, []string{"says that it is", "nothing was sent"}},
-		"issuer without its path":  {func(m map[string]any) { m["issuer"] = strings.TrimSuffix(m["issuer"].(string), "/sso/oauth") }, []string{"says that it is"}},
-		"issuer with a slash":      {func(m map[string]any) { m["issuer"] = m["issuer"].(string) + "/" }, []string{"says that it is"}},
-		"no issuer":                {func(m map[string]any) { delete(m, "issuer") }, []string{"says that it is"}},
-		"token endpoint elsewhere": {func(m map[string]any) { m["token_endpoint"] = string(stranger.origin) + "/sso/oauth/token" }, []string{"token_endpoint", "not its own"}},
-		"authorization elsewhere":  {func(m map[string]any) { m["authorization_endpoint"] = "https://evil.example/" }, []string{"authorization_endpoint", "not its own"}},
-		"revocation elsewhere":     {func(m map[string]any) { m["revocation_endpoint"] = string(stranger.origin) + "/r" }, []string{"revocation_endpoint"}},
-		"device elsewhere":         {func(m map[string]any) { m["device_authorization_endpoint"] = string(stranger.origin) + "/d" }, []string{"device_authorization_endpoint"}},
+		"another issuer": {func(m map[string]any) {
+			m["issuer"] = stranger.origin.Issuer()
+		}, []string{"says that it is", "nothing was sent"}},
+		"issuer without its path": {func(m map[string]any) {
+			m["issuer"] = strings.TrimSuffix(m["issuer"].(string), "/sso/oauth")
+		}, []string{"says that it is"}},
+		"issuer with a slash": {func(m map[string]any) {
+			m["issuer"] = m["issuer"].(string) + "/"
+		}, []string{"says that it is"}},
+		"no issuer": {func(m map[string]any) { delete(m, "issuer") }, []string{"says that it is"}},
+		"token endpoint elsewhere": {func(m map[string]any) {
+			m["token_endpoint"] = string(stranger.origin) + "/sso/oauth/token"
+		}, []string{"token_endpoint", "not its own"}},
+		"authorization elsewhere": {func(m map[string]any) {
+			m["authorization_endpoint"] = "https://evil.example/"
+		}, []string{"authorization_endpoint", "not its own"}},
+		"revocation elsewhere": {func(m map[string]any) {
+			m["revocation_endpoint"] = string(stranger.origin) + "/r"
+		}, []string{"revocation_endpoint"}},
+		"device elsewhere": {func(m map[string]any) {
+			m["device_authorization_endpoint"] = string(stranger.origin) + "/d"
+		}, []string{"device_authorization_endpoint"}},
 		"endpoint with a user": {func(m map[string]any) {
 			m["token_endpoint"] = strings.Replace(m["token_endpoint"].(string), "//", "//x@", 1)
 		}, []string{"token_endpoint"}},
-		"endpoint that is a path":    {func(m map[string]any) { m["token_endpoint"] = "/sso/oauth/token" }, []string{"token_endpoint"}},
-		"no token endpoint":          {func(m map[string]any) { delete(m, "token_endpoint") }, []string{"token_endpoint"}},
-		"no PKCE":                    {func(m map[string]any) { delete(m, "code_challenge_methods_supported") }, []string{"PKCE"}},
-		"plain PKCE":                 {func(m map[string]any) { m["code_challenge_methods_supported"] = []string{"plain"} }, []string{"PKCE"}},
-		"an issuer for the terminal": {func(m map[string]any) { m["issuer"] = "\x1b]0;owned\a" }, []string{`"]0;owned"`}},
+		"endpoint that is a path": {func(m map[string]any) {
+			m["token_endpoint"] = "/sso/oauth/token"
+		}, []string{"token_endpoint"}},
+		"no token endpoint": {func(m map[string]any) {
+			delete(m, "token_endpoint")
+		}, []string{"token_endpoint"}},
+		"no PKCE": {func(m map[string]any) {
+			delete(m, "code_challenge_methods_supported")
+		}, []string{"PKCE"}},
+		"plain PKCE": {func(m map[string]any) {
+			m["code_challenge_methods_supported"] = []string{"plain"}
+		}, []string{"PKCE"}},
+		"an issuer for the terminal": {func(m map[string]any) {
+			m["issuer"] = "\x1b]0;owned\a"
+		}, []string{`"]0;owned"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,7 +73,8 @@ func TestHostileMetadata(t *testing.T) {
 			_, err = p.Token(t.Context(), d.origin, Soon)
 			refused(t, err, test.words...)
 			if p.opened.Load() != 1 || d.requests("POST") != before {
-				t.Errorf("%d browsers, %d requests: more than before the server turned", p.opened.Load(), d.requests("POST")-before)
+				t.Errorf("%d browsers, %d requests: more than before the server turned",
+					p.opened.Load(), d.requests("POST")-before)
 			}
 			refused(t, p.SignOut(t.Context(), d.origin), append(test.words, "still knows it")...)
 		})
@@ -59,8 +84,8 @@ func TestHostileMetadata(t *testing.T) {
 	}
 }
 
-// F5: a redirect is not followed, with a token in it least of all: not that of the metadata, nor that of any endpoint; not even to
-// another path of the same server.
+// F5: a redirect is not followed, with a token in it least of all: not that of the metadata, nor that of any
+// endpoint; not even to another path of the same server.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	stranger := newDouble(t)
@@ -82,7 +107,8 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			if !strings.HasSuffix(path, "/revoke") && !strings.HasSuffix(path, "/whoami") {
 				refused(t, renewed, "redirect", string(stranger.origin), "not followed")
 			}
-			if in, err := p.SignIn(t.Context(), d.origin, Request{}); err == nil && in.Account != "" && path == "/sso/whoami" {
+			if in, err := p.SignIn(t.Context(), d.origin, Request{}); err == nil && in.Account != "" &&
+				path == "/sso/whoami" {
 				t.Errorf("a stranger said that this is %s", in.Account)
 			}
 			out := p.SignOut(t.Context(), d.origin)
@@ -104,10 +130,14 @@ func TestMetadataThatIsNone(t *testing.T) {
 		words  string
 		later  bool
 	}{
-		"a page":        {200, "<!doctype html><title>Welcome</title>", "does not answer as a vexa-sso does", false},
-		"nothing":       {200, "", "does not answer as a vexa-sso does", false},
-		"a list":        {200, "[]", "does not answer as a vexa-sso does", false},
-		"without end":   {200, `{"issuer":"` + strings.Repeat("x", 1<<20), "does not answer as a vexa-sso does", false},
+		"a page": {
+			200, "<!doctype html><title>Welcome</title>", "does not answer as a vexa-sso does", false,
+		},
+		"nothing": {200, "", "does not answer as a vexa-sso does", false},
+		"a list":  {200, "[]", "does not answer as a vexa-sso does", false},
+		"without end": {
+			200, `{"issuer":"` + strings.Repeat("x", 1<<20), "does not answer as a vexa-sso does", false,
+		},
 		"none":          {404, "{}", "too old", false},
 		"forbidden":     {403, "{}", "403", false},
 		"not well":      {503, "{}", "try again later", true},
@@ -134,7 +164,8 @@ func TestMetadataThatIsNone(t *testing.T) {
 	}
 }
 
-// A server with a certificate of a private authority is trusted where --ca-file says so, and goes on being so.
+// A server with a certificate of a private authority is trusted where --ca-file says
+// so, and goes on being so.
 func TestPrivateAuthority(t *testing.T) {
 	t.Parallel()
 	d := unbound()
@@ -144,7 +175,8 @@ func TestPrivateAuthority(t *testing.T) {
 	t.Cleanup(d.server.Close)
 	d.origin = Origin(d.server.URL)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	must(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.server.Certificate().Raw}), 0o600))
+	must(t, os.WriteFile(ca,
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.server.Certificate().Raw}), 0o600))
 
 	p := newPerson(t, t.TempDir())
 	browser := d.server.Client()

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Origin is the scheme, host and port of a bridge, like https://vexa.acme.example: what a person typed once, and the only place that
-// anything secret is sent to afterwards.
+// Origin is the scheme, host and port of a bridge, like https://vexa.acme.example: what a person typed once,
+// and the only place that anything secret is sent to afterwards.
 type Origin string
 
-// ParseOrigin reads an origin as people type it: without a scheme it is https, and a slash at the end doesn't matter. Plain http is for
-// loopback only, because a token that travels unprotected is everybody's.
+// ParseOrigin reads an origin as people type it: without a scheme it is https, and a slash at the end doesn't
+// matter. Plain http is for loopback only, because a token that travels unprotected is everybody's.
 func ParseOrigin(text string) (Origin, error) {
 	if !strings.Contains(text, "://") {
 		text = "https://" + text
@@ -34,13 +34,15 @@ func ParseOrigin(text string) (Origin, error) {
 	o := originOf(u.Scheme, host, u.Port())
 	switch {
 	case u.User != nil:
-		return "", errors.New("the address of a server has no user name or password: write it like https://vexa.acme.example")
+		return "", errors.New("the address of a server has no user name or password: write it like " +
+			"https://vexa.acme.example")
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return "", fmt.Errorf("the address of a server has no path: write %s", o)
 	case u.Scheme == "http" && !onThisMachine(host):
 		return "", fmt.Errorf("plain http would show your tokens to the network: write https://%s", u.Host)
 	case u.Scheme != "http" && u.Scheme != "https":
-		return "", fmt.Errorf("%s is not how a server is reached: write it like https://vexa.acme.example", u.Scheme)
+		return "", fmt.Errorf("%s is not how a server is reached: write it like https://vexa.acme.example",
+			u.Scheme)
 	}
 	return o, nil
 }
@@ -78,8 +80,8 @@ func (o Origin) Holds(raw string) bool {
 	return originOf(strings.ToLower(u.Scheme), strings.ToLower(u.Hostname()), u.Port()) == o
 }
 
-// Resolve makes the URL of a path, like /bots/status, or returns an absolute URL of this origin as it is. Whatever could lead elsewhere
-// is an error.
+// Resolve makes the URL of a path, like /bots/status, or returns an absolute URL of this origin as it is.
+// Whatever could lead elsewhere is an error.
 func (o Origin) Resolve(path string) (string, error) {
 	if strings.Contains(path, "://") && !strings.HasPrefix(path, "/") {
 		if !o.Holds(path) {

@@ -67,7 +67,8 @@ func TestHolds(t *testing.T) {
 		" https://vexa.acme.example/":                    false,
 		"https://vexa%2eacme.example/x":                  false,
 		"https://vexa.acme.example\u3002evil.example/x":  false,
-		"https://vexa.acme.example#@evil.example/x":      true, // a fragment is not sent, and browsers agree about this one
+		// a fragment is not sent, and browsers agree about this one
+		"https://vexa.acme.example#@evil.example/x": true,
 	} {
 		if got := origin.Holds(address); got != want {
 			t.Errorf("Holds(%q) = %v", address, got)
@@ -77,7 +78,10 @@ func TestHolds(t *testing.T) {
 
 // Whatever a path is, what is made of it leads to the origin.
 func FuzzResolve(f *testing.F) {
-	for _, path := range []string{"/bots/status", "//evil.example/x", "/\\evil.example", "https://evil.example", "@evil.example", ".evil.example", "/a?b#c", "/ x", "https://vexa.acme.example/x", "/%2e%2e/", ":80/", "/a://b"} {
+	for _, path := range []string{
+		"/bots/status", "//evil.example/x", "/\\evil.example", "https://evil.example", "@evil.example",
+		".evil.example", "/a?b#c", "/ x", "https://vexa.acme.example/x", "/%2e%2e/", ":80/", "/a://b",
+	} {
 		f.Add(path)
 	}
 	const origin = Origin("https://vexa.acme.example")
@@ -87,7 +91,9 @@ func FuzzResolve(f *testing.F) {
 			return
 		}
 		u, err := url.Parse(address)
-		if err != nil || !strings.EqualFold(u.Scheme, "https") || !strings.EqualFold(u.Hostname(), "vexa.acme.example") || u.Port() != "" && u.Port() != "443" || u.User != nil {
+		if err != nil || !strings.EqualFold(u.Scheme, "https") ||
+			!strings.EqualFold(u.Hostname(), "vexa.acme.example") ||
+			u.Port() != "" && u.Port() != "443" || u.User != nil {
 			t.Errorf("%q became %q", path, address)
 		}
 		if strings.ContainsAny(address, " \t\r\n\\\"") && !strings.Contains(path, `"`) {

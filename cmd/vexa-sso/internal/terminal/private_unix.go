@@ -12,7 +12,8 @@ import (
 // onlyOurs refuses what others can look into, or own: a secret there is one no more.
 func onlyOurs(path string, info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("others may use %s (its mode is %04o): chmod go= it, and if somebody may have read it, sign out and in again", path, mode)
+		return fmt.Errorf("others may use %s (its mode is %04o): chmod go= it, and if somebody may have "+
+			"read it, sign out and in again", path, mode)
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
 		return fmt.Errorf("%s belongs to another user than the one who runs this: run it as yourself", path)

@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// How long a token is good at least: for a program that asks for one each time, and for one that has to make do with it.
+// How long a token is good at least: for a program that asks for one each time, and for one
+// that has to make do with it.
 const (
 	Soon    = time.Minute
 	Lasting = 30 * time.Minute
 )
 
-// Token returns an access token for the server that is good for so long at least, if the server gives such, renewing it where needed:
-// once, however many shells want one. A sign-in that has ended is begun anew if a person is there and has a browser; else the error is
-// a *SignInAgain.
+// Token returns an access token for the server that is good for so long at least, if the server gives such,
+// renewing it where needed: once, however many shells want one. A sign-in that has ended is begun anew if a
+// person is there and has a browser; else the error is a *SignInAgain.
 func (t *Terminal) Token(ctx context.Context, origin Origin, atLeast time.Duration) (string, error) {
 	token, err := t.renewed(ctx, origin, atLeast)
 	var again *SignInAgain
@@ -54,8 +55,9 @@ func (t *Terminal) renew(ctx context.Context, in *SignIn) error {
 	if err != nil {
 		return err
 	}
-	// What was sent is spent. From here to the wallet nobody interrupts, or the answer would be lost; the client's own time limit holds.
-	// If it is lost on its way, a second request soon after has another: the server takes a spent token for half a minute.
+	// What was sent is spent. From here to the wallet nobody interrupts, or the answer would be lost; the
+	// client's own time limit holds. If it is lost on its way, a second request soon after has another: the
+	// server takes a spent token for half a minute.
 	ctx = context.WithoutCancel(ctx)
 	g, err := server.refresh(ctx, in.Secrets.Refresh, t.Now())
 	if Unavailable(err) {
@@ -83,7 +85,8 @@ func (t *Terminal) renew(ctx context.Context, in *SignIn) error {
 }
 
 func (t *Terminal) sayFile(origin Origin, noKeyring error) {
-	t.tell("The system's keyring cannot be used (%s). The sign-in is kept in %s, which only you may read.\n", plain(noKeyring.Error()), t.Wallet.path(origin))
+	t.tell("The system's keyring cannot be used (%s). The sign-in is kept in %s, which only you may read.\n",
+		plain(noKeyring.Error()), t.Wallet.path(origin))
 }
 
 // live returns a sign-in that has not ended, as far as is known here.

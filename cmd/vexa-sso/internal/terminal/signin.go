@@ -17,10 +17,13 @@ const patience = 5 * time.Minute
 
 var errUnanswered = errors.New("nobody finished the sign-in within 5 minutes")
 
-// byBrowser signs in through the browser of this machine: authorization code with PKCE, back over a loopback address (RFC 8252). It
-// tells the person where to go, and open, if it is not nil, takes them there. No token is ever in a URL: the browser carries a code,
-// which only this process can trade.
-func (s *Server) byBrowser(ctx context.Context, tell func(format string, args ...any), open func(url string) error, scopes []string, now func() time.Time) (grant, error) {
+// byBrowser signs in through the browser of this machine: authorization code with PKCE, back over a loopback
+// address (RFC 8252). It tells the person where to go, and open, if it is not nil, takes them there. No token
+// is ever in a URL: the browser carries a code, which only this process can trade.
+func (s *Server) byBrowser(
+	ctx context.Context, tell func(format string, args ...any), open func(url string) error,
+	scopes []string, now func() time.Time,
+) (grant, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errUnanswered)
 	defer cancel()
 	l, err := listen(random(), s.Origin.Issuer())
@@ -47,16 +50,22 @@ func (s *Server) byBrowser(ctx context.Context, tell func(format string, args ..
 }
 
 // invite shows the person the address of the sign-in, and opens it where that can be done.
-func invite(tell func(format string, args ...any), open func(url string) error, origin Origin, address string) {
+func invite(
+	tell func(format string, args ...any), open func(url string) error, origin Origin, address string,
+) {
 	if open != nil && open(address) == nil {
-		tell("Your browser is being opened to sign in to %s. If it isn't, open this address in it:\n\n  %s\n\n", origin, address)
+		tell("Your browser is being opened to sign in to %s. If it isn't, open this address in "+
+			"it:\n\n  %s\n\n", origin, address)
 		return
 	}
-	tell("Open this address in a browser on this machine to sign in to %s:\n\n  %s\n\nIf there is no browser on this machine, use --device.\n", origin, address)
+	tell("Open this address in a browser on this machine to sign in to %s:\n\n  %s\n\nIf there is no "+
+		"browser on this machine, use --device.\n", origin, address)
 }
 
 // redeem trades the code for tokens.
-func (s *Server) redeem(ctx context.Context, config *oauth2.Config, back answer, verifier string, now func() time.Time) (grant, error) {
+func (s *Server) redeem(
+	ctx context.Context, config *oauth2.Config, back answer, verifier string, now func() time.Time,
+) (grant, error) {
 	var refused *oauth2.RetrieveError
 	switch {
 	case errors.As(back.err, &refused):
@@ -80,8 +89,11 @@ func overdue(err error) error {
 	return err
 }
 
-// byDevice signs in through a browser anywhere: the person opens a page of the server and enters a code (RFC 8628).
-func (s *Server) byDevice(ctx context.Context, tell func(format string, args ...any), scopes []string, now func() time.Time) (grant, error) {
+// byDevice signs in through a browser anywhere: the person opens a page of the server and
+// enters a code (RFC 8628).
+func (s *Server) byDevice(
+	ctx context.Context, tell func(format string, args ...any), scopes []string, now func() time.Time,
+) (grant, error) {
 	config := s.oauth("", scopes)
 	d, err := config.DeviceAuth(s.with(ctx))
 	if err != nil {
@@ -114,10 +126,12 @@ func (s *Server) byDevice(ctx context.Context, tell func(format string, args ...
 func (s *Server) vetDevice(d *oauth2.DeviceAuthResponse) error {
 	for _, address := range []string{d.VerificationURI, d.VerificationURIComplete} {
 		if address != "" && !s.Origin.Holds(address) || address != plain(address) {
-			return fmt.Errorf("%s wants you to enter a code at %q, which is not its own: don't", s.Origin, plain(address))
+			return fmt.Errorf("%s wants you to enter a code at %q, which is not its own: don't",
+				s.Origin, plain(address))
 		}
 	}
-	if d.VerificationURI == "" || d.UserCode == "" || d.DeviceCode == "" || len(d.UserCode) > 40 || d.UserCode != plain(d.UserCode) {
+	if d.VerificationURI == "" || d.UserCode == "" || d.DeviceCode == "" || len(d.UserCode) > 40 ||
+		d.UserCode != plain(d.UserCode) {
 		return fmt.Errorf("%s answered with something that is no code", s.Origin)
 	}
 	now := time.Now() // the library's clock

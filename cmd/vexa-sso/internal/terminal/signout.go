@@ -6,7 +6,8 @@ import (
 	"fmt"
 )
 
-// SignOut ends a sign-in at the server, and forgets it here. It is forgotten also when the server could not be told, which the error says.
+// SignOut ends a sign-in at the server, and forgets it here. It is forgotten also when the server could not
+// be told, which the error says.
 func (t *Terminal) SignOut(ctx context.Context, origin Origin) error {
 	unlock, err := t.lock(ctx, origin)
 	if err != nil {
@@ -22,7 +23,8 @@ func (t *Terminal) SignOut(ctx context.Context, origin Origin) error {
 	}
 	gone := t.Wallet.drop(SignIn{Origin: origin, Kept: in.Kept})
 	if err != nil {
-		err = fmt.Errorf("%w\nThe sign-in is forgotten here, but the server still knows it: end it at %s/sso/tokens", err, origin)
+		err = fmt.Errorf("%w\nThe sign-in is forgotten here, but the server still knows it: end it at "+
+			"%s/sso/tokens", err, origin)
 	}
 	return errors.Join(err, gone)
 }

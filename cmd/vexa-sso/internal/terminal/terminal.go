@@ -35,12 +35,14 @@ func (t *Terminal) Choose() (Origin, error) {
 		return "", err
 	}
 	if len(all) == 0 {
-		return "", errors.New("you are not signed in to any server: sign in first: vexa-sso login https://vexa.acme.example")
+		return "", errors.New("you are not signed in to any server: sign in first: vexa-sso login " +
+			"https://vexa.acme.example")
 	}
 	return all[0].Origin, nil
 }
 
-// SignIn asks the person, and keeps what comes of it in the place of an earlier sign-in to the same server, which is ended.
+// SignIn asks the person, and keeps what comes of it in the place of an earlier sign-in to the
+// same server, which is ended.
 func (t *Terminal) SignIn(ctx context.Context, origin Origin, r Request) (SignIn, error) {
 	if r.CAFile != "" {
 		path, err := filepath.Abs(r.CAFile)
@@ -50,7 +52,9 @@ func (t *Terminal) SignIn(ctx context.Context, origin Origin, r Request) (SignIn
 		r.CAFile = path
 	}
 	began := t.Now()
-	unlock, err := t.Wallet.lock(ctx, origin, prompting, func() { t.tell("Another shell is signing in to %s. Waiting for it.\n", origin) })
+	unlock, err := t.Wallet.lock(ctx, origin, prompting, func() {
+		t.tell("Another shell is signing in to %s. Waiting for it.\n", origin)
+	})
 	if err != nil {
 		return SignIn{}, err
 	}
@@ -94,7 +98,8 @@ func (t *Terminal) prompt(ctx context.Context, origin Origin, r Request) (SignIn
 	return t.Wallet.Note(origin)
 }
 
-// keep puts a new sign-in into the wallet. The one that was there is told to end, which need not succeed: it ends by itself in time.
+// keep puts a new sign-in into the wallet. The one that was there is told to end, which need not succeed:
+// it ends by itself in time.
 func (t *Terminal) keep(ctx context.Context, server *Server, in SignIn) error {
 	unlock, err := t.lock(ctx, in.Origin)
 	if err != nil {

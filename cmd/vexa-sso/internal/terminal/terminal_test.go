@@ -18,8 +18,8 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// Row 22 (kubelogin #389): however many shells want a token at once, one renews it and all have it. A second renewal would spend a token
-// that is spent already, which is theft to the server.
+// Row 22 (kubelogin #389): however many shells want a token at once, one renews it and all have it. A second
+// renewal would spend a token that is spent already, which is theft to the server.
 func TestManyShellsRenewOnce(t *testing.T) {
 	t.Parallel()
 	d, dir := newDouble(t), t.TempDir()
@@ -95,7 +95,8 @@ func TestTokensForAMoment(t *testing.T) {
 	}
 }
 
-// The answer to a renewal got lost on its way: the spent token is good once more for a moment, which is used at once.
+// The answer to a renewal got lost on its way: the spent token is good once more for a
+// moment, which is used at once.
 func TestLostRenewal(t *testing.T) {
 	t.Parallel()
 	d, p := newDouble(t), newPerson(t, t.TempDir())
@@ -111,7 +112,8 @@ func TestLostRenewal(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}
 	})
-	if token, err := p.Token(t.Context(), d.origin, Soon); err != nil || token != "canary-access-2" || lost != 1 {
+	if token, err := p.Token(t.Context(), d.origin, Soon); err != nil ||
+		token != "canary-access-2" || lost != 1 {
 		t.Errorf("%q, %v", token, err)
 	}
 }
@@ -123,7 +125,10 @@ func TestServerGone(t *testing.T) {
 	p.signIn(d)
 	d.set(func() {
 		d.instead = func(w http.ResponseWriter, r *http.Request) bool {
-			reply(w, http.StatusServiceUnavailable, map[string]any{"error": "temporarily_unavailable", "error_description": "canary-refresh-1 canary-access-1-and-more-of-it"})
+			reply(w, http.StatusServiceUnavailable, map[string]any{
+				"error":             "temporarily_unavailable",
+				"error_description": "canary-refresh-1 canary-access-1-and-more-of-it",
+			})
 			return true
 		}
 	})
@@ -148,14 +153,17 @@ func TestGarbageFromTheTokenEndpoint(t *testing.T) {
 	t.Parallel()
 	const access, refresh = `"access_token":"canary-a"`, `"refresh_token":"canary-r"`
 	for name, answer := range map[string]string{
-		"a page":                "<html>canary",
-		"nothing":               "",
-		"no access token":       `{"token_type":"Bearer",` + refresh + `}`,
-		"another type":          `{"token_type":"DPoP",` + access + `,` + refresh + `}`,
-		"a header of its own":   `{"token_type":"Bearer","access_token":"canary\r\nHost: evil.example",` + refresh + `}`,
-		"a quote":               `{"token_type":"Bearer","access_token":"canary\"\nurl = https://evil.example",` + refresh + `}`,
-		"a number":              `{"token_type":"Bearer","access_token":7,` + refresh + `}`,
-		"without end":           `{"token_type":"Bearer","access_token":"` + strings.Repeat("canary", 1000) + `",` + refresh + `}`,
+		"a page":          "<html>canary",
+		"nothing":         "",
+		"no access token": `{"token_type":"Bearer",` + refresh + `}`,
+		"another type":    `{"token_type":"DPoP",` + access + `,` + refresh + `}`,
+		"a header of its own": `{"token_type":"Bearer","access_token":"canary\r\nHost: evil.example",` +
+			refresh + `}`,
+		"a quote": `{"token_type":"Bearer","access_token":"canary\"\nurl = https://evil.example",` +
+			refresh + `}`,
+		"a number": `{"token_type":"Bearer","access_token":7,` + refresh + `}`,
+		"without end": `{"token_type":"Bearer","access_token":"` + strings.Repeat("canary", 1000) +
+			`",` + refresh + `}`,
 		"backwards":             `{"token_type":"Bearer","expires_in":-5,` + access + `,` + refresh + `}`,
 		"an error like a token": `{"error":"canary-canary-canary-canary-canary"}`,
 	} {
@@ -179,14 +187,16 @@ func TestGarbageFromTheTokenEndpoint(t *testing.T) {
 				t.Fatalf("%s, %d: taken for %q", name, status, token)
 			}
 			refused(t, err, "answered with something that is no token")
-			if in, err := p.Wallet.get(d.origin); err != nil || in.Ended || in.Secrets.Refresh != "canary-refresh-1" {
+			if in, err := p.Wallet.get(d.origin); err != nil || in.Ended ||
+				in.Secrets.Refresh != "canary-refresh-1" {
 				t.Errorf("%s: the sign-in was not kept: %v", name, err)
 			}
 		}
 	}
 }
 
-// Row 22: a sign-in that has ended says so, with what to type, to a script; the server is not asked again and again.
+// Row 22: a sign-in that has ended says so, with what to type, to a script; the server is
+// not asked again and again.
 func TestEndedForAScript(t *testing.T) {
 	t.Parallel()
 	d, p := newDouble(t), newPerson(t, t.TempDir())
@@ -212,8 +222,8 @@ func TestEndedForAScript(t *testing.T) {
 	}
 }
 
-// Row 22 (kubelogin #904, #1330; cloudflared #602): for somebody who is there one browser is opened, whatever number of shells wants one,
-// and the others take what comes of it.
+// Row 22 (kubelogin #904, #1330; cloudflared #602): for somebody who is there one browser is opened, whatever
+// number of shells wants one, and the others take what comes of it.
 func TestOneBrowserForManyShells(t *testing.T) {
 	t.Parallel()
 	d, dir := newDouble(t), t.TempDir()
@@ -227,7 +237,8 @@ func TestOneBrowserForManyShells(t *testing.T) {
 			shell := *p
 			shell.Terminal = &Terminal{Err: p.out, Now: p.clock.Now, Browser: p.agree, Person: true}
 			shell.open(dir)
-			if token, err := shell.Token(t.Context(), d.origin, Soon); err != nil || token != "canary-access-2" {
+			if token, err := shell.Token(t.Context(), d.origin, Soon); err != nil ||
+				token != "canary-access-2" {
 				t.Errorf("a shell got %q, %v", token, err)
 			}
 		})
@@ -238,8 +249,8 @@ func TestOneBrowserForManyShells(t *testing.T) {
 	}
 }
 
-// Row 22 (kubelogin #904, #1330): after three prompts that nobody finished no browser is opened until the person signs in by themselves,
-// for a night or a weekend.
+// Row 22 (kubelogin #904, #1330): after three prompts that nobody finished no browser is opened until the
+// person signs in by themselves, for a night or a weekend.
 func TestPromptsEnd(t *testing.T) {
 	t.Parallel()
 	d, dir := newDouble(t), t.TempDir()
@@ -349,7 +360,8 @@ func TestSignOut(t *testing.T) {
 
 	p.signIn(d)
 	d.server.Close()
-	refused(t, p.SignOut(t.Context(), d.origin), "cannot be reached", "forgotten here", string(d.origin)+"/sso/tokens")
+	refused(t, p.SignOut(t.Context(), d.origin), "cannot be reached", "forgotten here",
+		string(d.origin)+"/sso/tokens")
 	if _, err := p.Wallet.Note(d.origin); err == nil || !p.keys.empty() {
 		t.Error("it is still kept")
 	}
@@ -409,7 +421,10 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 	must(t, err)
 	full, err := p.Wallet.get(d.origin)
 	must(t, err)
-	for _, text := range []string{fmt.Sprint(in), fmt.Sprintf("%+v %#v", full.Secrets, *full.Secrets), full.Secrets.LogValue().String(), p.out.String()} {
+	for _, text := range []string{
+		fmt.Sprint(in), fmt.Sprintf("%+v %#v", full.Secrets, *full.Secrets),
+		full.Secrets.LogValue().String(), p.out.String(),
+	} {
 		if strings.Contains(text, "canary") {
 			t.Errorf("printed: %s", text)
 		}
@@ -425,7 +440,8 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 		return err
 	}))
 	for _, uri := range d.asked {
-		if u, err := url.Parse(strings.TrimPrefix(uri, "GET ")); err == nil && strings.Contains(u.RawQuery, "canary") {
+		if u, err := url.Parse(strings.TrimPrefix(uri, "GET ")); err == nil &&
+			strings.Contains(u.RawQuery, "canary") {
 			t.Errorf("asked: %s", uri)
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Wallet is where sign-ins are kept: for each server a file that only its owner may read, and the secrets in the system's keyring, or
-// where there is none in that file.
+// Wallet is where sign-ins are kept: for each server a file that only its owner may read, and the secrets in
+// the system's keyring, or where there is none in that file.
 type Wallet struct {
 	dir     string
 	keyring Keyring
@@ -35,8 +35,8 @@ func (e *NotSignedIn) Error() string {
 	return fmt.Sprintf("you are not signed in to %s: sign in first: vexa-sso login %s", e.Origin, e.Origin)
 }
 
-// OpenWallet opens the wallet in a folder, which is made if it isn't there. It refuses one that others can look into, or that is
-// somebody else's.
+// OpenWallet opens the wallet in a folder, which is made if it isn't there. It refuses one that others can
+// look into, or that is somebody else's.
 func OpenWallet(dir string, keyring Keyring) (*Wallet, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder for sign-ins: %w", err)
@@ -51,7 +51,8 @@ func OpenWallet(dir string, keyring Keyring) (*Wallet, error) {
 	return &Wallet{dir: dir, keyring: keyring}, nil
 }
 
-// Folder returns where the wallet of a person is: $XDG_CONFIG_HOME/vexa-sso, or the system's place for such things.
+// Folder returns where the wallet of a person is: $XDG_CONFIG_HOME/vexa-sso, or the
+// system's place for such things.
 func Folder(getenv func(string) string) (string, error) {
 	if home := getenv("XDG_CONFIG_HOME"); filepath.IsAbs(home) {
 		return filepath.Join(home, "vexa-sso"), nil
@@ -63,7 +64,8 @@ func Folder(getenv func(string) string) (string, error) {
 	return filepath.Join(home, "vexa-sso"), nil
 }
 
-// All returns the sign-ins without their secrets, the newest first: it is the one that is meant when no server is named.
+// All returns the sign-ins without their secrets, the newest first: it is the one that is
+// meant when no server is named.
 func (w *Wallet) All() ([]SignIn, error) {
 	entries, err := os.ReadDir(w.dir)
 	if err != nil {
@@ -121,8 +123,8 @@ func (w *Wallet) get(origin Origin) (SignIn, error) {
 	return in, nil
 }
 
-// put keeps a sign-in: in the keyring, unless it is kept in a file already; and in a file if the keyring cannot be used, for the
-// reason that comes back.
+// put keeps a sign-in: in the keyring, unless it is kept in a file already; and in a file if the keyring
+// cannot be used, for the reason that comes back.
 func (w *Wallet) put(in SignIn) (noKeyring, err error) {
 	switch {
 	case in.Ended:
@@ -183,7 +185,8 @@ func (w *Wallet) read(path string) (SignIn, error) {
 	return in, nil
 }
 
-// write puts a file in its place in one step, so that whoever reads it has the old or the new, also after a power failure.
+// write puts a file in its place in one step, so that whoever reads it has the old or the new,
+// also after a power failure.
 func (w *Wallet) write(in SignIn) (err error) {
 	defer func() {
 		if err != nil {

@@ -18,8 +18,8 @@ func onUnix(t *testing.T) {
 	}
 }
 
-// Without a keyring the secrets are in a file of mode 0600 in a folder of mode 0700, which is said once; and they move into the keyring
-// when there is one at the next sign-in.
+// Without a keyring the secrets are in a file of mode 0600 in a folder of mode 0700, which is said once; and
+// they move into the keyring when there is one at the next sign-in.
 func TestWithoutKeyring(t *testing.T) {
 	t.Parallel()
 	onUnix(t)
@@ -40,7 +40,8 @@ func TestWithoutKeyring(t *testing.T) {
 		must(t, err)
 		p.signIn(d)
 	}
-	if n := strings.Count(p.out.String(), "keyring"); n != 1 || !strings.Contains(p.out.String(), path) || !strings.Contains(p.out.String(), "no bus here") {
+	if n := strings.Count(p.out.String(), "keyring"); n != 1 || !strings.Contains(p.out.String(), path) ||
+		!strings.Contains(p.out.String(), "no bus here") {
 		t.Errorf("said %d times: %s", n, p.out)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
@@ -122,7 +123,10 @@ func TestFilesThatAreWrong(t *testing.T) {
 	in.Origin = "https://evil.example"
 	other, err := json.Marshal(in)
 	must(t, err)
-	for content, words := range map[string]string{"{": "cannot be read", "": "cannot be read", string(other): "is not about " + string(d.origin), "{}": "is not about"} {
+	for content, words := range map[string]string{
+		"{": "cannot be read", "": "cannot be read",
+		string(other): "is not about " + string(d.origin), "{}": "is not about",
+	} {
 		must(t, os.WriteFile(path, []byte(content), 0o600))
 		_, err := p.Token(t.Context(), d.origin, Soon)
 		refused(t, err, words, path)

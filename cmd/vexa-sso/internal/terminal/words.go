@@ -6,7 +6,8 @@ import (
 	"unicode"
 )
 
-// plain is what a stranger wrote, as it may be shown on a terminal: one line, nothing that steers, not without end.
+// plain is what a stranger wrote, as it may be shown on a terminal: one line, nothing
+// that steers, not without end.
 func plain(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -25,5 +26,6 @@ func plain(text string) string {
 
 var secretLike = regexp.MustCompile(`\S{32,}`)
 
-// told is a server's own explanation, without anything so long that it might be a secret which the server repeats.
+// told is a server's own explanation, without anything so long that it might be a secret
+// which the server repeats.
 func told(text string) string { return plain(secretLike.ReplaceAllString(text, "…")) }
