@@ -369,6 +369,7 @@ func (l *loader) checkKeyring(c *Config) {
 		l.broken("keyring_file") {
 		return
 	}
+	l.files[c.KeyringFile] = true
 	ring, err := keyring.LoadFile(c.KeyringFile)
 	if err != nil {
 		l.failKey("keyring_file", err.Error(), "")

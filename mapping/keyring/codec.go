@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gorilla/securecookie"
-	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
 // maxCookieChars bounds an encoded cookie value, both ways. Browsers keep no cookie whose name, value and
@@ -27,12 +26,12 @@ var ErrCookieExpired = errors.New("the cookie value has expired")
 //
 // Values are encoded by gob, as gorilla does. Nothing is decoded before it has proven to be ours.
 func (r *Ring) Codec(p Purpose, maxAge time.Duration, now func() time.Time) securecookie.Codec {
-	return &codec{keys: r.cookies, purpose: p, maxAge: maxAge, now: now}
+	return &codec{ring: r, purpose: p, maxAge: maxAge, now: now}
 }
 
 // codec encodes a value as base64url(sealed(8 bytes of Unix microseconds, big-endian, then the value)).
 type codec struct {
-	keys    map[Purpose]tink.AEAD
+	ring    *Ring
 	purpose Purpose
 	maxAge  time.Duration
 	now     func() time.Time
@@ -45,7 +44,7 @@ func (c *codec) Encode(name string, value any) (string, error) {
 		return "", fmt.Errorf("encoding the cookie %s: %w", name, err)
 	}
 	stamped := binary.BigEndian.AppendUint64(nil, uint64(c.now().UnixMicro()))
-	sealed, err := seal(c.keys, c.purpose, append(stamped, content...), []byte(name))
+	sealed, err := seal(c.ring.keys.Load().cookies, c.purpose, append(stamped, content...), []byte(name))
 	if err != nil {
 		return "", fmt.Errorf("encoding the cookie %s: %w", name, err)
 	}
@@ -69,7 +68,7 @@ func (c *codec) Decode(name, encoded string, into any) error {
 	if err != nil || strings.ContainsAny(encoded, "\r\n") { // which the decoder skips
 		return fmt.Errorf("decoding the cookie %s: not base64url: %w", name, ErrNotSealedByThisRing)
 	}
-	stamped, err := open(c.keys, c.purpose, sealed, []byte(name))
+	stamped, err := open(c.ring.keys.Load().cookies, c.purpose, sealed, []byte(name))
 	if err != nil {
 		return fmt.Errorf("decoding the cookie %s: %w", name, err)
 	}

@@ -99,7 +99,7 @@ func TestCodecBinds(t *testing.T) {
 func TestCookieIsNoSeal(t *testing.T) {
 	t.Parallel()
 	r, _ := newTestRing(t)
-	sealed, err := seal(r.cookies, SessionCookie, []byte("x"), []byte("s"))
+	sealed, err := seal(r.keys.Load().cookies, SessionCookie, []byte("x"), []byte("s"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func LoadFile(path string) (*Ring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the key ring file %s: %w", path, err)
 	}
-	r.exposed = exposed(info.Mode())
+	r.keys.Load().exposed = exposed(info.Mode())
 	return r, nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/core/cryptofmt"
@@ -23,6 +25,11 @@ var ErrNotSealedByThisRing = errors.New("not sealed by this key ring, for this p
 // Ring seals and opens. It is safe for concurrent use; its keys are derived when it is loaded, so both are
 // cheap.
 type Ring struct {
+	keys atomic.Pointer[ringKeys] // exchanged as a whole by Replace
+}
+
+// ringKeys are what is derived from one file.
+type ringKeys struct {
 	seals   map[Purpose]tink.AEAD // of Seal and Open
 	cookies map[Purpose]tink.AEAD // of Codec
 	prefix  []byte                // of all that the primary key seals
@@ -36,20 +43,22 @@ func newRing(secrets *keyset.Handle) (*Ring, error) {
 	if err != nil {
 		return nil, errors.New("its keys are not for deriving AES-256-GCM keys")
 	}
-	r := &Ring{seals: map[Purpose]tink.AEAD{}, cookies: map[Purpose]tink.AEAD{}}
+	k := &ringKeys{seals: map[Purpose]tink.AEAD{}, cookies: map[Purpose]tink.AEAD{}}
 	for _, p := range purposes {
-		if r.seals[p], err = deriveAEAD(deriver, "seal/"+string(p)); err != nil {
+		if k.seals[p], err = deriveAEAD(deriver, "seal/"+string(p)); err != nil {
 			return nil, err
 		}
-		if r.cookies[p], err = deriveAEAD(deriver, "cookie/"+string(p)); err != nil {
+		if k.cookies[p], err = deriveAEAD(deriver, "cookie/"+string(p)); err != nil {
 			return nil, err
 		}
 	}
-	if r.ids, err = fingerprints(deriver); err != nil {
+	if k.ids, err = fingerprints(deriver); err != nil {
 		return nil, err
 	}
-	r.prefix = binary.BigEndian.AppendUint32([]byte{cryptofmt.TinkStartByte},
+	k.prefix = binary.BigEndian.AppendUint32([]byte{cryptofmt.TinkStartByte},
 		secrets.KeysetInfo().GetPrimaryKeyId())
+	r := &Ring{}
+	r.keys.Store(k)
 	return r, nil
 }
 
@@ -90,27 +99,38 @@ func fingerprints(deriver keyderivation.KeysetDeriver) ([]string, error) {
 // Seal encrypts plaintext for purpose p, in the place that associatedData names. It needs the same two to be
 // opened.
 func (r *Ring) Seal(p Purpose, plaintext, associatedData []byte) ([]byte, error) {
-	return seal(r.seals, p, plaintext, associatedData)
+	return seal(r.keys.Load().seals, p, plaintext, associatedData)
 }
 
 // Open returns what was sealed, or [ErrNotSealedByThisRing].
 func (r *Ring) Open(p Purpose, sealed, associatedData []byte) ([]byte, error) {
-	return open(r.seals, p, sealed, associatedData)
+	return open(r.keys.Load().seals, p, sealed, associatedData)
 }
 
 // Stale says whether another key than the primary sealed a value: an older one of this ring, or one that it
 // has not got. It does not open the value.
-func (r *Ring) Stale(sealed []byte) bool { return !bytes.HasPrefix(sealed, r.prefix) }
+func (r *Ring) Stale(sealed []byte) bool { return !bytes.HasPrefix(sealed, r.keys.Load().prefix) }
 
 // ID returns the fingerprint of the primary key: 16 hexadecimal digits that are safe to log and to store.
-func (r *Ring) ID() string { return r.ids[0] }
+func (r *Ring) ID() string { return r.keys.Load().ids[0] }
 
 // IDs returns the fingerprints of all keys, that of the primary first.
-func (r *Ring) IDs() []string { return append([]string(nil), r.ids...) }
+func (r *Ring) IDs() []string { return append([]string(nil), r.keys.Load().ids...) }
 
 // Exposed says whether the file that the ring was loaded from may be read by every user of the machine, or
 // changed by others than its owner.
-func (r *Ring) Exposed() bool { return r.exposed }
+func (r *Ring) Exposed() bool { return r.keys.Load().exposed }
+
+// Replace has the ring seal and open with the keys of another from now on: what a running server does when
+// its file was rotated. The other must have the key with which this one seals, or nothing of what is stored
+// could be opened any more.
+func (r *Ring) Replace(by *Ring) error {
+	if !slices.Contains(by.keys.Load().ids, r.ID()) {
+		return fmt.Errorf("the key %s, with which everything is sealed now, is not in the new key ring", r.ID())
+	}
+	r.keys.Store(by.keys.Load())
+	return nil
+}
 
 func seal(keys map[Purpose]tink.AEAD, p Purpose, plaintext, associatedData []byte) ([]byte, error) {
 	key, ok := keys[p]

@@ -52,8 +52,8 @@ func (b *bridge) watched() []string {
 	return slices.Compact(files)
 }
 
-// reload brings into force what can change while we serve: the rules, the certificate, and the client secrets
-// at the providers. Whatever is bad changes nothing.
+// reload brings into force what can change while we serve: the rules, the certificate, the key ring, and the
+// client secrets at the providers. Whatever is bad changes nothing.
 func (b *bridge) reload(ctx context.Context) {
 	if b.cert != nil {
 		if err := b.cert.reload(); err != nil {
@@ -76,8 +76,10 @@ func (b *bridge) reload(ctx context.Context) {
 		b.review(ctx)
 	}
 	b.setSecrets(next)
+	b.setRing(ctx, next)
 	if restartNeeded(b.cfg, next) {
-		b.log.Warn("configuration changed in more than rules and client secrets; restart to use the rest")
+		b.log.Warn("configuration changed in more than rules, client secrets and the key ring; " +
+			"restart to use the rest")
 	}
 }
 
@@ -90,6 +92,24 @@ func (b *bridge) setSecrets(next *config.Config) {
 		})
 		if same >= 0 && b.providers[i].SetSecrets(next.Providers[same].Secrets()) {
 			b.log.Info("client secrets reloaded and now in use", "provider", was.Name)
+		}
+	}
+}
+
+// setRing has everything sealed and opened with the key ring that was read again, if it is another, and holds
+// the store to it.
+func (b *bridge) setRing(ctx context.Context, next *config.Config) {
+	if slices.Equal(next.Ring.IDs(), b.cfg.Ring.IDs()) {
+		return
+	}
+	if err := b.cfg.Ring.Replace(next.Ring); err != nil {
+		b.log.Error("key ring not reloaded; the old one stays in use", "error", err)
+		return
+	}
+	b.log.Info("key ring reloaded and now in use", "key", b.cfg.Ring.ID())
+	if e := b.edge.Load(); e != nil {
+		if err := checkRing(ctx, e.store, b.cfg.Ring); err != nil {
+			b.log.Warn("which key ring seals the store could not be noted; the next start does", "error", err)
 		}
 	}
 }

@@ -21,6 +21,8 @@ import (
 
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/config"
+	"vexa-sso/mapping"
+	"vexa-sso/mapping/keyring"
 	"vexa-sso/oidc/oidctest"
 )
 
@@ -191,7 +193,8 @@ func TestChangeThatNeedsARestart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r := w.serve()
-	const message = "configuration changed in more than rules and client secrets; restart to use the rest"
+	const message = "configuration changed in more than rules, client secrets and the key ring; " +
+		"restart to use the rest"
 	w.write("rules.yaml", only)
 	r.waitFor("the rules to be in force", func() bool { return r.metric("vexa_sso_rules_generation") == 2 })
 	if r.heard(message) != nil {
@@ -306,7 +309,8 @@ func TestClientSecretChanges(t *testing.T) {
 		t.Error("the new secret does not work")
 	}
 	good(t, "who was signed in", hers)
-	const restart = "configuration changed in more than rules and client secrets; restart to use the rest"
+	const restart = "configuration changed in more than rules, client secrets and the key ring; " +
+		"restart to use the rest"
 	if r.heard(restart) != nil {
 		t.Error("a new secret is said to need a restart")
 	}
@@ -322,4 +326,62 @@ func TestClientSecretChanges(t *testing.T) {
 	if !works() {
 		t.Error("another client's secret is in force before its id is")
 	}
+}
+
+// A key ring that was rotated seals from then on, without a restart; one that could open nothing of what is
+// stored changes nothing.
+func TestKeyRingChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.serve()
+	hers := r.signIn("okta", ada)
+	good(t, "before", hers)
+	cfg, err := w.load()
+	must(t, err)
+	old, err := os.ReadFile(cfg.KeyringFile)
+	must(t, err)
+	stale := func() (keys int) { // that an older key of the ring sealed
+		t.Helper()
+		cfg, err := w.load()
+		must(t, err)
+		a, err := bridge.OpenAdmin(t.Context(), cfg)
+		must(t, err)
+		defer a.Close()
+		listed, err := a.Accounts.KeysOf(t.Context(), "")
+		must(t, err)
+		must(t, a.Store.View(t.Context(), func(tx mapping.Tx) error {
+			for _, l := range listed {
+				key, err := tx.Key(l.ID)
+				if err != nil {
+					return err
+				}
+				if cfg.Ring.Stale(key.Sealed) {
+					keys++
+				}
+			}
+			return nil
+		}))
+		return keys
+	}
+
+	stranger, err := keyring.Generate()
+	must(t, err)
+	must(t, os.WriteFile(cfg.KeyringFile, stranger, 0o600))
+	r.waitFor("a ring that opens nothing to be refused", func() bool {
+		return r.heard("key ring not reloaded; the old one stays in use") != nil
+	})
+	rotated, err := keyring.Rotate(old)
+	must(t, err)
+	must(t, os.WriteFile(cfg.KeyringFile, rotated, 0o600))
+	r.waitFor("the rotated ring to be in use", func() bool {
+		return r.heard("key ring reloaded and now in use") != nil
+	})
+	if n := stale(); n != 1 {
+		t.Errorf("%d keys were sealed by the older key, want 1", n)
+	}
+	good(t, "who came after", r.signIn("okta", tim))
+	if n := stale(); n > 1 {
+		t.Errorf("after the rotation, %d keys are sealed by the older key", n)
+	}
+	good(t, "who was here before", hers)
 }
