@@ -126,8 +126,8 @@ func TestLookup(t *testing.T) {
 		{vexa.Gen010, "GET", "/admin/users/1", ""},
 		{vexa.Gen012, "GET", "/agent/admin/x", ""},
 		{vexa.Gen012, "GET", "/agent/x/Admin", ""},
-		{vexa.Gen010, "POST", "/bots/internal/callback/x", ""},
-		{vexa.Gen012, "POST", "/bots/internal/callback", ""},
+		{vexa.Gen010, "POST", "/bots/internal/x", ""},
+		{vexa.Gen012, "POST", "/bots/internal/x", ""},
 		{vexa.Gen012, "GET", "/docs", ""},
 	}
 	for _, tt := range tests {

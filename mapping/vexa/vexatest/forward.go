@@ -35,8 +35,8 @@ func (s *Server) forwardToAdmin(c *call) answer {
 	return s.relayed(a)
 }
 
-// proxyAdmin is 0.10's /admin. Its HTTP client resolves dots in what was decoded before, so that
-// /admin/..%2Finternal gets out of /admin.
+// proxyAdmin is 0.10's /admin, whose reading of paths is lax: what is not one plain path below /admin must
+// never get there.
 func (s *Server) proxyAdmin(c *call) answer {
 	inner := *c
 	inner.path = resolveDots("/admin/" + c.params["path"])

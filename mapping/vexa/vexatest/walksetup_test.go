@@ -169,10 +169,6 @@ func (w *walk) steps010() map[string]func() {
 	asDeployed := RateLimit{PerMinute: 120, AdminPerMinute: 30}
 	return map[string]func(){
 		"VEXA_ENV=production / ": func() { w.s = w.start(Generation010, true) },
-		"VEXA_ENV=production / POST /bots/internal/callback/x": func() {
-			w.s.SetRateLimit(asDeployed)
-			w.use("")
-		},
 		"admin-api: process endpoints / ": func() {
 			w.s = w.start(Generation010, false)
 		},
