@@ -308,6 +308,7 @@ func TestTokens(t *testing.T) {
 			t.Error("a secret survived the list")
 		}
 	})
+	const nobody = "GET /admin/users/email/nobody@vexa-sso.invalid"
 	t.Run("upgraded under us", func(t *testing.T) {
 		t.Parallel()
 		// What 0.12 says to 0.10's question has no tokens; that must not read as "none".
@@ -315,9 +316,9 @@ func TestTokens(t *testing.T) {
 			"GET /admin/users?limit=1": {
 				"200 []", `405 {"detail":"Method Not Allowed"}`,
 			},
-			"GET /admin/users/email/nobody@vexa-sso.invalid": is012["GET /admin/users/email/nobody@vexa-sso.invalid"],
-			"GET /admin/users/7":                             {user012},
-			"GET /admin/users/7/tokens":                      {list012},
+			nobody:                      is012[nobody],
+			"GET /admin/users/7":        {user012},
+			"GET /admin/users/7/tokens": {list012},
 		})
 		got, err := w.client().Tokens(t.Context(), 7)
 		same(t, got, err)
@@ -328,9 +329,9 @@ func TestTokens(t *testing.T) {
 			"GET /admin/users?limit=1": {
 				`405 {"detail":"Method Not Allowed"}`, "200 []",
 			},
-			"GET /admin/users/email/nobody@vexa-sso.invalid": is012["GET /admin/users/email/nobody@vexa-sso.invalid"],
-			"GET /admin/users/7":                             {user010},
-			"GET /admin/users/7/tokens":                      {`405 {"detail":"Method Not Allowed"}`},
+			nobody:                      is012[nobody],
+			"GET /admin/users/7":        {user010},
+			"GET /admin/users/7/tokens": {`405 {"detail":"Method Not Allowed"}`},
 		})
 		got, err := w.client().Tokens(t.Context(), 7)
 		same(t, got, err)

@@ -159,11 +159,13 @@ func TestRecordingInParts(t *testing.T) {
 func TestMCPAnswers(t *testing.T) {
 	both(t, func(t *testing.T, s *Server, c client) {
 		key := s.AddToken(s.AddUser("a@example.com", "").ID, "", 0, "bot", "tx").Secret
+		const initialize = `{"jsonrpc":"2.0","id":1,"method":"initialize",` +
+			`"params":{"protocolVersion":"2025-06-18"}}`
 		for ask, want := range map[string]string{
-			`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}`: `"protocolVersion":"2025-06-18"`,
-			`{"jsonrpc":"2.0","id":"a","method":"ping"}`:                                               `{"jsonrpc":"2.0","id":"a","result":{}}`,
-			`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`:                                           `"name":"list_meetings"`,
-			`{"jsonrpc":"2.0","id":3,"method":"nope"}`:                                                 `"code":-32601`,
+			initialize: `"protocolVersion":"2025-06-18"`,
+			`{"jsonrpc":"2.0","id":"a","method":"ping"}`:     `{"jsonrpc":"2.0","id":"a","result":{}}`,
+			`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`: `"name":"list_meetings"`,
+			`{"jsonrpc":"2.0","id":3,"method":"nope"}`:       `"code":-32601`,
 		} {
 			if status, body := c.do("POST", s.GatewayURL+"/mcp", ask, "X-API-Key", key); status != 200 ||
 				!strings.Contains(body, want) {
