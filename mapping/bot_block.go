@@ -259,17 +259,7 @@ func (w *botBlockWork) deleteForeign(ctx context.Context, b BotBlock) error {
 
 // write changes the block, if it is still in the state that the work was done for.
 func (w *botBlockWork) write(ctx context.Context, b BotBlock, fn func(*change, *BotBlock) error) error {
-	return w.change(ctx, "write the bot block", func(c *change) error {
-		if err := c.CheckLease(w.lease); err != nil {
-			return err
-		}
-		now, err := c.BotBlock(b.VexaUserID)
-		if errors.Is(err, ErrNotFound) || err == nil && now.State != b.State {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return w.whileCurrent(ctx, "write the bot block", b, func(c *change, now BotBlock) error {
 		if err := fn(c, &now); err != nil {
 			return err
 		}
@@ -279,7 +269,22 @@ func (w *botBlockWork) write(ctx context.Context, b BotBlock, fn func(*change, *
 
 // drop forgets the block; with an event it says so in the audit.
 func (w *botBlockWork) drop(ctx context.Context, b BotBlock, event, reason string) error {
-	return w.change(ctx, "forget the bot block", func(c *change) error {
+	return w.whileCurrent(ctx, "forget the bot block", b, func(c *change, now BotBlock) error {
+		if event != "" {
+			if err := c.record(now.event(event, reason)); err != nil {
+				return err
+			}
+		}
+		return c.DeleteBotBlock(b.VexaUserID)
+	})
+}
+
+// whileCurrent changes the store if the lease is still held and the block still in the state that the work was
+// done for; else somebody else has gone on with it.
+func (w *botBlockWork) whileCurrent(
+	ctx context.Context, what string, b BotBlock, fn func(c *change, now BotBlock) error,
+) error {
+	return w.change(ctx, what, func(c *change) error {
 		if err := c.CheckLease(w.lease); err != nil {
 			return err
 		}
@@ -290,12 +295,7 @@ func (w *botBlockWork) drop(ctx context.Context, b BotBlock, event, reason strin
 		if err != nil {
 			return err
 		}
-		if event != "" {
-			if err := c.record(now.event(event, reason)); err != nil {
-				return err
-			}
-		}
-		return c.DeleteBotBlock(b.VexaUserID)
+		return fn(c, now)
 	})
 }
 
