@@ -60,7 +60,7 @@ func (p *person) sentWith(res proxytest.Answer) string {
 // sent opens a page that is to lead past the provider. Whoever is asked too late on a busy machine is let go
 // on, and sent the next time.
 func (p *person) sent(path string) (res proxytest.Answer) {
-	late := func() int { return strings.Count(p.W.Logs.String(), "a session is not renewed now") }
+	late := func() int { return strings.Count(p.W.Logs.String(), "session not renewed") }
 	before := late()
 	p.W.WaitFor("a page to lead past the provider", func() bool {
 		res = p.Get(path, proxytest.Navigation...)
