@@ -9,9 +9,6 @@ import (
 // however busy the machine is.
 const Patience = 2 * time.Minute
 
-// glance is how often Await looks.
-const glance = 5 * time.Millisecond
-
 // Within returns a context that ends with the test, and when its patience does.
 func Within(t TB) context.Context {
 	t.Helper()
@@ -20,17 +17,15 @@ func Within(t TB) context.Context {
 	return ctx
 }
 
-// Await waits until something holds that others bring about, and returns whether it does.
+// Await waits until something holds that others bring about, and returns whether it does. It looks often at
+// first, and the longer it takes, the less so.
 func Await(holds func() bool) bool {
-	enough := time.After(Patience)
-	looks := time.NewTicker(glance)
-	defer looks.Stop()
-	for !holds() {
-		select {
-		case <-looks.C:
-		case <-enough:
+	for began := time.Now(); !holds(); {
+		waited := time.Since(began)
+		if waited > Patience {
 			return false
 		}
+		<-time.After(max(5*time.Millisecond, waited/50))
 	}
 	return true
 }

@@ -473,6 +473,9 @@ func TestStoreIsAway(t *testing.T) {
 				return signedIn.get("/meetings").status == http.StatusOK
 			})
 			good(t, "afterwards", signedIn)
+			r.waitFor("a key for who had none", func() bool {
+				return cold.get("/meetings").status == http.StatusOK
+			})
 			good(t, "afterwards", cold)
 			if signedIn.cookie() != cookie {
 				t.Error("the cookie is another")
