@@ -142,8 +142,8 @@ func (p *process) option(_ *mapping.Config, d *mapping.Deps) {
 }
 
 // S6: a process may die before or after every call to the store and to Vexa, while somebody signs in and gets
-// a key. Another then gives the same person a key, and after one clean-up exactly that key is at Vexa, and
-// one user.
+// a key. Another then gives the same person a key, and after one clean-up, which goes by the names of keys
+// (V7), exactly that key is at Vexa, and one user.
 func TestDeathAtEveryStep(t *testing.T) {
 	t.Parallel()
 	for _, generation := range generations {

@@ -125,7 +125,7 @@ func TestEverybodyGetsTheirOwnKey(t *testing.T) {
 	}
 }
 
-func TestMintedKey(t *testing.T) {
+func TestMintedKey(t *testing.T) { // V7
 	t.Parallel()
 	for _, generation := range generations {
 		t.Run(generation, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"vexa-sso/mapping/vexa/vexatest"
 )
 
-// S6: tokens of ours that nobody knows go; all others stay.
+// S6: tokens of ours that nobody knows go; V7: their names tell ours from all others, which stay.
 func TestReconcile(t *testing.T) {
 	t.Parallel()
 	for _, generation := range generations {

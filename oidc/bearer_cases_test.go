@@ -34,7 +34,7 @@ func refuses(t *testing.T, p *oidc.Provider, raw, code, words string) {
 	wantsRefusal(t, got, err, code, words)
 }
 
-// The provider's clock and ours may differ by a minute, and no more: at both ends of a token's life.
+// E9: the provider's clock and ours may differ by a minute, and no more, at both ends of a token's life.
 func TestBearerTimes(t *testing.T) {
 	t.Parallel()
 	var at atomic.Int64

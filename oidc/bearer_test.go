@@ -278,7 +278,7 @@ plain service  | ok    aud      iss    -      -   exp    nbf        scp   -    w
 plain ID token | id    aud      iss    -      -   id     id         -     id   id   alg  alg   key typ  iss
 `
 
-// Every kind of token against every check.
+// E9: every kind of token against every check; E10: an ID token passes as none of them.
 func TestBearerMatrix(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -116,7 +116,7 @@ func (c claims) overage(claim string) bool {
 
 // tellsGroups says whether an ID token without groups means that the person is in none: Entra's does, and
 // others' do where groups were asked for. Where they were not, nothing is known, and a rule that denies a
-// group must not be passed by for that (S11).
+// group must not be passed by for that (S18).
 func (p *Provider) tellsGroups() bool {
 	return p.dialect.tellsGroups() || p.asksGroups()
 }

@@ -45,7 +45,7 @@ func TestGroupsAndRoles(t *testing.T) {
 		"none, of a claim named": {
 			cfg: Config{GroupsClaim: "groups"}, claims: is{"groups": nil}, complete: true,
 		},
-		"none, and never asked": {claims: is{"groups": nil}}, // S11: a deny must not be passed by
+		"none, and never asked": {claims: is{"groups": nil}}, // S18: a deny must not be passed by
 		"other claims": {
 			cfg: Config{GroupsClaim: "https://acme.example/groups", RolesClaim: "realm_access.roles"},
 			claims: is{"groups": "no", "https://acme.example/groups": []string{"yes"}, "realm_access": is{

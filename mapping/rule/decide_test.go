@@ -77,7 +77,7 @@ func compile(t testing.TB, given ...Rule) *Rules {
 	return rules
 }
 
-func TestDecide(t *testing.T) { // S3 E1 E2 E5 E6 E13
+func TestDecide(t *testing.T) { // S3 S18 E1 E2 E5 E6 E13
 	t.Parallel()
 	for _, c := range readCases[decideCase](t, "decide.yaml") {
 		t.Run(c.Case, func(t *testing.T) {

@@ -89,7 +89,7 @@ func TestSubjectIsUnique(t *testing.T) {
 		if !errors.Is(err, mapping.ErrConflict) || errors.Is(err, mapping.ErrStoreUnavailable) {
 			t.Errorf("a second account of the subject: %v", err)
 		}
-		if strings.Contains(err.Error(), "acme") { // S2
+		if strings.Contains(err.Error(), "acme") { // errors go to logs, and do not name people
 			t.Errorf("the error carries values: %v", err)
 		}
 		err = s.Update(t.Context(), func(tx mapping.Tx) error {
