@@ -7,12 +7,12 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"vexa-sso/mapping"
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
@@ -59,18 +59,10 @@ func (l *loader) missing(key, value, remedy string) bool {
 	return true
 }
 
-// instanceName is short because it is part of the name of every key at Vexa, which has 100
-// characters and no colon to spare.
-var instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$`)
-
+// checkInstance reports what is wrong with the name that the keys at Vexa carry.
 func (l *loader) checkInstance(name string) {
-	if l.missing("instance", name,
-		"name this installation: its keys at Vexa carry the name, and two installations must differ") {
-		return
-	}
-	if !instanceName.MatchString(name) {
-		l.failKey("instance", fmt.Sprintf("%q cannot be part of a key's name", name),
-			"use up to 32 letters, digits, dots, dashes and underscores")
+	for _, problem := range (mapping.Config{Instance: name}).Problems() {
+		l.adopt("", problem)
 	}
 }
 

@@ -22,7 +22,13 @@ func TestRefused(t *testing.T) {
 			document: change("instance: prod", "instance:"),
 			want:     "vexa-sso.yaml:1:10: instance: has no value: give it one, or delete the line",
 		},
-		"instance with a colon":  {document: change("prod", "a:b"), want: `vexa-sso.yaml:1:11: instance: "a:b" cannot be part of a key's name: use up to 32 letters, digits, dots, dashes and underscores`},
+		"long instance": {
+			document: change("prod", strings.Repeat("x", 33)),
+			want: `vexa-sso.yaml:1:11: instance: "` + strings.Repeat("x", 33) + `" cannot be part of a key's ` +
+				"name: write up to 32 letters, digits, dots, dashes and underscores, of which the first is a " +
+				"letter or digit",
+		},
+		"instance with a colon":  {document: change("prod", "a:b"), want: `vexa-sso.yaml:1:11: instance: "a:b" cannot be part of a key's name: write up to 32 letters, digits, dots, dashes and underscores, of which the first is a letter or digit`},
 		"no public_url":          {document: change("public_url: https://vexa.acme.example\n", ""), want: "vexa-sso.yaml:1:1: public_url: is missing: write what people type, like https://vexa.acme.example"},
 		"public_url with path":   {document: change("acme.example\n", "acme.example/\n"), want: "vexa-sso.yaml:2:13: public_url: has a path: the bridge is at the root of its host: write https://vexa.acme.example"},
 		"public_url with query":  {document: change("acme.example\n", "acme.example?a\n"), want: "vexa-sso.yaml:2:13: public_url: has more than scheme, host and port: write what people type, like https://vexa.acme.example"},

@@ -2,7 +2,7 @@ package mapping
 
 import (
 	"fmt"
-	"strings"
+	"regexp"
 	"time"
 
 	"vexa-sso/oidc"
@@ -17,8 +17,8 @@ const (
 
 // Config says how accounts are bound and their keys kept.
 type Config struct {
-	// Instance names our keys at Vexa, so that several bridges can share one Vexa: 1 to 40 letters, digits, -
-	// and _.
+	// Instance names our keys at Vexa, so that several bridges can share one Vexa: 1 to 32 letters, digits,
+	// dots, dashes and underscores, of which the first is a letter or digit.
 	Instance string `yaml:"instance"`
 
 	// AdoptExisting says who may have a Vexa user that we did not make: trusted (default) or never.
@@ -44,22 +44,24 @@ type Config struct {
 	MaxOffline       time.Duration `yaml:"-"`
 }
 
-// maxInstance keeps the names of our keys within the 100 characters that Vexa stores of a name.
-const maxInstance = 40
+// maxInstance keeps the names of our keys, vsso:<instance>:<account>:<key id>, to 100 characters, of which all
+// but the instance are 59. A Vexa fails at a name of more than 255.
+const maxInstance = 32
+
+// instanceName is what an instance may be called: a colon would end it in the name of a key.
+var instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // Problems returns what is wrong with the settings.
 func (c Config) Problems() []oidc.Problem {
 	var p problems
-	unfit := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
-	}
 	switch {
 	case c.Instance == "":
-		p.refuse("instance", "name this installation, for example prod: the name marks its keys at Vexa",
-			"is not set")
-	case len(c.Instance) > maxInstance || strings.ContainsFunc(c.Instance, unfit):
-		p.refuse("instance", fmt.Sprintf("write at most %d letters, digits, - and _", maxInstance),
-			"%q cannot mark a key", c.Instance)
+		p.refuse("instance", "name this installation: its keys at Vexa carry the name, and two installations "+
+			"must differ", "is missing")
+	case len(c.Instance) > maxInstance || !instanceName.MatchString(c.Instance):
+		p.refuse("instance", fmt.Sprintf("write up to %d letters, digits, dots, dashes and underscores, of "+
+			"which the first is a letter or digit", maxInstance), "%q cannot be part of a key's name",
+			c.Instance)
 	}
 	switch c.AdoptExisting {
 	case "", AdoptTrusted, AdoptNever:

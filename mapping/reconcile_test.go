@@ -130,10 +130,27 @@ func TestOneReplicaReconciles(t *testing.T) {
 	}
 }
 
+// V7: with the longest name that an instance may have, the name of a key has no more than 100 characters.
+func TestLongestKeyName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	instance := strings.Repeat("x", 32)
+	a := w.replica(func(c *mapping.Config, _ *mapping.Deps) { c.Instance = instance })
+	acc := w.signIn(a, person("ada"))
+	_, id := w.mustKey(a, acc)
+	name := w.vexa.Tokens()[0].Name
+	if name != "vsso:"+instance+":"+acc.ID+":"+id || len(name) > 100 {
+		t.Errorf("%d characters: %s", len(name), name)
+	}
+}
+
 func TestConfigProblems(t *testing.T) {
 	t.Parallel()
 	for _, good := range []mapping.Config{
-		{Instance: "prod"}, {Instance: "eu_1-a", AdoptExisting: "never"}, {Instance: strings.Repeat("x", 40)},
+		{Instance: "prod"},
+		{Instance: "eu_1-a.b", AdoptExisting: "never"},
+		{Instance: strings.Repeat("x", 32)},
+		{Instance: "7"},
 	} {
 		if p := good.Problems(); len(p) != 0 {
 			t.Errorf("%+v: %v", good, p)
@@ -141,7 +158,14 @@ func TestConfigProblems(t *testing.T) {
 	}
 	for key, bad := range map[string][]mapping.Config{
 		"instance": {
-			{}, {Instance: "a:b"}, {Instance: "a b"}, {Instance: strings.Repeat("x", 41)}, {Instance: "prød"},
+			{},
+			{Instance: "a:b"},
+			{Instance: "a b"},
+			{Instance: strings.Repeat("x", 33)},
+			{Instance: "prød"},
+			{Instance: ".prod"},
+			{Instance: "-"},
+			{Instance: "prod\n"},
 		},
 		"adopt_existing": {{Instance: "prod", AdoptExisting: "always"}},
 	} {
