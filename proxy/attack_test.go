@@ -198,7 +198,15 @@ var attacks = []attack{
 	{"V4: /internal", "POST /internal/validate HTTP/1.1\r\n" + proxytest.SignedIn +
 		"Sec-Fetch-Site: same-origin\r\nContent-Length: 2\r\n\r\n{}", 403, "forbidden_route", ""},
 	{
-		"V4: the documentation", "GET /openapi.json HTTP/1.1\r\n" + proxytest.SignedIn + "\r\n", 403,
+		"V4: the documentation", "GET /docs HTTP/1.1\r\n" + proxytest.SignedIn + "\r\n", 403,
+		"forbidden_route", "",
+	},
+	{
+		"V4: the documentation as ReDoc", "GET /redoc HTTP/1.1\r\n" + proxytest.SignedIn + "\r\n", 403,
+		"forbidden_route", "",
+	},
+	{
+		"V4: the documentation as JSON", "GET /openapi.json HTTP/1.1\r\n" + proxytest.SignedIn + "\r\n", 403,
 		"forbidden_route", "",
 	},
 	{

@@ -139,6 +139,23 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+// S4: administration, what is internal and the documentation are never forwarded, however they are spelled.
+func TestHidden(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]bool{
+		"/docs": true, "/docs/": true, "/docs/oauth2-redirect": true, "/redoc": true, "/redoc/": true,
+		"/openapi.json": true, "/openapi.json/": true,
+		"/admin": true, "/admin/users/1": true, "/agent/x/Admin": true, "/ADMIN/": true,
+		"/internal/validate": true, "/bots/Internal": true,
+		"/": false, "/bots": false, "/docs/mine": false, "/documents": false, "/administrators": false,
+		"/meetings/internals": false,
+	} {
+		if got := vexa.Hidden(path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
+
 // S1: no route of either table is open to callers without a key, and the browser scope opens none
 // that needs a scope (V15).
 func TestEveryRouteNeedsScopeOrSaysWhyNot(t *testing.T) {

@@ -188,7 +188,7 @@ func TestTabs(t *testing.T) {
 	}
 }
 
-// The cookies are what they should be, on https and on loopback.
+// The cookies that a browser is given, on loopback. What https adds: TestCookiesOfASite in exchange.
 func TestCookieAttributes(t *testing.T) { // D6
 	t.Parallel()
 	w := proxytest.Start(t)

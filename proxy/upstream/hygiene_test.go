@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 
 	"vexa-sso/proxy/exchange"
@@ -72,6 +73,43 @@ func TestScrubResponse(t *testing.T) { // S1, S7
 	}
 	if res.Trailer != nil {
 		t.Errorf("the upstream's trailer came back: %v", res.Trailer)
+	}
+}
+
+// S1, V16: a Location leads to a path of ours, or nowhere.
+func TestOwnLocation(t *testing.T) {
+	t.Parallel()
+	site, err := exchange.NewSite("https://vexa.acme.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Passer{Upstream: Upstream{URL: &url.URL{Scheme: "http", Host: "gateway:8000"}}}
+	for location, want := range map[string]string{
+		"http://gateway:8000/bots?limit=1":     "/bots?limit=1",
+		"HTTPS://Gateway:8000/bots":            "/bots",
+		"https://vexa.acme.example/bots":       "/bots",
+		"//gateway:8000/bots":                  "/bots",
+		"/bots?next=//evil.example":            "/bots?next=//evil.example",
+		"https://evil.example/bots":            "",
+		"//evil.example/bots":                  "",
+		"https://gateway:8000.evil.example/":   "",
+		"https://vexa.acme.example.evil/":      "",
+		"http://gateway:8001/bots":             "", // another service
+		"https://vexa.acme.example@evil/bots":  "",
+		"https://ada@vexa.acme.example/bots":   "",
+		"https://vexa.acme.example//evil/bots": "",
+		"/\\evil.example/bots":                 "",
+		"/%2fevil.example/bots":                "",
+		"/bots/../../evil":                     "",
+		"javascript:alert(1)":                  "",
+		"https:evil.example":                   "",
+		"bots":                                 "",
+		"":                                     "",
+		"http://gateway:8000/\x01":             "",
+	} {
+		if got, ok := p.ownLocation(site, location); got != want || ok != (want != "") {
+			t.Errorf("%q leads to %q, %v, want %q", location, got, ok, want)
+		}
 	}
 }
 

@@ -362,6 +362,17 @@ func TestAnswers(t *testing.T) {
 			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok",
 		},
 		{
+			"S1: a redirect to a path of ours", "GET",
+			"HTTP/1.1 302 Found\r\nLocation: /bots?limit=1\r\nContent-Length: 0\r\n\r\n",
+			"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nContent-Security-Policy: sandbox\r\n" +
+				"Location: /bots?limit=1\r\n\r\n",
+		},
+		{
+			"S1: a redirect to another host", "GET",
+			"HTTP/1.1 302 Found\r\nLocation: https://evil.example/bots\r\nContent-Length: 0\r\n\r\n",
+			"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nContent-Security-Policy: sandbox\r\n\r\n",
+		},
+		{
 			"compressed", "GET", fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nVary: Accept-Encoding\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), packed.String()), fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\nContent-Type: application/json\r\nVary: Accept-Encoding\r\n\r\n%s", packed.Len(), packed.String()),
 		},
 	} {
