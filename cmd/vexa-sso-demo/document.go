@@ -1,7 +1,7 @@
 package main
 
-// document is the demo's configuration: what an admin would write, with two providers
-// and a rule of every sort.
+// document is the demo's configuration: what an admin would write, with two providers and a rule of every
+// sort.
 const document = `
 instance: demo
 public_url: {public}
@@ -22,8 +22,8 @@ providers:
     client_secret: '{okta-secret}'
     scopes: [groups]
     trusted_domains: [acme.example]
-    api: { audiences: ["api://default"] } # this provider's access tokens, as bearer: the nightly
-job shows one
+    # This provider's access tokens are accepted as bearer tokens: the nightly job shows one.
+    api: { audiences: ["api://default"] }
   - name: entra
     title: Acme (Microsoft Entra ID)
     type: entra
@@ -34,9 +34,9 @@ job shows one
     trusted_domains: [acme.example]
     guests: deny
 
-# Okta names groups by name, Entra ID by object id. A person who comes through Entra ID gets a Vexa
-user of their own # (ada+entra@acme.example): two identities never share one unless an admin says
-so. rules:
+# Okta names groups by name, Entra ID by object id. A person who comes through Entra ID gets a Vexa user of
+# their own (ada+entra@acme.example): two identities never share one unless an admin says so.
+rules:
   - name: staff
     match: { providers: [okta], groups: [vexa-users] }
     grant: { scopes: [bot, tx], max_concurrent_bots: 2 }
@@ -48,12 +48,17 @@ so. rules:
     grant: { scopes: [tx] }
   - name: staff-entra
     match: { providers: [entra], groups: [0b6f6e2a-9a0f-4d54-8f0e-1f2a3b4c5d6e] }
-    grant: { scopes: [bot, tx], max_concurrent_bots: 2, vexa_email: '= identity.email.replace("@",
-"+entra@")' }
+    grant:
+      scopes: [bot, tx]
+      max_concurrent_bots: 2
+      vexa_email: '= identity.email.replace("@", "+entra@")'
   - name: admins-entra
     match: { providers: [entra], groups: [5d7c1a90-2b3e-4c4d-9e8f-aabbccddeeff] }
-    grant: { scopes: [bot, tx], max_concurrent_bots: 10, admin: true, vexa_email: '=
-identity.email.replace("@", "+entra@")' }
+    grant:
+      scopes: [bot, tx]
+      max_concurrent_bots: 10
+      admin: true
+      vexa_email: '= identity.email.replace("@", "+entra@")'
   - name: viewers-entra
     match: { providers: [entra], groups: [8c2e4f16-7d3b-4a58-b1c9-60718293a4b5] }
     grant: { scopes: [tx], vexa_email: '= identity.email.replace("@", "+entra@")' }
