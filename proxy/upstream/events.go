@@ -17,7 +17,7 @@ func (p *Passer) passEvents(g *Passage, r *http.Request) error {
 		}
 		end(why)
 		// for who is writing to a client that does not read
-		_ = client.SetWriteDeadline(time.Now().Add(partingTime))
+		_ = client.SetWriteDeadline(time.Now().Add(closeTimeout))
 	})
 	if err := p.streams.register(st); err != nil {
 		end(nil)
@@ -35,15 +35,15 @@ func (p *Passer) passEvents(g *Passage, r *http.Request) error {
 	return nil
 }
 
-// shortAnswer is what an answer may have in length so that it is over before anybody could want to end it.
-const shortAnswer = 1 << 20
+// maxShortAnswer is what an answer may have in length so that it is over before anybody could want to end it.
+const maxShortAnswer = 1 << 20
 
 // registerAnswer registers an answer of a route that is no stream by the table and turns out to last: events,
 // or much data. So it ends with access too.
 func (p *Passer) registerAnswer(g *Passage, res *http.Response) error {
 	events := len(res.Header["Content-Type"]) > 0 &&
 		strings.HasPrefix(res.Header["Content-Type"][0], "text/event-stream")
-	lasting := events || res.ContentLength < 0 || res.ContentLength > shortAnswer
+	lasting := events || res.ContentLength < 0 || res.ContentLength > maxShortAnswer
 	if !lasting || g.route.Stream || res.StatusCode == http.StatusSwitchingProtocols {
 		return nil
 	}
@@ -53,26 +53,26 @@ func (p *Passer) registerAnswer(g *Passage, res *http.Response) error {
 	}
 	client, body := http.NewResponseController(g.ex.ResponseWriter), res.Body
 	st := g.stream(kind, res.Request.Method, func(why *ending) {
-		if g.cutFor.CompareAndSwap(nil, why) {
+		if g.cutCause.CompareAndSwap(nil, why) {
 			// for who is writing to a client that does not read
-			_ = client.SetWriteDeadline(time.Now().Add(partingTime))
+			_ = client.SetWriteDeadline(time.Now().Add(closeTimeout))
 			go body.Close() // may wait for the network, and nobody may wait for it
 		}
 	})
 	if err := p.streams.register(st); err != nil {
 		return err
 	}
-	g.lasting = st
+	g.registered = st
 	return nil
 }
 
 // unregister takes an answer that lasted off the register again.
 func (p *Passer) unregister(g *Passage) {
-	if g.lasting == nil {
+	if g.registered == nil {
 		return
 	}
-	p.streams.remove(g.lasting) // from here on nobody touches the client's connection any more
-	if why := g.cutFor.Load(); why != nil {
+	p.streams.remove(g.registered) // from here on nobody touches the client's connection any more
+	if why := g.cutCause.Load(); why != nil {
 		g.ex.Code = why.code
 		panic(http.ErrAbortHandler) // the connection has a deadline that its next request must not inherit
 	}

@@ -5,40 +5,40 @@ import "encoding/binary"
 // frames follows the frames of one direction of a WebSocket (RFC 6455 section 5.2). It keeps nothing of them:
 // all that it is there to know is where one ends and the next begins, whatever pieces they come in.
 type frames struct {
-	head [10]byte // of the frame that has begun, as far as it has come
+	header [10]byte // of the frame that has begun, as far as it has come
 	have int
-	left uint64 // bytes to come: of its mask and payload
+	remaining uint64 // bytes to come: of its mask and payload
 }
 
 const opClose = 8
 
-// between says whether one frame has ended and the next not begun: only there may a frame of ours go in.
-func (f *frames) between() bool { return f.have == 0 && f.left == 0 }
+// atBoundary says whether one frame has ended and the next not begun: only there may a frame of ours go in.
+func (f *frames) atBoundary() bool { return f.have == 0 && f.remaining == 0 }
 
-// take takes what b has of the frame that is under way, or that begins with it, and
+// consume takes what b has of the frame that is under way, or that begins with it, and
 // returns how many bytes that is.
-func (f *frames) take(b []byte) int {
+func (f *frames) consume(b []byte) int {
 	n := 0
-	if f.left == 0 {
-		for ; f.have < f.headLength(); n++ {
+	if f.remaining == 0 {
+		for ; f.have < f.headerLength(); n++ {
 			if n == len(b) {
 				return n
 			}
-			f.head[f.have] = b[n]
+			f.header[f.have] = b[n]
 			f.have++
 		}
-		f.left, f.have = f.following(), 0
+		f.remaining, f.have = f.remainingLength(), 0
 	}
-	rest := min(uint64(len(b)-n), f.left)
-	f.left -= rest
+	rest := min(uint64(len(b)-n), f.remaining)
+	f.remaining -= rest
 	return n + int(rest)
 }
 
-// headLength is how long the head is, as far as that can be told: two bytes, and the
+// headerLength is how long the head is, as far as that can be told: two bytes, and the
 // length of a long payload.
-func (f *frames) headLength() int {
+func (f *frames) headerLength() int {
 	if f.have >= 2 {
-		switch f.head[1] & 0x7f {
+		switch f.header[1] & 0x7f {
 		case 126:
 			return 4
 		case 127:
@@ -48,16 +48,16 @@ func (f *frames) headLength() int {
 	return 2
 }
 
-// following is how many bytes come after a head that is complete.
-func (f *frames) following() uint64 {
-	length := uint64(f.head[1] & 0x7f)
+// remainingLength is how many bytes come after a head that is complete.
+func (f *frames) remainingLength() uint64 {
+	length := uint64(f.header[1] & 0x7f)
 	switch length {
 	case 126:
-		length = uint64(binary.BigEndian.Uint16(f.head[2:]))
+		length = uint64(binary.BigEndian.Uint16(f.header[2:]))
 	case 127:
-		length = binary.BigEndian.Uint64(f.head[2:]) &^ (1 << 63) // the highest bit must be 0
+		length = binary.BigEndian.Uint64(f.header[2:]) &^ (1 << 63) // the highest bit must be 0
 	}
-	if f.head[1]&0x80 != 0 {
+	if f.header[1]&0x80 != 0 {
 		length += 4 // the mask
 	}
 	return length
@@ -70,9 +70,9 @@ func closeFrame(code uint16, reason string) []byte {
 	return append(frame, reason...)
 }
 
-// shortFrame returns the frame that b begins with, once all of it is there. It is for control frames,
+// controlFrame returns the frame that b begins with, once all of it is there. It is for control frames,
 // whose length is one byte.
-func shortFrame(b []byte) (frame []byte, whole bool) {
+func controlFrame(b []byte) (frame []byte, whole bool) {
 	if len(b) < 2 {
 		return nil, false
 	}

@@ -44,17 +44,17 @@ func FuzzFrames(f *testing.F) {
 		for at := 0; at < len(wire); {
 			chunk := wire[at:min(at+size, len(wire))]
 			for len(chunk) > 0 {
-				if fs.between() != ends[at] {
-					t.Fatalf("at %d of %v, in pieces of %d: between is %v", at, ends, size, fs.between())
+				if fs.atBoundary() != ends[at] {
+					t.Fatalf("at %d of %v, in pieces of %d: between is %v", at, ends, size, fs.atBoundary())
 				}
-				n := fs.take(chunk)
+				n := fs.consume(chunk)
 				if n == 0 {
 					t.Fatal("took nothing")
 				}
 				at, chunk = at+n, chunk[n:]
 			}
 		}
-		if !fs.between() {
+		if !fs.atBoundary() {
 			t.Error("the last frame has not ended")
 		}
 	})
@@ -66,16 +66,16 @@ func TestCloseFrame(t *testing.T) {
 	if got := closeFrame(4401, "bye"); !bytes.Equal(got, want) {
 		t.Errorf("% x, want % x", got, want)
 	}
-	for _, why := range []*ending{accessEnded, storeAway, keyRefused, stopping} {
+	for _, why := range []*ending{accessEnded, storeDown, keyRefused, stopping} {
 		f := closeFrame(why.closeCode, why.reason)
 		if len(f) > 2+125 {
 			t.Errorf("%q is too long for a control frame", why.reason)
 		}
-		if got, whole := shortFrame(append(f, "what follows"...)); !whole || !bytes.Equal(got, f) ||
+		if got, whole := controlFrame(append(f, "what follows"...)); !whole || !bytes.Equal(got, f) ||
 			closeCode(got) != why.closeCode {
 			t.Errorf("read back: % x, %v", got, whole)
 		}
-		if _, whole := shortFrame(f[:len(f)-1]); whole {
+		if _, whole := controlFrame(f[:len(f)-1]); whole {
 			t.Error("a part counts as the whole")
 		}
 	}

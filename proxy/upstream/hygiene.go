@@ -86,7 +86,7 @@ func scrubResponse(res *http.Response, g *Passage) {
 	if res.ContentLength < 0 && !upgraded {
 		res.Body = &withoutTrailer{res.Body, res}
 	}
-	h["X-Trace-Id"] = g.one(g.ex.TraceID)
+	h["X-Trace-Id"] = g.headerValue(g.ex.TraceID)
 	if upgraded {
 		return
 	}

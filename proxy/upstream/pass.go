@@ -72,7 +72,7 @@ func New(to Upstream, d Deps) (*Passer, error) {
 		bodyReplay: d.BodyReplay,
 	}
 	p.reverse = &httputil.ReverseProxy{
-		Rewrite: p.rewrite, ModifyResponse: p.answered, ErrorHandler: p.broken,
+		Rewrite: p.rewrite, ModifyResponse: p.modifyResponse, ErrorHandler: p.handleError,
 		Transport: &keyRetryTransport{next: d.Transport, p: p}, BufferPool: newBufferPool(),
 		ErrorLog: slog.NewLogLogger(p.edge.Log.Handler(), slog.LevelDebug),
 	}
@@ -89,20 +89,20 @@ type Passage struct {
 	secret   string // the Vexa key; nowhere but X-API-Key (S2)
 	protocol string // the subprotocol of a WebSocket that is selected if the gateway selects none
 
-	lasting *stream                // what its answer was registered as
-	cutFor  atomic.Pointer[ending] // why the answer was cut short
+	registered *stream                // what its answer was registered as
+	cutCause  atomic.Pointer[ending] // why the answer was cut short
 
-	oneValue [8][1]string
-	oneTaken int
+	values [8][1]string
+	valuesUsed int
 }
 
-// one returns v as a header value without an allocation of its own.
-func (g *Passage) one(v string) []string {
-	if g.oneTaken == len(g.oneValue) {
+// headerValue returns v as a header value without an allocation of its own.
+func (g *Passage) headerValue(v string) []string {
+	if g.valuesUsed == len(g.values) {
 		return []string{v}
 	}
-	slot := &g.oneValue[g.oneTaken]
-	g.oneTaken++
+	slot := &g.values[g.valuesUsed]
+	g.valuesUsed++
 	slot[0] = v
 	return slot[:]
 }
@@ -138,8 +138,8 @@ func (p *Passer) Pass(
 	if upgrade {
 		return p.passSocket(g, r)
 	}
-	letBodyFlow(ex.ResponseWriter, r)
-	if err := p.keepBody(r); err != nil {
+	extendBodyDeadline(ex.ResponseWriter, r)
+	if err := p.bufferBody(r); err != nil {
 		return err
 	}
 	r = r.WithContext(context.WithValue(r.Context(), passageKey{}, g))
@@ -169,9 +169,9 @@ type passageKey struct{}
 
 func passageOf(ctx context.Context) *Passage { return ctx.Value(passageKey{}).(*Passage) }
 
-// keepBody holds on to a small body, so that the request can be sent again when its key turns out to be gone
+// bufferBody holds on to a small body, so that the request can be sent again when its key turns out to be gone
 // (or the upstream had just closed an idle connection). What does not fit is streamed and sent once.
-func (p *Passer) keepBody(r *http.Request) error {
+func (p *Passer) bufferBody(r *http.Request) error {
 	if r.ContentLength <= 0 || r.ContentLength > p.bodyReplay {
 		return nil
 	}
@@ -196,15 +196,15 @@ func (p *Passer) rewrite(pr *httputil.ProxyRequest) {
 	out.GetBody = pr.In.GetBody
 
 	h := out.Header
-	h["X-Api-Key"] = g.one(g.secret)
-	h["X-Forwarded-For"] = g.one(ex.Address)
-	h["X-Forwarded-Host"] = g.one(ex.Site.Host)
-	h["X-Forwarded-Proto"] = g.one(ex.Site.Scheme)
-	h["X-Trace-Id"] = g.one(ex.TraceID)
+	h["X-Api-Key"] = g.headerValue(g.secret)
+	h["X-Forwarded-For"] = g.headerValue(ex.Address)
+	h["X-Forwarded-Host"] = g.headerValue(ex.Site.Host)
+	h["X-Forwarded-Proto"] = g.headerValue(ex.Site.Scheme)
+	h["X-Trace-Id"] = g.headerValue(ex.TraceID)
 }
 
-// answered is the first hand on the upstream's answer.
-func (p *Passer) answered(res *http.Response) error {
+// modifyResponse is the first hand on the upstream's answer.
+func (p *Passer) modifyResponse(res *http.Response) error {
 	g := passageOf(res.Request.Context())
 	if location := res.Header["Location"]; len(location) > 0 {
 		if path, ok := p.ownLocation(g.ex.Site, location[0]); ok {
@@ -233,8 +233,8 @@ func (p *Passer) ownLocation(site *exchange.Site, location string) (string, bool
 	return u.RequestURI(), true
 }
 
-// broken answers for an upstream that did not.
-func (p *Passer) broken(w http.ResponseWriter, r *http.Request, err error) {
+// handleError answers for an upstream that did not.
+func (p *Passer) handleError(w http.ResponseWriter, r *http.Request, err error) {
 	ex := passageOf(r.Context()).ex
 	var timeout net.Error
 	switch {

@@ -25,12 +25,12 @@ func (t *keyRetryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return res, err
 	}
 	res.Body.Close()
-	return t.again(g, r)
+	return t.retry(g, r)
 }
 
-// again finds out whether the key is gone, and only then asks for another and sends the request once more
+// retry finds out whether the key is gone, and only then asks for another and sends the request once more
 // (design section 5). 0.10 says the same when its own authentication is down.
-func (t *keyRetryTransport) again(g *Passage, r *http.Request) (*http.Response, error) {
+func (t *keyRetryTransport) retry(g *Passage, r *http.Request) (*http.Response, error) {
 	ctx, c := r.Context(), g.caller
 	gone, err := t.p.keys.KeyGone(ctx, g.keyID)
 	if err != nil {

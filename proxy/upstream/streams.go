@@ -56,7 +56,7 @@ var (
 	accessEnded = &ending{
 		"unauthenticated", closeUnauthorized, "Your sign-in or your access to Vexa has ended.",
 	}
-	storeAway = &ending{"store_unavailable", 4503, "Your sign-in cannot be checked right now. Please " +
+	storeDown = &ending{"store_unavailable", 4503, "Your sign-in cannot be checked right now. Please " +
 		"connect again in a moment."}
 	keyRefused = &ending{
 		"vexa_key_refused", 4503, "Vexa did not take the key for this connection. Please connect again.",
@@ -112,8 +112,8 @@ func (s *Streams) add(st *stream) error {
 	switch {
 	case s.closed:
 		return exchange.Refuse("store_unavailable", stopping.reason)
-	case st.kind != "transfer" && counted(open, anyStream) >= s.limit,
-		st.kind != "transfer" && isProgram(st) && counted(open, isProgram) >= s.limit-s.limit/4:
+	case st.kind != "transfer" && countStreams(open, anyStream) >= s.limit,
+		st.kind != "transfer" && isProgram(st) && countStreams(open, isProgram) >= s.limit-s.limit/4:
 		return exchange.Refuse("rate_limited", "Too many streams are open at a time.")
 	case open == nil:
 		open = make(map[*stream]struct{})
@@ -127,8 +127,8 @@ func (s *Streams) add(st *stream) error {
 	return nil
 }
 
-// counted is how many streams of an account count against its limit, of those that are such.
-func counted(open map[*stream]struct{}, such func(*stream) bool) (n int) {
+// countStreams is how many streams of an account count against its limit, of those that are such.
+func countStreams(open map[*stream]struct{}, such func(*stream) bool) (n int) {
 	for st := range open {
 		if st.kind != "transfer" && such(st) {
 			n++
@@ -174,7 +174,7 @@ func (s *Streams) Keep(was, now *caller.Caller, v *caller.View) {
 		return st.caller == was && (!caller.Covers(v.Scopes, st.route) ||
 			caller.DeniesRoute(v.Decision.Grant.DenyRoutes, st.method, st.path))
 	})
-	s.stands(was, now)
+	s.replaceCaller(was, now)
 }
 
 // cut ends those of an account's streams that ends says.
@@ -189,7 +189,7 @@ func (s *Streams) cut(account string, ends func(*stream) bool) {
 }
 
 // EndAll ends every stream because the store has been away too long to know who may go on (S5).
-func (s *Streams) EndAll() { s.cutAll(storeAway) }
+func (s *Streams) EndAll() { s.cutAll(storeDown) }
 
 // cutAll ends every stream.
 func (s *Streams) cutAll(why *ending) {
@@ -232,8 +232,8 @@ func (s *Streams) Callers(account string) []*caller.Caller {
 	return slices.Collect(maps.Keys(all))
 }
 
-// stands gives the streams of a caller the same one as they are now.
-func (s *Streams) stands(was, now *caller.Caller) {
+// replaceCaller gives the streams of a caller the same one as they are now.
+func (s *Streams) replaceCaller(was, now *caller.Caller) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for st := range s.byAccount[was.Account.ID] {

@@ -23,10 +23,10 @@ import (
 // request held; ReverseProxy holds 100 KiB (BenchmarkIdleWebSocket).
 
 const (
-	// partingTime is how long a socket or stream has to come to its end once that is decided: to
+	// closeTimeout is how long a socket or stream has to come to its end once that is decided: to
 	// finish the frame that is under way, take leave, and hear the other side's leave. What then is
 	// still open is closed hard.
-	partingTime = time.Second
+	closeTimeout = time.Second
 
 	idleBuffer = 512 // what each direction of an idle socket holds; more is borrowed while data flows
 )
@@ -47,7 +47,7 @@ type socket struct {
 
 	writing      sync.Mutex // held by who writes to the client
 	frames       frames     // of what was written to it
-	told         bool       // a close frame was: nothing may follow
+	closeSent         bool       // a close frame was: nothing may follow
 	pendingClose []byte     // the gateway's close frame, as far as it has come
 
 	buffers [2][idleBuffer]byte
@@ -76,12 +76,12 @@ func (p *Passer) passSocket(g *Passage, r *http.Request) error {
 	clientLeft := context.AfterFunc(r.Context(), func() { end(context.Canceled) })
 	defer clientLeft()
 
-	res, err := p.reverse.Transport.RoundTrip(p.opening(r.WithContext(ctx)))
+	res, err := p.reverse.Transport.RoundTrip(p.openingRequest(r.WithContext(ctx)))
 	if err != nil {
-		p.broken(g.ex, r.WithContext(ctx), err)
+		p.handleError(g.ex, r.WithContext(ctx), err)
 		return nil
 	}
-	if err := p.answered(res); err != nil {
+	if err := p.modifyResponse(res); err != nil {
 		return err
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
@@ -97,8 +97,8 @@ func (p *Passer) passSocket(g *Passage, r *http.Request) error {
 	return nil
 }
 
-// opening is the request that opens the socket at the gateway.
-func (p *Passer) opening(r *http.Request) *http.Request {
+// openingRequest is the request that opens the socket at the gateway.
+func (p *Passer) openingRequest(r *http.Request) *http.Request {
 	out := r.Clone(r.Context())
 	if len(out.Header["User-Agent"]) == 0 {
 		out.Header["User-Agent"] = []string{""} // or net/http would put its own
@@ -134,7 +134,7 @@ func (s *socket) open(res *http.Response) (early []byte, err error) {
 	}
 	early, _ = buffered.Reader.Peek(buffered.Reader.Buffered())
 	res.Body = nil
-	s.g.dress(res.Header)
+	s.g.addOurHeaders(res.Header)
 	_ = res.Write(buffered.Writer)
 	_ = buffered.Writer.Flush() // a client that has gone is noticed when it is read from
 
@@ -146,8 +146,8 @@ func (s *socket) open(res *http.Response) (early []byte, err error) {
 	return bytes.Clone(early), nil
 }
 
-// dress adds to the answer that opens a socket what is ours to say.
-func (g *Passage) dress(h http.Header) {
+// addOurHeaders adds to the answer that opens a socket what is ours to say.
+func (g *Passage) addOurHeaders(h http.Header) {
 	if g.protocol != "" && len(h["Sec-Websocket-Protocol"]) == 0 {
 		h["Sec-Websocket-Protocol"] = []string{g.protocol}
 	}
@@ -160,7 +160,7 @@ func (g *Passage) dress(h http.Header) {
 
 // run passes on both directions until both have ended.
 func (s *socket) run(st *stream, early []byte) {
-	cancelParting := context.AfterFunc(s.ctx, s.part)
+	cancelParting := context.AfterFunc(s.ctx, s.endAccess)
 	var up sync.WaitGroup
 	up.Go(func() { s.passUp(early) })
 	s.passDown()
@@ -188,13 +188,13 @@ func (s *socket) passUp(early []byte) {
 	}
 	_ = send(early)
 	s.pump(s.client, s.buffers[0][:], send)
-	s.leave(s.upstream)
+	s.halfClose(s.upstream)
 }
 
 // passDown passes on what the gateway sends.
 func (s *socket) passDown() {
 	s.pump(s.upstream, s.buffers[1][:], s.deliver)
-	s.leave(s.client)
+	s.halfClose(s.client)
 }
 
 // pump reads until there is no more or do fails. It waits with the small buffer and borrows a large
@@ -228,7 +228,7 @@ func (s *socket) deliver(b []byte) error {
 		return err
 	}
 	s.pendingClose = append(s.pendingClose, b...)
-	frame, whole := shortFrame(s.pendingClose)
+	frame, whole := controlFrame(s.pendingClose)
 	switch {
 	case !whole:
 		return nil
@@ -236,7 +236,7 @@ func (s *socket) deliver(b []byte) error {
 		s.keyRefused()
 		return nil
 	}
-	return s.tell(frame)
+	return s.sendClose(frame)
 }
 
 // write writes as much of b to the client as may pass, and returns the rest where that is
@@ -244,18 +244,18 @@ func (s *socket) deliver(b []byte) error {
 func (s *socket) write(b []byte) (closing []byte, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if s.told {
+	if s.closeSent {
 		return nil, nil
 	}
 	n, over := 0, false
 	for n < len(b) && closing == nil && !over {
-		switch atStart := s.frames.between(); {
+		switch atStart := s.frames.atBoundary(); {
 		case atStart && s.ctx.Err() != nil:
 			over = true
 		case s.pendingClose != nil, atStart && b[n]&0x0f == opClose:
 			closing = b[n:]
 		default:
-			n += s.frames.take(b[n:])
+			n += s.frames.consume(b[n:])
 		}
 	}
 	if n > 0 {
@@ -265,20 +265,20 @@ func (s *socket) write(b []byte) (closing []byte, err error) {
 			return nil, err
 		}
 	}
-	if s.ctx.Err() != nil && s.frames.between() {
-		s.takeLeave()
+	if s.ctx.Err() != nil && s.frames.atBoundary() {
+		s.closeWithReason()
 	}
 	return closing, nil
 }
 
-// tell writes a close frame to the client, unless it was sent one.
-func (s *socket) tell(frame []byte) error {
+// sendClose writes a close frame to the client, unless it was sent one.
+func (s *socket) sendClose(frame []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if s.told {
+	if s.closeSent {
 		return nil
 	}
-	s.told = true
+	s.closeSent = true
 	_, err := s.client.Write(frame)
 	return err
 }
@@ -293,31 +293,31 @@ func (s *socket) keyRefused() {
 	s.end(keyRefused)
 }
 
-// part ends the socket because access has ended. It may run at any time, once.
-func (s *socket) part() {
+// endAccess ends the socket because access has ended. It may run at any time, once.
+func (s *socket) endAccess() {
 	// also for who is writing to a client that does not read
-	_ = s.client.SetWriteDeadline(time.Now().Add(partingTime))
+	_ = s.client.SetWriteDeadline(time.Now().Add(closeTimeout))
 	s.closeSoon()
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if s.frames.between() {
-		s.takeLeave()
+	if s.frames.atBoundary() {
+		s.closeWithReason()
 	}
 }
 
-// takeLeave tells the client why the socket ends and leaves the gateway. writing is held,
+// closeWithReason tells the client why the socket ends and leaves the gateway. writing is held,
 // and no frame is under way.
-func (s *socket) takeLeave() {
+func (s *socket) closeWithReason() {
 	var why *ending
-	if !s.told && errors.As(context.Cause(s.ctx), &why) {
+	if !s.closeSent && errors.As(context.Cause(s.ctx), &why) {
 		_, _ = s.client.Write(closeFrame(why.closeCode, why.reason))
 	}
-	s.told = true
+	s.closeSent = true
 	s.upstream.Close()
 }
 
-// leave ends one direction, and both soon after.
-func (s *socket) leave(to any) {
+// halfClose ends one direction, and both soon after.
+func (s *socket) halfClose(to any) {
 	if half, ok := to.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
@@ -326,7 +326,7 @@ func (s *socket) leave(to any) {
 
 // closeSoon closes both sides when the time to part is over.
 func (s *socket) closeSoon() {
-	s.timer.Do(func() { time.AfterFunc(partingTime, s.close) })
+	s.timer.Do(func() { time.AfterFunc(closeTimeout, s.close) })
 }
 
 func (s *socket) close() {
