@@ -10,8 +10,8 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// bearerKept is how long a verified access token is remembered, if it lives that long.
-const bearerKept = time.Minute
+// bearerTTL is how long a verified access token is remembered, if it lives that long.
+const bearerTTL = time.Minute
 
 // bearer finds who stands behind an access token of a provider.
 func (i *Identifier) bearer(ex *exchange.Exchange, r *http.Request, shown credential) (*Caller, error) {
@@ -82,7 +82,7 @@ func (i *Identifier) present(ctx context.Context, token oidc.AccessToken) (*Call
 		return nil, err
 	}
 	return &Caller{
-		Credential: ByBearer, Expires: token.ExpiresAt, Until: earlier(token.ExpiresAt, now.Add(bearerKept)),
+		Credential: ByBearer, Expires: token.ExpiresAt, Until: earliest(token.ExpiresAt, now.Add(bearerTTL)),
 		Account: account, Access: token, limiter: i.newLimiter(),
 	}, nil
 }

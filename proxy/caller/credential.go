@@ -30,7 +30,7 @@ const (
 // readCredential finds the one credential that a request shows by itself, and tells by its looks what it is.
 // The same one in two places is one; two different ones are refused, as is whatever cannot be one.
 func readCredential(h http.Header) (credential, error) {
-	var shown showing
+	var shown shownCredential
 	for _, key := range h["X-Api-Key"] {
 		shown.add(key, false)
 	}
@@ -56,15 +56,15 @@ func readCredential(h http.Header) (credential, error) {
 	return shown.read()
 }
 
-// showing is what was found of a credential so far.
-type showing struct {
+// shownCredential is what was found of a credential so far.
+type shownCredential struct {
 	value  string
 	bearer bool // it was shown as a bearer token
 	times  int
 	differ bool
 }
 
-func (s *showing) add(value string, bearer bool) {
+func (s *shownCredential) add(value string, bearer bool) {
 	value = textproto.TrimString(value)
 	s.differ = s.differ || s.times > 0 && s.value != value
 	s.value, s.bearer = value, s.bearer || bearer
@@ -82,7 +82,7 @@ func bearerOf(line string) (token string, bearer bool) {
 }
 
 // read tells by its looks what a credential is.
-func (s *showing) read() (credential, error) {
+func (s *shownCredential) read() (credential, error) {
 	c := credential{value: s.value}
 	switch {
 	case s.value == "":

@@ -11,7 +11,7 @@ import (
 const (
 	failuresPerSecond = 10 // that one address may cause, with a burst of …
 	failuresBurst     = 50
-	maxFailing        = 10_000 // addresses that are remembered
+	maxAddresses        = 10_000 // addresses that are remembered
 )
 
 // failures bounds what it costs to try credentials (S12): each that nobody has seen before is looked for in
@@ -22,7 +22,7 @@ type failures struct {
 }
 
 func newFailures() *failures {
-	byAddress, err := lru.New[string, *rate.Limiter](maxFailing)
+	byAddress, err := lru.New[string, *rate.Limiter](maxAddresses)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
@@ -31,13 +31,13 @@ func newFailures() *failures {
 
 // tooMany says whether so many credentials from an address were none of late that no other is looked at now.
 func (f *failures) tooMany(address string, now time.Time) bool {
-	limiter, ok := f.byAddress.Get(neighbourhood(address))
+	limiter, ok := f.byAddress.Get(addressKey(address))
 	return ok && limiter.TokensAt(now) < 1
 }
 
-// note counts so many that were none.
-func (f *failures) note(address string, now time.Time, many int) {
-	at := neighbourhood(address)
+// count counts so many that were none.
+func (f *failures) count(address string, now time.Time, many int) {
+	at := addressKey(address)
 	limiter, ok := f.byAddress.Get(at)
 	if !ok {
 		limiter = rate.NewLimiter(failuresPerSecond, failuresBurst)
@@ -48,8 +48,8 @@ func (f *failures) note(address string, now time.Time, many int) {
 	}
 }
 
-// neighbourhood is an address with all that its owner has: of IPv6 a whole /64.
-func neighbourhood(address string) string {
+// addressKey is an address with all that its owner has: of IPv6 a whole /64.
+func addressKey(address string) string {
 	addr, err := netip.ParseAddr(address)
 	if err != nil || addr.Is4() || addr.Is4In6() {
 		return address

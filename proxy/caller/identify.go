@@ -27,10 +27,10 @@ type Identifier struct {
 	issuers  []*oidc.Provider // those of the providers whose access tokens are taken
 
 	memory     memory
-	used       *lastUse
+	lastUse       *lastUse
 	failures   *failures
 	owners     KeyOwners // nil: no Vexa key is looked at
-	nativeAsks *rate.Limiter
+	whoamiLimit *rate.Limiter
 }
 
 // Deps is what an Identifier works with.
@@ -65,8 +65,8 @@ func New(cfg Config, d Deps) *Identifier {
 			codec: d.Ring.Codec(keyring.SessionCookie, cfg.Session.Lifetime, d.Edge.Now), store: d.Sessions,
 			random: d.Edge.Random, maxAge: cfg.Session.Lifetime,
 		},
-		memory: newMemory(), used: newLastUse(), failures: newFailures(),
-		owners: d.Owners, nativeAsks: rate.NewLimiter(nativePerSecond, nativeBurst),
+		memory: newMemory(), lastUse: newLastUse(), failures: newFailures(),
+		owners: d.Owners, whoamiLimit: rate.NewLimiter(nativePerSecond, nativeBurst),
 	}
 	for _, provider := range d.Providers {
 		if provider.AcceptsBearer() {
@@ -80,11 +80,11 @@ func New(cfg Config, d Deps) *Identifier {
 // an invalid one is refused, never replaced by the cookie.
 func (i *Identifier) Identify(ex *exchange.Exchange, r *http.Request) (*Caller, error) {
 	ex.Credential, ex.Explicit = ByNobody, ShowsCredential(r.Header)
-	c, err := i.whoShows(ex, r)
+	c, err := i.byCredential(ex, r)
 	if err != nil {
 		return nil, err
 	}
-	i.used.touch(c, ex.Address, ex.Start)
+	i.lastUse.touch(c, ex.Address, ex.Start)
 	if c.limiter != nil && !c.limiter.AllowN(ex.Start, 1) {
 		return nil, exchange.Refuse("rate_limited", "")
 	}
@@ -100,9 +100,9 @@ func (i *Identifier) Note(ex *exchange.Exchange, c *Caller) {
 	ex.Credential, ex.Who = c.Credential, c.who()
 }
 
-func (i *Identifier) whoShows(ex *exchange.Exchange, r *http.Request) (*Caller, error) {
+func (i *Identifier) byCredential(ex *exchange.Exchange, r *http.Request) (*Caller, error) {
 	if !ex.Explicit {
-		return i.whoIsSignedIn(ex, r)
+		return i.byCookie(ex, r)
 	}
 	shown, err := readCredential(r.Header)
 	switch {
@@ -122,7 +122,7 @@ func (i *Identifier) whoShows(ex *exchange.Exchange, r *http.Request) (*Caller, 
 	return nil, exchange.Refuse("token_invalid", "")
 }
 
-func (i *Identifier) whoIsSignedIn(ex *exchange.Exchange, r *http.Request) (*Caller, error) {
+func (i *Identifier) byCookie(ex *exchange.Exchange, r *http.Request) (*Caller, error) {
 	cookie := exchange.CookieValue(r.Header["Cookie"], ex.Site.Cookies.Session)
 	switch {
 	case cookie == "":
@@ -130,7 +130,7 @@ func (i *Identifier) whoIsSignedIn(ex *exchange.Exchange, r *http.Request) (*Cal
 	case !i.store.Usable():
 		return nil, exchange.Fail("store_unavailable", nil)
 	}
-	return i.signedIn(ex, r, cookie)
+	return i.liveSession(ex, r, cookie)
 }
 
 // lookUp finds who stands behind a credential that is not in memory. Whose are none are remembered for a
@@ -156,14 +156,14 @@ func (i *Identifier) lookUp(
 	case status >= http.StatusInternalServerError: // we could not look
 		return nil, pr
 	case status == http.StatusUnauthorized:
-		i.failures.note(ex.Address, ex.Start, 1)
+		i.failures.count(ex.Address, ex.Start, 1)
 	}
 	in.refuse(key, pr, ex.Start)
 	return nil, pr
 }
 
-// signedIn finds who a cookie stands for, and that it still stands for them.
-func (i *Identifier) signedIn(ex *exchange.Exchange, r *http.Request, cookie string) (*Caller, error) {
+// liveSession finds who a cookie stands for, and that it still stands for them.
+func (i *Identifier) liveSession(ex *exchange.Exchange, r *http.Request, cookie string) (*Caller, error) {
 	name := ex.Site.Cookies.Session
 	c, err := i.ofCookie(r, name, cookie)
 	if err == nil && i.Expired(c, ex.Start) {

@@ -39,8 +39,8 @@ func (u *lastUse) touch(c *Caller, address string, now time.Time) {
 	}
 }
 
-// newer puts into tokens what is not written yet of when they were used.
-func (u *lastUse) newer(tokens []mapping.Token) {
+// mergeInto puts into tokens what is not written yet of when they were used.
+func (u *lastUse) mergeInto(tokens []mapping.Token) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for i, t := range tokens {
@@ -51,14 +51,14 @@ func (u *lastUse) newer(tokens []mapping.Token) {
 }
 
 // Touch notes that a caller is here, at most once a minute.
-func (i *Identifier) Touch(c *Caller, address string, now time.Time) { i.used.touch(c, address, now) }
+func (i *Identifier) Touch(c *Caller, address string, now time.Time) { i.lastUse.touch(c, address, now) }
 
 // LatestUse puts into tokens what is not written yet of when they were used.
-func (i *Identifier) LatestUse(tokens []mapping.Token) { i.used.newer(tokens) }
+func (i *Identifier) LatestUse(tokens []mapping.Token) { i.lastUse.mergeInto(tokens) }
 
 // Flush writes when credentials were last used. What cannot be written now is kept for the next time.
 func (i *Identifier) Flush(ctx context.Context) error {
-	return i.used.flush(ctx, i.sessions, i.accounts)
+	return i.lastUse.flush(ctx, i.sessions, i.accounts)
 }
 
 // PurgeSessions deletes the sessions that are over.
@@ -69,7 +69,7 @@ func (i *Identifier) PurgeSessions(ctx context.Context) error {
 }
 
 // flush writes what has gathered. What cannot be written now is kept for the next time.
-func (u *lastUse) flush(ctx context.Context, sessions SessionStore, tokens tokenUses) error {
+func (u *lastUse) flush(ctx context.Context, sessions SessionStore, tokens tokenToucher) error {
 	u.mu.Lock()
 	seen, used := u.sessions, u.tokens
 	u.sessions, u.tokens = make(map[string]time.Time), make(map[string]mapping.TokenUse)
@@ -96,7 +96,7 @@ func (u *lastUse) flush(ctx context.Context, sessions SessionStore, tokens token
 	return errors.Join(failed[:]...)
 }
 
-// tokenUses is where it is written when tokens were used. *mapping.Accounts is one.
-type tokenUses interface {
+// tokenToucher is where it is written when tokens were used. *mapping.Accounts is one.
+type tokenToucher interface {
 	TouchTokens(ctx context.Context, used map[string]mapping.TokenUse) error
 }

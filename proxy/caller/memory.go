@@ -17,7 +17,7 @@ import (
 const (
 	// of one kind that are remembered; those who were not seen for the longest are forgotten first
 	maxCallers = 20_000
-	refusedFor = time.Second // how long a refusal is remembered
+	refusalTTL = time.Second // how long a refusal is remembered
 )
 
 // credentialKey finds a caller by what they showed: never by the credential itself, and so that a warm
@@ -42,8 +42,8 @@ func hashOf(shown string) [32]byte {
 
 // callers remembers who stands behind credentials of one kind, and for a moment which were refused.
 type callers struct {
-	known   *lru.Cache[credentialKey, *Caller]
-	refused *lru.Cache[credentialKey, refusal]
+	entries   *lru.Cache[credentialKey, *Caller]
+	refusals *lru.Cache[credentialKey, refusal]
 	loading singleflight.Group
 
 	// epoch counts what was dropped. A load that saw it move may have read what is no
@@ -65,12 +65,12 @@ func newCallers() *callers {
 	if err != nil {
 		panic(err)
 	}
-	return &callers{known: known, refused: refused}
+	return &callers{entries: known, refusals: refused}
 }
 
 // get returns the caller from memory.
 func (s *callers) get(key credentialKey, now time.Time) (*Caller, bool) {
-	c, ok := s.known.Get(key)
+	c, ok := s.entries.Get(key)
 	return c, ok && !c.ended.Load() && (c.Until.IsZero() || now.Before(c.Until))
 }
 
@@ -85,7 +85,7 @@ func (s *callers) load(
 		// that began before something was dropped: what it brings may have been true only then.
 		flight := fmt.Sprintf("%x %p %p %d", key.hash, key.provider, key.rules, epoch)
 		found, err, _ := s.loading.Do(flight, func() (any, error) {
-			return s.anew(context.WithoutCancel(ctx), key, read)
+			return s.reread(context.WithoutCancel(ctx), key, read)
 		})
 		if err != nil {
 			return nil, err
@@ -94,23 +94,23 @@ func (s *callers) load(
 			continue
 		}
 		c := found.(*Caller)
-		s.known.Add(key, c)
+		s.entries.Add(key, c)
 		if s.epoch.Load() == epoch && !c.ended.Load() {
 			return c, nil
 		}
-		s.known.Remove(key)
+		s.entries.Remove(key)
 	}
 }
 
-// anew reads a caller, who goes on where they were: looking afresh gives nobody more requests.
-func (s *callers) anew(
+// reread reads a caller, who goes on where they were: looking afresh gives nobody more requests.
+func (s *callers) reread(
 	ctx context.Context, key credentialKey, read func(context.Context) (*Caller, error),
 ) (*Caller, error) {
 	c, err := read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if was, ok := s.known.Peek(key); ok {
+	if was, ok := s.entries.Peek(key); ok {
 		c.limiter = was.limiter
 	}
 	return c, nil
@@ -119,47 +119,47 @@ func (s *callers) anew(
 // refuse remembers for a moment that a credential is none, so that whoever shows it
 // again and again costs nothing.
 func (s *callers) refuse(key credentialKey, err error, now time.Time) {
-	s.refused.Add(key, refusal{err, now.Add(refusedFor)})
+	s.refusals.Add(key, refusal{err, now.Add(refusalTTL)})
 }
 
 // refusal is why a credential was refused a moment ago; nil if it wasn't.
 func (s *callers) refusal(key credentialKey, now time.Time) error {
-	if r, ok := s.refused.Get(key); ok && now.Before(r.until) {
+	if r, ok := s.refusals.Get(key); ok && now.Before(r.until) {
 		return r.err
 	}
 	return nil
 }
 
 // wasValid reports whether the credential is in memory, even if it is due for another look.
-func (s *callers) wasValid(key credentialKey) bool { return s.known.Contains(key) }
+func (s *callers) wasValid(key credentialKey) bool { return s.entries.Contains(key) }
 
 // forget drops one caller from memory.
-func (s *callers) forget(key credentialKey) { s.known.Remove(key) }
+func (s *callers) forget(key credentialKey) { s.entries.Remove(key) }
 
 // end ends credentials of an account: one of them, or all when id is empty.
 func (s *callers) end(account, id string) {
 	s.drop(account, id, func(c *Caller) { c.ended.Store(true) })
 }
 
-// refresh forgets what was remembered of an account, so that the next request looks again.
-func (s *callers) refresh(account string) { s.drop(account, "", func(*Caller) {}) }
+// dropAccount forgets what was remembered of an account, so that the next request looks again.
+func (s *callers) dropAccount(account string) { s.drop(account, "", func(*Caller) {}) }
 
-// refreshAll forgets everything.
-func (s *callers) refreshAll() {
+// dropAll forgets everything.
+func (s *callers) dropAll() {
 	s.epoch.Add(1)
-	s.known.Purge()
-	s.refused.Purge()
+	s.entries.Purge()
+	s.refusals.Purge()
 }
 
 func (s *callers) drop(account, id string, each func(*Caller)) {
 	s.epoch.Add(1)
-	for _, key := range s.known.Keys() {
-		c, ok := s.known.Peek(key)
+	for _, key := range s.entries.Keys() {
+		c, ok := s.entries.Peek(key)
 		if !ok || c.Account.ID != account || (id != "" && c.CredentialID != id) {
 			continue
 		}
 		each(c)
-		s.known.Remove(key)
+		s.entries.Remove(key)
 	}
 }
 
@@ -182,7 +182,7 @@ func (m memory) each(do func(*callers)) {
 func (i *Identifier) End(account, id string) { i.memory.each(func(s *callers) { s.end(account, id) }) }
 
 // Reload has the next request of an account look at it afresh.
-func (i *Identifier) Reload(account string) { i.memory.each(func(s *callers) { s.refresh(account) }) }
+func (i *Identifier) Reload(account string) { i.memory.each(func(s *callers) { s.dropAccount(account) }) }
 
 // ReloadAll has the next request of everybody look at them afresh.
-func (i *Identifier) ReloadAll() { i.memory.each((*callers).refreshAll) }
+func (i *Identifier) ReloadAll() { i.memory.each((*callers).dropAll) }

@@ -103,7 +103,7 @@ func TestEndAndRefresh(t *testing.T) {
 		t.Errorf("after the account ended: %d reads", reads)
 	}
 	held = warm()
-	cache.refresh("tim")
+	cache.dropAccount("tim")
 	if held["c"].ended.Load() {
 		t.Error("refreshing ended a session")
 	}

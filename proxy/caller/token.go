@@ -39,7 +39,7 @@ func (i *Identifier) readToken(ctx context.Context, hash [32]byte) (*Caller, err
 	}
 	c := &Caller{
 		Credential: ByToken, CredentialID: token.ID, Expires: token.ExpiresAt,
-		Until:   earlier(token.ExpiresAt, pauses),
+		Until:   earliest(token.ExpiresAt, pauses),
 		Account: account, limited: true, AtMost: token.Scopes, Token: token, hash: hash,
 		limiter: i.newLimiter(),
 	}
@@ -60,7 +60,7 @@ func (i *Identifier) checkProven(account mapping.Account, pauses time.Time) erro
 		"confirmed their access for too long. It works again when they sign in with a browser.")
 }
 
-func earlier(a, b time.Time) time.Time {
+func earliest(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	nativeKept = time.Minute // how long it is remembered whose a Vexa key is
+	nativeTTL = time.Minute // how long it is remembered whose a Vexa key is
 
 	// nativePerSecond and nativeBurst are how many Vexa keys are shown to the gateway. It bans addresses that
 	// show many bad ones, and ours is the address of everybody (V12).
@@ -26,9 +26,9 @@ const (
 	// that a key counts for which the gateway does not know: one address must not use up everybody's asks
 	nativeFailures = 5
 
-	// nativeStreams is how long a stream goes on before its key has to be shown again: nobody tells
+	// nativeStreamLifetime is how long a stream goes on before its key has to be shown again: nobody tells
 	// us when Vexa deletes one.
-	nativeStreams = 15 * time.Minute
+	nativeStreamLifetime = 15 * time.Minute
 )
 
 // KeyOwners asks the gateway whose a Vexa key is. *vexa.Client does.
@@ -68,13 +68,13 @@ func (i *Identifier) readNative(ctx context.Context, ex *exchange.Exchange, key 
 	if len(key) > maxNativeKey || !exchange.Printable(key) {
 		return nil, refuseNative(ex.Site)
 	}
-	if !i.nativeAsks.AllowN(i.edge.Now(), 1) {
+	if !i.whoamiLimit.AllowN(i.edge.Now(), 1) {
 		return nil, exchange.Refuse("rate_limited", "")
 	}
 	owner, err := i.owners.Whoami(ctx, key, ex.Address)
 	switch {
 	case errors.Is(err, vexa.ErrKeyRefused):
-		i.failures.note(ex.Address, ex.Start, nativeFailures-1)
+		i.failures.count(ex.Address, ex.Start, nativeFailures-1)
 		return nil, refuseNative(ex.Site)
 	case err != nil:
 		return nil, exchange.RefuseBecause("vexa_admin_unavailable",
@@ -115,7 +115,7 @@ func (i *Identifier) ownerOf(ctx context.Context, id string, scopes rule.Scopes)
 	}
 	now := i.edge.Now()
 	return &Caller{
-		Credential: ByNativeKey, Expires: now.Add(nativeStreams), Until: earlier(now.Add(nativeKept), pauses),
+		Credential: ByNativeKey, Expires: now.Add(nativeStreamLifetime), Until: earliest(now.Add(nativeTTL), pauses),
 		Account: account, limited: true, AtMost: scopes, limiter: i.newLimiter(),
 	}, nil
 }
