@@ -19,9 +19,9 @@ import (
 // back to a longer address.
 const maxRequest = 2048
 
-// wish is an authorization request that can be answered: client and redirect URI are right, so
+// authRequest is an authorization request that can be answered: client and redirect URI are right, so
 // that an error may go there.
-type wish struct {
+type authRequest struct {
 	client      Client
 	redirectURI string
 	state       string
@@ -35,15 +35,15 @@ type unanswerable struct{ why string }
 
 func (e *unanswerable) Error() string { return e.why }
 
-// readWish reads an authorization request (RFC 6749 section 4.1.1, as narrowed by OAuth 2.1). The error is
+// readAuthRequest reads an authorization request (RFC 6749 section 4.1.1, as narrowed by OAuth 2.1). The error is
 // *unanswerable, *oidc.Error for one that goes to the wish's redirect URI, or the registration's own.
-func (s *Server) readWish(ctx context.Context, query string) (wish, error) {
+func (s *Server) readAuthRequest(ctx context.Context, query string) (authRequest, error) {
 	values, err := url.ParseQuery(query)
 	switch {
 	case err != nil:
-		return wish{}, &unanswerable{"The request cannot be read."}
+		return authRequest{}, &unanswerable{"The request cannot be read."}
 	case len(authorizePath+"?"+values.Encode()) > maxRequest:
-		return wish{}, &unanswerable{"The request is too long."}
+		return authRequest{}, &unanswerable{"The request is too long."}
 	}
 	p := parameters(values)
 	w, err := s.answerable(ctx, p)
@@ -59,7 +59,7 @@ func (s *Server) readWish(ctx context.Context, query string) (wish, error) {
 	if err := p.checkResources(s.public); err != nil {
 		return w, err
 	}
-	if err := checkManner(p); err != nil {
+	if err := checkUnsupported(p); err != nil {
 		return w, err
 	}
 	if w.challenge, err = challengeOf(p); err != nil {
@@ -70,28 +70,28 @@ func (s *Server) readWish(ctx context.Context, query string) (wish, error) {
 }
 
 // answerable finds out where an answer may be sent, before anything else is looked at.
-func (s *Server) answerable(ctx context.Context, p parameters) (wish, error) {
+func (s *Server) answerable(ctx context.Context, p parameters) (authRequest, error) {
 	if len(p["client_id"]) != 1 || len(p["redirect_uri"]) != 1 {
-		return wish{}, &unanswerable{"The request must name one client_id and one redirect_uri."}
+		return authRequest{}, &unanswerable{"The request must name one client_id and one redirect_uri."}
 	}
 	client, err := s.clients.Client(ctx, p.get("client_id"))
 	if errors.Is(err, ErrUnknownClient) {
-		return wish{}, &unanswerable{"The program that sent you here (client_id) is not registered."}
+		return authRequest{}, &unanswerable{"The program that sent you here (client_id) is not registered."}
 	}
 	if err != nil {
-		return wish{}, err
+		return authRequest{}, err
 	}
 	uri := p.get("redirect_uri")
 	if !client.redirects(uri) {
-		return wish{}, &unanswerable{"The address that the answer should go to (redirect_uri) is not " +
+		return authRequest{}, &unanswerable{"The address that the answer should go to (redirect_uri) is not " +
 			"registered for " + client.Name + "."}
 	}
-	return wish{client: client, redirectURI: uri}, nil
+	return authRequest{client: client, redirectURI: uri}, nil
 }
 
-// checkManner refuses what would be asked for in a way that there is not. To ignore it would answer something
+// checkUnsupported refuses what would be asked for in a way that there is not. To ignore it would answer something
 // else than was asked. What is not a parameter of ours is ignored, as RFC 6749 section 3.1 says.
-func checkManner(p parameters) error {
+func checkUnsupported(p parameters) error {
 	switch kind := p.get("response_type"); kind {
 	case string(oidc.ResponseTypeCode):
 	case "":
@@ -136,17 +136,17 @@ func challengeOf(p parameters) (string, error) {
 // act for them. They are asked every time (G1, G3): on a person's computer every program can pass itself off
 // as one that was agreed to before.
 func (s *Server) authorize(v *proxy.Visit) error {
-	if err := only(v, http.MethodGet); err != nil {
+	if err := allowMethods(v, http.MethodGet); err != nil {
 		return err
 	}
-	w, err := s.readWish(v.Request().Context(), v.Request().URL.RawQuery)
+	w, err := s.readAuthRequest(v.Request().Context(), v.Request().URL.RawQuery)
 	var no *unanswerable
 	var refused *oidc.Error
 	switch {
 	case errors.As(err, &no):
 		return proxy.Refuse("tool_request_invalid", no.why)
 	case errors.As(err, &refused):
-		v.Redirect(w.refusal(s.issuer, refused))
+		v.Redirect(w.errorURL(s.issuer, refused))
 		return nil
 	case err != nil:
 		return err
@@ -155,16 +155,16 @@ func (s *Server) authorize(v *proxy.Visit) error {
 	if err != nil {
 		return err
 	}
-	scopes, refused := mayHave(person, w.scopes)
+	scopes, refused := grantable(person, w.scopes)
 	if refused != nil {
-		v.Redirect(w.refusal(s.issuer, refused))
+		v.Redirect(w.errorURL(s.issuer, refused))
 		return nil
 	}
 	return s.ask(v, person, w, scopes)
 }
 
-// mayHave is what of the scopes asked for the person can give: the rest is not theirs.
-func mayHave(person proxy.Person, asked []string) ([]string, *oidc.Error) {
+// grantable is what of the scopes asked for the person can give: the rest is not theirs.
+func grantable(person proxy.Person, asked []string) ([]string, *oidc.Error) {
 	theirs := person.Decision.Grant.Scopes
 	if len(asked) > 0 {
 		theirs = theirs.Intersect(rule.NewScopes(asked...))
@@ -178,7 +178,7 @@ func mayHave(person proxy.Person, asked []string) ([]string, *oidc.Error) {
 
 // ask shows the consent page. All that the answer depends on goes through the browser in a ticket that
 // only this session can answer.
-func (s *Server) ask(v *proxy.Visit, person proxy.Person, w wish, scopes []string) error {
+func (s *Server) ask(v *proxy.Visit, person proxy.Person, w authRequest, scopes []string) error {
 	code, err := mapping.NewTokenValue(s.random, codeValue)
 	if err != nil {
 		return err
@@ -195,30 +195,30 @@ func (s *Server) ask(v *proxy.Visit, person proxy.Person, w wish, scopes []strin
 	v.Pages().Consent(v.Writer(), v.Request(), page.Consent{
 		Tool: w.client.Name, Client: w.client.ID, RedirectHost: hostname(w.redirectURI),
 		Person: nameOf(person), Provider: s.titleOf(person),
-		Scopes: lines(scopes), Lifetime: s.lifetime,
+		Scopes: scopeLines(scopes), Lifetime: s.lifetime,
 		Fields: []page.Field{{Name: "ticket", Value: sealed}}, Action: consentPath,
 	})
 	return nil
 }
 
-// refusal is where an error leads.
-func (w wish) refusal(issuer string, e *oidc.Error) string {
-	return w.answer(issuer,
+// errorURL is where an error leads.
+func (w authRequest) errorURL(issuer string, e *oidc.Error) string {
+	return w.responseURL(issuer,
 		url.Values{"error": {string(e.ErrorType)}, "error_description": {proxy.Describable(e.Description)}})
 }
 
-// answer is where an answer leads: with the state that came, and with who answers, so that a client of
+// responseURL is where an answer leads: with the state that came, and with who answers, so that a client of
 // several servers cannot be made to take one's answer for another's (RFC 9207).
-func (w wish) answer(issuer string, answer url.Values) string {
+func (w authRequest) responseURL(issuer string, answer url.Values) string {
 	if w.state != "" {
 		answer.Set("state", w.state)
 	}
 	answer.Set("iss", issuer)
-	return answerTo(w.redirectURI, answer)
+	return addResponse(w.redirectURI, answer)
 }
 
 // location is a request of ours for the same wish.
-func (w wish) location() string {
+func (w authRequest) location() string {
 	q := url.Values{
 		"client_id": {w.client.ID}, "redirect_uri": {w.redirectURI},
 		"response_type": {string(oidc.ResponseTypeCode)},
@@ -239,7 +239,7 @@ func hostname(uri string) string {
 	return u.Hostname()
 }
 
-func lines(scopes []string) (lines []page.ScopeLine) {
+func scopeLines(scopes []string) (lines []page.ScopeLine) {
 	for _, name := range scopes {
 		lines = append(lines, page.ScopeLine{Name: name})
 	}

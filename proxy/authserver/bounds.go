@@ -11,28 +11,28 @@ import (
 
 // bounds are what keeps anybody from asking too much of this replica (S12).
 type bounds struct {
-	unknown *keyedLimiter // values that programs showed and the store does not know, by address
+	unknownValues *keyedLimiter // values that programs showed and the store does not know, by address
 	devices *keyedLimiter // device codes asked for, by network
-	hurry   *keyedLimiter // polls that came too soon, by device code
+	earlyPolls   *keyedLimiter // polls that came too soon, by device code
 	answers *keyedLimiter // to consent pages, by account: each is kept for a while
 	// user codes that were none, by session and account: who guesses is signed in, and shares
 	// an address with colleagues
-	guesses *keyedLimiter
+	wrongUserCodes *keyedLimiter
 }
 
 func newBounds() bounds {
 	return bounds{
-		unknown: newKeyedLimiter(time.Second/10, 100),
+		unknownValues: newKeyedLimiter(time.Second/10, 100),
 		// so at most 50 are open: 20, and 30 more until those expire
 		devices: newKeyedLimiter(deviceLifetime/30, 20),
-		hurry:   newKeyedLimiter(deviceInterval, 5),
+		earlyPolls:   newKeyedLimiter(deviceInterval, 5),
 		answers: newKeyedLimiter(6*time.Second, 20),
-		guesses: newKeyedLimiter(time.Minute, 10),
+		wrongUserCodes: newKeyedLimiter(time.Minute, 10),
 	}
 }
 
-// maxKnown is how many keys an keyedLimiter remembers; the one that was quiet for longest is forgotten first.
-const maxKnown = 10_000
+// maxKeys is how many keys an keyedLimiter remembers; the one that was quiet for longest is forgotten first.
+const maxKeys = 10_000
 
 // keyedLimiter is how often each of many may do something: burst times at once, and then once every so often.
 type keyedLimiter struct {
@@ -40,41 +40,41 @@ type keyedLimiter struct {
 	burst int
 
 	mu    sync.Mutex
-	known *lru.Cache[string, *rate.Limiter]
+	limiters *lru.Cache[string, *rate.Limiter]
 }
 
 func newKeyedLimiter(every time.Duration, burst int) *keyedLimiter {
-	known, err := lru.New[string, *rate.Limiter](maxKnown)
+	known, err := lru.New[string, *rate.Limiter](maxKeys)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	return &keyedLimiter{every: every, burst: burst, known: known}
+	return &keyedLimiter{every: every, burst: burst, limiters: known}
 }
 
 // wait says for how long none of the keys has anything left, without taking of it; zero when all have.
-func (a *keyedLimiter) wait(now time.Time, keys ...string) (longest time.Duration) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (l *keyedLimiter) wait(now time.Time, keys ...string) (longest time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, key := range keys {
-		if l, ok := a.known.Get(key); ok {
-			missing := 1 - l.TokensAt(now)
-			longest = max(longest, time.Duration(missing*float64(a.every)))
+		if limiter, ok := l.limiters.Get(key); ok {
+			missing := 1 - limiter.TokensAt(now)
+			longest = max(longest, time.Duration(missing*float64(l.every)))
 		}
 	}
 	return longest
 }
 
 // take takes of what each of the keys has left.
-func (a *keyedLimiter) take(now time.Time, keys ...string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (l *keyedLimiter) take(now time.Time, keys ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, key := range keys {
-		l, ok := a.known.Get(key)
+		limiter, ok := l.limiters.Get(key)
 		if !ok {
-			l = rate.NewLimiter(rate.Every(a.every), a.burst)
-			a.known.Add(key, l)
+			limiter = rate.NewLimiter(rate.Every(l.every), l.burst)
+			l.limiters.Add(key, limiter)
 		}
-		l.AllowN(now, 1)
+		limiter.AllowN(now, 1)
 	}
 }
 

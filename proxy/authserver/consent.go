@@ -19,10 +19,10 @@ const maxAnswer = 32 << 10
 
 // consent takes the answer to the consent page.
 func (s *Server) consent(v *proxy.Visit) error {
-	if err := only(v, http.MethodPost); err != nil {
+	if err := allowMethods(v, http.MethodPost); err != nil {
 		return err
 	}
-	person, form, err := answered(v)
+	person, form, err := readDecision(v)
 	if err != nil {
 		return err
 	}
@@ -38,28 +38,28 @@ func (s *Server) consent(v *proxy.Visit) error {
 	if err != nil {
 		return err
 	}
-	w := wish{
+	w := authRequest{
 		client: client, redirectURI: t.RedirectURI, state: t.State, scopes: t.Scopes, challenge: t.Challenge,
 	}
 	if agreed && !v.Fresh(person) {
 		s.signInAgain(v, w.location())
 		return nil
 	}
-	if err := s.note(v, t, person, agreed); err != nil {
+	if err := s.storeDecision(v, t, person, agreed); err != nil {
 		return err
 	}
-	location := w.answer(s.issuer, url.Values{"code": {t.Code}})
+	location := w.responseURL(s.issuer, url.Values{"code": {t.Code}})
 	if !agreed {
-		location = w.refusal(s.issuer,
+		location = w.errorURL(s.issuer,
 			&oidc.Error{ErrorType: oidc.AccessDenied, Description: "the person said no"})
 	}
-	lead(v, location, client.Name)
+	continueTo(v, location, client.Name)
 	return nil
 }
 
-// answered reads the answer to a question of ours: from this site, and from somebody who is signed in. To say
+// readDecision reads the answer to a question of ours: from this site, and from somebody who is signed in. To say
 // no, that is enough; to say yes, the sign-in has to be fresh (S7).
-func answered(v *proxy.Visit) (proxy.Person, url.Values, error) {
+func readDecision(v *proxy.Visit) (proxy.Person, url.Values, error) {
 	if err := v.SameOrigin(); err != nil {
 		return proxy.Person{}, nil, err
 	}
@@ -85,11 +85,11 @@ func (s *Server) stillRegistered(v *proxy.Visit, t ticket) (Client, error) {
 }
 
 // signInAgain sends somebody who took too long back to the question, which has them sign in again first.
-func (s *Server) signInAgain(v *proxy.Visit, path string) { lead(v, s.origin+path, "sign in again") }
+func (s *Server) signInAgain(v *proxy.Visit, path string) { continueTo(v, s.origin+path, "sign in again") }
 
-// lead sends the browser on from a form. Browsers hold every redirect after a form to its page's
+// continueTo sends the browser on from a form. Browsers hold every redirect after a form to its page's
 // form-action, so a page leads on.
-func lead(v *proxy.Visit, location, where string) {
+func continueTo(v *proxy.Visit, location, where string) {
 	v.Pages().Continue(v.Writer(), v.Request(), page.Continue{To: location, Where: where})
 }
 
@@ -103,9 +103,9 @@ func decisionOf(form url.Values) (agreed bool, err error) {
 	return false, proxy.Refuse("bad_request", "The form does not say what you decided.")
 }
 
-// note writes down what a person decided about a program that waits for a code. That a code can be noted but
+// storeDecision writes down what a person decided about a program that waits for a code. That a code can be noted but
 // once makes its ticket good but once.
-func (s *Server) note(v *proxy.Visit, t ticket, person proxy.Person, agreed bool) error {
+func (s *Server) storeDecision(v *proxy.Visit, t ticket, person proxy.Person, agreed bool) error {
 	if s.bounds.answers.wait(s.now(), person.Account.ID) > 0 {
 		return proxy.Refuse("rate_limited", "")
 	}
@@ -130,7 +130,7 @@ func (s *Server) note(v *proxy.Visit, t ticket, person proxy.Person, agreed bool
 		return err
 	}
 	if agreed {
-		if err := s.stillAgreed(v, a.Hash); err != nil {
+		if err := s.undoIfEnded(v, a.Hash); err != nil {
 			return err
 		}
 	}
@@ -138,10 +138,10 @@ func (s *Server) note(v *proxy.Visit, t ticket, person proxy.Person, agreed bool
 	return nil
 }
 
-// stillAgreed takes back an agreement that was written down in the name of somebody whose sign-in had
+// undoIfEnded takes back an agreement that was written down in the name of somebody whose sign-in had
 // ended on another replica: what ends all that they have would not have found it, and it would come
 // to life when they are back.
-func (s *Server) stillAgreed(v *proxy.Visit, hash [32]byte) error {
+func (s *Server) undoIfEnded(v *proxy.Visit, hash [32]byte) error {
 	ended := v.StillSignedIn()
 	if ended == nil {
 		return nil

@@ -33,7 +33,7 @@ func (s *Server) authorizeDevice(c call) (any, error) {
 	}
 	site := siteKey(c.Address())
 	if wait := s.bounds.devices.wait(s.now(), site); wait > 0 {
-		return nil, &tooOften{wait}
+		return nil, &rateLimited{wait}
 	}
 	s.bounds.devices.take(s.now(), site)
 
@@ -71,7 +71,7 @@ func (s *Server) addDevice(c call, a *Authorization) (err error) {
 		}
 	}
 	if errors.Is(err, ErrTooMany) {
-		return &tooOften{deviceLifetime / 10}
+		return &rateLimited{deviceLifetime / 10}
 	}
 	return err
 }
@@ -131,7 +131,7 @@ func (s *Server) poll(c call) (any, error) {
 	if !ok {
 		return nil, errNoDevice
 	}
-	if s.bounds.hurry.wait(s.now(), string(hash[:])) > 0 {
+	if s.bounds.earlyPolls.wait(s.now(), string(hash[:])) > 0 {
 		return nil, errTooSoon
 	}
 	return s.lookUp(c, hash, func() (any, error) { return s.notePoll(c, hash) })
@@ -152,12 +152,12 @@ func (s *Server) notePoll(c call, hash [32]byte) (any, error) {
 	case err != nil:
 		return nil, err
 	case errors.Is(verdict, errTooSoon):
-		s.bounds.hurry.take(s.now(), string(hash[:])) // each is a write
+		s.bounds.earlyPolls.take(s.now(), string(hash[:])) // each is a write
 		return nil, verdict
 	case verdict != nil:
 		return nil, verdict
 	}
-	return s.give(c, a)
+	return s.issue(c, a)
 }
 
 // polled says what a poll is answered with: nil says that the device gets its tokens, now and never again.

@@ -17,7 +17,7 @@ import (
 // (RFC 8628 section 3.3). To look at the page changes nothing; what is posted to it is a user code, or the
 // answer to the question that the code led to.
 func (s *Server) devicePage(v *proxy.Visit) error {
-	if err := only(v, http.MethodGet, http.MethodPost); err != nil {
+	if err := allowMethods(v, http.MethodGet, http.MethodPost); err != nil {
 		return err
 	}
 	if v.Request().Method == http.MethodGet {
@@ -27,7 +27,7 @@ func (s *Server) devicePage(v *proxy.Visit) error {
 		s.showDevice(v, v.Request().URL.Query().Get("user_code"), "")
 		return nil
 	}
-	person, form, err := answered(v)
+	person, form, err := readDecision(v)
 	switch {
 	case err != nil:
 		return err
@@ -64,7 +64,7 @@ func (s *Server) showDevice(v *proxy.Visit, typed, problem string) {
 // is bounded (section 5.1).
 func (s *Server) findDevice(v *proxy.Visit, person proxy.Person, typed string) error {
 	guesser := []string{"session " + person.SessionID, "account " + person.Account.ID}
-	if s.bounds.guesses.wait(s.now(), guesser...) > 0 {
+	if s.bounds.wrongUserCodes.wait(s.now(), guesser...) > 0 {
 		return proxy.Refuse("rate_limited",
 			"Too many codes were wrong. Wait a few minutes, then ask the program for a new one.")
 	}
@@ -76,7 +76,7 @@ func (s *Server) findDevice(v *proxy.Visit, person proxy.Person, typed string) e
 	}
 	a, err := s.store.AuthorizationByUserCode(v.Request().Context(), code)
 	if errors.Is(err, mapping.ErrNotFound) || err == nil && !a.waits(s.now()) {
-		s.bounds.guesses.take(s.now(), guesser...)
+		s.bounds.wrongUserCodes.take(s.now(), guesser...)
 		s.showDevice(v, typed,
 			"No program waits with that code. It may have expired: ask the program for a new one.")
 		return nil
@@ -103,7 +103,7 @@ func (s *Server) askDevice(v *proxy.Visit, person proxy.Person, a Authorization)
 		return err
 	}
 	var refused *oidc.Error
-	if t.Scopes, refused = mayHave(person, a.Asked.Scopes); refused != nil {
+	if t.Scopes, refused = grantable(person, a.Asked.Scopes); refused != nil {
 		s.showDevice(v, a.UserCode, "You have none of what "+client.Name+" asks for.")
 		return nil
 	}
@@ -114,7 +114,7 @@ func (s *Server) askDevice(v *proxy.Visit, person proxy.Person, a Authorization)
 	v.Pages().DeviceConfirm(v.Writer(), v.Request(), page.DeviceConfirm{
 		Code: dashed(a.UserCode), Tool: client.Name, Client: client.ID,
 		Address: a.Asked.Address, Asked: a.Asked.At,
-		Person: nameOf(person), Provider: s.titleOf(person), Scopes: lines(t.Scopes), Lifetime: s.lifetime,
+		Person: nameOf(person), Provider: s.titleOf(person), Scopes: scopeLines(t.Scopes), Lifetime: s.lifetime,
 		Fields: []page.Field{{Name: "ticket", Value: sealed}}, Action: devicePath,
 	})
 	return nil
@@ -157,7 +157,7 @@ func (s *Server) decideDevice(v *proxy.Visit, person proxy.Person, form url.Valu
 		return proxy.Refuse("consent_invalid", "The program does not wait for an answer any more.")
 	}
 	if agreed {
-		if err := s.stillAgreed(v, [32]byte(t.Device)); err != nil {
+		if err := s.undoIfEnded(v, [32]byte(t.Device)); err != nil {
 			return err
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
 
-// shown is a value that a program shows, by its hash, and what for. Another client's value is refused to who
+// shownValue is a value that a program shows, by its hash, and what for. Another client's value is refused to who
 // shows it, and good for whose it is.
-type shown struct {
+type shownValue struct {
 	path, grant, client string
 	hash                [32]byte
 }
@@ -21,12 +21,12 @@ type refusal struct {
 	unknown bool // to the store too: so it was made up, or ended long ago
 }
 
-func (d *refusal) Error() string { return d.answer.Error() }
-func (d *refusal) Unwrap() error { return d.answer }
+func (r *refusal) Error() string { return r.answer.Error() }
+func (r *refusal) Unwrap() error { return r.answer }
 
 const (
 	// for which a refused value is answered without a look into the store (negative caching)
-	refusedFor = time.Minute
+	refusalTTL = time.Minute
 	// refused values that are remembered; the one that was shown least lately is forgotten first
 	maxRefused = 10_000
 )
@@ -34,7 +34,7 @@ const (
 // refusedValues is a negative cache: a program with a value that was refused may show it over and over, and
 // takes nothing from its neighbours.
 type refusedValues struct {
-	found *lru.Cache[shown, refusedValue]
+	cache *lru.Cache[shownValue, refusedValue]
 }
 
 type refusedValue struct {
@@ -43,7 +43,7 @@ type refusedValue struct {
 }
 
 func newRefusedValues() refusedValues {
-	found, err := lru.New[shown, refusedValue](maxRefused)
+	found, err := lru.New[shownValue, refusedValue](maxRefused)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
@@ -51,8 +51,8 @@ func newRefusedValues() refusedValues {
 }
 
 // answer is that of a value which was refused a moment ago, else nil.
-func (g refusedValues) answer(value shown, now time.Time) *oidc.Error {
-	if found, ok := g.found.Get(value); ok && now.Before(found.until) {
+func (r refusedValues) answer(value shownValue, now time.Time) *oidc.Error {
+	if found, ok := r.cache.Get(value); ok && now.Before(found.until) {
 		return found.answer
 	}
 	return nil
@@ -62,19 +62,19 @@ func (g refusedValues) answer(value shown, now time.Time) *oidc.Error {
 // that the store does not know are counted, by address: their checksum is right, so they come from somebody
 // who makes them up, or few at a time from programs whose values ended (S12).
 func (s *Server) lookUp(c call, hash [32]byte, look func() (any, error)) (any, error) {
-	value := shown{c.Request().URL.Path, c.form.get("grant_type"), c.client.ID, hash}
+	value := shownValue{c.Request().URL.Path, c.form.get("grant_type"), c.client.ID, hash}
 	if known := s.refused.answer(value, s.now()); known != nil {
 		return nil, &refusal{answer: known}
 	}
 	address := addressKey(c.Address())
-	if wait := s.bounds.unknown.wait(s.now(), address); wait > 0 {
-		return nil, &tooOften{wait}
+	if wait := s.bounds.unknownValues.wait(s.now(), address); wait > 0 {
+		return nil, &rateLimited{wait}
 	}
 	body, err := look()
 	if found, ok := errors.AsType[*refusal](err); ok {
-		s.refused.found.Add(value, refusedValue{found.answer, s.now().Add(refusedFor)})
+		s.refused.cache.Add(value, refusedValue{found.answer, s.now().Add(refusalTTL)})
 		if found.unknown {
-			s.bounds.unknown.take(s.now(), address)
+			s.bounds.unknownValues.take(s.now(), address)
 		}
 	}
 	return body, err

@@ -45,7 +45,7 @@ func (s *Server) describe() ([]byte, error) {
 
 // metadata serves the document. It is the same for everybody, so a page of any site may read it.
 func (s *Server) metadata(v *proxy.Visit) error {
-	if err := only(v, http.MethodGet, http.MethodHead); err != nil {
+	if err := allowMethods(v, http.MethodGet, http.MethodHead); err != nil {
 		return err
 	}
 	h := v.Writer().Header()

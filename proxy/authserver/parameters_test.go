@@ -111,10 +111,10 @@ func TestAllowance(t *testing.T) {
 	if a.wait(now.Add(time.Minute), "a") != 0 {
 		t.Error("still waits")
 	}
-	for i := range maxKnown + 10 {
+	for i := range maxKeys + 10 {
 		a.take(now, string(rune(i)))
 	}
-	if n := a.known.Len(); n > maxKnown {
+	if n := a.limiters.Len(); n > maxKeys {
 		t.Errorf("remembers %d", n)
 	}
 	if addressKey("2001:db8::1") != addressKey("2001:db8::ffff:1") ||
@@ -161,7 +161,7 @@ func FuzzAuthorizationRequest(f *testing.F) {
 	}
 	s := reader(f)
 	f.Fuzz(func(t *testing.T, query string) {
-		w, err := s.readWish(t.Context(), query)
+		w, err := s.readAuthRequest(t.Context(), query)
 		var no *unanswerable
 		var refused *oidc.Error
 		switch {
@@ -169,9 +169,9 @@ func FuzzAuthorizationRequest(f *testing.F) {
 			if len(w.challenge) != 43 || !rule.NewScopes(s.scopes...).Covers(rule.NewScopes(w.scopes...)) {
 				t.Errorf("let through: %+v", w)
 			}
-			if again, err := s.readWish(
+			if again, err := s.readAuthRequest(
 				t.Context(), strings.TrimPrefix(w.location(), authorizePath+"?"),
-			); err != nil || again.answer(s.issuer, url.Values{}) != w.answer(s.issuer, url.Values{}) ||
+			); err != nil || again.responseURL(s.issuer, url.Values{}) != w.responseURL(s.issuer, url.Values{}) ||
 				again.challenge != w.challenge {
 				t.Errorf("asked again: %+v, %v, first %+v", again, err, w)
 			}
@@ -182,9 +182,9 @@ func FuzzAuthorizationRequest(f *testing.F) {
 		default:
 			err = refused
 		}
-		location := w.answer(s.issuer, url.Values{"code": {"c"}})
+		location := w.responseURL(s.issuer, url.Values{"code": {"c"}})
 		if refused != nil {
-			location = w.refusal(s.issuer, refused)
+			location = w.errorURL(s.issuer, refused)
 		}
 		u, err := url.Parse(location)
 		if err != nil || u.Scheme != "http" || u.User != nil || u.Fragment != "" || u.Path != "/callback" ||

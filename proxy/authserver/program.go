@@ -26,7 +26,7 @@ type call struct {
 // Programs are no pages, so no other site's page may read the answer: nothing here speaks CORS.
 func (s *Server) program(answer func(call) (any, error)) func(*proxy.Visit) error {
 	return func(v *proxy.Visit) error {
-		if err := only(v, http.MethodPost); err != nil {
+		if err := allowMethods(v, http.MethodPost); err != nil {
 			return err
 		}
 		c := call{Visit: v}
@@ -41,14 +41,14 @@ func (s *Server) program(answer func(call) (any, error)) func(*proxy.Visit) erro
 
 func (s *Server) answer(c *call, answer func(call) (any, error)) (any, error) {
 	if c.Request().Header.Get("Authorization") != "" {
-		return nil, errNotSecret
+		return nil, errPublicClient
 	}
 	var err error
 	if c.form, err = readForm(c.Writer(), c.Request()); err != nil {
 		return nil, err
 	}
 	if c.form.get("client_secret") != "" || c.form.get("client_assertion") != "" {
-		return nil, errNotSecret
+		return nil, errPublicClient
 	}
 	c.client, err = s.clients.Client(c.Request().Context(), c.form.get("client_id"))
 	if errors.Is(err, ErrUnknownClient) {
@@ -65,13 +65,13 @@ func (s *Server) answer(c *call, answer func(call) (any, error)) (any, error) {
 	return answer(*c)
 }
 
-var errNotSecret = &oidc.Error{ErrorType: oidc.InvalidClient, Description: "clients of this server have no " +
+var errPublicClient = &oidc.Error{ErrorType: oidc.InvalidClient, Description: "clients of this server have no " +
 	"secret: send client_id in the form, and nothing else to prove who you are"}
 
-// tooOften says that somebody asks too often, and for how long they should not.
-type tooOften struct{ wait time.Duration }
+// rateLimited says that somebody asks too often, and for how long they should not.
+type rateLimited struct{ wait time.Duration }
 
-func (e *tooOften) Error() string { return "asked too often" }
+func (e *rateLimited) Error() string { return "asked too often" }
 
 // refuseProgram answers with an error of RFC 6749 section 5.2.
 func (s *Server) refuseProgram(v *proxy.Visit, err error) error {
@@ -92,7 +92,7 @@ func (s *Server) refuseProgram(v *proxy.Visit, err error) error {
 // refusal says how an error is told to a program.
 func (s *Server) refusal(v *proxy.Visit, err error) (status int, e *oidc.Error, wait time.Duration) {
 	var refused *oidc.Error
-	var often *tooOften
+	var often *rateLimited
 	var m *mapping.Error
 	var objection *mapping.Objection
 	switch {

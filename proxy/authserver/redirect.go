@@ -51,9 +51,9 @@ func withoutLoopbackPort(uri string) (portless string, ok bool) {
 	return "", false
 }
 
-// answerTo puts the parameters of an answer on a redirect URI, whose own query stays (RFC 6749
+// addResponse puts the parameters of an answer on a redirect URI, whose own query stays (RFC 6749
 // section 3.1.2). The URI is one that redirects has agreed to.
-func answerTo(redirectURI string, answer url.Values) string {
+func addResponse(redirectURI string, answer url.Values) string {
 	separator := "?"
 	if strings.Contains(redirectURI, "?") {
 		separator = "&"

@@ -174,8 +174,8 @@ func (s *Server) purge(ctx context.Context) error {
 	return err
 }
 
-// only refuses all methods but these.
-func only(v *proxy.Visit, methods ...string) error {
+// allowMethods refuses all methods but these.
+func allowMethods(v *proxy.Visit, methods ...string) error {
 	if slices.Contains(methods, v.Request().Method) {
 		return nil
 	}

@@ -44,15 +44,15 @@ func (s *Server) seal(t ticket, person proxy.Person) (string, error) {
 func (s *Server) open(sealed string, kind Kind, person proxy.Person) (ticket, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
-		return ticket{}, foreignTicket()
+		return ticket{}, invalidTicket()
 	}
 	text, err := s.ring.Open(keyring.ConsentTicket, raw, []byte(person.SessionID))
 	if err != nil {
-		return ticket{}, foreignTicket()
+		return ticket{}, invalidTicket()
 	}
 	var t ticket
 	if err := json.Unmarshal(text, &t); err != nil || t.Kind != kind {
-		return ticket{}, foreignTicket()
+		return ticket{}, invalidTicket()
 	}
 	if !s.now().Before(t.Expires) {
 		return ticket{}, proxy.Refuse("consent_invalid", "This page was open for too long.")
@@ -60,5 +60,5 @@ func (s *Server) open(sealed string, kind Kind, person proxy.Person) (ticket, er
 	return t, nil
 }
 
-// foreignTicket refuses what we did not ask, or did not ask this person in this session.
-func foreignTicket() error { return proxy.Refuse("consent_invalid", "") }
+// invalidTicket refuses what we did not ask, or did not ask this person in this session.
+func invalidTicket() error { return proxy.Refuse("consent_invalid", "") }

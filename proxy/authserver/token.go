@@ -54,11 +54,11 @@ func (s *Server) redeem(c call) (any, error) {
 	if !ok {
 		return nil, errBadCode
 	}
-	return s.lookUp(c, hash, func() (any, error) { return s.spend(c, hash, redirectURI, verifier) })
+	return s.lookUp(c, hash, func() (any, error) { return s.redeemCode(c, hash, redirectURI, verifier) })
 }
 
-// spend takes a code, which is good once, and gives what it is for.
-func (s *Server) spend(c call, hash [32]byte, redirectURI, verifier string) (any, error) {
+// redeemCode takes a code, which is good once, and gives what it is for.
+func (s *Server) redeemCode(c call, hash [32]byte, redirectURI, verifier string) (any, error) {
 	var a Authorization // as it was
 	var good, again bool
 	err := s.store.ChangeAuthorization(c.Request().Context(), hash, func(stored *Authorization) error {
@@ -85,7 +85,7 @@ func (s *Server) spend(c call, hash [32]byte, redirectURI, verifier string) (any
 	case !good:
 		return nil, &refusal{answer: errBadCode}
 	}
-	return s.give(c, a)
+	return s.issue(c, a)
 }
 
 // isFor says whether a code was given to this client, for this redirect URI and for
@@ -96,9 +96,9 @@ func (a Authorization) isFor(client Client, redirectURI, verifier string) bool {
 		oidc.VerifyCodeChallenge(challenge, verifier)
 }
 
-// give makes what a person has agreed to, and notes it with the code, so that a second use of the code can
+// issue makes what a person has agreed to, and notes it with the code, so that a second use of the code can
 // revoke it. The authorization is as it was before it was spent.
-func (s *Server) give(c call, a Authorization) (any, error) {
+func (s *Server) issue(c call, a Authorization) (any, error) {
 	ctx := c.Request().Context()
 	issued, err := s.accounts.GrantTool(ctx, a.AccountID, mapping.NewToken{
 		Kind: mapping.TokenTool, Client: c.client.ID, Name: c.client.Name,
@@ -106,7 +106,7 @@ func (s *Server) give(c call, a Authorization) (any, error) {
 		Address: c.Address(), TraceID: c.TraceID(),
 	}, a.AccountID)
 	if m, ok := errors.AsType[*mapping.Error](err); ok && m.Code == mapping.CodePendingApproval {
-		return nil, s.putBack(ctx, a, err)
+		return nil, s.restoreCode(ctx, a, err)
 	}
 	if err != nil {
 		return nil, err
@@ -129,9 +129,9 @@ func (s *Server) give(c call, a Authorization) (any, error) {
 	return s.tokens(issued), nil
 }
 
-// putBack makes a code good again that was spent in vain, because an administrator has to decide about the
+// restoreCode makes a code good again that was spent in vain, because an administrator has to decide about the
 // person first. Then the program may come back with it, for as long as it would have been good.
-func (s *Server) putBack(ctx context.Context, a Authorization, why error) error {
+func (s *Server) restoreCode(ctx context.Context, a Authorization, why error) error {
 	err := s.store.ChangeAuthorization(ctx, a.Hash, func(stored *Authorization) error {
 		if stored.Status == StatusSpent {
 			stored.Status, stored.ExpiresAt = a.Status, a.ExpiresAt
@@ -157,7 +157,7 @@ func (s *Server) codeReused(c call, a Authorization) error {
 }
 
 func (s *Server) revokeReused(c call, a Authorization) error {
-	err := s.end(c.Request().Context(), a.AccountID, a.Asked.Token,
+	err := s.endGrant(c.Request().Context(), a.AccountID, a.Asked.Token,
 		"its authorization code was shown twice", "vexa-sso")
 	if err != nil {
 		return err
@@ -165,8 +165,8 @@ func (s *Server) revokeReused(c call, a Authorization) error {
 	return errBadCode
 }
 
-// end revokes a program's grant. One that is gone already is no error.
-func (s *Server) end(ctx context.Context, account, token, reason, actor string) error {
+// endGrant revokes a program's grant. One that is gone already is no error.
+func (s *Server) endGrant(ctx context.Context, account, token, reason, actor string) error {
 	err := s.ender.End(ctx, mapping.Revocation{
 		At: s.now(), Kind: mapping.RevokeToken, Account: account, Token: token, Reason: reason,
 	}, actor)
@@ -243,7 +243,7 @@ func (s *Server) revoke(c call) (any, error) {
 	if value == "" {
 		return nil, invalid("token is missing")
 	}
-	find, hash := s.finder(value)
+	find, hash := s.finderFor(value)
 	if find == nil {
 		return struct{}{}, nil
 	}
@@ -266,7 +266,7 @@ func (s *Server) endGrantOf(c call, hash [32]byte, find finder) (any, error) {
 	if token.Kind != mapping.TokenTool || token.Client != c.client.ID {
 		return nil, invalidGrant("the token was not given to this client")
 	}
-	if err := s.end(c.Request().Context(), token.AccountID, token.ID, "signed out by "+token.Name,
+	if err := s.endGrant(c.Request().Context(), token.AccountID, token.ID, "signed out by "+token.Name,
 		token.AccountID); err != nil {
 		return nil, err
 	}
@@ -276,9 +276,9 @@ func (s *Server) endGrantOf(c call, hash [32]byte, find finder) (any, error) {
 // finder finds what the value of a hash stands for.
 type finder func(ctx context.Context, hash [32]byte) (mapping.Token, error)
 
-// finder is how to find what a value stands for, whatever token_type_hint says: the value itself tells which
+// finderFor is how to find what a value stands for, whatever token_type_hint says: the value itself tells which
 // type it is. It is nil for what has the shape of none.
-func (s *Server) finder(value string) (find finder, hash [32]byte) {
+func (s *Server) finderFor(value string) (find finder, hash [32]byte) {
 	if hash, ok := mapping.ParseTokenValue(mapping.RefreshValue, value); ok {
 		return s.accounts.TokenOfRefresh, hash
 	}
