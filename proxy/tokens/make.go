@@ -35,7 +35,7 @@ const LeastTokenLifetime = time.Minute
 
 // create makes a personal token, for the person at their browser alone, and only while
 // their sign-in is fresh (S7).
-func (d *Pages) create(v *proxy.Visit) error {
+func (p *Pages) create(v *proxy.Visit) error {
 	person, err := v.SignedIn()
 	if err != nil {
 		return err
@@ -46,27 +46,27 @@ func (d *Pages) create(v *proxy.Visit) error {
 	v.Request().Body = http.MaxBytesReader(v.Writer(), v.Request().Body, maxTokenBody)
 	switch kind, _, _ := mime.ParseMediaType(v.Request().Header.Get("Content-Type")); kind {
 	case "application/json":
-		return d.createByJSON(v)
+		return p.createByJSON(v)
 	case "application/x-www-form-urlencoded":
-		return d.createByForm(v, person)
+		return p.createByForm(v, person)
 	}
 	return proxy.Refuse("unsupported_media_type", "Send a form, or application/json.")
 }
 
-// tokenWish is what a token is to be.
-type tokenWish struct {
+// tokenRequest is what a token is to be.
+type tokenRequest struct {
 	Name    string   `json:"name"`
 	Scopes  []string `json:"scopes"`
 	Seconds int64    `json:"expires_in"`
 }
 
-// faults are what is wrong with a wish, by its fields, in words for who made it.
-type faults struct{ name, scopes, lifetime, all string }
+// fieldErrors are what is wrong with a wish, by its fields, in words for who made it.
+type fieldErrors struct{ name, scopes, lifetime, all string }
 
-func (f faults) any() string { return cmp.Or(f.name, f.scopes, f.lifetime, f.all) }
+func (f fieldErrors) any() string { return cmp.Or(f.name, f.scopes, f.lifetime, f.all) }
 
-// faultsOf looks at a wish as far as that can be done before the token is made.
-func (d *Pages) faultsOf(w tokenWish, person proxy.Person, tokens []mapping.Token) (f faults) {
+// validate looks at a wish as far as that can be done before the token is made.
+func (p *Pages) validate(w tokenRequest, person proxy.Person, tokens []mapping.Token) (f fieldErrors) {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 	switch {
 	case w.Name == "":
@@ -85,11 +85,11 @@ func (d *Pages) faultsOf(w tokenWish, person proxy.Person, tokens []mapping.Toke
 	grant := person.Decision.Grant.Scopes
 	if len(w.Scopes) == 0 {
 		f.scopes = "Choose at least one."
-	} else if foreign := without(rule.NewScopes(w.Scopes...), grant); len(foreign) > 0 {
-		f.scopes = "You don’t have " + strings.Join(foreign, ", ") + " yourself. Choose from " +
+	} else if missing := without(rule.NewScopes(w.Scopes...), grant); len(missing) > 0 {
+		f.scopes = "You don’t have " + strings.Join(missing, ", ") + " yourself. Choose from " +
 			strings.Join(grant.List(), ", ") + "."
 	}
-	if most := int64(d.maxLifetime / time.Second); w.Seconds < int64(LeastTokenLifetime/time.Second) ||
+	if most := int64(p.maxLifetime / time.Second); w.Seconds < int64(LeastTokenLifetime/time.Second) ||
 		w.Seconds > most {
 		f.lifetime = fmt.Sprintf("expires_in must be from %d to %d seconds.",
 			LeastTokenLifetime/time.Second, most)
@@ -98,25 +98,25 @@ func (d *Pages) faultsOf(w tokenWish, person proxy.Person, tokens []mapping.Toke
 }
 
 // createByJSON is for scripts of a page of ours and for who drives a browser.
-func (d *Pages) createByJSON(v *proxy.Visit) error {
+func (p *Pages) createByJSON(v *proxy.Visit) error {
 	person, err := v.FreshlySignedIn()
 	if err != nil {
 		return err
 	}
-	var w tokenWish
+	var w tokenRequest
 	if err := readJSON(v.Request().Body, &w); err != nil {
 		return proxy.RefuseBecause("bad_request",
 			`Send {"name": "…", "scopes": ["…"], "expires_in": seconds}.`, err)
 	}
 	w.Name = strings.TrimSpace(w.Name)
-	tokens, err := d.of(v, person.Account)
+	tokens, err := p.tokensOf(v, person.Account)
 	if err != nil {
 		return err
 	}
-	if fault := d.faultsOf(w, person, tokens).any(); fault != "" {
+	if fault := p.validate(w, person, tokens).any(); fault != "" {
 		return proxy.Refuse("token_not_made", fault)
 	}
-	token, value, err := d.make(v, person, w)
+	token, value, err := p.make(v, person, w)
 	if fault := objection(err); fault != "" {
 		return proxy.Refuse("token_not_made", fault)
 	}
@@ -144,7 +144,7 @@ func readJSON(from io.Reader, into any) error {
 
 // createByForm answers the form itself with the new token: the value goes into no address and no cookie on
 // the way. Sent again, as by reloading that answer, the form makes no other token and shows nothing.
-func (d *Pages) createByForm(v *proxy.Visit, person proxy.Person) error {
+func (p *Pages) createByForm(v *proxy.Visit, person proxy.Person) error {
 	if err := v.Request().ParseForm(); err != nil {
 		return proxy.RefuseBecause("bad_request", "", err)
 	}
@@ -154,27 +154,27 @@ func (d *Pages) createByForm(v *proxy.Visit, person proxy.Person) error {
 		return proxy.Refuse("bad_request", "This form does not come from the page.")
 	}
 	once = person.SessionID + " " + once
-	if d.sent.Contains(once) {
-		return d.sentAlready(v)
+	if p.sent.Contains(once) {
+		return p.sentAlready(v)
 	}
-	w := wishOf(sent)
-	tokens, err := d.of(v, person.Account)
+	w := requestOf(sent)
+	tokens, err := p.tokensOf(v, person.Account)
 	if err != nil {
 		return err
 	}
-	if f := d.faultsOf(w, person, tokens); f.any() != "" {
-		return d.again(v, person, tokens, w, f)
+	if f := p.validate(w, person, tokens); f.any() != "" {
+		return p.showAgain(v, person, tokens, w, f)
 	}
 	if !v.Fresh(person) {
-		d.proveFirst(v, person, w)
+		p.signInFirst(v, person, w)
 		return nil
 	}
-	token, value, err := d.makeOnce(v, person, w, once)
+	token, value, err := p.makeOnce(v, person, w, once)
 	if errors.Is(err, errSent) {
-		return d.sentAlready(v)
+		return p.sentAlready(v)
 	}
 	if fault := objection(err); fault != "" {
-		return d.again(v, person, tokens, w, faults{all: fault})
+		return p.showAgain(v, person, tokens, w, fieldErrors{all: fault})
 	}
 	if err != nil {
 		return err
@@ -186,16 +186,16 @@ func (d *Pages) createByForm(v *proxy.Visit, person proxy.Person) error {
 	return nil
 }
 
-func wishOf(sent url.Values) tokenWish {
+func requestOf(sent url.Values) tokenRequest {
 	seconds, _ := strconv.ParseInt(sent.Get("expires_in"), 10, 64) // what is no number is no choice
-	return tokenWish{Name: strings.TrimSpace(sent.Get("name")), Scopes: sent["scope"], Seconds: seconds}
+	return tokenRequest{Name: strings.TrimSpace(sent.Get("name")), Scopes: sent["scope"], Seconds: seconds}
 }
 
-// again shows the form as it was sent, with what is wrong beside its fields.
-func (d *Pages) again(
-	v *proxy.Visit, person proxy.Person, tokens []mapping.Token, w tokenWish, f faults,
+// showAgain shows the form as it was sent, with what is wrong beside its fields.
+func (p *Pages) showAgain(
+	v *proxy.Visit, person proxy.Person, tokens []mapping.Token, w tokenRequest, f fieldErrors,
 ) error {
-	form, err := d.form(v, person, w)
+	form, err := p.form(v, person, w)
 	if err != nil {
 		return err
 	}
@@ -203,55 +203,55 @@ func (d *Pages) again(
 	if f.lifetime != "" {
 		form.LifetimeProblem = "Choose one of these."
 	}
-	return d.page(v, person, tokens, form)
+	return p.page(v, person, tokens, form)
 }
 
-// proveFirst sends a person to sign in afresh and back to the form, with what they typed. It answers a form,
+// signInFirst sends a person to sign in afresh and back to the form, with what they typed. It answers a form,
 // whose page holds redirects to its form-action; so it is a page that leads on.
-func (d *Pages) proveFirst(v *proxy.Visit, person proxy.Person, w tokenWish) {
+func (p *Pages) signInFirst(v *proxy.Visit, person proxy.Person, w tokenRequest) {
 	q := url.Values{"name": {w.Name}, "scope": w.Scopes, "expires_in": {strconv.FormatInt(w.Seconds, 10)}}
 	v.SignInAgain(page.TokensPath+"?"+q.Encode(),
-		cmp.Or(d.titles[person.Account.Provider], "your identity provider"))
+		cmp.Or(p.titles[person.Account.Provider], "your identity provider"))
 }
 
 var errSent = errors.New("the form made its token already")
 
-func (d *Pages) sentAlready(v *proxy.Visit) error {
+func (p *Pages) sentAlready(v *proxy.Visit) error {
 	v.Redirect(page.TokensPath + "?" + sentKey)
 	return nil
 }
 
-// made is a token with its value.
-type made struct {
+// madeToken is a token with its value.
+type madeToken struct {
 	token mapping.Token
 	value string
 }
 
 // makeOnce makes the token of a form once. Of a form that is sent twice at the same time, as by a double
 // click, both answers show the one token: the browser drops one of them.
-func (d *Pages) makeOnce(
-	v *proxy.Visit, person proxy.Person, w tokenWish, once string,
+func (p *Pages) makeOnce(
+	v *proxy.Visit, person proxy.Person, w tokenRequest, once string,
 ) (mapping.Token, string, error) {
-	result, err, _ := d.making.Do(once, func() (any, error) {
-		if d.sent.Contains(once) {
+	result, err, _ := p.making.Do(once, func() (any, error) {
+		if p.sent.Contains(once) {
 			return nil, errSent
 		}
-		token, value, err := d.make(v, person, w)
+		token, value, err := p.make(v, person, w)
 		if err == nil {
-			d.sent.Add(once, struct{}{})
+			p.sent.Add(once, struct{}{})
 		}
-		return made{token, value}, err
+		return madeToken{token, value}, err
 	})
 	if err != nil {
 		return mapping.Token{}, "", err
 	}
-	m := result.(made)
+	m := result.(madeToken)
 	return m.token, m.value, nil
 }
 
 // make makes the token, also when who asked for it has gone: what is on its way cannot be asked back.
-func (d *Pages) make(v *proxy.Visit, person proxy.Person, w tokenWish) (mapping.Token, string, error) {
-	return d.accounts.CreateToken(context.WithoutCancel(v.Request().Context()),
+func (p *Pages) make(v *proxy.Visit, person proxy.Person, w tokenRequest) (mapping.Token, string, error) {
+	return p.accounts.CreateToken(context.WithoutCancel(v.Request().Context()),
 		person.Account.ID, mapping.NewToken{
 			Kind: mapping.TokenPersonal, Name: w.Name, Scopes: rule.NewScopes(w.Scopes...),
 			Lifetime: time.Duration(w.Seconds) * time.Second, Address: v.Address(), TraceID: v.TraceID(),
@@ -273,23 +273,23 @@ func objection(err error) string {
 
 // prefilled is the form as the query begins it. A lone scope is chosen: there is no lesser
 // token. Of several none is.
-func (d *Pages) prefilled(v *proxy.Visit, person proxy.Person, q url.Values) (*page.TokenForm, error) {
-	w := wishOf(q)
+func (p *Pages) prefilled(v *proxy.Visit, person proxy.Person, q url.Values) (*page.TokenForm, error) {
+	w := requestOf(q)
 	if utf8.RuneCountInString(w.Name) > maxTokenName {
 		w.Name = ""
 	}
 	if mine := person.Decision.Grant.Scopes.List(); len(mine) == 1 {
 		w.Scopes = mine
 	}
-	lifetimes := lifetimesUpTo(d.maxLifetime)
+	lifetimes := lifetimesUpTo(p.maxLifetime)
 	if !slices.Contains(lifetimes, time.Duration(w.Seconds)*time.Second) {
 		w.Seconds = int64(lifetimes[min(1, len(lifetimes)-1)] / time.Second)
 	}
-	return d.form(v, person, w)
+	return p.form(v, person, w)
 }
 
 // form is the form with a wish filled in.
-func (d *Pages) form(v *proxy.Visit, person proxy.Person, w tokenWish) (*page.TokenForm, error) {
+func (p *Pages) form(v *proxy.Visit, person proxy.Person, w tokenRequest) (*page.TokenForm, error) {
 	once, err := v.RandomID()
 	if err != nil {
 		return nil, err
@@ -299,7 +299,7 @@ func (d *Pages) form(v *proxy.Visit, person proxy.Person, w tokenWish) (*page.To
 		form.Scopes = append(form.Scopes,
 			page.ScopeChoice{Name: scope, Chosen: slices.Contains(w.Scopes, scope)})
 	}
-	for _, lifetime := range lifetimesUpTo(d.maxLifetime) {
+	for _, lifetime := range lifetimesUpTo(p.maxLifetime) {
 		form.Lifetimes = append(form.Lifetimes,
 			page.LifetimeChoice{Lifetime: lifetime, Chosen: w.Seconds == int64(lifetime/time.Second)})
 	}

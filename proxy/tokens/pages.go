@@ -70,56 +70,56 @@ func New(d Deps) *Pages {
 	}
 }
 
-// Register puts the pages under its address, and a link to it on the start page.
-func (d *Pages) Register(p *proxy.Proxy) {
-	p.Handle(page.TokensPath, d.tokens)
-	p.Handle(page.TokensPath+"/{id}", d.token)
-	p.Handle(page.TokensPath+"/{id}/revoke", d.revokeForm)
-	p.Link(d.link)
+// Register adds the pages to the edge, and a link to them to the start page.
+func (p *Pages) Register(edge *proxy.Proxy) {
+	edge.Handle(page.TokensPath, p.tokens)
+	edge.Handle(page.TokensPath+"/{id}", p.token)
+	edge.Handle(page.TokensPath+"/{id}/revoke", p.revokeForm)
+	edge.Link(p.link)
 }
 
-func (d *Pages) tokens(v *proxy.Visit) error {
+func (p *Pages) tokens(v *proxy.Visit) error {
 	switch v.Request().Method {
 	case http.MethodGet, http.MethodHead:
 		if v.Navigates() {
-			return d.show(v)
+			return p.show(v)
 		}
-		return d.List(v)
+		return p.List(v)
 	case http.MethodPost:
-		return d.create(v)
+		return p.create(v)
 	}
 	return proxy.Refuse("method_not_allowed", "")
 }
 
-func (d *Pages) token(v *proxy.Visit) error {
+func (p *Pages) token(v *proxy.Visit) error {
 	if v.Request().Method != http.MethodDelete {
 		return proxy.Refuse("method_not_allowed", "")
 	}
-	return d.end(v)
+	return p.end(v)
 }
 
 // show is the page. A form that was begun elsewhere, or before a sign-in, is filled in from the query; it
 // is the person who sends it.
-func (d *Pages) show(v *proxy.Visit) error {
+func (p *Pages) show(v *proxy.Visit) error {
 	person, err := v.SignedIn()
 	if err != nil {
 		return err
 	}
-	tokens, err := d.of(v, person.Account)
+	tokens, err := p.tokensOf(v, person.Account)
 	if err != nil {
 		return err
 	}
 	q := v.Request().URL.Query()
-	form, err := d.prefilled(v, person, q)
+	form, err := p.prefilled(v, person, q)
 	if err != nil {
 		return err
 	}
-	return d.page(v, person, tokens, form, whatHappened(q, tokens)...)
+	return p.page(v, person, tokens, form, whatHappened(q, tokens)...)
 }
 
-// of returns an account's tokens, with when they were used as far as that is known on this replica.
-func (d *Pages) of(v *proxy.Visit, account mapping.Account) ([]mapping.Token, error) {
-	tokens, err := d.accounts.TokensOf(v.Request().Context(), account.ID)
+// tokensOf returns an account's tokens, with when they were used as far as that is known on this replica.
+func (p *Pages) tokensOf(v *proxy.Visit, account mapping.Account) ([]mapping.Token, error) {
+	tokens, err := p.accounts.TokensOf(v.Request().Context(), account.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -127,12 +127,12 @@ func (d *Pages) of(v *proxy.Visit, account mapping.Account) ([]mapping.Token, er
 	return tokens, nil
 }
 
-func (d *Pages) page(
+func (p *Pages) page(
 	v *proxy.Visit, person proxy.Person, tokens []mapping.Token, form *page.TokenForm, notices ...page.Notice,
 ) error {
 	view := page.Tokens{Notices: notices, Form: form}
 	form.SignInFirst = !v.Fresh(person)
-	form.Provider = d.titles[person.Account.Provider]
+	form.Provider = p.titles[person.Account.Provider]
 	for _, t := range tokens {
 		may := t.Scopes.Intersect(person.Decision.Grant.Scopes)
 		line := page.Token{
@@ -221,37 +221,37 @@ func tokenJSONOf(t mapping.Token) tokenJSON {
 func inSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 // list is the page for programs.
-func (d *Pages) List(v *proxy.Visit) error {
-	c, err := asker(v)
+func (p *Pages) List(v *proxy.Visit) error {
+	c, err := callerOf(v)
 	if err != nil {
 		return err
 	}
-	tokens, err := d.of(v, c.Account)
+	tokens, err := p.tokensOf(v, c.Account)
 	if err != nil {
 		return err
 	}
 	views := []tokenJSON{}
 	for _, t := range tokens {
-		if mayTellOf(c, t) {
+		if mayShow(c, t) {
 			views = append(views, tokenJSONOf(t))
 		}
 	}
 	v.WriteJSON(http.StatusOK, struct {
 		Tokens      []tokenJSON `json:"tokens"`
 		MaxLifetime int64       `json:"max_lifetime"` // seconds
-	}{views, int64(d.maxLifetime / time.Second)})
+	}{views, int64(p.maxLifetime / time.Second)})
 	return nil
 }
 
-// mayTellOf says whether a token may be shown to who asks: to the person, by their browser or by their
+// mayShow says whether a token may be shown to who asks: to the person, by their browser or by their
 // provider's word, and to itself.
-func mayTellOf(c proxy.Caller, t mapping.Token) bool {
+func mayShow(c proxy.Caller, t mapping.Token) bool {
 	return c.Credential == proxy.BySession || c.Credential == proxy.ByBearer ||
 		c.Credential == proxy.ByToken && c.CredentialID == t.ID
 }
 
-// asker is whoever asks, by cookie or by what a program shows, if they may use Vexa at all.
-func asker(v *proxy.Visit) (proxy.Caller, error) {
+// callerOf is whoever asks, by cookie or by what a program shows, if they may use Vexa at all.
+func callerOf(v *proxy.Visit) (proxy.Caller, error) {
 	c, err := v.Caller()
 	if err != nil {
 		return proxy.Caller{}, err
@@ -260,8 +260,8 @@ func asker(v *proxy.Visit) (proxy.Caller, error) {
 }
 
 // end revokes a token: any of their own for a person at their browser, itself for a token.
-func (d *Pages) end(v *proxy.Visit) error {
-	c, err := asker(v)
+func (p *Pages) end(v *proxy.Visit) error {
+	c, err := callerOf(v)
 	if err != nil {
 		return err
 	}
@@ -281,7 +281,7 @@ func (d *Pages) end(v *proxy.Visit) error {
 	if err != nil {
 		return err
 	}
-	if err := d.revoke(v, c.Account.ID, id); err != nil {
+	if err := p.revoke(v, c.Account.ID, id); err != nil {
 		return err
 	}
 	v.Writer().Header().Set("Cache-Control", "no-store")
@@ -290,7 +290,7 @@ func (d *Pages) end(v *proxy.Visit) error {
 }
 
 // revokeForm is end for the page. Taking something away needs no fresh sign-in.
-func (d *Pages) revokeForm(v *proxy.Visit) error {
+func (p *Pages) revokeForm(v *proxy.Visit) error {
 	if v.Request().Method != http.MethodPost {
 		return proxy.Refuse("method_not_allowed", "")
 	}
@@ -302,19 +302,19 @@ func (d *Pages) revokeForm(v *proxy.Visit) error {
 		return err
 	}
 	id := v.Request().PathValue("id")
-	if err := d.revoke(v, person.Account.ID, id); err != nil && !errors.Is(err, mapping.ErrNotFound) {
+	if err := p.revoke(v, person.Account.ID, id); err != nil && !errors.Is(err, mapping.ErrNotFound) {
 		return err // what was revoked meanwhile is as they wanted it
 	}
 	v.Redirect(page.TokensPath + "?" + url.Values{revokedKey: {id}}.Encode())
 	return nil
 }
 
-func (d *Pages) revoke(v *proxy.Visit, account, id string) error {
+func (p *Pages) revoke(v *proxy.Visit, account, id string) error {
 	r := mapping.Revocation{
 		At: v.Now(), Kind: mapping.RevokeToken, Account: account, Token: id, Reason: "by its owner",
 		Address: v.Address(), TraceID: v.TraceID(),
 	}
-	err := d.ender.End(v.Request().Context(), r, account)
+	err := p.ender.End(v.Request().Context(), r, account)
 	if errors.Is(err, mapping.ErrNotFound) {
 		return proxy.RefuseBecause("not_found", "There is no such token.", err)
 	}
@@ -322,10 +322,10 @@ func (d *Pages) revoke(v *proxy.Visit, account, id string) error {
 }
 
 // link leads from the start page to the tokens, and says which there are.
-func (d *Pages) link(ctx context.Context, account string) page.Link {
+func (p *Pages) link(ctx context.Context, account string) page.Link {
 	link := page.Link{Label: "Tokens and tools", Href: page.TokensPath, Note: "For curl, SDKs, n8n, CI " +
 		"jobs: whatever asks for an API key"}
-	tokens, err := d.accounts.TokensOf(ctx, account)
+	tokens, err := p.accounts.TokensOf(ctx, account)
 	if err != nil {
 		return link // the page itself will say what is wrong
 	}
