@@ -130,14 +130,14 @@ func (f *Flow) begin(
 	if err := f.attempts.keep(ex, r, a, provider.UsesFormPost()); err != nil {
 		return exchange.Fail("internal_error", err)
 	}
-	f.leave(ex, r, location, provider)
+	f.sendToProvider(ex, r, location, provider)
 	return nil
 }
 
-// leave sends a browser to a provider. After a form of ours a redirect would be held to the
+// sendToProvider sends a browser to a provider. After a form of ours a redirect would be held to the
 // page's form-action, along every hop to whatever the provider federates with; so a form is
 // answered with a page that leads on.
-func (f *Flow) leave(ex *exchange.Exchange, r *http.Request, location string, provider *oidc.Provider) {
+func (f *Flow) sendToProvider(ex *exchange.Exchange, r *http.Request, location string, provider *oidc.Provider) {
 	h := r.Header
 	if h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" &&
 		(r.Method == http.MethodPost || r.URL.Query().Has("login_hint")) {
@@ -228,10 +228,10 @@ func (f *Flow) Callback(ex *exchange.Exchange, r *http.Request) error {
 	defer done()
 	a, ok := f.attempts.take(ex, r, params.Get("state"), provider.UsesFormPost())
 	if !ok {
-		return f.deadAttempt(ex, r, provider)
+		return f.expiredAttempt(ex, r, provider)
 	}
 	if a.Renews != "" && a.Provider == provider.Name() {
-		return f.passedBy(ex, r, provider, a, params)
+		return f.finishRenewal(ex, r, provider, a, params)
 	}
 	result := "error"
 	defer func() { f.edge.Metrics.SignIns.WithLabelValues(provider.Name(), result).Inc() }()
@@ -280,9 +280,9 @@ func checkFresh(provider *oidc.Provider, a attempt, signIn *oidc.SignIn) error {
 	}
 }
 
-// provenAt is when the person proved to the provider that it is them, by our clock; zero when the provider
+// authTime is when the person proved to the provider that it is them, by our clock; zero when the provider
 // doesn't say. Who is signed in there already comes back without having proven anything.
-func (f *Flow) provenAt(a attempt, signIn *oidc.SignIn) time.Time {
+func (f *Flow) authTime(a attempt, signIn *oidc.SignIn) time.Time {
 	now := f.edge.Now()
 	if a.Fresh || signIn.AuthTime.After(now) {
 		return now
@@ -309,9 +309,9 @@ func callbackParameters(w http.ResponseWriter, r *http.Request) (url.Values, err
 	return nil, exchange.Refuse("method_not_allowed", "")
 }
 
-// deadAttempt answers a callback whose attempt this browser no longer has: a person who went back, or opened
+// expiredAttempt answers a callback whose attempt this browser no longer has: a person who went back, or opened
 // it twice. If they are signed in, nothing is lost.
-func (f *Flow) deadAttempt(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider) error {
+func (f *Flow) expiredAttempt(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider) error {
 	if _, err := f.callers.Identify(ex, r); err == nil {
 		exchange.Redirect(ex, "/sso/")
 		return nil
@@ -324,12 +324,12 @@ func (f *Flow) deadAttempt(ex *exchange.Exchange, r *http.Request, provider *oid
 func (f *Flow) admit(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, signIn *oidc.SignIn,
 ) error {
-	event, err := f.prove(ex, r, provider, signIn)
+	event, err := f.recordIdentity(ex, r, provider, signIn)
 	if err != nil {
 		return err
 	}
 	f.endCookieSession(ex, r, "replaced by a new sign-in")
-	session, err := f.startSession(ex, r, provider, event.Account, f.provenAt(a, signIn), signIn)
+	session, err := f.startSession(ex, r, provider, event.Account, f.authTime(a, signIn), signIn)
 	if err != nil {
 		return err
 	}
@@ -338,9 +338,9 @@ func (f *Flow) admit(
 	return nil
 }
 
-// prove writes a proven identity to its account and keeps the means to ask the provider again. It returns
+// recordIdentity writes a proven identity to its account and keeps the means to ask the provider again. It returns
 // what the audit is to say of it; a refusal is recorded already.
-func (f *Flow) prove(
+func (f *Flow) recordIdentity(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, signIn *oidc.SignIn,
 ) (mapping.Event, error) {
 	account, decision, err := f.accounts.SignIn(r.Context(), signIn.Identity)

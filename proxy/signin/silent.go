@@ -34,7 +34,7 @@ func (f *Flow) PassByProvider(ex *exchange.Exchange, r *http.Request, c *caller.
 	if provider == nil || exchange.ReturnPath(here) != here {
 		return false
 	}
-	if !f.answers(r.Context(), provider) {
+	if !f.reachable(r.Context(), provider) {
 		return false // the person would end up at an error of their browser's (S10)
 	}
 	c.Asked.Store(now.Unix())
@@ -54,8 +54,8 @@ func (f *Flow) PassByProvider(ex *exchange.Exchange, r *http.Request, c *caller.
 	return first
 }
 
-// answers says whether a provider answers, as far as that is known or found out in a moment.
-func (f *Flow) answers(ctx context.Context, provider *oidc.Provider) bool {
+// reachable says whether a provider answers, as far as that is known or found out in a moment.
+func (f *Flow) reachable(ctx context.Context, provider *oidc.Provider) bool {
 	ctx, cancel := context.WithTimeout(ctx, ProviderPatience)
 	defer cancel()
 	return provider.Ping(ctx) == nil
@@ -69,8 +69,8 @@ func hintOf(c *caller.Caller) string {
 	return c.Account.Identity.Email
 }
 
-// passedBy continues when the provider has sent the person back: with its word, or without.
-func (f *Flow) passedBy(
+// finishRenewal continues when the provider has sent the person back: with its word, or without.
+func (f *Flow) finishRenewal(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, params url.Values,
 ) error {
 	session, err := f.sessionOf(r.Context(), a)
@@ -93,7 +93,7 @@ func (f *Flow) passedBy(
 		return f.begin(ex, r, provider, attempt{ReturnTo: a.ReturnTo},
 			oidc.BeginOptions{Prompt: promptFor(provider, "select_account")})
 	}
-	if _, err := f.prove(ex, r, provider, signIn); err != nil {
+	if _, err := f.recordIdentity(ex, r, provider, signIn); err != nil {
 		return withRetry(exchange.AsProblem(err), provider, a.ReturnTo)
 	}
 	if err := f.renewSession(r.Context(), session, signIn); err != nil {
