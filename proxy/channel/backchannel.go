@@ -27,7 +27,7 @@ func (n *Endpoints) BackChannelLogout(ex *exchange.Exchange, r *http.Request) er
 		return n.refuseLogout(ex, r, provider, err)
 	}
 	err = n.consumeOnce(r.Context(), provider, "logout:"+token.JTI, token.ExpiresAt, func() error {
-		sessions, err := n.namedBy(r.Context(), provider, token)
+		sessions, err := n.sessionsNamedBy(r.Context(), provider, token)
 		if err != nil {
 			return err
 		}
@@ -41,8 +41,8 @@ func (n *Endpoints) BackChannelLogout(ex *exchange.Exchange, r *http.Request) er
 	return nil
 }
 
-// namedBy finds the sessions that a logout token means. A sid and a sub must both fit.
-func (n *Endpoints) namedBy(
+// sessionsNamedBy finds the sessions that a logout token means. A sid and a sub must both fit.
+func (n *Endpoints) sessionsNamedBy(
 	ctx context.Context, provider *oidc.Provider, token oidc.LogoutToken,
 ) ([]caller.Session, error) {
 	var account string

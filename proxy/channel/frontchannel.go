@@ -76,7 +76,7 @@ func (n *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) e
 	if provider == nil {
 		return exchange.Refuse("not_found", "")
 	}
-	n.mayFrame(ex, r, provider)
+	n.allowFraming(ex, r, provider)
 	params, err := channelParameters(ex, r, http.MethodGet, http.MethodPost)
 	if err != nil {
 		return err
@@ -109,9 +109,9 @@ func (n *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) e
 	return nil
 }
 
-// mayFrame lets the provider's own pages, and nobody else's, show the answer in a frame. It says the
+// allowFraming lets the provider's own pages, and nobody else's, show the answer in a frame. It says the
 // same whoever was signed in.
-func (n *Endpoints) mayFrame(w http.ResponseWriter, r *http.Request, provider *oidc.Provider) {
+func (n *Endpoints) allowFraming(w http.ResponseWriter, r *http.Request, provider *oidc.Provider) {
 	origins := "'none'"
 	if found := provider.Origins(r.Context()); len(found) > 0 {
 		origins = strings.Join(found, " ")

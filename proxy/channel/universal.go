@@ -31,7 +31,7 @@ func (n *Endpoints) UniversalLogout(ex *exchange.Exchange, r *http.Request) erro
 	endpoint := ex.Site.Origin + "/sso/logout/universal/" + provider.Name()
 	jti, until, err := provider.VerifyUniversalLogout(r.Context(), bearer, endpoint)
 	if err != nil {
-		return asCaller(err)
+		return asTokenProblem(err)
 	}
 	who, err := readSubject(ex, r)
 	if err != nil {
@@ -39,7 +39,7 @@ func (n *Endpoints) UniversalLogout(ex *exchange.Exchange, r *http.Request) erro
 	}
 	var found []mapping.Account
 	err = n.consumeOnce(r.Context(), provider, "universal:"+jti, until, func() (err error) {
-		if found, err = n.meant(r.Context(), provider, who); err != nil {
+		if found, err = n.accountsOf(r.Context(), provider, who); err != nil {
 			return err
 		}
 		return n.endEverything(ex, r, provider, found)
@@ -65,8 +65,8 @@ func bearerToken(r *http.Request) (string, bool) {
 	return token, ok && strings.EqualFold(scheme, "Bearer") && token != ""
 }
 
-// asCaller is an error of verifying a caller: 401, unless the provider's keys could not be read.
-func asCaller(err error) *exchange.Problem {
+// asTokenProblem is an error of verifying a caller: 401, unless the provider's keys could not be read.
+func asTokenProblem(err error) *exchange.Problem {
 	pr := exchange.AsProblem(err)
 	if pr.Code == oidc.CodeProviderUnavailable || pr.Code == "internal_error" {
 		return pr
@@ -135,8 +135,8 @@ func members(from *json.Decoder) (map[string]json.RawMessage, error) {
 	return found, err
 }
 
-// meant finds the accounts of the provider that a subject identifier names.
-func (n *Endpoints) meant(
+// accountsOf finds the accounts of the provider that a subject identifier names.
+func (n *Endpoints) accountsOf(
 	ctx context.Context, provider *oidc.Provider, who subjectID,
 ) ([]mapping.Account, error) {
 	if who.format == "email" {
