@@ -25,17 +25,17 @@ var (
 	varyOrigin = []string{"Origin"}
 )
 
-// answerForeign lets pages of the listed origins read what we answer, errors too, and answers what their
+// answerCORS lets pages of the listed origins read what we answer, errors too, and answers what their
 // browsers ask in advance; it says whether it did. A request that comes with our cookie and no other
 // credential is not one of theirs.
-func (p *Proxy) answerForeign(ex *exchange.Exchange, r *http.Request) bool {
-	if len(p.foreign) == 0 {
+func (p *Proxy) answerCORS(ex *exchange.Exchange, r *http.Request) bool {
+	if len(p.corsOrigins) == 0 {
 		return false
 	}
 	h := ex.Header()
 	h["Vary"] = varyOrigin
 	origin := r.Header["Origin"]
-	if len(origin) != 1 || !p.foreign[origin[0]] || !caller.ShowsCredential(r.Header) &&
+	if len(origin) != 1 || !p.corsOrigins[origin[0]] || !caller.ShowsCredential(r.Header) &&
 		exchange.CookieValue(r.Header["Cookie"], ex.Site.Cookies.Session) != "" {
 		return false
 	}

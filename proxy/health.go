@@ -46,7 +46,7 @@ func (h health) readyz(ex *exchange.Exchange, r *http.Request) error {
 	for _, provider := range h.providers {
 		checks = append(checks, Check{Name: "provider:" + provider.Name(), Ping: provider.Ping})
 	}
-	status, body := ask(ctx, checks)
+	status, body := runChecks(ctx, checks)
 	if r.Context().Value(fromOperator{}) == nil {
 		body.withoutReasons()
 	}
@@ -76,8 +76,8 @@ type readiness struct {
 	Dependencies map[string]string `json:"dependencies"`
 }
 
-// ask asks all dependencies at once.
-func ask(ctx context.Context, checks []Check) (int, readiness) {
+// runChecks asks all dependencies at once.
+func runChecks(ctx context.Context, checks []Check) (int, readiness) {
 	said := make([]error, len(checks))
 	var wg sync.WaitGroup
 	for i, c := range checks {

@@ -10,8 +10,8 @@ import (
 	"vexa-sso/proxy/signin"
 )
 
-// put puts an answer of ours under a pattern; an error becomes a page or JSON in one place.
-func (p *Proxy) put(pattern string, h exchange.Handler) {
+// handleFunc puts an answer of ours under a pattern; an error becomes a page or JSON in one place.
+func (p *Proxy) handleFunc(pattern string, h exchange.Handler) {
 	p.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		ex := w.(*exchange.Exchange) // ServeHTTP is the only way in
 		err := h(ex, r)
@@ -36,19 +36,19 @@ func (p *Proxy) isOurs(ex *exchange.Exchange, r *http.Request) bool {
 
 // ownPages is everything that the edge itself has under /sso/.
 func (p *Proxy) ownPages(providers *channel.Endpoints) {
-	p.put("/sso/{$}", p.showHome)
-	p.put("/sso/whoami", p.whoami)
-	p.put("/sso/login", p.signIn.Login)
-	p.put("/sso/callback/{provider}", p.signIn.Callback)
-	p.put("/sso/logout", p.signIn.Logout)
-	p.put("/sso/logout/frontchannel/{provider}", providers.FrontChannelLogout)
-	p.put("/sso/logout/backchannel/{provider}", providers.BackChannelLogout)
-	p.put("/sso/logout/universal/{provider}", providers.UniversalLogout)
-	p.put(signin.SignedOutPath, p.signIn.SignedOut)
-	p.put("/sso/healthz", healthz)
-	p.put("/sso/readyz", p.health.readyz)
-	p.put("/sso/", func(*exchange.Exchange, *http.Request) error { return exchange.Refuse("not_found", "") })
-	p.put("/sso", func(ex *exchange.Exchange, _ *http.Request) error {
+	p.handleFunc("/sso/{$}", p.showHome)
+	p.handleFunc("/sso/whoami", p.whoami)
+	p.handleFunc("/sso/login", p.signIn.Login)
+	p.handleFunc("/sso/callback/{provider}", p.signIn.Callback)
+	p.handleFunc("/sso/logout", p.signIn.Logout)
+	p.handleFunc("/sso/logout/frontchannel/{provider}", providers.FrontChannelLogout)
+	p.handleFunc("/sso/logout/backchannel/{provider}", providers.BackChannelLogout)
+	p.handleFunc("/sso/logout/universal/{provider}", providers.UniversalLogout)
+	p.handleFunc(signin.SignedOutPath, p.signIn.SignedOut)
+	p.handleFunc("/sso/healthz", healthz)
+	p.handleFunc("/sso/readyz", p.health.readyz)
+	p.handleFunc("/sso/", func(*exchange.Exchange, *http.Request) error { return exchange.Refuse("not_found", "") })
+	p.handleFunc("/sso", func(ex *exchange.Exchange, _ *http.Request) error {
 		exchange.Redirect(ex, "/sso/")
 		return nil
 	})

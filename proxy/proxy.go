@@ -66,7 +66,7 @@ type Proxy struct {
 	signIn  *signin.Flow
 	health  health
 	home    home
-	foreign map[string]bool // origins whose pages may call with a credential of their own
+	corsOrigins map[string]bool // origins whose pages may call with a credential of their own
 	mux     *http.ServeMux  // all that is not Vexa's
 }
 
@@ -119,7 +119,7 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 		}),
 		health:  health{store: d.Store, ready: d.Ready, providers: d.Providers},
 		home:    home{idle: cfg.Session.Idle, providers: d.Providers},
-		foreign: set(cfg.CORS.Origins),
+		corsOrigins: set(cfg.CORS.Origins),
 		mux:     http.NewServeMux(),
 	}
 	p.ownPages(channel.New(channel.Deps{
@@ -174,7 +174,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	upstream.LimitBody(w, r)
-	if err := p.handle(rq, at, r); err != nil {
+	if err := p.dispatch(rq, at, r); err != nil {
 		p.edge.Answer(ex, r, err)
 	}
 }
@@ -196,9 +196,9 @@ func (p *Proxy) hostOf(r *http.Request) host {
 	return host{site: p.hosts[0].site}
 }
 
-// handle makes the request canonical and gives it to whom it belongs: ours lives under /sso/,
+// dispatch makes the request canonical and gives it to whom it belongs: ours lives under /sso/,
 // everything else is Vexa's.
-func (p *Proxy) handle(rq *request, at host, r *http.Request) error {
+func (p *Proxy) dispatch(rq *request, at host, r *http.Request) error {
 	ex := &rq.Exchange
 	if err := makeCanonical(ex, r); err != nil {
 		return err
@@ -210,7 +210,7 @@ func (p *Proxy) handle(rq *request, at host, r *http.Request) error {
 	case at.passer == nil:
 		return exchange.Refuse("misdirected", "")
 	}
-	if p.answerForeign(ex, r) {
+	if p.answerCORS(ex, r) {
 		return nil
 	}
 	switch {

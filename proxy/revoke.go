@@ -48,11 +48,11 @@ func (v *revocations) SignOutEverywhere(ctx context.Context, account, reason, ac
 func (v *revocations) Apply(r mapping.Revocation) {
 	switch r.Kind {
 	case mapping.RevokeSession:
-		v.end(r.Account, r.Session)
+		v.endCredentials(r.Account, r.Session)
 	case mapping.RevokeToken:
-		v.end(r.Account, r.Token)
+		v.endCredentials(r.Account, r.Token)
 	case mapping.RevokeAccount:
-		v.end(r.Account, "")
+		v.endCredentials(r.Account, "")
 	case mapping.RevokeGrant:
 		v.callers.Reload(r.Account)
 		v.streams.Doubt(r.Account)
@@ -64,8 +64,8 @@ func (v *revocations) Apply(r mapping.Revocation) {
 	}
 }
 
-// end ends one credential of an account, or all when id is empty.
-func (v *revocations) end(account, id string) {
+// endCredentials ends one credential of an account, or all when id is empty.
+func (v *revocations) endCredentials(account, id string) {
 	v.callers.End(account, id)
 	v.streams.End(account, id)
 }

@@ -25,7 +25,7 @@ func Starting(publicURL string) http.Handler {
 		case "/sso/healthz":
 			_ = healthz(&ex, r)
 		case "/sso/readyz":
-			status, body := ask(r.Context(), []Check{{Name: "store", Required: true, Ping: noStoreYet}})
+			status, body := runChecks(r.Context(), []Check{{Name: "store", Required: true, Ping: noStoreYet}})
 			exchange.WriteJSON(&ex, status, body)
 		default:
 			edge.Answer(&ex, r, exchange.Refuse("store_unavailable", ""))

@@ -35,7 +35,7 @@ type Person struct {
 // under /sso/ or /.well-known/. What h returns as an error becomes the answer; then it must not have written
 // any. All handlers are put there before the first request is served.
 func (p *Proxy) Handle(pattern string, h func(*Visit) error) {
-	p.put(pattern, func(ex *exchange.Exchange, r *http.Request) error {
+	p.handleFunc(pattern, func(ex *exchange.Exchange, r *http.Request) error {
 		return h(&Visit{p: p, ex: ex, r: r})
 	})
 }

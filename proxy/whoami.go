@@ -34,33 +34,33 @@ func (p *Proxy) whoami(ex *exchange.Exchange, r *http.Request) error {
 		Scopes     []string       `json:"scopes"`
 		MaxBots    *int           `json:"max_concurrent_bots"`
 		Admin      bool           `json:"admin"`
-		Credential saidCredential `json:"credential"`
-		Session    *saidSession   `json:"session,omitempty"`
+		Credential credentialJSON `json:"credential"`
+		Session    *sessionJSON   `json:"session,omitempty"`
 	}{
 		c.Account.ID, c.Account.Status, c.Account.Provider, c.Account.Subject, id.Email, id.Name, id.Kind,
 		exchange.List(d.Matched()), exchange.List(v.Scopes.List()), d.Grant.MaxConcurrentBots, d.Grant.Admin,
-		sayCredential(c), saySession(c),
+		credentialJSONOf(c), sessionJSONOf(c),
 	})
 	return nil
 }
 
-// saidSession is what whoami says of a session.
-type saidSession struct {
+// sessionJSON is what whoami says of a session.
+type sessionJSON struct {
 	ID        string    `json:"id"`
 	Since     time.Time `json:"since"`
 	LastSeen  time.Time `json:"last_seen"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-func saySession(c *caller.Caller) *saidSession {
+func sessionJSONOf(c *caller.Caller) *sessionJSON {
 	if c.Credential != caller.BySession {
 		return nil
 	}
-	return &saidSession{c.Session.ID, c.Session.CreatedAt.UTC(), c.Seen().UTC(), c.Session.ExpiresAt.UTC()}
+	return &sessionJSON{c.Session.ID, c.Session.CreatedAt.UTC(), c.Seen().UTC(), c.Session.ExpiresAt.UTC()}
 }
 
-// saidCredential is what whoami says of the credential that it was asked with.
-type saidCredential struct {
+// credentialJSON is what whoami says of the credential that it was asked with.
+type credentialJSON struct {
 	Kind      string            `json:"kind"` // session | token | bearer | native
 	ID        string            `json:"id,omitempty"`
 	Type      mapping.TokenKind `json:"type,omitempty"`   // of a token of ours
@@ -70,8 +70,8 @@ type saidCredential struct {
 	ExpiresAt *time.Time        `json:"expires_at,omitempty"`
 }
 
-func sayCredential(c *caller.Caller) saidCredential {
-	said := saidCredential{
+func credentialJSONOf(c *caller.Caller) credentialJSON {
+	said := credentialJSON{
 		Kind: c.Credential, ID: c.CredentialID, Type: c.Token.Kind, Name: c.Token.Name,
 		Client: cmp.Or(c.Token.Client, c.Access.ClientID), Scopes: c.AtMost.List(),
 	}
