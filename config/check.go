@@ -133,7 +133,7 @@ func (l *loader) checkTLS(c *Config) {
 			"give both, or none behind a TLS terminator")
 	case strings.HasPrefix(c.PublicURL, "http:"):
 		l.failKey("tls", "the listener speaks TLS and public_url says http", "write https:// in public_url")
-	case !l.broken("tls"):
+	case !l.isReported("tls"):
 		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
 			l.failKey("tls", "the certificate and its key cannot be used: "+err.Error(),
 				"both are PEM and belong to each other, the leaf certificate first")
@@ -208,7 +208,7 @@ func (l *loader) checkProviders(c *Config) {
 		p := &c.Providers[i]
 		key := fmt.Sprintf("providers[%d]", i)
 		for _, problem := range p.Check() {
-			l.adopt(key, problem)
+			l.failFound(key, problem)
 		}
 		if earlier, twice := first[p.Name]; twice && p.Name != "" {
 			l.failKey(key+".name", fmt.Sprintf("%s is the name of providers[%d] already", p.Name, earlier),
@@ -231,7 +231,7 @@ func (l *loader) checkRules(c *Config) {
 		problems = append(problems, rules.CheckProviders(providerNames(c.Providers))...)
 	}
 	for _, p := range problems {
-		l.adopt(fmt.Sprintf("rules[%d]", p.Rule), p.Problem)
+		l.failFound(fmt.Sprintf("rules[%d]", p.Rule), p.Problem)
 	}
 	c.RuleSet = rules
 }
@@ -246,13 +246,13 @@ func providerNames(providers []oidc.Config) []string {
 	return names
 }
 
-// adopt reports a problem that another package found in its settings below key. Where it is
+// failFound reports a problem that another package found in its settings below key. Where it is
 // inside a text, it points there.
-func (l *loader) adopt(key string, found oidc.Problem) {
+func (l *loader) failFound(key string, found oidc.Problem) {
 	if found.Key != "" {
 		key = join(key, found.Key)
 	}
-	if l.broken(key) {
+	if l.isReported(key) {
 		return
 	}
 	p := l.problem(key, found.Message, found.Remedy)
@@ -358,7 +358,7 @@ func isPostgres(text string) bool {
 func (l *loader) checkKeyring(c *Config) {
 	if l.missing("keyring_file", c.KeyringFile, "make a key ring with `vexa-sso keyring generate`; without "+
 		"it nothing could be sealed") ||
-		l.broken("keyring_file") {
+		l.isReported("keyring_file") {
 		return
 	}
 	l.files[c.KeyringFile] = true

@@ -24,7 +24,7 @@ func (l *loader) decode(n *node, v reflect.Value, key string) {
 	}
 	switch reader := v.Addr().Interface().(type) {
 	case encoding.TextUnmarshaler:
-		if l.want(n, scalarKind, key) {
+		if l.wantKind(n, scalarKind, key) {
 			l.failIf(reader.UnmarshalText([]byte(n.text)), n, key)
 		}
 		return
@@ -40,22 +40,22 @@ func (l *loader) decode(n *node, v reflect.Value, key string) {
 		v.Set(reflect.New(v.Type().Elem()))
 		l.decode(n, v.Elem(), key)
 	case reflect.Struct:
-		if l.want(n, mappingKind, key) {
+		if l.wantKind(n, mappingKind, key) {
 			l.decodeStruct(n, v, key)
 		}
 	case reflect.Slice:
-		if l.want(n, sequenceKind, key) {
+		if l.wantKind(n, sequenceKind, key) {
 			v.Set(reflect.MakeSlice(v.Type(), len(n.items), len(n.items)))
 			for i, item := range n.items {
 				l.decode(item, v.Index(i), fmt.Sprintf("%s[%d]", key, i))
 			}
 		}
 	case reflect.Map:
-		if l.want(n, mappingKind, key) {
+		if l.wantKind(n, mappingKind, key) {
 			l.decodeMap(n, v, key)
 		}
 	default:
-		if l.want(n, scalarKind, key) {
+		if l.wantKind(n, scalarKind, key) {
 			l.failIf(setScalar(v, n.text), n, key)
 		}
 	}
@@ -84,7 +84,7 @@ func (l *loader) decodeStruct(n *node, v reflect.Value, key string) {
 // openNamed makes the path in a key that ends in _file whole, and sees to it that the
 // file is there and watched.
 func (l *loader) openNamed(v reflect.Value, n *node, key string) {
-	if v.String() == "" || l.broken(key) {
+	if v.String() == "" || l.isReported(key) {
 		return
 	}
 	path := l.relative(v.String())
@@ -121,11 +121,11 @@ func (l *loader) failUnknown(e entry, n *node, known []field, key string) {
 	if meant := nearest(e.key, names); meant != "" {
 		remedy = fmt.Sprintf("did you mean %s?", meant)
 		if n.child(meant) == nil {
-			l.blame(join(key, meant)) // that it is missing then goes without saying
+			l.markReported(join(key, meant)) // that it is missing then goes without saying
 		}
 	} else if elsewhere := placeOf(e.key); elsewhere != "" && elsewhere != join(key, e.key) {
 		remedy = fmt.Sprintf("did you mean %s?", elsewhere)
-		l.blameMissing(elsewhere)
+		l.markMissingReported(elsewhere)
 	}
 	l.fail(e.at, join(key, e.key), "unknown key", remedy)
 }
@@ -144,8 +144,8 @@ func placeOf(name string) string {
 	return found[0]
 }
 
-// want reports a value of another kind than its key takes.
-func (l *loader) want(n *node, k kind, key string) bool {
+// wantKind reports a value of another kind than its key takes.
+func (l *loader) wantKind(n *node, k kind, key string) bool {
 	if n.kind == k {
 		return true
 	}

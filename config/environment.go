@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	prefix = "VEXA_SSO_"
+	variablePrefix = "VEXA_SSO_"
 
 	// documentVariable holds a whole document, instead of a file.
 	documentVariable = "VEXA_SSO_CONFIG"
@@ -28,7 +28,7 @@ var serviceLink = regexp.MustCompile(
 
 // variableOf is the environment variable that overrides the value at a path.
 func variableOf(path string) string {
-	return prefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
 // override puts the values of VEXA_SSO_ variables into the tree, over those of the document. A
@@ -43,14 +43,14 @@ func (l *loader) override(root *node) {
 		switch t, known := types[name]; {
 		case known:
 			l.put(root, paths[name], variable(name, value, t))
-		case !strings.HasPrefix(name, prefix), name == documentVariable, name == serverVariable,
+		case !strings.HasPrefix(name, variablePrefix), name == documentVariable, name == serverVariable,
 			strings.HasPrefix(name, "VEXA_SSO_TEST_"),
 			serviceLink.MatchString(name + "=" + value):
 		default:
 			remedy := "the variables are the keys in capitals, like VEXA_SSO_STORE_URL; unset it"
 			if meant := nearest(name, slices.Sorted(maps.Keys(types))); meant != "" {
 				remedy = fmt.Sprintf("did you mean %s?", meant)
-				l.blameMissing(paths[meant])
+				l.markMissingReported(paths[meant])
 			}
 			l.fail(place{source: name}, "", "unknown variable", remedy)
 		}

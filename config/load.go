@@ -18,7 +18,7 @@ import (
 func Load(path string, environ []string) (*Config, error) {
 	l := &loader{
 		env: variables(environ), dir: filepath.Dir(path), files: map[string]bool{}, nodes: map[string]*node{},
-		blamed: map[string]bool{},
+		reported: map[string]bool{},
 	}
 	source, text, ok := l.source(path)
 	if !ok {
@@ -55,7 +55,7 @@ type loader struct {
 	secrets []string         // what came in by reference, to be kept out of messages
 
 	problems Errors
-	blamed   map[string]bool // keys about which enough was said
+	reported   map[string]bool // keys about which enough was said
 }
 
 func variables(environ []string) map[string]string {
@@ -85,7 +85,7 @@ func (l *loader) source(path string) (string, []byte, bool) {
 
 // readRules reads the rules_file: a list of rules, or the key rules with that list.
 func (l *loader) readRules(c *Config) {
-	if c.RulesFile == "" || l.broken("rules_file") {
+	if c.RulesFile == "" || l.isReported("rules_file") {
 		return
 	}
 	if l.nodes["rules"] != nil {
@@ -99,7 +99,7 @@ func (l *loader) readRules(c *Config) {
 	}
 	root := l.parse(c.RulesFile, text)
 	if root == nil {
-		l.blame("rules")
+		l.markReported("rules")
 		return
 	}
 	l.decodeRules(root, c)
@@ -110,14 +110,14 @@ func (l *loader) readRules(c *Config) {
 func (l *loader) fail(at place, key, message, remedy string) {
 	l.problems = append(l.problems, Problem{at.source, at.line, at.column, key, message, remedy})
 	if key != "" {
-		l.blame(key)
+		l.markReported(key)
 	}
 }
 
 // failKey notes a problem with the value of a key, wherever it came from. For a key that nobody gave, it
 // points at the nearest thing around it.
 func (l *loader) failKey(key, message, remedy string) {
-	if l.broken(key) {
+	if l.isReported(key) {
 		return
 	}
 	l.problems = append(l.problems, l.problem(key, message, remedy))
@@ -139,28 +139,28 @@ func parent(path string) string {
 	return path[:max(strings.LastIndexAny(path, ".["), 0)]
 }
 
-func (l *loader) blame(key string) { l.blamed[key] = true }
+func (l *loader) markReported(key string) { l.reported[key] = true }
 
-// blameMissing keeps it from being said that a key is missing, when what was meant for it
+// markMissingReported keeps it from being said that a key is missing, when what was meant for it
 // stands under another name.
-func (l *loader) blameMissing(path string) {
+func (l *loader) markMissingReported(path string) {
 	n := l.root
 	for name := range strings.SplitSeq(path, ".") {
 		if n = n.child(name); n == nil {
-			l.blame(path)
+			l.markReported(path)
 			return
 		}
 	}
 }
 
-// broken says whether a key, or anything around or in it, was complained of while it was read.
-func (l *loader) broken(key string) bool {
+// isReported says whether a key, or anything around or in it, was complained of while it was read.
+func (l *loader) isReported(key string) bool {
 	for path := key; path != ""; path = parent(path) {
-		if l.blamed[path] {
+		if l.reported[path] {
 			return true
 		}
 	}
-	for b := range l.blamed {
+	for b := range l.reported {
 		if strings.HasPrefix(b, key+".") || strings.HasPrefix(b, key+"[") {
 			return true
 		}

@@ -16,7 +16,7 @@ import (
 func LoadRules(path string, environ []string, providers []oidc.Config) (*rule.Rules, error) {
 	l := &loader{
 		env: variables(environ), dir: filepath.Dir(path), document: path, files: map[string]bool{},
-		nodes: map[string]*node{}, blamed: map[string]bool{},
+		nodes: map[string]*node{}, reported: map[string]bool{},
 	}
 	text, err := readBounded(path, maxFile)
 	if err != nil {
