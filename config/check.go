@@ -62,7 +62,7 @@ func (l *loader) missing(key, value, remedy string) bool {
 // checkInstance reports what is wrong with the name that the keys at Vexa carry.
 func (l *loader) checkInstance(name string) {
 	for _, problem := range (mapping.Config{Instance: name}).Problems() {
-		l.adopt("", problem)
+		l.failFound("", problem)
 	}
 }
 

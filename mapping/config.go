@@ -44,8 +44,8 @@ type Config struct {
 	MaxOffline       time.Duration `yaml:"-"`
 }
 
-// maxInstance keeps the names of our keys, vsso:<instance>:<account>:<key id>, to 100 characters, of which all
-// but the instance are 59. A Vexa fails at a name of more than 255.
+// maxInstance keeps the names of our keys, vsso:<instance>:<account>:<key id>, to 100 characters, of which
+// all but the instance are 59. A Vexa fails at a name of more than 255.
 const maxInstance = 32
 
 // instanceName is what an instance may be called: a colon would end it in the name of a key.

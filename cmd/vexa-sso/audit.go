@@ -130,7 +130,7 @@ func (l *logReader) read(ctx context.Context) error {
 
 // follow goes on until ctx is done, through whatever time the store is away.
 func (l *logReader) follow(ctx context.Context) error {
-	if err := l.passOver(ctx); err != nil {
+	if err := l.markShown(ctx); err != nil {
 		return err
 	}
 	tick := time.NewTicker(followEvery)
@@ -158,8 +158,8 @@ func (l *logReader) follow(ctx context.Context) error {
 	}
 }
 
-// passOver counts as shown what --limit left out of the overlap.
-func (l *logReader) passOver(ctx context.Context) error {
+// markShown counts as shown what --limit left out of the overlap.
+func (l *logReader) markShown(ctx context.Context) error {
 	if l.latest.IsZero() {
 		l.latest = time.Now()
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func newCurl() *cobra.Command {
-	var s seat
+	var s terminalCommand
 	cmd := &cobra.Command{
 		Use:   "curl PATH… [-- curl's options]",
 		Short: "Call Vexa with curl, signed in",

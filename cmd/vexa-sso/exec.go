@@ -12,7 +12,7 @@ import (
 )
 
 func newExec() *cobra.Command {
-	var s seat
+	var s terminalCommand
 	cmd := &cobra.Command{
 		Use:   "exec -- COMMAND…",
 		Short: "Run a program that knows Vexa's API, signed in",

@@ -106,7 +106,7 @@ func explainAccount(ctx context.Context, cfg *config.Config, who string) (e expl
 
 // explainClaims needs no store: where there is none, accounts and pins are left out.
 func explainClaims(cmd *cobra.Command, cfg *config.Config, provider, file string) (e explained, err error) {
-	id, err := claimed(cmd, cfg, provider, file)
+	id, err := identityOf(cmd, cfg, provider, file)
 	if err != nil {
 		return e, err
 	}
@@ -131,8 +131,8 @@ func explainWith(ctx context.Context, a *bridge.Admin, id oidc.Identity) (explai
 // maxClaims bounds the claims, as a token is bounded.
 const maxClaims = 64 << 10
 
-// claimed makes an identity of claims, with the code that a sign-in is made of.
-func claimed(cmd *cobra.Command, cfg *config.Config, name, file string) (id oidc.Identity, err error) {
+// identityOf makes an identity of claims, with the code that a sign-in is made of.
+func identityOf(cmd *cobra.Command, cfg *config.Config, name, file string) (id oidc.Identity, err error) {
 	i := slices.IndexFunc(cfg.Providers, func(c oidc.Config) bool {
 		return c.Name == name || name == "" && len(cfg.Providers) == 1
 	})

@@ -10,7 +10,7 @@ import (
 )
 
 func newLogin() *cobra.Command {
-	var s seat
+	var s terminalCommand
 	var r terminal.Request
 	var list, asJSON bool
 	cmd := &cobra.Command{

@@ -9,7 +9,7 @@ import (
 )
 
 func newLogout() *cobra.Command {
-	var s seat
+	var s terminalCommand
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "logout [https://vexa.acme.example]",
@@ -25,7 +25,7 @@ it here. If the server cannot be told, it is forgotten here all the same, and th
 		if len(args) == 1 {
 			s.server = args[0]
 		}
-		servers, err := s.leaving(t, all)
+		servers, err := s.serversToLeave(t, all)
 		if err != nil {
 			return err
 		}
@@ -51,8 +51,8 @@ it here. If the server cannot be told, it is forgotten here all the same, and th
 	return cmd
 }
 
-// leaving lists the servers to sign out of.
-func (s *seat) leaving(t *terminal.Terminal, all bool) ([]terminal.Origin, error) {
+// serversToLeave lists the servers to sign out of.
+func (s *terminalCommand) serversToLeave(t *terminal.Terminal, all bool) ([]terminal.Origin, error) {
 	if named := s.named(); named != "" && !all {
 		server, err := origin(named)
 		return []terminal.Origin{server}, err

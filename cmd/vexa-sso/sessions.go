@@ -75,8 +75,8 @@ func sessionsOf(cmd *cobra.Command, a *bridge.Admin, account string) ([]caller.S
 	return a.Store.SessionsOf(cmd.Context(), acc.ID)
 }
 
-// oneOf holds a command that ends things to naming one of them, or an account's, or everybody's.
-func oneOf(thing string, args []string, account string, all bool) error {
+// exactlyOne holds a command that ends things to naming one of them, or an account's, or everybody's.
+func exactlyOne(thing string, args []string, account string, all bool) error {
 	named := 0
 	for _, is := range []bool{len(args) == 1, account != "", all} {
 		if is {
@@ -103,7 +103,7 @@ end. Who may sign in can do so again at once: to keep somebody out, suspend the 
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
-		if err := oneOf("session", args, account, all); err != nil {
+		if err := exactlyOne("session", args, account, all); err != nil {
 			return err
 		}
 		sessions, err := sessionsOf(cmd, a, account)

@@ -17,16 +17,16 @@ import (
 // systemKeyring is where secrets are kept.
 var systemKeyring terminal.Keyring = terminal.SystemKeyring{}
 
-// seat is where a person, or a script of theirs, types the commands for people with tools.
-type seat struct{ server string }
+// terminalCommand is where a person, or a script of theirs, types the commands for people with tools.
+type terminalCommand struct{ server string }
 
-func (s *seat) flag(cmd *cobra.Command) {
+func (s *terminalCommand) flag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.server, "server", "",
 		"the `server`; default: VEXA_SSO_SERVER, else the last that you signed in to")
 }
 
 // with opens the wallet for a command, and words an interruption.
-func (s *seat) with(
+func (s *terminalCommand) with(
 	run func(cmd *cobra.Command, args []string, t *terminal.Terminal) error,
 ) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
@@ -50,7 +50,7 @@ func (s *seat) with(
 }
 
 // named is the server that the person named, or "".
-func (s *seat) named() string {
+func (s *terminalCommand) named() string {
 	if s.server != "" {
 		return s.server
 	}
@@ -58,7 +58,7 @@ func (s *seat) named() string {
 }
 
 // choose returns the server that is meant.
-func (s *seat) choose(t *terminal.Terminal) (terminal.Origin, error) {
+func (s *terminalCommand) choose(t *terminal.Terminal) (terminal.Origin, error) {
 	if named := s.named(); named != "" {
 		return origin(named)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func newToken() *cobra.Command {
-	var s seat
+	var s terminalCommand
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Print an access token, for scripts",

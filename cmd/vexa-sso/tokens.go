@@ -97,7 +97,7 @@ to keep somebody out, suspend the account.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
-		if err := oneOf("token", args, account, all); err != nil {
+		if err := exactlyOne("token", args, account, all); err != nil {
 			return err
 		}
 		tokens, err := tokensOf(cmd, a, account)

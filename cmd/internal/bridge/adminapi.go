@@ -27,19 +27,19 @@ type adminAPI struct {
 	client  *vexa.Client
 	log     *slog.Logger
 	after   func(time.Duration) <-chan time.Time
-	trouble atomic.Pointer[error] // nil: it answered
+	lastError atomic.Pointer[error] // nil: it answered
 }
 
 func newAdminAPI(client *vexa.Client, log *slog.Logger) *adminAPI {
 	a := &adminAPI{client: client, log: log, after: time.After}
 	unasked := errors.New("not asked yet")
-	a.trouble.Store(&unasked)
+	a.lastError.Store(&unasked)
 	return a
 }
 
 // ping returns why the Admin API could not be used when it was last asked, or nil.
 func (a *adminAPI) ping(context.Context) error {
-	if trouble := a.trouble.Load(); trouble != nil {
+	if trouble := a.lastError.Load(); trouble != nil {
 		return *trouble
 	}
 	return nil
@@ -76,12 +76,12 @@ func (a *adminAPI) ask(ctx context.Context) error {
 // note remembers what came of asking, and says so where it is news.
 func (a *adminAPI) note(err error, asked bool) {
 	if err == nil {
-		if a.trouble.Swap(nil) != nil && asked {
+		if a.lastError.Swap(nil) != nil && asked {
 			a.log.Info("Vexa's Admin API answers again")
 		}
 		return
 	}
-	if a.trouble.Swap(&err) == nil || !asked {
+	if a.lastError.Swap(&err) == nil || !asked {
 		a.log.Warn("Vexa's Admin API cannot be used; no new keys until it answers", "error", err)
 	}
 }

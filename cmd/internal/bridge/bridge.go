@@ -207,17 +207,17 @@ func newTasks(ctx context.Context, fail context.CancelCauseFunc) *tasks {
 	return &tasks{ctx: ctx, cancel: cancel, fail: fail}
 }
 
-func (c *tasks) start(work func(context.Context) error) {
-	c.group.Go(func() {
-		if err := work(c.ctx); err != nil && c.ctx.Err() == nil {
-			c.fail(err)
+func (t *tasks) start(work func(context.Context) error) {
+	t.group.Go(func() {
+		if err := work(t.ctx); err != nil && t.ctx.Err() == nil {
+			t.fail(err)
 		}
 	})
 }
 
-func (c *tasks) stop() {
-	c.cancel()
-	c.group.Wait()
+func (t *tasks) stop() {
+	t.cancel()
+	t.group.Wait()
 }
 
 func serve(s *http.Server, on net.Listener) error {

@@ -23,7 +23,7 @@ func (b *bridge) watchFiles(ctx context.Context) error {
 	watchers := newTasks(watching, func(error) {})
 	defer watchers.stop()
 	defer stop()
-	for _, file := range b.watched() {
+	for _, file := range b.watchedFiles() {
 		watchers.start(func(ctx context.Context) error {
 			if err := rule.WatchFile(ctx, file, notify); err != nil {
 				b.log.Warn("file cannot be watched; send SIGHUP after changing it",
@@ -43,7 +43,7 @@ func (b *bridge) watchFiles(ctx context.Context) error {
 	}
 }
 
-func (b *bridge) watched() []string {
+func (b *bridge) watchedFiles() []string {
 	files := slices.Clone(b.cfg.Files)
 	if b.cert != nil {
 		files = append(files, b.cert.files.CertFile, b.cert.files.KeyFile)
@@ -88,7 +88,7 @@ func (b *bridge) reload(ctx context.Context) {
 func (b *bridge) setSecrets(next *config.Config) {
 	for i, was := range b.cfg.Providers {
 		same := slices.IndexFunc(next.Providers, func(is oidc.Config) bool {
-			return reflect.DeepEqual(unkeyed(is), unkeyed(was))
+			return reflect.DeepEqual(withoutSecrets(is), withoutSecrets(was))
 		})
 		if same >= 0 && b.providers[i].SetSecrets(next.Providers[same].Secrets()) {
 			b.log.Info("client secrets reloaded and now in use", "provider", was.Name)
@@ -114,8 +114,8 @@ func (b *bridge) setRing(ctx context.Context, next *config.Config) {
 	}
 }
 
-// unkeyed is a provider's configuration without its client secrets, but for whether there are any.
-func unkeyed(c oidc.Config) oidc.Config {
+// withoutSecrets is a provider's configuration without its client secrets, but for whether there are any.
+func withoutSecrets(c oidc.Config) oidc.Config {
 	if len(c.Secrets()) > 0 {
 		c.ClientSecret, c.ClientSecrets = "", []string{"any"}
 	}
@@ -145,7 +145,7 @@ func restartNeeded(was, is *config.Config) bool {
 		c.Rules, c.RuleSet, c.RulesFile, c.Files, c.Ring = nil, nil, "", nil, nil
 		c.Providers = slices.Clone(c.Providers)
 		for i := range c.Providers {
-			c.Providers[i] = unkeyed(c.Providers[i])
+			c.Providers[i] = withoutSecrets(c.Providers[i])
 		}
 		return c
 	}

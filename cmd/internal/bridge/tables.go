@@ -18,7 +18,7 @@ type tables struct {
 	client  *vexa.Client
 	log     *slog.Logger
 	current atomic.Pointer[vexa.Table]
-	known   atomic.Bool
+	found   atomic.Bool
 }
 
 func newTables(client *vexa.Client, configured string, log *slog.Logger) *tables {
@@ -36,7 +36,7 @@ func (t *tables) run(ctx context.Context) error {
 		if generation, err := t.client.Generation(ctx); err == nil {
 			wait = time.Minute
 			table := vexa.Routes(generation)
-			if t.current.Swap(table) != table || !t.known.Swap(true) {
+			if t.current.Swap(table) != table || !t.found.Swap(true) {
 				t.log.Info("Vexa generation found", "generation", generation)
 			}
 		}

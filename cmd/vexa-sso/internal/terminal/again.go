@@ -35,7 +35,7 @@ func (t *Terminal) askAgain(ctx context.Context, origin Origin, why *SignInAgain
 		return err
 	}
 	defer unlock()
-	in, err := t.count(ctx, origin, why)
+	in, err := t.countPrompt(ctx, origin, why)
 	if err != nil || in.Secrets != nil {
 		return err // answered in the other shell
 	}
@@ -44,10 +44,10 @@ func (t *Terminal) askAgain(ctx context.Context, origin Origin, why *SignInAgain
 	return err
 }
 
-// count writes down that the person is about to be asked, before they are, so that a prompt which is killed
+// countPrompt writes down that the person is about to be asked, before they are, so that a prompt which is killed
 // counts, too. After a few that nobody answered the person is left alone until they sign in by themselves. It
 // returns the sign-in, which has secrets if there is nothing to ask for.
-func (t *Terminal) count(ctx context.Context, origin Origin, why *SignInAgain) (SignIn, error) {
+func (t *Terminal) countPrompt(ctx context.Context, origin Origin, why *SignInAgain) (SignIn, error) {
 	unlock, err := t.lock(ctx, origin)
 	if err != nil {
 		return SignIn{}, err

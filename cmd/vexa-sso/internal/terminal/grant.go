@@ -93,7 +93,7 @@ func (s *Server) explain(err error) error {
 	if refused.Response != nil {
 		status = refused.Response.StatusCode
 	}
-	why := told(refused.ErrorDescription)
+	why := serverWords(refused.ErrorDescription)
 	if why != "" {
 		why = ": " + why
 	}

@@ -19,23 +19,23 @@ type SystemKeyring struct{}
 
 // Set keeps a secret.
 func (SystemKeyring) Set(server, secret string) error {
-	_, err := inTime(func() (string, error) { return "", keyring.Set(service, server, secret) })
+	_, err := withTimeout(func() (string, error) { return "", keyring.Set(service, server, secret) })
 	return err
 }
 
 // Get returns a secret, or ErrNoSecret.
 func (SystemKeyring) Get(server string) (string, error) {
-	return inTime(func() (string, error) { return keyring.Get(service, server) })
+	return withTimeout(func() (string, error) { return keyring.Get(service, server) })
 }
 
 // Delete forgets a secret, or returns ErrNoSecret.
 func (SystemKeyring) Delete(server string) error {
-	_, err := inTime(func() (string, error) { return "", keyring.Delete(service, server) })
+	_, err := withTimeout(func() (string, error) { return "", keyring.Delete(service, server) })
 	return err
 }
 
-// inTime gives up on a keyring that asks somebody who isn't there. What it waits for ends with the program.
-func inTime(do func() (string, error)) (string, error) {
+// withTimeout gives up on a keyring that asks somebody who isn't there. What it waits for ends with the program.
+func withTimeout(do func() (string, error)) (string, error) {
 	type result struct {
 		text string
 		err  error

@@ -99,7 +99,7 @@ func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		closing(w, http.StatusBadRequest, "This is no answer to the sign-in that waits here.")
 		return
 	}
-	if !l.take() {
+	if !l.takeOnce() {
 		closing(w, http.StatusGone, "This sign-in is over. You can close this window.")
 		return
 	}
@@ -116,8 +116,8 @@ func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// take is true once.
-func (l *loopback) take() bool {
+// takeOnce is true once.
+func (l *loopback) takeOnce() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	first := !l.taken

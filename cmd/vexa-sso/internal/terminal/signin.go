@@ -76,13 +76,13 @@ func (s *Server) redeem(
 	asked := now()
 	t, err := config.Exchange(s.with(ctx), back.code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return grant{}, overdue(s.explain(err))
+		return grant{}, explainCode(s.explain(err))
 	}
 	return s.accept(t, asked)
 }
 
-// overdue words the refusal of a code that was good for this one sign-in.
-func overdue(err error) error {
+// explainCode words the refusal of a code that was good for this one sign-in.
+func explainCode(err error) error {
 	if errors.Is(err, errEnded) {
 		return errors.New("the sign-in took too long, or was answered twice: try again")
 	}
@@ -115,7 +115,7 @@ func (s *Server) byDevice(
 		if errors.Is(err, context.DeadlineExceeded) && !time.Now().Before(d.Expiry) {
 			return grant{}, errors.New("nobody confirmed the code in time")
 		}
-		if err = overdue(s.explain(err)); !Unavailable(err) {
+		if err = explainCode(s.explain(err)); !Unavailable(err) {
 			return grant{}, err
 		}
 		d.Interval = min(2*d.Interval, 60) // a server that is restarted meanwhile still knows the code

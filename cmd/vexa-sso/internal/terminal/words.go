@@ -26,6 +26,6 @@ func plain(text string) string {
 
 var secretLike = regexp.MustCompile(`\S{32,}`)
 
-// told is a server's own explanation, without anything so long that it might be a secret
+// serverWords is a server's own explanation, without anything so long that it might be a secret
 // which the server repeats.
-func told(text string) string { return plain(secretLike.ReplaceAllString(text, "…")) }
+func serverWords(text string) string { return plain(secretLike.ReplaceAllString(text, "…")) }
