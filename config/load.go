@@ -55,7 +55,7 @@ type loader struct {
 	secrets []string         // what came in by reference, to be kept out of messages
 
 	problems Errors
-	reported   map[string]bool // keys about which enough was said
+	reported map[string]bool // keys about which enough was said
 }
 
 func variables(environ []string) map[string]string {
@@ -153,7 +153,7 @@ func (l *loader) markMissingReported(path string) {
 	}
 }
 
-// isReported says whether a key, or anything around or in it, was complained of while it was read.
+// isReported reports whether a key, or anything around or in it, was complained of while it was read.
 func (l *loader) isReported(key string) bool {
 	for path := key; path != ""; path = parent(path) {
 		if l.reported[path] {

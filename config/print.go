@@ -32,7 +32,7 @@ func (c *Config) YAML() ([]byte, error) {
 	return text, nil
 }
 
-// present turns a value into what YAML shows of it. complete says whether to show keys that say nothing.
+// present turns a value into what YAML shows of it. complete reports whether to show keys that say nothing.
 func present(v reflect.Value, secret, complete bool) (any, error) {
 	if v.Type() != durationType && v.Type().Implements(writesText) {
 		text, err := v.Interface().(encoding.TextMarshaler).MarshalText()

@@ -40,12 +40,12 @@ var (
 	writesText   = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
-// isGroup says whether a type holds keys of its own rather than a value.
+// isGroup reports whether a type holds keys of its own rather than a value.
 func isGroup(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(readsText)
 }
 
-// isValue says whether a type is written as one value, or as a list of such: what an
+// isValue reports whether a type is written as one value, or as a list of such: what an
 // environment variable can hold.
 func isValue(t reflect.Type) bool {
 	switch {

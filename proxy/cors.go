@@ -26,7 +26,7 @@ var (
 )
 
 // answerCORS lets pages of the listed origins read what we answer, errors too, and answers what their
-// browsers ask in advance; it says whether it did. A request that comes with our cookie and no other
+// browsers ask in advance; it reports whether it did. A request that comes with our cookie and no other
 // credential is not one of theirs.
 func (p *Proxy) answerCORS(ex *exchange.Exchange, r *http.Request) bool {
 	if len(p.corsOrigins) == 0 {

@@ -36,7 +36,7 @@ func healthz(ex *exchange.Exchange, _ *http.Request) error {
 // given by default (Kubernetes).
 const probePatience = 800 * time.Millisecond
 
-// readyz says whether requests can be served, with a reason per dependency. Who is signed in is served
+// readyz reports whether requests can be served, with a reason per dependency. Who is signed in is served
 // without the provider and the Admin API (S10), so those being down is told but does not take the replica out
 // of service. The reasons are for operators: from elsewhere anybody may ask.
 func (h health) readyz(ex *exchange.Exchange, r *http.Request) error {

@@ -24,7 +24,7 @@ func (p *Proxy) handleFunc(pattern string, h exchange.Handler) {
 	})
 }
 
-// isOurs says whether an address is one of ours, not of Vexa's: all under /sso/, and what
+// isOurs reports whether an address is one of ours, not of Vexa's: all under /sso/, and what
 // was put under /.well-known/.
 func (p *Proxy) isOurs(ex *exchange.Exchange, r *http.Request) bool {
 	if strings.HasPrefix(ex.Path, "/.well-known/") {

@@ -59,15 +59,15 @@ type Accounts interface {
 type Proxy struct {
 	*revocations // what a revocation does here
 
-	edge    *exchange.Edge
-	hosts   []host // ours; the first is the public one
-	trusted []netip.Prefix
-	rules   *rule.Live
-	signIn  *signin.Flow
-	health  health
-	home    home
+	edge        *exchange.Edge
+	hosts       []host // ours; the first is the public one
+	trusted     []netip.Prefix
+	rules       *rule.Live
+	signIn      *signin.Flow
+	health      health
+	home        home
 	corsOrigins map[string]bool // origins whose pages may call with a credential of their own
-	mux     *http.ServeMux  // all that is not Vexa's
+	mux         *http.ServeMux  // all that is not Vexa's
 }
 
 // host is one public host and what stands behind it.
@@ -117,10 +117,10 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 			Edge: edge, Callers: callers, Accounts: d.Accounts, Ender: ends, Sessions: d.Sessions,
 			Providers: d.Providers, Ring: d.Ring,
 		}),
-		health:  health{store: d.Store, ready: d.Ready, providers: d.Providers},
-		home:    home{idle: cfg.Session.Idle, providers: d.Providers},
+		health:      health{store: d.Store, ready: d.Ready, providers: d.Providers},
+		home:        home{idle: cfg.Session.Idle, providers: d.Providers},
 		corsOrigins: set(cfg.CORS.Origins),
-		mux:     http.NewServeMux(),
+		mux:         http.NewServeMux(),
 	}
 	p.ownPages(channel.New(channel.Deps{
 		Edge: edge, Accounts: d.Accounts, Ender: ends, Sessions: d.Sessions, Providers: d.Providers,
@@ -249,5 +249,5 @@ func tokenInAddress() error {
 		"it as X-API-Key or as Authorization: Bearer.")
 }
 
-// isProbe says whether a path is for load balancers, which may ask by address.
+// isProbe reports whether a path is for load balancers, which may ask by address.
 func isProbe(path string) bool { return path == "/sso/healthz" || path == "/sso/readyz" }

@@ -141,7 +141,7 @@ func (v *Visit) StillSignedIn() error {
 	return err
 }
 
-// Fresh says whether a person's sign-in is less than five minutes old.
+// Fresh reports whether a person's sign-in is less than five minutes old.
 func (v *Visit) Fresh(person Person) bool { return v.Now().Sub(person.AuthTime) < freshFor }
 
 // SameOrigin refuses a request that another origin could have made the browser send. It is for whatever

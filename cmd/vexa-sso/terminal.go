@@ -74,7 +74,7 @@ func origin(text string) (terminal.Origin, error) {
 	return o, nil
 }
 
-// terminalOf says whether what is written is shown to a person.
+// terminalOf reports whether what is written is shown to a person.
 func terminalOf(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())

@@ -35,8 +35,9 @@ type unanswerable struct{ why string }
 
 func (e *unanswerable) Error() string { return e.why }
 
-// readAuthRequest reads an authorization request (RFC 6749 section 4.1.1, as narrowed by OAuth 2.1). The error is
-// *unanswerable, *oidc.Error for one that goes to the wish's redirect URI, or the registration's own.
+// readAuthRequest reads an authorization request (RFC 6749 section 4.1.1, as narrowed by OAuth 2.1). The
+// error is *unanswerable, *oidc.Error for one that goes to the wish's redirect URI, or the registration's
+// own.
 func (s *Server) readAuthRequest(ctx context.Context, query string) (authRequest, error) {
 	values, err := url.ParseQuery(query)
 	switch {
@@ -89,8 +90,8 @@ func (s *Server) answerable(ctx context.Context, p parameters) (authRequest, err
 	return authRequest{client: client, redirectURI: uri}, nil
 }
 
-// checkUnsupported refuses what would be asked for in a way that there is not. To ignore it would answer something
-// else than was asked. What is not a parameter of ours is ignored, as RFC 6749 section 3.1 says.
+// checkUnsupported refuses what would be asked for in a way that there is not. To ignore it would answer
+// something else than was asked. What is not a parameter of ours is ignored, as RFC 6749 section 3.1 says.
 func checkUnsupported(p parameters) error {
 	switch kind := p.get("response_type"); kind {
 	case string(oidc.ResponseTypeCode):

@@ -12,9 +12,9 @@ import (
 // bounds are what keeps anybody from asking too much of this replica (S12).
 type bounds struct {
 	unknownValues *keyedLimiter // values that programs showed and the store does not know, by address
-	devices *keyedLimiter // device codes asked for, by network
-	earlyPolls   *keyedLimiter // polls that came too soon, by device code
-	answers *keyedLimiter // to consent pages, by account: each is kept for a while
+	devices       *keyedLimiter // device codes asked for, by network
+	earlyPolls    *keyedLimiter // polls that came too soon, by device code
+	answers       *keyedLimiter // to consent pages, by account: each is kept for a while
 	// user codes that were none, by session and account: who guesses is signed in, and shares
 	// an address with colleagues
 	wrongUserCodes *keyedLimiter
@@ -24,9 +24,9 @@ func newBounds() bounds {
 	return bounds{
 		unknownValues: newKeyedLimiter(time.Second/10, 100),
 		// so at most 50 are open: 20, and 30 more until those expire
-		devices: newKeyedLimiter(deviceLifetime/30, 20),
-		earlyPolls:   newKeyedLimiter(deviceInterval, 5),
-		answers: newKeyedLimiter(6*time.Second, 20),
+		devices:        newKeyedLimiter(deviceLifetime/30, 20),
+		earlyPolls:     newKeyedLimiter(deviceInterval, 5),
+		answers:        newKeyedLimiter(6*time.Second, 20),
 		wrongUserCodes: newKeyedLimiter(time.Minute, 10),
 	}
 }
@@ -39,7 +39,7 @@ type keyedLimiter struct {
 	every time.Duration
 	burst int
 
-	mu    sync.Mutex
+	mu       sync.Mutex
 	limiters *lru.Cache[string, *rate.Limiter]
 }
 

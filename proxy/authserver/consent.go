@@ -57,8 +57,8 @@ func (s *Server) consent(v *proxy.Visit) error {
 	return nil
 }
 
-// readDecision reads the answer to a question of ours: from this site, and from somebody who is signed in. To say
-// no, that is enough; to say yes, the sign-in has to be fresh (S7).
+// readDecision reads the answer to a question of ours: from this site, and from somebody who is signed in. To
+// say no, that is enough; to say yes, the sign-in has to be fresh (S7).
 func readDecision(v *proxy.Visit) (proxy.Person, url.Values, error) {
 	if err := v.SameOrigin(); err != nil {
 		return proxy.Person{}, nil, err
@@ -85,7 +85,9 @@ func (s *Server) stillRegistered(v *proxy.Visit, t ticket) (Client, error) {
 }
 
 // signInAgain sends somebody who took too long back to the question, which has them sign in again first.
-func (s *Server) signInAgain(v *proxy.Visit, path string) { continueTo(v, s.origin+path, "sign in again") }
+func (s *Server) signInAgain(v *proxy.Visit, path string) {
+	continueTo(v, s.origin+path, "sign in again")
+}
 
 // continueTo sends the browser on from a form. Browsers hold every redirect after a form to its page's
 // form-action, so a page leads on.
@@ -103,8 +105,8 @@ func decisionOf(form url.Values) (agreed bool, err error) {
 	return false, proxy.Refuse("bad_request", "The form does not say what you decided.")
 }
 
-// storeDecision writes down what a person decided about a program that waits for a code. That a code can be noted but
-// once makes its ticket good but once.
+// storeDecision writes down what a person decided about a program that waits for a code. That a code can be
+// noted but once makes its ticket good but once.
 func (s *Server) storeDecision(v *proxy.Visit, t ticket, person proxy.Person, agreed bool) error {
 	if s.bounds.answers.wait(s.now(), person.Account.ID) > 0 {
 		return proxy.Refuse("rate_limited", "")

@@ -87,7 +87,7 @@ func (s *Server) findDevice(v *proxy.Visit, person proxy.Person, typed string) e
 	return s.askDevice(v, person, a)
 }
 
-// waits says whether a device waits for somebody to decide.
+// waits reports whether a device waits for somebody to decide.
 func (a Authorization) waits(now time.Time) bool {
 	return a.Kind == KindDevice && a.Status == StatusPending && now.Before(a.ExpiresAt)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
 
-// shownValue is a value that a program shows, by its hash, and what for. Another client's value is refused to who
-// shows it, and good for whose it is.
+// shownValue is a value that a program shows, by its hash, and what for. Another client's value is refused to
+// who shows it, and good for whose it is.
 type shownValue struct {
 	path, grant, client string
 	hash                [32]byte

@@ -40,7 +40,7 @@ func (p parameters) check() error {
 	return nil
 }
 
-// isPlain says whether a value is text of one line and not too long.
+// isPlain reports whether a value is text of one line and not too long.
 func isPlain(value string) bool {
 	isControl := func(r rune) bool { return r < 0x20 || r == 0x7f }
 	return len(value) <= maxParameter && utf8.ValidString(value) && !strings.ContainsFunc(value, isControl)
@@ -95,7 +95,7 @@ func (p parameters) checkResources(public *url.URL) error {
 	return nil
 }
 
-// isBelow says whether an absolute URI names public or something below it.
+// isBelow reports whether an absolute URI names public or something below it.
 func isBelow(resource string, public *url.URL) bool {
 	u, err := url.Parse(resource)
 	if err != nil || u.User != nil || u.Opaque != "" || strings.Contains(resource, "#") ||

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// redirects says whether answers to the client may be sent to uri. It is compared as text with what is
+// redirects reports whether answers to the client may be sent to uri. It is compared as text with what is
 // registered (RFC 9700 section 4.1.3), except for the port of a loopback address: a program on the person's
 // computer takes whichever is free.
 func (c Client) redirects(uri string) bool {

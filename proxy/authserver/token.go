@@ -88,7 +88,7 @@ func (s *Server) redeemCode(c call, hash [32]byte, redirectURI, verifier string)
 	return s.issue(c, a)
 }
 
-// isFor says whether a code was given to this client, for this redirect URI and for
+// isFor reports whether a code was given to this client, for this redirect URI and for
 // whoever knows this verifier.
 func (a Authorization) isFor(client Client, redirectURI, verifier string) bool {
 	challenge := &oidc.CodeChallenge{Challenge: a.Asked.Challenge, Method: oidc.CodeChallengeMethodS256}
@@ -129,8 +129,8 @@ func (s *Server) issue(c call, a Authorization) (any, error) {
 	return s.tokens(issued), nil
 }
 
-// restoreCode makes a code good again that was spent in vain, because an administrator has to decide about the
-// person first. Then the program may come back with it, for as long as it would have been good.
+// restoreCode makes a code good again that was spent in vain, because an administrator has to decide about
+// the person first. Then the program may come back with it, for as long as it would have been good.
 func (s *Server) restoreCode(ctx context.Context, a Authorization, why error) error {
 	err := s.store.ChangeAuthorization(ctx, a.Hash, func(stored *Authorization) error {
 		if stored.Status == StatusSpent {
@@ -276,8 +276,8 @@ func (s *Server) endGrantOf(c call, hash [32]byte, find finder) (any, error) {
 // finder finds what the value of a hash stands for.
 type finder func(ctx context.Context, hash [32]byte) (mapping.Token, error)
 
-// finderFor is how to find what a value stands for, whatever token_type_hint says: the value itself tells which
-// type it is. It is nil for what has the shape of none.
+// finderFor is how to find what a value stands for, whatever token_type_hint says: the value itself tells
+// which type it is. It is nil for what has the shape of none.
 func (s *Server) finderFor(value string) (find finder, hash [32]byte) {
 	if hash, ok := mapping.ParseTokenValue(mapping.RefreshValue, value); ok {
 		return s.accounts.TokenOfRefresh, hash

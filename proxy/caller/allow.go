@@ -9,12 +9,12 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-// Covers says whether a scope set is enough for a route.
+// Covers reports whether a scope set is enough for a route.
 func Covers(s rule.Scopes, route vexa.Route) bool {
 	return route.NoScope || slices.ContainsFunc(route.AnyOf, s.Has)
 }
 
-// DeniesRoute says whether a grant's deny_routes name this request. HEAD is a GET, and a
+// DeniesRoute reports whether a grant's deny_routes name this request. HEAD is a GET, and a
 // trailing slash changes nothing.
 func DeniesRoute(denied []string, method, path string) bool {
 	if method == http.MethodHead {

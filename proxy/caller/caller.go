@@ -112,7 +112,7 @@ func DecisionResult(d rule.Decision) string {
 	return d.Code
 }
 
-// MayUse says whether an account may use Vexa at all.
+// MayUse reports whether an account may use Vexa at all.
 func MayUse(a mapping.Account, d rule.Decision) error {
 	switch a.Status {
 	case mapping.Suspended:

@@ -112,8 +112,9 @@ func (s *shownCredential) read() (credential, error) {
 	return c, nil
 }
 
-// showsCredential says whether a request shows a credential by itself, whatever it is worth. Of subprotocols,
-// anything that is like one counts: it must neither go on to the gateway nor leave the cookie to speak.
+// showsCredential reports whether a request shows a credential by itself, whatever it is worth. Of
+// subprotocols, anything that is like one counts: it must neither go on to the gateway nor leave the cookie
+// to speak.
 func ShowsCredential(h http.Header) bool {
 	return len(h["X-Api-Key"])+len(h["Authorization"]) > 0 ||
 		len(h["Sec-Websocket-Protocol"]) > 0 && offersToken(h["Sec-Websocket-Protocol"])
@@ -129,7 +130,7 @@ func offersToken(protocols []string) bool {
 }
 
 // takeTokenProtocol takes the credential off a WebSocket's subprotocols, and returns the first of those that
-// are left. taken says whether there was one.
+// are left. taken reports whether there was one.
 func TakeTokenProtocol(h http.Header) (next string, taken bool) {
 	offered := h["Sec-Websocket-Protocol"]
 	if len(offered) == 0 || !offersToken(offered) {
@@ -150,8 +151,8 @@ func TakeTokenProtocol(h http.Header) (next string, taken bool) {
 	return left[0], true
 }
 
-// holdsToken says whether a text has something in it that looks like the value of a token of ours, of which
-// no address may have any: addresses get into logs and histories, and on to Vexa.
+// holdsToken reports whether a text has something in it that looks like the value of a token of ours, of
+// which no address may have any: addresses get into logs and histories, and on to Vexa.
 func HoldsToken(text string) bool {
 	for {
 		_, rest, found := strings.Cut(text, "vss")

@@ -11,7 +11,7 @@ import (
 const (
 	failuresPerSecond = 10 // that one address may cause, with a burst of …
 	failuresBurst     = 50
-	maxAddresses        = 10_000 // addresses that are remembered
+	maxAddresses      = 10_000 // addresses that are remembered
 )
 
 // failures bounds what it costs to try credentials (S12): each that nobody has seen before is looked for in
@@ -29,7 +29,8 @@ func newFailures() *failures {
 	return &failures{byAddress}
 }
 
-// tooMany says whether so many credentials from an address were none of late that no other is looked at now.
+// tooMany reports whether so many credentials from an address were none of late that no other is looked at
+// now.
 func (f *failures) tooMany(address string, now time.Time) bool {
 	limiter, ok := f.byAddress.Get(addressKey(address))
 	return ok && limiter.TokensAt(now) < 1

@@ -26,10 +26,10 @@ type Identifier struct {
 	cookies  *sessionCookies
 	issuers  []*oidc.Provider // those of the providers whose access tokens are taken
 
-	memory     memory
-	lastUse       *lastUse
-	failures   *failures
-	owners     KeyOwners // nil: no Vexa key is looked at
+	memory      memory
+	lastUse     *lastUse
+	failures    *failures
+	owners      KeyOwners // nil: no Vexa key is looked at
 	whoamiLimit *rate.Limiter
 }
 
@@ -239,7 +239,7 @@ func (i *Identifier) Again(ctx context.Context, c *Caller) (fresh *Caller, err e
 	return fresh, MayUse(fresh.Account, i.See(fresh).Decision)
 }
 
-// RefusesAccess says whether an error is about the caller, as opposed to our not being able to look.
+// RefusesAccess reports whether an error is about the caller, as opposed to our not being able to look.
 func RefusesAccess(err error) bool {
 	return errors.Is(err, mapping.ErrNotFound) ||
 		exchange.AsProblem(err).Code.Status() < http.StatusInternalServerError

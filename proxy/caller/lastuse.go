@@ -51,7 +51,9 @@ func (u *lastUse) mergeInto(tokens []mapping.Token) {
 }
 
 // Touch notes that a caller is here, at most once a minute.
-func (i *Identifier) Touch(c *Caller, address string, now time.Time) { i.lastUse.touch(c, address, now) }
+func (i *Identifier) Touch(c *Caller, address string, now time.Time) {
+	i.lastUse.touch(c, address, now)
+}
 
 // LatestUse puts into tokens what is not written yet of when they were used.
 func (i *Identifier) LatestUse(tokens []mapping.Token) { i.lastUse.mergeInto(tokens) }

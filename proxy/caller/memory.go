@@ -42,9 +42,9 @@ func hashOf(shown string) [32]byte {
 
 // callers remembers who stands behind credentials of one kind, and for a moment which were refused.
 type callers struct {
-	entries   *lru.Cache[credentialKey, *Caller]
+	entries  *lru.Cache[credentialKey, *Caller]
 	refusals *lru.Cache[credentialKey, refusal]
-	loading singleflight.Group
+	loading  singleflight.Group
 
 	// epoch counts what was dropped. A load that saw it move may have read what is no
 	// longer true, and reads again.
@@ -182,7 +182,9 @@ func (m memory) each(do func(*callers)) {
 func (i *Identifier) End(account, id string) { i.memory.each(func(s *callers) { s.end(account, id) }) }
 
 // Reload has the next request of an account look at it afresh.
-func (i *Identifier) Reload(account string) { i.memory.each(func(s *callers) { s.dropAccount(account) }) }
+func (i *Identifier) Reload(account string) {
+	i.memory.each(func(s *callers) { s.dropAccount(account) })
+}
 
 // ReloadAll has the next request of everybody look at them afresh.
 func (i *Identifier) ReloadAll() { i.memory.each((*callers).dropAll) }

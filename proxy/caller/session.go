@@ -51,7 +51,7 @@ type SessionStore interface {
 	PurgeSessions(ctx context.Context, expiredBefore, idleBefore time.Time) (int, error)
 }
 
-// Health says whether what was cached may still be served: the store answered within its grace (S5).
+// Health reports whether what was cached may still be served: the store answered within its grace (S5).
 type Health interface{ Usable() bool }
 
 // Expired reports whether a session is over, by its lifetime or because nobody used it.

@@ -43,13 +43,13 @@ func CanonicalPath(u *url.URL) (path string, ok bool) {
 	return path, true
 }
 
-// isDotSegment says whether s starts with a "." or ".." segment.
+// isDotSegment reports whether s starts with a "." or ".." segment.
 func isDotSegment(s string) bool {
 	s = strings.TrimPrefix(strings.TrimPrefix(s, "."), ".")
 	return s == "" || s[0] == '/'
 }
 
-// hidesSeparator says whether an encoded path has an encoded slash or dot.
+// hidesSeparator reports whether an encoded path has an encoded slash or dot.
 func hidesSeparator(raw string) bool {
 	for {
 		_, rest, found := strings.Cut(raw, "%2")
@@ -110,7 +110,7 @@ func Printable(s string) bool {
 	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f }) < 0
 }
 
-// isKeyParameter says whether a query parameter is api_key, in any case and with any separator.
+// isKeyParameter reports whether a query parameter is api_key, in any case and with any separator.
 func isKeyParameter(name string) bool {
 	const key = "apikey"
 	i := 0
@@ -184,7 +184,7 @@ func parseHop(text string) (addr netip.Addr, ok bool) {
 	return withPort.Addr(), err == nil
 }
 
-// FromTrustedProxy says whether the peer itself is a trusted proxy.
+// FromTrustedProxy reports whether the peer itself is a trusted proxy.
 func FromTrustedProxy(r *http.Request, trusted []netip.Prefix) bool {
 	if len(trusted) == 0 {
 		return false

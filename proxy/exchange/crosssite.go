@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// IsNavigation says whether a person's browser is opening a page, as opposed to a program or a
+// IsNavigation reports whether a person's browser is opening a page, as opposed to a program or a
 // script that asks for data (S8).
 func IsNavigation(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -19,7 +19,7 @@ func IsNavigation(r *http.Request) bool {
 		strings.Contains(h.Get("Accept"), "text/html")
 }
 
-// isFormPost says whether a person sent a form: they get a page back, but are never
+// isFormPost reports whether a person sent a form: they get a page back, but are never
 // redirected to sign-in with it.
 func isFormPost(r *http.Request) bool {
 	return r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") == "navigate" ||

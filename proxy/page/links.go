@@ -33,7 +33,7 @@ func allowedHref(href string) bool {
 	return ok
 }
 
-// ownPath says whether href is a path on our own origin in the eyes of every browser: browsers read a
+// ownPath reports whether href is a path on our own origin in the eyes of every browser: browsers read a
 // backslash as a slash, and skip tabs and line breaks, so that "/\evil.example" and
 // "/\t/evil.example" name another host.
 func ownPath(href string) bool {
@@ -69,7 +69,7 @@ func plainOrigin(s string) (string, bool) {
 // hostAndPort has no room for a wildcard, a separator or a quote.
 var hostAndPort = regexp.MustCompile(`^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$`)
 
-// printable says whether s is free of spaces, control characters and backslashes.
+// printable reports whether s is free of spaces, control characters and backslashes.
 func printable(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '\\' })
 }

@@ -140,7 +140,7 @@ func Raw(t testing.TB, host, request string) Answer {
 	return Answer{res.StatusCode, res.Header, string(text)}
 }
 
-// Arrives says whether the browser ends on the page that says that it is over.
+// Arrives reports whether the browser ends on the page that says that it is over.
 func (b *Browser) Arrives(back string) bool {
 	res := b.Get(back)
 	if location := res.Header.Get("Location"); res.Status == http.StatusSeeOther {
@@ -149,7 +149,7 @@ func (b *Browser) Arrives(back string) bool {
 	return res.Status == http.StatusOK && strings.Contains(res.Body, "signed out")
 }
 
-// KeepsLogoutState says whether the browser still waits for a sign-out to come back.
+// KeepsLogoutState reports whether the browser still waits for a sign-out to come back.
 func (b *Browser) KeepsLogoutState() bool {
 	u, _ := url.Parse(b.W.Public)
 	for _, cookie := range b.Jar.Cookies(u) {

@@ -74,7 +74,7 @@ func (w *World) TokensOf(email string) []mapping.Token {
 	return tokens
 }
 
-// Alive says whether a value stands for a token.
+// Alive reports whether a value stands for a token.
 func (w *World) Alive(value string) bool {
 	hash, ok := mapping.ParseTokenValue(mapping.AccessValue, value)
 	if !ok {

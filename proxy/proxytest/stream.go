@@ -144,7 +144,7 @@ func (e *Events) Expect(want ...string) {
 	}
 }
 
-// Ends reads to the end and says whether there was one.
+// Ends reads to the end and reports whether there was one.
 func (e *Events) Ends() bool {
 	for e.lines.Scan() {
 	}

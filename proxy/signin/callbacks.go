@@ -38,5 +38,5 @@ func (c *callbacks) begin() (done func(), ok bool) {
 	}
 }
 
-// mayAudit says whether a failed sign-in of somebody unknown is written to the store.
+// mayAudit reports whether a failed sign-in of somebody unknown is written to the store.
 func (c *callbacks) mayAudit(now time.Time) bool { return c.audits.AllowN(now, 1) }

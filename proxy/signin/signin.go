@@ -309,8 +309,8 @@ func callbackParameters(w http.ResponseWriter, r *http.Request) (url.Values, err
 	return nil, exchange.Refuse("method_not_allowed", "")
 }
 
-// expiredAttempt answers a callback whose attempt this browser no longer has: a person who went back, or opened
-// it twice. If they are signed in, nothing is lost.
+// expiredAttempt answers a callback whose attempt this browser no longer has: a person who went back, or
+// opened it twice. If they are signed in, nothing is lost.
 func (f *Flow) expiredAttempt(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider) error {
 	if _, err := f.callers.Identify(ex, r); err == nil {
 		exchange.Redirect(ex, "/sso/")
@@ -338,8 +338,8 @@ func (f *Flow) admit(
 	return nil
 }
 
-// recordIdentity writes a proven identity to its account and keeps the means to ask the provider again. It returns
-// what the audit is to say of it; a refusal is recorded already.
+// recordIdentity writes a proven identity to its account and keeps the means to ask the provider again. It
+// returns what the audit is to say of it; a refusal is recorded already.
 func (f *Flow) recordIdentity(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, signIn *oidc.SignIn,
 ) (mapping.Event, error) {

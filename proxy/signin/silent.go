@@ -54,7 +54,7 @@ func (f *Flow) PassByProvider(ex *exchange.Exchange, r *http.Request, c *caller.
 	return first
 }
 
-// reachable says whether a provider answers, as far as that is known or found out in a moment.
+// reachable reports whether a provider answers, as far as that is known or found out in a moment.
 func (f *Flow) reachable(ctx context.Context, provider *oidc.Provider) bool {
 	ctx, cancel := context.WithTimeout(ctx, ProviderPatience)
 	defer cancel()

@@ -243,7 +243,7 @@ func (p *Pages) List(v *proxy.Visit) error {
 	return nil
 }
 
-// mayShow says whether a token may be shown to who asks: to the person, by their browser or by their
+// mayShow reports whether a token may be shown to who asks: to the person, by their browser or by their
 // provider's word, and to itself.
 func mayShow(c proxy.Caller, t mapping.Token) bool {
 	return c.Credential == proxy.BySession || c.Credential == proxy.ByBearer ||

@@ -5,14 +5,15 @@ import "encoding/binary"
 // frames follows the frames of one direction of a WebSocket (RFC 6455 section 5.2). It keeps nothing of them:
 // all that it is there to know is where one ends and the next begins, whatever pieces they come in.
 type frames struct {
-	header [10]byte // of the frame that has begun, as far as it has come
-	have int
+	header    [10]byte // of the frame that has begun, as far as it has come
+	have      int
 	remaining uint64 // bytes to come: of its mask and payload
 }
 
 const opClose = 8
 
-// atBoundary says whether one frame has ended and the next not begun: only there may a frame of ours go in.
+// atBoundary reports whether one frame has ended and the next not begun: only there may a frame of ours go
+// in.
 func (f *frames) atBoundary() bool { return f.have == 0 && f.remaining == 0 }
 
 // consume takes what b has of the frame that is under way, or that begins with it, and

@@ -117,8 +117,8 @@ func (b *withoutTrailer) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// inert says whether a browser only shows or plays what is in it. Everything else might run: HTML, SVG, XML
-// with a stylesheet, PDF, and whatever browsers learn tomorrow.
+// inert reports whether a browser only shows or plays what is in it. Everything else might run: HTML, SVG,
+// XML with a stylesheet, PDF, and whatever browsers learn tomorrow.
 func inert(contentType string) bool {
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
@@ -130,7 +130,7 @@ var inertTypes = setOf("application/json", "text/event-stream", "text/plain", "t
 	"text/vtt", "application/x-ndjson", "application/octet-stream", "application/zip",
 	"image/png", "image/jpeg", "image/webp", "image/gif")
 
-// keptPrivate says whether a Cache-Control keeps an answer out of shared caches (RFC 9111 section 5.2.2).
+// keptPrivate reports whether a Cache-Control keeps an answer out of shared caches (RFC 9111 section 5.2.2).
 func keptPrivate(values []string) bool {
 	for _, v := range values {
 		v = strings.ToLower(v)

@@ -90,9 +90,9 @@ type Passage struct {
 	protocol string // the subprotocol of a WebSocket that is selected if the gateway selects none
 
 	registered *stream                // what its answer was registered as
-	cutCause  atomic.Pointer[ending] // why the answer was cut short
+	cutCause   atomic.Pointer[ending] // why the answer was cut short
 
-	values [8][1]string
+	values     [8][1]string
 	valuesUsed int
 }
 
@@ -169,8 +169,8 @@ type passageKey struct{}
 
 func passageOf(ctx context.Context) *Passage { return ctx.Value(passageKey{}).(*Passage) }
 
-// bufferBody holds on to a small body, so that the request can be sent again when its key turns out to be gone
-// (or the upstream had just closed an idle connection). What does not fit is streamed and sent once.
+// bufferBody holds on to a small body, so that the request can be sent again when its key turns out to be
+// gone (or the upstream had just closed an idle connection). What does not fit is streamed and sent once.
 func (p *Passer) bufferBody(r *http.Request) error {
 	if r.ContentLength <= 0 || r.ContentLength > p.bodyReplay {
 		return nil

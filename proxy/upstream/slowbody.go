@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// bodyTimeout is how long a body may take that we read ourselves or do not want: net/http waits for it before
-	// it lets go of the connection, so that a stranger could hold as many as they like.
+	// bodyTimeout is how long a body may take that we read ourselves or do not want: net/http waits for it
+	// before it lets go of the connection, so that a stranger could hold as many as they like.
 	bodyTimeout = 10 * time.Second
 
 	// bodyIdleTimeout is how long the body of a request that is forwarded may stand still.
@@ -23,7 +23,8 @@ func LimitBody(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// extendBodyDeadline gives the body of a request that is forwarded all the time that it needs, as long as it moves.
+// extendBodyDeadline gives the body of a request that is forwarded all the time that it needs, as long as it
+// moves.
 func extendBodyDeadline(w http.ResponseWriter, r *http.Request) {
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = &idleTimeoutBody{r.Body, http.NewResponseController(w)}

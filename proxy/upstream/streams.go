@@ -139,7 +139,7 @@ func countStreams(open map[*stream]struct{}, such func(*stream) bool) (n int) {
 
 func anyStream(*stream) bool { return true }
 
-// isProgram says whether a stream is a program's. All programs of somebody together leave a quarter of
+// isProgram reports whether a stream is a program's. All programs of somebody together leave a quarter of
 // the places to their browser.
 func isProgram(st *stream) bool { return st.caller.Credential != caller.BySession }
 

@@ -47,7 +47,7 @@ type socket struct {
 
 	writing      sync.Mutex // held by who writes to the client
 	frames       frames     // of what was written to it
-	closeSent         bool       // a close frame was: nothing may follow
+	closeSent    bool       // a close frame was: nothing may follow
 	pendingClose []byte     // the gateway's close frame, as far as it has come
 
 	buffers [2][idleBuffer]byte

@@ -24,9 +24,9 @@ const (
 // adminAPI knows whether Vexa's Admin API answered when it was last asked. It is asked in the background:
 // whoever probes us neither waits for it nor troubles it.
 type adminAPI struct {
-	client  *vexa.Client
-	log     *slog.Logger
-	after   func(time.Duration) <-chan time.Time
+	client    *vexa.Client
+	log       *slog.Logger
+	after     func(time.Duration) <-chan time.Time
 	lastError atomic.Pointer[error] // nil: it answered
 }
 

@@ -84,7 +84,7 @@ func (b *bridge) directories() map[string]mapping.Directory {
 // confirmationDue is how long a revocation may wait for Vexa's confirmation before somebody should look.
 const confirmationDue = time.Minute
 
-// revocationsConfirmed says whether Vexa keeps up with confirming that keys are deleted.
+// revocationsConfirmed reports whether Vexa keeps up with confirming that keys are deleted.
 func revocationsConfirmed(accounts *mapping.Accounts) func(context.Context) error {
 	return func(ctx context.Context) error {
 		oldest, err := accounts.OldestRevocation(ctx)

@@ -139,7 +139,7 @@ func (b *bridge) review(ctx context.Context) {
 	}
 }
 
-// restartNeeded says whether two configurations differ in what is only read at start.
+// restartNeeded reports whether two configurations differ in what is only read at start.
 func restartNeeded(was, is *config.Config) bool {
 	settled := func(c config.Config) config.Config {
 		c.Rules, c.RuleSet, c.RulesFile, c.Files, c.Ring = nil, nil, "", nil, nil

@@ -44,9 +44,9 @@ func (t *Terminal) askAgain(ctx context.Context, origin Origin, why *SignInAgain
 	return err
 }
 
-// countPrompt writes down that the person is about to be asked, before they are, so that a prompt which is killed
-// counts, too. After a few that nobody answered the person is left alone until they sign in by themselves. It
-// returns the sign-in, which has secrets if there is nothing to ask for.
+// countPrompt writes down that the person is about to be asked, before they are, so that a prompt which is
+// killed counts, too. After a few that nobody answered the person is left alone until they sign in by
+// themselves. It returns the sign-in, which has secrets if there is nothing to ask for.
 func (t *Terminal) countPrompt(ctx context.Context, origin Origin, why *SignInAgain) (SignIn, error) {
 	unlock, err := t.lock(ctx, origin)
 	if err != nil {

@@ -72,7 +72,7 @@ type unavailable struct{ error }
 
 func (e unavailable) Unwrap() error { return e.error }
 
-// Unavailable says whether an error means that the server could not be asked, rather than that it refused.
+// Unavailable reports whether an error means that the server could not be asked, rather than that it refused.
 func Unavailable(err error) bool {
 	var u unavailable
 	return errors.As(err, &u)

@@ -96,7 +96,7 @@ func vetCurl(options []string) error {
 	return nil
 }
 
-// vetShort reads a cluster of short options, and says whether the last takes the next argument.
+// vetShort reads a cluster of short options, and reports whether the last takes the next argument.
 func vetShort(arg string) (next bool, err error) {
 	for i, letter := range arg[1:] {
 		value, known := curlOptions["-"+string(letter)]

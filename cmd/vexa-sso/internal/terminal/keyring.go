@@ -34,7 +34,8 @@ func (SystemKeyring) Delete(server string) error {
 	return err
 }
 
-// withTimeout gives up on a keyring that asks somebody who isn't there. What it waits for ends with the program.
+// withTimeout gives up on a keyring that asks somebody who isn't there. What it waits for ends with the
+// program.
 func withTimeout(do func() (string, error)) (string, error) {
 	type result struct {
 		text string

@@ -62,7 +62,7 @@ func onThisMachine(host string) bool {
 	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
-// Loopback says whether the server is on this machine.
+// Loopback reports whether the server is on this machine.
 func (o Origin) Loopback() bool {
 	u, err := url.Parse(string(o))
 	return err == nil && onThisMachine(u.Hostname())
@@ -71,7 +71,7 @@ func (o Origin) Loopback() bool {
 // Issuer is the identifier of the server's authorization server (RFC 8414, section 2).
 func (o Origin) Issuer() string { return string(o) + "/sso/oauth" }
 
-// Holds says whether an absolute URL leads to this origin, and to nobody else in any reading of it.
+// Holds reports whether an absolute URL leads to this origin, and to nobody else in any reading of it.
 func (o Origin) Holds(raw string) bool {
 	u, err := url.Parse(raw)
 	if err != nil || u.User != nil || u.Opaque != "" || strings.ContainsAny(raw, "\\ \t\r\n") {

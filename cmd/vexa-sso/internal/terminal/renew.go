@@ -98,7 +98,7 @@ func (t *Terminal) live(origin Origin) (SignIn, error) {
 	return in, err
 }
 
-// good says whether the access token lasts for so much longer.
+// good reports whether the access token lasts for so much longer.
 func (t *Terminal) good(in SignIn, longer time.Duration) bool {
 	return in.Secrets != nil && t.Now().Add(longer).Before(in.Secrets.AccessExpires)
 }
