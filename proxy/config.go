@@ -2,7 +2,7 @@ package proxy
 
 import "vexa-sso/proxy/caller"
 
-// Config is what the HTTP edge needs to know.
+// Config is the settings of the HTTP edge.
 type Config struct {
 	// PublicURL is where browsers and programs reach the bridge. Every URL of ours is built from
 	// it, never from a request.
@@ -17,21 +17,22 @@ type Config struct {
 	Limits  Limits               `yaml:"limits"`
 }
 
-// CORS lists the pages of others that may call with a credential of their own, never with our cookie.
+// CORS lists the origins that may call cross-origin (Fetch Standard, section 3.2) with a credential of their
+// own, never with our cookie.
 type CORS struct {
-	Origins []string `yaml:"origins"` // scheme, host and port, exactly as browsers send them
+	Origins []string `yaml:"origins"` // as in an Origin header: scheme://host[:port]
 }
 
-// Limits bound what one caller can take.
+// Limits are the bounds on what one caller can use (S12).
 type Limits struct {
-	// BodyReplay is how much of a request's body is kept so that the request can be sent again with a new key
-	// when the old one turned out to be gone; default 64KiB.
+	// BodyReplay is how many bytes of a request body are buffered, so that the request can be sent again with
+	// a new Vexa key when the old one is gone; default 64KiB. A longer body is streamed and sent once.
 	BodyReplay Size `yaml:"body_replay"`
 
-	// StreamsPerAccount is how many WebSockets and event streams one account may hold open; default 20.
+	// StreamsPerAccount is how many WebSockets and event streams one account may have open at a time; default
+	// 20.
 	StreamsPerAccount int `yaml:"streams_per_account"`
 
-	// RequestsPerSecond is how many requests one session or token may make, with a burst of as much
-	// again; 0: no limit of ours.
+	// RequestsPerSecond is the rate limit of one session or token, which is its burst too; 0 is no limit.
 	RequestsPerSecond float64 `yaml:"requests_per_second"`
 }

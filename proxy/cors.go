@@ -8,8 +8,8 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// What the pages of listed origins may send and read (Fetch Standard, section 3.2.3). There is no
-// Access-Control-Allow-Credentials: they show a credential of their own, never our cookie.
+// The response headers of CORS (Fetch Standard, section 3.2.3), for the origins that are listed. There is no
+// Access-Control-Allow-Credentials: these pages send a credential of their own, never our cookie.
 var (
 	corsMethods = []string{"GET, HEAD, POST, PUT, PATCH, DELETE"}
 	corsHeaders = []string{
@@ -25,9 +25,9 @@ var (
 	varyOrigin = []string{"Origin"}
 )
 
-// answerCORS lets pages of the listed origins read what we answer, errors too, and answers what their
-// browsers ask in advance; it reports whether it did. A request that comes with our cookie and no other
-// credential is not one of theirs.
+// answerCORS adds the CORS headers for a listed origin to the response, to an error too, and answers a
+// preflight; it reports whether it did the latter. A request with our cookie and no other credential gets
+// none: it does not come from such a page.
 func (p *Proxy) answerCORS(ex *exchange.Exchange, r *http.Request) bool {
 	if len(p.corsOrigins) == 0 {
 		return false

@@ -15,9 +15,9 @@
 //   - the rules of now say what they may do, and the route table whether that covers this request (route.go);
 //   - their Vexa key is put on and the request passed on, and its answer back (package upstream).
 //
-// Pages on origins that are listed may call with a credential of their own (cors.go). What a revocation means
-// on this replica, for whoever is remembered and for open streams, is in revoke.go.
+// Pages on listed origins may call with a credential of their own (cors.go). revoke.go applies a revocation
+// on this replica: to cached callers and to open streams.
 //
-// Rooms beside the road (tokens, authserver) learn from a [Visit] who is there, and import nothing
+// Rooms beside the road (tokens, authserver) learn from a [Visit] who sends the request, and import nothing
 // below this package (rooms.go).
 package proxy

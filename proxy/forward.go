@@ -7,8 +7,8 @@ import (
 	"vexa-sso/proxy/upstream"
 )
 
-// forward is the road that every request of Vexa's takes: prove who it is, decide what they may, put
-// their key on, pass it on.
+// forward is the road of every request for Vexa: authenticate the caller, decide what they may do, put their
+// key on, pass the request on.
 func (p *Proxy) forward(rq *request, at host, r *http.Request) error {
 	ex := &rq.Exchange
 	c, err := p.callers.Identify(ex, r)

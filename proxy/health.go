@@ -11,34 +11,32 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// Check asks a dependency how it is. The error's text is shown to operators: it carries no
-// secrets, but names of hosts.
+// Check is one dependency that readyz asks. Ping's error is shown to operators: it names hosts, and never
+// holds a secret.
 type Check struct {
 	Name     string
-	Required bool // without it nobody can be served: not ready. Otherwise it only says so.
+	Required bool // readyz is 503 without it, else 200 and "degraded"
 	Ping     func(ctx context.Context) error
 }
 
-// health is what the probes ask.
+// health is what readyz asks.
 type health struct {
 	store     caller.Health
 	ready     []Check
 	providers oidc.Providers
 }
 
-// healthz says that the process answers.
+// healthz is the liveness probe: it answers 200 as long as the process does.
 func healthz(ex *exchange.Exchange, _ *http.Request) error {
 	exchange.WriteJSON(ex, http.StatusOK, map[string]string{"status": "ok"})
 	return nil
 }
 
-// probePatience is how long readyz waits for whoever it asks: less than the second that a probe is
-// given by default (Kubernetes).
+// probePatience is the timeout of readyz for all that it asks: less than the second that Kubernetes gives a
+// probe by default.
 const probePatience = 800 * time.Millisecond
 
-// readyz reports whether requests can be served, with a reason per dependency. Who is signed in is served
-// without the provider and the Admin API (S10), so those being down is told but does not take the replica out
-// of service. The reasons are for operators: from elsewhere anybody may ask.
+// readyz is the readiness probe.
 func (h health) readyz(ex *exchange.Exchange, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), probePatience)
 	defer cancel()
@@ -54,11 +52,11 @@ func (h health) readyz(ex *exchange.Exchange, r *http.Request) error {
 	return nil
 }
 
-// fromOperator is the key in the context of a request that came in where only operators reach us.
+// fromOperator is the context key of a request that came in on the operators' listener.
 type fromOperator struct{}
 
-// FromOperator marks a request as one that came in where only operators reach us:
-// readyz tells it the reasons.
+// FromOperator marks a request as one that came in on the listener that only operators reach: readyz tells it
+// why a dependency is down.
 func FromOperator(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), fromOperator{}, true))
 }
@@ -70,13 +68,13 @@ func (h health) pingStore(context.Context) error {
 	return nil
 }
 
-// readiness is the answer of readyz.
+// readiness is the body of readyz.
 type readiness struct {
 	Status       string            `json:"status"` // ok | degraded | unavailable
 	Dependencies map[string]string `json:"dependencies"`
 }
 
-// runChecks asks all dependencies at once.
+// runChecks runs all checks at once, and returns the status code and body of readyz.
 func runChecks(ctx context.Context, checks []Check) (int, readiness) {
 	said := make([]error, len(checks))
 	var wg sync.WaitGroup
@@ -100,7 +98,7 @@ func runChecks(ctx context.Context, checks []Check) (int, readiness) {
 	return status, body
 }
 
-// withoutReasons leaves of each dependency whether it is there.
+// withoutReasons replaces each reason by "unavailable".
 func (r readiness) withoutReasons() {
 	for name, said := range r.Dependencies {
 		if said != "ok" {

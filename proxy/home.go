@@ -13,20 +13,20 @@ import (
 	"vexa-sso/proxy/signin"
 )
 
-// home is what the start page knows beside its caller.
+// home is what the start page shows besides its caller.
 type home struct {
-	idle      time.Duration // after which a session that nobody uses ends
+	idle      time.Duration // idle timeout of a session
 	providers oidc.Providers
 	links     []func(ctx context.Context, account string) page.Link
 }
 
-// Link puts a link on the start page of everybody who may use Vexa. All are put there before
-// the first request is served.
+// Link adds a link to the start page of everybody who may use Vexa. It must be called before the first
+// request is served.
 func (p *Proxy) Link(to func(ctx context.Context, account string) page.Link) {
 	p.home.links = append(p.home.links, to)
 }
 
-// showHome says who the person is, what they may do, and why.
+// showHome is the start page: who the person is, what they may do, and why.
 func (p *Proxy) showHome(ex *exchange.Exchange, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return exchange.Refuse("method_not_allowed", "")
@@ -73,7 +73,7 @@ func (p *Proxy) homePage(ctx context.Context, ex *exchange.Exchange, c *caller.C
 	return v
 }
 
-// notices are what a person needs to know before all else.
+// notices are what stands at the top of the start page: why somebody may not use Vexa.
 func notices(c *caller.Caller, d rule.Decision) []page.Notice {
 	if err := caller.MayUse(c.Account, d); err != nil {
 		pr := exchange.AsProblem(err)

@@ -10,7 +10,8 @@ import (
 	"vexa-sso/proxy/signin"
 )
 
-// handleFunc puts an answer of ours under a pattern; an error becomes a page or JSON in one place.
+// handleFunc registers a handler for a pattern of net/http.ServeMux. Its error becomes a redirect to sign-in,
+// a page or JSON.
 func (p *Proxy) handleFunc(pattern string, h exchange.Handler) {
 	p.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		ex := w.(*exchange.Exchange) // ServeHTTP is the only way in
@@ -24,8 +25,8 @@ func (p *Proxy) handleFunc(pattern string, h exchange.Handler) {
 	})
 }
 
-// isOurs reports whether an address is one of ours, not of Vexa's: all under /sso/, and what
-// was put under /.well-known/.
+// isOurs reports whether an address is one of ours and not Vexa's: all under /sso/, and what is registered
+// under /.well-known/.
 func (p *Proxy) isOurs(ex *exchange.Exchange, r *http.Request) bool {
 	if strings.HasPrefix(ex.Path, "/.well-known/") {
 		_, pattern := p.mux.Handler(r)
@@ -34,7 +35,7 @@ func (p *Proxy) isOurs(ex *exchange.Exchange, r *http.Request) bool {
 	return ex.Path == "/sso" || strings.HasPrefix(ex.Path, "/sso/")
 }
 
-// ownPages is everything that the edge itself has under /sso/.
+// ownPages registers what the edge itself has under /sso/.
 func (p *Proxy) ownPages(providers *channel.Endpoints) {
 	p.handleFunc("/sso/{$}", p.showHome)
 	p.handleFunc("/sso/whoami", p.whoami)

@@ -25,27 +25,27 @@ import (
 	"vexa-sso/proxy/upstream"
 )
 
-// Deps is what the edge works with.
+// Deps are the dependencies of a Proxy.
 type Deps struct {
 	Gateway   *url.URL           // the Vexa gateway
-	Routes    func() *vexa.Table // which routes it has and what they need
-	Providers oidc.Providers     // in the order people see them
+	Routes    func() *vexa.Table // the current route table
+	Providers oidc.Providers     // in the order in which people see them
 	Accounts  Accounts
 	Rules     *rule.Live
-	Owners    caller.KeyOwners // needed for tokens.native_keys: migrate
+	Owners    caller.KeyOwners // required with tokens.native_keys: migrate
 	Sessions  caller.SessionStore
 	Store     caller.Health
 	Ring      *keyring.Ring
-	Ready     []Check // what readyz asks, besides the store and the providers
+	Ready     []Check // for readyz, besides the store and the providers
 
-	Transport http.RoundTripper     // towards the gateway; default NewTransport
+	Transport http.RoundTripper     // to the gateway; default upstream.NewTransport
 	Metrics   prometheus.Registerer // default: a registry of its own
 	Log       *slog.Logger
 	Now       func() time.Time
 	Random    io.Reader
 }
 
-// Accounts is all that the rooms ask of accounts, each by a port of its own. *mapping.Accounts is one.
+// Accounts is the union of the ports through which the rooms use accounts. *mapping.Accounts implements it.
 type Accounts interface {
 	caller.Accounts
 	signin.Accounts
@@ -55,9 +55,10 @@ type Accounts interface {
 	Revoker
 }
 
-// Proxy is the HTTP edge: the http.Handler of the bridge. It joins the rooms and owns nothing of theirs.
+// Proxy is the HTTP edge: the http.Handler of the bridge. It joins the rooms; what each of them keeps is its
+// own.
 type Proxy struct {
-	*revocations // what a revocation does here
+	*revocations // applies them on this replica
 
 	edge        *exchange.Edge
 	hosts       []host // ours; the first is the public one
@@ -67,16 +68,16 @@ type Proxy struct {
 	health      health
 	home        home
 	corsOrigins map[string]bool // origins whose pages may call with a credential of their own
-	mux         *http.ServeMux  // all that is not Vexa's
+	mux         *http.ServeMux  // everything that is not forwarded
 }
 
-// host is one public host and what stands behind it.
+// host is one public host and the upstream behind it.
 type host struct {
 	site   *exchange.Site
 	passer *upstream.Passer
 }
 
-// New makes the edge. It needs no network.
+// New returns a Proxy. It does not use the network.
 func New(cfg Config, d Deps) (*Proxy, error) {
 	site, err := exchange.NewSite(cfg.PublicURL)
 	if err != nil {
@@ -156,13 +157,13 @@ func (d Deps) withDefaults() Deps {
 	return d
 }
 
-// request is what a request needs of memory while it is here, in one piece.
+// request is the state of one request, in one allocation.
 type request struct {
 	exchange.Exchange
 	passage upstream.Passage
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rq := &request{}
 	ex := &rq.Exchange
@@ -179,9 +180,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hostOf is the host of ours that a request was meant for: by the Host it names, or, where a trusted proxy
-// stands in front, by the one that the proxy was asked for. Its passer is nil where that is none of ours;
-// then the public host answers for it.
+// hostOf returns the host of ours that a request is for: by Host, or, behind a trusted proxy, by
+// X-Forwarded-Host. For any other name the result has no passer, and the site of the public host, which
+// answers for it.
 func (p *Proxy) hostOf(r *http.Request) host {
 	name := r.Host
 	if forwarded := r.Header["X-Forwarded-Host"]; len(forwarded) == 1 &&
@@ -196,8 +197,7 @@ func (p *Proxy) hostOf(r *http.Request) host {
 	return host{site: p.hosts[0].site}
 }
 
-// dispatch makes the request canonical and gives it to whom it belongs: ours lives under /sso/,
-// everything else is Vexa's.
+// dispatch makes the request's address canonical and sends it to a handler of ours, or to Vexa.
 func (p *Proxy) dispatch(rq *request, at host, r *http.Request) error {
 	ex := &rq.Exchange
 	if err := makeCanonical(ex, r); err != nil {
@@ -226,7 +226,8 @@ func (p *Proxy) dispatch(rq *request, at host, r *http.Request) error {
 	return p.forward(rq, at, r)
 }
 
-// makeCanonical parses the address, once for all who decide by it (S4).
+// makeCanonical sets the exchange's path and query, once for all who decide by them (S4). It refuses an
+// address with a token in it.
 func makeCanonical(ex *exchange.Exchange, r *http.Request) error {
 	var ok bool
 	if caller.HoldsToken(r.URL.Path) || caller.HoldsToken(r.URL.RawQuery) {
@@ -238,7 +239,7 @@ func makeCanonical(ex *exchange.Exchange, r *http.Request) error {
 	if ex.Query, ok = exchange.CanonicalQuery(r.URL.RawQuery); !ok {
 		return exchange.Refuse("bad_request", "The query is malformed or ambiguous.")
 	}
-	if caller.HoldsToken(ex.Query) { // in another spelling, which Vexa would not get to see
+	if caller.HoldsToken(ex.Query) { // it was percent-encoded in a way that only decoding shows
 		return tokenInAddress()
 	}
 	return nil
@@ -249,5 +250,5 @@ func tokenInAddress() error {
 		"it as X-API-Key or as Authorization: Bearer.")
 }
 
-// isProbe reports whether a path is for load balancers, which may ask by address.
+// isProbe reports whether a path is for the probes of load balancers, which may ask by IP address.
 func isProbe(path string) bool { return path == "/sso/healthz" || path == "/sso/readyz" }

@@ -10,14 +10,13 @@ import (
 	"vexa-sso/proxy/upstream"
 )
 
-// Revoker ends things for good. *mapping.Accounts does.
+// Revoker writes revocations to the store. *mapping.Accounts implements it.
 type Revoker interface {
 	Revoke(ctx context.Context, r mapping.Revocation, actor string) error
 	SignOutEverywhere(ctx context.Context, account, reason, actor string) error
 }
 
-// revocations is what a revocation does on this replica: who is remembered is
-// forgotten, and open streams end.
+// revocations applies a revocation on this replica: it drops cached callers and ends open streams.
 type revocations struct {
 	accounts Revoker
 	callers  *caller.Identifier
@@ -25,7 +24,7 @@ type revocations struct {
 	now      func() time.Time
 }
 
-// End revokes, and does here at once what every replica is about to hear of.
+// End writes a revocation and applies it here at once; the other replicas apply it within a second.
 func (v *revocations) End(ctx context.Context, r mapping.Revocation, actor string) error {
 	if err := v.accounts.Revoke(ctx, r, actor); err != nil {
 		return err
@@ -34,8 +33,7 @@ func (v *revocations) End(ctx context.Context, r mapping.Revocation, actor strin
 	return nil
 }
 
-// SignOutEverywhere ends all that an account has, as
-// [mapping.Accounts.SignOutEverywhere] does, and here at once.
+// SignOutEverywhere is [mapping.Accounts.SignOutEverywhere], applied here at once.
 func (v *revocations) SignOutEverywhere(ctx context.Context, account, reason, actor string) error {
 	if err := v.accounts.SignOutEverywhere(ctx, account, reason, actor); err != nil {
 		return err
@@ -44,7 +42,7 @@ func (v *revocations) SignOutEverywhere(ctx context.Context, account, reason, ac
 	return nil
 }
 
-// Apply does what a revocation means on this replica. It is idempotent.
+// Apply applies a revocation on this replica. It is idempotent.
 func (v *revocations) Apply(r mapping.Revocation) {
 	switch r.Kind {
 	case mapping.RevokeSession:
@@ -70,12 +68,12 @@ func (v *revocations) endCredentials(account, id string) {
 	v.streams.End(account, id)
 }
 
-// CutStreams ends every open stream and lets no other begin: a program that stops tells its clients so. It
-// returns when the WebSockets, of which the http.Server does not know, have ended.
+// CutStreams ends every open stream and refuses new ones: a program that stops tells its clients so. It
+// returns when all WebSockets have ended, of which http.Server.Shutdown does not know.
 func (v *revocations) CutStreams() { v.streams.Close() }
 
-// Run does what happens besides requests, until ctx ends: last-seen times are written, sessions that are over
-// are deleted, streams end with their sessions or when the store stays away beyond its grace.
+// Run does the background work of the edge until ctx ends: it writes last-seen times, deletes expired
+// sessions, and ends streams whose session has expired, or all when the store is away beyond its grace.
 func (p *Proxy) Run(ctx context.Context) error {
 	second, flush, purge := time.NewTicker(time.Second), time.NewTicker(10*time.Second),
 		time.NewTicker(10*time.Minute)
@@ -104,8 +102,8 @@ func (p *Proxy) Run(ctx context.Context) error {
 	}
 }
 
-// sweep ends the streams that may not go on: their session is over, the store has been away too long (S5), or
-// what their account may do has shrunk.
+// sweep ends the streams that must not go on: their session has expired, the store has been away beyond its
+// grace (S5), or what their account may do has shrunk.
 func (p *Proxy) sweep(ctx context.Context) {
 	if !p.health.store.Usable() {
 		p.streams.EndAll()
@@ -118,8 +116,9 @@ func (p *Proxy) sweep(ctx context.Context) {
 	}
 }
 
-// recheck ends the streams of an account that it may no longer have: their credential is gone, or what it may
-// do now does not cover them. What cannot be read now stays in doubt.
+// recheck reads the callers of an account's streams again, and ends the streams whose credential is gone or
+// that the caller's scopes of now no longer cover. After an error that says neither, the account is rechecked
+// later.
 func (p *Proxy) recheck(ctx context.Context, id string) {
 	for _, c := range p.streams.Callers(id) {
 		fresh, err := p.callers.Again(ctx, c)

@@ -8,24 +8,25 @@ import (
 // What the rooms beside the road ([Proxy.Handle]) use of those below it: they import
 // proxy and nothing under it.
 
-// What can stand for a caller.
+// The kinds of credential: see package caller.
 const (
 	BySession = caller.BySession
 	ByToken   = caller.ByToken
 	ByBearer  = caller.ByBearer
 )
 
-// Refuse is a refusal by its code, in words; the code's own sentence when detail is empty.
+// Refuse returns the error of a refusal with this code. detail is what people and programs are told; the
+// code's own sentence when empty.
 func Refuse(code exchange.Code, detail string) error { return exchange.Refuse(code, detail) }
 
-// RefuseBecause is Refuse with the reason that the log is told.
+// RefuseBecause is Refuse with the cause, which goes to the log only.
 func RefuseBecause(code exchange.Code, detail string, err error) error {
 	return exchange.RefuseBecause(code, detail, err)
 }
 
-// Describable is a sentence in the characters that an error_description may have (RFC 6749
-// section 5.2, RFC 6750 section 3).
+// Describable replaces the characters of a sentence that an error_description may not have (RFC 6749 section
+// 5.2, RFC 6750 section 3).
 func Describable(sentence string) string { return exchange.Describable(sentence) }
 
-// HoldsToken reports whether a text has something in it that looks like the value of a token of ours.
+// HoldsToken reports whether a text contains what looks like the value of a token of ours.
 func HoldsToken(text string) bool { return caller.HoldsToken(text) }

@@ -12,7 +12,8 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// route finds the route that a request takes and whether what the caller may use covers it.
+// route returns the route of a request, or an error when the gateway's table, deny_routes or the caller's
+// scopes do not let it through.
 func (p *Proxy) route(
 	ex *exchange.Exchange, r *http.Request, table *vexa.Table, c *caller.Caller, v *caller.View,
 ) (vexa.Route, error) {
@@ -37,8 +38,8 @@ func (p *Proxy) route(
 	return route, nil
 }
 
-// missing says which scope a route needs and who lacks it: the credential, or its owner, to
-// whom some rule would give it.
+// missing says which scope a route needs and who lacks it: the credential, or its owner; and then which rules
+// would grant it.
 func (p *Proxy) missing(site *exchange.Site, c *caller.Caller, v *caller.View, route vexa.Route) string {
 	said := "This needs the scope " + strings.Join(route.AnyOf, " or ") + ", which "
 	if caller.Covers(v.Decision.Grant.Scopes, route) {

@@ -9,7 +9,7 @@ import (
 // Size is a number of bytes, written 512, 64KiB, 1MiB or 1GiB.
 type Size int64
 
-// UnmarshalText reads a size.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Size) UnmarshalText(text []byte) error {
 	digits, unit := string(text), int64(1)
 	for suffix, factor := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
@@ -26,7 +26,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes a size in the largest unit that divides it.
+// MarshalText implements encoding.TextMarshaler. It uses the largest unit that divides the size.
 func (s Size) MarshalText() ([]byte, error) {
 	for _, u := range []struct {
 		factor Size

@@ -10,8 +10,8 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// Starting answers in place of a Proxy while the store has never been reachable:
-// nobody can be known yet (S10).
+// Starting is the handler in place of a Proxy until the store has been opened for the first time: nobody can
+// be authenticated yet, so all but the probes is 503 (S10).
 func Starting(publicURL string) http.Handler {
 	site, err := exchange.NewSite(publicURL)
 	if err != nil {

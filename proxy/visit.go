@@ -12,12 +12,12 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// Visit is one request to a page or endpoint that was put under the bridge's own address with [Proxy.Handle].
+// Visit is one request to a handler that was registered with [Proxy.Handle].
 type Visit struct {
 	p      *Proxy
 	ex     *exchange.Exchange
 	r      *http.Request
-	caller *caller.Caller // once somebody asked who it is
+	caller *caller.Caller // after Caller or SignedIn
 }
 
 // Person is somebody who is signed in with their browser.
@@ -26,53 +26,53 @@ type Person struct {
 	Decision  rule.Decision // of the rules now in force; allowing
 	SessionID string
 
-	// AuthTime is when they last proved to their provider who they are, by our clock;
-	// zero when that is not known.
+	// AuthTime is when they last proved to their provider who they are (auth_time), by our clock; zero when
+	// that is not known.
 	AuthTime time.Time
 }
 
-// Handle puts a page or endpoint under our own address. The pattern is one of net/http.ServeMux, with a path
-// under /sso/ or /.well-known/. What h returns as an error becomes the answer; then it must not have written
-// any. All handlers are put there before the first request is served.
+// Handle registers a page or endpoint of ours. The pattern is one of net/http.ServeMux, with a path under
+// /sso/ or /.well-known/. An error of h becomes the response, so h must not have written to it. Handle must
+// be called before the first request is served.
 func (p *Proxy) Handle(pattern string, h func(*Visit) error) {
 	p.handleFunc(pattern, func(ex *exchange.Exchange, r *http.Request) error {
 		return h(&Visit{p: p, ex: ex, r: r})
 	})
 }
 
-// Writer is where the answer goes.
+// Writer returns the response writer.
 func (v *Visit) Writer() http.ResponseWriter { return v.ex }
 
-// Request is the request. Its body has to arrive soon and is not bounded otherwise.
+// Request returns the request. Its body has a deadline of seconds, and no other bound.
 func (v *Visit) Request() *http.Request { return v.r }
 
-// TraceID names the request in the log and in every answer that is an error.
+// TraceID returns the id of the request in the log and in every error response.
 func (v *Visit) TraceID() string { return v.ex.TraceID }
 
-// Address is the client's.
+// Address returns the client's IP address.
 func (v *Visit) Address() string { return v.ex.Address }
 
-// Now is what time it is.
+// Now returns the current time.
 func (v *Visit) Now() time.Time { return v.p.edge.Now() }
 
-// Pages renders pages.
+// Pages returns the pages.
 func (v *Visit) Pages() *page.Pages { return v.p.edge.Pages }
 
-// Redirect sends a browser on with a GET.
+// Redirect answers 303: the browser goes on with a GET.
 func (v *Visit) Redirect(location string) { exchange.Redirect(v.ex, location) }
 
-// WriteJSON answers with JSON that nobody keeps (RFC 6749 section 5.1).
+// WriteJSON answers with JSON that is not cached (RFC 6749 section 5.1).
 func (v *Visit) WriteJSON(status int, body any) {
 	v.ex.Header().Set("Pragma", "no-cache") // for caches of HTTP/1.0
 	exchange.WriteJSON(v.ex, status, body)
 }
 
-// Record writes an audit event with where it came from.
+// Record writes an audit event, with the request's address and trace id.
 func (v *Visit) Record(e mapping.Event) { v.p.edge.Record(v.ex, v.r, e) }
 
-// SignedIn returns who is signed in by the browser's cookie and may use Vexa. The error, returned by the
-// handler, sends a person who opens the page to sign in and back here; everybody else is told to sign in.
-// What a program shows is no sign-in.
+// SignedIn returns the person who is signed in by the session cookie and may use Vexa. When the handler
+// returns its error, a person who opens the page is redirected to sign in and back here; everybody else gets
+// 401. A program's credential is no sign-in.
 func (v *Visit) SignedIn() (Person, error) {
 	c, err := v.Caller()
 	if err != nil {
@@ -91,7 +91,7 @@ func (v *Visit) SignedIn() (Person, error) {
 	}, nil
 }
 
-// Caller is who asks, by cookie or by what a program shows.
+// Caller is who sends a request, whatever their credential.
 type Caller struct {
 	Account      mapping.Account
 	Decision     rule.Decision // of the rules now in force; not necessarily allowing
@@ -99,10 +99,10 @@ type Caller struct {
 	CredentialID string        // of a session or a token of ours
 }
 
-// MayUse refuses who may not use Vexa at all.
+// MayUse returns the refusal of a caller who may not use Vexa at all, or nil.
 func (c Caller) MayUse() error { return caller.MayUse(c.Account, c.Decision) }
 
-// Caller is whoever asks, with whatever credential.
+// Caller returns who sends the request, with whatever credential.
 func (v *Visit) Caller() (Caller, error) {
 	c, err := v.p.callers.Identify(v.ex, v.r)
 	if err != nil {
@@ -112,12 +112,12 @@ func (v *Visit) Caller() (Caller, error) {
 	return Caller{c.Account, v.p.callers.View(v.ex, c).Decision, c.Credential, c.CredentialID}, nil
 }
 
-// freshFor is how long a sign-in is good for what only the person themselves may do (S7).
+// freshFor is the greatest age of a sign-in for what only the person themselves may do (S7).
 const freshFor = 5 * time.Minute
 
 // FreshlySignedIn is SignedIn for what only the person themselves may do, whoever else may sit at their
-// browser by now: their sign-in must be less than five minutes old (S7). The error sends a person who opens
-// the page to prove themselves to their provider again.
+// browser by now: the sign-in must be less than five minutes old (S7). When the handler returns its error, a
+// person who opens the page is sent to their provider to authenticate again.
 func (v *Visit) FreshlySignedIn() (Person, error) {
 	person, err := v.SignedIn()
 	if err != nil {
@@ -130,9 +130,9 @@ func (v *Visit) FreshlySignedIn() (Person, error) {
 	return person, nil
 }
 
-// StillSignedIn looks afresh whether whoever SignedIn has returned is signed in and may use Vexa, whatever
-// this replica remembers. Asked after something was written in their name that lasts, it lets nothing slip in
-// between a revocation and our hearing of it (S5).
+// StillSignedIn reads from the store, past every cache, whether the person that SignedIn returned is still
+// signed in and may use Vexa. Called after a lasting write in their name, it leaves no gap between a
+// revocation on another replica and our hearing of it (S5).
 func (v *Visit) StillSignedIn() error {
 	_, err := v.p.callers.Again(v.r.Context(), v.caller)
 	if errors.Is(err, mapping.ErrNotFound) {
@@ -144,31 +144,31 @@ func (v *Visit) StillSignedIn() error {
 // Fresh reports whether a person's sign-in is less than five minutes old.
 func (v *Visit) Fresh(person Person) bool { return v.Now().Sub(person.AuthTime) < freshFor }
 
-// SameOrigin refuses a request that another origin could have made the browser send. It is for whatever
-// changes something in the name of the cookie, whatever the method (S7).
+// SameOrigin returns the refusal of a request that does not show that a page of this site sent it (CSRF),
+// whatever its method. It is for handlers that change something by the cookie's authority (S7).
 func (v *Visit) SameOrigin() error { return v.ex.Site.CheckOrigin(v.r) }
 
-// Navigates reports whether a person's browser is opening a page, as opposed to a program that asks for data.
+// Navigates reports whether a browser is opening a page, as opposed to a program that asks for data.
 func (v *Visit) Navigates() bool { return exchange.IsNavigation(v.r) }
 
-// Origin is where we are, scheme://host.
+// Origin returns our origin, scheme://host.
 func (v *Visit) Origin() string { return v.ex.Site.Origin }
 
-// SignInAgain answers a form with a page that leads to sign in afresh and back to returnTo. A redirect would
-// be held to the form-action of the page that the form is on.
+// SignInAgain answers a form with a page that leads to a fresh sign-in and back to returnTo. Browsers would
+// hold a redirect to the form-action of the page that the form is on.
 func (v *Visit) SignInAgain(returnTo, where string) {
 	v.ex.Code = "login_required"
 	v.Pages().Continue(v.ex, v.r, page.Continue{To: exchange.LoginPath(returnTo, true), Where: where})
 }
 
-// LatestUse puts into tokens what is not written yet of when they were used.
+// LatestUse sets the last use of tokens to what this replica knows and has not written yet.
 func (v *Visit) LatestUse(tokens []mapping.Token) { v.p.callers.LatestUse(tokens) }
 
-// MayRequest reports whether scopes within a grant cover a request.
+// MayRequest reports whether a grant's deny_routes and these scopes within it allow a request.
 func (v *Visit) MayRequest(g rule.Grant, scopes rule.Scopes, method, path string) bool {
 	route, known := v.p.hosts[0].passer.Routes().Lookup(method, path)
 	return known && caller.Covers(scopes, route) && !caller.DeniesRoute(g.DenyRoutes, method, path)
 }
 
-// RandomID is 256 random bits in base64url.
+// RandomID returns 256 random bits in base64url.
 func (v *Visit) RandomID() (string, error) { return caller.RandomID(v.p.edge.Random) }

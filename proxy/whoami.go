@@ -11,7 +11,7 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// whoami is home for programs.
+// whoami is the start page as JSON.
 func (p *Proxy) whoami(ex *exchange.Exchange, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return exchange.Refuse("method_not_allowed", "")
@@ -44,7 +44,7 @@ func (p *Proxy) whoami(ex *exchange.Exchange, r *http.Request) error {
 	return nil
 }
 
-// sessionJSON is what whoami says of a session.
+// sessionJSON is a session as whoami shows it.
 type sessionJSON struct {
 	ID        string    `json:"id"`
 	Since     time.Time `json:"since"`
@@ -59,14 +59,14 @@ func sessionJSONOf(c *caller.Caller) *sessionJSON {
 	return &sessionJSON{c.Session.ID, c.Session.CreatedAt.UTC(), c.Seen().UTC(), c.Session.ExpiresAt.UTC()}
 }
 
-// credentialJSON is what whoami says of the credential that it was asked with.
+// credentialJSON is the credential of the request as whoami shows it.
 type credentialJSON struct {
 	Kind      string            `json:"kind"` // session | token | bearer | native
 	ID        string            `json:"id,omitempty"`
 	Type      mapping.TokenKind `json:"type,omitempty"`   // of a token of ours
 	Name      string            `json:"name,omitempty"`   // …
-	Client    string            `json:"client,omitempty"` // the program that shows it, where that is known
-	Scopes    []string          `json:"scopes,omitempty"` // at most; what it may now is in scopes beside it
+	Client    string            `json:"client,omitempty"` // client_id of the program, where that is known
+	Scopes    []string          `json:"scopes,omitempty"` // at most; those of now are in the outer scopes
 	ExpiresAt *time.Time        `json:"expires_at,omitempty"`
 }
 

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// Finish says what happened, once, when a request is over: one line in the log, one count in the metrics.
-// Neither ever holds a query, a header or a body (S2).
+// Finish logs and counts a request, once, when it is over. Neither the log nor a metric ever holds a query, a
+// header or a body (S2).
 func (e *Edge) Finish(ctx context.Context, ex *Exchange, method string) {
 	took := e.Now().Sub(ex.Start)
 	if ex.Label == "" {

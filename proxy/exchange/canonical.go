@@ -13,9 +13,9 @@ import (
 // stop looking, and what nobody looked at must not be forwarded.
 const maxQueryParameters = 1000
 
-// CanonicalPath returns the one form of the request's path that decides, is logged and is forwarded (S4). It
-// is the decoded path: encoding it again the standard way gives exactly one spelling. Whatever two readers
-// could take for two things is refused: ok is false.
+// CanonicalPath returns the one form of the request's path that decides, is logged and is forwarded (S4): the
+// decoded path, so that encoding it again the standard way gives exactly one spelling. ok is false for a path
+// that two parsers could read differently.
 func CanonicalPath(u *url.URL) (path string, ok bool) {
 	if u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || u.Fragment != "" {
 		return "", false // absolute-form and authority-form are for proxies that the client chose
@@ -130,8 +130,8 @@ func isKeyParameter(name string) bool {
 	return i == len(key)
 }
 
-// CanonicalHost folds a Host header for comparison: lower case, without a trailing dot, without
-// the scheme's default port.
+// CanonicalHost returns a Host header for comparison: in lower case, without a trailing dot, without the
+// scheme's default port.
 func CanonicalHost(host, scheme string) string {
 	host = strings.ToLower(host)
 	if scheme == "https" {
@@ -149,9 +149,9 @@ func CanonicalHost(host, scheme string) string {
 	return host
 }
 
-// ClientAddress finds who is asking: the peer, or, where the peer is a trusted proxy, the nearest
-// address in X-Forwarded-For that is not one. Junk in the header ends the walk: what stands left of it
-// could have been written by anybody.
+// ClientAddress returns the client's IP address: the peer's, or, where the peer is a trusted proxy, the
+// rightmost address in X-Forwarded-For that is not one. Junk in the header ends the walk: what stands left of
+// it could have been written by anybody.
 func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 	peer, _, err := splitHostPort(r.RemoteAddr)
 	if err != nil || len(trusted) == 0 {
@@ -175,7 +175,8 @@ func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 	return addr.String()
 }
 
-// parseHop reads an address as proxies write it: some with the port (Azure's gateway).
+// parseHop parses an entry of X-Forwarded-For: an address, which some proxies (Azure's gateway) write with
+// the port.
 func parseHop(text string) (addr netip.Addr, ok bool) {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		return addr, true
@@ -207,7 +208,8 @@ func inAny(addr netip.Addr, prefixes []netip.Prefix) bool {
 	return false
 }
 
-// splitHostPort is net.SplitHostPort for the RemoteAddr that net/http itself wrote.
+// splitHostPort is net.SplitHostPort for the RemoteAddr that net/http itself wrote, without an allocation for
+// IPv4.
 func splitHostPort(addr string) (host, port string, err error) {
 	ap, err := netip.ParseAddrPort(addr)
 	if err == nil && ap.Addr().Is4() {
@@ -220,7 +222,7 @@ func splitHostPort(addr string) (host, port string, err error) {
 	return ap.Addr().Unmap().String(), addr[strings.LastIndexByte(addr, ':')+1:], nil
 }
 
-// ParsePrefixes reads the networks and addresses of proxies that are trusted.
+// ParsePrefixes parses the networks (CIDR) and addresses of trusted proxies.
 func ParsePrefixes(texts []string) ([]netip.Prefix, error) {
 	var prefixes []netip.Prefix
 	for _, text := range texts {

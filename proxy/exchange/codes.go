@@ -2,19 +2,19 @@ package exchange
 
 import "net/http"
 
-// Code is a stable name for one way in which a request is refused or fails. Programs
-// branch on it; pages show it.
+// Code is the stable name of one way in which a request is refused or fails. Programs branch on it; pages
+// show it.
 type Code string
 
-// outcome is what a code means to whoever meets it.
+// outcome is the response to a code.
 type outcome struct {
 	Status int
 	Title  string // heading of the page
-	Detail string // the sentence, where the place that failed has no better one
-	Next   string // what to do about it, for people
+	Detail string // default of Problem.Detail
+	Next   string // what a person can do about it
 }
 
-// Status is the HTTP status that a code is answered with; 0 for one that is not in the table.
+// Status returns the HTTP status of a code; 0 for one that is not in the table.
 func (c Code) Status() int { return outcomes[c].Status }
 
 // The table of codes. README's table is generated from it (a test holds them together).
@@ -224,7 +224,7 @@ var outcomes = map[Code]outcome{
 	},
 }
 
-// retryAfter is what Retry-After says, in seconds, with answers that are only for now.
+// retryAfter is the default Retry-After, in seconds, of the codes for passing failures.
 var retryAfter = map[Code]string{
 	"provider_unavailable": "10", "vexa_admin_unavailable": "5", "vexa_key_refused": "1",
 	"store_unavailable": "5", "rate_limited": "1", "vexa_unavailable": "5", "vexa_timeout": "5",

@@ -5,12 +5,13 @@ import (
 	"strings"
 )
 
-// MaxCookieValue is how long a value of ours can be, in bytes; a longer one is not looked at.
+// MaxCookieValue is the greatest length, in bytes, of a cookie value that is read; a longer one counts as
+// none.
 const MaxCookieValue = 4096
 
 const (
 	cookieBase = "vexa_sso"
-	// a browser takes such a cookie only if it is Secure, for one host and for all its paths (RFC 6265bis)
+	// browsers accept it only with Secure, without Domain and with Path=/ (RFC 6265bis)
 	hostPrefix = "__Host-"
 )
 
@@ -19,8 +20,8 @@ const (
 type CookieNames struct {
 	Session string
 	Attempt string // prefix; the attempt's id follows
-	Recent  string // when the browser signed in lately
-	Logout  string // the state of a sign-out that went on at the provider
+	Recent  string // times of this browser's recent sign-ins
+	Logout  string // state of an RP-initiated logout
 }
 
 func cookieNames(scheme string) CookieNames {
@@ -34,9 +35,8 @@ func cookieNames(scheme string) CookieNames {
 	}
 }
 
-// NewCookie is a cookie of ours, of which every one is made here: for this host alone, out of reach of
-// scripts, and not sent with what other sites make the browser do, but for opening a page (SameSite=Lax).
-// maxAge is in seconds; a negative one takes the cookie back.
+// NewCookie returns a cookie of ours, and is the only place that makes one: host-only, HttpOnly,
+// SameSite=Lax, and Secure with the __Host- prefix. maxAge is in seconds; a negative one deletes the cookie.
 func NewCookie(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,

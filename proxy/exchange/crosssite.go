@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// IsNavigation reports whether a person's browser is opening a page, as opposed to a program or a
-// script that asks for data (S8).
+// IsNavigation reports whether a browser is opening a page, as opposed to a program or a script that asks for
+// data (S8).
 func IsNavigation(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return isFormPost(r)
@@ -19,8 +19,8 @@ func IsNavigation(r *http.Request) bool {
 		strings.Contains(h.Get("Accept"), "text/html")
 }
 
-// isFormPost reports whether a person sent a form: they get a page back, but are never
-// redirected to sign-in with it.
+// isFormPost reports whether a browser submits a form: the response is a page, but never a redirect to
+// sign-in.
 func isFormPost(r *http.Request) bool {
 	return r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") == "navigate" ||
 		r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") == "" &&

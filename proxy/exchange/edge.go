@@ -11,8 +11,8 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// Edge is what every room works with to answer: the pages, the metrics, the audit and the log; and the clock
-// and the randomness, which come from outside so that tests can hold them.
+// Edge is what every room works with to answer: pages, metrics, audit and log; and the clock and the
+// randomness, which come from outside so that tests can control them.
 type Edge struct {
 	Pages   *page.Pages
 	Metrics *Metrics
@@ -22,15 +22,17 @@ type Edge struct {
 	Random  io.Reader
 }
 
-// Auditor keeps audit events. *mapping.Accounts does.
+// Auditor stores audit events. *mapping.Accounts implements it.
 type Auditor interface {
 	Record(ctx context.Context, e mapping.Event) error
 }
 
-// Handler answers a request of ours. An error becomes the answer; then nothing was written.
+// Handler answers a request of ours. An error becomes the response, so the handler must not have written to
+// it.
 type Handler func(ex *Exchange, r *http.Request) error
 
-// Record writes an audit event with where it came from.
+// Record stores an audit event, with the request's address and trace id. An event that cannot be stored is
+// logged.
 func (e *Edge) Record(ex *Exchange, r *http.Request, event mapping.Event) {
 	event.Address, event.TraceID, event.TookMS = ex.Address, ex.TraceID, e.Now().Sub(ex.Start).Milliseconds()
 	if err := e.Audit.Record(context.WithoutCancel(r.Context()), event); err != nil {

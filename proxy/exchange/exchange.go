@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Exchange is one request and its answer, as far as more than one room needs to know of them. It stands in
-// for the ResponseWriter, so that what was answered can be logged and counted.
+// Exchange is one request and its response, as far as more than one room needs to know of them. It wraps the
+// ResponseWriter, so that what was answered can be logged and counted.
 type Exchange struct {
 	http.ResponseWriter
 
@@ -21,28 +21,28 @@ type Exchange struct {
 	Path    string // canonical
 	Query   string
 
-	Explicit   bool   // the request shows a credential that a browser does not send by itself
+	Explicit   bool   // the request has a credential that browsers do not send by themselves
 	Credential string // what authenticated the request, as logs and metrics name it
-	Who        Who    // who stands behind it
+	Who        Who    // whom it authenticated
 
-	Label string // of the route, for metrics and logs: never a path with names in it
-	Lasts bool   // the answer is a stream, and how long it takes says nothing
+	Label string // route pattern, for metrics and logs
+	Lasts bool   // the response is a stream: its duration is not measured
 
 	Status   int
-	Sent     int64 // bytes of the answer's body
+	Sent     int64 // bytes of the response body
 	Code     Code
-	Upstream time.Duration // until the gateway began to answer
-	GoesOn   bool          // beyond its handler, as a WebSocket
+	Upstream time.Duration // until the gateway's response headers
+	GoesOn   bool          // after its handler has returned, as a WebSocket
 	scratch  [48]byte
 }
 
-// Who is whoever stands behind a request, as the log names them.
+// Who is the caller as the log names them.
 type Who struct{ Account, Provider, CredentialID, Rules string }
 
-// NoCredential is what Exchange.Credential says until somebody is authenticated.
+// NoCredential is the value of Exchange.Credential before authentication.
 const NoCredential = "none"
 
-// Begin is the exchange of a request that has just come.
+// Begin initializes the exchange of a new request.
 func (ex *Exchange) Begin(
 	w http.ResponseWriter, site *Site, address string, now time.Time, random io.Reader,
 ) {
@@ -50,10 +50,10 @@ func (ex *Exchange) Begin(
 	ex.TraceID = ex.newTraceID(random)
 }
 
-// Here is the request's address as a person may come back to it.
+// Here returns the request's path and query, for a return after sign-in.
 func (ex *Exchange) Here() string { return (&url.URL{Path: ex.Path, RawQuery: ex.Query}).String() }
 
-// WriteHeader drops the upstream's 1xx answers (S1).
+// WriteHeader implements http.ResponseWriter. It drops 1xx responses, which come from the upstream (S1).
 func (ex *Exchange) WriteHeader(status int) {
 	if status < 200 {
 		return
@@ -73,7 +73,7 @@ func (ex *Exchange) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Flush lets event streams through as they come.
+// Flush implements http.Flusher, for event streams.
 func (ex *Exchange) Flush() { _ = http.NewResponseController(ex.ResponseWriter).Flush() }
 
 // newTraceID returns 128 random bits in hex, as Vexa's own trace ids are.
@@ -84,7 +84,8 @@ func (ex *Exchange) newTraceID(random io.Reader) string {
 	return string(text)
 }
 
-// Redirect sends a browser on with a GET. Redirects of ours are answers to one person's moment: never cached.
+// Redirect answers 303: the browser goes on with a GET. It is never cached, because it was decided for this
+// one request.
 func Redirect(w http.ResponseWriter, location string) {
 	h := w.Header()
 	h.Set("Location", location)
@@ -92,5 +93,5 @@ func Redirect(w http.ResponseWriter, location string) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// Discard is the log of whoever wants none.
+// Discard is a logger that writes nothing.
 var Discard = slog.New(slog.DiscardHandler)

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics are the edge's part of what INTERFACE names.
+// Metrics are the Prometheus metrics of requests, sign-ins and decisions.
 type Metrics struct {
 	requests  *prometheus.CounterVec
 	seconds   prometheus.Histogram
@@ -18,7 +18,7 @@ type Metrics struct {
 	NativeKeys *prometheus.CounterVec
 }
 
-// NewMetrics registers them, each there from the start; open says how many streams of a kind there are.
+// NewMetrics registers the metrics. open returns how many streams of a kind are open.
 func NewMetrics(reg prometheus.Registerer, open func(kind string) int) *Metrics {
 	buckets := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 	m := &Metrics{
@@ -65,7 +65,7 @@ func (m *Metrics) observe(ex *Exchange, took time.Duration) {
 	}
 }
 
-// statusText is strconv.Itoa without an allocation for what a status can be.
+// statusText is strconv.Itoa without an allocation for statuses below 600.
 func statusText(status int) string {
 	if status >= 0 && status < len(statusTexts) {
 		return statusTexts[status]

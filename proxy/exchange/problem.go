@@ -17,16 +17,16 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// Problem is a refusal or failure on its way to the client: the one place where errors become HTTP.
+// Problem is a refusal or failure: the error type that becomes an HTTP response ([Edge.Answer]).
 type Problem struct {
 	Code    Code
-	Detail  string // for people and programs; the code's own sentence when empty
-	Err     error  // for the log
-	Remedy  string // for the admin, in the log, where Err has none
-	Scopes  string // of which one is missing, in the form of OAuth
-	Afresh  bool   // what is wanted is another sign-in of somebody who is signed in
+	Detail  string // one sentence for people and programs; default: the code's
+	Err     error  // cause, for the log only
+	Remedy  string // for the admin, in the log; default: that of Err
+	Scopes  string // required ones, space-separated (RFC 6749 section 3.3)
+	Afresh  bool   // a fresh sign-in is required, also of who is signed in
 	Facts   []page.Fact
-	Actions []page.Link // what a person can do about it; the code's default when empty
+	Actions []page.Link // links on the page; default: start page, or sign-in at 401
 }
 
 func (e *Problem) Error() string {
@@ -38,24 +38,26 @@ func (e *Problem) Error() string {
 
 func (e *Problem) Unwrap() error { return e.Err }
 
-// Title is the heading of the page that tells a person.
+// Title returns the heading of the problem's page.
 func (e *Problem) Title() string { return outcomes[e.Code].Title }
 
-// Sentence is what people and programs are told.
+// Sentence returns Detail, or the code's own sentence.
 func (e *Problem) Sentence() string { return cmp.Or(e.Detail, outcomes[e.Code].Detail) }
 
-// Refuse is a refusal by its code, in words; the code's own sentence when detail is empty.
+// Refuse returns a refusal with this code. detail is what people and programs are told; the code's own
+// sentence when empty.
 func Refuse(code Code, detail string) *Problem { return &Problem{Code: code, Detail: detail} }
 
-// Fail is a failure of ours or of what we depend on.
+// Fail returns a failure of ours or of what we depend on.
 func Fail(code Code, err error) *Problem { return &Problem{Code: code, Err: err} }
 
-// RefuseBecause is Refuse with the reason that the log is told.
+// RefuseBecause is Refuse with the cause, which goes to the log only.
 func RefuseBecause(code Code, detail string, err error) *Problem {
 	return &Problem{Code: code, Detail: detail, Err: err}
 }
 
-// AsProblem maps what other rooms report to what the client is told.
+// AsProblem returns the Problem for an error: itself, or made of an *oidc.Error, a *mapping.Error or
+// mapping.ErrStoreUnavailable; internal_error for any other.
 func AsProblem(err error) *Problem {
 	var p *Problem
 	var o *oidc.Error
@@ -73,9 +75,10 @@ func AsProblem(err error) *Problem {
 	return Fail("internal_error", err)
 }
 
-// Answer tells the client: a page for a person who navigates, JSON in Vexa's shape for everybody else (S8).
+// Answer writes the response for an error: a page for a navigation without a program's credential, JSON in
+// Vexa's shape for everything else (S8). It logs the cause.
 func (e *Edge) Answer(ex *Exchange, r *http.Request, err error) {
-	said := *AsProblem(err) // others may be told the same at this moment
+	said := *AsProblem(err) // a copy: the error may be shared with concurrent requests
 	pr := &said
 	o, known := outcomes[pr.Code]
 	if !known {
@@ -103,7 +106,7 @@ func (e *Edge) Answer(ex *Exchange, r *http.Request, err error) {
 	answerJSON(ex, o.Status, pr)
 }
 
-// RemedyAttr is what the admin should change, for the log, where the error knows.
+// RemedyAttr returns the log attribute "remedy": what the admin should change; empty where no error says so.
 func (pr *Problem) RemedyAttr() slog.Attr {
 	err := pr.Err
 	var o *oidc.Error
@@ -119,8 +122,8 @@ func (pr *Problem) RemedyAttr() slog.Attr {
 	return slog.Attr{}
 }
 
-// retryAfterSeconds is the Retry-After of a refusal that is only for now (RFC 9110
-// section 10.2.3); empty for the others.
+// retryAfterSeconds returns the Retry-After of a problem (RFC 9110 section 10.2.3), in seconds; empty for one
+// that does not pass by itself.
 func retryAfterSeconds(pr *Problem) string {
 	var wait time.Duration
 	var m *mapping.Error
@@ -157,8 +160,8 @@ func answerJSON(ex *Exchange, status int, pr *Problem) {
 
 const realm = `Bearer realm="vexa-sso"`
 
-// challenge is the WWW-Authenticate of a 401 (RFC 6750 section 3): without an error
-// where no credential was shown.
+// challenge returns the WWW-Authenticate of a 401 (RFC 6750 section 3): without an error code where the
+// request had no credential.
 func challenge(shown bool, detail string) string {
 	if !shown {
 		return realm
@@ -166,8 +169,8 @@ func challenge(shown bool, detail string) string {
 	return realm + `, error="invalid_token", error_description="` + Describable(detail) + `"`
 }
 
-// insufficient is the WWW-Authenticate of a 403 to a token without the scope that is
-// needed (RFC 6750 section 3.1).
+// insufficient returns the WWW-Authenticate of a 403 to a token that lacks a required scope (RFC 6750 section
+// 3.1).
 func insufficient(scopes string) string {
 	text := realm + `, error="insufficient_scope"`
 	if scopes != "" {
@@ -176,8 +179,8 @@ func insufficient(scopes string) string {
 	return text
 }
 
-// Describable is a sentence in the characters that an error_description may have (RFC 6749 section 5.2,
-// RFC 6750 section 3): ASCII without quotation marks and backslashes.
+// Describable replaces the characters of a sentence that an error_description may not have (RFC 6749 section
+// 5.2, RFC 6750 section 3): it may be ASCII without quotation marks and backslashes.
 func Describable(detail string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -190,6 +193,7 @@ func Describable(detail string) string {
 	}, detail)
 }
 
+// WriteJSON answers with JSON that is not cached.
 func WriteJSON(w http.ResponseWriter, status int, body any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
@@ -199,7 +203,7 @@ func WriteJSON(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the client is gone, or it has its answer
 }
 
-// List is s as JSON wants it: never null.
+// List returns s, or an empty list for nil, so that JSON has [] and not null.
 func List(s []string) []string {
 	if s == nil {
 		return []string{}
@@ -225,8 +229,8 @@ func problemPage(ex *Exchange, pr *Problem, o outcome) page.Problem {
 	return v
 }
 
-// SignInInstead sends a person who opens a page to sign in; everybody else is told to (S8). Who shows a
-// credential of a program is never sent anywhere.
+// SignInInstead redirects a navigation to sign-in when the error says that a sign-in is needed, and returns
+// nil; otherwise it returns the error (S8). A request with a program's credential is never redirected.
 func (e *Edge) SignInInstead(ex *Exchange, r *http.Request, err error) error {
 	pr := AsProblem(err)
 	wants := pr.Code == "unauthenticated" || pr.Afresh
@@ -239,7 +243,8 @@ func (e *Edge) SignInInstead(ex *Exchange, r *http.Request, err error) error {
 	return nil
 }
 
-// LoginPath is where a person signs in to come back to returnTo; afresh: also one who is signed in.
+// LoginPath returns the path of the sign-in that comes back to returnTo. afresh requires a new
+// authentication, also of somebody who is signed in.
 func LoginPath(returnTo string, afresh bool) string {
 	q := url.Values{}
 	if afresh {

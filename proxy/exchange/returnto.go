@@ -7,9 +7,9 @@ import (
 
 const maxReturnTo = 2048 // bytes; it travels in a cookie
 
-// ReturnPath returns the path of ours (with query) that a sign-in may come back to, or "/sso/" for
-// everything else (S9). The answer is put together again from what was understood, so that no
-// browser can read it differently.
+// ReturnPath returns the path of ours (with query) that a sign-in may come back to, or "/sso/" for everything
+// else (S9: no open redirect). It is built anew from the parsed parts, so that no browser can read it
+// differently.
 func ReturnPath(raw string) string {
 	const home = "/sso/"
 	if raw == "" || len(raw) > maxReturnTo || raw[0] != '/' || strings.ContainsAny(raw, "\\\t\r\n") {

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// Site is one public host of ours: where it is, and what its cookies are called. Every URL that we write
-// begins with its Origin, never with what a request says of itself (S9).
+// Site is one public host of ours: its origin and the names of its cookies. Every URL that we write begins
+// with its Origin, never with what a request says of itself (S9).
 type Site struct {
 	Scheme  string
 	Host    string // as browsers write it in Host and X-Forwarded-Host
 	Origin  string // scheme://host, canonical
 	Cookies CookieNames
 
-	canonical string // Host to compare with
+	canonical string // CanonicalHost of Host
 }
 
-// NewSite is the site at an address of the form scheme://host[:port].
+// NewSite returns the site at an address of the form scheme://host[:port].
 func NewSite(address string) (*Site, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -36,8 +36,8 @@ func (s *Site) Is(host string) bool {
 	return host == s.Host || CanonicalHost(host, s.Scheme) == s.canonical
 }
 
-// ReturnTarget is ReturnPath for a target_link_uri (OpenID Connect Core section 4): a
-// whole URL of ours, or a path.
+// ReturnTarget is ReturnPath for a target_link_uri (OpenID Connect Core section 4): an absolute URL of ours,
+// or a path.
 func (s *Site) ReturnTarget(raw string) string {
 	if rest, ok := strings.CutPrefix(raw, s.Origin); ok && (rest == "" || rest[0] == '/') {
 		raw = rest
@@ -45,8 +45,9 @@ func (s *Site) ReturnTarget(raw string) string {
 	return ReturnPath(raw)
 }
 
-// CheckSameOrigin refuses what another origin could have made this browser send (S7). It is asked only where
-// the cookie authenticated the request: a browser sends no other credential by itself.
+// CheckSameOrigin is the CSRF check (S7): it returns the refusal of an unsafe method or a WebSocket upgrade
+// that another origin could have made this browser send. It is only for requests that the cookie
+// authenticated: browsers send no other credential by themselves.
 func (s *Site) CheckSameOrigin(r *http.Request, upgrade bool) error {
 	if upgrade {
 		// Browsers always send Origin on a WebSocket; whoever holds a cookie is a browser.
@@ -62,7 +63,7 @@ func (s *Site) CheckSameOrigin(r *http.Request, upgrade bool) error {
 	return s.CheckOrigin(r)
 }
 
-// CheckOrigin refuses a request that does not show that a page of this site made it, whatever its method.
+// CheckOrigin is CheckSameOrigin for a request of any method.
 func (s *Site) CheckOrigin(r *http.Request) error {
 	// Sec-Fetch-Site cannot be forged by a page. A form under a strict referrer policy has Origin: null even
 	// from the same origin, so Origin is asked only where Sec-Fetch-Site is missing.
