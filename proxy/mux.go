@@ -48,7 +48,9 @@ func (p *Proxy) ownPages(providers *channel.Endpoints) {
 	p.handleFunc(signin.SignedOutPath, p.signIn.SignedOut)
 	p.handleFunc("/sso/healthz", healthz)
 	p.handleFunc("/sso/readyz", p.health.readyz)
-	p.handleFunc("/sso/", func(*exchange.Exchange, *http.Request) error { return exchange.Refuse("not_found", "") })
+	p.handleFunc("/sso/", func(*exchange.Exchange, *http.Request) error {
+		return exchange.Refuse("not_found", "")
+	})
 	p.handleFunc("/sso", func(ex *exchange.Exchange, _ *http.Request) error {
 		exchange.Redirect(ex, "/sso/")
 		return nil

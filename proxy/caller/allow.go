@@ -9,13 +9,13 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-// Covers reports whether a scope set is enough for a route.
+// Covers reports whether a scope set satisfies a route.
 func Covers(s rule.Scopes, route vexa.Route) bool {
 	return route.NoScope || slices.ContainsFunc(route.AnyOf, s.Has)
 }
 
-// DeniesRoute reports whether a grant's deny_routes name this request. HEAD is a GET, and a
-// trailing slash changes nothing.
+// DeniesRoute reports whether deny_routes match a request. HEAD counts as GET, and a trailing slash changes
+// nothing.
 func DeniesRoute(denied []string, method, path string) bool {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -28,8 +28,8 @@ func DeniesRoute(denied []string, method, path string) bool {
 	return false
 }
 
-// matchesPattern compares a path with a pattern segment by segment: {name} stands for any one,
-// {name...} for all the rest.
+// matchesPattern reports whether a path matches a pattern, segment by segment: {name} matches one segment,
+// {name...} all the rest.
 func matchesPattern(pattern, path string) bool {
 	want, have := strings.Split(strings.Trim(pattern, "/"), "/"), strings.Split(strings.Trim(path, "/"), "/")
 	for i, w := range want {

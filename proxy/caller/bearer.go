@@ -10,10 +10,10 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// bearerTTL is how long a verified access token is remembered, if it lives that long.
+// bearerTTL is how long a verified access token is cached, if it lives that long.
 const bearerTTL = time.Minute
 
-// bearer finds who stands behind an access token of a provider.
+// bearer returns the caller of a provider's access token (RFC 6750).
 func (i *Identifier) bearer(ex *exchange.Exchange, r *http.Request, shown credential) (*Caller, error) {
 	if len(i.issuers) == 0 {
 		return nil, exchange.Refuse("token_invalid", "Access tokens of an identity provider are not "+
@@ -29,12 +29,13 @@ func (i *Identifier) bearer(ex *exchange.Exchange, r *http.Request, shown creden
 	return i.newBearer(ex, r, shown, key)
 }
 
-// newBearer verifies an access token that is not in memory, at each provider whose it could be: two can be
+// newBearer verifies an access token that is not cached, at each provider that may have issued it: two can be
 // the same organisation, with different audiences.
 func (i *Identifier) newBearer(
 	ex *exchange.Exchange, r *http.Request, shown credential, key credentialKey,
 ) (*Caller, error) {
-	var worst *exchange.Problem // of what they say: who could not look might have found it good
+	// the problem with the highest status: a provider that could not look might have accepted the token
+	var worst *exchange.Problem
 	for _, provider := range i.issuersOf(shown.value) {
 		key := key
 		key.provider = provider
@@ -55,8 +56,8 @@ func (i *Identifier) newBearer(
 	return nil, worst
 }
 
-// issuersOf are the providers whose token it could be, by what it says of itself. Where it is nobody's, the
-// first may say what is wrong.
+// issuersOf returns the providers that may have issued a token, by its unverified issuer. Where there is
+// none, it returns the first, whose error says what is wrong.
 func (i *Identifier) issuersOf(raw string) []*oidc.Provider {
 	var found []*oidc.Provider
 	issuer, ok := oidc.UnverifiedIssuer(raw)
@@ -71,7 +72,7 @@ func (i *Identifier) issuersOf(raw string) []*oidc.Provider {
 	return found
 }
 
-// present is who stands behind an access token that holds.
+// present returns the caller of a verified access token.
 func (i *Identifier) present(ctx context.Context, token oidc.AccessToken) (*Caller, error) {
 	now := i.edge.Now()
 	if !now.Before(token.ExpiresAt) {

@@ -13,48 +13,49 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// What can stand for a caller, as logs and metrics name it.
+// The kinds of credential, as logs and metrics name them.
 const (
-	BySession   = "session" // the cookie of a browser that is signed in
-	ByToken     = "token"   // a token of ours: personal, or a tool's
-	ByBearer    = "bearer"  // an access token of a provider
-	ByNativeKey = "native"  // a Vexa key, while people move over to tokens
+	BySession   = "session" // session cookie of a browser
+	ByToken     = "token"   // token that we issued, personal or a tool's
+	ByBearer    = "bearer"  // access token of a provider
+	ByNativeKey = "native"  // Vexa key, with tokens.native_keys: migrate
 	ByNobody    = exchange.NoCredential
 )
 
-// Caller is who stands behind a credential that is in use on this replica, with all that a request needs so
-// that a warm one asks nobody.
+// Caller is whom a credential authenticates, with all that a request needs to know of them, so that a warm
+// one asks nobody. Callers are cached and shared by concurrent requests.
 type Caller struct {
-	Credential   string    // by which of the above
+	Credential   string    // kind: one of the above
 	CredentialID string    // of a session or a token of ours
-	Expires      time.Time // when the credential ends, whatever else happens; zero: it doesn't say
+	Expires      time.Time // of the credential; zero: not known
 	Until        time.Time // reload at this time; zero: only after a revocation
 
 	Account mapping.Account
-	AtMost  rule.Scopes      // where limited: what the credential is good for, and only where the account is
+	AtMost  rule.Scopes      // where limited: the credential's scopes, which count only within the grant
 	Session Session          // of a session
 	Token   mapping.Token    // of a token of ours
-	Access  oidc.AccessToken // of a bearer token
+	Access  oidc.AccessToken // of a provider's access token
 
-	RenewsInBackground bool // the provider is asked about the account again without the person
-	// Unix seconds of when this session was last sent to the provider for that, as far as known here
+	RenewsInBackground bool // the account's refresh grant is renewed without the person
+	// Unix seconds of when this session was last sent to the provider for a silent renewal, as far as this
+	// replica knows.
 	Asked atomic.Int64
 
 	limited bool
-	hash    [32]byte     // by which the store knows a token of ours
-	seen    atomic.Int64 // Unix seconds of the last request, as far as touched
-	ended   atomic.Bool  // revoked: set before anything else happens
+	hash    [32]byte     // SHA-256 of a token of ours, its key in the store
+	seen    atomic.Int64 // Unix seconds of the last use, to the minute
+	ended   atomic.Bool  // revoked; set before the caller is dropped from the cache
 	view    atomic.Pointer[View]
 	limiter *rate.Limiter // nil: no limit
 }
 
-// Ended reports whether the credential was revoked while somebody was being served with it.
+// Ended reports whether the credential was revoked, perhaps while a request with it was being served.
 func (c *Caller) Ended() bool { return c.ended.Load() }
 
-// Seen is when the credential was last used, to the minute.
+// Seen returns when the credential was last used, to the minute.
 func (c *Caller) Seen() time.Time { return time.Unix(c.seen.Load(), 0) }
 
-// who is the caller as the log names them.
+// who returns the caller as the log names them.
 func (c *Caller) who() exchange.Who {
 	w := exchange.Who{Account: c.Account.ID, Provider: c.Account.Provider, CredentialID: c.CredentialID}
 	if v := c.view.Load(); v != nil {
@@ -63,16 +64,16 @@ func (c *Caller) who() exchange.Who {
 	return w
 }
 
-// View is what the rules said about a caller. It holds as long as the rules are the same.
+// View is the decision of the rules about a caller. It is valid as long as the rules are the same.
 type View struct {
 	Decision rule.Decision
-	Scopes   rule.Scopes // what the caller may use of what the decision grants
+	Scopes   rule.Scopes // of the grant, those that the credential has too
 	Matched  string      // the names of the rules that matched, for the log
 
 	rules *rule.Rules
 }
 
-// See returns what the rules of now say about a caller.
+// See returns the view of a caller by the current rules.
 func (i *Identifier) See(c *Caller) *View {
 	rules := i.rules.Current()
 	if v := c.view.Load(); v != nil && v.rules == rules {
@@ -86,15 +87,14 @@ func (i *Identifier) See(c *Caller) *View {
 	return v
 }
 
-// View is See for a request, whose log then names the rules.
+// View is See for a request, and sets the rules' names for its log line.
 func (i *Identifier) View(ex *exchange.Exchange, c *Caller) *View {
 	v := i.See(c)
 	ex.Who.Rules = v.Matched
 	return v
 }
 
-// viewOf is what the rules of now say about a caller: what their account may, and of that what
-// their credential is good for.
+// viewOf decides anew: the account's grant, limited to the credential's scopes.
 func (i *Identifier) viewOf(c *Caller) *View {
 	v := &View{Decision: i.accounts.Decide(c.Account)}
 	v.Scopes = v.Decision.Grant.Scopes
@@ -104,7 +104,7 @@ func (i *Identifier) viewOf(c *Caller) *View {
 	return v
 }
 
-// DecisionResult is a decision as metrics count it.
+// DecisionResult returns a decision's label in the metrics.
 func DecisionResult(d rule.Decision) string {
 	if d.Allowed {
 		return "allowed"
@@ -112,7 +112,8 @@ func DecisionResult(d rule.Decision) string {
 	return d.Code
 }
 
-// MayUse reports whether an account may use Vexa at all.
+// MayUse returns the refusal of an account that may not use Vexa at all, by its status or by the rules; nil
+// for one that may.
 func MayUse(a mapping.Account, d rule.Decision) error {
 	switch a.Status {
 	case mapping.Suspended:

@@ -9,26 +9,26 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// credential is what a request shows by itself, as a program does: a token of ours, an access token of
-// a provider, or a Vexa key.
+// credential is a program's credential on a request: a token of ours, an access token of a provider, or a
+// Vexa key.
 type credential struct {
-	kind  string // one of the kinds of caller.go; ByNobody where the request shows none
+	kind  string // a kind of caller.go; ByNobody for none
 	value string
-	hash  [32]byte // of a token of ours: by what the store knows it
+	hash  [32]byte // SHA-256 of a token of ours
 }
 
 const (
-	maxCredential = 16 << 10 // bytes; what is longer is not looked at
+	maxCredential = 16 << 10 // bytes; a longer one is refused
 
-	// tokenProtocol is what a page puts before its token among the subprotocols of a WebSocket: it has
-	// no other way to show one.
+	// tokenProtocol is the prefix of a token among the subprotocols of a WebSocket (Sec-WebSocket-Protocol):
+	// a page has no other way to send one.
 	tokenProtocol = "vsso.token."
 
 	nativePrefix = "vxa_" // of Vexa's own keys
 )
 
-// readCredential finds the one credential that a request shows by itself, and tells by its looks what it is.
-// The same one in two places is one; two different ones are refused, as is whatever cannot be one.
+// readCredential returns the one credential of a program on a request, and tells its kind by its shape. The
+// same one in two places is one; two different ones are refused, as is what cannot be one.
 func readCredential(h http.Header) (credential, error) {
 	var shown shownCredential
 	for _, key := range h["X-Api-Key"] {
@@ -59,7 +59,7 @@ func readCredential(h http.Header) (credential, error) {
 // shownCredential is what was found of a credential so far.
 type shownCredential struct {
 	value  string
-	bearer bool // it was shown as a bearer token
+	bearer bool // sent with the scheme Bearer, or as a subprotocol
 	times  int
 	differ bool
 }
@@ -71,8 +71,8 @@ func (s *shownCredential) add(value string, bearer bool) {
 	s.times++
 }
 
-// bearerOf is the bearer token of an Authorization header (RFC 6750 section 2.1), or all of it
-// where it names no such scheme.
+// bearerOf returns the bearer token of an Authorization header (RFC 6750 section 2.1), or all of it where its
+// scheme is another one.
 func bearerOf(line string) (token string, bearer bool) {
 	scheme, rest, _ := strings.Cut(textproto.TrimString(line), " ")
 	if strings.EqualFold(scheme, "Bearer") {
@@ -81,7 +81,7 @@ func bearerOf(line string) (token string, bearer bool) {
 	return line, false
 }
 
-// read tells by its looks what a credential is.
+// read returns the credential, with its kind told by its shape.
 func (s *shownCredential) read() (credential, error) {
 	c := credential{value: s.value}
 	switch {
@@ -112,9 +112,8 @@ func (s *shownCredential) read() (credential, error) {
 	return c, nil
 }
 
-// showsCredential reports whether a request shows a credential by itself, whatever it is worth. Of
-// subprotocols, anything that is like one counts: it must neither go on to the gateway nor leave the cookie
-// to speak.
+// ShowsCredential reports whether a request has a program's credential, valid or not. Of subprotocols,
+// anything that looks like one counts: it must neither go on to the gateway nor leave the cookie to decide.
 func ShowsCredential(h http.Header) bool {
 	return len(h["X-Api-Key"])+len(h["Authorization"]) > 0 ||
 		len(h["Sec-Websocket-Protocol"]) > 0 && offersToken(h["Sec-Websocket-Protocol"])
@@ -129,8 +128,8 @@ func offersToken(protocols []string) bool {
 	return false
 }
 
-// takeTokenProtocol takes the credential off a WebSocket's subprotocols, and returns the first of those that
-// are left. taken reports whether there was one.
+// TakeTokenProtocol removes the credential from a WebSocket's subprotocols and returns the first of those
+// that are left. taken reports whether there was one.
 func TakeTokenProtocol(h http.Header) (next string, taken bool) {
 	offered := h["Sec-Websocket-Protocol"]
 	if len(offered) == 0 || !offersToken(offered) {
@@ -151,8 +150,8 @@ func TakeTokenProtocol(h http.Header) (next string, taken bool) {
 	return left[0], true
 }
 
-// holdsToken reports whether a text has something in it that looks like the value of a token of ours, of
-// which no address may have any: addresses get into logs and histories, and on to Vexa.
+// HoldsToken reports whether a text contains what looks like the value of a token of ours. No address may:
+// addresses get into logs and histories, and on to Vexa.
 func HoldsToken(text string) bool {
 	for {
 		_, rest, found := strings.Cut(text, "vss")

@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	failuresPerSecond = 10 // that one address may cause, with a burst of …
+	failuresPerSecond = 10 // from one address, with a burst of …
 	failuresBurst     = 50
-	maxAddresses      = 10_000 // addresses that are remembered
+	maxAddresses      = 10_000 // addresses in the LRU
 )
 
-// failures bounds what it costs to try credentials (S12): each that nobody has seen before is looked for in
-// the store or verified, and anybody can make up as many as they like. What is in memory is served whatever
+// failures is a rate limiter of invalid credentials by address (S12): each that is not cached is looked up in
+// the store or verified, and anybody can make up as many as they like. Cached callers are served whatever
 // else comes from the same address.
 type failures struct {
 	byAddress *lru.Cache[string, *rate.Limiter]
@@ -29,14 +29,14 @@ func newFailures() *failures {
 	return &failures{byAddress}
 }
 
-// tooMany reports whether so many credentials from an address were none of late that no other is looked at
-// now.
+// tooMany reports whether so many invalid credentials came from an address lately that no unknown one is
+// looked up now.
 func (f *failures) tooMany(address string, now time.Time) bool {
 	limiter, ok := f.byAddress.Get(addressKey(address))
 	return ok && limiter.TokensAt(now) < 1
 }
 
-// count counts so many that were none.
+// count counts invalid credentials from an address.
 func (f *failures) count(address string, now time.Time, many int) {
 	at := addressKey(address)
 	limiter, ok := f.byAddress.Get(at)
@@ -44,12 +44,12 @@ func (f *failures) count(address string, now time.Time, many int) {
 		limiter = rate.NewLimiter(failuresPerSecond, failuresBurst)
 		f.byAddress.Add(at, limiter)
 	}
-	for range many { // one by one, or too many at once would count for none
+	for range many { // one by one: AllowN(now, many) takes nothing when there are fewer left
 		limiter.AllowN(now, 1)
 	}
 }
 
-// addressKey is an address with all that its owner has: of IPv6 a whole /64.
+// addressKey returns the key of the limiter of an address: an IPv6 /64 counts as one.
 func addressKey(address string) string {
 	addr, err := netip.ParseAddr(address)
 	if err != nil || addr.Is4() || addr.Is4In6() {

@@ -15,7 +15,7 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// Identifier finds out who a request is from, and remembers it, so that a warm request asks nobody.
+// Identifier authenticates requests and caches the callers, so that a warm request asks nobody.
 type Identifier struct {
 	edge     *exchange.Edge
 	cfg      Config
@@ -24,16 +24,16 @@ type Identifier struct {
 	sessions SessionStore
 	store    Health
 	cookies  *sessionCookies
-	issuers  []*oidc.Provider // those of the providers whose access tokens are taken
+	issuers  []*oidc.Provider // providers whose access tokens are accepted
 
 	memory      memory
 	lastUse     *lastUse
 	failures    *failures
-	owners      KeyOwners // nil: no Vexa key is looked at
+	owners      KeyOwners // nil: Vexa keys are not looked up
 	whoamiLimit *rate.Limiter
 }
 
-// Deps is what an Identifier works with.
+// Deps are the dependencies of an Identifier.
 type Deps struct {
 	Edge      *exchange.Edge
 	Accounts  Accounts
@@ -42,10 +42,10 @@ type Deps struct {
 	Store     Health
 	Ring      *keyring.Ring
 	Providers []*oidc.Provider
-	Owners    KeyOwners // needed for tokens.native_keys: migrate
+	Owners    KeyOwners // required with tokens.native_keys: migrate
 }
 
-// Accounts is what is asked of accounts. *mapping.Accounts is one.
+// Accounts is the port to accounts. *mapping.Accounts implements it.
 type Accounts interface {
 	Account(ctx context.Context, id string) (mapping.Account, error)
 	AccountsByVexaUser(ctx context.Context, vexaUserID int64) ([]mapping.Account, error)
@@ -57,7 +57,7 @@ type Accounts interface {
 	TouchTokens(ctx context.Context, used map[string]mapping.TokenUse) error
 }
 
-// New makes one that remembers nobody yet.
+// New returns an Identifier with empty caches.
 func New(cfg Config, d Deps) *Identifier {
 	i := &Identifier{
 		edge: d.Edge, cfg: cfg, accounts: d.Accounts, rules: d.Rules, sessions: d.Sessions, store: d.Store,
@@ -76,8 +76,8 @@ func New(cfg Config, d Deps) *Identifier {
 	return i
 }
 
-// Identify finds the credential on a request and who it stands for. An explicit one silences the cookie, and
-// an invalid one is refused, never replaced by the cookie.
+// Identify authenticates a request. A program's credential silences the cookie, and an invalid one is
+// refused, never replaced by the cookie.
 func (i *Identifier) Identify(ex *exchange.Exchange, r *http.Request) (*Caller, error) {
 	ex.Credential, ex.Explicit = ByNobody, ShowsCredential(r.Header)
 	c, err := i.byCredential(ex, r)
@@ -95,7 +95,7 @@ func (i *Identifier) Identify(ex *exchange.Exchange, r *http.Request) (*Caller, 
 	return c, nil
 }
 
-// Note says on an exchange who stands behind it.
+// Note sets the caller of an exchange, for its log line and metrics.
 func (i *Identifier) Note(ex *exchange.Exchange, c *Caller) {
 	ex.Credential, ex.Who = c.Credential, c.who()
 }
@@ -133,10 +133,10 @@ func (i *Identifier) byCookie(ex *exchange.Exchange, r *http.Request) (*Caller, 
 	return i.liveSession(ex, r, cookie)
 }
 
-// lookUp finds who stands behind a credential that is not in memory. Whose are none are remembered for a
-// moment, and an address from which many come waits. That does not hit what was good a while ago and is
-// looked at afresh: whoever shares an address with somebody who makes credentials up could otherwise be
-// locked out by them (S12).
+// lookUp reads the caller of a credential that is not cached. A refusal is cached for a second (negative
+// cache), and an address that sends many invalid credentials is limited. The limit spares a credential that
+// was valid a while ago and is due for another look: whoever shares an address with somebody who makes
+// credentials up could otherwise be locked out by them (S12).
 func (i *Identifier) lookUp(
 	ex *exchange.Exchange, r *http.Request, in *callers, key credentialKey,
 	read func(context.Context) (*Caller, error),
@@ -153,7 +153,7 @@ func (i *Identifier) lookUp(
 	}
 	pr := exchange.AsProblem(err)
 	switch status := pr.Code.Status(); {
-	case status >= http.StatusInternalServerError: // we could not look
+	case status >= http.StatusInternalServerError: // it could not be looked up
 		return nil, pr
 	case status == http.StatusUnauthorized:
 		i.failures.count(ex.Address, ex.Start, 1)
@@ -162,12 +162,12 @@ func (i *Identifier) lookUp(
 	return nil, pr
 }
 
-// liveSession finds who a cookie stands for, and that it still stands for them.
+// liveSession returns the caller of a session cookie, unless the session has expired or was ended.
 func (i *Identifier) liveSession(ex *exchange.Exchange, r *http.Request, cookie string) (*Caller, error) {
 	name := ex.Site.Cookies.Session
 	c, err := i.ofCookie(r, name, cookie)
 	if err == nil && i.Expired(c, ex.Start) {
-		// Another replica may have seen it since: the store knows.
+		// Another replica may have served it since: the store knows.
 		i.memory.sessions.forget(cookieKey(cookie))
 		c, err = i.ofCookie(r, name, cookie)
 	}
@@ -187,8 +187,8 @@ func cookieKey(cookie string) credentialKey {
 	return credentialKey{hash: hashOf(cookie)}
 }
 
-// OfCookie returns the caller that the session cookie of a site stands for, whether or not the session has
-// expired. mapping.ErrNotFound says that there is none.
+// OfCookie returns the caller of a site's session cookie, whether or not the session has expired, or
+// mapping.ErrNotFound.
 func (i *Identifier) OfCookie(site *exchange.Site, r *http.Request) (*Caller, error) {
 	cookie := exchange.CookieValue(r.Header["Cookie"], site.Cookies.Session)
 	if cookie == "" {
@@ -211,8 +211,8 @@ func (i *Identifier) ofCookie(r *http.Request, name, cookie string) (*Caller, er
 	})
 }
 
-// Again looks at a caller afresh, whatever is remembered of them. The error says why they may nothing any
-// more, or that we could not look.
+// Again reads a caller from the store, past the caches. The error is the refusal of a caller who may no
+// longer use Vexa, mapping.ErrNotFound, or that of a failed read ([RefusesAccess] tells them apart).
 func (i *Identifier) Again(ctx context.Context, c *Caller) (fresh *Caller, err error) {
 	switch c.Credential {
 	case BySession:
@@ -230,7 +230,7 @@ func (i *Identifier) Again(ctx context.Context, c *Caller) (fresh *Caller, err e
 		fresh, err = i.present(ctx, c.Access)
 	case ByNativeKey:
 		if fresh, err = i.ownerOf(ctx, c.Account.ID, c.AtMost); err == nil {
-			fresh.Expires = c.Expires // the key itself was not shown again
+			fresh.Expires = c.Expires // the key itself was not sent again
 		}
 	}
 	if err != nil {
@@ -239,7 +239,7 @@ func (i *Identifier) Again(ctx context.Context, c *Caller) (fresh *Caller, err e
 	return fresh, MayUse(fresh.Account, i.See(fresh).Decision)
 }
 
-// RefusesAccess reports whether an error is about the caller, as opposed to our not being able to look.
+// RefusesAccess reports whether an error refuses the caller, as opposed to a failed read.
 func RefusesAccess(err error) bool {
 	return errors.Is(err, mapping.ErrNotFound) ||
 		exchange.AsProblem(err).Code.Status() < http.StatusInternalServerError

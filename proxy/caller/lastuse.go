@@ -10,9 +10,9 @@ import (
 	"vexa-sso/mapping"
 )
 
-const touchEvery = time.Minute // how exact it is when somebody was last seen
+const touchEvery = time.Minute // resolution of last-seen times
 
-// lastUse gathers when credentials were last used, to be written many at once.
+// lastUse batches the last-seen times of credentials, to be written together.
 type lastUse struct {
 	mu       sync.Mutex
 	sessions map[string]time.Time        // by session id
@@ -23,7 +23,7 @@ func newLastUse() *lastUse {
 	return &lastUse{sessions: make(map[string]time.Time), tokens: make(map[string]mapping.TokenUse)}
 }
 
-// touch notes that a credential was used, at most once a minute.
+// touch records the use of a credential, at most once a minute.
 func (u *lastUse) touch(c *Caller, address string, now time.Time) {
 	last := c.seen.Load()
 	if now.Unix()-last < int64(touchEvery/time.Second) || !c.seen.CompareAndSwap(last, now.Unix()) {
@@ -39,7 +39,7 @@ func (u *lastUse) touch(c *Caller, address string, now time.Time) {
 	}
 }
 
-// mergeInto puts into tokens what is not written yet of when they were used.
+// mergeInto sets the last use of tokens to what is not written yet.
 func (u *lastUse) mergeInto(tokens []mapping.Token) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -50,27 +50,27 @@ func (u *lastUse) mergeInto(tokens []mapping.Token) {
 	}
 }
 
-// Touch notes that a caller is here, at most once a minute.
+// Touch records that a caller is active, at most once a minute.
 func (i *Identifier) Touch(c *Caller, address string, now time.Time) {
 	i.lastUse.touch(c, address, now)
 }
 
-// LatestUse puts into tokens what is not written yet of when they were used.
+// LatestUse sets the last use of tokens to what this replica knows and has not written yet.
 func (i *Identifier) LatestUse(tokens []mapping.Token) { i.lastUse.mergeInto(tokens) }
 
-// Flush writes when credentials were last used. What cannot be written now is kept for the next time.
+// Flush writes the last-seen times to the store. What could not be written is kept for the next Flush.
 func (i *Identifier) Flush(ctx context.Context) error {
 	return i.lastUse.flush(ctx, i.sessions, i.accounts)
 }
 
-// PurgeSessions deletes the sessions that are over.
+// PurgeSessions deletes expired sessions.
 func (i *Identifier) PurgeSessions(ctx context.Context) error {
 	now := i.edge.Now()
 	_, err := i.sessions.PurgeSessions(ctx, now, now.Add(-i.cfg.Session.Idle))
 	return err
 }
 
-// flush writes what has gathered. What cannot be written now is kept for the next time.
+// flush is Identifier.Flush.
 func (u *lastUse) flush(ctx context.Context, sessions SessionStore, tokens tokenToucher) error {
 	u.mu.Lock()
 	seen, used := u.sessions, u.tokens
@@ -98,7 +98,7 @@ func (u *lastUse) flush(ctx context.Context, sessions SessionStore, tokens token
 	return errors.Join(failed[:]...)
 }
 
-// tokenToucher is where it is written when tokens were used. *mapping.Accounts is one.
+// tokenToucher writes the last use of tokens. *mapping.Accounts implements it.
 type tokenToucher interface {
 	TouchTokens(ctx context.Context, used map[string]mapping.TokenUse) error
 }

@@ -4,7 +4,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// newLimiter bounds how often one credential may ask; nil where there is no limit.
+// newLimiter returns the rate limiter of one credential; nil for no limit.
 func (i *Identifier) newLimiter() *rate.Limiter {
 	perSecond := i.cfg.RequestsPerSecond
 	if perSecond <= 0 {

@@ -15,23 +15,23 @@ import (
 )
 
 const (
-	// of one kind that are remembered; those who were not seen for the longest are forgotten first
+	// entries of each LRU of callers
 	maxCallers = 20_000
-	refusalTTL = time.Second // how long a refusal is remembered
+	refusalTTL = time.Second // of the negative cache
 )
 
-// credentialKey finds a caller by what they showed: never by the credential itself, and so that a warm
-// request pays for neither codec nor signature nor database.
+// credentialKey is the key of a caller in the cache: a hash, never the credential itself; so a warm request
+// pays for neither codec nor signature nor database.
 type credentialKey struct {
-	hash [32]byte // SHA-256 of the credential as it came
+	hash [32]byte // SHA-256 of the credential as sent
 
-	// Of a bearer token: who found it good, and by which rules (D7). A provider is one set of issuers and
-	// audiences, which never changes.
+	// Of a bearer token: the provider that verified it and the rules it was decided by (D7). A provider is
+	// one set of issuers and audiences, which never changes.
 	provider *oidc.Provider
 	rules    *rule.Rules
 }
 
-// hashOf is the SHA-256 of a credential. What has the usual length is hashed without an allocation.
+// hashOf returns the SHA-256 of a credential, without an allocation up to the usual length.
 func hashOf(shown string) [32]byte {
 	var short [2048]byte
 	if len(shown) > len(short) {
@@ -40,14 +40,14 @@ func hashOf(shown string) [32]byte {
 	return sha256.Sum256(short[:copy(short[:], shown)])
 }
 
-// callers remembers who stands behind credentials of one kind, and for a moment which were refused.
+// callers is a cache of callers with one kind of credential, and a negative cache of refused credentials.
 type callers struct {
 	entries  *lru.Cache[credentialKey, *Caller]
 	refusals *lru.Cache[credentialKey, refusal]
 	loading  singleflight.Group
 
-	// epoch counts what was dropped. A load that saw it move may have read what is no
-	// longer true, and reads again.
+	// epoch counts drops. A load during which it changed may have read what is no longer true, and reads
+	// again.
 	epoch atomic.Int64
 }
 
@@ -68,21 +68,20 @@ func newCallers() *callers {
 	return &callers{entries: known, refusals: refused}
 }
 
-// get returns the caller from memory.
+// get returns a cached caller.
 func (s *callers) get(key credentialKey, now time.Time) (*Caller, bool) {
 	c, ok := s.entries.Get(key)
 	return c, ok && !c.ended.Load() && (c.Until.IsZero() || now.Before(c.Until))
 }
 
-// load brings the caller into memory, once for all who wait for it. What read says is
-// nobody is an error of its own.
+// load reads a caller into the cache, once for all who wait for it (singleflight).
 func (s *callers) load(
 	ctx context.Context, key credentialKey, read func(context.Context) (*Caller, error),
 ) (*Caller, error) {
 	for {
 		epoch := s.epoch.Load()
-		// Whoever asks first reads for all; their going away must not fail the others. Nobody joins a read
-		// that began before something was dropped: what it brings may have been true only then.
+		// The first caller reads for all, so its cancellation must not fail the others. Nobody joins a read
+		// that began before a drop (the epoch is in the key): its result may have been true only then.
 		flight := fmt.Sprintf("%x %p %p %d", key.hash, key.provider, key.rules, epoch)
 		found, err, _ := s.loading.Do(flight, func() (any, error) {
 			return s.reread(context.WithoutCancel(ctx), key, read)
@@ -102,7 +101,7 @@ func (s *callers) load(
 	}
 }
 
-// reread reads a caller, who goes on where they were: looking afresh gives nobody more requests.
+// reread reads a caller, who keeps their rate limiter: being read again gives nobody more requests.
 func (s *callers) reread(
 	ctx context.Context, key credentialKey, read func(context.Context) (*Caller, error),
 ) (*Caller, error) {
@@ -116,13 +115,13 @@ func (s *callers) reread(
 	return c, nil
 }
 
-// refuse remembers for a moment that a credential is none, so that whoever shows it
-// again and again costs nothing.
+// refuse adds a refusal to the negative cache, so that a client that repeats an invalid credential costs
+// nothing.
 func (s *callers) refuse(key credentialKey, err error, now time.Time) {
 	s.refusals.Add(key, refusal{err, now.Add(refusalTTL)})
 }
 
-// refusal is why a credential was refused a moment ago; nil if it wasn't.
+// refusal returns the cached refusal of a credential, or nil.
 func (s *callers) refusal(key credentialKey, now time.Time) error {
 	if r, ok := s.refusals.Get(key); ok && now.Before(r.until) {
 		return r.err
@@ -130,21 +129,21 @@ func (s *callers) refusal(key credentialKey, now time.Time) error {
 	return nil
 }
 
-// wasValid reports whether the credential is in memory, even if it is due for another look.
+// wasValid reports whether the credential is cached, even if it is due for another look.
 func (s *callers) wasValid(key credentialKey) bool { return s.entries.Contains(key) }
 
-// forget drops one caller from memory.
+// forget drops one caller.
 func (s *callers) forget(key credentialKey) { s.entries.Remove(key) }
 
-// end ends credentials of an account: one of them, or all when id is empty.
+// end marks callers of an account as ended and drops them: those of one credential, or all when id is empty.
 func (s *callers) end(account, id string) {
 	s.drop(account, id, func(c *Caller) { c.ended.Store(true) })
 }
 
-// dropAccount forgets what was remembered of an account, so that the next request looks again.
+// dropAccount drops the callers of an account, so that its next request reads them again.
 func (s *callers) dropAccount(account string) { s.drop(account, "", func(*Caller) {}) }
 
-// dropAll forgets everything.
+// dropAll drops everything.
 func (s *callers) dropAll() {
 	s.epoch.Add(1)
 	s.entries.Purge()
@@ -163,8 +162,8 @@ func (s *callers) drop(account, id string, each func(*Caller)) {
 	}
 }
 
-// memory is who is remembered, by the kind of their credential: a flood of one kind
-// drives nobody of another out.
+// memory is the caches of callers, one for each kind of credential, so that a flood of one kind evicts nobody
+// of another.
 type memory struct {
 	sessions, tokens, bearers, natives *callers
 }
@@ -177,14 +176,14 @@ func (m memory) each(do func(*callers)) {
 	}
 }
 
-// End forgets what has ended: one credential of an account, or all when id is empty. Who is being served with
-// it is told by Caller.Ended.
+// End marks as ended and drops from the cache one credential of an account, or all when id is empty. A
+// request or stream that is being served with it is told by [Caller.Ended].
 func (i *Identifier) End(account, id string) { i.memory.each(func(s *callers) { s.end(account, id) }) }
 
-// Reload has the next request of an account look at it afresh.
+// Reload drops the callers of an account from the cache.
 func (i *Identifier) Reload(account string) {
 	i.memory.each(func(s *callers) { s.dropAccount(account) })
 }
 
-// ReloadAll has the next request of everybody look at them afresh.
+// ReloadAll drops all callers from the cache.
 func (i *Identifier) ReloadAll() { i.memory.each((*callers).dropAll) }

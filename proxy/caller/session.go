@@ -5,61 +5,61 @@ import (
 	"time"
 )
 
-// Session is a browser's signed-in state. The browser holds an opaque signed id; the
-// store knows it only by hash.
+// Session is a browser's signed-in state, kept server-side. The browser has an opaque signed id; the store
+// has only its hash.
 type Session struct {
-	ID        string   // for people and audit: sessions list, sessions end; no way to the cookie
-	Hash      [32]byte // SHA-256 of the opaque id in the cookie
+	ID        string   // for commands and audit; the cookie cannot be made of it
+	Hash      [32]byte // SHA-256 of the id in the cookie
 	AccountID string
 	Provider  string
-	SID       string // the provider's session id, where it gave one
+	SID       string // the provider's session id (claim sid), if it gave one
 
-	// when the person last proved to the provider that it is them, by our clock; zero: it doesn't say
+	// when the person last authenticated at the provider (auth_time), by our clock; zero: not known
 	AuthTime  time.Time
 	CreatedAt time.Time
 	LastSeen  time.Time // to the minute
-	ExpiresAt time.Time // absolute
+	ExpiresAt time.Time // absolute timeout
 
-	SealedIDToken []byte // only ever used as id_token_hint; nil where the provider has no use for it
+	SealedIDToken []byte // for id_token_hint alone; nil where the provider takes none
 	LogoutHint    string
 }
 
-// SessionStore keeps sessions. mapping/store implements it; ending a session goes through mapping's Revoke.
+// SessionStore keeps sessions. *mapping/store.Store implements it; sessions are ended by mapping's Revoke.
 type SessionStore interface {
 	CreateSession(ctx context.Context, s Session) error
 
-	// SessionByHash returns mapping.ErrNotFound when there is none.
+	// SessionByHash returns the session with that hash, or mapping.ErrNotFound.
 	SessionByHash(ctx context.Context, hash [32]byte) (Session, error)
 
-	// TouchSessions writes last-seen times by session id, many at once; unknown ids are ignored.
+	// TouchSessions writes last-seen times by session id; unknown ids are ignored.
 	TouchSessions(ctx context.Context, seen map[string]time.Time) error
 
-	// SessionsBySID returns the sessions that a provider knows by that session id,
-	// SessionsOf those of an account.
+	// SessionsBySID returns the sessions with a provider's session id, SessionsOf those of an account.
 	SessionsBySID(ctx context.Context, provider, sid string) ([]Session, error)
 	SessionsOf(ctx context.Context, accountID string) ([]Session, error)
 
-	// AskOnce notes that a session goes to its provider to be renewed now, and says true, unless
-	// it already did after since.
+	// AskOnce records that a session is sent to its provider for a silent renewal now, and returns true,
+	// unless that was recorded after since already. It is atomic over all replicas.
 	AskOnce(ctx context.Context, id string, now, since time.Time) (bool, error)
 
-	// RenewSession writes what the provider said anew about a session: SID, SealedIDToken and LogoutHint, by
-	// its ID. An unknown one is ignored.
+	// RenewSession updates SID, SealedIDToken and LogoutHint of the session with that ID. An unknown one is
+	// ignored.
 	RenewSession(ctx context.Context, s Session) error
 
-	// PurgeSessions deletes those that expired before the first, or were last seen before the second.
+	// PurgeSessions deletes the sessions that expired before the first time, or were last seen before the
+	// second, and returns how many.
 	PurgeSessions(ctx context.Context, expiredBefore, idleBefore time.Time) (int, error)
 }
 
-// Health reports whether what was cached may still be served: the store answered within its grace (S5).
+// Health reports whether cached callers may still be served: the store answered within its grace (S5).
 type Health interface{ Usable() bool }
 
-// Expired reports whether a session is over, by its lifetime or because nobody used it.
+// Expired reports whether a session is over, by its absolute or its idle timeout.
 func (i *Identifier) Expired(c *Caller, now time.Time) bool {
 	return !now.Before(c.Expires) || now.Sub(c.Seen()) > i.cfg.Session.Idle
 }
 
-// callerOf is who stands behind a session.
+// callerOf returns the caller of a session.
 func (i *Identifier) callerOf(ctx context.Context, session Session) (*Caller, error) {
 	account, renewed, err := i.accounts.Proven(ctx, session.AccountID)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // sessionCookies is a sessions.Store of gorilla/sessions over our server-side store. The cookie holds nothing
-// but an opaque random id, authenticated so that garbage never reaches the database.
+// but an opaque random id, signed so that garbage never reaches the database.
 type sessionCookies struct {
 	codec  securecookie.Codec
 	store  SessionStore
@@ -24,16 +24,17 @@ type sessionCookies struct {
 	maxAge time.Duration
 }
 
-const sessionKey = "session" // under which a gorilla session holds ours
+const sessionKey = "session" // of our Session in sessions.Session.Values
 
 var _ sessions.Store = (*sessionCookies)(nil)
 
-// Get returns the request's session, the same one each time.
+// Get implements sessions.Store: the same session for each call with a request.
 func (c *sessionCookies) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return sessions.GetRegistry(r).Get(c, name)
 }
 
-// New returns the session of the request's cookie, or a new one without an id where there is none that holds.
+// New implements sessions.Store: the session of the request's cookie, or a new one without an id where there
+// is no valid one.
 func (c *sessionCookies) New(r *http.Request, name string) (*sessions.Session, error) {
 	s := sessions.NewSession(c, name)
 	s.Options = c.options()
@@ -52,8 +53,8 @@ func (c *sessionCookies) New(r *http.Request, name string) (*sessions.Session, e
 	return s, nil
 }
 
-// Save writes a new session to the store and its id to the cookie; with a negative MaxAge it takes the cookie
-// back. The session itself is ended by mapping's Revoke, never here.
+// Save implements sessions.Store: it writes a new session to the store and its id to the cookie; with a
+// negative MaxAge it deletes the cookie. The session itself is ended by mapping's Revoke, never here.
 func (c *sessionCookies) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
 	if s.Options.MaxAge < 0 {
 		http.SetCookie(w, exchange.NewCookie(s.Name(), "", -1))
@@ -80,10 +81,10 @@ func (c *sessionCookies) Save(r *http.Request, w http.ResponseWriter, s *session
 }
 
 func (c *sessionCookies) options() *sessions.Options {
-	return &sessions.Options{MaxAge: int(c.maxAge / time.Second)} // the rest is for NewCookie to say
+	return &sessions.Options{MaxAge: int(c.maxAge / time.Second)} // NewCookie sets the other attributes
 }
 
-// session is the session of the request's cookie of that name, from the store.
+// session returns the session of the request's cookie of that name, or mapping.ErrNotFound.
 func (c *sessionCookies) session(r *http.Request, name string) (Session, error) {
 	s, err := c.New(r, name)
 	if err != nil {
@@ -96,8 +97,7 @@ func (c *sessionCookies) session(r *http.Request, name string) (Session, error) 
 	return found, nil
 }
 
-// StartSession keeps a session and gives its cookie to the browser: always a new id,
-// whatever cookie came (D2).
+// StartSession stores a session and sets its cookie: always with a new id, whatever cookie came (D2).
 func (i *Identifier) StartSession(ex *exchange.Exchange, r *http.Request, session Session) error {
 	s := sessions.NewSession(i.cookies, ex.Site.Cookies.Session)
 	s.Options = i.cookies.options()
@@ -105,12 +105,12 @@ func (i *Identifier) StartSession(ex *exchange.Exchange, r *http.Request, sessio
 	return s.Save(r, ex)
 }
 
-// TakeCookieBack has the browser forget its session cookie. It ends no session.
+// TakeCookieBack deletes the session cookie. It ends no session.
 func (i *Identifier) TakeCookieBack(ex *exchange.Exchange) {
 	http.SetCookie(ex, exchange.NewCookie(ex.Site.Cookies.Session, "", -1))
 }
 
-// Readable reports whether a session cookie was signed with a key that we have and is not too old.
+// Readable reports whether a session cookie has a valid signature and is not too old.
 func (i *Identifier) Readable(site *exchange.Site, cookie string) bool {
 	var id string
 	return i.cookies.codec.Decode(site.Cookies.Session, cookie, &id) == nil

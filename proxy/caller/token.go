@@ -11,7 +11,7 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// token finds who stands behind a token that we issued.
+// token returns the caller of a token that we issued.
 func (i *Identifier) token(ex *exchange.Exchange, r *http.Request, shown credential) (*Caller, error) {
 	key := credentialKey{hash: shown.hash}
 	if c, ok := i.memory.tokens.get(key, ex.Start); ok {
@@ -22,8 +22,8 @@ func (i *Identifier) token(ex *exchange.Exchange, r *http.Request, shown credent
 	})
 }
 
-// readToken is how a token of ours comes from the store into memory. It is looked for by a hash of 256 random
-// bits, so that how long that takes tells nothing of any other (F9).
+// readToken reads a token of ours from the store. It is looked up by a hash of 256 random bits, so that the
+// time this takes says nothing of any other (F9).
 func (i *Identifier) readToken(ctx context.Context, hash [32]byte) (*Caller, error) {
 	token, account, err := i.accounts.TokenByValue(ctx, hash)
 	if errors.Is(err, mapping.ErrNotFound) {
@@ -47,8 +47,8 @@ func (i *Identifier) readToken(ctx context.Context, hash [32]byte) (*Caller, err
 	return c, nil
 }
 
-// checkProven refuses, for as long as that is so, what somebody made whom their provider has not vouched for
-// lately. A browser that is signed in is not concerned: its session has an end of its own.
+// checkProven returns the refusal of a token whose owner's access the provider has not confirmed for
+// tokens.max_offline. Browser sessions are not concerned: they have their own timeouts.
 func (i *Identifier) checkProven(account mapping.Account, pauses time.Time) error {
 	switch {
 	case account.Status != mapping.Active:

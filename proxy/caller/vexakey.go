@@ -16,28 +16,29 @@ import (
 )
 
 const (
-	nativeTTL = time.Minute // how long it is remembered whose a Vexa key is
+	nativeTTL = time.Minute // of the cache of whose a Vexa key is
 
-	// nativePerSecond and nativeBurst are how many Vexa keys are shown to the gateway. It bans addresses that
-	// show many bad ones, and ours is the address of everybody (V12).
+	// nativePerSecond and nativeBurst limit the look-ups of Vexa keys at the gateway. It bans addresses that
+	// send many invalid keys, and ours is the address of everybody (V12).
 	nativePerSecond = 10
 	nativeBurst     = 50
 	maxNativeKey    = 128 // characters
-	// that a key counts for which the gateway does not know: one address must not use up everybody's asks
+	// how many invalid credentials a key counts for that the gateway does not know: one address must not use
+	// up all look-ups
 	nativeFailures = 5
 
-	// nativeStreamLifetime is how long a stream goes on before its key has to be shown again: nobody tells
-	// us when Vexa deletes one.
+	// nativeStreamLifetime is how long a stream may last before its key has to be sent again: nobody tells us
+	// when Vexa deletes one.
 	nativeStreamLifetime = 15 * time.Minute
 )
 
-// KeyOwners asks the gateway whose a Vexa key is. *vexa.Client does.
+// KeyOwners asks the gateway whose a Vexa key is. *vexa.Client implements it.
 type KeyOwners interface {
 	Whoami(ctx context.Context, key, from string) (vexa.Owner, error)
 }
 
-// nativeKey answers a Vexa key: with a refusal that says what to do instead, or, for the weeks of moving
-// over, with the account of the user whose key it is.
+// nativeKey returns the caller of a Vexa key: the account of its user with tokens.native_keys: migrate, else
+// a refusal that says what to do instead.
 func (i *Identifier) nativeKey(ex *exchange.Exchange, r *http.Request, shown credential) (*Caller, error) {
 	if i.cfg.Tokens.NativeKeys != NativeKeysMigrate || i.owners == nil {
 		return nil, refuseNative(ex.Site)
@@ -62,8 +63,8 @@ func refuseNative(site *exchange.Site) error {
 		"Make a token at "+site.Origin+page.TokensPath+" and send it where the key was.")
 }
 
-// readNative finds the account whose Vexa user a key belongs to: an active one, and the only one that has the
-// user. The key goes to the gateway and nowhere else.
+// readNative looks up the account whose Vexa user a key belongs to: an active one, and the only one that has
+// the user. The key is sent to the gateway and nowhere else.
 func (i *Identifier) readNative(ctx context.Context, ex *exchange.Exchange, key string) (*Caller, error) {
 	if len(key) > maxNativeKey || !exchange.Printable(key) {
 		return nil, refuseNative(ex.Site)
@@ -87,7 +88,7 @@ func (i *Identifier) readNative(ctx context.Context, ex *exchange.Exchange, key 
 	accounts = slices.DeleteFunc(accounts, func(a mapping.Account) bool {
 		return a.Status == mapping.Pending
 	})
-	// of several who share the user, nobody knows whose key it is: perhaps of one who was suspended (E7)
+	// of several who share the user, nobody knows whose key it is: perhaps that of one who was suspended (E7)
 	if len(accounts) != 1 {
 		return nil, refuseNative(ex.Site)
 	}
@@ -103,7 +104,7 @@ func (i *Identifier) readNative(ctx context.Context, ex *exchange.Exchange, key 
 	return i.ownerOf(ctx, account.ID, rule.NewScopes(owner.Scopes...))
 }
 
-// ownerOf is who stands behind a Vexa key of an account's user.
+// ownerOf returns the caller of a Vexa key of an account's user.
 func (i *Identifier) ownerOf(ctx context.Context, id string, scopes rule.Scopes) (*Caller, error) {
 	account, err := i.accounts.Account(ctx, id)
 	if err != nil {
@@ -115,13 +116,14 @@ func (i *Identifier) ownerOf(ctx context.Context, id string, scopes rule.Scopes)
 	}
 	now := i.edge.Now()
 	return &Caller{
-		Credential: ByNativeKey, Expires: now.Add(nativeStreamLifetime), Until: earliest(now.Add(nativeTTL), pauses),
+		Credential: ByNativeKey,
+		Expires:    now.Add(nativeStreamLifetime), Until: earliest(now.Add(nativeTTL), pauses),
 		Account: account, limited: true, AtMost: scopes, limiter: i.newLimiter(),
 	}, nil
 }
 
-// deprecate tells a program that shows a Vexa key that this will not go on, and where there is something
-// better (RFC 9745). Keys are out of use from when their owner has an account here.
+// deprecate sets the headers by which a program learns that Vexa keys are deprecated (RFC 9745), and where to
+// get a token. The date is when its owner got an account here.
 func (i *Identifier) deprecate(ex *exchange.Exchange, c *Caller) {
 	h := ex.Header()
 	h.Set("Deprecation", fmt.Sprintf("@%d", c.Account.CreatedAt.Unix()))
