@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// passEvents forwards a request whose answer may be an event stream that stays open.
+// passEvents forwards a request whose response may be an event stream that stays open.
 func (p *Passer) passEvents(g *Passage, r *http.Request) error {
 	ctx, end := context.WithCancelCause(r.Context())
 	client := http.NewResponseController(g.ex.ResponseWriter)
 	st := g.stream("events", r.Method, func(why *ending) {
 		if ctx.Err() != nil {
-			return // cut before: a client that does not read gets no more time
+			return // cut already: a client that does not read gets no more time
 		}
 		end(why)
 		// for who is writing to a client that does not read
@@ -35,11 +35,12 @@ func (p *Passer) passEvents(g *Passage, r *http.Request) error {
 	return nil
 }
 
-// maxShortAnswer is what an answer may have in length so that it is over before anybody could want to end it.
+// maxShortAnswer is the greatest Content-Length of a response that is not registered: it is over before
+// access could end.
 const maxShortAnswer = 1 << 20
 
-// registerAnswer registers an answer of a route that is no stream by the table and turns out to last: events,
-// or much data. So it ends with access too.
+// registerAnswer registers a response that lasts although the route table does not call its route a stream:
+// events, or much data. So it too ends when access does.
 func (p *Passer) registerAnswer(g *Passage, res *http.Response) error {
 	events := len(res.Header["Content-Type"]) > 0 &&
 		strings.HasPrefix(res.Header["Content-Type"][0], "text/event-stream")
@@ -66,7 +67,7 @@ func (p *Passer) registerAnswer(g *Passage, res *http.Response) error {
 	return nil
 }
 
-// unregister takes an answer that lasted off the register again.
+// unregister removes a registered response.
 func (p *Passer) unregister(g *Passage) {
 	if g.registered == nil {
 		return

@@ -3,21 +3,21 @@ package upstream
 import "encoding/binary"
 
 // frames follows the frames of one direction of a WebSocket (RFC 6455 section 5.2). It keeps nothing of them:
-// all that it is there to know is where one ends and the next begins, whatever pieces they come in.
+// it only knows where one ends and the next begins, whatever pieces they come in.
 type frames struct {
-	header    [10]byte // of the frame that has begun, as far as it has come
+	header    [10]byte // of the current frame, as far as received
 	have      int
-	remaining uint64 // bytes to come: of its mask and payload
+	remaining uint64 // bytes of its mask and payload that are still to come
 }
 
 const opClose = 8
 
-// atBoundary reports whether one frame has ended and the next not begun: only there may a frame of ours go
-// in.
+// atBoundary reports whether one frame has ended and the next not begun: only there may a frame of ours be
+// inserted.
 func (f *frames) atBoundary() bool { return f.have == 0 && f.remaining == 0 }
 
-// consume takes what b has of the frame that is under way, or that begins with it, and
-// returns how many bytes that is.
+// consume reads from b up to the end of the current frame, or of the one that begins with b, and returns how
+// many bytes that is.
 func (f *frames) consume(b []byte) int {
 	n := 0
 	if f.remaining == 0 {
@@ -35,8 +35,7 @@ func (f *frames) consume(b []byte) int {
 	return n + int(rest)
 }
 
-// headerLength is how long the head is, as far as that can be told: two bytes, and the
-// length of a long payload.
+// headerLength returns the length of the header, as far as its first two bytes tell.
 func (f *frames) headerLength() int {
 	if f.have >= 2 {
 		switch f.header[1] & 0x7f {
@@ -49,7 +48,7 @@ func (f *frames) headerLength() int {
 	return 2
 }
 
-// remainingLength is how many bytes come after a head that is complete.
+// remainingLength returns how many bytes follow a complete header.
 func (f *frames) remainingLength() uint64 {
 	length := uint64(f.header[1] & 0x7f)
 	switch length {
@@ -64,15 +63,14 @@ func (f *frames) remainingLength() uint64 {
 	return length
 }
 
-// closeFrame is a close frame of a server (RFC 6455 section 5.5.1). A reason is at most 123 bytes.
+// closeFrame returns a server's close frame (RFC 6455 section 5.5.1). The reason is at most 123 bytes.
 func closeFrame(code uint16, reason string) []byte {
 	frame := []byte{0x80 | opClose, byte(2 + len(reason))}
 	frame = binary.BigEndian.AppendUint16(frame, code)
 	return append(frame, reason...)
 }
 
-// controlFrame returns the frame that b begins with, once all of it is there. It is for control frames,
-// whose length is one byte.
+// controlFrame returns the control frame that b begins with. whole reports whether all of it is there.
 func controlFrame(b []byte) (frame []byte, whole bool) {
 	if len(b) < 2 {
 		return nil, false
@@ -84,7 +82,7 @@ func controlFrame(b []byte) (frame []byte, whole bool) {
 	return b[:min(n, len(b))], len(b) >= n
 }
 
-// closeCode is the code in a close frame of a server; 0 if it gives none.
+// closeCode returns the status code of a server's close frame; 0 if it has none.
 func closeCode(frame []byte) uint16 {
 	if len(frame) < 4 {
 		return 0

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// scrubRequest takes off what a client may not tell the upstream (S1): every credential, every
-// header by which Vexa or a proxy in between names a caller or an address, everything hop-by-hop.
-// Names are compared folded, and a name with an underscore goes whatever it says, because behind us
-// somebody may read it as a hyphen.
+// scrubRequest removes what a client may not tell the upstream (S1): every credential, every header by which
+// Vexa or a proxy in between names a caller or an address, every hop-by-hop header. Names are compared in
+// canonical form, and a name with an underscore is removed whatever it is, because behind us somebody may
+// read it as a hyphen.
 func scrubRequest(h http.Header) {
 	for name := range h {
 		if !mayReachUpstream(name) {
@@ -25,7 +25,7 @@ func mayReachUpstream(name string) bool {
 	}
 	canonical := http.CanonicalHeaderKey(name)
 	if canonical != name {
-		return false // put there by something that is not net/http's parser: nobody whose meaning we know
+		return false // not from net/http's parser, so nobody knows who wrote it
 	}
 	if refusedRequestHeaders[canonical] {
 		return false
@@ -47,7 +47,7 @@ var refusedRequestHeaders = setOf(
 	"Fastly-Client-Ip", "Via",
 	"X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Original-Host", "X-Rewrite-Url", "X-Host",
 	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
-	// hop-by-hop, or ours to say
+	// hop-by-hop, or set by us
 	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 	"Expect", "X-Trace-Id",
 )
@@ -57,8 +57,8 @@ var refusedRequestPrefixes = []string{
 	"X-Envoy-", "Cf-", "X-Ms-Client-Principal", "X-Goog-Authenticated-", "X-Vexa-",
 }
 
-// allowedResponseHeaders is all that comes back from the upstream (S1). No Set-Cookie: both gateways share
-// one cookie jar for all users. No CORS: an answer of 0.10's "*" would undo ours.
+// allowedResponseHeaders is the allow-list of the upstream's response headers (S1). No Set-Cookie: both
+// gateways share one cookie jar for all users. No CORS: an answer of 0.10's "*" would undo ours.
 var allowedResponseHeaders = setOf(
 	"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Range",
 	"Content-Disposition", "Accept-Ranges",
@@ -67,13 +67,13 @@ var allowedResponseHeaders = setOf(
 	"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset",
 )
 
-// upgradeResponseHeaders come back besides with a 101.
+// upgradeResponseHeaders are allowed too with a 101.
 var upgradeResponseHeaders = setOf(
 	"Connection", "Upgrade", "Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions",
 )
 
-// scrubResponse leaves what a client may learn from the upstream and adds what keeps its content
-// from acting as ours (S7).
+// scrubResponse removes what a client may not learn from the upstream and adds the headers that keep its
+// content from acting as ours (S7).
 func scrubResponse(res *http.Response, g *Passage) {
 	h := res.Header
 	upgraded := res.StatusCode == http.StatusSwitchingProtocols
@@ -92,18 +92,18 @@ func scrubResponse(res *http.Response, g *Passage) {
 	}
 	h["X-Content-Type-Options"] = noSniff
 	if !keptPrivate(h["Cache-Control"]) {
-		h["Cache-Control"] = noStore // it is one person's, and a cache in front of us serves many
+		h["Cache-Control"] = noStore // it is one person's, and a shared cache in front of us serves many
 	}
 	if len(h["Content-Type"]) > 1 {
-		h["Content-Type"] = h["Content-Type"][:1] // readers differ in which of several counts
+		h["Content-Type"] = h["Content-Type"][:1] // parsers differ in which of several counts
 	}
 	if ct := h["Content-Type"]; len(ct) == 0 || !inert(ct[0]) {
 		h["Content-Security-Policy"] = sandboxed
 	}
 }
 
-// withoutTrailer is a body behind which nothing comes. A trailer need not be announced, and net/http hands it
-// over when it has read the body to its end (S1).
+// withoutTrailer is a body without its trailer. A trailer need not be announced, and net/http fills it in
+// when it has read the body to its end (S1).
 type withoutTrailer struct {
 	io.ReadCloser
 	res *http.Response
@@ -117,8 +117,8 @@ func (b *withoutTrailer) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// inert reports whether a browser only shows or plays what is in it. Everything else might run: HTML, SVG,
-// XML with a stylesheet, PDF, and whatever browsers learn tomorrow.
+// inert reports whether a browser only shows or plays content of this type. Everything else might run: HTML,
+// SVG, XML with a stylesheet, PDF, and whatever browsers learn tomorrow.
 func inert(contentType string) bool {
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))

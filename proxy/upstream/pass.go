@@ -25,10 +25,10 @@ import (
 // Upstream is one server behind us.
 type Upstream struct {
 	URL    *url.URL           // scheme and host: its routes begin at the root
-	Routes func() *vexa.Table // which routes it has and what they need
+	Routes func() *vexa.Table // the current route table
 }
 
-// Keys are the Vexa keys of accounts. *mapping.Accounts has them.
+// Keys returns the Vexa keys of accounts. *mapping.Accounts implements it.
 type Keys interface {
 	Key(
 		ctx context.Context, a mapping.Account, g rule.Grant, scopes rule.Scopes,
@@ -36,7 +36,7 @@ type Keys interface {
 	KeyGone(ctx context.Context, keyID string) (bool, error)
 }
 
-// Passer passes requests on to an upstream, with the caller's key, and their answers back.
+// Passer forwards requests to an upstream, with the caller's key, and passes the responses back.
 type Passer struct {
 	Upstream
 	edge    *exchange.Edge
@@ -45,20 +45,20 @@ type Passer struct {
 	streams *Streams
 	reverse *httputil.ReverseProxy
 
-	bodyReplay int64 // bytes of a body that are kept so that the request can be sent again
+	bodyReplay int64 // bytes of a request body that are buffered for a retry
 }
 
-// Deps is what a Passer works with.
+// Deps are the dependencies of a Passer.
 type Deps struct {
 	Edge       *exchange.Edge
 	Keys       Keys
 	Callers    *caller.Identifier
 	Streams    *Streams
-	BodyReplay int64             // bytes of a body that are kept so that the request can be sent again
+	BodyReplay int64             // bytes of a request body that are buffered for a retry
 	Transport  http.RoundTripper // default NewTransport
 }
 
-// New makes one. It needs no network.
+// New returns a Passer. It does not use the network.
 func New(to Upstream, d Deps) (*Passer, error) {
 	if strings.Trim(to.URL.Path, "/") != "" {
 		return nil, fmt.Errorf("the gateway's address %s has a path: its routes begin at the root",
@@ -79,18 +79,18 @@ func New(to Upstream, d Deps) (*Passer, error) {
 	return p, nil
 }
 
-// Passage is what there is to know of a request that is passed on, beside its exchange: room for it is made
-// with the exchange's, so that a request costs one allocation.
+// Passage is the state of a forwarded request beside its exchange. It is allocated with the exchange, so that
+// a request costs one allocation.
 type Passage struct {
 	ex       *exchange.Exchange
 	caller   *caller.Caller
 	route    vexa.Route
 	keyID    string
-	secret   string // the Vexa key; nowhere but X-API-Key (S2)
-	protocol string // the subprotocol of a WebSocket that is selected if the gateway selects none
+	secret   string // the Vexa key; used in X-API-Key alone (S2)
+	protocol string // WebSocket subprotocol to select if the gateway selects none
 
-	registered *stream                // what its answer was registered as
-	cutCause   atomic.Pointer[ending] // why the answer was cut short
+	registered *stream                // its response in Streams; nil: not registered
+	cutCause   atomic.Pointer[ending] // why the response was cut short
 
 	values     [8][1]string
 	valuesUsed int
@@ -107,13 +107,15 @@ func (g *Passage) headerValue(v string) []string {
 	return slot[:]
 }
 
-// WantsWebSocket reports whether a request asks for an upgrade to the one protocol that we pass on.
+// WantsWebSocket reports whether a request asks for an upgrade to websocket, the one protocol that we pass
+// on.
 func WantsWebSocket(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.ProtoMajor == 1 && len(r.Header["Upgrade"]) == 1 &&
 		strings.EqualFold(r.Header["Upgrade"][0], "websocket")
 }
 
-// Pass gets the caller's key and passes the request on. The caller may take the route: that was decided.
+// Pass gets the caller's key and forwards the request. That the caller may use the route has been decided
+// before.
 func (p *Passer) Pass(
 	ex *exchange.Exchange, g *Passage, r *http.Request, c *caller.Caller, v *caller.View, route vexa.Route,
 ) error {
@@ -151,8 +153,8 @@ func (p *Passer) Pass(
 	return nil
 }
 
-// dropToken takes a credential off the subprotocols, so that the gateway never sees it, and notes which one
-// the client hears instead.
+// dropToken removes a credential from the subprotocols, so that the gateway never sees it, and notes which
+// one is selected instead.
 func (g *Passage) dropToken(h http.Header, upgrade bool) error {
 	next, taken := caller.TakeTokenProtocol(h)
 	if taken && upgrade && next == "" {
@@ -169,8 +171,8 @@ type passageKey struct{}
 
 func passageOf(ctx context.Context) *Passage { return ctx.Value(passageKey{}).(*Passage) }
 
-// bufferBody holds on to a small body, so that the request can be sent again when its key turns out to be
-// gone (or the upstream had just closed an idle connection). What does not fit is streamed and sent once.
+// bufferBody buffers a small body, so that the request can be sent again when its key is gone (or the
+// upstream had just closed an idle connection). A longer body is streamed and sent once.
 func (p *Passer) bufferBody(r *http.Request) error {
 	if r.ContentLength <= 0 || r.ContentLength > p.bodyReplay {
 		return nil
@@ -185,14 +187,14 @@ func (p *Passer) bufferBody(r *http.Request) error {
 	return nil
 }
 
-// rewrite is the last hand on the outgoing request: from here on it is ours. ReverseProxy has taken the
-// hop-by-hop headers off before, so a Connection header can't take off what is put on here (S1).
+// rewrite is ReverseProxy.Rewrite: it sets our headers on the outgoing request. ReverseProxy has removed the
+// hop-by-hop headers before, so a Connection header cannot remove what is set here (S1).
 func (p *Passer) rewrite(pr *httputil.ProxyRequest) {
 	g := passageOf(pr.In.Context())
 	ex, out := g.ex, pr.Out
 	out.URL.Scheme, out.URL.Host = p.URL.Scheme, p.URL.Host
 	out.Host = p.URL.Host
-	out.Trailer = nil // what is announced behind the body is not looked at, so it is not passed on
+	out.Trailer = nil // trailers are not scrubbed, so they are not passed on
 	out.GetBody = pr.In.GetBody
 
 	h := out.Header
@@ -203,7 +205,8 @@ func (p *Passer) rewrite(pr *httputil.ProxyRequest) {
 	h["X-Trace-Id"] = g.headerValue(ex.TraceID)
 }
 
-// modifyResponse is the first hand on the upstream's answer.
+// modifyResponse is ReverseProxy.ModifyResponse: it scrubs the upstream's response and registers it if it
+// lasts.
 func (p *Passer) modifyResponse(res *http.Response) error {
 	g := passageOf(res.Request.Context())
 	if location := res.Header["Location"]; len(location) > 0 {
@@ -217,7 +220,7 @@ func (p *Passer) modifyResponse(res *http.Response) error {
 	return p.registerAnswer(g, res)
 }
 
-// ownLocation cuts a Location down to a path of ours; one that leads elsewhere is dropped (V16).
+// ownLocation reduces a Location to a path of ours; one that leads elsewhere is dropped (V16).
 func (p *Passer) ownLocation(site *exchange.Site, location string) (string, bool) {
 	u, err := url.Parse(location)
 	if err != nil || u.User != nil || u.Opaque != "" {
@@ -233,7 +236,7 @@ func (p *Passer) ownLocation(site *exchange.Site, location string) (string, bool
 	return u.RequestURI(), true
 }
 
-// handleError answers for an upstream that did not.
+// handleError is ReverseProxy.ErrorHandler: it answers for an upstream that did not.
 func (p *Passer) handleError(w http.ResponseWriter, r *http.Request, err error) {
 	ex := passageOf(r.Context()).ex
 	var timeout net.Error

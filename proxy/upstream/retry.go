@@ -9,8 +9,8 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// keyRetryTransport is the transport that notices when the gateway no longer knows a
-// key that we believe good.
+// keyRetryTransport is an http.RoundTripper that retries a request with a new key when the gateway no longer
+// knows the one that we believe valid.
 type keyRetryTransport struct {
 	next http.RoundTripper
 	p    *Passer
@@ -28,8 +28,8 @@ func (t *keyRetryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.retry(g, r)
 }
 
-// retry finds out whether the key is gone, and only then asks for another and sends the request once more
-// (design section 5). 0.10 says the same when its own authentication is down.
+// retry asks whether the key is gone, and only then gets another and sends the request once more: 0.10 gives
+// the same 401 when its own authentication is down.
 func (t *keyRetryTransport) retry(g *Passage, r *http.Request) (*http.Response, error) {
 	ctx, c := r.Context(), g.caller
 	gone, err := t.p.keys.KeyGone(ctx, g.keyID)
@@ -64,7 +64,8 @@ func (t *keyRetryTransport) retry(g *Passage, r *http.Request) (*http.Response, 
 	return res, err
 }
 
-// saysInvalidKey reads as much of a 401 as is needed to know what it is about, and puts it back.
+// saysInvalidKey reports whether a 401 is about the key. It reads as much of the body as it needs, and puts
+// it back.
 func saysInvalidKey(res *http.Response) bool {
 	const most = 1 << 10
 	if res.Body == nil {

@@ -14,18 +14,18 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// Streams is the register of WebSockets and event streams that are open: those that must
-// end when access does (S5).
+// Streams is the register of open WebSockets, event streams and long responses: those that must end when
+// access does (S5).
 type Streams struct {
 	mu        sync.Mutex
 	byAccount map[string]map[*stream]struct{}
-	doubtful  map[string]struct{} // accounts of which something may be gone that their streams need
-	rules     *rule.Rules         // under which nothing is in doubt
+	doubtful  map[string]struct{} // accounts whose streams must be rechecked
+	rules     *rule.Rules         // under which all but these were checked
 	limit     int                 // per account
-	closed    bool                // the program stops
+	closed    bool                // Close was called
 
-	look    chan struct{}  // an account is in doubt that should not wait for the next round
-	sockets sync.WaitGroup // WebSockets that are open: net/http no longer knows of them
+	look    chan struct{}  // signals that accounts must be rechecked now
+	sockets sync.WaitGroup // open WebSockets: net/http no longer knows of them
 }
 
 type stream struct {
@@ -34,20 +34,21 @@ type stream struct {
 	method string
 	path   string
 	from   string // the client's address
-	// websocket | events | transfer: much data, which ends by itself and is not counted against the limit
+	// websocket | events | transfer: a long response, which ends by itself and does not count against the
+	// limit
 	kind string
 
-	// cut ends it. It may be called by any goroutine while the stream is registered, any number of
-	// times, and does not block.
+	// cut ends the stream. It may be called from any goroutine while the stream is registered; it is
+	// idempotent and does not block.
 	cut func(why *ending)
 }
 
-// ending is why a stream is ended before its own time.
+// ending is why a stream was ended early. It is the cause of its context.
 type ending struct {
 	code exchange.Code // for the log
-	// of a WebSocket's close frame (RFC 6455 section 7.4); 4401 and 4503 are Vexa's own (V14)
+	// status code of the WebSocket's close frame (RFC 6455 section 7.4); 4401 and 4503 are Vexa's own (V14)
 	closeCode uint16
-	reason    string // in it, at most 123 bytes
+	reason    string // in the close frame; at most 123 bytes
 }
 
 func (e *ending) Error() string { return e.reason }
@@ -64,7 +65,7 @@ var (
 	stopping = &ending{"", 1001, "The service is restarting. Please connect again."}
 )
 
-// NewStreams makes an empty one; limit is how many streams an account may have.
+// NewStreams returns an empty register; limit is the greatest number of streams of an account.
 func NewStreams(limit int) *Streams {
 	return &Streams{
 		byAccount: make(map[string]map[*stream]struct{}), doubtful: make(map[string]struct{}), limit: limit,
@@ -72,7 +73,7 @@ func NewStreams(limit int) *Streams {
 	}
 }
 
-// stream describes the stream that an exchange is about to become.
+// stream returns the stream that an exchange is about to become.
 func (g *Passage) stream(kind, method string, cut func(*ending)) *stream {
 	return &stream{
 		caller: g.caller, route: g.route, method: method, path: g.ex.Path,
@@ -80,7 +81,7 @@ func (g *Passage) stream(kind, method string, cut func(*ending)) *stream {
 	}
 }
 
-// endedBy is the code of why a stream was ended; otherwise if it was not.
+// endedBy returns the code of why a stream was ended early, or otherwise if it was not.
 func endedBy(ctx context.Context, otherwise exchange.Code) exchange.Code {
 	var why *ending
 	if errors.As(context.Cause(ctx), &why) {
@@ -89,21 +90,21 @@ func endedBy(ctx context.Context, otherwise exchange.Code) exchange.Code {
 	return otherwise
 }
 
-// register puts a stream into the register, so that it ends when access does.
+// register adds a stream to the register.
 func (s *Streams) register(st *stream) error {
-	c := st.caller // once it is in the register, its caller is looked at afresh from time to time
+	c := st.caller // st.caller may be replaced once the stream is registered
 	if err := s.add(st); err != nil {
 		return err
 	}
-	if c.Ended() { // between the request's proof and now
+	if c.Ended() { // revoked between authentication and now
 		s.remove(st)
 		return exchange.Refuse("unauthenticated", "")
 	}
 	return nil
 }
 
-// add registers a stream; it is refused beyond the account's limit (S12). What was found out about its caller
-// before may no longer be so, and no revocation in between knew of the stream: it begins in doubt.
+// add adds a stream, up to the account's limit (S12). A revocation since its caller was authenticated did not
+// know of the stream, so the account is rechecked at once.
 func (s *Streams) add(st *stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,7 +128,8 @@ func (s *Streams) add(st *stream) error {
 	return nil
 }
 
-// countStreams is how many streams of an account count against its limit, of those that are such.
+// countStreams returns how many streams of an account count against its limit, of those for which such is
+// true.
 func countStreams(open map[*stream]struct{}, such func(*stream) bool) (n int) {
 	for st := range open {
 		if st.kind != "transfer" && such(st) {
@@ -139,8 +141,8 @@ func countStreams(open map[*stream]struct{}, such func(*stream) bool) (n int) {
 
 func anyStream(*stream) bool { return true }
 
-// isProgram reports whether a stream is a program's. All programs of somebody together leave a quarter of
-// the places to their browser.
+// isProgram reports whether a stream is a program's. All programs of an account together leave a quarter of
+// the limit to its browsers.
 func isProgram(st *stream) bool { return st.caller.Credential != caller.BySession }
 
 func (s *Streams) remove(st *stream) {
@@ -162,13 +164,13 @@ func (s *Streams) End(account, id string) {
 	s.cut(account, func(st *stream) bool { return id == "" || st.caller.CredentialID == id })
 }
 
-// EndOf ends the streams of a caller, who may nothing any more.
+// EndOf ends the streams of one caller.
 func (s *Streams) EndOf(c *caller.Caller) {
 	s.cut(c.Account.ID, func(st *stream) bool { return st.caller == c })
 }
 
-// Keep ends those streams of a caller that they may no longer have, by what was found when looking afresh,
-// and leaves them the others.
+// Keep ends those streams of a caller that their view of now does not cover, and sets the caller of the
+// others to the one that was read again.
 func (s *Streams) Keep(was, now *caller.Caller, v *caller.View) {
 	s.cut(was.Account.ID, func(st *stream) bool {
 		return st.caller == was && (!caller.Covers(v.Scopes, st.route) ||
@@ -177,7 +179,7 @@ func (s *Streams) Keep(was, now *caller.Caller, v *caller.View) {
 	s.replaceCaller(was, now)
 }
 
-// cut ends those of an account's streams that ends says.
+// cut ends the streams of an account for which ends is true.
 func (s *Streams) cut(account string, ends func(*stream) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,7 +190,7 @@ func (s *Streams) cut(account string, ends func(*stream) bool) {
 	}
 }
 
-// EndAll ends every stream because the store has been away too long to know who may go on (S5).
+// EndAll ends every stream because the store has been away beyond its grace (S5).
 func (s *Streams) EndAll() { s.cutAll(storeDown) }
 
 // cutAll ends every stream.
@@ -196,7 +198,7 @@ func (s *Streams) cutAll(why *ending) {
 	s.each(func(st *stream) { st.cut(why) })
 }
 
-// Close ends every stream, lets no other in, and waits until the WebSockets have ended: at most partingTime.
+// Close ends every stream, refuses new ones, and waits until the WebSockets have ended: at most closeTimeout.
 func (s *Streams) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -205,8 +207,8 @@ func (s *Streams) Close() {
 	s.sockets.Wait()
 }
 
-// Sweep ends the streams whose credentials have come to their end, puts those in doubt that have to be looked
-// at afresh, and counts the others as use.
+// Sweep ends the streams whose credential has expired, marks for a recheck those whose caller is due for
+// another look, and reports the others to used.
 func (s *Streams) Sweep(now time.Time, used func(c *caller.Caller, address string)) {
 	s.each(func(st *stream) {
 		c := st.caller
@@ -221,7 +223,7 @@ func (s *Streams) Sweep(now time.Time, used func(c *caller.Caller, address strin
 	})
 }
 
-// Callers returns those of an account who have streams, each once.
+// Callers returns the callers of an account's streams, each once.
 func (s *Streams) Callers(account string) []*caller.Caller {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -232,7 +234,7 @@ func (s *Streams) Callers(account string) []*caller.Caller {
 	return slices.Collect(maps.Keys(all))
 }
 
-// replaceCaller gives the streams of a caller the same one as they are now.
+// replaceCaller sets the caller of a caller's streams to the one that was read again.
 func (s *Streams) replaceCaller(was, now *caller.Caller) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -264,10 +266,10 @@ func (s *Streams) each(do func(*stream)) {
 	}
 }
 
-// Look is ready to be received from when accounts are in doubt that should not wait for the next round.
+// Look returns a channel that signals that accounts must be rechecked without waiting for the next sweep.
 func (s *Streams) Look() <-chan struct{} { return s.look }
 
-// LookNow asks for the accounts in doubt to be looked at without waiting for the next round.
+// LookNow sends the signal of Look.
 func (s *Streams) LookNow() {
 	select {
 	case s.look <- struct{}{}:
@@ -275,7 +277,7 @@ func (s *Streams) LookNow() {
 	}
 }
 
-// Doubt notes that something may be gone that an account's streams need.
+// Doubt marks an account's streams for a recheck.
 func (s *Streams) Doubt(account string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -284,7 +286,7 @@ func (s *Streams) Doubt(account string) {
 	}
 }
 
-// DoubtAll notes it of all accounts.
+// DoubtAll marks the streams of all accounts.
 func (s *Streams) DoubtAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -293,8 +295,8 @@ func (s *Streams) DoubtAll() {
 	}
 }
 
-// InDoubt returns the accounts whose streams must be looked at again, each once: those noted, and all when
-// the rules are not those of last time.
+// InDoubt returns the accounts whose streams must be rechecked, each once, and unmarks them: those marked, or
+// all when the rules are not those of last time.
 func (s *Streams) InDoubt(rules *rule.Rules) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

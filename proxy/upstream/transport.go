@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// NewTransport is the transport towards the gateway. uvicorn closes idle connections after 5 s:
-// ours go before, or requests would die on them. No proxy from the environment: no call goes
-// where config does not name.
+// NewTransport returns the transport to the gateway. uvicorn closes idle connections after 5 s: ours close
+// before, or requests would die on them. No proxy from the environment: no call goes where config does not
+// name.
 func NewTransport() *http.Transport {
 	return &http.Transport{
 		DialContext: (&net.Dialer{
@@ -25,8 +25,8 @@ func NewTransport() *http.Transport {
 	}
 }
 
-// bufferPool saves an allocation of 32 KiB a request. It keeps arrays: a pointer to one goes into the pool
-// without an allocation of its own.
+// bufferPool is an httputil.BufferPool that saves an allocation of 32 KiB a request. It keeps arrays: a
+// pointer to one goes into the pool without an allocation of its own.
 type bufferPool struct{ pool sync.Pool }
 
 type buffer [32 << 10]byte

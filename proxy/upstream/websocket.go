@@ -19,22 +19,21 @@ import (
 // WebSockets are passed on here, and not by httputil.ReverseProxy, for two reasons. When access ends, the
 // client must be told with a close frame, which may only go in between two frames of the gateway's: somebody
 // has to follow them. And most sockets are idle most of the time, so what counts is what an idle one holds:
-// here two small goroutines and 1 KiB, as the handler has returned and with it all that net/http and the
+// here two small goroutines and 1 KiB, as the handler has returned and released all that net/http and the
 // request held; ReverseProxy holds 100 KiB (BenchmarkIdleWebSocket).
 
 const (
-	// closeTimeout is how long a socket or stream has to come to its end once that is decided: to
-	// finish the frame that is under way, take leave, and hear the other side's leave. What then is
-	// still open is closed hard.
+	// closeTimeout is how long a socket or stream has to end in order: to finish the current frame, send a
+	// close frame, and receive the other side's. After that its connections are closed.
 	closeTimeout = time.Second
 
-	idleBuffer = 512 // what each direction of an idle socket holds; more is borrowed while data flows
+	idleBuffer = 512 // bytes of each direction's own buffer; a pooled one is used while data flows
 )
 
-// closeUnauthorized is how Vexa closes a socket whose key it does not take (V14).
+// closeUnauthorized is the status code with which Vexa closes a socket whose key it refuses (V14).
 const closeUnauthorized = 4401
 
-// socket is one open WebSocket: the client's connection, the gateway's, and what is known of both.
+// socket is one open WebSocket: the connections to the client and to the gateway, and their state.
 type socket struct {
 	p        *Passer
 	g        *Passage
@@ -45,10 +44,10 @@ type socket struct {
 	end   context.CancelCauseFunc
 	timer sync.Once
 
-	writing      sync.Mutex // held by who writes to the client
+	writing      sync.Mutex // held while writing to the client
 	frames       frames     // of what was written to it
-	closeSent    bool       // a close frame was: nothing may follow
-	pendingClose []byte     // the gateway's close frame, as far as it has come
+	closeSent    bool       // a close frame was written to it: nothing may follow
+	pendingClose []byte     // the gateway's close frame, as far as received
 
 	buffers [2][idleBuffer]byte
 }
@@ -97,7 +96,7 @@ func (p *Passer) passSocket(g *Passage, r *http.Request) error {
 	return nil
 }
 
-// openingRequest is the request that opens the socket at the gateway.
+// openingRequest returns the request that opens the socket at the gateway.
 func (p *Passer) openingRequest(r *http.Request) *http.Request {
 	out := r.Clone(r.Context())
 	if len(out.Header["User-Agent"]) == 0 {
@@ -107,7 +106,7 @@ func (p *Passer) openingRequest(r *http.Request) *http.Request {
 	return out
 }
 
-// relay passes on an answer that opens no socket.
+// relay passes on a response that opens no socket.
 func relay(ex *exchange.Exchange, res *http.Response) error {
 	defer res.Body.Close()
 	maps.Copy(ex.Header(), res.Header)
@@ -118,8 +117,8 @@ func relay(ex *exchange.Exchange, res *http.Response) error {
 	return nil
 }
 
-// open takes the client's connection over and tells it that the socket is open. It returns what
-// the client had sent already.
+// open hijacks the client's connection and tells the client that the socket is open. It returns what the
+// client had sent already.
 func (s *socket) open(res *http.Response) (early []byte, err error) {
 	upstream, ok := res.Body.(io.ReadWriteCloser)
 	if !ok || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket") {
@@ -136,7 +135,7 @@ func (s *socket) open(res *http.Response) (early []byte, err error) {
 	res.Body = nil
 	s.g.addOurHeaders(res.Header)
 	_ = res.Write(buffered.Writer)
-	_ = buffered.Writer.Flush() // a client that has gone is noticed when it is read from
+	_ = buffered.Writer.Flush() // an error shows when the connection is read from
 
 	s.client, s.upstream = client, upstream
 	ex := s.g.ex
@@ -146,7 +145,7 @@ func (s *socket) open(res *http.Response) (early []byte, err error) {
 	return bytes.Clone(early), nil
 }
 
-// addOurHeaders adds to the answer that opens a socket what is ours to say.
+// addOurHeaders adds our own headers to the response that opens a socket.
 func (g *Passage) addOurHeaders(h http.Header) {
 	if g.protocol != "" && len(h["Sec-Websocket-Protocol"]) == 0 {
 		h["Sec-Websocket-Protocol"] = []string{g.protocol}
@@ -175,15 +174,14 @@ func (s *socket) run(st *stream, early []byte) {
 	s.p.streams.remove(st)
 }
 
-// passUp passes on what the client sends. Nobody looks into it: its frames are masked,
-// and the gateway's business.
+// passUp passes on what the client sends, without a look at its frames.
 func (s *socket) passUp(early []byte) {
 	var broken error
 	send := func(b []byte) error {
 		if broken == nil && s.ctx.Err() == nil {
 			_, broken = s.upstream.Write(b)
 		}
-		// the client is listened to until it leaves, or the close frame on its way to it could get lost
+		// the client is read until it leaves, or the close frame on its way to it could get lost
 		return nil
 	}
 	_ = send(early)
@@ -197,8 +195,8 @@ func (s *socket) passDown() {
 	s.halfClose(s.client)
 }
 
-// pump reads until there is no more or do fails. It waits with the small buffer and borrows a large
-// one for what does not fit.
+// pump calls do with what it reads, until the end or an error. It waits with the small buffer and takes a
+// large one from the pool for what does not fit.
 func (s *socket) pump(from io.Reader, small []byte, do func([]byte) error) {
 	pool := s.p.reverse.BufferPool
 	buf := small
@@ -220,8 +218,8 @@ func (s *socket) pump(from io.Reader, small []byte, do func([]byte) error) {
 	}
 }
 
-// deliver writes to the client what the gateway sent, but holds its close frame back until that is complete.
-// Once access has ended, it writes what is missing of the frame that is under way, and no more.
+// deliver writes to the client what the gateway sent, but holds back its close frame until that is complete.
+// Once access has ended, it writes only the rest of the current frame.
 func (s *socket) deliver(b []byte) error {
 	b, err := s.write(b)
 	if err != nil || len(b) == 0 {
@@ -239,8 +237,8 @@ func (s *socket) deliver(b []byte) error {
 	return s.sendClose(frame)
 }
 
-// write writes as much of b to the client as may pass, and returns the rest where that is
-// the gateway's close frame.
+// write writes as much of b to the client as may pass, and returns the rest if that is the gateway's close
+// frame.
 func (s *socket) write(b []byte) (closing []byte, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -271,7 +269,7 @@ func (s *socket) write(b []byte) (closing []byte, err error) {
 	return closing, nil
 }
 
-// sendClose writes a close frame to the client, unless it was sent one.
+// sendClose writes a close frame to the client, unless one was written already.
 func (s *socket) sendClose(frame []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -283,9 +281,8 @@ func (s *socket) sendClose(frame []byte) error {
 	return err
 }
 
-// keyRefused finds out what became of the key, as the gateway closes a socket in this way for no
-// other reason. The client has done nothing wrong and is told to come back, when it will find
-// another key (design section 5).
+// keyRefused asks what became of the key, as the gateway closes a socket in this way for no other reason. The
+// client has done nothing wrong and is told to connect again, when it will get another key.
 func (s *socket) keyRefused() {
 	gone, err := s.p.keys.KeyGone(s.ctx, s.g.keyID)
 	s.p.edge.Log.Warn("gateway closed a WebSocket because of its key; the client was told to connect again",
@@ -293,7 +290,7 @@ func (s *socket) keyRefused() {
 	s.end(keyRefused)
 }
 
-// endAccess ends the socket because access has ended. It may run at any time, once.
+// endAccess ends the socket because access has ended. It runs once, at any time.
 func (s *socket) endAccess() {
 	// also for who is writing to a client that does not read
 	_ = s.client.SetWriteDeadline(time.Now().Add(closeTimeout))
@@ -305,8 +302,8 @@ func (s *socket) endAccess() {
 	}
 }
 
-// closeWithReason tells the client why the socket ends and leaves the gateway. writing is held,
-// and no frame is under way.
+// closeWithReason sends the client a close frame that says why the socket ends, and closes the connection to
+// the gateway. writing is held, and no frame has been begun.
 func (s *socket) closeWithReason() {
 	var why *ending
 	if !s.closeSent && errors.As(context.Cause(s.ctx), &why) {
@@ -316,7 +313,7 @@ func (s *socket) closeWithReason() {
 	s.upstream.Close()
 }
 
-// halfClose ends one direction, and both soon after.
+// halfClose closes one direction, and both after closeTimeout.
 func (s *socket) halfClose(to any) {
 	if half, ok := to.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
@@ -324,7 +321,7 @@ func (s *socket) halfClose(to any) {
 	s.closeSoon()
 }
 
-// closeSoon closes both sides when the time to part is over.
+// closeSoon closes both connections after closeTimeout.
 func (s *socket) closeSoon() {
 	s.timer.Do(func() { time.AfterFunc(closeTimeout, s.close) })
 }
