@@ -11,9 +11,9 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// BackChannelLogout ends what a signed logout token names: a session by sid, or by sub all sessions
-// of a person (OpenID Connect Back-Channel Logout 1.0). Whatever is wrong, or fails, is 400 with an
-// error in JSON (section 2.8).
+// BackChannelLogout ends what a signed logout token names: a session by sid, or by sub all sessions of a
+// person (OpenID Connect Back-Channel Logout 1.0). Whatever is wrong, or fails, is 400 with an error in JSON
+// (section 2.8).
 func (n *Endpoints) BackChannelLogout(ex *exchange.Exchange, r *http.Request) error {
 	provider := n.providers.ByName(r.PathValue("provider"))
 	if provider == nil {
@@ -41,7 +41,7 @@ func (n *Endpoints) BackChannelLogout(ex *exchange.Exchange, r *http.Request) er
 	return nil
 }
 
-// sessionsNamedBy finds the sessions that a logout token means. A sid and a sub must both fit.
+// sessionsNamedBy returns the sessions that a logout token names. A sid and a sub must both match.
 func (n *Endpoints) sessionsNamedBy(
 	ctx context.Context, provider *oidc.Provider, token oidc.LogoutToken,
 ) ([]caller.Session, error) {
@@ -72,7 +72,7 @@ func (n *Endpoints) sessionsNamedBy(
 	return both, nil
 }
 
-// refuseLogout answers a back-channel logout that changed nothing, or not all.
+// refuseLogout answers a back-channel logout that ended nothing, or not everything (section 2.8).
 func (n *Endpoints) refuseLogout(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, err error,
 ) error {

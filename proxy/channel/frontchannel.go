@@ -15,15 +15,12 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// These are the ways in which a provider, rather than a person, ends what somebody has here. Each ends in the
-// one revocation function of mapping.
-
 const (
 	maxChannelBody = 64 << 10
 	maxSID         = 255 // bytes
 )
 
-// Endpoints is what providers call.
+// Endpoints are the endpoints that providers call.
 type Endpoints struct {
 	edge      *exchange.Edge
 	accounts  Accounts
@@ -32,7 +29,7 @@ type Endpoints struct {
 	providers oidc.Providers
 }
 
-// Deps is what Endpoints work with.
+// Deps are the dependencies of Endpoints.
 type Deps struct {
 	Edge      *exchange.Edge
 	Accounts  Accounts
@@ -41,7 +38,7 @@ type Deps struct {
 	Providers oidc.Providers
 }
 
-// Accounts is what is asked of accounts. *mapping.Accounts is one.
+// Accounts is the port to accounts. *mapping.Accounts implements it.
 type Accounts interface {
 	AccountBySubject(ctx context.Context, subject string) (mapping.Account, error)
 	AccountsByEmail(ctx context.Context, provider, email string) ([]mapping.Account, error)
@@ -49,28 +46,30 @@ type Accounts interface {
 	Spend(ctx context.Context, provider, jti string, until time.Time) error
 }
 
-// Ender ends what somebody has: for good, on this replica at once and on the others within a second.
+// Ender revokes: for good, on this replica at once and on the others within a second. *proxy.Proxy implements
+// it.
 type Ender interface {
 	End(ctx context.Context, r mapping.Revocation, actor string) error
 	SignOutEverywhere(ctx context.Context, account, reason, actor string) error
 }
 
-// Sessions finds the sessions that a provider means. The session store does.
+// Sessions finds the sessions that a provider names. The session store implements it.
 type Sessions interface {
 	SessionsBySID(ctx context.Context, provider, sid string) ([]caller.Session, error)
 	SessionsOf(ctx context.Context, accountID string) ([]caller.Session, error)
 }
 
-// New makes them.
+// New returns the endpoints.
 func New(d Deps) *Endpoints {
 	return &Endpoints{
 		edge: d.Edge, accounts: d.Accounts, ender: d.Ender, sessions: d.Sessions, providers: d.Providers,
 	}
 }
 
-// FrontChannelLogout ends a session that the provider names by sid, in a frame of its own page (OpenID
-// Connect Front-Channel Logout 1.0). It comes without our cookies, unauthenticated: whoever knows a sid can
-// end that session, and nothing else. Okta's documents post it; Entra sends the sid alone.
+// FrontChannelLogout ends the session that the provider names by sid, in an iframe of the provider's page
+// (OpenID Connect Front-Channel Logout 1.0). The request has no cookies of ours and is unauthenticated:
+// whoever knows a sid can end that session, and nothing else. Okta's documents say POST; Entra sends sid
+// without iss.
 func (n *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) error {
 	provider := n.providers.ByName(r.PathValue("provider"))
 	if provider == nil {
@@ -109,8 +108,8 @@ func (n *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) e
 	return nil
 }
 
-// allowFraming lets the provider's own pages, and nobody else's, show the answer in a frame. It says the
-// same whoever was signed in.
+// allowFraming lets the provider's own pages, and no others, show the response in a frame. The headers are
+// the same whether or not somebody was signed in.
 func (n *Endpoints) allowFraming(w http.ResponseWriter, r *http.Request, provider *oidc.Provider) {
 	origins := "'none'"
 	if found := provider.Origins(r.Context()); len(found) > 0 {
@@ -124,7 +123,7 @@ func (n *Endpoints) allowFraming(w http.ResponseWriter, r *http.Request, provide
 	h.Set("Referrer-Policy", "no-referrer")
 }
 
-// endNamed ends sessions, here at once. One that has ended meanwhile has ended.
+// endNamed ends sessions, here at once. It is no error when one has ended meanwhile.
 func (n *Endpoints) endNamed(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, sessions []caller.Session, reason string,
 ) error {
@@ -148,7 +147,7 @@ func (n *Endpoints) endNamed(
 	return nil
 }
 
-// channelParameters are those of the query and, where there is one, of the form. None may come twice (C9).
+// channelParameters returns the parameters of the query and of a posted form. None may be repeated (C9).
 func channelParameters(w http.ResponseWriter, r *http.Request, methods ...string) (url.Values, error) {
 	allowed := false
 	for _, m := range methods {

@@ -8,10 +8,10 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// consumeOnce does what a provider's token asks for, unless the token was used before: then it is refused
-// (jti, RFC 7519 section 4.1.7). It is marked as used only after do, so that a provider that hears of a
-// failure may send the same token again. Two requests with the same token may both run do at the same moment,
-// so do must be idempotent.
+// consumeOnce runs do for a provider's token, unless the token was used before: then it is refused (jti, RFC
+// 7519 section 4.1.7). The token is marked as used only after do, so that a provider that hears of a failure
+// may send it again. Two requests with the same token may both run do at the same moment, so do must be
+// idempotent.
 func (n *Endpoints) consumeOnce(
 	ctx context.Context, provider *oidc.Provider, jti string, until time.Time, do func() error,
 ) error {

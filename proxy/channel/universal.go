@@ -13,7 +13,7 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// UniversalLogout ends everything of a person at Okta's word (global token revocation,
+// UniversalLogout ends everything of a person when Okta says so (global token revocation,
 // draft-parecki-oauth-global-token-revocation; Okta calls it Universal Logout): sessions, streams and Vexa
 // keys. They may sign in again if Okta lets them.
 func (n *Endpoints) UniversalLogout(ex *exchange.Exchange, r *http.Request) error {
@@ -55,7 +55,7 @@ func (n *Endpoints) UniversalLogout(ex *exchange.Exchange, r *http.Request) erro
 	return nil
 }
 
-// bearerToken is the one bearer token of a request (RFC 6750 section 2.1).
+// bearerToken returns the one bearer token of a request (RFC 6750 section 2.1).
 func bearerToken(r *http.Request) (string, bool) {
 	shown := r.Header["Authorization"]
 	if len(shown) != 1 {
@@ -65,7 +65,8 @@ func bearerToken(r *http.Request) (string, bool) {
 	return token, ok && strings.EqualFold(scheme, "Bearer") && token != ""
 }
 
-// asTokenProblem is an error of verifying a caller: 401, unless the provider's keys could not be read.
+// asTokenProblem returns the problem for a token that was not verified: 401, unless the provider's keys could
+// not be read.
 func asTokenProblem(err error) *exchange.Problem {
 	pr := exchange.AsProblem(err)
 	if pr.Code == oidc.CodeProviderUnavailable || pr.Code == "internal_error" {
@@ -76,11 +77,11 @@ func asTokenProblem(err error) *exchange.Problem {
 	}
 }
 
-// subjectID names a person (RFC 9493).
+// subjectID is a subject identifier (RFC 9493).
 type subjectID struct{ format, email, iss, sub string }
 
-// readSubject reads the body of Universal Logout. Names are matched exactly, and none may come twice: which
-// of two would count is a matter of taste (C9).
+// readSubject reads the body of Universal Logout. Member names are matched exactly, and none may be repeated:
+// parsers differ in which of two counts (C9).
 func readSubject(w http.ResponseWriter, r *http.Request) (subjectID, error) {
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxChannelBody))
 	outer, err := members(body)
@@ -111,7 +112,7 @@ func readSubject(w http.ResponseWriter, r *http.Request) (subjectID, error) {
 		"sub_id must have format email with email, or format iss_sub with iss and sub.")
 }
 
-// members reads one JSON object, with its names as they are and each once.
+// members reads one JSON object, with its member names as written and each once.
 func members(from *json.Decoder) (map[string]json.RawMessage, error) {
 	if t, err := from.Token(); err != nil || t != json.Delim('{') {
 		return nil, errors.Join(errors.New("it is not a JSON object"), err)
@@ -135,7 +136,7 @@ func members(from *json.Decoder) (map[string]json.RawMessage, error) {
 	return found, err
 }
 
-// accountsOf finds the accounts of the provider that a subject identifier names.
+// accountsOf returns the accounts of the provider that a subject identifier names.
 func (n *Endpoints) accountsOf(
 	ctx context.Context, provider *oidc.Provider, who subjectID,
 ) ([]mapping.Account, error) {
@@ -153,7 +154,7 @@ func (n *Endpoints) accountsOf(
 	return []mapping.Account{account}, err
 }
 
-// endEverything ends all that accounts have, here at once.
+// endEverything ends all that the accounts have, here at once.
 func (n *Endpoints) endEverything(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, accounts []mapping.Account,
 ) error {

@@ -21,36 +21,35 @@ const (
 	attemptLifetime = 15 * time.Minute
 )
 
-// attempt is a sign-in in flight, sealed in a cookie of its own so that several tabs do not
-// get into each other's way.
+// attempt is a sign-in in flight: state, nonce and PKCE verifier, sealed in a cookie of its own so that
+// several tabs do not get in each other's way.
 type attempt struct {
 	oidc.Attempt
 	ReturnTo string `json:"return_to"`
 
-	// Fresh: the person has to prove to the provider that it is them, whether or not
-	// they are signed in there.
+	// Fresh requires the person to authenticate at the provider, whether or not they are signed in there.
 	Fresh bool `json:"fresh,omitempty"`
 
-	// Renews is the session that is to be renewed without the person noticing, and Account is whose
-	// it is; empty for a sign-in.
+	// Renews is the id of the session of a silent renewal, and Account that of its account; empty for a
+	// sign-in.
 	Renews  string `json:"renews,omitempty"`
 	Account string `json:"account,omitempty"`
 
-	Recent []int64 `json:"recent,omitempty"` // when this browser signed in lately, in Unix seconds
+	Recent []int64 `json:"recent,omitempty"` // this browser's recent sign-ins, in Unix seconds
 }
 
-// attemptCookies keep sign-ins in flight in the browser that started them, and nowhere else: what binds an
-// answer to a browser is that it comes with the cookie.
+// attemptCookies keeps sign-ins in flight in the browser that started them, and nowhere else: what binds a
+// response to a browser is that it comes with the cookie.
 type attemptCookies struct {
 	codec securecookie.Codec
 	now   func() time.Time
 
-	// spent are the attempts that came back. Taking the cookie back is only a request to the browser: whoever
+	// spent are the attempts that came back. Deleting a cookie is only a request to the browser: whoever
 	// keeps it could have us ask the provider again and again.
 	spent *lru.Cache[string, struct{}]
 }
 
-const maxSpent = 50_000 // attempts that are remembered as spent; the oldest are forgotten first
+const maxSpent = 50_000 // entries of the LRU of spent attempts
 
 func newAttemptCookies(codec securecookie.Codec, now func() time.Time) *attemptCookies {
 	spent, err := lru.New[string, struct{}](maxSpent)
@@ -60,13 +59,13 @@ func newAttemptCookies(codec securecookie.Codec, now func() time.Time) *attemptC
 	return &attemptCookies{codec: codec, now: now, spent: spent}
 }
 
-// attemptName is the cookie of the attempt with that state.
+// attemptName returns the name of the cookie of the attempt with that state.
 func attemptName(site *exchange.Site, state string) string {
 	sum := sha256.Sum256([]byte(state))
 	return site.Cookies.Attempt + base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
-// keep gives the browser an attempt, and takes the oldest ones back beyond maxAttempts.
+// keep sets the cookie of an attempt, and deletes the oldest ones beyond maxAttempts.
 func (c *attemptCookies) keep(ex *exchange.Exchange, r *http.Request, a attempt, crossSitePost bool) error {
 	name := attemptName(ex.Site, a.State)
 	value, err := c.codec.Encode(name, a)
@@ -82,7 +81,7 @@ func (c *attemptCookies) keep(ex *exchange.Exchange, r *http.Request, a attempt,
 	return nil
 }
 
-// take returns the attempt of a state and takes its cookie back: an attempt can be finished once.
+// take returns the attempt with that state and deletes its cookie: an attempt can be finished once.
 func (c *attemptCookies) take(
 	ex *exchange.Exchange, r *http.Request, state string, crossSitePost bool,
 ) (attempt, bool) {
@@ -116,8 +115,7 @@ type openAttempt struct {
 	issued time.Time
 }
 
-// open lists the attempts that the browser holds, oldest first; what does not hold any
-// more counts as oldest of all.
+// open returns the attempts of a browser, oldest first; invalid ones count as oldest of all.
 func (c *attemptCookies) open(site *exchange.Site, r *http.Request) []openAttempt {
 	var open []openAttempt
 	for name, value := range cookiesWithPrefix(r.Header["Cookie"], site.Cookies.Attempt) {
@@ -134,14 +132,14 @@ func (c *attemptCookies) open(site *exchange.Site, r *http.Request) []openAttemp
 func attemptCookie(name, value string, maxAge int, crossSitePost bool) *http.Cookie {
 	cookie := exchange.NewCookie(name, value, maxAge)
 	if crossSitePost && cookie.Secure {
-		// a form_post answer is a cross-site POST, with which Lax cookies do not come
+		// a form_post response is a cross-site POST, on which browsers send no Lax cookies
 		cookie.SameSite = http.SameSiteNoneMode
 	}
 	return cookie
 }
 
-// cookiesWithPrefix returns the cookies whose names start with prefix: at most a handful,
-// however many were sent (D10).
+// cookiesWithPrefix returns the cookies whose names start with prefix: at most 50, however many were sent
+// (D10).
 func cookiesWithPrefix(headers []string, prefix string) map[string]string {
 	const most = 50
 	found := make(map[string]string)

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	maxCallbacks = 64 // sign-ins that are being finished at one time
+	maxCallbacks = 64 // callbacks that are handled at the same time
 
-	// refusedAudits and refusedBurst are how many failed sign-ins a second are written to the store, where
-	// strangers' failures would otherwise fill it. The log and the metrics have them all.
+	// refusedAudits and refusedBurst limit how many failed sign-ins a second are audited in the store, which
+	// strangers' failures would otherwise fill. The log and the metrics have them all.
 	refusedAudits = 5
 	refusedBurst  = 100
 )
 
-// callbacks bounds what answers to sign-ins cost (S12): anybody can start a sign-in and come back with
-// whatever they like, and finding out asks the provider with our client authentication.
+// callbacks bounds what callbacks cost (S12): anybody can start a sign-in and come back with whatever they
+// like, and checking it asks the provider with our client authentication.
 type callbacks struct {
 	slots  chan struct{}
 	audits *rate.Limiter
@@ -28,7 +28,7 @@ func newCallbacks() *callbacks {
 	}
 }
 
-// begin takes a slot; where there is none, ok is false.
+// begin takes a slot; ok is false where there is none.
 func (c *callbacks) begin() (done func(), ok bool) {
 	select {
 	case c.slots <- struct{}{}:
@@ -38,5 +38,5 @@ func (c *callbacks) begin() (done func(), ok bool) {
 	}
 }
 
-// mayAudit reports whether a failed sign-in of somebody unknown is written to the store.
+// mayAudit reports whether a failed sign-in of somebody unknown is audited in the store.
 func (c *callbacks) mayAudit(now time.Time) bool { return c.audits.AllowN(now, 1) }

@@ -18,8 +18,8 @@ const (
 	loopWindow  = time.Minute
 )
 
-// recentSignIns are the sign-ins that this browser completed within the last minute, by its own account.
-// Whoever forges it fools themselves.
+// recentSignIns returns the times of the sign-ins that this browser completed within the last minute, by its
+// own cookie, which is not signed: whoever forges it fools only themselves.
 func (f *Flow) recentSignIns(ex *exchange.Exchange, r *http.Request) []int64 {
 	var recent []int64
 	now := f.edge.Now().Unix()
@@ -34,7 +34,7 @@ func (f *Flow) recentSignIns(ex *exchange.Exchange, r *http.Request) []int64 {
 	return recent
 }
 
-// countSignIn adds a completed sign-in to those that were recent when it began.
+// countSignIn adds a completed sign-in to the cookie of recent ones.
 func (f *Flow) countSignIn(ex *exchange.Exchange, recent []int64) {
 	var text strings.Builder
 	for _, at := range recent {
@@ -44,12 +44,12 @@ func (f *Flow) countSignIn(ex *exchange.Exchange, recent []int64) {
 	http.SetCookie(ex, exchange.NewCookie(ex.Site.Cookies.Recent, text.String(), int(loopWindow/time.Second)))
 }
 
-// forgetSignIns is for when a person signs out: signing in again is no circle then.
+// forgetSignIns deletes the cookie of recent sign-ins: after a sign-out, signing in again is no loop.
 func (f *Flow) forgetSignIns(ex *exchange.Exchange) {
 	http.SetCookie(ex, exchange.NewCookie(ex.Site.Cookies.Recent, "", -1))
 }
 
-// loop says that signing in leads in circles, and why, as far as can be told from here.
+// loop returns the problem of a redirect loop, with its cause, as far as that can be told from here.
 func (f *Flow) loop(ex *exchange.Exchange, r *http.Request) *exchange.Problem {
 	cause, remedy := f.loopCause(ex, r)
 	return &exchange.Problem{

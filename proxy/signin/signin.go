@@ -23,7 +23,7 @@ const (
 	maxFormBody  = 64 << 10
 )
 
-// Flow is how browsers sign in and out, and how their sessions are renewed.
+// Flow signs browsers in and out, and renews their sessions.
 type Flow struct {
 	edge      *exchange.Edge
 	cfg       caller.SessionConfig
@@ -37,7 +37,7 @@ type Flow struct {
 	callbacks *callbacks
 }
 
-// Deps is what a Flow works with.
+// Deps are the dependencies of a Flow.
 type Deps struct {
 	Edge      *exchange.Edge
 	Callers   *caller.Identifier
@@ -48,19 +48,20 @@ type Deps struct {
 	Ring      *keyring.Ring
 }
 
-// Accounts is what signing in asks of accounts. *mapping.Accounts is one.
+// Accounts is the port to accounts. *mapping.Accounts implements it.
 type Accounts interface {
 	Account(ctx context.Context, id string) (mapping.Account, error)
 	SignIn(ctx context.Context, id oidc.Identity) (mapping.Account, rule.Decision, error)
 	Keep(ctx context.Context, a mapping.Account, refreshToken string) error
 }
 
-// Ender ends what a revocation names: for good, on this replica at once and on the others within a second.
+// Ender revokes: for good, on this replica at once and on the others within a second. *proxy.Proxy implements
+// it.
 type Ender interface {
 	End(ctx context.Context, r mapping.Revocation, actor string) error
 }
 
-// New makes one. It needs no network.
+// New returns a Flow. It does not use the network.
 func New(cfg caller.SessionConfig, d Deps) *Flow {
 	return &Flow{
 		edge: d.Edge, cfg: cfg, callers: d.Callers, accounts: d.Accounts,
@@ -71,8 +72,8 @@ func New(cfg caller.SessionConfig, d Deps) *Flow {
 	}
 }
 
-// Login starts a sign-in: a person's own, or one that an identity provider asked for (OpenID Connect Core
-// section 4, an Okta tile). Only navigations start one.
+// Login starts a sign-in: a person's own, or one that a third party initiated (OpenID Connect Core section 4,
+// an Okta tile). Only navigations start one.
 func (f *Flow) Login(ex *exchange.Exchange, r *http.Request) error {
 	if r.Method != http.MethodGet {
 		return exchange.Refuse("method_not_allowed", "")
@@ -118,7 +119,7 @@ func (f *Flow) sessionCaller(ex *exchange.Exchange, r *http.Request) *caller.Cal
 	return c
 }
 
-// begin sends the browser to the provider, with the attempt in a cookie of its own.
+// begin redirects the browser to the provider, with the attempt in a cookie.
 func (f *Flow) begin(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, o oidc.BeginOptions,
 ) error {
@@ -134,10 +135,12 @@ func (f *Flow) begin(
 	return nil
 }
 
-// sendToProvider sends a browser to a provider. After a form of ours a redirect would be held to the
-// page's form-action, along every hop to whatever the provider federates with; so a form is
-// answered with a page that leads on.
-func (f *Flow) sendToProvider(ex *exchange.Exchange, r *http.Request, location string, provider *oidc.Provider) {
+// sendToProvider sends the browser to a provider. After a form of ours a redirect would be held to the page's
+// form-action, along every hop to whatever the provider federates with; so a form is answered with a page
+// that leads on.
+func (f *Flow) sendToProvider(
+	ex *exchange.Exchange, r *http.Request, location string, provider *oidc.Provider,
+) {
 	h := r.Header
 	if h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" &&
 		(r.Method == http.MethodPost || r.URL.Query().Has("login_hint")) {
@@ -147,8 +150,8 @@ func (f *Flow) sendToProvider(ex *exchange.Exchange, r *http.Request, location s
 	exchange.Redirect(ex, location)
 }
 
-// promptFor is how "with another account" is said to a provider. Nothing else that a request
-// asks for reaches it (C9).
+// promptFor returns the prompt with which a provider lets the person use another account. Nothing else that a
+// request asks for reaches the provider (C9).
 func promptFor(provider *oidc.Provider, wanted string) string {
 	if wanted != "login" && wanted != "select_account" {
 		return ""
@@ -156,9 +159,9 @@ func promptFor(provider *oidc.Provider, wanted string) string {
 	return provider.PromptForAccount()
 }
 
-// chooseProvider finds out where to sign in: the only one there is, the one that was named, the issuer that
-// asked, or the one that the address belongs to. It returns nil where a person has to choose, and why a
-// given address did not help.
+// chooseProvider returns the provider to sign in at: the only one, the one that was named, the issuer that
+// initiated the sign-in, or the one with the domain of the login_hint. It returns nil where the person has to
+// choose, and why a login_hint did not help.
 func (f *Flow) chooseProvider(q url.Values, hint string) (*oidc.Provider, string) {
 	if name := q.Get("provider"); name != "" {
 		return f.providers.ByName(name), ""
@@ -207,8 +210,8 @@ func (f *Flow) choosePage(returnTo, hint, problem string) page.Choose {
 	return v
 }
 
-// Callback finishes a sign-in: the answer must belong to an attempt that this browser
-// started, at this provider.
+// Callback is the redirect URI: it finishes a sign-in. The response must belong to an attempt that this
+// browser started, at this provider.
 func (f *Flow) Callback(ex *exchange.Exchange, r *http.Request) error {
 	provider := f.providers.ByName(r.PathValue("provider"))
 	if provider == nil {
@@ -263,9 +266,9 @@ func (f *Flow) Callback(ex *exchange.Exchange, r *http.Request) error {
 // providerLate is how far a provider's clock may be behind ours.
 const providerLate = time.Minute
 
-// checkFresh holds a provider that was asked to have the person prove themselves again to having
-// done so. Entra says when that was only where the application's optional claims have auth_time; of
-// it we know that it was asked.
+// checkFresh returns a problem when a provider that was asked for a fresh authentication did not do one, by
+// auth_time. Entra sends auth_time only where the application's optional claims have it; without it, that we
+// asked must do.
 func checkFresh(provider *oidc.Provider, a attempt, signIn *oidc.SignIn) error {
 	unsaid := signIn.AuthTime.IsZero()
 	if unsaid && !provider.TellsAuthTime() ||
@@ -280,8 +283,8 @@ func checkFresh(provider *oidc.Provider, a attempt, signIn *oidc.SignIn) error {
 	}
 }
 
-// authTime is when the person proved to the provider that it is them, by our clock; zero when the provider
-// doesn't say. Who is signed in there already comes back without having proven anything.
+// authTime returns when the person authenticated at the provider, by our clock; zero when the provider does
+// not say. Who had a session there has authenticated before.
 func (f *Flow) authTime(a attempt, signIn *oidc.SignIn) time.Time {
 	now := f.edge.Now()
 	if a.Fresh || signIn.AuthTime.After(now) {
@@ -290,7 +293,8 @@ func (f *Flow) authTime(a attempt, signIn *oidc.SignIn) time.Time {
 	return signIn.AuthTime
 }
 
-// callbackParameters reads the answer: from the query, or, with response_mode form_post, from the form.
+// callbackParameters returns the parameters of the response: from the query, or, with response_mode
+// form_post, from the form.
 func callbackParameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	switch r.Method {
 	case http.MethodGet:
@@ -309,8 +313,8 @@ func callbackParameters(w http.ResponseWriter, r *http.Request) (url.Values, err
 	return nil, exchange.Refuse("method_not_allowed", "")
 }
 
-// expiredAttempt answers a callback whose attempt this browser no longer has: a person who went back, or
-// opened it twice. If they are signed in, nothing is lost.
+// expiredAttempt answers a callback whose attempt this browser no longer has: a person went back, or opened
+// it twice. If they are signed in, nothing is lost.
 func (f *Flow) expiredAttempt(ex *exchange.Exchange, r *http.Request, provider *oidc.Provider) error {
 	if _, err := f.callers.Identify(ex, r); err == nil {
 		exchange.Redirect(ex, "/sso/")
@@ -319,7 +323,7 @@ func (f *Flow) expiredAttempt(ex *exchange.Exchange, r *http.Request, provider *
 	return withRetry(exchange.Refuse("sign_in_expired", ""), provider, "")
 }
 
-// admit lets a proven identity in: the rules decide, the account is found or made, and the browser gets a
+// admit lets a verified identity in: the rules decide, the account is found or made, and the browser gets a
 // session with a new id, whatever session it had before (D2).
 func (f *Flow) admit(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, signIn *oidc.SignIn,
@@ -338,8 +342,8 @@ func (f *Flow) admit(
 	return nil
 }
 
-// recordIdentity writes a proven identity to its account and keeps the means to ask the provider again. It
-// returns what the audit is to say of it; a refusal is recorded already.
+// recordIdentity writes a verified identity to its account and keeps the refresh token. It returns the audit
+// event of it; that of a refusal is recorded already.
 func (f *Flow) recordIdentity(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, signIn *oidc.SignIn,
 ) (mapping.Event, error) {
@@ -398,7 +402,7 @@ func (f *Flow) startSession(
 	return session, nil
 }
 
-// endCookieSession ends the session that a request's cookie stands for, if there is one.
+// endCookieSession ends the session of the request's cookie, if there is one.
 func (f *Flow) endCookieSession(ex *exchange.Exchange, r *http.Request, reason string) {
 	c := f.sessionCaller(ex, r)
 	if c == nil {
@@ -418,7 +422,7 @@ func (f *Flow) endSession(ctx context.Context, s caller.Session, reason string) 
 	return f.ender.End(ctx, r, s.AccountID)
 }
 
-// withRetry adds to a problem with a sign-in what a person can do about it.
+// withRetry adds links to a failed sign-in: to try again, and to use another account.
 func withRetry(pr *exchange.Problem, provider *oidc.Provider, returnTo string) *exchange.Problem {
 	q := url.Values{"provider": {provider.Name()}}
 	if returnTo != "" {
@@ -435,7 +439,7 @@ func withRetry(pr *exchange.Problem, provider *oidc.Provider, returnTo string) *
 	return pr
 }
 
-// identityFacts is what a person who was refused can tell an admin.
+// identityFacts returns what a person who was refused can tell an admin.
 func identityFacts(provider *oidc.Provider, id oidc.Identity) []page.Fact {
 	facts := []page.Fact{{Name: "Signed in through", Value: provider.Title()}}
 	switch {

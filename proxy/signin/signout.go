@@ -19,7 +19,7 @@ const (
 	logoutLifetime = 10 * time.Minute // for the provider to send the browser back
 )
 
-// Logout ends the browser's session here and, where the provider has a way, there.
+// Logout ends the browser's session here and, where the provider has an end-session endpoint, there.
 func (f *Flow) Logout(ex *exchange.Exchange, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		return exchange.Refuse("method_not_allowed", "")
@@ -53,8 +53,8 @@ func (f *Flow) Logout(ex *exchange.Exchange, r *http.Request) error {
 	return f.afterLogout(ex, r, c.Session)
 }
 
-// afterLogout sends a browser whose session has ended to the provider's end-session endpoint, which sends it
-// back, or straight to our own page.
+// afterLogout redirects a browser whose session has ended to the provider's end-session endpoint, which sends
+// it back (OpenID Connect RP-Initiated Logout 1.0), or straight to our own page.
 func (f *Flow) afterLogout(ex *exchange.Exchange, r *http.Request, s caller.Session) error {
 	provider := f.providers.ByName(s.Provider)
 	if provider == nil {
@@ -90,9 +90,9 @@ func (f *Flow) openIDToken(s caller.Session) (string, error) {
 	return string(token), err
 }
 
-// SignedOut says that it is over. It starts nothing by itself. A provider may repeat the state of the
-// sign-out, and then it must be that of this browser (OpenID Connect RP-Initiated Logout 1.0, section 3); the
-// page that stays carries none, so that it can be loaded again.
+// SignedOut is the page after sign-out. It starts nothing by itself. A provider may repeat the state of the
+// sign-out, and then it must be that of this browser (RP-Initiated Logout 1.0, section 3); the page that
+// stays has none in its address, so that it can be loaded again.
 func (f *Flow) SignedOut(ex *exchange.Exchange, r *http.Request) error {
 	q := r.URL.Query()
 	sent := exchange.CookieValue(r.Header["Cookie"], ex.Site.Cookies.Logout)
@@ -114,8 +114,8 @@ func (f *Flow) SignedOut(ex *exchange.Exchange, r *http.Request) error {
 	return nil
 }
 
-// ProviderPatience is how long somebody who is signed in, or signs out, waits to hear from a provider that
-// they can do without (S10).
+// ProviderPatience is the timeout for a provider's answer that a person who is signed in, or signs out, can
+// do without (S10).
 const ProviderPatience = 500 * time.Millisecond
 
 // EndsAtProvider reports whether signing out of a session will also sign out at its provider.

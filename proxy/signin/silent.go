@@ -15,9 +15,9 @@ import (
 )
 
 // PassByProvider starts a silent renewal (prompt=none) when a person opens a page, and reports whether it
-// did: when the provider's word about them has grown old and it cannot be asked without them. A session goes
-// at most once per session.renew, so that a provider that does not know the person any more makes no circle;
-// programs are never sent and go on until the session ends.
+// did: when what the provider last said about them is older than session.renew and it cannot be asked in the
+// background. A session is sent at most once per session.renew, so that a provider that does not know the
+// person any more makes no redirect loop; programs are never sent and go on until the session ends.
 func (f *Flow) PassByProvider(ex *exchange.Exchange, r *http.Request, c *caller.Caller) bool {
 	now := f.edge.Now()
 	renew := f.cfg.Renew
@@ -61,7 +61,8 @@ func (f *Flow) reachable(ctx context.Context, provider *oidc.Provider) bool {
 	return provider.Ping(ctx) == nil
 }
 
-// hintOf tells the provider which of its sessions we mean: in its own words where it gave us some.
+// hintOf returns the login_hint for a session: the provider's own (claim login_hint) where it gave one, else
+// the email.
 func hintOf(c *caller.Caller) string {
 	if c.Session.LogoutHint != "" {
 		return c.Session.LogoutHint
@@ -69,7 +70,7 @@ func hintOf(c *caller.Caller) string {
 	return c.Account.Identity.Email
 }
 
-// finishRenewal continues when the provider has sent the person back: with its word, or without.
+// finishRenewal handles the provider's response to a silent renewal, whether or not it renewed the session.
 func (f *Flow) finishRenewal(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt, params url.Values,
 ) error {
@@ -89,7 +90,7 @@ func (f *Flow) finishRenewal(
 	if err != nil {
 		return exchange.AsProblem(err)
 	}
-	if signIn.Identity.Subject != account.Subject { // they are somebody else there by now: let them choose
+	if signIn.Identity.Subject != account.Subject { // somebody else is signed in there: let them choose
 		return f.begin(ex, r, provider, attempt{ReturnTo: a.ReturnTo},
 			oidc.BeginOptions{Prompt: promptFor(provider, "select_account")})
 	}
@@ -105,7 +106,8 @@ func (f *Flow) finishRenewal(
 	return nil
 }
 
-// notRenewed: the provider wants to see the person, or refuses them, or could not say.
+// notRenewed handles an error response to a silent renewal: the provider requires a login, refuses the
+// person, or could not answer.
 func (f *Flow) notRenewed(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt,
 	session caller.Session, pr *exchange.Problem,
@@ -130,8 +132,8 @@ func (f *Flow) notRenewed(
 	return nil
 }
 
-// sessionOf is the session that an attempt renews; without an ID when it is no more. It is not looked for by
-// its cookie, which does not come with an answer that is posted from another site.
+// sessionOf returns the session that an attempt renews; without an ID when it has ended. It is not looked up
+// by its cookie, which browsers do not send with a cross-site POST (form_post).
 func (f *Flow) sessionOf(ctx context.Context, a attempt) (caller.Session, error) {
 	sessions, err := f.sessions.SessionsOf(ctx, a.Account)
 	if err != nil {
@@ -145,8 +147,8 @@ func (f *Flow) sessionOf(ctx context.Context, a attempt) (caller.Session, error)
 	return caller.Session{}, nil
 }
 
-// renewSession keeps what the provider needs to hear or may say when the session ends. When the person signed
-// in, and when the session ends at the latest, stay what they were.
+// renewSession stores the new SID, ID token and logout hint of a session. When the person signed in, and when
+// the session ends at the latest, stay what they were.
 func (f *Flow) renewSession(ctx context.Context, s caller.Session, signIn *oidc.SignIn) error {
 	s.SID = cmp.Or(signIn.Identity.SID, s.SID)
 	s.LogoutHint = cmp.Or(signIn.LogoutHint, s.LogoutHint)
