@@ -15,29 +15,29 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// maxRequest bounds an authorization request, written out, in bytes: signing in brings nobody
-// back to a longer address.
+// maxRequest is the greatest length of an authorization request as a path, in bytes: a return after sign-in
+// is not longer.
 const maxRequest = 2048
 
-// authRequest is an authorization request that can be answered: client and redirect URI are right, so
-// that an error may go there.
+// authRequest is a valid authorization request: client and redirect URI are right, so that an error may be
+// sent there.
 type authRequest struct {
 	client      Client
 	redirectURI string
 	state       string
-	scopes      []string // none: all that the person has
+	scopes      []string // requested; none: all that the person has
 	challenge   string
 }
 
-// unanswerable is why an authorization request must not be answered by a redirect: where that would lead is
-// not known to be the client's (RFC 6749 section 4.1.2.1).
+// unanswerable is the error of an authorization request that must not be answered by a redirect, because the
+// redirect URI is not known to be the client's (RFC 6749 section 4.1.2.1).
 type unanswerable struct{ why string }
 
 func (e *unanswerable) Error() string { return e.why }
 
-// readAuthRequest reads an authorization request (RFC 6749 section 4.1.1, as narrowed by OAuth 2.1). The
-// error is *unanswerable, *oidc.Error for one that goes to the wish's redirect URI, or the registration's
-// own.
+// readAuthRequest parses and checks an authorization request (RFC 6749 section 4.1.1, as narrowed by OAuth
+// 2.1). The error is an *unanswerable, an *oidc.Error to be sent to the redirect URI of the result, or that
+// of Clients.
 func (s *Server) readAuthRequest(ctx context.Context, query string) (authRequest, error) {
 	values, err := url.ParseQuery(query)
 	switch {
@@ -70,7 +70,7 @@ func (s *Server) readAuthRequest(ctx context.Context, query string) (authRequest
 	return w, err
 }
 
-// answerable finds out where an answer may be sent, before anything else is looked at.
+// answerable checks client and redirect URI, before anything else is looked at.
 func (s *Server) answerable(ctx context.Context, p parameters) (authRequest, error) {
 	if len(p["client_id"]) != 1 || len(p["redirect_uri"]) != 1 {
 		return authRequest{}, &unanswerable{"The request must name one client_id and one redirect_uri."}
@@ -84,14 +84,15 @@ func (s *Server) answerable(ctx context.Context, p parameters) (authRequest, err
 	}
 	uri := p.get("redirect_uri")
 	if !client.redirects(uri) {
-		return authRequest{}, &unanswerable{"The address that the answer should go to (redirect_uri) is not " +
-			"registered for " + client.Name + "."}
+		return authRequest{}, &unanswerable{
+			"The address that the answer should go to (redirect_uri) is not registered for " + client.Name + ".",
+		}
 	}
 	return authRequest{client: client, redirectURI: uri}, nil
 }
 
-// checkUnsupported refuses what would be asked for in a way that there is not. To ignore it would answer
-// something else than was asked. What is not a parameter of ours is ignored, as RFC 6749 section 3.1 says.
+// checkUnsupported refuses the parameters that ask for another response than we give: to ignore them would
+// answer something else than was asked. Unknown parameters are ignored (RFC 6749 section 3.1).
 func checkUnsupported(p parameters) error {
 	switch kind := p.get("response_type"); kind {
 	case string(oidc.ResponseTypeCode):
@@ -118,8 +119,8 @@ func checkUnsupported(p parameters) error {
 	return nil
 }
 
-// challengeOf reads the PKCE challenge, without which there is no code (C10). plain is none: it protects
-// nothing where the request can be read (RFC 9700 section 2.1.1).
+// challengeOf returns the PKCE code challenge, which is required (C10). The method plain is refused: it
+// protects nothing where the request can be read (RFC 9700 section 2.1.1).
 func challengeOf(p parameters) (string, error) {
 	challenge := p.get("code_challenge")
 	switch {
@@ -133,9 +134,9 @@ func challengeOf(p parameters) (string, error) {
 	return challenge, nil
 }
 
-// authorize is the authorization endpoint: it asks the person who is at the browser whether the program may
-// act for them. They are asked every time (G1, G3): on a person's computer every program can pass itself off
-// as one that was agreed to before.
+// authorize is the authorization endpoint: it asks the person at the browser whether the client may act for
+// them. They are asked every time (G1, G3): on a person's computer every program can pass itself off as one
+// that was agreed to before.
 func (s *Server) authorize(v *proxy.Visit) error {
 	if err := allowMethods(v, http.MethodGet); err != nil {
 		return err
@@ -164,7 +165,7 @@ func (s *Server) authorize(v *proxy.Visit) error {
 	return s.ask(v, person, w, scopes)
 }
 
-// grantable is what of the scopes asked for the person can give: the rest is not theirs.
+// grantable returns those of the requested scopes that the person has and so can give.
 func grantable(person proxy.Person, asked []string) ([]string, *oidc.Error) {
 	theirs := person.Decision.Grant.Scopes
 	if len(asked) > 0 {
@@ -177,8 +178,8 @@ func grantable(person proxy.Person, asked []string) ([]string, *oidc.Error) {
 	return theirs.List(), nil
 }
 
-// ask shows the consent page. All that the answer depends on goes through the browser in a ticket that
-// only this session can answer.
+// ask shows the consent page. All that the answer depends on goes through the browser in a ticket that is
+// sealed to this session.
 func (s *Server) ask(v *proxy.Visit, person proxy.Person, w authRequest, scopes []string) error {
 	code, err := mapping.NewTokenValue(s.random, codeValue)
 	if err != nil {
@@ -202,14 +203,14 @@ func (s *Server) ask(v *proxy.Visit, person proxy.Person, w authRequest, scopes 
 	return nil
 }
 
-// errorURL is where an error leads.
+// errorURL returns the redirect URI with an error response (RFC 6749 section 4.1.2.1).
 func (w authRequest) errorURL(issuer string, e *oidc.Error) string {
 	return w.responseURL(issuer,
 		url.Values{"error": {string(e.ErrorType)}, "error_description": {proxy.Describable(e.Description)}})
 }
 
-// responseURL is where an answer leads: with the state that came, and with who answers, so that a client of
-// several servers cannot be made to take one's answer for another's (RFC 9207).
+// responseURL returns the redirect URI with a response: with the state of the request, and with iss, so that
+// a client of several servers cannot be made to take the response of one for another's (RFC 9207).
 func (w authRequest) responseURL(issuer string, answer url.Values) string {
 	if w.state != "" {
 		answer.Set("state", w.state)
@@ -218,7 +219,7 @@ func (w authRequest) responseURL(issuer string, answer url.Values) string {
 	return addResponse(w.redirectURI, answer)
 }
 
-// location is a request of ours for the same wish.
+// location returns the path of the same request at our authorization endpoint.
 func (w authRequest) location() string {
 	q := url.Values{
 		"client_id": {w.client.ID}, "redirect_uri": {w.redirectURI},
@@ -247,7 +248,7 @@ func scopeLines(scopes []string) (lines []page.ScopeLine) {
 	return lines
 }
 
-// nameOf is how a person knows themselves.
+// nameOf returns what a person knows themselves by.
 func nameOf(person proxy.Person) string {
 	id := person.Account.Identity
 	for _, name := range []string{id.Email, id.UnprovenEmail, id.Name} {

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// bounds are what keeps anybody from asking too much of this replica (S12).
+// bounds are the rate limiters of this replica (S12).
 type bounds struct {
-	unknownValues *keyedLimiter // values that programs showed and the store does not know, by address
-	devices       *keyedLimiter // device codes asked for, by network
-	earlyPolls    *keyedLimiter // polls that came too soon, by device code
-	answers       *keyedLimiter // to consent pages, by account: each is kept for a while
-	// user codes that were none, by session and account: who guesses is signed in, and shares
-	// an address with colleagues
+	unknownValues *keyedLimiter // codes and tokens that the store does not know, by address
+	devices       *keyedLimiter // device authorization requests, by network
+	earlyPolls    *keyedLimiter // polls before their interval was over, by device code
+	answers       *keyedLimiter // to consent pages, by account: each is stored
+	// wrong user codes, by session and account: who guesses is signed in, and shares an address with
+	// colleagues
 	wrongUserCodes *keyedLimiter
 }
 
@@ -31,10 +31,10 @@ func newBounds() bounds {
 	}
 }
 
-// maxKeys is how many keys an keyedLimiter remembers; the one that was quiet for longest is forgotten first.
+// maxKeys is the size of the LRU of a keyedLimiter.
 const maxKeys = 10_000
 
-// keyedLimiter is how often each of many may do something: burst times at once, and then once every so often.
+// keyedLimiter is a rate limiter for each of many keys: a burst at once, and then one each every.
 type keyedLimiter struct {
 	every time.Duration
 	burst int
@@ -51,7 +51,7 @@ func newKeyedLimiter(every time.Duration, burst int) *keyedLimiter {
 	return &keyedLimiter{every: every, burst: burst, limiters: known}
 }
 
-// wait says for how long none of the keys has anything left, without taking of it; zero when all have.
+// wait returns how long until each of the keys has a token, without taking any; zero when all have.
 func (l *keyedLimiter) wait(now time.Time, keys ...string) (longest time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,7 +64,7 @@ func (l *keyedLimiter) wait(now time.Time, keys ...string) (longest time.Duratio
 	return longest
 }
 
-// take takes of what each of the keys has left.
+// take takes a token of each of the keys.
 func (l *keyedLimiter) take(now time.Time, keys ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,14 +78,14 @@ func (l *keyedLimiter) take(now time.Time, keys ...string) {
 	}
 }
 
-// addressKey is who counts as one by address: an IPv6 network of 64 bits is one customer's.
+// addressKey returns the key of an address: an IPv6 /64 is one customer's and counts as one.
 func addressKey(address string) string { return network(address, 64) }
 
-// siteKey is who counts as one where somebody could have very many networks of 64 bits: a
-// customer may be given 48.
+// siteKey returns the key of an address where somebody could have very many /64: a customer may be given a
+// /48.
 func siteKey(address string) string { return network(address, 48) }
 
-// network is the IPv6 network of so many bits that an address is in, or the IPv4 address itself.
+// network returns the IPv6 network of so many bits that an address is in, or the IPv4 address itself.
 func network(address string, bits int) string {
 	addr, err := netip.ParseAddr(address)
 	if err != nil || addr.Unmap().Is4() {

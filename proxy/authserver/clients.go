@@ -5,25 +5,25 @@ import (
 	"errors"
 )
 
-// Client is a program that may ask people for access. It has no secret: whoever holds the program holds that
-// too (RFC 6749 section 2.1, public clients).
+// Client is an OAuth client. It is a public client: it has no secret, because whoever holds the program would
+// hold that too (RFC 6749 section 2.1).
 type Client struct {
 	ID   string // client_id
 	Name string // what people call it
 
-	// RedirectURIs are where answers may be sent, each matched exactly; one on http://127.0.0.1 or
+	// RedirectURIs are the registered redirect URIs, each matched exactly; one on http://127.0.0.1 or
 	// http://[::1] with any port (RFC 8252 section 7.3).
 	RedirectURIs []string
 
 	Device bool // may use the device grant (RFC 8628)
 }
 
-// ErrUnknownClient: there is no client of that id.
+// ErrUnknownClient says that no client has that id.
 var ErrUnknownClient = errors.New("no such client")
 
-// Clients is where clients are registered.
+// Clients is the registry of clients.
 type Clients interface {
-	// Client returns the client of that id, or ErrUnknownClient.
+	// Client returns the client with that client_id, or ErrUnknownClient.
 	Client(ctx context.Context, id string) (Client, error)
 }
 
@@ -39,10 +39,10 @@ func (b Builtin) Client(_ context.Context, id string) (Client, error) {
 	return client, nil
 }
 
-// CommandLine is the client_id of vexa-sso itself, signing somebody in from a terminal.
+// CommandLine is the client_id of the program vexa-sso itself, for signing in from a terminal.
 const CommandLine = "vexa-sso-cli"
 
-// BuiltinClients are the clients that are registered everywhere.
+// BuiltinClients returns the clients that every bridge has.
 func BuiltinClients() Builtin {
 	return Builtin{CommandLine: {
 		ID: CommandLine, Name: "Vexa command line", Device: true,

@@ -14,10 +14,10 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// maxAnswer bounds the form of a consent: a ticket and a decision.
+// maxAnswer is the greatest length of the consent form, a ticket and a decision, in bytes.
 const maxAnswer = 32 << 10
 
-// consent takes the answer to the consent page.
+// consent handles the form of the consent page.
 func (s *Server) consent(v *proxy.Visit) error {
 	if err := allowMethods(v, http.MethodPost); err != nil {
 		return err
@@ -57,8 +57,8 @@ func (s *Server) consent(v *proxy.Visit) error {
 	return nil
 }
 
-// readDecision reads the answer to a question of ours: from this site, and from somebody who is signed in. To
-// say no, that is enough; to say yes, the sign-in has to be fresh (S7).
+// readDecision checks the origin and the session of a form with a decision, and parses it. To say no, being
+// signed in is enough; to say yes, the sign-in must be fresh, which callers check (S7).
 func readDecision(v *proxy.Visit) (proxy.Person, url.Values, error) {
 	if err := v.SameOrigin(); err != nil {
 		return proxy.Person{}, nil, err
@@ -75,7 +75,7 @@ func readDecision(v *proxy.Visit) (proxy.Person, url.Values, error) {
 	return person, r.PostForm, nil
 }
 
-// stillRegistered is the client that a person was asked about.
+// stillRegistered returns the client that a person was asked about.
 func (s *Server) stillRegistered(v *proxy.Visit, t ticket) (Client, error) {
 	client, err := s.clients.Client(v.Request().Context(), t.Client)
 	if errors.Is(err, ErrUnknownClient) {
@@ -84,13 +84,14 @@ func (s *Server) stillRegistered(v *proxy.Visit, t ticket) (Client, error) {
 	return client, err
 }
 
-// signInAgain sends somebody who took too long back to the question, which has them sign in again first.
+// signInAgain sends somebody whose sign-in is no longer fresh back to the question, which has them sign in
+// again first.
 func (s *Server) signInAgain(v *proxy.Visit, path string) {
 	continueTo(v, s.origin+path, "sign in again")
 }
 
-// continueTo sends the browser on from a form. Browsers hold every redirect after a form to its page's
-// form-action, so a page leads on.
+// continueTo answers a form with a page that leads on. Browsers would hold a redirect to the form-action of
+// the form's page.
 func continueTo(v *proxy.Visit, location, where string) {
 	v.Pages().Continue(v.Writer(), v.Request(), page.Continue{To: location, Where: where})
 }
@@ -105,8 +106,8 @@ func decisionOf(form url.Values) (agreed bool, err error) {
 	return false, proxy.Refuse("bad_request", "The form does not say what you decided.")
 }
 
-// storeDecision writes down what a person decided about a program that waits for a code. That a code can be
-// noted but once makes its ticket good but once.
+// storeDecision stores a person's decision about an authorization code. Its hash is stored at most once,
+// which makes the ticket single-use.
 func (s *Server) storeDecision(v *proxy.Visit, t ticket, person proxy.Person, agreed bool) error {
 	if s.bounds.answers.wait(s.now(), person.Account.ID) > 0 {
 		return proxy.Refuse("rate_limited", "")
@@ -140,9 +141,8 @@ func (s *Server) storeDecision(v *proxy.Visit, t ticket, person proxy.Person, ag
 	return nil
 }
 
-// undoIfEnded takes back an agreement that was written down in the name of somebody whose sign-in had
-// ended on another replica: what ends all that they have would not have found it, and it would come
-// to life when they are back.
+// undoIfEnded denies an agreement that was stored for somebody whose sign-in had ended on another replica:
+// that revocation would not have found it, and it would become valid when they are back.
 func (s *Server) undoIfEnded(v *proxy.Visit, hash [32]byte) error {
 	ended := v.StillSignedIn()
 	if ended == nil {

@@ -13,16 +13,15 @@ import (
 	"vexa-sso/mapping"
 )
 
-// userCodeLetters are what user codes are made of: no vowels, so that they make no words, and nothing that
+// userCodeLetters is the alphabet of user codes: no vowels, so that they make no words, and nothing that
 // looks like another (RFC 8628 section 6.1). Eight of them are 2^34 codes.
 const (
 	userCodeLetters = "BCDFGHJKLMNPQRSTVWXZ"
 	userCodeLength  = 8
-	maxTyped        = 4 * userCodeLength // characters of what somebody types for one
+	maxTyped        = 4 * userCodeLength // greatest length of what is typed for one
 )
 
-// authorizeDevice is the device authorization endpoint (RFC 8628 section 3.1): a program that has no
-// browser gets a code to show.
+// authorizeDevice is the device authorization endpoint (RFC 8628 section 3.1).
 func (s *Server) authorizeDevice(c call) (any, error) {
 	if !c.client.Device {
 		return nil, oidc.ErrUnauthorizedClient().WithDescription("this client may not use the device grant")
@@ -59,7 +58,7 @@ func (s *Server) authorizeDevice(c call) (any, error) {
 	}, nil
 }
 
-// addDevice keeps a device's authorization under a user code that nobody else has.
+// addDevice stores a device's authorization under a user code that is not taken.
 func (s *Server) addDevice(c call, a *Authorization) (err error) {
 	for range 5 {
 		if a.UserCode, err = newUserCode(s.random); err != nil {
@@ -76,7 +75,7 @@ func (s *Server) addDevice(c call, a *Authorization) (err error) {
 	return err
 }
 
-// newUserCode makes a user code, each of them as likely as any other.
+// newUserCode returns a random user code, uniformly distributed.
 func newUserCode(random io.Reader) (string, error) {
 	const fair = 256 - 256%len(userCodeLetters) // bytes from here on would favour the first letters
 	var code []byte
@@ -92,10 +91,10 @@ func newUserCode(random io.Reader) (string, error) {
 	return string(code), nil
 }
 
-// dashed is how a user code is shown.
+// dashed returns a user code as it is shown.
 func dashed(code string) string { return code[:userCodeLength/2] + "-" + code[userCodeLength/2:] }
 
-// parseUserCode reads what somebody typed, in whatever case and with whatever between the letters.
+// parseUserCode parses a user code as typed: in any case, with anything between the letters.
 func parseUserCode(typed string) (code string, ok bool) {
 	if len(typed) > maxTyped {
 		return "", false
@@ -113,8 +112,8 @@ func parseUserCode(typed string) (code string, ok bool) {
 	return code, len(code) == userCodeLength && !strings.ContainsFunc(code, outside)
 }
 
-// pollLeeway is how much sooner than agreed a poll may come: the network brings some
-// faster than the one before.
+// pollLeeway is how much before its interval is over a poll may come: the network brings some faster than the
+// one before.
 const pollLeeway = time.Second
 
 var (
@@ -122,7 +121,7 @@ var (
 	errTooSoon  = oidc.ErrSlowDown().WithDescription("wait five seconds longer between two polls than before")
 )
 
-// poll answers a device that asks whether somebody has decided (RFC 8628 sections 3.4 and 3.5).
+// poll is the token endpoint for the device grant (RFC 8628 sections 3.4 and 3.5).
 func (s *Server) poll(c call) (any, error) {
 	if c.form.get("device_code") == "" {
 		return nil, invalid("device_code is missing")
@@ -137,7 +136,7 @@ func (s *Server) poll(c call) (any, error) {
 	return s.lookUp(c, hash, func() (any, error) { return s.notePoll(c, hash) })
 }
 
-// notePoll writes a poll down, and gives a device what it is for once somebody has agreed.
+// notePoll stores a poll, and issues the tokens of an approved authorization.
 func (s *Server) notePoll(c call, hash [32]byte) (any, error) {
 	var a Authorization // as it was
 	var verdict error
@@ -160,7 +159,8 @@ func (s *Server) notePoll(c call, hash [32]byte) (any, error) {
 	return s.issue(c, a)
 }
 
-// polled says what a poll is answered with: nil says that the device gets its tokens, now and never again.
+// polled updates an authorization for a poll and returns its error; nil says that the device gets its tokens,
+// now and never again.
 func (a *Authorization) polled(now time.Time, client Client) error {
 	switch {
 	case a.Kind != KindDevice || a.Asked.Client != client.ID || a.Status == StatusSpent:

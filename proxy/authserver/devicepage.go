@@ -13,9 +13,9 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// devicePage is where a person says which device they have in front of them, and whether it may act for them
-// (RFC 8628 section 3.3). To look at the page changes nothing; what is posted to it is a user code, or the
-// answer to the question that the code led to.
+// devicePage is the verification URI (RFC 8628 section 3.3): a person enters the user code of their device
+// and says whether it may act for them. GET changes nothing; POST has a user code, or the answer to the
+// question that the code led to.
 func (s *Server) devicePage(v *proxy.Visit) error {
 	if err := allowMethods(v, http.MethodGet, http.MethodPost); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (s *Server) devicePage(v *proxy.Visit) error {
 	return s.findDevice(v, person, form.Get("user_code"))
 }
 
-// deviceLocation is the page with a code in it, if it is one.
+// deviceLocation returns the path of the page with a user code filled in, if it is one.
 func deviceLocation(typed string) string {
 	if code, ok := parseUserCode(typed); ok {
 		return devicePath + "?user_code=" + dashed(code)
@@ -48,8 +48,8 @@ func deviceLocation(typed string) string {
 	return devicePath
 }
 
-// showDevice asks for the code. What came with the address is shown to be compared,
-// where it can be a code at all.
+// showDevice shows the form for the user code. A code from the address is filled in, for the person to
+// compare.
 func (s *Server) showDevice(v *proxy.Visit, typed, problem string) {
 	if code, ok := parseUserCode(typed); ok {
 		typed = dashed(code)
@@ -60,8 +60,8 @@ func (s *Server) showDevice(v *proxy.Visit, typed, problem string) {
 		page.Device{Code: typed, Problem: problem, Action: devicePath, Posts: true})
 }
 
-// findDevice asks about the device that shows a code. Codes are short, so how many wrong ones anybody may try
-// is bounded (section 5.1).
+// findDevice shows the question about the device with that user code. Codes are short, so wrong ones are
+// limited (RFC 8628 section 5.1).
 func (s *Server) findDevice(v *proxy.Visit, person proxy.Person, typed string) error {
 	guesser := []string{"session " + person.SessionID, "account " + person.Account.ID}
 	if s.bounds.wrongUserCodes.wait(s.now(), guesser...) > 0 {
@@ -87,12 +87,12 @@ func (s *Server) findDevice(v *proxy.Visit, person proxy.Person, typed string) e
 	return s.askDevice(v, person, a)
 }
 
-// waits reports whether a device waits for somebody to decide.
+// waits reports whether a device authorization is open.
 func (a Authorization) waits(now time.Time) bool {
 	return a.Kind == KindDevice && a.Status == StatusPending && now.Before(a.ExpiresAt)
 }
 
-// askDevice puts the question, with all that tells somebody else's device from one's own.
+// askDevice shows the question, with all that tells somebody else's device from one's own.
 func (s *Server) askDevice(v *proxy.Visit, person proxy.Person, a Authorization) error {
 	t := ticket{
 		Kind: KindDevice, Device: a.Hash[:], UserCode: a.UserCode,
@@ -114,13 +114,14 @@ func (s *Server) askDevice(v *proxy.Visit, person proxy.Person, a Authorization)
 	v.Pages().DeviceConfirm(v.Writer(), v.Request(), page.DeviceConfirm{
 		Code: dashed(a.UserCode), Tool: client.Name, Client: client.ID,
 		Address: a.Asked.Address, Asked: a.Asked.At,
-		Person: nameOf(person), Provider: s.titleOf(person), Scopes: scopeLines(t.Scopes), Lifetime: s.lifetime,
+		Person: nameOf(person), Provider: s.titleOf(person),
+		Scopes: scopeLines(t.Scopes), Lifetime: s.lifetime,
 		Fields: []page.Field{{Name: "ticket", Value: sealed}}, Action: devicePath,
 	})
 	return nil
 }
 
-// decideDevice takes the answer to the question. It is good once: whatever was decided before stays.
+// decideDevice handles the answer. The first one counts: whatever was decided before stays.
 func (s *Server) decideDevice(v *proxy.Visit, person proxy.Person, form url.Values) error {
 	t, err := s.open(form.Get("ticket"), KindDevice, person)
 	if err != nil {

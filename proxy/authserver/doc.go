@@ -9,12 +9,12 @@
 //	program ─► /sso/oauth/authorize ─► fresh sign-in ─► consent ─► /sso/oauth/consent ─► 127.0.0.1 ─► /sso/oauth/token
 //
 // authorize.go reads the request. Until client and redirect URI are known to be right (redirect.go), every
-// error is a page; from then on it goes to the program, with its state and our name (RFC 9207). PKCE with
+// error is a page; from then on it goes to the program, with its state and our issuer (RFC 9207). PKCE with
 // S256 is required. The person must have signed in less than five minutes ago (S7) and is asked every time,
 // because on a computer every program can pass for another. What they are asked travels through the browser
-// in a [ticket]: sealed to their session, and good for one answer (consent.go). The code that comes of it is
-// good for a minute, once, and for who can show the verifier (token.go). A code that comes again is in two
-// hands, and what it gave is revoked.
+// in a [ticket]: sealed to their session, and good for one answer (consent.go). The authorization code that
+// comes of it is good for a minute, once, and for the client with the verifier (token.go). A code that is
+// used again is in two hands, and what it gave is revoked.
 //
 // # A program without
 //
@@ -25,12 +25,12 @@
 // # What both share
 //
 // An [Authorization] is what is under way; the [Store] has them all, so any replica may take the next step.
-// It changes one at a time: of many who show a code at one moment, one gets something. Who may ask is for
-// [Clients] to say; the one built in is the program vexa-sso itself. Scopes are Vexa's, none asked for means
-// all that the person has, and nobody gives more than they have. Programs talk to endpoints (program.go) that
-// take forms by POST and nothing else, know no cookie and speak no CORS. A value that turned out to be dead
-// is answered from memory, and who makes values up waits (lookup.go, bounds.go). metadata.go describes all
-// this to clients (RFC 8414).
+// It changes each in a transaction: of many who redeem a code at one moment, one gets tokens. [Clients] says
+// which programs there are; the one built in is the program vexa-sso itself. Scopes are Vexa's, none asked
+// for means all that the person has, and nobody gives more than they have. Programs talk to endpoints
+// (program.go) that take forms by POST and nothing else, know no cookie and speak no CORS. A value that was
+// refused is refused from a negative cache, and an address that makes values up is limited (lookup.go,
+// bounds.go). metadata.go describes all this to clients (RFC 8414).
 //
 // # Which library, and how much of it
 //

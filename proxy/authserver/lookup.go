@@ -8,31 +8,31 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
 
-// shownValue is a value that a program shows, by its hash, and what for. Another client's value is refused to
-// who shows it, and good for whose it is.
+// shownValue is the key of the negative cache: the hash of a code or token, and what it was sent for. Another
+// client's value is refused to who sends it, and still good for its own client.
 type shownValue struct {
 	path, grant, client string
 	hash                [32]byte
 }
 
-// refusal is the answer to a value that will never be good again for who shows it.
+// refusal is the error of a value that will never be good again for who sends it.
 type refusal struct {
 	answer  *oidc.Error
-	unknown bool // to the store too: so it was made up, or ended long ago
+	unknown bool // the store does not know it: it was made up, or ended long ago
 }
 
 func (r *refusal) Error() string { return r.answer.Error() }
 func (r *refusal) Unwrap() error { return r.answer }
 
 const (
-	// for which a refused value is answered without a look into the store (negative caching)
+	// how long a refusal is cached
 	refusalTTL = time.Minute
-	// refused values that are remembered; the one that was shown least lately is forgotten first
+	// entries of the negative cache
 	maxRefused = 10_000
 )
 
-// refusedValues is a negative cache: a program with a value that was refused may show it over and over, and
-// takes nothing from its neighbours.
+// refusedValues is a negative cache: a program that repeats a refused value costs no look into the store, and
+// takes nothing from its neighbours' limit.
 type refusedValues struct {
 	cache *lru.Cache[shownValue, refusedValue]
 }
@@ -50,7 +50,7 @@ func newRefusedValues() refusedValues {
 	return refusedValues{found}
 }
 
-// answer is that of a value which was refused a moment ago, else nil.
+// answer returns the cached error of a value, or nil.
 func (r refusedValues) answer(value shownValue, now time.Time) *oidc.Error {
 	if found, ok := r.cache.Get(value); ok && now.Before(found.until) {
 		return found.answer
@@ -58,9 +58,9 @@ func (r refusedValues) answer(value shownValue, now time.Time) *oidc.Error {
 	return nil
 }
 
-// lookUp answers a value that has the shape of one of ours, with what look finds in the store. Only values
-// that the store does not know are counted, by address: their checksum is right, so they come from somebody
-// who makes them up, or few at a time from programs whose values ended (S12).
+// lookUp calls look for a value that has the shape of one of ours, unless its refusal is cached. Values that
+// the store does not know are limited by address: their checksum is right, so they come from somebody who
+// makes them up, or few at a time from programs whose values ended (S12).
 func (s *Server) lookUp(c call, hash [32]byte, look func() (any, error)) (any, error) {
 	value := shownValue{c.Request().URL.Path, c.form.get("grant_type"), c.client.ID, hash}
 	if known := s.refused.answer(value, s.now()); known != nil {

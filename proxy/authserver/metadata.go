@@ -9,12 +9,12 @@ import (
 	"vexa-sso/proxy"
 )
 
-// MetadataPath is where the server describes itself: the well-known path of RFC 8414 section 3.1 for
-// an issuer that has a path.
+// MetadataPath is the path of the authorization server metadata: the well-known path of RFC 8414 section 3.1
+// for an issuer that has a path.
 const MetadataPath = "/.well-known/oauth-authorization-server" + issuerPath
 
-// metadata is the document of RFC 8414 section 2. It names what there is and nothing else: a client takes
-// what is missing for unsupported.
+// metadata is the authorization server metadata (RFC 8414 section 2). It names only what is supported: a
+// client takes what is missing for unsupported.
 type metadata struct {
 	oidc.DiscoveryConfiguration
 	NamesIssuer bool `json:"authorization_response_iss_parameter_supported"` // RFC 9207 section 3
@@ -43,7 +43,7 @@ func (s *Server) describe() ([]byte, error) {
 	})
 }
 
-// metadata serves the document. It is the same for everybody, so a page of any site may read it.
+// metadata serves the metadata. It is the same for everybody, so a page of any origin may read it (CORS).
 func (s *Server) metadata(v *proxy.Visit) error {
 	if err := allowMethods(v, http.MethodGet, http.MethodHead); err != nil {
 		return err

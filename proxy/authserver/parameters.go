@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxForm      = 16 << 10 // bytes of a form that a program sends
+	maxForm      = 16 << 10 // bytes of a form
 	maxParameter = 2048     // bytes of one value
 	maxResources = 8        // resource parameters (RFC 8707) of one request
 )
@@ -25,7 +25,7 @@ type parameters url.Values
 
 func (p parameters) get(name string) string { return url.Values(p).Get(name) }
 
-// check returns what is wrong with the parameters whatever they are for, nil if nothing is.
+// check returns the error of repeated, too long or malformed parameters, or nil.
 func (p parameters) check() error {
 	for name, values := range p {
 		if len(values) > 1 && (name != "resource" || len(values) > maxResources) {
@@ -40,15 +40,14 @@ func (p parameters) check() error {
 	return nil
 }
 
-// isPlain reports whether a value is text of one line and not too long.
+// isPlain reports whether a value is one line of UTF-8 and not too long.
 func isPlain(value string) bool {
 	isControl := func(r rune) bool { return r < 0x20 || r == 0x7f }
 	return len(value) <= maxParameter && utf8.ValidString(value) && !strings.ContainsFunc(value, isControl)
 }
 
-// readForm reads what a program posts: a form, and nothing beside it. What stands in the address may be
-// logged on its way, so no parameter is taken from there; a cookie or an Authorization header says nothing,
-// as the clients have no secrets.
+// readForm parses the form that a program posts. Parameters in the address are refused, as addresses are
+// logged on their way; cookies and an Authorization header are not looked at, as the clients have no secrets.
 func readForm(w http.ResponseWriter, r *http.Request) (parameters, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
 		kind != "application/x-www-form-urlencoded" {
@@ -65,7 +64,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (parameters, error) {
 	return p, p.check()
 }
 
-// scopesOf reads a scope parameter (RFC 6749 section 3.3): names of Vexa's scopes; none for no wish.
+// scopesOf parses a scope parameter (RFC 6749 section 3.3). Empty is nil: no certain scopes are asked for.
 func scopesOf(scope string, known []string) ([]string, error) {
 	var asked []string
 	for name := range strings.SplitSeq(scope, " ") {
@@ -114,7 +113,7 @@ func isBelow(resource string, public *url.URL) bool {
 	return u.Path == base || strings.HasPrefix(u.Path, base+"/")
 }
 
-// hostOf is host and port, the port also where the scheme implies it.
+// hostOf returns host and port, with the scheme's default port where there is none.
 func hostOf(u *url.URL) string {
 	port := u.Port()
 	if port == "" {

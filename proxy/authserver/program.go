@@ -14,16 +14,16 @@ import (
 	"vexa-sso/proxy"
 )
 
-// call is one request of a program.
+// call is one request of a client.
 type call struct {
 	*proxy.Visit
 	form   parameters
 	client Client
 }
 
-// program makes a handler of what answers a program: with JSON, that nobody keeps (RFC 6749 section 5.1), or
-// with an error. What comes before that is the same for all: a form, by POST, of a client that is registered.
-// Programs are no pages, so no other site's page may read the answer: nothing here speaks CORS.
+// program returns the handler of an endpoint for programs. It takes a form by POST, of a registered client,
+// and answers with JSON that is not cached (RFC 6749 section 5.1). There is no CORS: programs are no web
+// pages, so no page may read the response.
 func (s *Server) program(answer func(call) (any, error)) func(*proxy.Visit) error {
 	return func(v *proxy.Visit) error {
 		if err := allowMethods(v, http.MethodPost); err != nil {
@@ -65,15 +65,18 @@ func (s *Server) answer(c *call, answer func(call) (any, error)) (any, error) {
 	return answer(*c)
 }
 
-var errPublicClient = &oidc.Error{ErrorType: oidc.InvalidClient, Description: "clients of this server have no " +
-	"secret: send client_id in the form, and nothing else to prove who you are"}
+var errPublicClient = &oidc.Error{
+	ErrorType: oidc.InvalidClient,
+	Description: "clients of this server have no secret: send client_id in the form, and nothing else to " +
+		"prove who you are",
+}
 
-// rateLimited says that somebody asks too often, and for how long they should not.
+// rateLimited is the error of a limiter, with the Retry-After.
 type rateLimited struct{ wait time.Duration }
 
 func (e *rateLimited) Error() string { return "asked too often" }
 
-// refuseProgram answers with an error of RFC 6749 section 5.2.
+// refuseProgram answers with an error in JSON (RFC 6749 section 5.2).
 func (s *Server) refuseProgram(v *proxy.Visit, err error) error {
 	status, e, wait := s.refusal(v, err)
 	h := v.Writer().Header()
@@ -81,7 +84,7 @@ func (s *Server) refuseProgram(v *proxy.Visit, err error) error {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	}
 	if status == http.StatusUnauthorized {
-		// RFC 9110 wants one; section 5.2 the scheme that the client used
+		// RFC 9110 requires one; RFC 6749 section 5.2 the scheme that the client used
 		h.Set("WWW-Authenticate", `Basic realm="vexa-sso"`)
 	}
 	e.Description = proxy.Describable(e.Description)
@@ -89,7 +92,7 @@ func (s *Server) refuseProgram(v *proxy.Visit, err error) error {
 	return nil
 }
 
-// refusal says how an error is told to a program.
+// refusal returns the status, error and Retry-After for an error.
 func (s *Server) refusal(v *proxy.Visit, err error) (status int, e *oidc.Error, wait time.Duration) {
 	var refused *oidc.Error
 	var often *rateLimited
@@ -115,7 +118,7 @@ func (s *Server) refusal(v *proxy.Visit, err error) (status int, e *oidc.Error, 
 	case errors.As(err, &m) && m.Code == mapping.CodePendingApproval:
 		return http.StatusServiceUnavailable, unavailable(v, m.Message), retryPending
 	case errors.As(err, &m) && m.RetryAfter == 0:
-		return http.StatusBadRequest, invalidGrant(m.Message), 0 // the person may not, or not any more
+		return http.StatusBadRequest, invalidGrant(m.Message), 0 // the person has no access, or no longer has
 	}
 	s.log.LogAttrs(v.Request().Context(), slog.LevelWarn, "token endpoint request failed",
 		slog.String("path", v.Request().URL.Path), slog.String("trace_id", v.TraceID()),
@@ -133,7 +136,7 @@ const (
 	retryPending = time.Minute // an administrator has to decide; until then the person loses nothing
 )
 
-// unavailable tells a program to come back with what it has.
+// unavailable returns the error that has a program come back later with the same value.
 func unavailable(v *proxy.Visit, description string) *oidc.Error {
 	e := &oidc.Error{ErrorType: "temporarily_unavailable", Description: description}
 	if oidc.GrantType(v.Request().PostForm.Get("grant_type")) == oidc.GrantTypeDeviceCode {

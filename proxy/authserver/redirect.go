@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// redirects reports whether answers to the client may be sent to uri. It is compared as text with what is
-// registered (RFC 9700 section 4.1.3), except for the port of a loopback address: a program on the person's
+// redirects reports whether uri is a redirect URI of the client. It is compared as text with the registered
+// ones (RFC 9700 section 4.1.3), except for the port of a loopback address: a program on the person's
 // computer takes whichever is free.
 func (c Client) redirects(uri string) bool {
 	return slices.ContainsFunc(c.RedirectURIs, func(registered string) bool {
@@ -24,11 +24,11 @@ func (c Client) redirects(uri string) bool {
 	})
 }
 
-// loopbacks are the beginnings of redirect URIs whose port does not count. localhost is not among them: it is
-// a name, and what a name leads to is for others to say (RFC 8252 section 8.3).
+// loopbacks are the prefixes of redirect URIs whose port does not count. localhost is not among them: it is a
+// name, which may resolve to anything (RFC 8252 section 8.3).
 var loopbacks = []string{"http://127.0.0.1", "http://[::1]"}
 
-// withoutLoopbackPort takes the port off a URI on a loopback address; ok is false for every other URI. It
+// withoutLoopbackPort removes the port of a URI on a loopback address; ok is false for every other URI. It
 // works on the text, so that nothing which a parser would read leniently (user information, another spelling
 // of the address) passes for one.
 func withoutLoopbackPort(uri string) (portless string, ok bool) {
@@ -51,8 +51,8 @@ func withoutLoopbackPort(uri string) (portless string, ok bool) {
 	return "", false
 }
 
-// addResponse puts the parameters of an answer on a redirect URI, whose own query stays (RFC 6749
-// section 3.1.2). The URI is one that redirects has agreed to.
+// addResponse adds the parameters of a response to a redirect URI, whose own query stays (RFC 6749 section
+// 3.1.2). The URI must be one of the client's.
 func addResponse(redirectURI string, answer url.Values) string {
 	separator := "?"
 	if strings.Contains(redirectURI, "?") {

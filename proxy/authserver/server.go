@@ -18,7 +18,7 @@ import (
 	"vexa-sso/proxy"
 )
 
-// Where the endpoints are.
+// Paths of the endpoints.
 const (
 	issuerPath              = "/sso/oauth"
 	authorizePath           = issuerPath + "/authorize"
@@ -31,37 +31,35 @@ const (
 
 const (
 	codeLifetime   = time.Minute      // of an authorization code
-	spentLifetime  = 24 * time.Hour   // for which a code that was redeemed is known as such
-	ticketLifetime = 10 * time.Minute // for which a person may look at a question before they answer it
+	spentLifetime  = 24 * time.Hour   // of a redeemed code, so that its reuse is noticed
+	ticketLifetime = 10 * time.Minute // of a consent page
 	deviceLifetime = 10 * time.Minute // of a device code and its user code
 	deviceInterval = 5 * time.Second  // between two polls of a device
 
-	maxCodes = 10_000 // authorization codes that wait to be redeemed, over all replicas
-	// device codes that wait for an answer, over all replicas: even then one guess in two million hits
+	maxCodes = 10_000 // open authorization codes, over all replicas
+	// open device codes, over all replicas: even then one guess in two million hits
 	maxDevices = 10_000
 
 	purgeEvery = time.Minute
 )
 
-// What the codes of programs begin with; they have the shape of token values, so that
-// garbage never reaches the store.
+// Prefixes of codes, which have the shape of token values, so that garbage never reaches the store.
 const (
 	codeValue   = "vssc_"
 	deviceValue = "vssd_"
 )
 
-// Config is what the server has to know.
+// Config is the settings of the server.
 type Config struct {
-	// PublicURL is where browsers and programs reach the bridge, without a path; the issuer
-	// is PublicURL + /sso/oauth.
+	// PublicURL is the origin of the bridge, without a path; the issuer is PublicURL + /sso/oauth.
 	PublicURL string
 
-	// Lifetime is how long a program may act for a person until they are asked again; default 2160h. It is
-	// within mapping.Config.MaxTokenLifetime.
+	// Lifetime is the lifetime of a grant, after which the person is asked again; default 2160h. It must not
+	// be greater than mapping.Config.MaxTokenLifetime.
 	Lifetime time.Duration
 }
 
-// Accounts is what is asked of accounts. *mapping.Accounts is one.
+// Accounts is the port to accounts. *mapping.Accounts implements it.
 type Accounts interface {
 	GrantTool(ctx context.Context, accountID string, n mapping.NewToken, actor string) (mapping.Issued, error)
 	RefreshTool(ctx context.Context, refreshHash [32]byte, client string) (mapping.Issued, error)
@@ -69,13 +67,13 @@ type Accounts interface {
 	TokenOfRefresh(ctx context.Context, refreshHash [32]byte) (mapping.Token, error)
 }
 
-// Ender ends what a revocation names: for good, on this replica at once and on the others within a
-// second. *proxy.Proxy is one.
+// Ender revokes: for good, on this replica at once and on the others within a second. *proxy.Proxy implements
+// it.
 type Ender interface {
 	End(ctx context.Context, r mapping.Revocation, actor string) error
 }
 
-// Deps are what the server works with. All but the last three are required.
+// Deps are the dependencies of a Server. All but the last three are required.
 type Deps struct {
 	Accounts Accounts
 	Ender    Ender
@@ -113,7 +111,7 @@ type Server struct {
 	random io.Reader
 }
 
-// New makes the server. It needs no network.
+// New returns a Server. It does not use the network.
 func New(cfg Config, d Deps) (*Server, error) {
 	public, err := url.Parse(cfg.PublicURL)
 	if err != nil || public.Host == "" {
@@ -139,8 +137,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 	return s, nil
 }
 
-// Register gives the edge all the addresses of the server. Whatever else begins with them is
-// answered by the edge, with 404.
+// Register registers the endpoints. Any other path below theirs is 404.
 func (s *Server) Register(p *proxy.Proxy) {
 	p.Handle(MetadataPath, s.metadata)
 	p.Handle(authorizePath, s.authorize)
@@ -151,7 +148,7 @@ func (s *Server) Register(p *proxy.Proxy) {
 	p.Handle(deviceAuthorizationPath, s.program(s.authorizeDevice))
 }
 
-// Run forgets what has expired, until ctx ends.
+// Run deletes expired authorizations, until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
 	every := time.NewTicker(purgeEvery)
 	defer every.Stop()
@@ -167,14 +164,13 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-// purge leaves an authorization for as long as the ticket of its consent is good, which
-// must not be answered twice.
+// purge keeps an authorization for as long as its ticket is valid, which must not be answered twice.
 func (s *Server) purge(ctx context.Context) error {
 	_, err := s.store.PurgeAuthorizations(ctx, s.now().Add(-ticketLifetime))
 	return err
 }
 
-// allowMethods refuses all methods but these.
+// allowMethods refuses all methods but these (405 with Allow).
 func allowMethods(v *proxy.Visit, methods ...string) error {
 	if slices.Contains(methods, v.Request().Method) {
 		return nil

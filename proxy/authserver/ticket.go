@@ -10,14 +10,14 @@ import (
 	"vexa-sso/proxy"
 )
 
-// ticket is a question that was put to a person, on its way through their browser: what exactly they were
-// asked. It is sealed, so that nobody else can write or read one, and sealed to the session that was asked,
-// so that nobody else can answer it (G2). It is answered once: by then there is an authorization of its code.
+// ticket is the content of a consent page on its way through the browser: what exactly the person was asked.
+// It is sealed, so that nobody else can write or read one, and bound to the session that was asked, so that
+// nobody else can answer it (G2). It is single-use: after an answer there is an authorization of its code.
 type ticket struct {
 	Kind Kind `json:"kind"`
-	// what the program gets if they agree; nobody has seen it yet
+	// the authorization code that the client gets if they agree; nobody has seen it yet
 	Code     string    `json:"code,omitempty"`
-	Device   []byte    `json:"device,omitempty"` // the hash of the device code in question
+	Device   []byte    `json:"device,omitempty"` // hash of the device code
 	UserCode string    `json:"user_code,omitempty"`
 	Client   string    `json:"client"`
 	Scopes   []string  `json:"scopes"`
@@ -40,7 +40,7 @@ func (s *Server) seal(t ticket, person proxy.Person) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sealed), nil
 }
 
-// open returns the ticket, if the person was asked that, in this session and not long ago.
+// open returns the content of a ticket of this kind and session that has not expired.
 func (s *Server) open(sealed string, kind Kind, person proxy.Person) (ticket, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
@@ -60,5 +60,5 @@ func (s *Server) open(sealed string, kind Kind, person proxy.Person) (ticket, er
 	return t, nil
 }
 
-// invalidTicket refuses what we did not ask, or did not ask this person in this session.
+// invalidTicket is the refusal of what is no ticket of ours, or of another session.
 func invalidTicket() error { return proxy.Refuse("consent_invalid", "") }

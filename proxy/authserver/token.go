@@ -28,7 +28,7 @@ func (s *Server) token(c call) (any, error) {
 		"those that the metadata lists"}
 }
 
-// The text of a verifier and of an S256 challenge (RFC 7636 sections 4.1 and 4.2).
+// The syntax of a code verifier and of an S256 challenge (RFC 7636 sections 4.1 and 4.2).
 var (
 	verifierText  = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
 	challengeText = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
@@ -37,7 +37,7 @@ var (
 var errBadCode = invalidGrant("the code is unknown, was used, has expired, or was not given to this client " +
 	"for this redirect_uri and verifier")
 
-// redeem exchanges an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.6).
+// redeem is the token endpoint for an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.6).
 func (s *Server) redeem(c call) (any, error) {
 	verifier, redirectURI := c.form.get("code_verifier"), c.form.get("redirect_uri")
 	switch {
@@ -57,7 +57,7 @@ func (s *Server) redeem(c call) (any, error) {
 	return s.lookUp(c, hash, func() (any, error) { return s.redeemCode(c, hash, redirectURI, verifier) })
 }
 
-// redeemCode takes a code, which is good once, and gives what it is for.
+// redeemCode marks a code as spent, which it can be once, and issues its tokens.
 func (s *Server) redeemCode(c call, hash [32]byte, redirectURI, verifier string) (any, error) {
 	var a Authorization // as it was
 	var good, again bool
@@ -69,7 +69,7 @@ func (s *Server) redeemCode(c call, hash [32]byte, redirectURI, verifier string)
 			again, stored.Status = true, StatusReused
 		case stored.Status != StatusApproved || !s.now().Before(stored.ExpiresAt):
 		case !stored.isFor(c.client, redirectURI, verifier):
-			stored.Status = StatusDenied // somebody has the code whose it is not
+			stored.Status = StatusDenied // the code is in wrong hands
 		default:
 			good, stored.Status, stored.ExpiresAt = true, StatusSpent, s.now().Add(spentLifetime)
 		}
@@ -88,16 +88,15 @@ func (s *Server) redeemCode(c call, hash [32]byte, redirectURI, verifier string)
 	return s.issue(c, a)
 }
 
-// isFor reports whether a code was given to this client, for this redirect URI and for
-// whoever knows this verifier.
+// isFor reports whether a code was issued to this client, for this redirect URI, and matches this verifier.
 func (a Authorization) isFor(client Client, redirectURI, verifier string) bool {
 	challenge := &oidc.CodeChallenge{Challenge: a.Asked.Challenge, Method: oidc.CodeChallengeMethodS256}
 	return a.Asked.Client == client.ID && a.Asked.RedirectURI == redirectURI &&
 		oidc.VerifyCodeChallenge(challenge, verifier)
 }
 
-// issue makes what a person has agreed to, and notes it with the code, so that a second use of the code can
-// revoke it. The authorization is as it was before it was spent.
+// issue makes the tokens that a person has agreed to, and stores the token's id with the code, so that a
+// reuse of the code can revoke it. a is the authorization as it was before it was spent.
 func (s *Server) issue(c call, a Authorization) (any, error) {
 	ctx := c.Request().Context()
 	issued, err := s.accounts.GrantTool(ctx, a.AccountID, mapping.NewToken{
@@ -117,20 +116,20 @@ func (s *Server) issue(c call, a Authorization) (any, error) {
 		again, stored.Asked.Token = stored.Status == StatusReused, issued.Token.ID
 		return nil
 	})
-	if errors.Is(err, mapping.ErrNotFound) { // with all else that the person had, just now
+	if errors.Is(err, mapping.ErrNotFound) { // everything of the person was just revoked
 		return nil, errBadCode
 	}
 	if err != nil {
 		return nil, err
 	}
-	if again { // while the grant was being made
+	if again { // reused while the tokens were being made
 		return nil, s.revokeReused(c, a)
 	}
 	return s.tokens(issued), nil
 }
 
-// restoreCode makes a code good again that was spent in vain, because an administrator has to decide about
-// the person first. Then the program may come back with it, for as long as it would have been good.
+// restoreCode makes a spent code valid again, because an administrator has to decide about the person first.
+// Then the client may come back with it, for as long as it would have been valid.
 func (s *Server) restoreCode(ctx context.Context, a Authorization, why error) error {
 	err := s.store.ChangeAuthorization(ctx, a.Hash, func(stored *Authorization) error {
 		if stored.Status == StatusSpent {
@@ -144,14 +143,15 @@ func (s *Server) restoreCode(ctx context.Context, a Authorization, why error) er
 	return why
 }
 
-// codeReused ends what a code gave that is shown a second time: it is in two hands (RFC 6749 section 4.1.2).
+// codeReused revokes what a code gave that is used a second time: it is in two hands (RFC 6749 section
+// 4.1.2).
 func (s *Server) codeReused(c call, a Authorization) error {
 	c.Record(mapping.Event{
 		Event: mapping.EventCodeReused, Account: a.AccountID, CredentialID: a.Asked.Token,
 		Reason: "an authorization code of " + a.Asked.Client + " was shown again by " + c.client.ID,
 	})
 	if a.Asked.Token == "" {
-		return errBadCode // its grant is being made; who makes it will see
+		return errBadCode // its tokens are being made; issue sees StatusReused and revokes them
 	}
 	return s.revokeReused(c, a)
 }
@@ -165,7 +165,7 @@ func (s *Server) revokeReused(c call, a Authorization) error {
 	return errBadCode
 }
 
-// endGrant revokes a program's grant. One that is gone already is no error.
+// endGrant revokes a program's grant. It is idempotent.
 func (s *Server) endGrant(ctx context.Context, account, token, reason, actor string) error {
 	err := s.ender.End(ctx, mapping.Revocation{
 		At: s.now(), Kind: mapping.RevokeToken, Account: account, Token: token, Reason: reason,
@@ -179,8 +179,8 @@ func (s *Server) endGrant(ctx context.Context, account, token, reason, actor str
 var errBadRefresh = invalidGrant("the refresh token is unknown, has expired, was revoked, or is " +
 	"another client's")
 
-// refresh exchanges a refresh value for the next ones (RFC 6749 section 6). A program cannot change its
-// scopes on the way: what it was given would have to be given anew.
+// refresh is the token endpoint for a refresh token (RFC 6749 section 6). A client cannot change its scopes
+// with it.
 func (s *Server) refresh(c call) (any, error) {
 	if c.form.get("refresh_token") == "" {
 		return nil, invalid("refresh_token is missing")
@@ -192,7 +192,7 @@ func (s *Server) refresh(c call) (any, error) {
 	return s.lookUp(c, hash, func() (any, error) { return s.renew(c, hash) })
 }
 
-// renew takes a refresh value and gives the next ones.
+// renew exchanges a refresh token for the next pair.
 func (s *Server) renew(c call, hash [32]byte) (any, error) {
 	if err := s.sameScopes(c, hash); err != nil {
 		return nil, err
@@ -218,7 +218,7 @@ func (s *Server) sameScopes(c call, hash [32]byte) error {
 	}
 	token, err := s.accounts.TokenOfRefresh(c.Request().Context(), hash)
 	if errors.Is(err, mapping.ErrNotFound) {
-		return nil // refreshing says so
+		return nil // RefreshTool returns it too
 	}
 	if err == nil && rule.NewScopes(asked...) != token.Scopes {
 		err = &oidc.Error{ErrorType: oidc.InvalidScope, Description: "a refresh keeps the scopes: leave " +
@@ -227,7 +227,7 @@ func (s *Server) sameScopes(c call, hash [32]byte) error {
 	return err
 }
 
-// tokens is what a program gets (RFC 6749 section 5.1).
+// tokens returns the token response (RFC 6749 section 5.1).
 func (s *Server) tokens(issued mapping.Issued) *oidc.AccessTokenResponse {
 	return &oidc.AccessTokenResponse{
 		AccessToken: issued.Access, TokenType: oidc.BearerToken,
@@ -236,8 +236,8 @@ func (s *Server) tokens(issued mapping.Issued) *oidc.AccessTokenResponse {
 	}
 }
 
-// revoke is the revocation endpoint (RFC 7009): any value of a grant ends the whole of it. A value
-// that is none needs no end.
+// revoke is the revocation endpoint (RFC 7009): any value of a grant revokes the whole of it. An unknown
+// value is 200 too (section 2.2).
 func (s *Server) revoke(c call) (any, error) {
 	value := c.form.get("token")
 	if value == "" {
@@ -254,7 +254,7 @@ func (s *Server) revoke(c call) (any, error) {
 	return body, err
 }
 
-// endGrantOf ends the grant that a value of this client's belongs to.
+// endGrantOf revokes the grant of a value, if it is this client's.
 func (s *Server) endGrantOf(c call, hash [32]byte, find finder) (any, error) {
 	token, err := find(c.Request().Context(), hash)
 	if errors.Is(err, mapping.ErrNotFound) {
@@ -273,11 +273,11 @@ func (s *Server) endGrantOf(c call, hash [32]byte, find finder) (any, error) {
 	return struct{}{}, nil
 }
 
-// finder finds what the value of a hash stands for.
+// finder returns the token with that hash.
 type finder func(ctx context.Context, hash [32]byte) (mapping.Token, error)
 
-// finderFor is how to find what a value stands for, whatever token_type_hint says: the value itself tells
-// which type it is. It is nil for what has the shape of none.
+// finderFor returns the finder for a value, whatever token_type_hint says, as its prefix tells its type. It
+// is nil for a value of no known shape.
 func (s *Server) finderFor(value string) (find finder, hash [32]byte) {
 	if hash, ok := mapping.ParseTokenValue(mapping.RefreshValue, value); ok {
 		return s.accounts.TokenOfRefresh, hash
