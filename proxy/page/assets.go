@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// AssetsPath is where Assets belongs.
+// AssetsPath is the path to register Pages.Assets at.
 const AssetsPath = "/sso/assets/"
 
 //go:embed assets/style.css assets/icon.svg
@@ -22,7 +22,8 @@ var (
 	icon       = loadAsset("assets/icon.svg", "image/svg+xml")
 )
 
-// asset is one file that pages refer to by the hash of its content, so that it can be cached for ever.
+// asset is one file that pages refer to by the hash of its content, so that it can be cached for ever
+// (immutable).
 type asset struct {
 	path        string
 	contentType string
@@ -40,9 +41,9 @@ func loadAsset(file, contentType string) asset {
 
 var assetPath = regexp.MustCompile(`^` + AssetsPath + `[0-9a-f]{16}\.(?:css|svg)$`)
 
-// Assets serves the stylesheet and the icon to anybody, under AssetsPath. While a deployment is being
-// replaced, a page from a newer or older replica may ask for its own edition: it gets this one,
-// uncached, rather than none.
+// Assets returns the handler of the stylesheet and the icon, for AssetsPath, open to anybody. While a
+// deployment is being replaced, a page from a newer or older replica may ask for its own edition: it gets
+// this one, uncached, rather than none.
 func (p *Pages) Assets() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

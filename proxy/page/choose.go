@@ -14,8 +14,8 @@ const (
 // Provider is an identity provider that people can choose.
 type Provider struct {
 	Name  string // as configured
-	Title string // what people call it; default: Name
-	Type  string // okta | entra | oidc: which mark stands beside the title
+	Title string // what people call it; default Name
+	Type  string // okta | entra | oidc; decides the icon
 	Note  string // a few words, e.g. "Cannot be reached right now"; optional
 }
 

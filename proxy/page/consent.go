@@ -11,7 +11,7 @@ const authorizePath = "/sso/oauth/authorize"
 type Consent struct {
 	Tool   string // what people call it
 	Client string // its client_id
-	// the host that the answer goes to; a loopback one is shown as a program on this computer
+	// host of the redirect URI; a loopback one is shown as a program on this computer
 	RedirectHost string
 
 	Person   string // whom it will act for
@@ -22,19 +22,19 @@ type Consent struct {
 
 	Fields  []Field  // hidden, posted with the answer
 	Action  string   // the path of ours that the answer is posted to, as decision=allow or decision=deny
-	Origins []string // that the post may be redirected to
+	Origins []string // form-action: where the post may be redirected to
 }
 
 // ScopeLine is a scope in words.
 type ScopeLine struct {
 	Name    string // Vexa's: bot, tx, browser
-	Meaning string // default: our words for it
+	Meaning string // default: ours
 }
 
 // Field is a hidden field of a form.
 type Field struct{ Name, Value string }
 
-// Consent writes the page that asks, with 200.
+// Consent writes the consent page, with 200.
 func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, v Consent) {
 	if !ownPath(v.Action) {
 		v.Action = authorizePath
@@ -68,7 +68,7 @@ func abilitiesOf(lines []ScopeLine) []ability {
 	return all
 }
 
-// orTool is what a tool is called.
+// orTool returns a tool's name, or "this tool".
 func orTool(name string) string {
 	if name == "" {
 		return "this tool"

@@ -2,8 +2,8 @@ package page
 
 import "net/http"
 
-// Continue is the page that leads on by itself: the answer to a form whose way on leads over sites that its
-// page could not name in form-action.
+// Continue is the page that leads on by itself (meta refresh): the answer to a form whose redirects lead over
+// sites that its page could not name in form-action.
 type Continue struct {
 	// an https URL, e.g. a provider's authorization or end-session endpoint with its
 	// parameters, or a path of ours
@@ -12,7 +12,7 @@ type Continue struct {
 }
 
 // Continue writes the page that leads on, with 200. A target that is not an allowed link is a mistake of the
-// provider's configuration, and says so.
+// provider's configuration, and answered with 502.
 func (p *Pages) Continue(w http.ResponseWriter, r *http.Request, v Continue) {
 	if !allowedHref(v.To) {
 		p.Problem(w, r, Problem{

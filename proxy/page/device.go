@@ -7,7 +7,7 @@ import (
 
 const devicePath = "/sso/device"
 
-// Device asks for the code that a tool without a browser shows (RFC 8628 section 3.3).
+// Device is the page that asks for the user code of a tool without a browser (RFC 8628 section 3.3).
 type Device struct {
 	Code    string // as it was typed
 	Problem string // why that did not help
@@ -29,8 +29,9 @@ func (p *Pages) Device(w http.ResponseWriter, r *http.Request, v Device) {
 	p.write(w, r, sheet{template: "device", status: status, posts: v.Posts, Title: title, V: v})
 }
 
-// DeviceConfirm asks a person whether the tool that showed a code may act for them. Somebody else may have
-// sent them the code (RFC 8628 section 5.4), so it says who asks, from where and since when.
+// DeviceConfirm is the page that asks a person whether the tool with that user code may act for them.
+// Somebody else may have sent them the code (RFC 8628 section 5.4), so it says who asks, from where and since
+// when.
 type DeviceConfirm struct {
 	Code   string // as the tool shows it
 	Tool   string // what people call it
@@ -61,7 +62,7 @@ func (p *Pages) DeviceConfirm(w http.ResponseWriter, r *http.Request, v DeviceCo
 			DeviceConfirm
 			Tool      string
 			Asked     moment
-			Known     bool // when it was asked
+			Known     bool // Asked is known
 			Abilities []ability
 			Lifetime  string
 			Tokens    string
@@ -72,7 +73,7 @@ func (p *Pages) DeviceConfirm(w http.ResponseWriter, r *http.Request, v DeviceCo
 	})
 }
 
-// DeviceDone is the end of connecting a device: the tool learns the answer by itself.
+// DeviceDone is the last page: the tool learns the answer by polling.
 type DeviceDone struct {
 	Tool    string
 	Allowed bool

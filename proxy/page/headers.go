@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// setHeaders says what a browser may do with a page of ours: show it, once, by itself, with our stylesheet.
+// setHeaders sets the security headers of a page.
 func setHeaders(h http.Header, s sheet) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")

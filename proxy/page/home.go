@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Home is who a signed-in person is, what they may do, and why.
+// Home is the start page: who a signed-in person is, what they may do, and why.
 type Home struct {
 	Name, Email string
 	Account     string // our id of the account
@@ -20,13 +20,13 @@ type Home struct {
 	Until time.Time     // when the session ends at the latest
 	Idle  time.Duration // after how long without use it ends earlier; zero: it doesn't
 
-	Notices []Notice // what they need to know first
+	Notices []Notice // at the top of the page
 	Scopes  []string // Vexa's names: bot, tx, browser
 	MaxBots *int     // how many bots at a time; nil: what Vexa has set
 	Denied  []string // routes that the scopes would allow and a rule takes away: "PUT /user/webhook"
 	Admin   bool
-	Rules   []Rule // those that matched and, for whom that is meant, those that did not
-	Links   []Link // where to go from here
+	Rules   []Rule // those that matched and, for admins, those that did not
+	Links   []Link // to other pages
 
 	// EndsProviderSession says that signing out ends the session at the provider too. FormActionOrigins are
 	// the origins that signing out may then be redirected to: that of the provider's end-session endpoint.
@@ -34,7 +34,7 @@ type Home struct {
 	FormActionOrigins   []string
 }
 
-// Rule is one rule's part in what a person may do.
+// Rule is the effect of one rule on a person.
 type Rule struct {
 	Name    string
 	Deny    bool
@@ -42,14 +42,14 @@ type Rule struct {
 	Why     string
 }
 
-// Notice is something to know before all else.
+// Notice is a box at the top of a page.
 type Notice struct {
 	Level Level
 	Title string // "Vexa cannot be reached right now"
 	Text  string
 }
 
-// Level says how serious a notice is.
+// Level is the severity of a notice.
 type Level string
 
 const (
@@ -84,7 +84,7 @@ func (p *Pages) Home(w http.ResponseWriter, r *http.Request, v Home) {
 	})
 }
 
-// who is what we call the person: by name if the provider gave one.
+// who returns what we call the person: their name if the provider gave one.
 func who(v Home) string {
 	for _, s := range []string{v.Name, v.Email, v.Account} {
 		if s = strings.TrimSpace(s); s != "" {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Link leads on from a page: to a path of ours ("/sso/login?provider=okta") or to an https URL; http only at
-// a loopback address. A link to anywhere else is not shown.
+// Link is a link to a path of ours ("/sso/login?provider=okta") or to an https URL; http only at a loopback
+// address. A link to anywhere else is not shown.
 type Link struct {
 	Label string
 	Href  string

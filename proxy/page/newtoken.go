@@ -17,8 +17,7 @@ type NewToken struct {
 	Example string // a path below it that this token may get: "/meetings"
 }
 
-// NewToken writes the page with a new token, with 201. Nothing keeps it: not a cache, not
-// an address, not a cookie.
+// NewToken writes the page with a new token, with 201. The value is in no cache, no address and no cookie.
 func (p *Pages) NewToken(w http.ResponseWriter, r *http.Request, v NewToken) {
 	p.write(w, r, sheet{
 		template: "newtoken", status: http.StatusCreated, Title: "Your new token", Wide: true,

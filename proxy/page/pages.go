@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Config is what all pages have in common.
+// Config is the settings of all pages.
 type Config struct {
-	Site string           // the host that people know this place by, shown on every page; from public_url
+	Site string           // host of public_url, shown on every page
 	Now  func() time.Time // default time.Now
 }
 
@@ -53,11 +53,11 @@ type sheet struct {
 	template string
 	status   int
 	posts    bool     // has a form that posts
-	origins  []string // where its forms may end besides our own origin
+	origins  []string // form-action besides 'self'
 
 	Title   string
 	Wide    bool
-	Refresh string // where to go on to by itself; an allowed link
+	Refresh string // target of the meta refresh; an allowed link
 	V       any
 
 	Site       string
@@ -65,7 +65,7 @@ type sheet struct {
 	Icon       string
 }
 
-// write renders the sheet before it writes anything, so that a page is whole or not there at all.
+// write renders the page before it writes anything, so that a response is whole or an error.
 func (p *Pages) write(w http.ResponseWriter, r *http.Request, s sheet) {
 	s.Site, s.Stylesheet, s.Icon = p.site, stylesheet.path, icon.path
 

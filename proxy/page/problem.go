@@ -15,14 +15,14 @@ type Problem struct {
 	Next     string // what to do about it, or whom to ask
 
 	Actions []Link // the first is the one that we advise
-	Facts   []Fact // what helps to understand it: which address, which provider
+	Facts   []Fact // details: which address, which provider
 
 	Code       string        // one of the public error codes
-	TraceID    string        // what the log has it under
+	TraceID    string        // its id in the log
 	RetryAfter time.Duration // sent as Retry-After, in whole seconds, if it is not zero
 }
 
-// Fact is one thing worth knowing.
+// Fact is one detail with its name.
 type Fact struct {
 	Name, Value string
 }
@@ -50,7 +50,7 @@ func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, v Problem) {
 	})
 }
 
-// mark is the sign above the title: closed, broken, to be waited for, or just to be read.
+// mark returns the icon above the title.
 func mark(status int) string {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:

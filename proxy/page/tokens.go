@@ -7,13 +7,12 @@ import (
 	"time"
 )
 
-// TokensPath is where people see, make and revoke tokens: the page's forms go there.
+// TokensPath is the path of the page and of its forms.
 const TokensPath = "/sso/tokens"
 
-// Tokens is what of a person's lives outside the browser: the tokens they made for programs
-// and the tools they let in.
+// Tokens is the page of a person's tokens: those they made for programs, and those of the tools they let in.
 type Tokens struct {
-	Notices  []Notice // what they need to know first
+	Notices  []Notice // at the top
 	Personal []Token  // newest first
 	Tools    []Token  // newest first
 
@@ -25,7 +24,7 @@ type Token struct {
 	ID      string
 	Name    string   // what its owner, or the tool, calls it
 	Scopes  []string // what it may do now
-	Idle    []string // what it was made for, and its owner may not do now
+	Idle    []string // scopes that its owner does not have now
 	Created time.Time
 	Expires time.Time
 
@@ -36,7 +35,7 @@ type Token struct {
 // TokenForm is the form for a new token, empty or as it was sent. It posts to TokensPath: once, name, scope
 // (each that is chosen) and expires_in, in seconds. A Problem stands beside its field.
 type TokenForm struct {
-	Once string // one of a kind, so that a form that is sent twice counts once
+	Once string // idempotency key: a form that is sent twice makes one token
 
 	Name        string
 	NameProblem string
@@ -48,10 +47,9 @@ type TokenForm struct {
 	Lifetimes       []LifetimeChoice
 	LifetimeProblem string
 
-	Problem string // with the whole
+	Problem string // with the form as a whole
 
-	// SignInFirst says that the sign-in is not fresh enough for this: the provider will want to see the
-	// person when the form is sent.
+	// SignInFirst says that the sign-in is not fresh enough: sending the form leads to the provider first.
 	SignInFirst bool
 	Provider    string // what people call it
 }
@@ -97,11 +95,11 @@ type tokenLine struct {
 
 	Anchor         string // its id on the page
 	Revoke         string // where the form that revokes it goes
-	Button, Effect string // what that form says
-	Began          string // what its beginning is called
+	Button, Effect string // of that form
+	Began          string // label of Created
 }
 
-// soon is how long before its end a token says so.
+// soon is how long before its expiry a token says so.
 const soon = 7 * 24 * time.Hour
 
 func personalLines(tokens []Token, now time.Time) []tokenLine {

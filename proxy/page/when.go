@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// moment is a time as a page shows it: we do not know the reader's time zone, so it is
-// UTC and a distance from now.
+// moment is a time as a page shows it: we do not know the reader's time zone, so it is in UTC, with the
+// distance from now.
 type moment struct {
 	Machine string // RFC 3339, for the datetime attribute
 	Text    string // 23 November 2026, 04:03 UTC
@@ -34,7 +34,7 @@ func away(d time.Duration) string {
 	}
 }
 
-// span says how long d, a minute or more, is: in two units at most, so that it can be read at a glance.
+// span writes a duration of a minute or more, in two units at most.
 func span(d time.Duration) string {
 	hours, minutes := int(d.Hours()), int(d.Minutes())%60
 	switch {
@@ -49,7 +49,7 @@ func span(d time.Duration) string {
 	}
 }
 
-// wholeSpan says how long d is in the largest unit that divides it: a span that somebody chose.
+// wholeSpan writes a duration in the largest unit that divides it: one that somebody chose.
 func wholeSpan(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

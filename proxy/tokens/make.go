@@ -26,15 +26,15 @@ import (
 const (
 	maxTokenName = 100 // characters
 	maxTokenBody = 16 << 10
-	maxOnce      = 64 // characters
+	maxOnce      = 64 // characters of an idempotency key
 	day          = 24 * time.Hour
 )
 
-// LeastTokenLifetime is the shortest time that a token can be made for.
+// LeastTokenLifetime is the shortest lifetime that a token can be made with.
 const LeastTokenLifetime = time.Minute
 
-// create makes a personal token, for the person at their browser alone, and only while
-// their sign-in is fresh (S7).
+// create makes a personal token, for the person at their browser alone, and only while their sign-in is fresh
+// (S7).
 func (p *Pages) create(v *proxy.Visit) error {
 	person, err := v.SignedIn()
 	if err != nil {
@@ -53,19 +53,20 @@ func (p *Pages) create(v *proxy.Visit) error {
 	return proxy.Refuse("unsupported_media_type", "Send a form, or application/json.")
 }
 
-// tokenRequest is what a token is to be.
+// tokenRequest is the form or JSON that asks for a token.
 type tokenRequest struct {
 	Name    string   `json:"name"`
 	Scopes  []string `json:"scopes"`
 	Seconds int64    `json:"expires_in"`
 }
 
-// fieldErrors are what is wrong with a wish, by its fields, in words for who made it.
+// fieldErrors are what is wrong with a request, by its fields, in sentences for the person; all is about the
+// whole.
 type fieldErrors struct{ name, scopes, lifetime, all string }
 
 func (f fieldErrors) any() string { return cmp.Or(f.name, f.scopes, f.lifetime, f.all) }
 
-// validate looks at a wish as far as that can be done before the token is made.
+// validate returns what is wrong with a request, as far as that can be said before the token is made.
 func (p *Pages) validate(w tokenRequest, person proxy.Person, tokens []mapping.Token) (f fieldErrors) {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 	switch {
@@ -97,7 +98,8 @@ func (p *Pages) validate(w tokenRequest, person proxy.Person, tokens []mapping.T
 	return f
 }
 
-// createByJSON is for scripts of a page of ours and for who drives a browser.
+// createByJSON answers with the token as JSON. It is for scripts of our pages and for who automates a
+// browser.
 func (p *Pages) createByJSON(v *proxy.Visit) error {
 	person, err := v.FreshlySignedIn()
 	if err != nil {
@@ -129,7 +131,7 @@ func (p *Pages) createByJSON(v *proxy.Visit) error {
 	return nil
 }
 
-// readJSON reads one value, and nothing that is not understood.
+// readJSON decodes exactly one value, without unknown members.
 func readJSON(from io.Reader, into any) error {
 	decoder := json.NewDecoder(from)
 	decoder.DisallowUnknownFields()
@@ -143,7 +145,8 @@ func readJSON(from io.Reader, into any) error {
 }
 
 // createByForm answers the form itself with the new token: the value goes into no address and no cookie on
-// the way. Sent again, as by reloading that answer, the form makes no other token and shows nothing.
+// the way. Sent again, as by reloading that answer, the form makes no other token and shows nothing: it has
+// an idempotency key (once).
 func (p *Pages) createByForm(v *proxy.Visit, person proxy.Person) error {
 	if err := v.Request().ParseForm(); err != nil {
 		return proxy.RefuseBecause("bad_request", "", err)
@@ -187,11 +190,11 @@ func (p *Pages) createByForm(v *proxy.Visit, person proxy.Person) error {
 }
 
 func requestOf(sent url.Values) tokenRequest {
-	seconds, _ := strconv.ParseInt(sent.Get("expires_in"), 10, 64) // what is no number is no choice
+	seconds, _ := strconv.ParseInt(sent.Get("expires_in"), 10, 64) // not a number: 0, which is refused
 	return tokenRequest{Name: strings.TrimSpace(sent.Get("name")), Scopes: sent["scope"], Seconds: seconds}
 }
 
-// showAgain shows the form as it was sent, with what is wrong beside its fields.
+// showAgain shows the form as it was sent, with the errors beside its fields.
 func (p *Pages) showAgain(
 	v *proxy.Visit, person proxy.Person, tokens []mapping.Token, w tokenRequest, f fieldErrors,
 ) error {
@@ -206,8 +209,7 @@ func (p *Pages) showAgain(
 	return p.page(v, person, tokens, form)
 }
 
-// signInFirst sends a person to sign in afresh and back to the form, with what they typed. It answers a form,
-// whose page holds redirects to its form-action; so it is a page that leads on.
+// signInFirst sends a person to a fresh sign-in and back to the form, with what they typed.
 func (p *Pages) signInFirst(v *proxy.Visit, person proxy.Person, w tokenRequest) {
 	q := url.Values{"name": {w.Name}, "scope": w.Scopes, "expires_in": {strconv.FormatInt(w.Seconds, 10)}}
 	v.SignInAgain(page.TokensPath+"?"+q.Encode(),
@@ -227,8 +229,9 @@ type madeToken struct {
 	value string
 }
 
-// makeOnce makes the token of a form once. Of a form that is sent twice at the same time, as by a double
-// click, both answers show the one token: the browser drops one of them.
+// makeOnce makes the token of a form once (singleflight and an LRU of idempotency keys). When a form is sent
+// twice at the same time, as by a double click, both answers show the one token: the browser drops one of
+// them.
 func (p *Pages) makeOnce(
 	v *proxy.Visit, person proxy.Person, w tokenRequest, once string,
 ) (mapping.Token, string, error) {
@@ -249,7 +252,7 @@ func (p *Pages) makeOnce(
 	return m.token, m.value, nil
 }
 
-// make makes the token, also when who asked for it has gone: what is on its way cannot be asked back.
+// make makes the token, also when the client has gone.
 func (p *Pages) make(v *proxy.Visit, person proxy.Person, w tokenRequest) (mapping.Token, string, error) {
 	return p.accounts.CreateToken(context.WithoutCancel(v.Request().Context()),
 		person.Account.ID, mapping.NewToken{
@@ -258,7 +261,8 @@ func (p *Pages) make(v *proxy.Visit, person proxy.Person, w tokenRequest) (mappi
 		}, person.Account.ID)
 }
 
-// objection is why the accounts do not make a token as it is asked for, in words; empty for any other error.
+// objection returns the sentences that tell the person why the token cannot be made as asked for; empty for
+// any other error.
 func objection(err error) string {
 	var o *mapping.Objection
 	switch {
@@ -271,7 +275,7 @@ func objection(err error) string {
 	return o.Message + " " + string(unicode.ToUpper(first)) + o.Remedy[size:] + "."
 }
 
-// prefilled is the form as the query begins it. A lone scope is chosen: there is no lesser
+// prefilled returns the form with what the query says. A person's only scope is chosen: there is no lesser
 // token. Of several none is.
 func (p *Pages) prefilled(v *proxy.Visit, person proxy.Person, q url.Values) (*page.TokenForm, error) {
 	w := requestOf(q)
@@ -288,7 +292,7 @@ func (p *Pages) prefilled(v *proxy.Visit, person proxy.Person, q url.Values) (*p
 	return p.form(v, person, w)
 }
 
-// form is the form with a wish filled in.
+// form returns the form with a request filled in, and a new idempotency key.
 func (p *Pages) form(v *proxy.Visit, person proxy.Person, w tokenRequest) (*page.TokenForm, error) {
 	once, err := v.RandomID()
 	if err != nil {
@@ -306,8 +310,8 @@ func (p *Pages) form(v *proxy.Visit, person proxy.Person, w tokenRequest) (*page
 	return form, nil
 }
 
-// lifetimesUpTo are the lifetimes that people choose from: the usual ones that the policy allows, and
-// the longest that it does.
+// lifetimesUpTo returns the lifetimes to choose from: 7, 30 and 90 days as far as they are below most, and
+// most.
 func lifetimesUpTo(most time.Duration) []time.Duration {
 	choices := slices.DeleteFunc([]time.Duration{7 * day, 30 * day, 90 * day}, func(d time.Duration) bool {
 		return d >= most
@@ -315,7 +319,7 @@ func lifetimesUpTo(most time.Duration) []time.Duration {
 	return append(choices, most.Truncate(time.Second))
 }
 
-// example is an address that the token may get.
+// example returns a path that the token may get.
 func example(v *proxy.Visit, token mapping.Token, person proxy.Person) string {
 	for _, path := range []string{"/meetings", "/bots/status"} {
 		if v.MayRequest(person.Decision.Grant, token.Scopes, http.MethodGet, path) {

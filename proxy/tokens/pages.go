@@ -19,11 +19,11 @@ import (
 	"vexa-sso/proxy/page"
 )
 
-// Pages are where people see, make and end what acts for them without a browser: a page for
-// them, and the same as JSON.
+// Pages are where people see, make and revoke what acts for them without a browser: a page for them, and the
+// same as JSON.
 //
-// What a program shows is let in to look at itself and to end itself, and to nothing else: a token that got
-// into wrong hands tells nothing of its owner's other ones, and makes none.
+// With a program's credential, a token can be looked at and revoked by itself alone: a stolen token says
+// nothing of its owner's others, and makes none. A provider's access token lists all of them.
 type Pages struct {
 	accounts    Accounts
 	ender       Ender
@@ -31,18 +31,18 @@ type Pages struct {
 	maxLifetime time.Duration
 
 	making singleflight.Group
-	sent   *lru.Cache[string, struct{}] // the forms that made a token already
+	sent   *lru.Cache[string, struct{}] // idempotency keys of forms that made a token
 }
 
-// Deps is what a Pages work with.
+// Deps are the dependencies of Pages.
 type Deps struct {
 	Accounts    Accounts
 	Ender       Ender
-	Titles      map[string]string // of the providers, as people know them, by name
+	Titles      map[string]string // what people call the providers, by name
 	MaxLifetime time.Duration     // of a token; default 90 days
 }
 
-// Accounts is what is asked of accounts. *mapping.Accounts is one.
+// Accounts is the port to accounts. *mapping.Accounts implements it.
 type Accounts interface {
 	CreateToken(
 		ctx context.Context, accountID string, n mapping.NewToken, actor string,
@@ -50,15 +50,15 @@ type Accounts interface {
 	TokensOf(ctx context.Context, accountID string) ([]mapping.Token, error)
 }
 
-// Ender ends what a revocation names: for good, on this replica at once and on the others
-// within a second. *Proxy is one.
+// Ender revokes: for good, on this replica at once and on the others within a second. *proxy.Proxy implements
+// it.
 type Ender interface {
 	End(ctx context.Context, r mapping.Revocation, actor string) error
 }
 
-const maxSentForms = 10_000 // that are remembered; the oldest are forgotten first
+const maxSentForms = 10_000 // entries of the LRU of idempotency keys
 
-// New makes one.
+// New returns the pages.
 func New(d Deps) *Pages {
 	sent, err := lru.New[string, struct{}](maxSentForms)
 	if err != nil {
@@ -98,8 +98,8 @@ func (p *Pages) token(v *proxy.Visit) error {
 	return p.end(v)
 }
 
-// show is the page. A form that was begun elsewhere, or before a sign-in, is filled in from the query; it
-// is the person who sends it.
+// show is the page. Its form may be prefilled by the query, from elsewhere or from before a sign-in; it is
+// the person who sends it.
 func (p *Pages) show(v *proxy.Visit) error {
 	person, err := v.SignedIn()
 	if err != nil {
@@ -117,7 +117,7 @@ func (p *Pages) show(v *proxy.Visit) error {
 	return p.page(v, person, tokens, form, whatHappened(q, tokens)...)
 }
 
-// tokensOf returns an account's tokens, with when they were used as far as that is known on this replica.
+// tokensOf returns an account's tokens, with their last use as far as this replica knows it.
 func (p *Pages) tokensOf(v *proxy.Visit, account mapping.Account) ([]mapping.Token, error) {
 	tokens, err := p.accounts.TokensOf(v.Request().Context(), account.ID)
 	if err != nil {
@@ -160,11 +160,12 @@ func without(s, t rule.Scopes) (rest []string) {
 }
 
 const (
-	revokedKey = "revoked" // in the page's query: the token that was just ended
-	sentKey    = "sent"    // in the page's query: a form was sent again
+	revokedKey = "revoked" // query parameter: id of the token that was just revoked
+	sentKey    = "sent"    // query parameter: a form was sent again
 )
 
-// whatHappened says what the form before did. It says of no token that it is revoked while it is there.
+// whatHappened returns the notice about the form that was sent before. It never says that a token is revoked
+// which is still there.
 func whatHappened(q url.Values, tokens []mapping.Token) []page.Notice {
 	switch {
 	case q.Has(sentKey):
@@ -190,7 +191,7 @@ func find(tokens []mapping.Token, id string) *mapping.Token {
 	return nil
 }
 
-// tokenJSON is a token as programs read it. The value is there once, in the answer to its making.
+// tokenJSON is a token in JSON. The value is there once, in the answer to its making.
 type tokenJSON struct {
 	ID           string            `json:"id"`
 	Kind         mapping.TokenKind `json:"kind"`
@@ -217,10 +218,10 @@ func tokenJSONOf(t mapping.Token) tokenJSON {
 	return view
 }
 
-// inSeconds is a time as programs read it: the same before and after it was stored.
+// inSeconds returns a time in UTC and whole seconds: the same before and after it was stored.
 func inSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
-// list is the page for programs.
+// List answers with the tokens as JSON.
 func (p *Pages) List(v *proxy.Visit) error {
 	c, err := callerOf(v)
 	if err != nil {
@@ -243,14 +244,14 @@ func (p *Pages) List(v *proxy.Visit) error {
 	return nil
 }
 
-// mayShow reports whether a token may be shown to who asks: to the person, by their browser or by their
-// provider's word, and to itself.
+// mayShow reports whether a token may be shown to a caller: all to the person, by session or by their
+// provider's access token; only itself to a token.
 func mayShow(c proxy.Caller, t mapping.Token) bool {
 	return c.Credential == proxy.BySession || c.Credential == proxy.ByBearer ||
 		c.Credential == proxy.ByToken && c.CredentialID == t.ID
 }
 
-// callerOf is whoever asks, by cookie or by what a program shows, if they may use Vexa at all.
+// callerOf returns the caller, with whatever credential, if they may use Vexa at all.
 func callerOf(v *proxy.Visit) (proxy.Caller, error) {
 	c, err := v.Caller()
 	if err != nil {
@@ -289,7 +290,7 @@ func (p *Pages) end(v *proxy.Visit) error {
 	return nil
 }
 
-// revokeForm is end for the page. Taking something away needs no fresh sign-in.
+// revokeForm is end for the page. Revoking needs no fresh sign-in.
 func (p *Pages) revokeForm(v *proxy.Visit) error {
 	if v.Request().Method != http.MethodPost {
 		return proxy.Refuse("method_not_allowed", "")
@@ -321,7 +322,7 @@ func (p *Pages) revoke(v *proxy.Visit, account, id string) error {
 	return err
 }
 
-// link leads from the start page to the tokens, and says which there are.
+// link returns the link from the start page to the tokens, and says which there are.
 func (p *Pages) link(ctx context.Context, account string) page.Link {
 	link := page.Link{Label: "Tokens and tools", Href: page.TokensPath, Note: "For curl, SDKs, n8n, CI " +
 		"jobs: whatever asks for an API key"}
@@ -351,7 +352,7 @@ func (p *Pages) link(ctx context.Context, account string) page.Link {
 	return link
 }
 
-// count says how many things there are.
+// count returns a number with its noun.
 func count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
