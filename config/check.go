@@ -21,8 +21,8 @@ import (
 	"vexa-sso/proxy/tokens"
 )
 
-// check reports every setting that would not work or would not be safe, and completes what follows from
-// others: redirect URLs, the key ring, the compiled rules.
+// check reports every setting that would not work or not be safe, and completes what follows from others:
+// redirect URLs, the key ring, the compiled rules.
 func (l *loader) check(c *Config) {
 	l.checkInstance(c.Instance)
 	l.checkListeners(c)
@@ -50,7 +50,7 @@ func (l *loader) oneOf(key, value string, allowed ...string) {
 	}
 }
 
-// missing reports a required key that has no value.
+// missing reports a required key that has no value, and returns whether it did.
 func (l *loader) missing(key, value, remedy string) bool {
 	if value != "" {
 		return false
@@ -141,8 +141,8 @@ func (l *loader) checkTLS(c *Config) {
 	}
 }
 
-// checkProxies keeps trusted_proxies from meaning the internet: who is trusted says from where a request
-// came. A12: being trusted lets nobody in, there is no setting that does.
+// checkProxies refuses trusted_proxies that mean the internet: who is trusted says from where a request came.
+// A12: being trusted lets nobody in; there is no setting that does.
 func (l *loader) checkProxies(networks []string) {
 	for i, text := range networks {
 		key := fmt.Sprintf("trusted_proxies[%d]", i)
@@ -246,8 +246,8 @@ func providerNames(providers []oidc.Config) []string {
 	return names
 }
 
-// failFound reports a problem that another package found in its settings below key. Where it is
-// inside a text, it points there.
+// failFound reports a problem that another package found in its settings below key. Where it is inside a
+// text, such as an expression, it points there.
 func (l *loader) failFound(key string, found oidc.Problem) {
 	if found.Key != "" {
 		key = join(key, found.Key)
@@ -303,7 +303,7 @@ func (l *loader) checkTimes(c *Config) {
 	}
 }
 
-// maxReplay bounds what each request under way may keep in memory.
+// maxReplay is the greatest limits.body_replay: that much memory for each request under way.
 const maxReplay = 16 << 20
 
 func (l *loader) checkLimits(c *Config) {
@@ -319,8 +319,8 @@ func (l *loader) checkLimits(c *Config) {
 	}
 }
 
-// maxGrace bounds how long, while the store is away, a replica may serve somebody who
-// was cut off elsewhere (S5).
+// maxGrace is the greatest store.grace: for so long, while the store is away, a replica may serve somebody
+// who was cut off elsewhere (S5).
 const maxGrace = 5 * time.Minute
 
 func (l *loader) checkStore(c *Config) {

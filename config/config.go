@@ -16,7 +16,7 @@ import (
 // Config is one validated configuration: what [Load] returns can be served as it is. The settings of each
 // part are declared by the package that needs them.
 type Config struct {
-	// Instance names our keys at Vexa: one instance never touches another's.
+	// Instance is part of the name of our keys at Vexa: one instance never touches another's.
 	Instance string `yaml:"instance"`
 
 	// Listen is the address of the proxy itself, host:port.

@@ -11,11 +11,11 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// decode gives v what the node says, by v's type, and reports every key that does not fit; it never stops at
-// the first. What a mapping does not name keeps its value, the default.
+// decode sets v to what the node says, by v's type, and reports every key that does not fit; it never stops
+// at the first. A key that a mapping does not have keeps its value, the default.
 func (l *loader) decode(n *node, v reflect.Value, key string) {
 	l.nodes[key] = n
-	if v.Kind() == reflect.Interface { // somebody asks which keys there are
+	if v.Kind() == reflect.Interface { // nothing to set: only l.nodes is wanted
 		return
 	}
 	if n.kind == nullKind {
@@ -28,7 +28,7 @@ func (l *loader) decode(n *node, v reflect.Value, key string) {
 			l.failIf(reader.UnmarshalText([]byte(n.text)), n, key)
 		}
 		return
-	case yaml.InterfaceUnmarshaler: // a type that has more to say about how it is written
+	case yaml.InterfaceUnmarshaler: // a type with a syntax of its own
 		l.failIf(reader.UnmarshalYAML(func(into any) error {
 			l.decode(n, reflect.ValueOf(into).Elem(), key)
 			return nil
@@ -81,8 +81,8 @@ func (l *loader) decodeStruct(n *node, v reflect.Value, key string) {
 	}
 }
 
-// openNamed makes the path in a key that ends in _file whole, and sees to it that the
-// file is there and watched.
+// openNamed makes the path in a key that ends in _file absolute, and checks that the file can be read; it is
+// watched from now on.
 func (l *loader) openNamed(v reflect.Value, n *node, key string) {
 	if v.String() == "" || l.isReported(key) {
 		return
@@ -110,8 +110,8 @@ func find(known []field, name string) (field, bool) {
 	return field{}, false
 }
 
-// failUnknown reports a key that does not exist, and what was probably meant: a neighbour, or a key of the
-// same name that lives elsewhere.
+// failUnknown reports a key that does not exist, with the one that was probably meant: a similar one beside
+// it, or one of the same name elsewhere.
 func (l *loader) failUnknown(e entry, n *node, known []field, key string) {
 	names := make([]string, len(known))
 	for i, f := range known {
@@ -121,7 +121,7 @@ func (l *loader) failUnknown(e entry, n *node, known []field, key string) {
 	if meant := nearest(e.key, names); meant != "" {
 		remedy = fmt.Sprintf("did you mean %s?", meant)
 		if n.child(meant) == nil {
-			l.markReported(join(key, meant)) // that it is missing then goes without saying
+			l.markReported(join(key, meant)) // not to be reported as missing too
 		}
 	} else if elsewhere := placeOf(e.key); elsewhere != "" && elsewhere != join(key, e.key) {
 		remedy = fmt.Sprintf("did you mean %s?", elsewhere)
@@ -130,7 +130,7 @@ func (l *loader) failUnknown(e entry, n *node, known []field, key string) {
 	l.fail(e.at, join(key, e.key), "unknown key", remedy)
 }
 
-// placeOf finds the one path at which a key of this name exists, or "".
+// placeOf returns the one path at which a key of this name exists, or "".
 func placeOf(name string) string {
 	var found []string
 	leaves(reflect.TypeFor[Config](), "", func(path string, _ reflect.Type) {
@@ -144,7 +144,7 @@ func placeOf(name string) string {
 	return found[0]
 }
 
-// wantKind reports a value of another kind than its key takes.
+// wantKind reports a value of another kind than its key takes, and returns whether it is of that kind.
 func (l *loader) wantKind(n *node, k kind, key string) bool {
 	if n.kind == k {
 		return true
@@ -169,7 +169,7 @@ func (l *loader) failIf(err error, n *node, key string) {
 	}
 }
 
-// setScalar reads text as what v is.
+// setScalar parses text by v's type.
 func setScalar(v reflect.Value, text string) error {
 	switch {
 	case v.Type() == durationType:

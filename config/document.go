@@ -14,14 +14,14 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Bounds of a document. The parser's time grows with the square of the nesting and
-// of the keys in one mapping.
+// Bounds of a document. The parser's time grows with the square of the nesting and of the number of keys in
+// one mapping.
 const (
 	maxDocument = 256 << 10 // bytes
 	maxDepth    = 24
 )
 
-// place is where something is written. In an environment variable that holds one value there are no lines.
+// place is a position. In an environment variable that holds one value there are no lines.
 type place struct {
 	source       string
 	line, column int
@@ -36,7 +36,7 @@ const (
 	sequenceKind
 )
 
-// node is one value of the document, after YAML and before any meaning: text at a place.
+// node is one value of the document, parsed as YAML and not interpreted yet: text with a position.
 type node struct {
 	kind    kind
 	at      place
@@ -64,7 +64,7 @@ func (n *node) child(key string) *node {
 	return nil
 }
 
-// set gives a key of a mapping a value, instead of the one that it has.
+// set sets or replaces the value of a key of a mapping.
 func (n *node) set(key string, value *node) {
 	for i := range n.entries {
 		if n.entries[i].key == key {
@@ -75,8 +75,8 @@ func (n *node) set(key string, value *node) {
 	n.entries = append(n.entries, entry{key, value.at, value})
 }
 
-// inside finds the place of a line and column of the text, both from 1, where the text stands in the document
-// as it is: not folded, not escaped, with nothing put in.
+// inside returns the position of a line and column of the text, both from 1, where the text stands in the
+// document as it is: not folded, not escaped, with no reference resolved in it.
 func (n *node) inside(line, column int) (place, bool) {
 	want := strings.Split(n.text, "\n")
 	if line < 1 || line > len(want) {
@@ -107,7 +107,7 @@ func (n *node) inside(line, column int) (place, bool) {
 	return at, true
 }
 
-// parse reads one YAML document into a tree. It reports every duplicate key and everything of YAML that a
+// parse parses one YAML document into a tree. It reports every duplicate key and everything of YAML that a
 // configuration has no use for; nil means that nothing could be made of the text.
 func (l *loader) parse(source string, text []byte) *node {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
@@ -151,8 +151,8 @@ func (l *loader) parse(source string, text []byte) *node {
 	return t.build(bodies[0], "")
 }
 
-// failSyntax reports what the parser says, without the lines of the document that it would
-// show: they may hold secrets.
+// failSyntax reports the parser's error, without the lines of the document that it would show: they may hold
+// secrets.
 func (l *loader) failSyntax(at place, text []byte, err error) {
 	message, remedy := "cannot be read as YAML", "look at its indentation, brackets and quotes"
 	var syntax yaml.Error
@@ -175,8 +175,8 @@ func (l *loader) failSyntax(at place, text []byte, err error) {
 	l.fail(at, "", message, remedy)
 }
 
-// tooDeep finds the token at which a document becomes nested too deeply. Block nesting needs indentation,
-// which the bound on the document's size keeps small, or several dashes on a line.
+// tooDeep returns the token at which a document is nested too deeply, or nil. Block nesting needs
+// indentation, which the bound on the document's size keeps small, or several dashes on a line.
 func tooDeep(tokens token.Tokens) *token.Token {
 	depth, line, dashes := 0, 0, 0
 	for _, t := range tokens {
@@ -274,7 +274,7 @@ func (t treeBuilder) buildMapping(out *node, n *ast.MappingNode, key string) {
 	}
 }
 
-// join extends the path of a key.
+// join returns the path of a key below a path.
 func join(path, key string) string {
 	if path == "" {
 		return key

@@ -15,7 +15,7 @@ const (
 	// documentVariable holds a whole document, instead of a file.
 	documentVariable = "VEXA_SSO_CONFIG"
 
-	// serverVariable chooses the server of those who sign in from a terminal, and is no setting of one.
+	// serverVariable is the server of those who sign in from a terminal, and no setting of one.
 	serverVariable = "VEXA_SSO_SERVER"
 )
 
@@ -26,13 +26,13 @@ var serviceLink = regexp.MustCompile(
 	`^VEXA_SSO_(\w+_)?(SERVICE_(HOST|PORT)\w*|PORT_[0-9]+_(TCP|UDP|SCTP)\w*|PORT=(tcp|udp|sctp)://.*)`,
 )
 
-// variableOf is the environment variable that overrides the value at a path.
+// variableOf returns the environment variable that overrides the value at a path.
 func variableOf(path string) string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
-// override puts the values of VEXA_SSO_ variables into the tree, over those of the document. A
-// list is separated by commas.
+// override sets the values of VEXA_SSO_ variables in the tree, over those of the document. A list is
+// separated by commas.
 func (l *loader) override(root *node) {
 	types, paths := map[string]reflect.Type{}, map[string]string{}
 	leaves(reflect.TypeFor[Config](), "", func(path string, t reflect.Type) {
@@ -57,7 +57,7 @@ func (l *loader) override(root *node) {
 	}
 }
 
-// variable makes a node of a variable's value.
+// variable returns the node of a variable's value.
 func variable(name, value string, t reflect.Type) *node {
 	at := place{source: name}
 	if t.Kind() != reflect.Slice {
@@ -73,7 +73,7 @@ func variable(name, value string, t reflect.Type) *node {
 	return list
 }
 
-// put sets the value at a path, making the mappings on the way where the document has none.
+// put sets the value at a path, and makes the mappings on the way where the document has none.
 func (l *loader) put(root *node, path string, value *node) {
 	if root.kind != mappingKind {
 		return // reported where the document is decoded

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// reference is ${env:NAME} or ${file:/path}; $${ writes a literal ${.
+// reference is ${env:NAME} or ${file:/path}; $${ is a literal ${.
 var reference = regexp.MustCompile(`\$?\$\{[^}]*\}?`)
 
-// expand puts in what the references in every text of the tree name, once: what comes out of a variable or a
-// file is not looked through again.
+// expand resolves the references in every text of the tree, once: what comes out of a variable or a file is
+// not expanded again.
 func (l *loader) expand(n *node, key string) {
 	switch n.kind {
 	case scalarKind:
@@ -68,8 +68,7 @@ func (l *loader) resolve(ref string, n *node, key string) string {
 	return ""
 }
 
-// relative resolves the name of a file that the configuration names: from the folder
-// that the configuration is in.
+// relative resolves a file name relative to the folder of the document.
 func (l *loader) relative(name string) string {
 	if filepath.IsAbs(name) {
 		return name

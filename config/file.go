@@ -8,11 +8,11 @@ import (
 	"os"
 )
 
-// maxFile bounds every file that the configuration names: a secret, a certificate
+// maxFile is the greatest size of a file that the configuration names, in bytes: a secret, a certificate
 // chain, a bundle of authorities.
 const maxFile = 1 << 20
 
-// read reads a file that the configuration names, and notes it as one to watch.
+// read reads a file that the configuration names, and adds it to those to watch.
 func (l *loader) read(path string, at place, key string) ([]byte, bool) {
 	l.files[path] = true
 	text, err := readFile(path)
@@ -23,8 +23,8 @@ func (l *loader) read(path string, at place, key string) ([]byte, bool) {
 	return text, true
 }
 
-// readFile reads a regular file within bounds. It looks before it opens, since opening a
-// pipe would wait for a writer.
+// readFile reads a regular file of at most maxFile bytes. It calls Stat before Open, since opening a pipe
+// would wait for a writer.
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -52,7 +52,7 @@ func readBounded(path string, limit int64) ([]byte, error) {
 	return text, nil
 }
 
-// cannotRead says what the operating system said, in a sentence that names the path once.
+// cannotRead wraps an error of the operating system, so that it names the path once.
 func cannotRead(path string, err error) error {
 	var detail *fs.PathError
 	if errors.As(err, &detail) {

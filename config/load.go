@@ -10,11 +10,11 @@ import (
 )
 
 // Load reads the configuration in the file at path, or in VEXA_SSO_CONFIG where environ has that, and the
-// VEXA_SSO_ variables over it. environ is a list of NAME=value as os.Environ returns it. Names of files are
+// VEXA_SSO_ variables over it. environ is a list of NAME=value as os.Environ returns it. File names in it are
 // relative to the folder of the document (to the working directory with VEXA_SSO_CONFIG).
 //
 // The error is of type [Errors] and holds everything that is wrong, not only the first thing. To reload, call
-// Load again, and go on with what there is when it fails.
+// Load again, and keep the old configuration when it fails.
 func Load(path string, environ []string) (*Config, error) {
 	l := &loader{
 		env: variables(environ), dir: filepath.Dir(path), files: map[string]bool{}, nodes: map[string]*node{},
@@ -43,19 +43,19 @@ func Load(path string, environ []string) (*Config, error) {
 	return c, nil
 }
 
-// loader is one reading of the configuration: what it reads from, and what it found.
+// loader is the state of one Load: what it reads from, and what it found.
 type loader struct {
 	env      map[string]string
-	dir      string // that relative names of files start from
+	dir      string // of the document, for relative file names
 	document string // name of the main document
 
 	root    *node            // of the main document
-	nodes   map[string]*node // what was decoded, by path
-	files   map[string]bool  // what was read
-	secrets []string         // what came in by reference, to be kept out of messages
+	nodes   map[string]*node // decoded ones, by path
+	files   map[string]bool  // paths of files that were read
+	secrets []string         // values of references, to be redacted in messages
 
 	problems Errors
-	reported map[string]bool // keys about which enough was said
+	reported map[string]bool // keys with a problem, of which no more is reported
 }
 
 func variables(environ []string) map[string]string {
@@ -67,7 +67,7 @@ func variables(environ []string) map[string]string {
 	return env
 }
 
-// source returns the main document and its name.
+// source returns the document and its name.
 func (l *loader) source(path string) (string, []byte, bool) {
 	if text := l.env[documentVariable]; text != "" {
 		l.dir = "."
@@ -83,7 +83,7 @@ func (l *loader) source(path string) (string, []byte, bool) {
 	return path, text, true
 }
 
-// readRules reads the rules_file: a list of rules, or the key rules with that list.
+// readRules reads the rules_file: a list of rules, or a mapping with the key rules.
 func (l *loader) readRules(c *Config) {
 	if c.RulesFile == "" || l.isReported("rules_file") {
 		return
@@ -105,8 +105,8 @@ func (l *loader) readRules(c *Config) {
 	l.decodeRules(root, c)
 }
 
-// fail notes a problem at a place. About a key of which something was said already nothing more is: the
-// second message would most often be a consequence of the first.
+// fail reports a problem at a position. Once a key has a problem, no other is reported for it: the second
+// would most often follow from the first.
 func (l *loader) fail(at place, key, message, remedy string) {
 	l.problems = append(l.problems, Problem{at.source, at.line, at.column, key, message, remedy})
 	if key != "" {
@@ -114,8 +114,8 @@ func (l *loader) fail(at place, key, message, remedy string) {
 	}
 }
 
-// failKey notes a problem with the value of a key, wherever it came from. For a key that nobody gave, it
-// points at the nearest thing around it.
+// failKey reports a problem with the value of a key, at its position. For a key that nobody gave, that is the
+// position of what is nearest around it.
 func (l *loader) failKey(key, message, remedy string) {
 	if l.isReported(key) {
 		return
@@ -134,15 +134,14 @@ func (l *loader) problem(key, message, remedy string) Problem {
 	return Problem{at.source, at.line, at.column, key, message, remedy}
 }
 
-// parent is the path around a key: of a.b[2] it is a.b, then a, then nothing.
+// parent returns the path around a key: for a.b[2] it is a.b, then a, then "".
 func parent(path string) string {
 	return path[:max(strings.LastIndexAny(path, ".["), 0)]
 }
 
 func (l *loader) markReported(key string) { l.reported[key] = true }
 
-// markMissingReported keeps it from being said that a key is missing, when what was meant for it
-// stands under another name.
+// markMissingReported keeps a key from being reported as missing, when it was given under another name.
 func (l *loader) markMissingReported(path string) {
 	n := l.root
 	for name := range strings.SplitSeq(path, ".") {
@@ -153,7 +152,7 @@ func (l *loader) markMissingReported(path string) {
 	}
 }
 
-// isReported reports whether a key, or anything around or in it, was complained of while it was read.
+// isReported reports whether a key, or anything around or in it, has a problem already.
 func (l *loader) isReported(key string) bool {
 	for path := key; path != ""; path = parent(path) {
 		if l.reported[path] {
@@ -168,7 +167,7 @@ func (l *loader) isReported(key string) bool {
 	return false
 }
 
-// keepSecret notes a value that came in by reference, so that no message will show it, and returns it.
+// keepSecret adds the value of a reference to those that are redacted in messages, and returns it.
 func (l *loader) keepSecret(value string) string {
 	if len(value) >= 6 {
 		l.secrets = append(l.secrets, value)
@@ -176,7 +175,7 @@ func (l *loader) keepSecret(value string) string {
 	return value
 }
 
-// errors returns the problems in order, free of what came in by reference; nil when there are none.
+// errors returns the sorted problems with secrets redacted; nil when there are none.
 func (l *loader) errors() error {
 	if len(l.problems) == 0 {
 		return nil

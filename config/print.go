@@ -12,12 +12,12 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// redacted stands where a secret was.
+// redacted is shown in the place of a secret.
 const redacted = "[redacted]"
 
 // YAML returns the configuration in effect as a document: what was given, what variables changed and what
 // defaults filled, rules of a rules_file among it. Secrets are redacted: every value whose field is tagged
-// secret, and the password of any URL. What a provider or a rule does not say is left out.
+// secret, and the password of any URL. Zero values of providers and rules are left out.
 func (c *Config) YAML() ([]byte, error) {
 	effective := *c
 	effective.RulesFile = "" // its rules are in the document
@@ -32,7 +32,7 @@ func (c *Config) YAML() ([]byte, error) {
 	return text, nil
 }
 
-// present turns a value into what YAML shows of it. complete reports whether to show keys that say nothing.
+// present returns a value as YAML is to show it. complete includes zero values.
 func present(v reflect.Value, secret, complete bool) (any, error) {
 	if v.Type() != durationType && v.Type().Implements(writesText) {
 		text, err := v.Interface().(encoding.TextMarshaler).MarshalText()
@@ -88,7 +88,7 @@ func presentStruct(v reflect.Value, complete bool) (any, error) {
 	return keys, nil
 }
 
-// presentText shows a text without what nobody may see.
+// presentText returns a text with secrets redacted.
 func presentText(text string, secret bool) string {
 	switch {
 	case secret && text != "" && !isStore.MatchString(text):
@@ -100,7 +100,7 @@ func presentText(text string, secret bool) string {
 }
 
 var (
-	isStore = regexp.MustCompile(`^(sqlite:|postgres(ql)?://)`) // secret for its password alone
+	isStore = regexp.MustCompile(`^(sqlite:|postgres(ql)?://)`) // tagged secret because of its password alone
 	isURL   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 
 	// secretParameter is a parameter of a URL that holds a secret, with its value: libpq's
@@ -108,8 +108,8 @@ var (
 	secretParameter = regexp.MustCompile(`(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&#]*`)
 )
 
-// withoutPassword redacts the password of a URL, in its userinfo or as a parameter. It works on the text as
-// it is written, so that nothing is spelled anew; what cannot be told apart is redacted as a whole.
+// withoutPassword redacts the password of a URL, in its userinfo or as a parameter. It works on the text, so
+// that nothing is spelled anew; what cannot be parsed is redacted as a whole.
 func withoutPassword(text string) string {
 	if _, err := url.Parse(text); err != nil {
 		return redacted
@@ -132,7 +132,7 @@ func withoutPassword(text string) string {
 	return scheme + "://" + authority + secretParameter.ReplaceAllString(rest, "${1}"+redacted)
 }
 
-// short writes a duration without the units that are zero: 24h, not 24h0m0s.
+// short writes a duration without zero units: 24h, not 24h0m0s.
 func short(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {

@@ -8,8 +8,7 @@ import (
 	"unicode"
 )
 
-// Problem is one thing wrong with the configuration: where it is written, which key it is, what is wrong
-// and what to write instead.
+// Problem is one thing that is wrong with the configuration.
 type Problem struct {
 	// Source is the name of the file as it was given, or of the environment variable that holds the value.
 	Source string
@@ -22,7 +21,7 @@ type Problem struct {
 	Remedy  string // what to do about it; may be empty
 }
 
-// Error says it on one line: source:line:column: key: message: remedy.
+// Error returns one line: source:line:column: key: message: remedy.
 func (p Problem) Error() string {
 	var b strings.Builder
 	b.WriteString(p.Source)
@@ -37,7 +36,7 @@ func (p Problem) Error() string {
 	return b.String()
 }
 
-// oneLine keeps a message from breaking out of its line, whatever a file made it quote.
+// oneLine replaces control characters, so that a message stays on its line whatever it quotes.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -48,11 +47,10 @@ func oneLine(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// Errors is everything that is wrong with a configuration, in the order in which it is written,
-// environment variables last.
+// Errors is everything that is wrong with a configuration, sorted by position, environment variables last.
 type Errors []Problem
 
-// Error puts each problem on a line of its own.
+// Error returns each problem on a line of its own.
 func (e Errors) Error() string {
 	lines := make([]string, len(e))
 	for i, p := range e {

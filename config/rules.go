@@ -10,8 +10,8 @@ import (
 	"vexa-sso/oidc"
 )
 
-// LoadRules reads rules from a file and compiles them against the providers of a configuration: a rules_file,
-// which is a list of rules or the key rules with that list, or a whole configuration, of which only the rules
+// LoadRules reads rules from a file and compiles them for the providers of a configuration: a rules_file,
+// which is a list of rules or a mapping with the key rules, or a whole configuration, of which only the rules
 // are taken. The error is of type [Errors], as with [Load].
 func LoadRules(path string, environ []string, providers []oidc.Config) (*rule.Rules, error) {
 	l := &loader{
@@ -41,8 +41,7 @@ func LoadRules(path string, environ []string, providers []oidc.Config) (*rule.Ru
 	return c.RuleSet, nil
 }
 
-// rulesOf takes the rules of a whole configuration. The document in the environment is
-// another one, and does not count.
+// rulesOf returns the rules of a whole configuration. VEXA_SSO_CONFIG is another one, and does not count.
 func rulesOf(path string, environ []string) (*rule.Rules, error) {
 	environ = slices.DeleteFunc(slices.Clone(environ), func(v string) bool {
 		return strings.HasPrefix(v, documentVariable+"=")
@@ -54,8 +53,7 @@ func rulesOf(path string, environ []string) (*rule.Rules, error) {
 	return whole.RuleSet, nil
 }
 
-// decodeRules reads the rules of a document that has nothing else: a list of rules, or the
-// key rules with that list.
+// decodeRules decodes a document that has nothing but rules: a list, or a mapping with the key rules.
 func (l *loader) decodeRules(root *node, c *Config) {
 	if root.kind == sequenceKind {
 		root = &node{kind: mappingKind, at: root.at, entries: []entry{{"rules", root.at, root}}}

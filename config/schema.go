@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// field is one key of a settings struct, as its yaml tag names it.
+// field is one key of a settings struct, named by its yaml tag.
 type field struct {
 	name   string
 	index  []int // for reflect.Value.FieldByIndex
@@ -40,13 +40,13 @@ var (
 	writesText   = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
-// isGroup reports whether a type holds keys of its own rather than a value.
+// isGroup reports whether a type has keys of its own rather than a value.
 func isGroup(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(readsText)
 }
 
-// isValue reports whether a type is written as one value, or as a list of such: what an
-// environment variable can hold.
+// isValue reports whether a type is written as one value, or as a list of such: what an environment variable
+// can hold.
 func isValue(t reflect.Type) bool {
 	switch {
 	case reflect.PointerTo(t).Implements(readsText):
@@ -57,7 +57,7 @@ func isValue(t reflect.Type) bool {
 	return t.Kind() != reflect.Struct && t.Kind() != reflect.Map && t.Kind() != reflect.Interface
 }
 
-// leaves lists the path of every value that is in no list, with its type: vexa.admin_token, cors.origins.
+// leaves calls visit for the path and type of every value that is in no list: vexa.admin_token, cors.origins.
 func leaves(t reflect.Type, path string, visit func(path string, t reflect.Type)) {
 	for _, f := range fields(t) {
 		switch p := join(path, f.name); {

@@ -1,6 +1,6 @@
 package config
 
-// nearest returns the candidate that a mistyped word most likely meant, or "".
+// nearest returns the candidate with the least edit distance to a mistyped word, or "" if none is near.
 func nearest(word string, candidates []string) string {
 	best, least := "", max(1, len(word)/3)+1
 	for _, c := range candidates {
@@ -11,7 +11,7 @@ func nearest(word string, candidates []string) string {
 	return best
 }
 
-// distance counts the letters to insert, delete, replace or swap with a neighbour to make a of b.
+// distance returns the edit distance of a and b (Damerau-Levenshtein, optimal string alignment).
 func distance(a, b string) int {
 	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range above {
