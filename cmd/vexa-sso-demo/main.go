@@ -1,6 +1,6 @@
-// Command vexa-sso-demo is the whole story on one machine: a development identity provider that looks once
-// like Okta and once like Entra ID, a simulated Vexa, and the bridge between them. It needs nothing but
-// itself, keeps what it stores in a folder that goes away with it, and stops cleanly on Ctrl-C.
+// Command vexa-sso-demo runs everything on one machine: a development identity provider that acts as Okta and
+// as Entra ID, a simulated Vexa, and the bridge between them. It needs nothing installed, keeps its store in
+// a folder that it deletes at the end, and stops cleanly on Ctrl-C.
 package main
 
 import (
@@ -83,7 +83,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// run starts everything, says what there is, and stops all of it when ctx ends.
+// run starts everything, prints what there is, and stops all of it when ctx ends.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
@@ -122,7 +122,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		bridge.Options{Log: log, Ready: func(net.Addr, net.Addr) { s.welcome(stdout) }})
 }
 
-// reserve settles the addresses: port 0 means any that is free.
+// reserve chooses the ports: 0 means any free one.
 func (s *scene) reserve() error {
 	for _, address := range []*string{&s.listen, &s.idpListen} {
 		host, port, err := net.SplitHostPort(*address)
@@ -144,7 +144,7 @@ func (s *scene) reserve() error {
 	return nil
 }
 
-// config is what an admin would have written.
+// config returns the demo's configuration, with a key ring.
 func (s *scene) config() (*config.Config, error) {
 	ring := filepath.Join(s.dir, "keyring.json")
 	if _, err := os.Stat(ring); errors.Is(err, os.ErrNotExist) {

@@ -14,7 +14,7 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// scene is what stands around the bridge.
+// scene is what the bridge of the demo works with: provider and Vexa.
 type scene struct {
 	options
 	dir    string
@@ -24,11 +24,11 @@ type scene struct {
 	oktaSecret, entraSecret, jobSecret string
 	provider                           *http.Server
 
-	simulated             *vexatest.Server // nil before a real Vexa
+	simulated             *vexatest.Server // nil with a real Vexa
 	gateway, admin, token string
 }
 
-// job is the client id of a program that acts for itself.
+// job is the client_id of a program that acts for itself (client credentials).
 const job = "0oademonightlyjob001"
 
 // startProviders starts the identity provider: Okta and Entra ID on one listener, with the same people.
@@ -74,7 +74,7 @@ func (s *scene) startProviders() error {
 
 func (s *scene) stopProviders() { s.provider.Close() }
 
-// startVexa starts the simulated Vexa, or takes the real one that was named.
+// startVexa starts the simulated Vexa, or uses the real one that was named.
 func (s *scene) startVexa() error {
 	if s.options.gateway != "" {
 		token, err := os.ReadFile(s.tokenFile)
@@ -99,8 +99,8 @@ func (s *scene) stopVexa() {
 	}
 }
 
-// welcome says what to open, who can sign in as whom, and how to walk it without a browser. Its
-// last line is for scripts.
+// welcome prints what to open, who can sign in as whom, and how to do it without a browser. Its last line is
+// for scripts.
 func (s *scene) welcome(w io.Writer) {
 	vexa := "simulated Vexa " + s.generation
 	if s.simulated == nil {

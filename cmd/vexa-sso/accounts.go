@@ -15,7 +15,7 @@ import (
 	"vexa-sso/proxy/caller"
 )
 
-// accountView is an account as commands print it.
+// accountView is an account as JSON and tables show it.
 type accountView struct {
 	ID         string         `json:"id"`
 	Status     mapping.Status `json:"status"`
@@ -106,7 +106,7 @@ pending (it waits for ` + "`vexa-sso accounts approve`" + `) or suspended.`,
 	return cmd
 }
 
-// accountDetails is all that `accounts show` knows.
+// accountDetails is the JSON of `accounts show`.
 type accountDetails struct {
 	accountView
 	Groups         []string      `json:"groups"`
@@ -322,8 +322,9 @@ ended: people sign in again, and keys are minted when they are needed.`,
 	return cmd
 }
 
-// finish does at Vexa what was written down, so that it is done also where no server runs, and says what is
-// left. That is no failure: what was decided holds here already, and running servers go on trying.
+// finish has Vexa told at once of what was decided, so that this is done also where no server runs, and
+// prints what Vexa has not confirmed. That is no failure: the decision holds here already, and running
+// servers retry.
 func finish(cmd *cobra.Command, a *bridge.Admin) error {
 	keys, err := a.Accounts.DeleteRevoked(cmd.Context())
 	if err != nil {
@@ -340,7 +341,7 @@ func finish(cmd *cobra.Command, a *bridge.Admin) error {
 	return nil
 }
 
-// counted is a number with its noun.
+// counted returns a number with its noun.
 func counted(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

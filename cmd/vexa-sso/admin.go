@@ -13,7 +13,7 @@ import (
 	"vexa-sso/mapping"
 )
 
-// adminCommand is what every admin's command works with: the configuration, and the store that it names.
+// adminCommand is what all admin's commands share: the configuration, and the store that it names.
 type adminCommand struct {
 	settings
 	asJSON bool
@@ -27,10 +27,10 @@ func (d *adminCommand) flags(cmd *cobra.Command, lists bool) {
 	}
 }
 
-// work is what an admin's command does.
+// work is the part of an admin's command that differs.
 type work func(cmd *cobra.Command, args []string, a *bridge.Admin) error
 
-// with opens the store for a command and closes it again.
+// with returns the RunE of a command: it opens the store, calls do, and closes the store.
 func (d *adminCommand) with(do work) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		cfg, err := d.load(cmd)
@@ -45,7 +45,7 @@ func (d *adminCommand) with(do work) func(*cobra.Command, []string) error {
 	}
 }
 
-// advise puts what mapping says to programs and people into words for an admin.
+// advise adds to an error of mapping what the admin can do about it.
 func advise(err error) error {
 	if e, ok := errors.AsType[*mapping.Error](err); ok {
 		text := e.Error()
@@ -57,7 +57,7 @@ func advise(err error) error {
 	return err
 }
 
-// actor names the admin in the audit: who typed the command, also behind sudo.
+// actor returns the name of the admin for the audit: who typed the command, also behind sudo.
 func actor() string {
 	if name := os.Getenv("SUDO_USER"); name != "" {
 		return "cli:" + name
@@ -68,7 +68,7 @@ func actor() string {
 	return "cli"
 }
 
-// find returns the account that the admin means, by id, subject or email.
+// find returns the account with that id, subject or email.
 func find(ctx context.Context, a *bridge.Admin, who string) (mapping.Account, error) {
 	acc, err := a.Accounts.Find(ctx, who)
 	if errors.Is(err, mapping.ErrNotFound) {

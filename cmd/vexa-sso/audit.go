@@ -19,7 +19,7 @@ import (
 
 const (
 	followEvery = 500 * time.Millisecond
-	// what may be written after something that is younger: clocks and commits differ
+	// how much later than its time an event may be committed: clocks and transactions differ
 	followOverlap = 10 * time.Second
 )
 
@@ -82,7 +82,7 @@ foreign_token_deleted, activity_ended, not_ended, native_key_used.`,
 	return cmd
 }
 
-// parseSince reads a duration back from now, or a time.
+// parseSince parses --since: a duration back from now, or a time.
 func parseSince(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -98,14 +98,14 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-// logReader shows each audit event once, in the order in which they come.
+// logReader shows each audit event once, in order.
 type logReader struct {
 	store  *store.Store
 	filter store.EventFilter
 	show   func(mapping.Event) error
 
 	latest time.Time
-	seen   map[string]time.Time // ids of what was shown, as far back as the overlap
+	seen   map[string]time.Time // ids of shown events, within followOverlap
 }
 
 func (l *logReader) read(ctx context.Context) error {
@@ -128,7 +128,7 @@ func (l *logReader) read(ctx context.Context) error {
 	return nil
 }
 
-// follow goes on until ctx is done, through whatever time the store is away.
+// follow polls until ctx is done, and goes on when the store was away.
 func (l *logReader) follow(ctx context.Context) error {
 	if err := l.markShown(ctx); err != nil {
 		return err
@@ -158,7 +158,7 @@ func (l *logReader) follow(ctx context.Context) error {
 	}
 }
 
-// markShown counts as shown what --limit left out of the overlap.
+// markShown counts as shown the events that --limit left out within followOverlap.
 func (l *logReader) markShown(ctx context.Context) error {
 	if l.latest.IsZero() {
 		l.latest = time.Now()
@@ -175,7 +175,7 @@ func (l *logReader) markShown(ctx context.Context) error {
 	return err
 }
 
-// printEvent prints an event on a line: when, what, of whom, by whom, why.
+// printEvent prints an event on one line: when, what, of whom, by whom, why.
 func printEvent(w io.Writer, e mapping.Event) error {
 	line := []string{moment(e.At), fmt.Sprintf("%-17s", e.Event)}
 	for _, part := range [][2]string{

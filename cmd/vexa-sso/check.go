@@ -38,7 +38,7 @@ write instead. The exit code is 0 when it would be served and 2 when not.`,
 	return cmd
 }
 
-// summarize says in a few lines what would be served.
+// summarize prints in a few lines what would be served.
 func summarize(w io.Writer, cfg *config.Config) error {
 	var providers []string
 	for _, p := range cfg.Providers {

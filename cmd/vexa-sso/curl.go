@@ -47,8 +47,8 @@ are asked, and only options that cannot send the token elsewhere or print it are
 	return cmd
 }
 
-// curl runs curl. What it may not do is refused before anything is renewed, and nobody
-// is asked to sign in for it.
+// curl runs curl. Forbidden options are refused before a token is renewed, and nobody is asked to sign in for
+// them.
 func curl(cmd *cobra.Command, t *terminal.Terminal, server terminal.Origin, paths, options []string) error {
 	program := exec.Command("curl")
 	if program.Err != nil {

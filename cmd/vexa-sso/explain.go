@@ -21,19 +21,19 @@ import (
 	"vexa-sso/oidc"
 )
 
-// explained is all that explain prints.
+// explained is the JSON of `explain`.
 type explained struct {
 	mapping.Explanation
 	Keys   []keyView   `json:"keys"`
 	Routes []routeView `json:"routes"`
 }
 
-// routeView is a line of the table of routes, as it is for one grant.
+// routeView is a route, as it is for one grant.
 type routeView struct {
 	Route  string   `json:"route"`
 	Needs  []string `json:"needs"` // any of these scopes; none: any key will do
 	Served bool     `json:"served"`
-	Key    string   `json:"key,omitempty"` // the scope set of the key that it is served with
+	Key    string   `json:"key,omitempty"` // scope set of the key that it is served with
 }
 
 func newExplain() *cobra.Command {
@@ -128,10 +128,10 @@ func explainWith(ctx context.Context, a *bridge.Admin, id oidc.Identity) (explai
 	return explained{Explanation: e, Keys: each(keys, viewKey)}, err
 }
 
-// maxClaims bounds the claims, as a token is bounded.
+// maxClaims is the greatest length of --claims, in bytes: that of a token.
 const maxClaims = 64 << 10
 
-// identityOf makes an identity of claims, with the code that a sign-in is made of.
+// identityOf returns the identity of claims, by the same code as at a sign-in.
 func identityOf(cmd *cobra.Command, cfg *config.Config, name, file string) (id oidc.Identity, err error) {
 	i := slices.IndexFunc(cfg.Providers, func(c oidc.Config) bool {
 		return c.Name == name || name == "" && len(cfg.Providers) == 1
@@ -171,7 +171,7 @@ func identityOf(cmd *cobra.Command, cfg *config.Config, name, file string) (id o
 	return id, err
 }
 
-// routesOf is the table of routes for a grant; nil grants none.
+// routesOf returns the route table for a grant; nil grants none.
 func routesOf(generation string, grant *mapping.GrantView) []routeView {
 	var have rule.Scopes
 	var closed []string
@@ -275,7 +275,7 @@ func (e explained) printRules(w io.Writer) error {
 	return t.print()
 }
 
-// printRoutes says which routes which key serves, a line for each set of scopes that they need.
+// printRoutes prints the routes, and which key serves each.
 func (e explained) printRoutes(w io.Writer) error {
 	if e.Grant == nil {
 		return nil

@@ -126,7 +126,7 @@ func rotate(path string) error {
 	return nil
 }
 
-// createFile makes a file that only its owner may read, and refuses when there is one.
+// createFile creates a file with mode 0600. It is an error when there is one.
 func createFile(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -144,8 +144,8 @@ func createFile(path string, content []byte) error {
 	return nil
 }
 
-// replaceFile puts a new file in the place of one, in one step, with the owner and the mode of the old one.
-// Whoever reads it meanwhile, or after a power failure, has either the old or the new.
+// replaceFile replaces a file atomically, with the owner and the mode of the old one: after a crash or a
+// power failure there is either the old or the new.
 func replaceFile(path string, content []byte) error {
 	old, err := os.Stat(path)
 	if err != nil {
@@ -165,13 +165,13 @@ func replaceFile(path string, content []byte) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// fill writes content to the disk and closes the file.
+// fill writes content, syncs and closes the file.
 func fill(f *os.File, content []byte) error {
 	_, err := f.Write(content)
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// syncFolder brings a folder's new names to the disk.
+// syncFolder syncs a folder, so that a rename in it is durable.
 func syncFolder(path string) error {
 	d, err := os.Open(path)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"vexa-sso/mapping/rule"
 )
 
-// keyView is a key as commands print it: never its secret (S2).
+// keyView is a key as JSON and tables show it: never its secret (S2).
 type keyView struct {
 	ID          string           `json:"id"`
 	Account     string           `json:"account"`
@@ -23,7 +23,7 @@ type keyView struct {
 	CreatedAt   string           `json:"created_at"`
 	ExpiresAt   string           `json:"expires_at,omitempty"`
 	RevokedAt   string           `json:"revoked_at,omitempty"`
-	Attempts    int              `json:"attempts,omitempty"` // to delete it at Vexa
+	Attempts    int              `json:"attempts,omitempty"` // at deleting it at Vexa
 }
 
 func viewKey(k mapping.Key) keyView {

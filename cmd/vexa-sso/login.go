@@ -65,7 +65,7 @@ names another.`,
 	return cmd
 }
 
-// signInView is a sign-in as it is printed: never what it holds.
+// signInView is a sign-in as JSON and tables show it: never its tokens.
 type signInView struct {
 	Server     string   `json:"server"`
 	Account    string   `json:"account"`

@@ -51,7 +51,7 @@ it here. If the server cannot be told, it is forgotten here all the same, and th
 	return cmd
 }
 
-// serversToLeave lists the servers to sign out of.
+// serversToLeave returns the servers to sign out of.
 func (s *terminalCommand) serversToLeave(t *terminal.Terminal, all bool) ([]terminal.Origin, error) {
 	if named := s.named(); named != "" && !all {
 		server, err := origin(named)

@@ -43,7 +43,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 	var misset config.Errors
 	var usage usageError
-	var program terminal.ExitCode // of a program that was run in somebody's name
+	var program terminal.ExitCode // of a program that was run with a token
 	switch {
 	case err == nil:
 		return exitGood
@@ -54,7 +54,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitWrong
 	case errors.Is(err, errDifferent):
 		return exitFailed
-	case !running, errors.As(err, &usage): // cobra itself objects before anything runs
+	case !running, errors.As(err, &usage): // an error of cobra's, before the command ran
 		fmt.Fprintf(stderr, "vexa-sso: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
 		return exitWrong
 	default:
@@ -63,7 +63,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 }
 
-// usageError is a command line that makes no sense, found by a command that was already running.
+// usageError is the error of a command line that is wrong, found by the command itself.
 type usageError struct{ error }
 
 func newRoot() *cobra.Command {
@@ -87,7 +87,7 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// arguments takes as many as from least to most; who gives others is shown what the command takes.
+// arguments checks the number of arguments; the error shows the command's usage line.
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
@@ -97,7 +97,7 @@ func arguments(least, most int) cobra.PositionalArgs {
 	}
 }
 
-// group is a command that only has subcommands.
+// group returns a command that has only subcommands.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	g := &cobra.Command{Use: use, Short: short, SuggestionsMinimumDistance: 2}
 	g.Args = cobra.ArbitraryArgs

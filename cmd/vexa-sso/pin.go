@@ -48,11 +48,11 @@ the user keeps it and is named.`,
 	return cmd
 }
 
-// subjectOf returns the canonical subject that the admin names, by itself or by an account.
+// subjectOf returns the canonical subject that the admin named, directly or by an account.
 func subjectOf(cmd *cobra.Command, a *bridge.Admin, who string) (string, error) {
 	acc, err := a.Accounts.Find(cmd.Context(), who)
 	if errors.Is(err, mapping.ErrNotFound) {
-		return who, nil // of somebody who has not signed in yet; or nobody's, which is found out
+		return who, nil // of somebody who has not signed in yet; Pin and Unpin check it
 	}
 	return acc.Subject, err
 }
@@ -87,7 +87,7 @@ already is adopted for a proven email in a trusted domain, or waits for
 	return cmd
 }
 
-// pinView is a pin as commands print it.
+// pinView is a pin as JSON and tables show it.
 type pinView struct {
 	Subject    string `json:"subject"`
 	VexaEmail  string `json:"vexa_email"`

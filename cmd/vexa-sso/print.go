@@ -10,8 +10,8 @@ import (
 	"unicode"
 )
 
-// table prints rows in aligned columns under a heading. What providers and people wrote is in them, so
-// nothing in a cell can steer a terminal.
+// table prints rows in aligned columns under a heading. Control characters are removed from cells, which hold
+// what providers and people wrote, so that none steers a terminal.
 type table struct {
 	w *tabwriter.Writer
 }
@@ -36,7 +36,7 @@ func (t *table) row(cells ...string) {
 
 func (t *table) print() error { return t.w.Flush() }
 
-// plain drops what is not printable, tabs and line breaks among it.
+// plain removes what is not printable; tabs and line breaks become spaces.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -57,7 +57,7 @@ func moment(at time.Time) string {
 	return at.UTC().Format(time.RFC3339)
 }
 
-// number prints a number that 0 stands for none of.
+// number returns a number, or "" for 0.
 func number(n int64) string {
 	if n == 0 {
 		return ""
@@ -65,14 +65,14 @@ func number(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// printJSON prints a value, indented; a list that is empty prints as one.
+// printJSON prints a value as indented JSON.
 func printJSON(w io.Writer, v any) error {
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")
 	return out.Encode(v)
 }
 
-// each makes a list of what f makes of every item: never nil, so that JSON has [].
+// each returns f of every item: never nil, so that JSON has [].
 func each[T, U any](items []T, f func(T) U) []U {
 	out := make([]U, 0, len(items))
 	for _, item := range items {

@@ -13,7 +13,7 @@ import (
 	"vexa-sso/mapping"
 )
 
-// errDifferent is no failure: it is what --exit-code asks for.
+// errDifferent makes the exit code 1 with --exit-code. It is not printed.
 var errDifferent = errors.New("the rules differ for known accounts")
 
 func newRulesDiff() *cobra.Command {

@@ -12,7 +12,7 @@ import (
 	"vexa-sso/proxy/caller"
 )
 
-// sessionView is a session as commands print it: never what its browser holds.
+// sessionView is a session as JSON and tables show it: never its cookie.
 type sessionView struct {
 	ID        string `json:"id"`
 	Account   string `json:"account"`
@@ -75,7 +75,7 @@ func sessionsOf(cmd *cobra.Command, a *bridge.Admin, account string) ([]caller.S
 	return a.Store.SessionsOf(cmd.Context(), acc.ID)
 }
 
-// exactlyOne holds a command that ends things to naming one of them, or an account's, or everybody's.
+// exactlyOne returns a usage error unless exactly one of an id, --account and --all is given.
 func exactlyOne(thing string, args []string, account string, all bool) error {
 	named := 0
 	for _, is := range []bool{len(args) == 1, account != "", all} {

@@ -17,7 +17,7 @@ func (s *settings) flag(cmd *cobra.Command) {
 		"the configuration `file`; the environment variable VEXA_SSO_CONFIG may hold the document instead")
 }
 
-// load reads and validates the configuration, or returns config.Errors.
+// load reads and validates the configuration. The error is a config.Errors.
 func (s *settings) load(cmd *cobra.Command) (*config.Config, error) {
 	if cmd.Flags().Changed("config") && os.Getenv("VEXA_SSO_CONFIG") != "" {
 		return nil, usageError{errors.New("there is a --config and a VEXA_SSO_CONFIG: which one is meant?")}

@@ -14,10 +14,10 @@ import (
 	"vexa-sso/cmd/vexa-sso/internal/terminal"
 )
 
-// systemKeyring is where secrets are kept.
+// systemKeyring keeps secrets. Tests replace it.
 var systemKeyring terminal.Keyring = terminal.SystemKeyring{}
 
-// terminalCommand is where a person, or a script of theirs, types the commands for people with tools.
+// terminalCommand is what the commands for people with tools share: the server.
 type terminalCommand struct{ server string }
 
 func (s *terminalCommand) flag(cmd *cobra.Command) {
@@ -25,7 +25,8 @@ func (s *terminalCommand) flag(cmd *cobra.Command) {
 		"the `server`; default: VEXA_SSO_SERVER, else the last that you signed in to")
 }
 
-// with opens the wallet for a command, and words an interruption.
+// with returns the RunE of a command: it opens the wallet and calls run; an interruption gets an error of its
+// own.
 func (s *terminalCommand) with(
 	run func(cmd *cobra.Command, args []string, t *terminal.Terminal) error,
 ) func(*cobra.Command, []string) error {
@@ -49,7 +50,7 @@ func (s *terminalCommand) with(
 	}
 }
 
-// named is the server that the person named, or "".
+// named returns the server that --server or VEXA_SSO_SERVER names, or "".
 func (s *terminalCommand) named() string {
 	if s.server != "" {
 		return s.server
@@ -57,7 +58,7 @@ func (s *terminalCommand) named() string {
 	return os.Getenv("VEXA_SSO_SERVER")
 }
 
-// choose returns the server that is meant.
+// choose returns the named server, or the last that was signed in to.
 func (s *terminalCommand) choose(t *terminal.Terminal) (terminal.Origin, error) {
 	if named := s.named(); named != "" {
 		return origin(named)
@@ -65,7 +66,7 @@ func (s *terminalCommand) choose(t *terminal.Terminal) (terminal.Origin, error) 
 	return t.Choose()
 }
 
-// origin reads a server's address from a command line.
+// origin parses a server's address from a command line.
 func origin(text string) (terminal.Origin, error) {
 	o, err := terminal.ParseOrigin(text)
 	if err != nil {
@@ -74,7 +75,7 @@ func origin(text string) (terminal.Origin, error) {
 	return o, nil
 }
 
-// terminalOf reports whether what is written is shown to a person.
+// terminalOf reports whether a writer is a terminal.
 func terminalOf(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())

@@ -12,7 +12,7 @@ import (
 	"vexa-sso/mapping"
 )
 
-// tokenView is a token as commands print it: never the value that a program shows.
+// tokenView is a token as JSON and tables show it: never its value.
 type tokenView struct {
 	ID        string   `json:"id"`
 	Account   string   `json:"account"`
@@ -134,8 +134,8 @@ to keep somebody out, suspend the account.`,
 	return cmd
 }
 
-// unknownToken says that no token has that id. What may be a token's value is not
-// repeated: it would stand in logs.
+// unknownToken returns the error for an unknown id. What may be a token's value is not repeated, as it would
+// get into logs.
 func unknownToken(named string) error {
 	for _, prefix := range []string{mapping.AccessValue, mapping.RefreshValue} {
 		if strings.HasPrefix(named, prefix) {

@@ -10,16 +10,16 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is which build this is, where whoever built it said so:
+// version is set at build time:
 //
 //	go build -ldflags "-X main.version=$(git describe --tags --always --dirty)" ./cmd/vexa-sso
 var version string
 
-// build is what is known of this program.
+// build is the build information of this program.
 type build struct {
 	Version  string `json:"version"`
-	Revision string `json:"revision,omitempty"` // of the sources
-	Modified bool   `json:"modified,omitempty"` // they were changed since that revision
+	Revision string `json:"revision,omitempty"` // VCS revision
+	Modified bool   `json:"modified,omitempty"` // with uncommitted changes
 	Time     string `json:"time,omitempty"`     // of that revision
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
@@ -33,7 +33,8 @@ func thisBuild() build {
 	return buildOf(version, info)
 }
 
-// buildOf is the build that was given a version, or else the one of the sources that the Go toolchain noted.
+// buildOf returns the build with the version given, or else that of the revision that the Go toolchain
+// recorded.
 func buildOf(given string, info *debug.BuildInfo) build {
 	b := build{Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	for _, s := range info.Settings {
@@ -50,7 +51,7 @@ func buildOf(given string, info *debug.BuildInfo) build {
 	return b
 }
 
-// commit is the revision as git describe writes one that has no tag; empty where it was not noted.
+// commit returns the revision as git describe --dirty writes it without tags; "" where it was not recorded.
 func (b build) commit() string {
 	const short = 7
 	commit := b.Revision[:min(short, len(b.Revision))]

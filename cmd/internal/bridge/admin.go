@@ -16,8 +16,9 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-// Admin is the store and what works on it, without serving: what an admin's command needs. It may be open
-// beside any number of running servers, which learn of what is done through the store, within a second.
+// Admin is what an admin's command works with, without serving: the store, the client of Vexa and the
+// accounts. It may be open beside any number of running servers, which learn of what is done through the
+// store, within a second.
 type Admin struct {
 	Config   *config.Config
 	Store    *store.Store

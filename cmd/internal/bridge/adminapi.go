@@ -11,23 +11,23 @@ import (
 )
 
 const (
-	// How often Vexa's Admin API is asked whether it answers, and while it does not. Before a 0.10 gateway
-	// all replicas together have 30 calls a minute, for everything.
+	// Intervals at which Vexa's Admin API is probed, and while it is down. With a 0.10 gateway all replicas
+	// together have 30 calls a minute, for everything.
 	adminEvery = 20 * time.Second
 	adminRetry = 5 * time.Second
 
-	// nobody is an address that no user has: looking it up shows that the Admin API
-	// answers, and takes our token.
+	// nobody is an address that no user has: looking it up shows that the Admin API answers and accepts our
+	// token.
 	nobody = "nobody@vexa-sso.invalid"
 )
 
-// adminAPI knows whether Vexa's Admin API answered when it was last asked. It is asked in the background:
-// whoever probes us neither waits for it nor troubles it.
+// adminAPI probes Vexa's Admin API in the background, and remembers the last result: readyz and metrics
+// neither wait for it nor add to its load.
 type adminAPI struct {
 	client    *vexa.Client
 	log       *slog.Logger
 	after     func(time.Duration) <-chan time.Time
-	lastError atomic.Pointer[error] // nil: it answered
+	lastError atomic.Pointer[error] // of the last probe; nil: it answered
 }
 
 func newAdminAPI(client *vexa.Client, log *slog.Logger) *adminAPI {
@@ -37,7 +37,7 @@ func newAdminAPI(client *vexa.Client, log *slog.Logger) *adminAPI {
 	return a
 }
 
-// ping returns why the Admin API could not be used when it was last asked, or nil.
+// ping returns the error of the last probe, or nil.
 func (a *adminAPI) ping(context.Context) error {
 	if trouble := a.lastError.Load(); trouble != nil {
 		return *trouble
@@ -45,7 +45,7 @@ func (a *adminAPI) ping(context.Context) error {
 	return nil
 }
 
-// run asks, until ctx ends.
+// run probes, until ctx ends.
 func (a *adminAPI) run(ctx context.Context) error {
 	for asked := false; ; asked = true {
 		err := a.ask(ctx)
@@ -73,7 +73,7 @@ func (a *adminAPI) ask(ctx context.Context) error {
 	return err
 }
 
-// note remembers what came of asking, and says so where it is news.
+// note stores the result of a probe, and logs a change.
 func (a *adminAPI) note(err error, asked bool) {
 	if err == nil {
 		if a.lastError.Swap(nil) != nil && asked {

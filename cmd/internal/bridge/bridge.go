@@ -1,4 +1,4 @@
-// Package bridge puts the rooms together, starts what runs in the background, listens, and stops all of it
+// Package bridge wires the rooms together, starts what runs in the background, listens, and stops all of it
 // again. The program and the demo start the same bridge.
 package bridge
 
@@ -31,7 +31,7 @@ import (
 )
 
 const (
-	drainTimeout = 10 * time.Second // for requests that are under way when the program stops
+	drainTimeout = 10 * time.Second // for requests under way when the program stops
 	storeRetry   = time.Second      // between attempts to open the store
 
 	// idleTimeout is longer than balancers keep connections for their next request (Google's for ten
@@ -39,18 +39,18 @@ const (
 	idleTimeout = 11 * time.Minute
 )
 
-// Options is what a bridge needs besides its configuration.
+// Options are what a bridge needs besides its configuration.
 type Options struct {
 	// Reload reads the configuration again; nil: it never changes.
 	Reload func() (*config.Config, error)
 
-	// Reloads asks for a reload with every signal; nil: nobody asks. Files are watched in any case.
+	// Reloads triggers a reload with every signal; nil: none does. Files are watched in any case.
 	Reloads <-chan os.Signal
 
 	// Ready is called once requests are served: both listeners are open and the store is. Optional.
 	Ready func(addr, metricsAddr net.Addr)
 
-	// Transport leads to the gateway; nil: the one that waits a minute for an answer to begin.
+	// Transport is the transport to the gateway; default upstream.NewTransport.
 	Transport http.RoundTripper
 
 	StorePatience time.Duration // see store.Env
@@ -58,7 +58,8 @@ type Options struct {
 	Log io.Writer
 }
 
-// Run serves until ctx ends, then lets requests finish, and returns when nothing of it runs any more.
+// Run serves until ctx ends, then lets requests under way finish (graceful shutdown), and returns when no
+// goroutine of it is left.
 func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	b, err := build(cfg, o)
 	if err != nil {
@@ -67,7 +68,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	return b.run(ctx)
 }
 
-// bridge is everything that lives as long as the program.
+// bridge is what lives as long as the program.
 type bridge struct {
 	cfg     *config.Config
 	options Options
@@ -79,10 +80,10 @@ type bridge struct {
 	client    *vexa.Client
 	table     *tables
 	admin     *adminAPI
-	transport http.RoundTripper // towards the gateway
+	transport http.RoundTripper // to the gateway
 	providers []*oidc.Provider
 	cert      *certificate // nil: plain http
-	starting  http.Handler // until there is an edge
+	starting  http.Handler // handler until there is an edge
 
 	// edge is nil until the store has been opened: a store that is down at start is no
 	// reason not to start (S10).
@@ -97,8 +98,7 @@ type edge struct {
 	tools    *authserver.Server
 }
 
-// build makes everything that needs neither network nor store. What is wrong here is
-// wrong with the configuration.
+// build makes everything that needs neither network nor store. Its errors are faults of the configuration.
 func build(cfg *config.Config, o Options) (*bridge, error) {
 	b := &bridge{
 		cfg: cfg, options: o, log: newLogger(cfg.Log, o.Log), registry: prometheus.NewRegistry(),
@@ -194,7 +194,7 @@ func (b *bridge) run(ctx context.Context) error {
 	return err
 }
 
-// tasks are the goroutines of a bridge. The first that fails makes the bridge stop.
+// tasks are the background goroutines of a bridge. The first error stops the bridge.
 type tasks struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -233,7 +233,7 @@ func serve(s *http.Server, on net.Listener) error {
 	return fmt.Errorf("serve: %w", err)
 }
 
-// drain lets requests finish.
+// drain shuts a server down, and closes it after drainTimeout.
 func drain(s *http.Server) {
 	limit, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
@@ -242,8 +242,7 @@ func drain(s *http.Server) {
 	}
 }
 
-// publicServer is the listener that everybody reaches. Nothing limits how long an answer takes,
-// because streams stay open.
+// publicServer returns the server of the public listener. It has no write timeout, because streams stay open.
 func (b *bridge) publicServer() *http.Server {
 	s := &http.Server{
 		Handler:           http.HandlerFunc(b.serveHTTP),
@@ -268,7 +267,7 @@ func (b *bridge) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	b.starting.ServeHTTP(w, r)
 }
 
-// openEdge opens the store, for as long as it takes, and starts what works on it.
+// openEdge opens the store, for as long as that takes, and starts what works on it.
 func (b *bridge) openEdge(ctx context.Context, tasks *tasks) error {
 	s, err := b.openStore(ctx)
 	if err != nil {
@@ -279,7 +278,7 @@ func (b *bridge) openEdge(ctx context.Context, tasks *tasks) error {
 		s.Close()
 		return err
 	}
-	// First of all, so that nothing is cached of which a revocation could be missed.
+	// First of all, so that no revocation is missed of what is cached.
 	s.Watch(ctx, func(r mapping.Revocation) {
 		e.accounts.Apply(r)
 		e.proxy.Apply(r)
@@ -292,7 +291,8 @@ func (b *bridge) openEdge(ctx context.Context, tasks *tasks) error {
 	return nil
 }
 
-// openStore waits for a store that can't be reached yet. One that can be, and may not be used, is an error.
+// openStore opens the store, and retries while it cannot be reached. One that can be reached and must not be
+// used is an error.
 func (b *bridge) openStore(ctx context.Context) (*store.Store, error) {
 	for {
 		s, err := b.tryStore(ctx)

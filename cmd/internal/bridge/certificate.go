@@ -8,7 +8,7 @@ import (
 	"vexa-sso/config"
 )
 
-// certificate is the listener's certificate, as it was last read.
+// certificate is the listener's TLS certificate, as last read.
 type certificate struct {
 	files   config.TLS
 	current atomic.Pointer[tls.Certificate]
@@ -19,7 +19,7 @@ func loadCertificate(files config.TLS) (*certificate, error) {
 	return c, c.reload()
 }
 
-// reload reads the files again. A pair that does not fit changes nothing.
+// reload reads the files again. After an error the old certificate stays.
 func (c *certificate) reload() error {
 	pair, err := tls.LoadX509KeyPair(c.files.CertFile, c.files.KeyFile)
 	if err != nil {

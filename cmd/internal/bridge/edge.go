@@ -17,7 +17,7 @@ import (
 	"vexa-sso/proxy/tokens"
 )
 
-// newEdge makes what works on the store.
+// newEdge wires what works on the store.
 func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	gateway, err := url.Parse(b.cfg.Vexa.GatewayURL)
 	if err != nil {
@@ -63,7 +63,7 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	return &edge{store: s, accounts: accounts, proxy: p, tools: tools}, nil
 }
 
-// titles are what people call the providers.
+// titles returns what people call the providers, by name.
 func (b *bridge) titles() map[string]string {
 	titles := map[string]string{}
 	for _, p := range b.providers {
@@ -72,7 +72,7 @@ func (b *bridge) titles() map[string]string {
 	return titles
 }
 
-// directories are the providers as accounts know them.
+// directories returns the providers as mapping.Directory, by name.
 func (b *bridge) directories() map[string]mapping.Directory {
 	named := map[string]mapping.Directory{}
 	for _, p := range b.providers {
@@ -81,10 +81,10 @@ func (b *bridge) directories() map[string]mapping.Directory {
 	return named
 }
 
-// confirmationDue is how long a revocation may wait for Vexa's confirmation before somebody should look.
+// confirmationDue is the age from which an unconfirmed deletion of a key makes readyz "degraded".
 const confirmationDue = time.Minute
 
-// revocationsConfirmed reports whether Vexa keeps up with confirming that keys are deleted.
+// revocationsConfirmed returns the check of readyz that Vexa confirms deletions of keys in time.
 func revocationsConfirmed(accounts *mapping.Accounts) func(context.Context) error {
 	return func(ctx context.Context) error {
 		oldest, err := accounts.OldestRevocation(ctx)
@@ -99,11 +99,11 @@ func revocationsConfirmed(accounts *mapping.Accounts) func(context.Context) erro
 	}
 }
 
-// ringKey is under which the store notes the key ring that sealed what is in it.
+// ringKey is the key in the store's metadata of the id of the key ring that sealed the store.
 const ringKey = "keyring"
 
-// checkRing refuses a store that another key ring sealed: nothing in it could be opened, and what was minted
-// could not be told from what is not ours.
+// checkRing refuses a store that another key ring sealed: nothing in it could be opened, and our tokens at
+// Vexa could not be told from others'.
 func checkRing(ctx context.Context, s *store.Store, ring *keyring.Ring) error {
 	noted, err := s.Meta(ctx, ringKey)
 	switch {
@@ -122,7 +122,7 @@ func checkRing(ctx context.Context, s *store.Store, ring *keyring.Ring) error {
 	return nil
 }
 
-// pruneEvents deletes audit events that are older than they have to be kept.
+// pruneEvents deletes audit events older than audit.retention, once an hour.
 func (b *bridge) pruneEvents(ctx context.Context, s *store.Store) error {
 	every := time.NewTicker(time.Hour)
 	defer every.Stop()

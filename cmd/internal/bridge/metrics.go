@@ -12,7 +12,7 @@ import (
 	"vexa-sso/proxy"
 )
 
-// metrics are those that are neither of one request nor of one room.
+// metrics are the Prometheus metrics of the whole bridge.
 type metrics struct {
 	mints           *prometheus.CounterVec
 	revocations     *prometheus.CounterVec
@@ -67,7 +67,7 @@ func gauge(name, help string, labels prometheus.Labels, up func() bool) promethe
 		})
 }
 
-// ping asks a dependency within what a scrape can wait.
+// ping runs a check with a timeout that a scrape can wait for, and reports whether it succeeded.
 func (b *bridge) ping(ask func(context.Context) error) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
@@ -93,7 +93,7 @@ func (m *metrics) revoked(kind mapping.RevocationKind) {
 	m.revocations.WithLabelValues(string(kind)).Inc()
 }
 
-// operatorServer is the listener that only operators reach: metrics and probes.
+// operatorServer returns the server of the listener that only operators reach: metrics and probes.
 func (b *bridge) operatorServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(b.registry, promhttp.HandlerOpts{}))

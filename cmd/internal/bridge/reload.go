@@ -10,7 +10,7 @@ import (
 	"vexa-sso/oidc"
 )
 
-// watchFiles reloads when a file that the configuration read changes, or when asked to.
+// watchFiles reloads when a file that the configuration names changes, or on a signal.
 func (b *bridge) watchFiles(ctx context.Context) error {
 	changed := make(chan struct{}, 1)
 	notify := func() {
@@ -52,8 +52,8 @@ func (b *bridge) watchedFiles() []string {
 	return slices.Compact(files)
 }
 
-// reload brings into force what can change while we serve: the rules, the certificate, the key ring, and the
-// client secrets at the providers. Whatever is bad changes nothing.
+// reload applies what can change without a restart: rules, certificate, key ring, and client secrets. What is
+// invalid changes nothing.
 func (b *bridge) reload(ctx context.Context) {
 	if b.cert != nil {
 		if err := b.cert.reload(); err != nil {
@@ -83,8 +83,8 @@ func (b *bridge) reload(ctx context.Context) {
 	}
 }
 
-// setSecrets brings client secrets into force that were read again. Where more of a provider changed, its
-// secrets may be another client's, and wait for the restart with the rest.
+// setSecrets applies new client secrets. Where more of a provider changed, its secrets may be another
+// client's, and wait for the restart with the rest.
 func (b *bridge) setSecrets(next *config.Config) {
 	for i, was := range b.cfg.Providers {
 		same := slices.IndexFunc(next.Providers, func(is oidc.Config) bool {
@@ -114,7 +114,8 @@ func (b *bridge) setRing(ctx context.Context, next *config.Config) {
 	}
 }
 
-// withoutSecrets is a provider's configuration without its client secrets, but for whether there are any.
+// withoutSecrets returns a provider's configuration without its client secrets, but for whether there are
+// any.
 func withoutSecrets(c oidc.Config) oidc.Config {
 	if len(c.Secrets()) > 0 {
 		c.ClientSecret, c.ClientSecrets = "", []string{"any"}
@@ -122,8 +123,8 @@ func withoutSecrets(c oidc.Config) oidc.Config {
 	return c
 }
 
-// review revokes the keys that are wider than the rules now in force grant. Nobody can use them any more,
-// but they are alive at Vexa.
+// review revokes the keys that are wider than the new rules grant. Nobody can use them any more, but they are
+// alive at Vexa.
 func (b *bridge) review(ctx context.Context) {
 	e := b.edge.Load()
 	if e == nil {
@@ -139,7 +140,7 @@ func (b *bridge) review(ctx context.Context) {
 	}
 }
 
-// restartNeeded reports whether two configurations differ in what is only read at start.
+// restartNeeded reports whether two configurations differ in what is read only at start.
 func restartNeeded(was, is *config.Config) bool {
 	settled := func(c config.Config) config.Config {
 		c.Rules, c.RuleSet, c.RulesFile, c.Files, c.Ring = nil, nil, "", nil, nil

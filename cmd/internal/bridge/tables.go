@@ -9,10 +9,10 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-// generationRetry is how often Vexa is asked which generation it is, until it has said.
+// generationRetry is the interval at which Vexa is asked for its generation, until it has answered.
 const generationRetry = 2 * time.Second
 
-// tables knows which route table holds. Until Vexa has said which generation it is, that of 0.12 does: it is
+// tables has the current route table. Until Vexa has said which generation it is, that of 0.12 counts: it is
 // our policy in front of both.
 type tables struct {
 	client  *vexa.Client
@@ -29,7 +29,7 @@ func newTables(client *vexa.Client, configured string, log *slog.Logger) *tables
 
 func (t *tables) routes() *vexa.Table { return t.current.Load() }
 
-// run finds the generation out, and looks again now and then: a Vexa is upgraded without asking us.
+// run asks Vexa for its generation, and again every minute, as a Vexa may be upgraded.
 func (t *tables) run(ctx context.Context) error {
 	for {
 		wait := generationRetry

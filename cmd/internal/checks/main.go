@@ -1,5 +1,5 @@
-// Command checks runs go test and says what it says, and at the end what was skipped and why, which go test
-// keeps to itself where a package passes. Arguments are those of go test; without any it tests everything.
+// Command checks runs go test, prints what it prints, and lists at the end what was skipped and why, which go
+// test hides where a package passes. Arguments are those of go test; without any it tests everything.
 package main
 
 import (

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// event is what go test -json tells: see go doc test2json.
+// event is a line of go test -json: see go doc test2json.
 type event struct {
 	Action  string
 	Package string
@@ -18,14 +18,14 @@ type event struct {
 	Output  string
 }
 
-// report puts what go test -json tells into the words of go test, and counts what was skipped.
+// report turns the events of go test -json back into the output of go test, and counts skipped tests.
 type report struct {
 	to       io.Writer
 	packages map[string]*results
-	skipped  map[string]int // how many tests, by reason
+	skipped  map[string]int // number of tests, by reason
 }
 
-// results are of one package, while its tests run.
+// results are the events of one package while its tests run.
 type results struct {
 	said  []event
 	ended map[string]string // test to pass, fail or skip
@@ -58,8 +58,8 @@ func (r *report) take(e event) {
 	}
 }
 
-// print says what go test would: of a package that passes one line, of one that fails what is not of a test
-// that went well.
+// print prints what go test would: one line for a package that passes; for one that fails, the output of the
+// tests that did not pass.
 func (p *results) print(to io.Writer, failed bool) {
 	for _, e := range p.said {
 		verdict := strings.HasPrefix(e.Output, "ok ") || strings.HasPrefix(e.Output, "? ")
@@ -70,10 +70,10 @@ func (p *results) print(to io.Writer, failed bool) {
 	}
 }
 
-// saidAt is a line that a test said, and where.
+// saidAt matches a line of t.Log or t.Skip, with its position.
 var saidAt = regexp.MustCompile(`^\s*\S+\.go:\d+: (.*)\n`)
 
-// reason is why a test was skipped, in its own words.
+// reason returns the reason of t.Skip.
 func (p *results) reason(test string) string {
 	for _, e := range slices.Backward(p.said) {
 		if words := saidAt.FindStringSubmatch(e.Output); e.Test == test && words != nil {
@@ -83,7 +83,7 @@ func (p *results) reason(test string) string {
 	return "no reason is given"
 }
 
-// end says what was skipped.
+// end prints the skipped tests.
 func (r *report) end() {
 	if len(r.skipped) == 0 {
 		return
