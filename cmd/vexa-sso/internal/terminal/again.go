@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// prompts in a row that nobody asked for: a loop must not fill a screen while its person sleeps
+// unanswered prompts in a row: a loop must not fill a screen while its person sleeps
 const maxUnanswered = 3
 
-// SignInAgain is a sign-in that only a person can make good.
+// SignInAgain is the error of a sign-in that has ended: only a person can start another.
 type SignInAgain struct {
 	Origin Origin
 	Why    string
@@ -25,8 +25,7 @@ func ended(origin Origin) error {
 	}
 }
 
-// askAgain prompts the person for a server that they were signed in to: one shell at
-// a time, and not for ever.
+// askAgain prompts the person to sign in again: in one shell at a time, and at most maxUnanswered times.
 func (t *Terminal) askAgain(ctx context.Context, origin Origin, why *SignInAgain) error {
 	unlock, err := t.Wallet.lock(ctx, origin, prompting, func() {
 		t.tell("Another shell is signing in to %s. Waiting for it.\n", origin)
@@ -44,9 +43,9 @@ func (t *Terminal) askAgain(ctx context.Context, origin Origin, why *SignInAgain
 	return err
 }
 
-// countPrompt writes down that the person is about to be asked, before they are, so that a prompt which is
-// killed counts, too. After a few that nobody answered the person is left alone until they sign in by
-// themselves. It returns the sign-in, which has secrets if there is nothing to ask for.
+// countPrompt counts a prompt before it is shown, so that one which is killed counts too, and returns a
+// *SignInAgain beyond maxUnanswered. It returns the sign-in, which has secrets if another shell has signed in
+// meanwhile.
 func (t *Terminal) countPrompt(ctx context.Context, origin Origin, why *SignInAgain) (SignIn, error) {
 	unlock, err := t.lock(ctx, origin)
 	if err != nil {
@@ -65,5 +64,5 @@ func (t *Terminal) countPrompt(ctx context.Context, origin Origin, why *SignInAg
 	return in, t.Wallet.write(in)
 }
 
-// upper begins a sentence.
+// upper returns text with its first letter in upper case.
 func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }

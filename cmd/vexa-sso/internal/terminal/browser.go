@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Browser returns what opens an address in the person's browser, or nil where there is none: $BROWSER if it
-// is set, else what the system has for it. The address holds nothing secret, so that everybody on the machine
-// may see the command line.
+// Browser returns a function that opens a URL in the person's browser, or nil where there is none: $BROWSER
+// if it is set, else the system's. The URL holds nothing secret, as everybody on the machine may see the
+// command line.
 func Browser(getenv func(string) string) func(url string) error {
 	commands := browsers(getenv)
 	if len(commands) == 0 {
@@ -26,7 +26,7 @@ func Browser(getenv func(string) string) func(url string) error {
 	}
 }
 
-// browsers lists the commands to try. $BROWSER is a list like PATH, and %s in it stands for the address.
+// browsers returns the commands to try. $BROWSER is a list like PATH, and %s in it stands for the URL.
 func browsers(getenv func(string) string) [][]string {
 	var commands [][]string
 	for command := range strings.SplitSeq(getenv("BROWSER"), string(os.PathListSeparator)) {
@@ -49,7 +49,7 @@ func browsers(getenv func(string) string) [][]string {
 	return [][]string{{"xdg-open"}, {"x-www-browser"}, {"wslview"}}
 }
 
-// start starts a browser that outlives us, and says nothing in our place.
+// start starts a browser that outlives us, without our terminal.
 func start(command []string, url string) error {
 	args, placed := append([]string(nil), command[1:]...), false
 	for i, arg := range args {

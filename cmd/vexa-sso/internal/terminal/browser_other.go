@@ -4,5 +4,5 @@ package terminal
 
 import "os/exec"
 
-// detach has nothing to do: what opens an address ends at once.
+// detach does nothing: what opens an address ends at once.
 func detach(*exec.Cmd) {}

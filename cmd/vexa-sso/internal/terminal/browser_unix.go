@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// detach gives a browser a session of its own: a Ctrl-C in the terminal is for us.
+// detach runs a browser in a session of its own (setsid): a Ctrl-C in the terminal is for us.
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }

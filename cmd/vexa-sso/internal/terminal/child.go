@@ -9,13 +9,12 @@ import (
 	"strings"
 )
 
-// ExitCode is how a program ended that was run in somebody's name: it is to be the exit code of ours.
+// ExitCode is the exit code of a program that was run with a token. It becomes ours.
 type ExitCode int
 
 func (c ExitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
-// Environment returns an environment in which programs for Vexa find the server and a
-// credential, and no earlier ones.
+// Environment returns environ with VEXA_API_URL and VEXA_API_KEY set, and no earlier values of theirs.
 func Environment(environ []string, origin Origin, token string) []string {
 	var out []string
 	for _, v := range environ {
@@ -26,7 +25,7 @@ func Environment(environ []string, origin Origin, token string) []string {
 	return append(out, "VEXA_API_URL="+string(origin), "VEXA_API_KEY="+token)
 }
 
-// Run runs a program to its end and passes signals on to it; the error is an ExitCode unless it ended with 0.
+// Run runs a program to its end and forwards signals to it; the error is an ExitCode unless it ended with 0.
 func Run(cmd *exec.Cmd) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, passedOn...)
@@ -46,7 +45,7 @@ func Run(cmd *exec.Cmd) error {
 	}
 }
 
-// exitCode is the code of a program that ended, or that a signal ended as shells count it.
+// exitCode returns the ExitCode of a program; 128+n, as in shells, if signal n ended it.
 func exitCode(err error) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {

@@ -13,7 +13,7 @@ var passedOn = []os.Signal{os.Interrupt}
 
 func killedBy(*exec.ExitError) int { return 0 }
 
-// Become runs a program in the place of this one, to its end.
+// Become runs a program in place of this one, to its end.
 func Become(path string, argv, environ []string) error {
 	cmd := exec.Command(path, argv[1:]...)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = environ, os.Stdin, os.Stdout, os.Stderr

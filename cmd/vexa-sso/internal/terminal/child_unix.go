@@ -18,7 +18,7 @@ func killedBy(exit *exec.ExitError) int {
 	return 0
 }
 
-// Become replaces this process by a program: signals, the terminal and the exit code are its own. It
+// Become replaces this process by a program (execve): signals, the terminal and the exit code are its own. It
 // returns only if that fails.
 func Become(path string, argv, environ []string) error {
 	return fmt.Errorf("starting %s: %w", path, syscall.Exec(path, argv, environ))

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// answerTime is how long a server has for one answer.
+// answerTime is the timeout of a request to a server.
 const answerTime = 15 * time.Second
 
-// newClient returns the client for everything that is asked of a server. It follows no redirect: nothing that
-// we ask for has moved legitimately, and what we send is worth stealing. The certificates in caFile, if it is
-// not "", are trusted besides the system's.
+// newClient returns the HTTP client for a server. It follows no redirect: nothing that we ask for has moved
+// legitimately, and what we send is worth stealing. The certificates in caFile, unless it is "", are trusted
+// besides the system's.
 func newClient(caFile string) (*http.Client, error) {
 	roots, err := roots(os.Getenv("SSL_CERT_FILE"), caFile)
 	if err != nil {
@@ -37,7 +37,7 @@ func newClient(caFile string) (*http.Client, error) {
 	}, nil
 }
 
-// roots returns the certificates to trust. Go reads SSL_CERT_FILE by itself, but not on macOS and Windows.
+// roots returns the trusted certificates. Go reads SSL_CERT_FILE by itself, but not on macOS and Windows.
 func roots(files ...string) (*x509.CertPool, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
@@ -58,7 +58,7 @@ func roots(files ...string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// redirectError is a server that sent us elsewhere.
+// redirectError is the error of a response that is a redirect.
 type redirectError struct{ to string }
 
 func (e *redirectError) Error() string {
@@ -66,13 +66,13 @@ func (e *redirectError) Error() string {
 		", which is not followed: if that is the right address, sign in to it"
 }
 
-// unavailable is a server that could not be asked, or that wants to be asked later. It says
+// unavailable is the error of a server that could not be reached, or that is overloaded or down. It says
 // nothing about what is kept here.
 type unavailable struct{ error }
 
 func (e unavailable) Unwrap() error { return e.error }
 
-// Unavailable reports whether an error means that the server could not be asked, rather than that it refused.
+// Unavailable reports whether an error means that the server could not answer, rather than that it refused.
 func Unavailable(err error) bool {
 	var u unavailable
 	return errors.As(err, &u)

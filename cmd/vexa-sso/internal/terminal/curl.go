@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// curlOptions are the options of curl that are passed on, and whether they take a value. The list allows
-// instead of forbidding: curl has options that add further addresses, follow redirects with credentials, read
-// more options from a file, or print what it sends, and new ones every year.
+// curlOptions is the allow-list of curl's options, with whether they take a value. It is no deny-list: curl
+// has options that add further URLs, follow redirects with credentials, read more options from a file, or
+// print what it sends, and new ones every year.
 var curlOptions = map[string]bool{
 	// the request
 	"-X": true, "--request": true, "-G": false, "--get": false, "-I": false, "--head": false,
@@ -34,10 +34,9 @@ var curlOptions = map[string]bool{
 	"--limit-rate":        true, "-4": false, "--ipv4": false, "-6": false, "--ipv6": false,
 }
 
-// CurlArguments makes curl's command line for paths of one server, with the options that a person gave. The
-// credential is not in it, where everybody on the machine could read it: curl gets CurlConfig through
-// --config. Nor are options that could send it elsewhere or print it; for those, and for addresses that are
-// not the server's, an error says why.
+// CurlArguments returns curl's arguments for paths of one server, with a person's options. The token is not
+// in them, where everybody on the machine could read it: curl reads CurlConfig through --config. Options that
+// could send the token elsewhere or print it, and URLs that are not the server's, are errors.
 func CurlArguments(origin Origin, caFile string, paths, options []string) ([]string, error) {
 	if err := vetCurl(options); err != nil {
 		return nil, err
@@ -60,11 +59,11 @@ func CurlArguments(origin Origin, caFile string, paths, options []string) ([]str
 	return args, nil
 }
 
-// CurlConfig is the part of curl's options that is secret. The token goes where curl itself
-// knows it as a credential.
+// CurlConfig returns the curl config file with the token. It is set as a header that curl itself treats as a
+// credential.
 func CurlConfig(token string) string { return "header = \"Authorization: Bearer " + token + "\"\n" }
 
-// vetCurl reads options as curl does: short ones may be written together, and a value may follow at
+// vetCurl checks options, parsed as curl does: short ones may be written together, and a value may follow at
 // once or as the next argument.
 func vetCurl(options []string) error {
 	for i := 0; i < len(options); i++ {
@@ -96,7 +95,7 @@ func vetCurl(options []string) error {
 	return nil
 }
 
-// vetShort reads a cluster of short options, and reports whether the last takes the next argument.
+// vetShort checks a cluster of short options, and reports whether the last takes the next argument.
 func vetShort(arg string) (next bool, err error) {
 	for i, letter := range arg[1:] {
 		value, known := curlOptions["-"+string(letter)]

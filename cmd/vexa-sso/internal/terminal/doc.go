@@ -1,5 +1,5 @@
-// Package terminal is the client side of signing in from a terminal: what stands behind login,
-// token, curl, exec and logout.
+// Package terminal is the client side of signing in from a terminal: the commands login, token, curl, exec
+// and logout.
 //
 // # One sign-in
 //
@@ -18,20 +18,20 @@
 //
 // # What is kept
 //
-// A [Wallet] is a folder that only its owner may use, with a file for each server: whose sign-in it is, its
-// scopes, when it was. The secrets are in the system's [Keyring]; where there is none they are in that file.
-// Files are replaced in one step.
+// A [Wallet] is a folder with mode 0700, with a file for each server: whose sign-in it is, its scopes, when
+// it was. The secrets are in the system's [Keyring]; where there is none they are in that file. Files are
+// replaced atomically.
 //
 // # One shell at a time
 //
-// A refresh token is spent by its use, and one that is spent twice is theft to the server. So whoever reads,
-// renews and writes a sign-in holds a lock, and whoever waited for it looks first whether the other has done
-// it. A second lock is held while the person is asked, so that many shells open one browser; and after a few
-// prompts of ours that nobody answered none is opened until the person signs in by themselves. A script is
-// never prompted: it gets a [SignInAgain].
+// A refresh token is spent by its use (rotation), and one that is used twice looks stolen to the server. So
+// whoever reads, renews and writes a sign-in holds a lock, and whoever waited for it looks first whether the
+// other has renewed it. A second lock is held while the person is asked, so that many shells open one
+// browser; and after a few unanswered prompts none is opened until the person signs in by themselves. A
+// script is never prompted: it gets a [SignInAgain].
 //
-// A server that cannot be asked ([Unavailable]) ends nothing here. Only its own refusal does, and
-// then the secrets are gone.
+// A server that is [Unavailable] ends nothing here. Only its own refusal does, and then the secrets are
+// deleted.
 //
 // # Handing tokens on
 //

@@ -15,17 +15,17 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// errEnded is a server that no longer knows the sign-in: it expired, or was revoked.
+// errEnded is invalid_grant: the server no longer knows the sign-in.
 var errEnded = errors.New("the sign-in has ended")
 
-// grant is what a sign-in, or its renewal, brought.
+// grant is a token response: of a sign-in or of its renewal.
 type grant struct {
 	Secrets
 	scopes []string
 }
 
-// oauth is the server as the library knows it. We are a public client: what would be our
-// secret is in everybody's hands.
+// oauth returns the configuration for package oauth2. We are a public client: a secret of ours would be in
+// everybody's hands.
 func (s *Server) oauth(redirect string, scopes []string) *oauth2.Config {
 	return &oauth2.Config{
 		ClientID:    clientID,
@@ -42,8 +42,8 @@ func (s *Server) with(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, s.client)
 }
 
-// refresh trades a refresh token for a new pair, after which it is spent. errEnded: it is
-// good for nothing any more.
+// refresh exchanges a refresh token for the next pair, after which it is spent. errEnded: it is not valid any
+// more.
 func (s *Server) refresh(ctx context.Context, refresh string, now time.Time) (grant, error) {
 	t, err := s.oauth("", nil).TokenSource(s.with(ctx), &oauth2.Token{RefreshToken: refresh}).Token()
 	if err != nil {
@@ -52,8 +52,8 @@ func (s *Server) refresh(ctx context.Context, refresh string, now time.Time) (gr
 	return s.accept(t, now)
 }
 
-// accept takes an answer apart. A token becomes part of a header, so it has the characters of one (RFC 6750,
-// section 2.1) and no more than a header holds.
+// accept checks a token response. A token becomes part of a header, so it must have the characters of one
+// (RFC 6750, section 2.1) and a bounded length.
 func (s *Server) accept(t *oauth2.Token, now time.Time) (grant, error) {
 	if t.Type() != "Bearer" || !isToken(t.AccessToken) || !isToken(t.RefreshToken) || t.ExpiresIn < 0 {
 		return grant{}, fmt.Errorf("%s answered with something that is no token", s.Origin)
@@ -77,8 +77,8 @@ var (
 	errorShape = regexp.MustCompile(`^[a-z_]{1,60}$`)
 )
 
-// explain says in plain words why there is no token. What the server answered is not repeated,
-// but for its own explanation.
+// explain returns an error of the token endpoint in plain words. Of the server's response only its
+// error_description is repeated.
 func (s *Server) explain(err error) error {
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {
@@ -114,7 +114,7 @@ func (s *Server) explain(err error) error {
 	return fmt.Errorf("%s answered with something that is no token", s.Origin)
 }
 
-// end tells the server that a refresh token, and all that came of it, is to die (RFC 7009).
+// end revokes a refresh token, and all that came of it (RFC 7009).
 func (s *Server) end(ctx context.Context, refresh string) error {
 	form := url.Values{"client_id": {clientID}, "token": {refresh}, "token_type_hint": {"refresh_token"}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.revoke, strings.NewReader(form.Encode()))
@@ -133,8 +133,7 @@ func (s *Server) end(ctx context.Context, refresh string) error {
 	return nil
 }
 
-// whoIs asks the server whom an access token stands for. It is for people to read, so without an
-// answer there is just no name.
+// whoIs asks the server whose an access token is. It is for people to read, so an error is just "".
 func (s *Server) whoIs(ctx context.Context, access string) string {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, string(s.Origin)+"/sso/whoami", nil)
 	if err != nil {

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// Secrets are what a sign-in is worth: never printed, but for the access token on demand.
+// Secrets are the tokens of a sign-in: never printed, but for the access token on demand.
 type Secrets struct {
 	Access        string    `json:"access_token"`
 	AccessExpires time.Time `json:"access_expires_at"`
-	Refresh       string    `json:"refresh_token"` // spent at each renewal, which brings the next
+	Refresh       string    `json:"refresh_token"` // single-use: each renewal brings the next
 }
 
-// String keeps secrets out of what is printed by mistake.
+// String implements fmt.Stringer, so that secrets are not printed by mistake.
 func (Secrets) String() string { return "[secrets]" }
 
-// GoString is as String.
+// GoString implements fmt.GoStringer likewise.
 func (s Secrets) GoString() string { return s.String() }
 
-// LogValue is as String.
+// LogValue implements slog.LogValuer likewise.
 func (s Secrets) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Where secrets are kept.
@@ -30,7 +30,7 @@ const (
 // SignIn is what this machine keeps of a sign-in to one server.
 type SignIn struct {
 	Origin  Origin `json:"origin"`
-	Account string `json:"account,omitempty"` // what a person calls it; "" if the server did not say
+	Account string `json:"account,omitempty"` // email, name or id; "" if the server did not say
 	// scopes that were asked for; none: all that the person has
 	Asked      []string  `json:"asked,omitempty"`
 	Scopes     []string  `json:"scopes"` // that were granted, in Vexa's names
@@ -40,7 +40,7 @@ type SignIn struct {
 	Kept   string `json:"kept"` // InKeyring or InFile
 
 	Ended      bool `json:"ended,omitempty"`      // the server said so: sign in again
-	Unanswered int  `json:"unanswered,omitempty"` // prompts of ours in a row that nobody finished
+	Unanswered int  `json:"unanswered,omitempty"` // prompts in a row that nobody finished
 
 	Secrets *Secrets `json:"secrets,omitempty"` // in the file, only if they are kept in it
 }

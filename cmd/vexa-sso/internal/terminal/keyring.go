@@ -7,17 +7,17 @@ import (
 	"github.com/zalando/go-keyring"
 )
 
-// service is what the system's keyring knows us by.
+// service is our name in the system's keyring.
 const service = "vexa-sso"
 
-// unlockTime is how long a person has for the question of the system whether a keyring may be opened.
+// unlockTime is how long a person has to unlock the keyring.
 const unlockTime = time.Minute
 
-// SystemKeyring is the keyring of the system: Secret Service, the macOS Keychain, or the
-// Windows Credential Manager.
+// SystemKeyring is the system's keyring: Secret Service, the macOS Keychain, or the Windows Credential
+// Manager.
 type SystemKeyring struct{}
 
-// Set keeps a secret.
+// Set stores a secret.
 func (SystemKeyring) Set(server, secret string) error {
 	_, err := withTimeout(func() (string, error) { return "", keyring.Set(service, server, secret) })
 	return err
@@ -28,13 +28,13 @@ func (SystemKeyring) Get(server string) (string, error) {
 	return withTimeout(func() (string, error) { return keyring.Get(service, server) })
 }
 
-// Delete forgets a secret, or returns ErrNoSecret.
+// Delete deletes a secret, or returns ErrNoSecret.
 func (SystemKeyring) Delete(server string) error {
 	_, err := withTimeout(func() (string, error) { return "", keyring.Delete(service, server) })
 	return err
 }
 
-// withTimeout gives up on a keyring that asks somebody who isn't there. What it waits for ends with the
+// withTimeout gives up on a keyring that waits for somebody who is not there. The goroutine ends with the
 // program.
 func withTimeout(do func() (string, error)) (string, error) {
 	type result struct {

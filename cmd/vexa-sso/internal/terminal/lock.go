@@ -9,18 +9,18 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// What only one shell at a time does for a server.
+// Locks, each for one server.
 const (
 	renewing  = "renew"  // reading, renewing and writing a sign-in
 	prompting = "prompt" // asking the person
 )
 
-// lockTime is how long a renewal elsewhere may take: the server's answers, and a
-// person who unlocks a keyring.
+// lockTime is how long to wait for a renewal elsewhere: for the server's answers, and a person who unlocks a
+// keyring.
 const lockTime = 2 * time.Minute
 
-// lock waits until no other shell does the same for this server; first says, once, that it waits. The lock is
-// one of the system's on an empty file, so that it is gone with its process, however that ends.
+// lock waits for a lock of this server; it calls first, once, when it has to wait. The lock is flock on an
+// empty file, so that it is gone with its process, however that ends.
 func (w *Wallet) lock(
 	ctx context.Context, origin Origin, what string, first func(),
 ) (unlock func(), err error) {

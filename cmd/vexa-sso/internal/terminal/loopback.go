@@ -17,27 +17,27 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// loopback is where the browser comes back to (RFC 8252, section 7.3): a listener on this machine that
-// answers one navigation, the one that belongs to the sign-in which waits for it.
+// loopback is the redirect URI of a native app (RFC 8252, section 7.3): a listener on this machine that
+// answers one navigation, the one with the state of the sign-in that waits for it.
 type loopback struct {
 	listener net.Listener
-	state    string // what the answer must repeat
-	issuer   string // whom it must be from
+	state    string // of the request
+	issuer   string // expected iss
 
 	mu      sync.Mutex
 	taken   bool
 	answers chan answer
-	verdict chan error // what became of the answer, for its page
+	verdict chan error // result of the code exchange, for the page
 }
 
-// answer is what the browser brought back: a code that is worth nothing without the verifier,
-// which never left this process.
+// answer is the authorization response: a code that is worth nothing without the verifier, which never left
+// this process.
 type answer struct {
 	code string
 	err  error
 }
 
-// listen starts to listen on a port that the system chooses, on IPv4 or where there is none on IPv6.
+// listen listens on a port that the system chooses, on IPv4 or where there is none on IPv6.
 func listen(state, issuer string) (*loopback, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -54,7 +54,7 @@ func listen(state, issuer string) (*loopback, error) {
 
 func (l *loopback) redirectURI() string { return "http://" + l.listener.Addr().String() + "/callback" }
 
-// serve answers browsers until ctx ends, and lets the last page go out.
+// serve serves until ctx ends, and lets the last page go out.
 func (l *loopback) serve(ctx context.Context, done chan<- struct{}) {
 	server := &http.Server{
 		Handler:           l,
@@ -73,8 +73,8 @@ func (l *loopback) serve(ctx context.Context, done chan<- struct{}) {
 	server.Serve(l.listener)
 }
 
-// ServeHTTP takes the one navigation that we wait for. Everything else is told so and changes nothing: other
-// programs on this machine, and pages in its browsers, can knock here as well.
+// ServeHTTP takes the one navigation that we wait for. Anything else gets an error page and changes nothing:
+// other programs on this machine, and pages in its browsers, can send requests here as well.
 func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors "+
@@ -84,7 +84,7 @@ func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Connection", "close")
 	switch {
-	case r.Host != l.listener.Addr().String(): // somebody's name that was pointed at this machine
+	case r.Host != l.listener.Addr().String(): // DNS rebinding
 		closing(w, http.StatusMisdirectedRequest, "There is nothing here.")
 		return
 	case r.URL.Path != "/callback":
@@ -116,7 +116,7 @@ func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// takeOnce is true once.
+// takeOnce returns true the first time.
 func (l *loopback) takeOnce() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,8 +125,8 @@ func (l *loopback) takeOnce() bool {
 	return first
 }
 
-// read takes an authorization response apart (RFC 6749, section 4.1.2; RFC 9207). It is ours if it repeats
-// our state and nothing in it is said twice.
+// read parses an authorization response (RFC 6749, section 4.1.2; RFC 9207). It is ours if it has our state
+// and no parameter is repeated.
 func (l *loopback) read(query string) (answer, bool) {
 	q, err := url.ParseQuery(query)
 	if err != nil || len(query) > 8<<10 {

@@ -11,10 +11,10 @@ import (
 	"slices"
 )
 
-// clientID is what the bridge knows this program by.
+// clientID is our client_id.
 const clientID = "vexa-sso-cli"
 
-// Server is a bridge whose endpoints are known to be its own.
+// Server is a bridge whose endpoints were checked to be its own.
 type Server struct {
 	Origin Origin
 
@@ -22,7 +22,7 @@ type Server struct {
 	client                           *http.Client
 }
 
-// metadata is the part of a server's self-description (RFC 8414) that we need.
+// metadata is the part of the authorization server metadata (RFC 8414) that we need.
 type metadata struct {
 	Issuer        string   `json:"issuer"`
 	Authorization string   `json:"authorization_endpoint"`
@@ -32,9 +32,9 @@ type metadata struct {
 	Challenges    []string `json:"code_challenge_methods_supported"`
 }
 
-// discover asks a server where its endpoints are. What it says is believed only as far as it speaks for
-// itself: the issuer must be the one that belongs to the origin, and every endpoint must be at the origin.
-// Otherwise whoever can answer once, in the place of the server, would be sent what we hold.
+// discover fetches a server's metadata. It is believed only about the server itself: the issuer must be the
+// one that belongs to the origin, and every endpoint must be at the origin. Otherwise whoever can answer
+// once, in place of the server, would be sent what we hold.
 func discover(ctx context.Context, client *http.Client, origin Origin) (*Server, error) {
 	m, err := fetchMetadata(ctx, client, origin)
 	if err != nil {
@@ -98,7 +98,8 @@ func fetchMetadata(ctx context.Context, client *http.Client, origin Origin) (met
 	return m, nil
 }
 
-// unreached says in plain words why a request had no answer. The request's URL is not repeated.
+// unreached returns the error of a request without a response, in plain words. The request's URL is not
+// repeated.
 func unreached(origin Origin, err error) error {
 	var elsewhere *redirectError
 	if errors.As(err, &elsewhere) {

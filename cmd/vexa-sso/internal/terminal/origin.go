@@ -14,8 +14,8 @@ import (
 // and the only place that anything secret is sent to afterwards.
 type Origin string
 
-// ParseOrigin reads an origin as people type it: without a scheme it is https, and a slash at the end doesn't
-// matter. Plain http is for loopback only, because a token that travels unprotected is everybody's.
+// ParseOrigin parses an origin as people type it: without a scheme it is https, and a slash at the end does
+// not matter. Plain http is for loopback only, because a token that travels unprotected is everybody's.
 func ParseOrigin(text string) (Origin, error) {
 	if !strings.Contains(text, "://") {
 		text = "https://" + text
@@ -68,10 +68,10 @@ func (o Origin) Loopback() bool {
 	return err == nil && onThisMachine(u.Hostname())
 }
 
-// Issuer is the identifier of the server's authorization server (RFC 8414, section 2).
+// Issuer returns the issuer identifier of the authorization server (RFC 8414, section 2).
 func (o Origin) Issuer() string { return string(o) + "/sso/oauth" }
 
-// Holds reports whether an absolute URL leads to this origin, and to nobody else in any reading of it.
+// Holds reports whether an absolute URL has this origin, whichever parser reads it.
 func (o Origin) Holds(raw string) bool {
 	u, err := url.Parse(raw)
 	if err != nil || u.User != nil || u.Opaque != "" || strings.ContainsAny(raw, "\\ \t\r\n") {
@@ -80,8 +80,8 @@ func (o Origin) Holds(raw string) bool {
 	return originOf(strings.ToLower(u.Scheme), strings.ToLower(u.Hostname()), u.Port()) == o
 }
 
-// Resolve makes the URL of a path, like /bots/status, or returns an absolute URL of this origin as it is.
-// Whatever could lead elsewhere is an error.
+// Resolve returns the URL of a path, like /bots/status, or an absolute URL of this origin as it is. Whatever
+// could lead elsewhere is an error.
 func (o Origin) Resolve(path string) (string, error) {
 	if strings.Contains(path, "://") && !strings.HasPrefix(path, "/") {
 		if !o.Holds(path) {
@@ -98,7 +98,7 @@ func (o Origin) Resolve(path string) (string, error) {
 	return "", fmt.Errorf("%q is no path: encode spaces, backslashes and control characters", path)
 }
 
-// fileName is the origin as the name of a file, on every system.
+// fileName returns the origin as a file name that every system allows.
 func (o Origin) fileName() string {
 	return strings.NewReplacer("://", "_", ":", "_", "[", "", "]", "").Replace(string(o))
 }

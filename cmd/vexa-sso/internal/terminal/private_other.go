@@ -4,6 +4,5 @@ package terminal
 
 import "io/fs"
 
-// onlyOurs has nothing to look at: what is in a person's profile folder is theirs by the
-// access list that it inherits.
+// onlyOurs does nothing: what is in a person's profile folder is theirs by the access list that it inherits.
 func onlyOurs(string, fs.FileInfo) error { return nil }

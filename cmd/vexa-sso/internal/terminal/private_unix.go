@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// onlyOurs refuses what others can look into, or own: a secret there is one no more.
+// onlyOurs refuses a file or folder that others can access, or own: a secret there is not secret.
 func onlyOurs(path string, info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return fmt.Errorf("others may use %s (its mode is %04o): chmod go= it, and if somebody may have "+

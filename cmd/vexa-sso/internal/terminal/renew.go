@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// How long a token is good at least: for a program that asks for one each time, and for one
+// How long an access token must be valid at least: for a program that asks for one each time, and for one
 // that has to make do with it.
 const (
 	Soon    = time.Minute
 	Lasting = 30 * time.Minute
 )
 
-// Token returns an access token for the server that is good for so long at least, if the server gives such,
-// renewing it where needed: once, however many shells want one. A sign-in that has ended is begun anew if a
-// person is there and has a browser; else the error is a *SignInAgain.
+// Token returns an access token for the server that is valid for atLeast, if the server issues such; it
+// renews it where needed, once for all shells. A sign-in that has ended is started anew if a person is there
+// and has a browser; else the error is a *SignInAgain.
 func (t *Terminal) Token(ctx context.Context, origin Origin, atLeast time.Duration) (string, error) {
 	token, err := t.renewed(ctx, origin, atLeast)
 	var again *SignInAgain
@@ -28,7 +28,7 @@ func (t *Terminal) Token(ctx context.Context, origin Origin, atLeast time.Durati
 	return t.renewed(ctx, origin, atLeast)
 }
 
-// renewed returns a good access token of the sign-in that is kept.
+// renewed returns a valid access token of the stored sign-in.
 func (t *Terminal) renewed(ctx context.Context, origin Origin, atLeast time.Duration) (string, error) {
 	in, err := t.live(origin)
 	if err != nil || t.good(in, atLeast) {
@@ -49,7 +49,7 @@ func (t *Terminal) renewed(ctx context.Context, origin Origin, atLeast time.Dura
 	return access(in), err
 }
 
-// renew trades the refresh token of a sign-in for a new pair, and keeps it. It runs under the lock.
+// renew exchanges the refresh token of a sign-in for the next pair, and stores it. The lock must be held.
 func (t *Terminal) renew(ctx context.Context, in *SignIn) error {
 	server, err := t.server(ctx, in.Origin, in.CAFile)
 	if err != nil {
@@ -89,7 +89,7 @@ func (t *Terminal) sayFile(origin Origin, noKeyring error) {
 		plain(noKeyring.Error()), t.Wallet.path(origin))
 }
 
-// live returns a sign-in that has not ended, as far as is known here.
+// live returns a sign-in that has not ended, as far as this machine knows.
 func (t *Terminal) live(origin Origin) (SignIn, error) {
 	in, err := t.Wallet.get(origin)
 	if err == nil && in.Secrets == nil {
@@ -98,7 +98,7 @@ func (t *Terminal) live(origin Origin) (SignIn, error) {
 	return in, err
 }
 
-// good reports whether the access token lasts for so much longer.
+// good reports whether the access token is valid for so much longer.
 func (t *Terminal) good(in SignIn, longer time.Duration) bool {
 	return in.Secrets != nil && t.Now().Add(longer).Before(in.Secrets.AccessExpires)
 }

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// patience is how long a sign-in waits for its person.
+// patience is how long a sign-in waits for the person.
 const patience = 5 * time.Minute
 
 var errUnanswered = errors.New("nobody finished the sign-in within 5 minutes")
 
-// byBrowser signs in through the browser of this machine: authorization code with PKCE, back over a loopback
-// address (RFC 8252). It tells the person where to go, and open, if it is not nil, takes them there. No token
-// is ever in a URL: the browser carries a code, which only this process can trade.
+// byBrowser signs in through the browser of this machine: authorization code with PKCE, back to a loopback
+// address (RFC 8252). It prints the URL, and open, if it is not nil, opens it. No token is ever in a URL: the
+// browser carries a code, which only this process can exchange.
 func (s *Server) byBrowser(
 	ctx context.Context, tell func(format string, args ...any), open func(url string) error,
 	scopes []string, now func() time.Time,
@@ -49,7 +49,7 @@ func (s *Server) byBrowser(
 	return g, err
 }
 
-// invite shows the person the address of the sign-in, and opens it where that can be done.
+// invite prints the URL of the sign-in, and opens it where that can be done.
 func invite(
 	tell func(format string, args ...any), open func(url string) error, origin Origin, address string,
 ) {
@@ -62,7 +62,7 @@ func invite(
 		"browser on this machine, use --device.\n", origin, address)
 }
 
-// redeem trades the code for tokens.
+// redeem exchanges the code for tokens.
 func (s *Server) redeem(
 	ctx context.Context, config *oauth2.Config, back answer, verifier string, now func() time.Time,
 ) (grant, error) {
@@ -81,7 +81,7 @@ func (s *Server) redeem(
 	return s.accept(t, asked)
 }
 
-// explainCode words the refusal of a code that was good for this one sign-in.
+// explainCode replaces errEnded, which for a code means that it expired or was used.
 func explainCode(err error) error {
 	if errors.Is(err, errEnded) {
 		return errors.New("the sign-in took too long, or was answered twice: try again")
@@ -89,8 +89,8 @@ func explainCode(err error) error {
 	return err
 }
 
-// byDevice signs in through a browser anywhere: the person opens a page of the server and
-// enters a code (RFC 8628).
+// byDevice signs in through a browser on any machine: the person opens a page of the server and enters a code
+// (RFC 8628).
 func (s *Server) byDevice(
 	ctx context.Context, tell func(format string, args ...any), scopes []string, now func() time.Time,
 ) (grant, error) {
@@ -122,7 +122,7 @@ func (s *Server) byDevice(
 	}
 }
 
-// vetDevice holds what the server wants shown and waited for to its own origin and to bounds.
+// vetDevice checks that the URLs of a device response are the server's own, and bounds its times.
 func (s *Server) vetDevice(d *oauth2.DeviceAuthResponse) error {
 	for _, address := range []string{d.VerificationURI, d.VerificationURIComplete} {
 		if address != "" && !s.Origin.Holds(address) || address != plain(address) {
@@ -145,7 +145,7 @@ func (s *Server) vetDevice(d *oauth2.DeviceAuthResponse) error {
 	return nil
 }
 
-// random is a value of 256 bits that nobody can guess.
+// random returns 256 random bits in base64url.
 func random() string {
 	b := make([]byte, 32)
 	rand.Read(b) // never fails

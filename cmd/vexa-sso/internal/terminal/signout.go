@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// SignOut ends a sign-in at the server, and forgets it here. It is forgotten also when the server could not
+// SignOut revokes a sign-in at the server, and deletes it here. It is deleted also when the server could not
 // be told, which the error says.
 func (t *Terminal) SignOut(ctx context.Context, origin Origin) error {
 	unlock, err := t.lock(ctx, origin)

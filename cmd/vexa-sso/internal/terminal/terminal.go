@@ -14,13 +14,13 @@ import (
 // Terminal is a person, or a script of theirs, at a shell.
 type Terminal struct {
 	Wallet  *Wallet
-	Err     io.Writer              // what people read; never a secret
-	Person  bool                   // somebody is there and can be asked
+	Err     io.Writer              // for people; never a secret
+	Person  bool                   // stdin and stderr are a terminal
 	Browser func(url string) error // opens an address, or nil
 	Now     func() time.Time
 }
 
-// Request is what a sign-in is to be like.
+// Request is the options of a sign-in.
 type Request struct {
 	Device    bool     // through a browser elsewhere
 	NoBrowser bool     // only show the address
@@ -28,7 +28,7 @@ type Request struct {
 	CAFile    string   // certificates to trust for this server, besides the system's
 }
 
-// Choose returns the server that is meant where none is named: the last that was signed in to.
+// Choose returns the default server: the last that was signed in to.
 func (t *Terminal) Choose() (Origin, error) {
 	all, err := t.Wallet.All()
 	if err != nil {
@@ -41,8 +41,7 @@ func (t *Terminal) Choose() (Origin, error) {
 	return all[0].Origin, nil
 }
 
-// SignIn asks the person, and keeps what comes of it in the place of an earlier sign-in to the
-// same server, which is ended.
+// SignIn signs the person in, and replaces an earlier sign-in to the same server, which is revoked.
 func (t *Terminal) SignIn(ctx context.Context, origin Origin, r Request) (SignIn, error) {
 	if r.CAFile != "" {
 		path, err := filepath.Abs(r.CAFile)
@@ -61,14 +60,14 @@ func (t *Terminal) SignIn(ctx context.Context, origin Origin, r Request) (SignIn
 	defer unlock()
 	if in, err := t.Wallet.Note(origin); err == nil {
 		if !in.Ended && in.SignedInAt.After(began) && slices.Equal(r.Scopes, in.Asked) {
-			return in, nil // the other shell's is ours, too
+			return in, nil // the other shell has just signed in
 		}
 		r.CAFile = cmp.Or(r.CAFile, in.CAFile)
 	}
 	return t.prompt(ctx, origin, r)
 }
 
-// prompt signs in, with nobody else asking the person about the same server meanwhile.
+// prompt signs in. The lock prompting must be held.
 func (t *Terminal) prompt(ctx context.Context, origin Origin, r Request) (SignIn, error) {
 	server, err := t.server(ctx, origin, r.CAFile)
 	if err != nil {
@@ -98,8 +97,7 @@ func (t *Terminal) prompt(ctx context.Context, origin Origin, r Request) (SignIn
 	return t.Wallet.Note(origin)
 }
 
-// keep puts a new sign-in into the wallet. The one that was there is told to end, which need not succeed:
-// it ends by itself in time.
+// keep stores a new sign-in. The earlier one is revoked, which need not succeed: it expires by itself.
 func (t *Terminal) keep(ctx context.Context, server *Server, in SignIn) error {
 	unlock, err := t.lock(ctx, in.Origin)
 	if err != nil {
@@ -120,7 +118,7 @@ func (t *Terminal) keep(ctx context.Context, server *Server, in SignIn) error {
 	return nil
 }
 
-// server finds the endpoints of an origin anew: where a server is, is not remembered from an earlier day.
+// server fetches the metadata of a server: it is never cached.
 func (t *Terminal) server(ctx context.Context, origin Origin, caFile string) (*Server, error) {
 	client, err := newClient(caFile)
 	if err != nil {
@@ -129,7 +127,7 @@ func (t *Terminal) server(ctx context.Context, origin Origin, caFile string) (*S
 	return discover(ctx, client, origin)
 }
 
-// lock is for what reads and writes a sign-in.
+// lock holds what reads and writes a sign-in apart.
 func (t *Terminal) lock(ctx context.Context, origin Origin) (func(), error) {
 	ctx, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()

@@ -11,32 +11,32 @@ import (
 	"strings"
 )
 
-// Wallet is where sign-ins are kept: for each server a file that only its owner may read, and the secrets in
-// the system's keyring, or where there is none in that file.
+// Wallet stores sign-ins: a file with mode 0600 for each server, and the secrets in the system's keyring, or
+// where there is none in that file.
 type Wallet struct {
 	dir     string
 	keyring Keyring
 }
 
-// Keyring keeps one secret text for each server. Get and Delete return ErrNoSecret where there is none.
+// Keyring stores one secret for each server. Get and Delete return ErrNoSecret where there is none.
 type Keyring interface {
 	Set(server, secret string) error
 	Get(server string) (string, error)
 	Delete(server string) error
 }
 
-// ErrNoSecret is a keyring that has nothing for a server.
+// ErrNoSecret says that the keyring has nothing for a server.
 var ErrNoSecret = errors.New("the keyring has nothing for this server")
 
-// NotSignedIn is a server that nobody here has signed in to.
+// NotSignedIn says that there is no sign-in to a server.
 type NotSignedIn struct{ Origin Origin }
 
 func (e *NotSignedIn) Error() string {
 	return fmt.Sprintf("you are not signed in to %s: sign in first: vexa-sso login %s", e.Origin, e.Origin)
 }
 
-// OpenWallet opens the wallet in a folder, which is made if it isn't there. It refuses one that others can
-// look into, or that is somebody else's.
+// OpenWallet opens the wallet in a folder, which is created if needed. It refuses a folder that others can
+// access or own.
 func OpenWallet(dir string, keyring Keyring) (*Wallet, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder for sign-ins: %w", err)
@@ -51,8 +51,8 @@ func OpenWallet(dir string, keyring Keyring) (*Wallet, error) {
 	return &Wallet{dir: dir, keyring: keyring}, nil
 }
 
-// Folder returns where the wallet of a person is: $XDG_CONFIG_HOME/vexa-sso, or the
-// system's place for such things.
+// Folder returns the folder of a person's wallet: $XDG_CONFIG_HOME/vexa-sso, or the system's place for such
+// things.
 func Folder(getenv func(string) string) (string, error) {
 	if home := getenv("XDG_CONFIG_HOME"); filepath.IsAbs(home) {
 		return filepath.Join(home, "vexa-sso"), nil
@@ -64,8 +64,7 @@ func Folder(getenv func(string) string) (string, error) {
 	return filepath.Join(home, "vexa-sso"), nil
 }
 
-// All returns the sign-ins without their secrets, the newest first: it is the one that is
-// meant when no server is named.
+// All returns the sign-ins without their secrets, the newest first: that is the default server.
 func (w *Wallet) All() ([]SignIn, error) {
 	entries, err := os.ReadDir(w.dir)
 	if err != nil {
@@ -90,7 +89,7 @@ func (w *Wallet) All() ([]SignIn, error) {
 	return all, nil
 }
 
-// Note returns a sign-in without its secrets' being asked of the keyring, or *NotSignedIn.
+// Note returns a sign-in without asking the keyring for its secrets, or *NotSignedIn.
 func (w *Wallet) Note(origin Origin) (SignIn, error) {
 	in, err := w.read(w.path(origin))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -123,8 +122,8 @@ func (w *Wallet) get(origin Origin) (SignIn, error) {
 	return in, nil
 }
 
-// put keeps a sign-in: in the keyring, unless it is kept in a file already; and in a file if the keyring
-// cannot be used, for the reason that comes back.
+// put stores a sign-in: in the keyring, unless it is in a file already; and in a file if the keyring cannot
+// be used, for the reason that is returned as noKeyring.
 func (w *Wallet) put(in SignIn) (noKeyring, err error) {
 	switch {
 	case in.Ended:
@@ -146,7 +145,7 @@ func (w *Wallet) put(in SignIn) (noKeyring, err error) {
 	return noKeyring, w.write(in)
 }
 
-// drop forgets a sign-in.
+// drop deletes a sign-in.
 func (w *Wallet) drop(in SignIn) error {
 	var err error
 	if in.Kept != InFile {
@@ -185,8 +184,7 @@ func (w *Wallet) read(path string) (SignIn, error) {
 	return in, nil
 }
 
-// write puts a file in its place in one step, so that whoever reads it has the old or the new,
-// also after a power failure.
+// write replaces a file atomically, also under a power failure.
 func (w *Wallet) write(in SignIn) (err error) {
 	defer func() {
 		if err != nil {

@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// plain is what a stranger wrote, as it may be shown on a terminal: one line, nothing
-// that steers, not without end.
+// plain returns a foreign text as it may be printed on a terminal: on one line, without control characters,
+// of at most 200 characters.
 func plain(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -26,6 +26,6 @@ func plain(text string) string {
 
 var secretLike = regexp.MustCompile(`\S{32,}`)
 
-// serverWords is a server's own explanation, without anything so long that it might be a secret
-// which the server repeats.
+// serverWords returns a server's error_description, without anything so long that it might be a secret which
+// the server repeats.
 func serverWords(text string) string { return plain(secretLike.ReplaceAllString(text, "…")) }
