@@ -46,7 +46,7 @@ func (l *loader) check(c *Config) {
 
 func (l *loader) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
-		l.failKey(key, fmt.Sprintf("%q is none of its values", value), "write "+strings.Join(allowed, ", "))
+		l.failKey(key, fmt.Sprintf("%q is not one of its values", value), "write "+strings.Join(allowed, ", "))
 	}
 }
 
@@ -106,7 +106,7 @@ func (l *loader) checkPublicURL(text string) {
 		l.failKey("public_url", "has capitals in its host",
 			"write it as browsers do: "+u.Scheme+"://"+strings.ToLower(u.Host))
 	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80":
-		l.failKey("public_url", "names the port that goes without saying",
+		l.failKey("public_url", "names the default port of its scheme",
 			"write it as browsers do: "+u.Scheme+"://"+u.Hostname())
 	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > '~' }):
 		l.failKey("public_url", "has letters beyond ASCII in its host",
@@ -136,7 +136,7 @@ func (l *loader) checkTLS(c *Config) {
 	case !l.isReported("tls"):
 		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
 			l.failKey("tls", "the certificate and its key cannot be used: "+err.Error(),
-				"both are PEM and belong to each other, the leaf certificate first")
+				"give a PEM certificate, the leaf first, and the private key that belongs to it")
 		}
 	}
 }
@@ -152,7 +152,7 @@ func (l *loader) checkProxies(networks []string) {
 			l.failKey(key, fmt.Sprintf("%q is not a network", text),
 				"write CIDR notation, like 10.0.0.0/8, or one address")
 		case network.Addr().Is4() && network.Bits() < 8 || network.Addr().Is6() && network.Bits() < 7:
-			l.failKey(key, fmt.Sprintf("%s lets strangers say from where they come", text),
+			l.failKey(key, fmt.Sprintf("%s trusts strangers to say where a request came from", text),
 				"list the networks of your own proxies")
 		}
 	}
@@ -284,7 +284,7 @@ func (l *loader) checkTimes(c *Config) {
 		{"audit.retention", c.Audit.Retention},
 	} {
 		if d.value <= 0 {
-			l.failKey(d.key, "is not longer than nothing", "write it like 15m or 24h")
+			l.failKey(d.key, "is not longer than 0s", "write it like 15m or 24h")
 		}
 	}
 	if d := c.Tokens.MaxLifetime; d > 0 && d < tokens.LeastTokenLifetime {
@@ -309,13 +309,13 @@ const maxReplay = 16 << 20
 func (l *loader) checkLimits(c *Config) {
 	if c.Limits.BodyReplay > maxReplay {
 		l.failKey("limits.body_replay",
-			"is more than 16MiB, and every request under way may take as much memory", "lower it")
+			"is more than 16MiB, and every request under way may take as much memory", "write 16MiB or less")
 	}
 	if c.Limits.StreamsPerAccount < 1 {
-		l.failKey("limits.streams_per_account", "leaves no stream to anybody", "write 1 or more")
+		l.failKey("limits.streams_per_account", "allows no stream at all", "write 1 or more")
 	}
 	if c.Limits.RequestsPerSecond < 0 {
-		l.failKey("limits.requests_per_second", "is below nothing", "write 0 for no limit")
+		l.failKey("limits.requests_per_second", "is less than 0", "write 0 for no limit")
 	}
 }
 
@@ -345,7 +345,8 @@ func (l *loader) checkStore(c *Config) {
 	if c.Store.Grace < 0 || c.Store.Grace > maxGrace {
 		l.failKey("store.grace",
 			fmt.Sprintf("%s is not between 0s and %s", short(c.Store.Grace), short(maxGrace)),
-			"while the store is away, somebody cut off elsewhere keeps access for that long")
+			"write at most "+short(maxGrace)+": while the store is away, somebody cut off elsewhere keeps access for "+
+				"that long")
 	}
 }
 

@@ -124,7 +124,7 @@ func (l *loader) parse(source string, text []byte) *node {
 	tokens := lexer.Tokenize(string(text))
 	if deep := tooDeep(tokens); deep != nil {
 		l.fail(place{source, deep.Position.Line, deep.Position.Column}, "", "is nested too deeply",
-			"the settings have no need of it")
+			"write it with fewer levels: no setting needs so many")
 		return nil
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())

@@ -34,7 +34,7 @@ func TestRefused(t *testing.T) {
 		"public_url with query":  {document: change("acme.example\n", "acme.example?a\n"), want: "vexa-sso.yaml:2:13: public_url: has more than scheme, host and port: write what people type, like https://vexa.acme.example"},
 		"public_url on http":     {document: change("https://vexa.acme", "http://vexa.acme"), want: "vexa-sso.yaml:2:13: public_url: plain http would show sessions and tokens to the network: write https://, and give tls its files or put a TLS terminator in front"},
 		"public_url like http":   {document: change("https://vexa.acme.example", "http://localhost.acme.example"), want: "vexa-sso.yaml:2:13: public_url: plain http would show sessions and tokens to the network: write https://, and give tls its files or put a TLS terminator in front"},
-		"public_url with a port": {document: change("acme.example\n", "acme.example:443\n"), want: "vexa-sso.yaml:2:13: public_url: names the port that goes without saying: write it as browsers do: https://vexa.acme.example"},
+		"public_url with a port": {document: change("acme.example\n", "acme.example:443\n"), want: "vexa-sso.yaml:2:13: public_url: names the default port of its scheme: write it as browsers do: https://vexa.acme.example"},
 		"public_url in umlauts":  {document: change("vexa.acme.example\n", "vexä.acme.example\n"), want: "vexa-sso.yaml:2:13: public_url: has letters beyond ASCII in its host: write it as browsers do, in its xn-- form"},
 		"gateway_url with path":  {document: change("gateway:8000", "gateway:8000/vexa"), want: "vexa-sso.yaml:4:16: vexa.gateway_url: has a path, and the gateway's routes begin at the root: write it as http://host:port"},
 		"no keyring_file":        {document: change("keyring_file: ring.json\n", ""), want: "vexa-sso.yaml:1:1: keyring_file: is missing: make a key ring with `vexa-sso keyring generate`; without it nothing could be sealed"},
@@ -53,12 +53,12 @@ func TestRefused(t *testing.T) {
 		"listen":                 {document: good + "listen: 4180\n", want: `vexa-sso.yaml:19:9: listen: "4180" is not an address to listen at: write host:port, like 127.0.0.1:4180, or :4180 for all interfaces`},
 		"metrics.listen":         {document: good + "metrics: { listen: 127.0.0.1:4180 }\n", want: "vexa-sso.yaml:19:20: metrics.listen: is the address of the proxy itself: give it another port"},
 		"half of tls":            {document: good + "tls: { cert_file: client-secret }\n", want: "vexa-sso.yaml:19:1: tls.key_file: is missing while there is a cert_file: give both, or none behind a TLS terminator"},
-		"no certificate":         {document: good + "tls: { cert_file: client-secret, key_file: ring.json }\n", want: "vexa-sso.yaml:19:1: tls: the certificate and its key cannot be used: tls: failed to find any PEM data in certificate input: both are PEM and belong to each other, the leaf certificate first"},
-		"everybody is a proxy":   {document: good + "trusted_proxies: [10.0.0.0/8, 0.0.0.0/0]\n", want: "vexa-sso.yaml:19:31: trusted_proxies[1]: 0.0.0.0/0 lets strangers say from where they come: list the networks of your own proxies"},   // A12
-		"all of IPv6":            {document: good + "trusted_proxies: ['::/0']\n", want: "vexa-sso.yaml:19:19: trusted_proxies[0]: ::/0 lets strangers say from where they come: list the networks of your own proxies"},                       // A12
-		"half of the internet":   {document: good + "trusted_proxies: [128.0.0.0/1]\n", want: "vexa-sso.yaml:19:19: trusted_proxies[0]: 128.0.0.0/1 lets strangers say from where they come: list the networks of your own proxies"},           // A12
-		"blank proxy":            {document: good + "trusted_proxies: ['']\n", want: `vexa-sso.yaml:19:19: trusted_proxies[0]: "" is not a network: write CIDR notation, like 10.0.0.0/8, or one address`},                                     // E5
-		"proxies by variable":    {document: good, environ: []string{"VEXA_SSO_TRUSTED_PROXIES=10.0.0.0/8,"}, want: `VEXA_SSO_TRUSTED_PROXIES: trusted_proxies[1]: "" is not a network: write CIDR notation, like 10.0.0.0/8, or one address`}, // E5
+		"no certificate":         {document: good + "tls: { cert_file: client-secret, key_file: ring.json }\n", want: "vexa-sso.yaml:19:1: tls: the certificate and its key cannot be used: tls: failed to find any PEM data in certificate input: give a PEM certificate, the leaf first, and the private key that belongs to it"},
+		"everybody is a proxy":   {document: good + "trusted_proxies: [10.0.0.0/8, 0.0.0.0/0]\n", want: "vexa-sso.yaml:19:31: trusted_proxies[1]: 0.0.0.0/0 trusts strangers to say where a request came from: list the networks of your own proxies"}, // A12
+		"all of IPv6":            {document: good + "trusted_proxies: ['::/0']\n", want: "vexa-sso.yaml:19:19: trusted_proxies[0]: ::/0 trusts strangers to say where a request came from: list the networks of your own proxies"},                     // A12
+		"half of the internet":   {document: good + "trusted_proxies: [128.0.0.0/1]\n", want: "vexa-sso.yaml:19:19: trusted_proxies[0]: 128.0.0.0/1 trusts strangers to say where a request came from: list the networks of your own proxies"},         // A12
+		"blank proxy":            {document: good + "trusted_proxies: ['']\n", want: `vexa-sso.yaml:19:19: trusted_proxies[0]: "" is not a network: write CIDR notation, like 10.0.0.0/8, or one address`},                                             // E5
+		"proxies by variable":    {document: good, environ: []string{"VEXA_SSO_TRUSTED_PROXIES=10.0.0.0/8,"}, want: `VEXA_SSO_TRUSTED_PROXIES: trusted_proxies[1]: "" is not a network: write CIDR notation, like 10.0.0.0/8, or one address`},         // E5
 		"idle over lifetime":     {document: good + "session: { idle: 25h }\n", want: "vexa-sso.yaml:19:18: session.idle: 25h is longer than session.lifetime, 24h: shorten it, or lengthen the lifetime"},
 		"renew over lifetime":    {document: good + "session: { renew: 24h }\n", want: "vexa-sso.yaml:19:19: session.renew: 24h is not shorter than session.lifetime, 24h: shorten it: it is how often the provider is asked again"},
 		"no time for a token": {
@@ -66,7 +66,7 @@ func TestRefused(t *testing.T) {
 			want:     "vexa-sso.yaml:19:25: tokens.max_lifetime: 1s is too short for any token: write 1m or more",
 		},
 		"port in a list":    {document: good + "cors: { origins: [https://a.example:8443] }\n", want: "vexa-sso.yaml:19:19: cors.origins[0]: takes one value: write the value alone; between [ ] or { }, quote it if it has a colon"},
-		"no time":           {document: good + "tokens: { max_offline: 0s }\n", want: "vexa-sso.yaml:19:24: tokens.max_offline: is not longer than nothing: write it like 15m or 24h"},
+		"no time":           {document: good + "tokens: { max_offline: 0s }\n", want: "vexa-sso.yaml:19:24: tokens.max_offline: is not longer than 0s: write it like 15m or 24h"},
 		"days":              {document: good + "audit: { retention: 90d }\n", want: `vexa-sso.yaml:19:21: audit.retention: "90d" is not a duration: write it like 30s, 15m or 720h`},
 		"any origin":        {document: good + "cors: { origins: ['*'] }\n", want: `vexa-sso.yaml:19:19: cors.origins[0]: "*" is not the origin of one site: write scheme and host exactly as browsers send them, like https://app.acme.example`},
 		"origin with path":  {document: good + "cors: { origins: [https://a.example/] }\n", want: `vexa-sso.yaml:19:19: cors.origins[0]: "https://a.example/" is not the origin of one site: write scheme and host exactly as browsers send them, like https://app.acme.example`},
@@ -85,14 +85,14 @@ func TestRefused(t *testing.T) {
 			document: good + "store: { notify_url: 'postgres://db/x' }\n",
 			want:     "vexa-sso.yaml:19:22: store.notify_url: is for PostgreSQL only: delete it",
 		},
-		"grace":       {document: good + "store: { grace: 24h }\n", want: "vexa-sso.yaml:19:17: store.grace: 24h is not between 0s and 5m: while the store is away, somebody cut off elsewhere keeps access for that long"},
-		"log.level":   {document: good + "log: { level: warning }\n", want: `vexa-sso.yaml:19:15: log.level: "warning" is none of its values: write debug, info, warn, error`},
-		"native_keys": {document: good + "tokens: { native_keys: allow }\n", want: `vexa-sso.yaml:19:24: tokens.native_keys: "allow" is none of its values: write deny, migrate`},
+		"grace":       {document: good + "store: { grace: 24h }\n", want: "vexa-sso.yaml:19:17: store.grace: 24h is not between 0s and 5m: write at most 5m: while the store is away, somebody cut off elsewhere keeps access for that long"},
+		"log.level":   {document: good + "log: { level: warning }\n", want: `vexa-sso.yaml:19:15: log.level: "warning" is not one of its values: write debug, info, warn, error`},
+		"native_keys": {document: good + "tokens: { native_keys: allow }\n", want: `vexa-sso.yaml:19:24: tokens.native_keys: "allow" is not one of its values: write deny, migrate`},
 		"adopt_existing": {
 			document: good + "adopt_existing: always\n",
-			want:     `vexa-sso.yaml:19:17: adopt_existing: "always" is none of its values: write trusted, never`,
+			want:     `vexa-sso.yaml:19:17: adopt_existing: "always" is not one of its values: write trusted, never`,
 		},
-		"no streams":            {document: good + "limits: { streams_per_account: 0 }\n", want: "vexa-sso.yaml:19:32: limits.streams_per_account: leaves no stream to anybody: write 1 or more"},
+		"no streams":            {document: good + "limits: { streams_per_account: 0 }\n", want: "vexa-sso.yaml:19:32: limits.streams_per_account: allows no stream at all: write 1 or more"},
 		"size":                  {document: good + "limits: { body_replay: 64kb }\n", want: `vexa-sso.yaml:19:24: limits.body_replay: "64kb" is not a size: write bytes, or a number with KiB, MiB or GiB`},
 		"unset variable":        {document: change("ADMIN_TOKEN", "ADMIN_TOKN"), want: "vexa-sso.yaml:6:16: vexa.admin_token: the environment variable ADMIN_TOKN is not set: set it, or write the value here"},
 		"missing file":          {document: change("file:client-secret", "file:client-secrte"), want: "vexa-sso.yaml:12:20: providers[0].client_secret: cannot read client-secrte: no such file or directory: give the path of a file that this user may read"},
@@ -151,11 +151,11 @@ func TestRefused(t *testing.T) {
 		"too long": {document: strings.Repeat("#", maxDocument+1), want: "vexa-sso.yaml:1:1: has more than 256 KiB: keep it shorter; the rules can be in a rules_file of their own"}, // S12
 		"too deep": {
 			document: "a: " + strings.Repeat("[", 100_000),
-			want:     "vexa-sso.yaml:1:28: is nested too deeply: the settings have no need of it",
+			want:     "vexa-sso.yaml:1:28: is nested too deeply: write it with fewer levels: no setting needs so many",
 		}, // S12
 		"too many dashes": {
 			document: strings.Repeat("- ", 100_000),
-			want:     "vexa-sso.yaml:1:49: is nested too deeply: the settings have no need of it",
+			want:     "vexa-sso.yaml:1:49: is nested too deeply: write it with fewer levels: no setting needs so many",
 		}, // S12
 		"unknown variable": {
 			document: good, environ: []string{"VEXA_SSO_STORE_ULR=sqlite:x"},

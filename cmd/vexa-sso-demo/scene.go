@@ -107,7 +107,7 @@ func (s *scene) welcome(w io.Writer) {
 		vexa = "Vexa at " + s.gateway
 	}
 	fmt.Fprintf(w, `
-The bridge is at %[1]s/, before a %[2]s.
+The bridge is at %[1]s/, in front of a %[2]s.
 The identity provider (Okta and Entra ID) is at %[3]s.
 
 Open  %[1]s/  and sign in, through either provider, as

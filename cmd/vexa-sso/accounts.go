@@ -130,7 +130,7 @@ func newAccountsShow() *cobra.Command {
 sessions, its tokens and its keys. ACCOUNT is an id, a canonical subject, or an email that only one
 account has.
 
-Why the rules say what they say about it, rule by rule, explains ` + "`vexa-sso explain --account`" + `.`,
+` + "`vexa-sso explain --account`" + ` says, rule by rule, why it may do what it may.`,
 		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
@@ -336,7 +336,7 @@ func finish(cmd *cobra.Command, a *bridge.Admin) error {
 	}
 	if keys+users > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: Vexa has not confirmed %s yet; what was decided holds here "+
-			"already, and a running server goes on trying\n", counted(keys+users, "thing", "things"))
+			"already, and a running server goes on trying\n", counted(keys+users, "change", "changes"))
 	}
 	return nil
 }

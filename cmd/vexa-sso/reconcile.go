@@ -32,7 +32,7 @@ With --dry-run it only says what it would do.`,
 			return err
 		}
 		if r.Skipped {
-			return errors.New("a running server is reconciling at this moment: try again in a minute")
+			return errors.New("a running server is reconciling right now, so nothing was compared: run this again in a minute")
 		}
 		if d.asJSON {
 			err = printJSON(cmd.OutOrStdout(), r)
@@ -40,7 +40,7 @@ With --dry-run it only says what it would do.`,
 			err = printReport(cmd.OutOrStdout(), r)
 		}
 		if err == nil && len(r.Problems) > 0 {
-			err = fmt.Errorf("%s could not be compared", counted(len(r.Problems), "thing", "things"))
+			err = fmt.Errorf("%s could not be compared", counted(len(r.Problems), "item", "items"))
 		}
 		return err
 	})

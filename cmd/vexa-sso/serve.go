@@ -15,8 +15,8 @@ func newServe() *cobra.Command {
 signal ends at once.
 
 The files that the configuration names are watched, and read again on SIGHUP. A change of rules,
-client secrets, certificate or key ring takes effect without a restart; of anything else the log
-says that it waits for one. A change that is not valid is logged, and everything stays as it was.`,
+client secrets, certificate or key ring takes effect without a restart; for anything else the log
+says that a restart is needed. A change that is not valid is logged, and everything stays as it was.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := from.load(cmd)

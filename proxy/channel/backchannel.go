@@ -77,7 +77,7 @@ func (n *Endpoints) refuseLogout(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, err error,
 ) error {
 	pr := exchange.AsProblem(err)
-	said, description := "invalid_request", "The logout token does not hold."
+	said, description := "invalid_request", "The logout token is not valid."
 	switch pr.Code {
 	case "provider_unavailable", "store_unavailable", "internal_error":
 		said, description = "temporarily_unavailable", "The logout could not be completed."

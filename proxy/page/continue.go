@@ -17,7 +17,7 @@ func (p *Pages) Continue(w http.ResponseWriter, r *http.Request, v Continue) {
 	if !allowedHref(v.To) {
 		p.Problem(w, r, Problem{
 			Status:   http.StatusBadGateway,
-			Title:    "The way on is broken",
+			Title:    "We cannot send you on",
 			Sentence: "The identity provider named an address that we do not send anybody to.",
 			Next:     "Tell the people who run this site.",
 			Code:     "provider_misconfigured",

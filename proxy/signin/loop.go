@@ -83,9 +83,9 @@ func (f *Flow) loopCause(ex *exchange.Exchange, r *http.Request) (cause, remedy 
 	case errors.Is(err, mapping.ErrNotFound):
 		return "The browser sent its session cookie back, but the session is not known here: the servers " +
 				"behind this address do not share their sessions, or something ended it at once.",
-			"give every replica the same store.url, a PostgreSQL; look into the audit for session_ended"
+			"give every replica the same store.url, a PostgreSQL; see `vexa-sso audit --event session_ended`"
 	case err != nil:
-		return "The session store cannot be reached right now.", "look at the health of the store"
+		return "The session store cannot be reached right now.", "check that the store answers: /readyz says why it does not"
 	case f.callers.Expired(c, f.edge.Now()):
 		return "The session was over as soon as it had begun: the clocks of the servers behind this " +
 				"address differ, or sessions are set up to last for seconds only.",

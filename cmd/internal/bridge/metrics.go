@@ -27,7 +27,7 @@ func newMetrics(b *bridge) *metrics {
 		}, []string{"result"}),
 		revocations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vexa_sso_revocations_total",
-			Help: "Revocations that were written down, by how far they reach.",
+			Help: "Revocations, by how far they reach.",
 		}, []string{"kind"}),
 		rulesGeneration: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "vexa_sso_rules_generation",
@@ -35,7 +35,7 @@ func newMetrics(b *bridge) *metrics {
 		}),
 		reloadFailed: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "vexa_sso_rules_reload_failed_total",
-			Help: "Reloads that changed nothing because what was read is not good.",
+			Help: "Reloads that changed nothing because the configuration is not valid.",
 		}),
 	}
 	m.rulesGeneration.Set(1)

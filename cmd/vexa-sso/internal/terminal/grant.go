@@ -106,7 +106,7 @@ func (s *Server) explain(err error) error {
 		return errors.New("nobody confirmed the code in time")
 	case code == "temporarily_unavailable", code == "server_error",
 		status == http.StatusTooManyRequests, status >= 500:
-		return unavailable{fmt.Errorf("%s is not well right now (it answered %d): try again later",
+		return unavailable{fmt.Errorf("%s cannot answer right now (status %d): try again later",
 			s.Origin, status)}
 	case errorShape.MatchString(code):
 		return fmt.Errorf("%s refused (%s)%s", s.Origin, code, why)

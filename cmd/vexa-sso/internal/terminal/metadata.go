@@ -83,7 +83,7 @@ func fetchMetadata(ctx context.Context, client *http.Client, origin Origin) (met
 		return m,
 			fmt.Errorf("%s is no vexa-sso, or one that is too old to be signed in to from a terminal", origin)
 	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500:
-		return m, unavailable{fmt.Errorf("%s is not well right now (it answered %d): try again later",
+		return m, unavailable{fmt.Errorf("%s cannot answer right now (status %d): try again later",
 			origin, res.StatusCode)}
 	case res.StatusCode != http.StatusOK:
 		return m, fmt.Errorf("%s answered %d instead of describing itself", origin, res.StatusCode)

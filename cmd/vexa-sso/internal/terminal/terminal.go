@@ -127,7 +127,7 @@ func (t *Terminal) server(ctx context.Context, origin Origin, caFile string) (*S
 	return discover(ctx, client, origin)
 }
 
-// lock holds what reads and writes a sign-in apart.
+// lock takes the lock renewing of a server, for at most lockTime.
 func (t *Terminal) lock(ctx context.Context, origin Origin) (func(), error) {
 	ctx, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()

@@ -138,7 +138,7 @@ func TestServerGone(t *testing.T) {
 	}
 	p.clock.Advance(time.Minute)
 	_, err := p.Token(t.Context(), d.origin, Soon)
-	refused(t, err, "not well right now", "503")
+	refused(t, err, "cannot answer right now", "503")
 	d.set(func() { d.instead = nil })
 	if token, err := p.Token(t.Context(), d.origin, Soon); err != nil || token != "canary-access-2" {
 		t.Errorf("back again: %q, %v", token, err)
