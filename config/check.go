@@ -46,7 +46,8 @@ func (l *loader) check(c *Config) {
 
 func (l *loader) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
-		l.failKey(key, fmt.Sprintf("%q is not one of its values", value), "write "+strings.Join(allowed, ", "))
+		l.failKey(key, fmt.Sprintf("%q is not one of its values", value),
+			"write "+strings.Join(allowed, ", "))
 	}
 }
 
@@ -345,8 +346,8 @@ func (l *loader) checkStore(c *Config) {
 	if c.Store.Grace < 0 || c.Store.Grace > maxGrace {
 		l.failKey("store.grace",
 			fmt.Sprintf("%s is not between 0s and %s", short(c.Store.Grace), short(maxGrace)),
-			"write at most "+short(maxGrace)+": while the store is away, somebody cut off elsewhere keeps access for "+
-				"that long")
+			"write at most "+short(maxGrace)+": while the store is away, somebody cut off elsewhere keeps "+
+				"access for that long")
 	}
 }
 

@@ -19,7 +19,7 @@
 // unknown VEXA_SSO_ variable are errors, and so is everything that would start unsafely. [Errors] holds all
 // of them, each with its place, its key and what to write instead:
 //
-//	vexa-sso.yaml:12:13: providers[0].tenant: organizations lets every Microsoft customer sign in: list allowed_tenants
+//	vexa-sso.yaml:19:13: rules_file: there are rules in the document and in a file: keep one of the two
 //	VEXA_SSO_STORE_URL: store.url: is neither SQLite nor PostgreSQL: write sqlite:<file>, or postgres://…
 //
 // A message never shows what came in by a reference, nor the text around a syntax error.

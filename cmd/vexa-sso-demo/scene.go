@@ -126,13 +126,14 @@ Or without a browser:
   curl -s -b $jar %[1]s/sso/whoami
   curl -s -b $jar %[1]s/meetings
 
-Programs show a token where they showed a Vexa key. Make one at  %[1]s/sso/tokens , or sign in from a terminal:
+Programs send a token where they sent a Vexa key. Make one at  %[1]s/sso/tokens ,
+or sign in from a terminal:
 
   curl -s -H 'X-API-Key: vsso_...' %[1]s/meetings
   go run ./cmd/vexa-sso login %[1]s
   go run ./cmd/vexa-sso curl /meetings
 
-A program of its own shows an access token of the provider's:
+A program of its own sends an access token of the provider's:
 
   token=$(curl -s -u %[4]s:%[5]s -d grant_type=client_credentials -d scope=vexa %[3]s/okta/oauth2/default/v1/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
   curl -s -H "Authorization: Bearer $token" %[1]s/meetings

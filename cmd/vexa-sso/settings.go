@@ -20,7 +20,9 @@ func (s *settings) flag(cmd *cobra.Command) {
 // load reads and validates the configuration. The error is a config.Errors.
 func (s *settings) load(cmd *cobra.Command) (*config.Config, error) {
 	if cmd.Flags().Changed("config") && os.Getenv("VEXA_SSO_CONFIG") != "" {
-		return nil, usageError{errors.New("both --config and VEXA_SSO_CONFIG are given: leave one of them out")}
+		return nil, usageError{
+			errors.New("both --config and VEXA_SSO_CONFIG are given: leave one of them out"),
+		}
 	}
 	return config.Load(s.path, os.Environ())
 }

@@ -85,7 +85,8 @@ func (s *Server) answerable(ctx context.Context, p parameters) (authRequest, err
 	uri := p.get("redirect_uri")
 	if !client.redirects(uri) {
 		return authRequest{}, &unanswerable{
-			"The address that the answer should go to (redirect_uri) is not registered for " + client.Name + ".",
+			"The address that the answer should go to (redirect_uri) is not registered for " +
+				client.Name + ".",
 		}
 	}
 	return authRequest{client: client, redirectURI: uri}, nil

@@ -6,7 +6,8 @@
 //
 // # A program with a browser beside it
 //
-//	program ─► /sso/oauth/authorize ─► fresh sign-in ─► consent ─► /sso/oauth/consent ─► 127.0.0.1 ─► /sso/oauth/token
+//	program ─► /sso/oauth/authorize ─► fresh sign-in ─► consent
+//	        ─► /sso/oauth/consent ─► 127.0.0.1 ─► /sso/oauth/token
 //
 // authorize.go reads the request. Until client and redirect URI are known to be right (redirect.go), every
 // error is a page; from then on it goes to the program, with its state and our issuer (RFC 9207). PKCE with

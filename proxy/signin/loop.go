@@ -85,7 +85,8 @@ func (f *Flow) loopCause(ex *exchange.Exchange, r *http.Request) (cause, remedy 
 				"behind this address do not share their sessions, or something ended it at once.",
 			"give every replica the same store.url, a PostgreSQL; see `vexa-sso audit --event session_ended`"
 	case err != nil:
-		return "The session store cannot be reached right now.", "check that the store answers: /readyz says why it does not"
+		return "The session store cannot be reached right now.",
+			"check that the store answers: /readyz says why it does not"
 	case f.callers.Expired(c, f.edge.Now()):
 		return "The session was over as soon as it had begun: the clocks of the servers behind this " +
 				"address differ, or sessions are set up to last for seconds only.",

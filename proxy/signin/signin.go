@@ -279,7 +279,8 @@ func checkFresh(provider *oidc.Provider, a attempt, signIn *oidc.SignIn) error {
 		Code:   "login_required",
 		Detail: "Your identity provider did not ask you to prove again that it is you.",
 		Err:    errors.New("the sign-in is not as fresh as was asked for"),
-		Remedy: "check that the provider obeys prompt=login and max_age=0, and that its ID tokens have auth_time",
+		Remedy: "check that the provider obeys prompt=login and max_age=0, and that its ID tokens have " +
+			"auth_time",
 	}
 }
 

@@ -32,7 +32,7 @@ func (w *Wallet) lock(
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil,
-			errors.New("another vexa-sso on this machine has held the lock for too long: end it and try again")
+			errors.New("another vexa-sso on this machine holds the lock for too long: end it and try again")
 	}
 	if err != nil || !got {
 		return nil, fmt.Errorf("locking the sign-in to %s: %w", origin, err)
