@@ -22,14 +22,14 @@ type Browser struct {
 	W *World
 }
 
-// Browser is a new browser, without cookies.
+// Browser returns a new browser without cookies.
 func (w *World) Browser() *Browser {
 	jar, err := cookiejar.New(nil)
 	Must(w.T, err)
 	return &Browser{w.Client(jar), w}
 }
 
-// Client reaches this replica at the public URL, as through a load balancer.
+// Client returns an HTTP client that reaches this replica at the public URL, as through a load balancer.
 func (w *World) Client(jar http.CookieJar) *http.Client {
 	way := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, w.listens)
@@ -41,7 +41,7 @@ func (w *World) Client(jar http.CookieJar) *http.Client {
 	}
 }
 
-// At is the same browser, led to another replica.
+// At returns the same browser, sent to another replica.
 func (b *Browser) At(w *World) *Browser { return &Browser{w.Client(b.Jar), w} }
 
 // SignIn signs a person in and returns their browser.
@@ -55,7 +55,7 @@ func (w *World) SignIn(who string) *Browser {
 	return b
 }
 
-// SignIn walks a sign-in from a login address to the answer of the callback.
+// SignIn follows a sign-in from a login path to the response of the callback.
 func (b *Browser) SignIn(who, login string) Answer {
 	b.W.T.Helper()
 	res := b.Get(login)
@@ -68,7 +68,7 @@ func (b *Browser) SignIn(who, login string) Answer {
 	return b.Get(strings.TrimPrefix(callback.URL, b.W.Public))
 }
 
-// Cookie is the browser's session cookie, name and value.
+// Cookie returns the browser's session cookie, name=value.
 func (b *Browser) Cookie() string {
 	u, _ := url.Parse(b.W.Public)
 	for _, c := range b.Jar.Cookies(u) {
@@ -79,14 +79,14 @@ func (b *Browser) Cookie() string {
 	return ""
 }
 
-// Answer is what came back.
+// Answer is a response, with its body read.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// Code is the code of a JSON refusal.
+// Code returns the code of a problem in JSON.
 func (a Answer) Code() string {
 	var said struct {
 		Code string `json:"code"`
@@ -95,7 +95,7 @@ func (a Answer) Code() string {
 	return said.Code
 }
 
-// Get is Send for a GET.
+// Get is Send with GET.
 func (b *Browser) Get(path string, header ...string) Answer {
 	return b.Send("GET", path, "", header...)
 }
@@ -116,13 +116,13 @@ func (b *Browser) Send(method, path, body string, header ...string) Answer {
 	return Answer{res.StatusCode, res.Header, string(text)}
 }
 
-// Raw sends bytes as they are and returns the first answer to them.
+// Raw sends bytes as they are and returns the first response to them.
 func (w *World) Raw(request string) Answer {
 	w.T.Helper()
 	return Raw(w.T, w.Host, request)
 }
 
-// Raw sends bytes as they are to a host and returns the first answer to them.
+// Raw sends bytes as they are to a host and returns the first response to them.
 func Raw(t testing.TB, host, request string) Answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", host)
@@ -140,7 +140,7 @@ func Raw(t testing.TB, host, request string) Answer {
 	return Answer{res.StatusCode, res.Header, string(text)}
 }
 
-// Arrives reports whether the browser ends on the page that says that it is over.
+// Arrives reports whether following a redirect back from the provider leads to the page after sign-out.
 func (b *Browser) Arrives(back string) bool {
 	res := b.Get(back)
 	if location := res.Header.Get("Location"); res.Status == http.StatusSeeOther {
@@ -149,7 +149,7 @@ func (b *Browser) Arrives(back string) bool {
 	return res.Status == http.StatusOK && strings.Contains(res.Body, "signed out")
 }
 
-// KeepsLogoutState reports whether the browser still waits for a sign-out to come back.
+// KeepsLogoutState reports whether the browser has the cookie of a sign-out that went on at the provider.
 func (b *Browser) KeepsLogoutState() bool {
 	u, _ := url.Parse(b.W.Public)
 	for _, cookie := range b.Jar.Cookies(u) {
@@ -160,7 +160,7 @@ func (b *Browser) KeepsLogoutState() bool {
 	return false
 }
 
-// DropCookie replaces a cookie of ours, or with an empty value takes it away.
+// DropCookie replaces a cookie of ours, or deletes it with an empty value.
 func (b *Browser) DropCookie(name, value string) {
 	age := 0
 	if value == "" {
@@ -175,7 +175,7 @@ func (w *World) url() *url.URL {
 	return u
 }
 
-// Begin sends a request of this site's own page and returns the answer as soon as it begins.
+// Begin sends a request of this site's own page and returns the response when its headers have come.
 func (b *Browser) Begin(method, path string) *http.Response {
 	b.W.T.Helper()
 	req, err := http.NewRequestWithContext(b.W.Within(20*time.Second), method, b.W.Public+path, nil)
@@ -188,7 +188,7 @@ func (b *Browser) Begin(method, path string) *http.Response {
 	return res
 }
 
-// HeaderText is a header as it goes over the wire.
+// HeaderText returns headers as they go over the wire.
 func HeaderText(h http.Header) string {
 	var b strings.Builder
 	_ = h.Write(&b)
@@ -203,5 +203,5 @@ func MustURL(t *testing.T, raw string) *url.URL {
 	return u
 }
 
-// Navigation is what a browser says of a page that a person opens.
+// Navigation is the headers of a browser that opens a page.
 var Navigation = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", "text/html"}

@@ -14,7 +14,7 @@ import (
 	"vexa-sso/oidc/oidctest"
 )
 
-// Bearer is an access token of Okta's that says as much as a sign-in does.
+// Bearer returns an access token of Okta's with the claims of a sign-in.
 func (w *World) Bearer(who string) string {
 	return w.Okta.Sign(w.BearerClaims(who))
 }
@@ -26,7 +26,7 @@ func (w *World) BearerClaims(who string) oidctest.Claims {
 		With("email_verified", true)
 }
 
-// NewToken makes a personal token of somebody who has signed in before.
+// NewToken makes a personal token of somebody who has signed in before, and returns its value too.
 func (w *World) NewToken(email string, scopes ...string) (mapping.Token, string) {
 	w.T.Helper()
 	token, value, err := w.Accounts.CreateToken(w.T.Context(), AccountOf(w.T, w, email), mapping.NewToken{
@@ -36,10 +36,10 @@ func (w *World) NewToken(email string, scopes ...string) (mapping.Token, string)
 	return token, value
 }
 
-// Program is a client without cookies.
+// Program returns a client without cookies.
 func (w *World) Program() *Browser { return &Browser{w.Client(nil), w} }
 
-// SendForm sends a form as a browser does that has the page open.
+// SendForm sends a form as a browser does from our page.
 func (b *Browser) SendForm(path string, form url.Values) Answer {
 	b.W.T.Helper()
 	return b.Send("POST", path, form.Encode(), "Content-Type", "application/x-www-form-urlencoded",
@@ -47,7 +47,7 @@ func (b *Browser) SendForm(path string, form url.Values) Answer {
 		"Sec-Fetch-Dest", "document", "Origin", b.W.Public)
 }
 
-// TokenForm is the form on the page, as the page gives it, filled in.
+// TokenForm returns the page's form for a new token, filled in.
 func (b *Browser) TokenForm(name string, seconds int64, scopes ...string) url.Values {
 	b.W.T.Helper()
 	res := b.Get("/sso/tokens", Navigation...)
@@ -60,7 +60,7 @@ func (b *Browser) TokenForm(name string, seconds int64, scopes ...string) url.Va
 	}
 }
 
-// SendJSON asks the API as a script on a page of ours does.
+// SendJSON sends JSON as a script of our page does.
 func (b *Browser) SendJSON(method, path, body string) Answer {
 	b.W.T.Helper()
 	return b.Send(method, path, body, "Content-Type", "application/json", "Sec-Fetch-Site", "same-origin",
@@ -74,7 +74,7 @@ func (w *World) TokensOf(email string) []mapping.Token {
 	return tokens
 }
 
-// Alive reports whether a value stands for a token.
+// Alive reports whether a value is that of a valid token.
 func (w *World) Alive(value string) bool {
 	hash, ok := mapping.ParseTokenValue(mapping.AccessValue, value)
 	if !ok {
@@ -84,7 +84,7 @@ func (w *World) Alive(value string) bool {
 	return err == nil
 }
 
-// MakeToken makes a token of a person as the page would.
+// MakeToken makes a token of a person, as the page does.
 func (w *World) MakeToken(email string, scopes ...string) mapping.Token {
 	w.T.Helper()
 	token, _, err := w.Accounts.CreateToken(w.T.Context(), AccountOf(w.T, w, email), mapping.NewToken{
@@ -94,10 +94,10 @@ func (w *World) MakeToken(email string, scopes ...string) mapping.Token {
 	return token
 }
 
-// TakingBearers lets Okta's access tokens for api://default stand for their callers.
+// TakingBearers is an option: Okta's access tokens for api://default are accepted.
 func TakingBearers(o *Options) { o.audiences = []string{"api://default"} }
 
-// MadeUp is a token value with a good checksum that nobody was given.
+// MadeUp returns a token value with a valid checksum that was never issued.
 func MadeUp(t testing.TB) string {
 	t.Helper()
 	value, err := mapping.NewTokenValue(rand.Reader, mapping.AccessValue)

@@ -17,7 +17,7 @@ func (b *Browser) SignInAt(provider interface {
 	b.SignInFrom(provider.NewBrowser(), name, who)
 }
 
-// SignInFrom signs somebody in with a browser at the provider, whose session there goes on.
+// SignInFrom signs somebody in with a browser that keeps its session at the provider.
 func (b *Browser) SignInFrom(there *oidctest.Browser, name, who string) {
 	b.W.T.Helper()
 	start := b.Get("/sso/login?provider=" + name)
@@ -29,7 +29,7 @@ func (b *Browser) SignInFrom(there *oidctest.Browser, name, who string) {
 	}
 }
 
-// Sid is the provider's name of the only session of an account.
+// Sid returns the sid of the only session of an account.
 func (w *World) Sid(provider string) string {
 	w.T.Helper()
 	sessions, err := w.Store.Sessions(w.T.Context())
@@ -45,7 +45,7 @@ func (w *World) Sid(provider string) string {
 
 func (b *Browser) SignedIn() bool { return b.Get("/sso/whoami").Status == http.StatusOK }
 
-// LogoutClaims are those of a good logout token about Ada's session.
+// LogoutClaims returns the claims of a valid logout token for Ada's session.
 func (w *World) LogoutClaims(jti string) oidctest.Claims {
 	now := w.Clock.Now()
 	return oidctest.Claims{
@@ -63,7 +63,7 @@ func (w *World) BackChannel(claims oidctest.Claims, options ...oidctest.SignOpti
 		"Content-Type", "application/x-www-form-urlencoded")
 }
 
-// Refreshes are the answers that Okta gave to refresh tokens.
+// Refreshes returns the statuses of Okta's responses to refresh tokens.
 func (w *World) Refreshes() (statuses []int) {
 	for _, r := range w.Okta.TokenRequests() {
 		if r.GrantType == oidctest.GrantRefresh {
@@ -73,8 +73,8 @@ func (w *World) Refreshes() (statuses []int) {
 	return statuses
 }
 
-// Rotating makes every refresh token good once, with no leeway: using one twice revokes all
-// that came of its sign-in.
+// Rotating makes Okta's refresh tokens single-use, with no leeway: using one twice revokes all that came of
+// its sign-in.
 func (w *World) Rotating() {
 	Must(w.T,
 		w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.RotateRefresh, c.Leeway = true, 0 }))

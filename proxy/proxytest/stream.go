@@ -37,7 +37,7 @@ func (w *World) MustSocketAs(header ...string) *websocket.Conn {
 	return conn
 }
 
-// Metric is the value of a metric with that label.
+// Metric returns the value of a metric with that label.
 func (w *World) Metric(name, label string) float64 {
 	w.T.Helper()
 	families, err := w.Metrics.Gather()
@@ -99,14 +99,14 @@ func (b *Browser) MustSocket() *websocket.Conn {
 	return conn
 }
 
-// Within is a context that ends with the test, and before: what has not happened by then never does.
+// Within returns a context with a timeout, which ends with the test.
 func (w *World) Within(d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(w.T.Context(), max(d, oidctest.Patience))
 	w.T.Cleanup(cancel)
 	return ctx
 }
 
-// RawSocket opens a WebSocket and returns the bare connection, behind the answer's head.
+// RawSocket opens a WebSocket and returns the bare connection after the response headers.
 func (b *Browser) RawSocket(behind string) (net.Conn, *bufio.Reader) {
 	b.W.T.Helper()
 	conn, err := net.Dial("tcp", b.W.Host)
@@ -127,14 +127,14 @@ func (b *Browser) RawSocket(behind string) (net.Conn, *bufio.Reader) {
 	return conn, r
 }
 
-// Events is an event stream as its reader sees it.
+// Events is an open event stream.
 type Events struct {
 	*http.Response
 	lines *bufio.Scanner
 	t     testing.TB
 }
 
-// Expect reads lines.
+// Expect reads lines and compares them.
 func (e *Events) Expect(want ...string) {
 	e.t.Helper()
 	for _, line := range want {
@@ -152,7 +152,7 @@ func (e *Events) Ends() bool {
 	return !errors.As(e.lines.Err(), &timeout) || !timeout.Timeout()
 }
 
-// Talk says something on a socket and returns the answer.
+// Talk sends a text on a socket and returns the answer.
 func Talk(t testing.TB, conn *websocket.Conn, text string) string {
 	t.Helper()
 	ctx := oidctest.Within(t)
@@ -162,7 +162,8 @@ func Talk(t testing.TB, conn *websocket.Conn, text string) string {
 	return string(answer)
 }
 
-// HangsUp reads a socket to its end and returns how it was closed; -1: without a close frame.
+// HangsUp reads a socket until it is closed and returns the close frame's code and reason; -1 without a close
+// frame.
 func HangsUp(t testing.TB, conn *websocket.Conn) websocket.CloseError {
 	t.Helper()
 	ctx := oidctest.Within(t)

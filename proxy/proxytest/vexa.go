@@ -10,7 +10,7 @@ import (
 	"vexa-sso/mapping/vexa/vexatest"
 )
 
-// LoseKey deletes ada's key at Vexa behind our back.
+// LoseKey deletes Ada's key at Vexa, unknown to the bridge.
 func (w *World) LoseKey() (lost vexatest.Token) {
 	w.T.Helper()
 	tokens := w.Vexa.Tokens()
@@ -23,14 +23,14 @@ func (w *World) LoseKey() (lost vexatest.Token) {
 	return tokens[0]
 }
 
-// Fill puts what is only known now into a request.
+// Fill replaces the placeholders of a request.
 func (w *World) Fill(text, cookie, key string) string {
 	return strings.NewReplacer("{host}", w.Host, "{public}", w.Public, "{cookie}", cookie,
 		"{key}", key, "{gateway}", strings.TrimPrefix(w.Vexa.GatewayURL, "http://")).
 		Replace(text)
 }
 
-// KeyOf is the Vexa key that the bridge minted for a person.
+// KeyOf returns the Vexa key that the bridge minted for a person.
 func (w *World) KeyOf(email string) string {
 	w.T.Helper()
 	user, ok := w.Vexa.User(email)
@@ -60,7 +60,7 @@ func (w *World) ExpectUpstream(t *testing.T, want, key, trace string) {
 	}
 }
 
-// ReplaceRules puts other rules in force.
+// ReplaceRules brings other rules into use.
 func (w *World) ReplaceRules(rules []rule.Rule) {
 	w.T.Helper()
 	compiled, problems := rule.Compile(rules)
@@ -80,7 +80,7 @@ func Describe(requests []vexatest.Request) string {
 	return b.String()
 }
 
-// AccountOf is the id of a person's account.
+// AccountOf returns the id of a person's account.
 func AccountOf(t testing.TB, w *World, email string) string {
 	t.Helper()
 	var id string
@@ -99,9 +99,9 @@ func AccountOf(t testing.TB, w *World, email string) string {
 	return id
 }
 
-// OurHeaders is what the bridge puts on every request, in the order in which it goes over the wire.
+// OurHeaders is what the bridge adds to every request, in the order on the wire.
 const OurHeaders = "X-Api-Key: {key}\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: " +
 	"{host}\r\nX-Forwarded-Proto: http\r\nX-Trace-Id: {trace}\r\n"
 
-// PlainRequest is how a GET /bots arrives at the gateway.
+// PlainRequest is a GET /bots as the gateway receives it.
 const PlainRequest = "GET /bots HTTP/1.1\r\nHost: {gateway}\r\nUser-Agent: probe\r\n" + OurHeaders + "\r\n"

@@ -1,6 +1,6 @@
-// Package proxytest is a whole bridge for tests, between a provider and a Vexa that are doubles, in one
-// process: proxytest.Start. Who uses it has a browser (browser.go), a program (program.go), streams
-// (stream.go) and a provider that speaks unasked (provider.go).
+// Package proxytest is a whole bridge for tests, in one process, between doubles of a provider and of Vexa:
+// see [Start]. A test uses it with a browser (browser.go), a program (program.go), streams (stream.go), and a
+// provider that calls us (provider.go).
 package proxytest
 
 import (
@@ -31,7 +31,7 @@ import (
 )
 
 // World is a whole bridge between an Okta and a Vexa, in one process, on loopback: the provider on localhost
-// and the bridge on 127.0.0.1, so that they are cross-site as in life.
+// and the bridge on 127.0.0.1, so that they are cross-site as in production.
 type World struct {
 	T        testing.TB
 	Okta     *oidctest.Okta
@@ -42,23 +42,23 @@ type World struct {
 	Proxy    *proxy.Proxy
 	Public   string // http://127.0.0.1:port
 	Host     string
-	listens  string // where this replica does; host, but for further replicas
+	listens  string // address of this replica; Host for the first
 	Log      *slog.Logger
-	Logs     *oidctest.LogBook // what was logged
+	Logs     *oidctest.LogBook // the log
 	Clock    *oidctest.Clock
 	Metrics  *prometheus.Registry
-	Stop     func()      // ends this replica, and lets it write what it still has to
-	Away     atomic.Bool // the store has been out of reach for longer than its grace
+	Stop     func()      // stops this replica gracefully
+	Away     atomic.Bool // makes Usable false: the store is away beyond its grace
 
 	Options  Options
 	Ring     *keyring.Ring
 	Database string
 }
 
-// Usable stands between the edge and the store, so that a test needs no grace to pass.
+// Usable implements caller.Health, so that a test need not wait for the grace.
 func (w *World) Usable() bool { return !w.Away.Load() && w.Store.Usable() }
 
-// Options are what a test may want otherwise.
+// Options are the options of a World.
 type Options struct {
 	Generation string
 	Rules      []rule.Rule
@@ -135,7 +135,7 @@ func Start(t testing.TB, options ...func(*Options)) *World {
 	return w
 }
 
-// Replica starts another process on the same store, behind the same public URL.
+// Replica starts another replica on the same store, behind the same public URL.
 func (w *World) Replica() *World {
 	w.T.Helper()
 	on, err := net.Listen("tcp", "127.0.0.1:0")
@@ -254,13 +254,13 @@ func (w *World) serve(on net.Listener, providers []*oidc.Provider, beside func(c
 	})
 }
 
-// WaitFor waits until something that happens in the background has.
+// WaitFor waits until happened returns true, or fails the test.
 func (w *World) WaitFor(what string, happened func() bool) {
 	w.T.Helper()
 	oidctest.WaitFor(w.T, what, happened)
 }
 
-// Must ends the test at an error.
+// Must fails the test at an error.
 func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// BrowserTab is a tab of a Chromium of the test's own, or skips the test where there is none.
+// BrowserTab returns a tab of a new Chromium, or skips the test where there is none.
 func BrowserTab(t *testing.T) context.Context {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(Chromium(t)),
@@ -28,7 +28,7 @@ func BrowserTab(t *testing.T) context.Context {
 	return ctx
 }
 
-// Photograph keeps a picture of the page in the folder that VEXA_SSO_TEST_SCREENSHOTS names, if it does.
+// Photograph saves a screenshot in the folder VEXA_SSO_TEST_SCREENSHOTS, if that is set.
 func Photograph(t *testing.T, tab context.Context, name string) {
 	t.Helper()
 	dir := os.Getenv("VEXA_SSO_TEST_SCREENSHOTS")

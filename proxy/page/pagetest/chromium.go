@@ -1,4 +1,4 @@
-// Package pagetest looks at pages with a browser.
+// Package pagetest opens pages in Chromium.
 package pagetest
 
 import (
@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Chromium finds a browser: the one that VEXA_SSO_TEST_CHROMIUM names, or one on the machine. Where there is
-// none, the test is skipped.
+// Chromium returns the path of a browser: VEXA_SSO_TEST_CHROMIUM, or one on the machine. Where there is none,
+// the test is skipped.
 func Chromium(t testing.TB) string {
 	t.Helper()
 	if program := os.Getenv("VEXA_SSO_TEST_CHROMIUM"); program != "" {
