@@ -76,7 +76,7 @@ foreign_token_deleted, activity_ended, not_ended, native_key_used.`,
 	cmd.Flags().StringVar(&filter.Event, "event", "",
 		"only this `kind` of event, like sign_in or key_revoked")
 	cmd.Flags().StringVar(&since, "since", "",
-		"only what is younger: a `duration` like 24h, or a time like 2026-11-23T09:00:00Z")
+		"only what is younger: a `duration` like 24h,\nor a time like 2026-11-23T09:00:00Z")
 	cmd.Flags().IntVar(&filter.Limit, "limit", 100, "at most so many, the latest")
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens from now on")
 	return cmd

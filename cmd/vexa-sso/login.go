@@ -59,7 +59,7 @@ names another.`,
 	flags.StringSliceVar(&r.Scopes, "scope", nil,
 		"at most these Vexa `scopes`, like bot,tx (default: all that you have)")
 	flags.StringVar(&r.CAFile, "ca-file", "", "trust the certificates in this `file` for the server, "+
-		"besides the system's; SSL_CERT_FILE counts, too")
+		"besides\nthe system's; SSL_CERT_FILE counts, too")
 	flags.BoolVar(&list, "list", false, "list what you are signed in to, and sign in to nothing")
 	flags.BoolVar(&asJSON, "json", false, "with --list: print JSON")
 	return cmd

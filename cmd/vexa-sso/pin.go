@@ -137,7 +137,8 @@ func newAccountsRekey() *cobra.Command {
 keep their accounts, Vexa users and sessions when an Okta org or an issuer changes its address. All
 of them move in one transaction, or none does.
 
-  vexa-sso accounts rekey --from okta:https://old.okta.com/ --to okta:https://new.okta.com/ --dry-run
+  vexa-sso accounts rekey --dry-run \
+    --from okta:https://old.okta.com/ --to okta:https://new.okta.com/
 
 Do it before people sign in at the new address: who does gets a new account, and then the two
 collide, and nothing is moved. --skip-taken moves all others.`,

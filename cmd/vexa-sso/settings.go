@@ -14,7 +14,7 @@ type settings struct{ path string }
 
 func (s *settings) flag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.path, "config", "vexa-sso.yaml",
-		"the configuration `file`; the environment variable VEXA_SSO_CONFIG may hold the document instead")
+		"the configuration `file`; the environment variable\nVEXA_SSO_CONFIG may hold the document instead")
 }
 
 // load reads and validates the configuration. The error is a config.Errors.
