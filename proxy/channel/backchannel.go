@@ -14,27 +14,27 @@ import (
 // BackChannelLogout ends what a signed logout token names: a session by sid, or by sub all sessions of a
 // person (OpenID Connect Back-Channel Logout 1.0). Whatever is wrong, or fails, is 400 with an error in JSON
 // (section 2.8).
-func (n *Endpoints) BackChannelLogout(ex *exchange.Exchange, r *http.Request) error {
-	provider := n.providers.ByName(r.PathValue("provider"))
+func (e *Endpoints) BackChannelLogout(ex *exchange.Exchange, r *http.Request) error {
+	provider := e.providers.ByName(r.PathValue("provider"))
 	if provider == nil {
 		return exchange.Refuse("not_found", "")
 	}
 	if _, err := channelParameters(ex, r, http.MethodPost); err != nil {
-		return n.refuseLogout(ex, r, provider, err)
+		return e.refuseLogout(ex, r, provider, err)
 	}
 	token, err := provider.VerifyLogoutToken(r.Context(), r.PostForm.Get("logout_token"))
 	if err != nil {
-		return n.refuseLogout(ex, r, provider, err)
+		return e.refuseLogout(ex, r, provider, err)
 	}
-	err = n.consumeOnce(r.Context(), provider, "logout:"+token.JTI, token.ExpiresAt, func() error {
-		sessions, err := n.sessionsNamedBy(r.Context(), provider, token)
+	err = e.consumeOnce(r.Context(), provider, "logout:"+token.JTI, token.ExpiresAt, func() error {
+		sessions, err := e.sessionsNamedBy(r.Context(), provider, token)
 		if err != nil {
 			return err
 		}
-		return n.endNamed(ex, r, provider, sessions, "signed out at the provider (back channel)")
+		return e.endNamed(ex, r, provider, sessions, "signed out at the provider (back channel)")
 	})
 	if err != nil {
-		return n.refuseLogout(ex, r, provider, err)
+		return e.refuseLogout(ex, r, provider, err)
 	}
 	ex.Header().Set("Cache-Control", "no-store")
 	ex.WriteHeader(http.StatusOK)
@@ -42,12 +42,12 @@ func (n *Endpoints) BackChannelLogout(ex *exchange.Exchange, r *http.Request) er
 }
 
 // sessionsNamedBy returns the sessions that a logout token names. A sid and a sub must both match.
-func (n *Endpoints) sessionsNamedBy(
+func (e *Endpoints) sessionsNamedBy(
 	ctx context.Context, provider *oidc.Provider, token oidc.LogoutToken,
 ) ([]caller.Session, error) {
 	var account string
 	if token.Subject != "" {
-		found, err := n.accounts.AccountBySubject(ctx, token.Subject)
+		found, err := e.accounts.AccountBySubject(ctx, token.Subject)
 		if errors.Is(err, mapping.ErrNotFound) {
 			return nil, nil
 		}
@@ -57,9 +57,9 @@ func (n *Endpoints) sessionsNamedBy(
 		account = found.ID
 	}
 	if token.SID == "" {
-		return n.sessions.SessionsOf(ctx, account)
+		return e.sessions.SessionsOf(ctx, account)
 	}
-	sessions, err := n.sessions.SessionsBySID(ctx, provider.Name(), token.SID)
+	sessions, err := e.sessions.SessionsBySID(ctx, provider.Name(), token.SID)
 	if err != nil || account == "" {
 		return sessions, err
 	}
@@ -73,7 +73,7 @@ func (n *Endpoints) sessionsNamedBy(
 }
 
 // refuseLogout answers a back-channel logout that ended nothing, or not everything (section 2.8).
-func (n *Endpoints) refuseLogout(
+func (e *Endpoints) refuseLogout(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, err error,
 ) error {
 	pr := exchange.AsProblem(err)
@@ -83,7 +83,7 @@ func (n *Endpoints) refuseLogout(
 		said, description = "temporarily_unavailable", "The logout could not be completed."
 	}
 	ex.Code = pr.Code
-	n.edge.Log.WarnContext(r.Context(), "back-channel logout refused", "provider", provider.Name(),
+	e.edge.Log.WarnContext(r.Context(), "back-channel logout refused", "provider", provider.Name(),
 		"code", pr.Code, "trace_id", ex.TraceID, "error", err, pr.RemedyAttr())
 	exchange.WriteJSON(ex, http.StatusBadRequest,
 		map[string]string{"error": said, "error_description": description})

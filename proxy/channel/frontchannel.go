@@ -70,12 +70,12 @@ func New(d Deps) *Endpoints {
 // (OpenID Connect Front-Channel Logout 1.0). The request has no cookies of ours and is unauthenticated:
 // whoever knows a sid can end that session, and nothing else. Okta's documents say POST; Entra sends sid
 // without iss.
-func (n *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) error {
-	provider := n.providers.ByName(r.PathValue("provider"))
+func (e *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) error {
+	provider := e.providers.ByName(r.PathValue("provider"))
 	if provider == nil {
 		return exchange.Refuse("not_found", "")
 	}
-	n.allowFraming(ex, r, provider)
+	e.allowFraming(ex, r, provider)
 	params, err := channelParameters(ex, r, http.MethodGet, http.MethodPost)
 	if err != nil {
 		return err
@@ -94,11 +94,11 @@ func (n *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) e
 	case len(sid) > maxSID:
 		return exchange.Refuse("bad_request", "The session’s name is too long.")
 	}
-	sessions, err := n.sessions.SessionsBySID(r.Context(), provider.Name(), sid)
+	sessions, err := e.sessions.SessionsBySID(r.Context(), provider.Name(), sid)
 	if err != nil {
 		return exchange.AsProblem(err)
 	}
-	if err := n.endNamed(ex, r, provider, sessions,
+	if err := e.endNamed(ex, r, provider, sessions,
 		"signed out at the provider (front channel)"); err != nil {
 		return exchange.AsProblem(err)
 	}
@@ -110,7 +110,7 @@ func (n *Endpoints) FrontChannelLogout(ex *exchange.Exchange, r *http.Request) e
 
 // allowFraming lets the provider's own pages, and no others, show the response in a frame. The headers are
 // the same whether or not somebody was signed in.
-func (n *Endpoints) allowFraming(w http.ResponseWriter, r *http.Request, provider *oidc.Provider) {
+func (e *Endpoints) allowFraming(w http.ResponseWriter, r *http.Request, provider *oidc.Provider) {
 	origins := "'none'"
 	if found := provider.Origins(r.Context()); len(found) > 0 {
 		origins = strings.Join(found, " ")
@@ -124,22 +124,22 @@ func (n *Endpoints) allowFraming(w http.ResponseWriter, r *http.Request, provide
 }
 
 // endNamed ends sessions, here at once. It is no error when one has ended meanwhile.
-func (n *Endpoints) endNamed(
+func (e *Endpoints) endNamed(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, sessions []caller.Session, reason string,
 ) error {
 	for _, s := range sessions {
 		revocation := mapping.Revocation{
-			At: n.edge.Now(), Kind: mapping.RevokeSession, Account: s.AccountID,
+			At: e.edge.Now(), Kind: mapping.RevokeSession, Account: s.AccountID,
 			Session: s.ID, Reason: reason,
 		}
-		err := n.ender.End(r.Context(), revocation, "provider "+provider.Name())
+		err := e.ender.End(r.Context(), revocation, "provider "+provider.Name())
 		if errors.Is(err, mapping.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		n.edge.Record(ex, r, mapping.Event{
+		e.edge.Record(ex, r, mapping.Event{
 			Event: mapping.EventProviderLogout, Actor: "provider " + provider.Name(), Account: s.AccountID,
 			Provider: provider.Name(), Reason: reason, CredentialID: s.ID,
 		})

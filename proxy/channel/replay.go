@@ -12,10 +12,10 @@ import (
 // 7519 section 4.1.7). The token is marked as used only after do, so that a provider that hears of a failure
 // may send it again. Two requests with the same token may both run do at the same moment, so do must be
 // idempotent.
-func (n *Endpoints) consumeOnce(
+func (e *Endpoints) consumeOnce(
 	ctx context.Context, provider *oidc.Provider, jti string, until time.Time, do func() error,
 ) error {
-	spent, err := n.accounts.Spent(ctx, provider.Name(), jti)
+	spent, err := e.accounts.Spent(ctx, provider.Name(), jti)
 	if err != nil {
 		return err
 	}
@@ -25,5 +25,5 @@ func (n *Endpoints) consumeOnce(
 	if err := do(); err != nil {
 		return err
 	}
-	return n.accounts.Spend(ctx, provider.Name(), jti, until)
+	return e.accounts.Spend(ctx, provider.Name(), jti, until)
 }

@@ -16,8 +16,8 @@ import (
 // UniversalLogout ends everything of a person when Okta says so (global token revocation,
 // draft-parecki-oauth-global-token-revocation; Okta calls it Universal Logout): sessions, streams and Vexa
 // keys. They may sign in again if Okta lets them.
-func (n *Endpoints) UniversalLogout(ex *exchange.Exchange, r *http.Request) error {
-	provider := n.providers.ByName(r.PathValue("provider"))
+func (e *Endpoints) UniversalLogout(ex *exchange.Exchange, r *http.Request) error {
+	provider := e.providers.ByName(r.PathValue("provider"))
 	switch {
 	case provider == nil || !provider.SupportsUniversalLogout():
 		return exchange.Refuse("not_found", "")
@@ -38,11 +38,11 @@ func (n *Endpoints) UniversalLogout(ex *exchange.Exchange, r *http.Request) erro
 		return err
 	}
 	var found []mapping.Account
-	err = n.consumeOnce(r.Context(), provider, "universal:"+jti, until, func() (err error) {
-		if found, err = n.accountsOf(r.Context(), provider, who); err != nil {
+	err = e.consumeOnce(r.Context(), provider, "universal:"+jti, until, func() (err error) {
+		if found, err = e.accountsOf(r.Context(), provider, who); err != nil {
 			return err
 		}
-		return n.endEverything(ex, r, provider, found)
+		return e.endEverything(ex, r, provider, found)
 	})
 	switch {
 	case err != nil:
@@ -137,17 +137,17 @@ func members(from *json.Decoder) (map[string]json.RawMessage, error) {
 }
 
 // accountsOf returns the accounts of the provider that a subject identifier names.
-func (n *Endpoints) accountsOf(
+func (e *Endpoints) accountsOf(
 	ctx context.Context, provider *oidc.Provider, who subjectID,
 ) ([]mapping.Account, error) {
 	if who.format == "email" {
-		return n.accounts.AccountsByEmail(ctx, provider.Name(), who.email)
+		return e.accounts.AccountsByEmail(ctx, provider.Name(), who.email)
 	}
 	subject, ok := provider.SubjectOf(who.iss, who.sub)
 	if !ok {
 		return nil, nil
 	}
-	account, err := n.accounts.AccountBySubject(ctx, subject)
+	account, err := e.accounts.AccountBySubject(ctx, subject)
 	if errors.Is(err, mapping.ErrNotFound) || err == nil && account.Provider != provider.Name() {
 		return nil, nil
 	}
@@ -155,16 +155,16 @@ func (n *Endpoints) accountsOf(
 }
 
 // endEverything ends all that the accounts have, here at once.
-func (n *Endpoints) endEverything(
+func (e *Endpoints) endEverything(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, accounts []mapping.Account,
 ) error {
 	const reason = "the provider ended everything of theirs (Universal Logout)"
 	for _, account := range accounts {
-		if err := n.ender.SignOutEverywhere(r.Context(), account.ID, reason,
+		if err := e.ender.SignOutEverywhere(r.Context(), account.ID, reason,
 			"provider "+provider.Name()); err != nil {
 			return err
 		}
-		n.edge.Record(ex, r, mapping.Event{
+		e.edge.Record(ex, r, mapping.Event{
 			Event: mapping.EventProviderLogout, Actor: "provider " + provider.Name(), Account: account.ID,
 			Provider: provider.Name(), Reason: reason,
 		})
