@@ -51,7 +51,7 @@ func (s *Server) consent(v *proxy.Visit) error {
 	location := w.responseURL(s.issuer, url.Values{"code": {t.Code}})
 	if !agreed {
 		location = w.errorURL(s.issuer,
-			&oidc.Error{ErrorType: oidc.AccessDenied, Description: "the person said no"})
+			&oidc.Error{ErrorType: oidc.AccessDenied, Description: "the person denied the request"})
 	}
 	continueTo(v, location, client.Name)
 	return nil

@@ -166,7 +166,7 @@ func (a *Authorization) polled(now time.Time, client Client) error {
 	case a.Kind != KindDevice || a.Asked.Client != client.ID || a.Status == StatusSpent:
 		return &refusal{answer: errNoDevice}
 	case a.Status == StatusDenied:
-		return &refusal{answer: oidc.ErrAccessDenied().WithDescription("the person said no")}
+		return &refusal{answer: oidc.ErrAccessDenied().WithDescription("the person denied the request")}
 	case !now.Before(a.ExpiresAt):
 		return &refusal{answer: oidc.ErrExpiredDeviceCode().
 			WithDescription("nobody has decided in time; ask for another code")}

@@ -143,7 +143,7 @@ var outcomes = map[Code]outcome{
 	},
 	"sign_in_invalid": {
 		http.StatusBadRequest, "The sign-in could not be completed",
-		"The identity provider’s answer does not fit a sign-in that this browser started.",
+		"The identity provider’s answer does not belong to a sign-in that this browser started.",
 		"Sign in again.",
 	},
 	"sign_in_expired": {
@@ -199,7 +199,7 @@ var outcomes = map[Code]outcome{
 	},
 	"vexa_key_refused": {
 		http.StatusServiceUnavailable, "Vexa did not accept your access",
-		"Vexa refused a key that should be good. A new one is on its way.",
+		"Vexa refused a key that should be valid. A new one is being made.",
 		"Try again.",
 	},
 	"vexa_unavailable": {
@@ -220,7 +220,7 @@ var outcomes = map[Code]outcome{
 	"internal_error": {
 		http.StatusInternalServerError, "Something went wrong",
 		"Something went wrong on our side.",
-		"Try again, and tell your administrator the reference below if it stays.",
+		"Try again, and tell your administrator the reference below if it happens again.",
 	},
 }
 

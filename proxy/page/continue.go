@@ -19,7 +19,7 @@ func (p *Pages) Continue(w http.ResponseWriter, r *http.Request, v Continue) {
 			Status:   http.StatusBadGateway,
 			Title:    "We cannot send you on",
 			Sentence: "The identity provider named an address that we do not send anybody to.",
-			Next:     "Tell the people who run this site.",
+			Next:     "Ask your administrator.",
 			Code:     "provider_misconfigured",
 		})
 		return
