@@ -61,8 +61,8 @@ type Deps struct {
 // New returns a Passer. It does not use the network.
 func New(to Upstream, d Deps) (*Passer, error) {
 	if strings.Trim(to.URL.Path, "/") != "" {
-		return nil, fmt.Errorf("the gateway's address %s has a path, and its routes begin at the root: write it "+
-			"as http://host:port", to.URL.Redacted())
+		return nil, fmt.Errorf("the gateway's address %s has a path, and its routes begin at the root: "+
+			"write it as http://host:port", to.URL.Redacted())
 	}
 	if d.Transport == nil {
 		d.Transport = NewTransport()

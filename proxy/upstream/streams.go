@@ -20,7 +20,7 @@ type Streams struct {
 	mu        sync.Mutex
 	byAccount map[string]map[*stream]struct{}
 	doubtful  map[string]struct{} // accounts whose streams must be rechecked
-	rules     *rule.Rules         // under which all but these were checked
+	rules     *rule.Rules         // of the last InDoubt
 	limit     int                 // per account
 	closed    bool                // Close was called
 
@@ -104,7 +104,8 @@ func (s *Streams) register(st *stream) error {
 }
 
 // add adds a stream, up to the account's limit (S12). A revocation since its caller was authenticated did not
-// know of the stream, so the account is rechecked at once.
+// know of the stream, so the account is rechecked at the next
+// sweep.
 func (s *Streams) add(st *stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
