@@ -32,8 +32,8 @@ With --dry-run it only says what it would do.`,
 			return err
 		}
 		if r.Skipped {
-			return errors.New("a running server is reconciling right now, so nothing was compared: run this " +
-				"again in a minute")
+			return errors.New("a running server is reconciling right now, so nothing was compared: run " +
+				"this again in a minute")
 		}
 		if d.asJSON {
 			err = printJSON(cmd.OutOrStdout(), r)

@@ -47,27 +47,27 @@ func (s *Server) readAuthRequest(ctx context.Context, query string) (authRequest
 		return authRequest{}, &unanswerable{"The request is too long."}
 	}
 	p := parameters(values)
-	w, err := s.answerable(ctx, p)
+	req, err := s.answerable(ctx, p)
 	if err != nil {
-		return w, err
+		return req, err
 	}
 	if len(p["state"]) == 1 && isPlain(p.get("state")) {
-		w.state = p.get("state") // also with errors
+		req.state = p.get("state") // also with errors
 	}
 	if err := p.check(); err != nil {
-		return w, err
+		return req, err
 	}
 	if err := p.checkResources(s.public); err != nil {
-		return w, err
+		return req, err
 	}
 	if err := checkUnsupported(p); err != nil {
-		return w, err
+		return req, err
 	}
-	if w.challenge, err = challengeOf(p); err != nil {
-		return w, err
+	if req.challenge, err = challengeOf(p); err != nil {
+		return req, err
 	}
-	w.scopes, err = scopesOf(p.get("scope"), s.scopes)
-	return w, err
+	req.scopes, err = scopesOf(p.get("scope"), s.scopes)
+	return req, err
 }
 
 // answerable checks client and redirect URI, before anything else is looked at.
@@ -142,14 +142,14 @@ func (s *Server) authorize(v *proxy.Visit) error {
 	if err := allowMethods(v, http.MethodGet); err != nil {
 		return err
 	}
-	w, err := s.readAuthRequest(v.Request().Context(), v.Request().URL.RawQuery)
+	req, err := s.readAuthRequest(v.Request().Context(), v.Request().URL.RawQuery)
 	var no *unanswerable
 	var refused *oidc.Error
 	switch {
 	case errors.As(err, &no):
 		return proxy.Refuse("tool_request_invalid", no.why)
 	case errors.As(err, &refused):
-		v.Redirect(w.errorURL(s.issuer, refused))
+		v.Redirect(req.errorURL(s.issuer, refused))
 		return nil
 	case err != nil:
 		return err
@@ -158,12 +158,12 @@ func (s *Server) authorize(v *proxy.Visit) error {
 	if err != nil {
 		return err
 	}
-	scopes, refused := grantable(person, w.scopes)
+	scopes, refused := grantable(person, req.scopes)
 	if refused != nil {
-		v.Redirect(w.errorURL(s.issuer, refused))
+		v.Redirect(req.errorURL(s.issuer, refused))
 		return nil
 	}
-	return s.ask(v, person, w, scopes)
+	return s.ask(v, person, req, scopes)
 }
 
 // grantable returns those of the requested scopes that the person has and so can give.
@@ -181,14 +181,14 @@ func grantable(person proxy.Person, asked []string) ([]string, *oidc.Error) {
 
 // ask shows the consent page. All that the answer depends on goes through the browser in a ticket that is
 // sealed to this session.
-func (s *Server) ask(v *proxy.Visit, person proxy.Person, w authRequest, scopes []string) error {
+func (s *Server) ask(v *proxy.Visit, person proxy.Person, req authRequest, scopes []string) error {
 	code, err := mapping.NewTokenValue(s.random, codeValue)
 	if err != nil {
 		return err
 	}
 	t := ticket{
-		Kind: KindCode, Code: code, Client: w.client.ID, RedirectURI: w.redirectURI, State: w.state,
-		Challenge: w.challenge, Scopes: scopes,
+		Kind: KindCode, Code: code, Client: req.client.ID, RedirectURI: req.redirectURI, State: req.state,
+		Challenge: req.challenge, Scopes: scopes,
 		Expires: s.now().Add(ticketLifetime),
 	}
 	sealed, err := s.seal(t, person)
@@ -196,7 +196,7 @@ func (s *Server) ask(v *proxy.Visit, person proxy.Person, w authRequest, scopes 
 		return err
 	}
 	v.Pages().Consent(v.Writer(), v.Request(), page.Consent{
-		Tool: w.client.Name, Client: w.client.ID, RedirectHost: hostname(w.redirectURI),
+		Tool: req.client.Name, Client: req.client.ID, RedirectHost: hostname(req.redirectURI),
 		Person: nameOf(person), Provider: s.titleOf(person),
 		Scopes: scopeLines(scopes), Lifetime: s.lifetime,
 		Fields: []page.Field{{Name: "ticket", Value: sealed}}, Action: consentPath,
@@ -205,31 +205,31 @@ func (s *Server) ask(v *proxy.Visit, person proxy.Person, w authRequest, scopes 
 }
 
 // errorURL returns the redirect URI with an error response (RFC 6749 section 4.1.2.1).
-func (w authRequest) errorURL(issuer string, e *oidc.Error) string {
-	return w.responseURL(issuer,
+func (req authRequest) errorURL(issuer string, e *oidc.Error) string {
+	return req.responseURL(issuer,
 		url.Values{"error": {string(e.ErrorType)}, "error_description": {proxy.Describable(e.Description)}})
 }
 
 // responseURL returns the redirect URI with a response: with the state of the request, and with iss, so that
 // a client of several servers cannot be made to take the response of one for another's (RFC 9207).
-func (w authRequest) responseURL(issuer string, answer url.Values) string {
-	if w.state != "" {
-		answer.Set("state", w.state)
+func (req authRequest) responseURL(issuer string, answer url.Values) string {
+	if req.state != "" {
+		answer.Set("state", req.state)
 	}
 	answer.Set("iss", issuer)
-	return addResponse(w.redirectURI, answer)
+	return addResponse(req.redirectURI, answer)
 }
 
 // location returns the path of the same request at our authorization endpoint.
-func (w authRequest) location() string {
+func (req authRequest) location() string {
 	q := url.Values{
-		"client_id": {w.client.ID}, "redirect_uri": {w.redirectURI},
+		"client_id": {req.client.ID}, "redirect_uri": {req.redirectURI},
 		"response_type": {string(oidc.ResponseTypeCode)},
-		"scope":         {strings.Join(w.scopes, " ")}, "code_challenge": {w.challenge},
+		"scope":         {strings.Join(req.scopes, " ")}, "code_challenge": {req.challenge},
 		"code_challenge_method": {string(oidc.CodeChallengeMethodS256)},
 	}
-	if w.state != "" {
-		q.Set("state", w.state)
+	if req.state != "" {
+		q.Set("state", req.state)
 	}
 	return authorizePath + "?" + q.Encode()
 }

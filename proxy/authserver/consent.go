@@ -38,19 +38,19 @@ func (s *Server) consent(v *proxy.Visit) error {
 	if err != nil {
 		return err
 	}
-	w := authRequest{
+	req := authRequest{
 		client: client, redirectURI: t.RedirectURI, state: t.State, scopes: t.Scopes, challenge: t.Challenge,
 	}
 	if agreed && !v.Fresh(person) {
-		s.signInAgain(v, w.location())
+		s.signInAgain(v, req.location())
 		return nil
 	}
 	if err := s.storeDecision(v, t, person, agreed); err != nil {
 		return err
 	}
-	location := w.responseURL(s.issuer, url.Values{"code": {t.Code}})
+	location := req.responseURL(s.issuer, url.Values{"code": {t.Code}})
 	if !agreed {
-		location = w.errorURL(s.issuer,
+		location = req.errorURL(s.issuer,
 			&oidc.Error{ErrorType: oidc.AccessDenied, Description: "the person denied the request"})
 	}
 	continueTo(v, location, client.Name)

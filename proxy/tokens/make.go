@@ -67,31 +67,31 @@ type fieldErrors struct{ name, scopes, lifetime, all string }
 func (f fieldErrors) any() string { return cmp.Or(f.name, f.scopes, f.lifetime, f.all) }
 
 // validate returns what is wrong with a request, as far as that can be said before the token is made.
-func (p *Pages) validate(w tokenRequest, person proxy.Person, tokens []mapping.Token) (f fieldErrors) {
+func (p *Pages) validate(req tokenRequest, person proxy.Person, tokens []mapping.Token) (f fieldErrors) {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 	switch {
-	case w.Name == "":
+	case req.Name == "":
 		f.name = "Give the token a name."
-	case proxy.HoldsToken(w.Name):
+	case proxy.HoldsToken(req.Name):
 		f.name = "This looks like the value of a token. Choose a name that everybody may read."
-	case utf8.RuneCountInString(w.Name) > maxTokenName:
+	case utf8.RuneCountInString(req.Name) > maxTokenName:
 		f.name = fmt.Sprintf("Use at most %d characters.", maxTokenName)
-	case strings.ContainsFunc(w.Name, odd):
+	case strings.ContainsFunc(req.Name, odd):
 		f.name = "Use letters, digits, spaces and signs, on one line."
 	case slices.ContainsFunc(tokens, func(t mapping.Token) bool {
-		return t.Kind == mapping.TokenPersonal && t.Name == w.Name
+		return t.Kind == mapping.TokenPersonal && t.Name == req.Name
 	}):
 		f.name = "You have a token of that name already. Choose another, so that you can tell them apart."
 	}
 	grant := person.Decision.Grant.Scopes
-	if len(w.Scopes) == 0 {
+	if len(req.Scopes) == 0 {
 		f.scopes = "Choose at least one."
-	} else if missing := without(rule.NewScopes(w.Scopes...), grant); len(missing) > 0 {
+	} else if missing := without(rule.NewScopes(req.Scopes...), grant); len(missing) > 0 {
 		f.scopes = "You don’t have " + strings.Join(missing, ", ") + " yourself. Choose from " +
 			strings.Join(grant.List(), ", ") + "."
 	}
-	if most := int64(p.maxLifetime / time.Second); w.Seconds < int64(LeastTokenLifetime/time.Second) ||
-		w.Seconds > most {
+	if most := int64(p.maxLifetime / time.Second); req.Seconds < int64(LeastTokenLifetime/time.Second) ||
+		req.Seconds > most {
 		f.lifetime = fmt.Sprintf("expires_in must be from %d to %d seconds.",
 			LeastTokenLifetime/time.Second, most)
 	}
@@ -105,20 +105,20 @@ func (p *Pages) createByJSON(v *proxy.Visit) error {
 	if err != nil {
 		return err
 	}
-	var w tokenRequest
-	if err := readJSON(v.Request().Body, &w); err != nil {
+	var req tokenRequest
+	if err := readJSON(v.Request().Body, &req); err != nil {
 		return proxy.RefuseBecause("bad_request",
 			`Send {"name": "…", "scopes": ["…"], "expires_in": seconds}.`, err)
 	}
-	w.Name = strings.TrimSpace(w.Name)
+	req.Name = strings.TrimSpace(req.Name)
 	tokens, err := p.tokensOf(v, person.Account)
 	if err != nil {
 		return err
 	}
-	if fault := p.validate(w, person, tokens).any(); fault != "" {
+	if fault := p.validate(req, person, tokens).any(); fault != "" {
 		return proxy.Refuse("token_not_made", fault)
 	}
-	token, value, err := p.make(v, person, w)
+	token, value, err := p.make(v, person, req)
 	if fault := objection(err); fault != "" {
 		return proxy.Refuse("token_not_made", fault)
 	}
@@ -160,24 +160,24 @@ func (p *Pages) createByForm(v *proxy.Visit, person proxy.Person) error {
 	if p.sent.Contains(once) {
 		return p.sentAlready(v)
 	}
-	w := requestOf(sent)
+	req := requestOf(sent)
 	tokens, err := p.tokensOf(v, person.Account)
 	if err != nil {
 		return err
 	}
-	if f := p.validate(w, person, tokens); f.any() != "" {
-		return p.showAgain(v, person, tokens, w, f)
+	if f := p.validate(req, person, tokens); f.any() != "" {
+		return p.showAgain(v, person, tokens, req, f)
 	}
 	if !v.Fresh(person) {
-		p.signInFirst(v, person, w)
+		p.signInFirst(v, person, req)
 		return nil
 	}
-	token, value, err := p.makeOnce(v, person, w, once)
+	token, value, err := p.makeOnce(v, person, req, once)
 	if errors.Is(err, errSent) {
 		return p.sentAlready(v)
 	}
 	if fault := objection(err); fault != "" {
-		return p.showAgain(v, person, tokens, w, fieldErrors{all: fault})
+		return p.showAgain(v, person, tokens, req, fieldErrors{all: fault})
 	}
 	if err != nil {
 		return err
@@ -196,9 +196,9 @@ func requestOf(sent url.Values) tokenRequest {
 
 // showAgain shows the form as it was sent, with the errors beside its fields.
 func (p *Pages) showAgain(
-	v *proxy.Visit, person proxy.Person, tokens []mapping.Token, w tokenRequest, f fieldErrors,
+	v *proxy.Visit, person proxy.Person, tokens []mapping.Token, req tokenRequest, f fieldErrors,
 ) error {
-	form, err := p.form(v, person, w)
+	form, err := p.form(v, person, req)
 	if err != nil {
 		return err
 	}
@@ -210,8 +210,10 @@ func (p *Pages) showAgain(
 }
 
 // signInFirst sends a person to a fresh sign-in and back to the form, with what they typed.
-func (p *Pages) signInFirst(v *proxy.Visit, person proxy.Person, w tokenRequest) {
-	q := url.Values{"name": {w.Name}, "scope": w.Scopes, "expires_in": {strconv.FormatInt(w.Seconds, 10)}}
+func (p *Pages) signInFirst(v *proxy.Visit, person proxy.Person, req tokenRequest) {
+	q := url.Values{
+		"name": {req.Name}, "scope": req.Scopes, "expires_in": {strconv.FormatInt(req.Seconds, 10)},
+	}
 	v.SignInAgain(page.TokensPath+"?"+q.Encode(),
 		cmp.Or(p.titles[person.Account.Provider], "your identity provider"))
 }
@@ -233,13 +235,13 @@ type madeToken struct {
 // twice at the same time, as by a double click, both answers show the one token: the browser drops one of
 // them.
 func (p *Pages) makeOnce(
-	v *proxy.Visit, person proxy.Person, w tokenRequest, once string,
+	v *proxy.Visit, person proxy.Person, req tokenRequest, once string,
 ) (mapping.Token, string, error) {
 	result, err, _ := p.making.Do(once, func() (any, error) {
 		if p.sent.Contains(once) {
 			return nil, errSent
 		}
-		token, value, err := p.make(v, person, w)
+		token, value, err := p.make(v, person, req)
 		if err == nil {
 			p.sent.Add(once, struct{}{})
 		}
@@ -253,11 +255,11 @@ func (p *Pages) makeOnce(
 }
 
 // make makes the token, also when the client has gone.
-func (p *Pages) make(v *proxy.Visit, person proxy.Person, w tokenRequest) (mapping.Token, string, error) {
+func (p *Pages) make(v *proxy.Visit, person proxy.Person, req tokenRequest) (mapping.Token, string, error) {
 	return p.accounts.CreateToken(context.WithoutCancel(v.Request().Context()),
 		person.Account.ID, mapping.NewToken{
-			Kind: mapping.TokenPersonal, Name: w.Name, Scopes: rule.NewScopes(w.Scopes...),
-			Lifetime: time.Duration(w.Seconds) * time.Second, Address: v.Address(), TraceID: v.TraceID(),
+			Kind: mapping.TokenPersonal, Name: req.Name, Scopes: rule.NewScopes(req.Scopes...),
+			Lifetime: time.Duration(req.Seconds) * time.Second, Address: v.Address(), TraceID: v.TraceID(),
 		}, person.Account.ID)
 }
 
@@ -278,34 +280,34 @@ func objection(err error) string {
 // prefilled returns the form with what the query says. A person's only scope is chosen: there is no lesser
 // token. Of several none is.
 func (p *Pages) prefilled(v *proxy.Visit, person proxy.Person, q url.Values) (*page.TokenForm, error) {
-	w := requestOf(q)
-	if utf8.RuneCountInString(w.Name) > maxTokenName {
-		w.Name = ""
+	req := requestOf(q)
+	if utf8.RuneCountInString(req.Name) > maxTokenName {
+		req.Name = ""
 	}
 	if mine := person.Decision.Grant.Scopes.List(); len(mine) == 1 {
-		w.Scopes = mine
+		req.Scopes = mine
 	}
 	lifetimes := lifetimesUpTo(p.maxLifetime)
-	if !slices.Contains(lifetimes, time.Duration(w.Seconds)*time.Second) {
-		w.Seconds = int64(lifetimes[min(1, len(lifetimes)-1)] / time.Second)
+	if !slices.Contains(lifetimes, time.Duration(req.Seconds)*time.Second) {
+		req.Seconds = int64(lifetimes[min(1, len(lifetimes)-1)] / time.Second)
 	}
-	return p.form(v, person, w)
+	return p.form(v, person, req)
 }
 
 // form returns the form with a request filled in, and a new idempotency key.
-func (p *Pages) form(v *proxy.Visit, person proxy.Person, w tokenRequest) (*page.TokenForm, error) {
+func (p *Pages) form(v *proxy.Visit, person proxy.Person, req tokenRequest) (*page.TokenForm, error) {
 	once, err := v.RandomID()
 	if err != nil {
 		return nil, err
 	}
-	form := &page.TokenForm{Once: once, Name: w.Name, MaxName: maxTokenName}
+	form := &page.TokenForm{Once: once, Name: req.Name, MaxName: maxTokenName}
 	for _, scope := range person.Decision.Grant.Scopes.List() {
 		form.Scopes = append(form.Scopes,
-			page.ScopeChoice{Name: scope, Chosen: slices.Contains(w.Scopes, scope)})
+			page.ScopeChoice{Name: scope, Chosen: slices.Contains(req.Scopes, scope)})
 	}
 	for _, lifetime := range lifetimesUpTo(p.maxLifetime) {
 		form.Lifetimes = append(form.Lifetimes,
-			page.LifetimeChoice{Lifetime: lifetime, Chosen: w.Seconds == int64(lifetime/time.Second)})
+			page.LifetimeChoice{Lifetime: lifetime, Chosen: req.Seconds == int64(lifetime/time.Second)})
 	}
 	return form, nil
 }

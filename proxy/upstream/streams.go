@@ -104,8 +104,7 @@ func (s *Streams) register(st *stream) error {
 }
 
 // add adds a stream, up to the account's limit (S12). A revocation since its caller was authenticated did not
-// know of the stream, so the account is rechecked at the next
-// sweep.
+// know of the stream, so the account is rechecked at the next sweep.
 func (s *Streams) add(st *stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
