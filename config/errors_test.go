@@ -24,7 +24,8 @@ func TestRefused(t *testing.T) {
 		},
 		"long instance": {
 			document: change("prod", strings.Repeat("x", 33)),
-			want: `vexa-sso.yaml:1:11: instance: "` + strings.Repeat("x", 33) + `" cannot be part of a key's ` +
+			want: `vexa-sso.yaml:1:11: instance: "` + strings.Repeat("x", 33) +
+				`" cannot be part of a key's ` +
 				"name: write up to 32 letters, digits, dots, dashes and underscores, of which the first is a " +
 				"letter or digit",
 		},
@@ -65,8 +66,11 @@ func TestRefused(t *testing.T) {
 			document: good + "tokens: { max_lifetime: 1s }\n",
 			want:     "vexa-sso.yaml:19:25: tokens.max_lifetime: 1s is too short for any token: write 1m or more",
 		},
-		"port in a list":    {document: good + "cors: { origins: [https://a.example:8443] }\n", want: "vexa-sso.yaml:19:19: cors.origins[0]: takes one value: write the value alone; between [ ] or { }, quote it if it has a colon"},
-		"no time":           {document: good + "tokens: { max_offline: 0s }\n", want: "vexa-sso.yaml:19:24: tokens.max_offline: is not longer than 0s: write it like 15m or 24h"},
+		"port in a list": {document: good + "cors: { origins: [https://a.example:8443] }\n", want: "vexa-sso.yaml:19:19: cors.origins[0]: takes one value: write the value alone; between [ ] or { }, quote it if it has a colon"},
+		"no time": {
+			document: good + "tokens: { max_offline: 0s }\n",
+			want:     "vexa-sso.yaml:19:24: tokens.max_offline: is not longer than 0s: write it like 15m or 24h",
+		},
 		"days":              {document: good + "audit: { retention: 90d }\n", want: `vexa-sso.yaml:19:21: audit.retention: "90d" is not a duration: write it like 30s, 15m or 720h`},
 		"any origin":        {document: good + "cors: { origins: ['*'] }\n", want: `vexa-sso.yaml:19:19: cors.origins[0]: "*" is not the origin of one site: write scheme and host exactly as browsers send them, like https://app.acme.example`},
 		"origin with path":  {document: good + "cors: { origins: [https://a.example/] }\n", want: `vexa-sso.yaml:19:19: cors.origins[0]: "https://a.example/" is not the origin of one site: write scheme and host exactly as browsers send them, like https://app.acme.example`},
@@ -92,7 +96,10 @@ func TestRefused(t *testing.T) {
 			document: good + "adopt_existing: always\n",
 			want:     `vexa-sso.yaml:19:17: adopt_existing: "always" is not one of its values: write trusted, never`,
 		},
-		"no streams":            {document: good + "limits: { streams_per_account: 0 }\n", want: "vexa-sso.yaml:19:32: limits.streams_per_account: allows no stream at all: write 1 or more"},
+		"no streams": {
+			document: good + "limits: { streams_per_account: 0 }\n",
+			want:     "vexa-sso.yaml:19:32: limits.streams_per_account: allows no stream at all: write 1 or more",
+		},
 		"size":                  {document: good + "limits: { body_replay: 64kb }\n", want: `vexa-sso.yaml:19:24: limits.body_replay: "64kb" is not a size: write bytes, or a number with KiB, MiB or GiB`},
 		"unset variable":        {document: change("ADMIN_TOKEN", "ADMIN_TOKN"), want: "vexa-sso.yaml:6:16: vexa.admin_token: the environment variable ADMIN_TOKN is not set: set it, or write the value here"},
 		"missing file":          {document: change("file:client-secret", "file:client-secrte"), want: "vexa-sso.yaml:12:20: providers[0].client_secret: cannot read client-secrte: no such file or directory: give the path of a file that this user may read"},

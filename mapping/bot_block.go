@@ -279,8 +279,8 @@ func (w *botBlockWork) drop(ctx context.Context, b BotBlock, event, reason strin
 	})
 }
 
-// whileCurrent changes the store if the lease is still held and the block still in the state that the work was
-// done for; else somebody else has gone on with it.
+// whileCurrent changes the store if the lease is still held and the block still in the state that the work
+// was done for; else somebody else has gone on with it.
 func (w *botBlockWork) whileCurrent(
 	ctx context.Context, what string, b BotBlock, fn func(c *change, now BotBlock) error,
 ) error {

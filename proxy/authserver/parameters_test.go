@@ -171,7 +171,8 @@ func FuzzAuthorizationRequest(f *testing.F) {
 			}
 			if again, err := s.readAuthRequest(
 				t.Context(), strings.TrimPrefix(w.location(), authorizePath+"?"),
-			); err != nil || again.responseURL(s.issuer, url.Values{}) != w.responseURL(s.issuer, url.Values{}) ||
+			); err != nil ||
+				again.responseURL(s.issuer, url.Values{}) != w.responseURL(s.issuer, url.Values{}) ||
 				again.challenge != w.challenge {
 				t.Errorf("asked again: %+v, %v, first %+v", again, err, w)
 			}

@@ -370,7 +370,8 @@ func (f *Flow) recordIdentity(
 	if err == nil {
 		err = f.accounts.Keep(r.Context(), account, signIn.RefreshToken)
 	}
-	f.callers.Reload(account.ID) // sessions here go by the new identity at once, and not when the log tells so
+	// sessions here go by the new identity at once, and not when the log tells so
+	f.callers.Reload(account.ID)
 	if err != nil {
 		event.Reason = string(exchange.AsProblem(err).Code)
 		f.edge.Record(ex, r, event)
