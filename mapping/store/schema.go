@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 )
@@ -14,9 +15,28 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// whileBusy is how long migrate waits before it tries again.
+const whileBusy = 20 * time.Millisecond
+
 // migrate makes the tables, or changes them to what this version of the program knows. Replicas that start at
-// once take turns: on PostgreSQL by a lock, on SQLite because transactions that write do so anyway.
+// once take turns: on PostgreSQL by a lock, on SQLite because transactions that write do so anyway. A new
+// file that another process is just changing to WAL is busy at once, whatever busy_timeout says, and is tried
+// again.
 func (s *Store) migrate(ctx context.Context) error {
+	for {
+		err := s.migrateNow(ctx)
+		if !isBusy(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(whileBusy):
+		}
+	}
+}
+
+func (s *Store) migrateNow(ctx context.Context) error {
 	steps, err := readMigrations(s.engine.serialKey())
 	if err != nil {
 		return err

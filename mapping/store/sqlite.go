@@ -127,6 +127,12 @@ func (e *sqliteEngine) verdict(err error) verdict {
 	return wrong
 }
 
+// isBusy reports whether another connection has the file locked (SQLITE_BUSY).
+func isBusy(err error) bool {
+	failure, ok := errors.AsType[*sqlite.Error](err)
+	return ok && failure.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
 func (e *sqliteEngine) migrator(options ...goose.ProviderOption) (*goose.Provider, error) {
 	return goose.NewProvider(goose.DialectSQLite3, e.write, nil, options...)
 }
