@@ -173,10 +173,17 @@ func (s *Streams) EndOf(c *caller.Caller) {
 // others to the one that was read again.
 func (s *Streams) Keep(was, now *caller.Caller, v *caller.View) {
 	s.cut(was.Account.ID, func(st *stream) bool {
-		return st.caller == was && (!caller.Covers(v.Scopes, st.route) ||
-			caller.DeniesRoute(v.Decision.Grant.DenyRoutes, st.method, st.path))
+		return st.caller == was && !st.covered(v)
 	})
 	s.replaceCaller(was, now)
+}
+
+// covered reports whether a view still allows the stream. A route that is not in the table needs no scope
+// here, as when the request was let through.
+func (st *stream) covered(v *caller.View) bool {
+	known := st.route.Pattern != ""
+	return (!known || caller.Covers(v.Scopes, st.route)) &&
+		!caller.DeniesRoute(v.Decision.Grant.DenyRoutes, st.method, st.path)
 }
 
 // cut ends the streams of an account for which ends is true.

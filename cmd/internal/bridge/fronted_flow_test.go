@@ -169,7 +169,12 @@ func (f *fronted) holdLines() {
 	s := f.stream(linesPath, f.front.http2)
 	for i, line := range []string{"one", "two", "three"} {
 		if i > 0 { // the first comes by itself
-			f.vexa.lines <- line
+			f.soon("somebody to hear a line", func() {
+				select {
+				case f.vexa.lines <- line:
+				case <-f.t.Context().Done():
+				}
+			})
 		}
 		f.soon("a line", func() { s.lines.Scan() })
 		if got := s.lines.Text(); got != line {
