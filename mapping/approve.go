@@ -7,9 +7,9 @@ import (
 
 // Approve is an admin's word that a pending account may have the Vexa user of its address: whoever made that
 // user, and whoever else has it. If Vexa has none, it is created. An account whose Vexa user was lost is
-// bound anew. The error is an *Error where the rules give the account nothing, which changes nothing, or Vexa
-// does not answer: the account is then bound at its next use, if it may be without this approval, or waits
-// again.
+// bound anew. The only way to it is the command line (vexa-sso accounts approve). The error is an *Error
+// where the rules give the account nothing, which changes nothing, or Vexa does not answer: the account is
+// then bound at its next use, if it may be without this approval, or waits again.
 func (a *Accounts) Approve(ctx context.Context, accountID, actor string) (Account, error) {
 	acc, err := a.Account(ctx, accountID)
 	if err != nil {

@@ -2,8 +2,9 @@ package mapping
 
 import "time"
 
-// Revocation is one entry of the log of what was taken away. Every replica tails the log and drops what it
-// cached, cuts streams and so on, within a second (S5).
+// Revocation is one entry of the log of what was taken away. Revoke appends it (mapping/store/revocation.go);
+// every replica follows the log (mapping/store/tail.go), hands each entry to who watches it, and applies it:
+// [Accounts.Apply] and proxy's Apply drop what is cached and cut streams, within a second (S5).
 type Revocation struct {
 	Seq     int64 // position in the log, given by the store
 	At      time.Time

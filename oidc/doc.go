@@ -82,7 +82,7 @@
 //
 // # When the provider is down
 //
-// Document and keys are fetched when first needed, once for all who wait (background.go), and refreshed
+// Document and keys are fetched when first needed, once for all who wait (singleflight.go), and refreshed
 // hourly while the old ones serve: a document for three days, a key for one day after it was last published.
 // When there is nothing, attempts are spaced by an exponential backoff, and those who come in between are
 // told how long to wait. Forged tokens, however many, cause one fetch of the keys in five minutes.

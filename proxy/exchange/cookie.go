@@ -36,7 +36,8 @@ func cookieNames(scheme string) CookieNames {
 }
 
 // NewCookie returns a cookie of ours, and is the only place that makes one: host-only, HttpOnly,
-// SameSite=Lax, and Secure with the __Host- prefix. maxAge is in seconds; a negative one deletes the cookie.
+// SameSite=Lax, and Secure with the __Host- prefix. Of one that must come with a cross-site POST, package
+// signin then changes SameSite (attempt.go). maxAge is in seconds; a negative one deletes the cookie.
 func NewCookie(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,

@@ -6,7 +6,8 @@
 //
 // Whatever is refused or fails becomes a [Problem], and a Problem becomes a response in one place,
 // [Edge.Answer]: a page for a navigation, JSON in Vexa's shape for everything else (problem.go, crosssite.go,
-// S8). Its [Code] comes from one table (codes.go), from which README's is made.
+// S8). Whether somebody unknown hears 401 or is led to sign in is decided in challenge.go. A [Code] comes
+// from one table (codes.go), from which README's is made.
 //
 // [Edge] is what every room works with: pages, metrics, audit, log, clock, randomness. Cookies of ours are
 // made by [NewCookie] and nowhere else.
