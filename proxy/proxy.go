@@ -133,7 +133,6 @@ func withDefaults(cfg Config) Config {
 	cfg.Session.Idle = cmp.Or(cfg.Session.Idle, 8*time.Hour)
 	cfg.Session.Lifetime = cmp.Or(cfg.Session.Lifetime, 24*time.Hour)
 	cfg.Session.Renew = cmp.Or(cfg.Session.Renew, 15*time.Minute)
-	cfg.Tokens.MaxLifetime = cmp.Or(cfg.Tokens.MaxLifetime, 90*24*time.Hour)
 	cfg.Tokens.MaxOffline = cmp.Or(cfg.Tokens.MaxOffline, 24*time.Hour)
 	cfg.Tokens.NativeKeys = cmp.Or(cfg.Tokens.NativeKeys, caller.NativeKeysDeny)
 	cfg.Limits.BodyReplay = cmp.Or(cfg.Limits.BodyReplay, 64<<10)

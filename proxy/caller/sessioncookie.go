@@ -53,13 +53,9 @@ func (c *sessionCookies) New(r *http.Request, name string) (*sessions.Session, e
 	return s, nil
 }
 
-// Save implements sessions.Store: it writes a new session to the store and its id to the cookie; with a
-// negative MaxAge it deletes the cookie. The session itself is ended by mapping's Revoke, never here.
+// Save implements sessions.Store: it writes a new session to the store and its id to the cookie. Nothing ends
+// here: a session ends by mapping's Revoke, and TakeCookieBack deletes its cookie.
 func (c *sessionCookies) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
-	if s.Options.MaxAge < 0 {
-		http.SetCookie(w, exchange.NewCookie(s.Name(), "", -1))
-		return nil
-	}
 	ours, ok := s.Values[sessionKey].(Session)
 	if !ok {
 		return fmt.Errorf("saving a session: it has no %q", sessionKey)

@@ -370,8 +370,9 @@ func (f *Flow) recordIdentity(
 	if err == nil {
 		err = f.accounts.Keep(r.Context(), account, signIn.RefreshToken)
 	}
-	// sessions here go by the new identity at once, and not when the log tells so
-	f.callers.Reload(account.ID)
+	if account.ID != "" { // its sessions go by the new identity at once, and not when the log tells so
+		f.callers.Reload(account.ID)
+	}
 	if err != nil {
 		event.Reason = string(exchange.AsProblem(err).Code)
 		f.edge.Record(ex, r, event)
