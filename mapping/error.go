@@ -58,6 +58,11 @@ func (o *Objection) Error() string {
 	return strings.TrimSuffix(o.Message, ".") + ": " + o.Remedy
 }
 
+// ErrSessionEnded: what was asked for in the name of a session came when it had ended.
+var ErrSessionEnded = &Error{
+	Code: CodeUnauthenticated, Message: "Your sign-in has ended. Please sign in again.",
+}
+
 // asError makes an *Error of an error of the store or of Vexa. An *Error, an *Objection and ErrNotFound pass
 // as they are.
 func asError(err error) error {

@@ -79,6 +79,10 @@ type Tx interface {
 	PutBotBlock(h BotBlock) error
 	DeleteBotBlock(vexaUserID int64) error
 
+	// CheckSession returns ErrSessionEnded when there is no such session at that time. Whatever is made for a
+	// session asks in the transaction that makes it: nothing is made for one that ended on the way (S5).
+	CheckSession(id string, at time.Time) error
+
 	// DeleteSession ends one session; ErrNotFound when there was none. DeleteSessions ends all of an account
 	// and says how many.
 	DeleteSession(id string) error

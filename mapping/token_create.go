@@ -28,6 +28,7 @@ type NewToken struct {
 	Name     string
 	Scopes   rule.Scopes   // within the owner's grant; of a tool, none means all that the owner has now
 	Lifetime time.Duration // 0: as long as Config.MaxTokenLifetime allows
+	Session  string        // of the person at their browser: it must not have ended; empty: not asked
 
 	Address, TraceID string // of the request, for the audit
 }
@@ -98,6 +99,11 @@ func (ts *issuedTokens) make(
 ) (token Token, err error) {
 	id := ts.random.id()
 	err = ts.change(ctx, "create a token", func(c *change) error {
+		if n.Session != "" {
+			if err := c.CheckSession(n.Session, c.now); err != nil {
+				return err
+			}
+		}
 		acc, granted, err := c.tokenOwner(accountID)
 		if err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 // forward is the road of every request for Vexa: authenticate the caller, decide what they may do, put their
 // key on, pass the request on.
 func (p *Proxy) forward(rq *request, at host, r *http.Request) error {
-	ex := &rq.Exchange
+	ex, since := &rq.Exchange, p.callers.Changes()
 	c, err := p.callers.Identify(ex, r)
 	if err != nil {
 		return p.edge.SignInInstead(ex, r, err)
@@ -31,5 +31,5 @@ func (p *Proxy) forward(rq *request, at host, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return at.passer.Pass(ex, &rq.passage, r, c, v, route)
+	return at.passer.Pass(ex, &rq.passage, r, c, route, since)
 }

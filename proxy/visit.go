@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"vexa-sso/proxy/caller"
 	"vexa-sso/proxy/exchange"
 	"vexa-sso/proxy/page"
+	"vexa-sso/proxy/upstream"
 )
 
 // Visit is one request to a handler that was registered with [Proxy.Handle].
@@ -18,6 +18,7 @@ type Visit struct {
 	ex     *exchange.Exchange
 	r      *http.Request
 	caller *caller.Caller // after Caller or SignedIn
+	form   *upstream.Form // then too: a request with a body is under way for them
 }
 
 // Person is somebody who is signed in with their browser.
@@ -35,8 +36,14 @@ type Person struct {
 // /sso/ or /.well-known/. An error of h becomes the response, so h must not have written to it. Handle must
 // be called before the first request is served.
 func (p *Proxy) Handle(pattern string, h func(*Visit) error) {
-	p.handleFunc(pattern, func(ex *exchange.Exchange, r *http.Request) error {
-		return h(&Visit{p: p, ex: ex, r: r})
+	p.handleFunc(pattern, func(ex *exchange.Exchange, r *http.Request) (err error) {
+		v := &Visit{p: p, ex: ex, r: r}
+		defer func() {
+			if v.form != nil {
+				err = p.streams.LeaveForm(v.form, err)
+			}
+		}()
+		return h(v)
 	})
 }
 
@@ -104,9 +111,16 @@ func (c Caller) MayUse() error { return caller.MayUse(c.Account, c.Decision) }
 
 // Caller returns who sends the request, with whatever credential.
 func (v *Visit) Caller() (Caller, error) {
+	since := v.p.callers.Changes()
 	c, err := v.p.callers.Identify(v.ex, v.r)
 	if err != nil {
 		return Caller{}, err
+	}
+	if v.form == nil {
+		v.form, err = v.p.streams.RegisterForm(v.ex, v.r, c, v.p.callers.Changes() != since)
+		if err != nil {
+			return Caller{}, err
+		}
 	}
 	v.caller = c
 	return Caller{c.Account, v.p.callers.View(v.ex, c).Decision, c.Credential, c.CredentialID}, nil
@@ -128,17 +142,6 @@ func (v *Visit) FreshlySignedIn() (Person, error) {
 			"less than five minutes old.", Afresh: true}
 	}
 	return person, nil
-}
-
-// StillSignedIn reads from the store, past every cache, whether the person that SignedIn returned is still
-// signed in and may use Vexa. Called after a lasting write in their name, it leaves no gap between a
-// revocation on another replica and our hearing of it (S5).
-func (v *Visit) StillSignedIn() error {
-	_, err := v.p.callers.Again(v.r.Context(), v.caller)
-	if errors.Is(err, mapping.ErrNotFound) {
-		return exchange.Refuse("unauthenticated", "Your sign-in has ended. Please sign in again.")
-	}
-	return err
 }
 
 // Fresh reports whether a person's sign-in is less than five minutes old.

@@ -46,6 +46,9 @@ func (s *Store) AddAuthorization(ctx context.Context, a authserver.Authorization
 		if open >= most {
 			return authserver.ErrTooMany
 		}
+		if err := t.checkDecision("", a.Asked.DecidedBy, s.now()); err != nil {
+			return err
+		}
 		_, err = t.exec("writing the authorization", `
 			INSERT INTO authorizations (hash, kind, user_code, account_id, status, asked, expires_at)
 			VALUES ($1, $2, NULLIF($3, ''), $4, $5, $6, $7)`,
@@ -84,7 +87,11 @@ func (s *Store) ChangeAuthorization(
 		if err != nil {
 			return err
 		}
+		decidedBefore := a.Asked.DecidedBy
 		if err := change(&a); err != nil {
+			return err
+		}
+		if err := t.checkDecision(decidedBefore, a.Asked.DecidedBy, s.now()); err != nil {
 			return err
 		}
 		asked, err := json.Marshal(a.Asked)
@@ -99,6 +106,14 @@ func (s *Store) ChangeAuthorization(
 		}
 		return err
 	})
+}
+
+// checkDecision checks the session of a decision that is about to be stored, and not that of an earlier one.
+func (t *tx) checkDecision(before, by string, at time.Time) error {
+	if by == before {
+		return nil
+	}
+	return t.CheckSession(by, at)
 }
 
 func (t *tx) DeleteAuthorizations(accountID string) error {

@@ -143,6 +143,15 @@ func (s *Store) PurgeSessions(
 	return purged, err
 }
 
+func (t *tx) CheckSession(id string, at time.Time) error {
+	n, err := one(t, "checking the session", scanCount,
+		`SELECT count(*) FROM sessions WHERE id = $1 AND expires_at > $2`, id, micros(at))
+	if err == nil && n == 0 {
+		err = mapping.ErrSessionEnded
+	}
+	return err
+}
+
 func (t *tx) DeleteSession(id string) error {
 	n, err := t.exec("deleting the session", `DELETE FROM sessions WHERE id = $1`, id)
 	if err == nil && n == 0 {

@@ -49,6 +49,8 @@ type Asked struct {
 	Address     string    `json:"address,omitempty"`   // IP address of the client that asked
 	At          time.Time `json:"at"`
 
+	DecidedBy string `json:"decided_by,omitempty"` // the session of the person who decided
+
 	// The state of a device's polling.
 	PolledAt time.Time     `json:"polled_at,omitzero"`
 	Interval time.Duration `json:"interval,omitempty"`
@@ -63,7 +65,8 @@ var ErrTooMany = errors.New("too many authorizations are open")
 // Store stores authorizations, for all replicas. *mapping/store.Store implements it.
 type Store interface {
 	// AddAuthorization stores a new authorization. It returns [mapping.ErrConflict] when its hash or its user
-	// code is taken, and ErrTooMany when most of its kind are open: not expired, and pending or approved.
+	// code is taken, and ErrTooMany when most of its kind are open: not expired, and pending or approved. It and
+	// ChangeAuthorization return [mapping.ErrSessionEnded] for a decision by a session that has ended.
 	AddAuthorization(ctx context.Context, a Authorization, most int) error
 
 	// AuthorizationByUserCode returns the authorization with that user code, expired or not, or

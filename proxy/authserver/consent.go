@@ -117,7 +117,7 @@ func (s *Server) storeDecision(v *proxy.Visit, t ticket, person proxy.Person, ag
 		Kind: KindCode, Hash: sha256.Sum256([]byte(t.Code)), AccountID: person.Account.ID,
 		Status: StatusDenied, ExpiresAt: t.Expires, Asked: Asked{
 			Client: t.Client, Scopes: t.Scopes, RedirectURI: t.RedirectURI, Challenge: t.Challenge,
-			Address: v.Address(), At: s.now(),
+			Address: v.Address(), At: s.now(), DecidedBy: person.SessionID,
 		},
 	}
 	if agreed {
@@ -132,30 +132,8 @@ func (s *Server) storeDecision(v *proxy.Visit, t ticket, person proxy.Person, ag
 	case err != nil:
 		return err
 	}
-	if agreed {
-		if err := s.undoIfEnded(v, a.Hash); err != nil {
-			return err
-		}
-	}
 	recordDecision(v, person, t, agreed)
 	return nil
-}
-
-// undoIfEnded denies an agreement that was stored for somebody whose sign-in had ended on another replica:
-// that revocation would not have found it, and it would become valid when they are back.
-func (s *Server) undoIfEnded(v *proxy.Visit, hash [32]byte) error {
-	ended := v.StillSignedIn()
-	if ended == nil {
-		return nil
-	}
-	err := s.store.ChangeAuthorization(v.Request().Context(), hash, func(stored *Authorization) error {
-		stored.Status = StatusDenied
-		return nil
-	})
-	if err != nil && !errors.Is(err, mapping.ErrNotFound) {
-		return err
-	}
-	return ended
 }
 
 func recordDecision(v *proxy.Visit, person proxy.Person, t ticket, agreed bool) {

@@ -146,6 +146,7 @@ func (s *Server) decideDevice(v *proxy.Visit, person proxy.Person, form url.Valu
 				return nil
 			}
 			stored.Status, stored.AccountID, stored.Asked.Scopes = StatusDenied, person.Account.ID, t.Scopes
+			stored.Asked.DecidedBy = person.SessionID
 			if agreed {
 				stored.Status = StatusApproved
 			}
@@ -156,11 +157,6 @@ func (s *Server) decideDevice(v *proxy.Visit, person proxy.Person, form url.Valu
 	}
 	if !decided {
 		return proxy.Refuse("consent_invalid", "The program does not wait for an answer any more.")
-	}
-	if agreed {
-		if err := s.undoIfEnded(v, [32]byte(t.Device)); err != nil {
-			return err
-		}
 	}
 	recordDecision(v, person, t, agreed)
 	v.Pages().DeviceDone(v.Writer(), v.Request(), page.DeviceDone{Tool: client.Name, Allowed: agreed})

@@ -180,6 +180,10 @@ func (m memory) each(do func(*callers)) {
 // request or stream that is being served with it is told by [Caller.Ended].
 func (i *Identifier) End(account, id string) { i.memory.each(func(s *callers) { s.end(account, id) }) }
 
+// Changes returns a number that changes whenever callers are dropped. Who identifies a caller, and finds it
+// unchanged once a revocation would find what they do, knows that none came in between.
+func (i *Identifier) Changes() int64 { return i.memory.natives.epoch.Load() } // the last that each drops
+
 // Reload drops the callers of an account from the cache.
 func (i *Identifier) Reload(account string) {
 	i.memory.each(func(s *callers) { s.dropAccount(account) })

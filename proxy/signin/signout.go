@@ -90,7 +90,8 @@ func (f *Flow) openIDToken(s caller.Session) (string, error) {
 	return string(token), err
 }
 
-// SignedOut is the page after sign-out. It starts nothing by itself. A provider may repeat the state of the
+// SignedOut is the page after sign-out. It starts nothing by itself, and whoever is still signed in, or again,
+// sees their start page instead. A provider may repeat the state of the
 // sign-out, and then it must be that of this browser (RP-Initiated Logout 1.0, section 3); the page that
 // stays has none in its address, so that it can be loaded again.
 func (f *Flow) SignedOut(ex *exchange.Exchange, r *http.Request) error {
@@ -105,6 +106,13 @@ func (f *Flow) SignedOut(ex *exchange.Exchange, r *http.Request) error {
 	if q.Has("state") {
 		exchange.Redirect(ex, SignedOutPath)
 		return nil
+	}
+	switch c, err := f.callers.OfCookie(ex.Site, r); {
+	case err == nil && !f.callers.Expired(c, ex.Start):
+		exchange.Redirect(ex, "/sso/")
+		return nil
+	case err != nil && !errors.Is(err, mapping.ErrNotFound):
+		return exchange.AsProblem(err)
 	}
 	var v page.SignedOut
 	if provider := f.providers.ByName(q.Get("provider")); provider != nil {

@@ -27,8 +27,7 @@ func (p *Passer) rewrite(pr *httputil.ProxyRequest) {
 	h["X-Trace-Id"] = g.headerValue(ex.TraceID)
 }
 
-// modifyResponse is ReverseProxy.ModifyResponse: it scrubs the upstream's response and registers it if it
-// lasts.
+// modifyResponse is ReverseProxy.ModifyResponse: it scrubs the upstream's response.
 func (p *Passer) modifyResponse(res *http.Response) error {
 	g := passageOf(res.Request.Context())
 	if location := res.Header["Location"]; len(location) > 0 {
@@ -39,7 +38,7 @@ func (p *Passer) modifyResponse(res *http.Response) error {
 		}
 	}
 	scrubResponse(res, g)
-	return p.registerAnswer(g, res)
+	return p.noteEvents(g, res)
 }
 
 // ownLocation reduces a Location to a path of ours; one that leads elsewhere is dropped (V16).

@@ -31,7 +31,7 @@ func (t *keyRetryTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 // retry asks whether the key is gone, and only then gets another and sends the request once more: 0.10 gives
 // the same 401 when its own authentication is down.
 func (t *keyRetryTransport) retry(g *Passage, r *http.Request) (*http.Response, error) {
-	ctx, c := r.Context(), g.caller
+	ctx, c := r.Context(), t.p.streams.callerOf(&g.stream)
 	gone, err := t.p.keys.KeyGone(ctx, g.keyID)
 	if err != nil {
 		return nil, exchange.RefuseBecause("vexa_key_refused", "", err)

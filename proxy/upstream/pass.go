@@ -12,7 +12,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"vexa-sso/mapping"
@@ -81,16 +80,18 @@ func New(to Upstream, d Deps) (*Passer, error) {
 
 // Passage is the state of a forwarded request beside its exchange. It is allocated with the exchange, so that
 // a request costs one allocation.
+//
+// It is also the context of all that is done for the request: it ends when the client leaves, or when access
+// does; then its cause is an [ending].
 type Passage struct {
+	context.Context
+	cancel context.CancelCauseFunc
+	stream // registered before anything of the request is read or sent on
+
 	ex       *exchange.Exchange
-	caller   *caller.Caller
-	route    vexa.Route
 	keyID    string
 	secret   string // the Vexa key; used in X-API-Key alone (S2)
 	protocol string // WebSocket subprotocol to select if the gateway selects none
-
-	registered *stream                // its response in Streams; nil: not registered
-	cutCause   atomic.Pointer[ending] // why the response was cut short
 
 	values     [8][1]string
 	valuesUsed int
@@ -115,18 +116,24 @@ func WantsWebSocket(r *http.Request) bool {
 }
 
 // Pass gets the caller's key and forwards the request. That the caller may use the route has been decided
-// before.
+// before; since is [caller.Identifier.Changes] of before the caller was identified.
+//
+// The request is registered before its body is read, so that a revocation ends it in whatever state it is
+// (S5). Reading the body may have taken a while: the caller is looked at afresh before anything goes upstream.
 func (p *Passer) Pass(
-	ex *exchange.Exchange, g *Passage, r *http.Request, c *caller.Caller, v *caller.View, route vexa.Route,
-) error {
-	g.ex, g.caller, g.route = ex, c, route
-	ex.Lasts = route.Stream || route.WebSocket
-	var err error
-	if g.secret, g.keyID, _, err = p.keys.Key(r.Context(), c.Account,
-		v.Decision.Grant, v.Scopes); err != nil {
-		return exchange.AsProblem(err)
-	}
+	ex *exchange.Exchange, g *Passage, r *http.Request, c *caller.Caller, route vexa.Route, since int64,
+) (err error) {
 	upgrade := route.WebSocket && WantsWebSocket(r)
+	g.begin(ex, r, c, route, upgrade)
+	if err := p.streams.register(&g.stream, p.callers.Changes() != since); err != nil {
+		g.cancel(nil)
+		return err
+	}
+	defer func() {
+		if !ex.GoesOn {
+			err = p.leave(g, r, err)
+		}
+	}()
 	protocolOffer := r.Header["Upgrade"]
 	if err := g.dropToken(r.Header, upgrade); err != nil {
 		return err
@@ -137,20 +144,81 @@ func (p *Passer) Pass(
 	}
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery, r.URL.ForceQuery = ex.Path, "", ex.Query, false
 
+	if !upgrade {
+		limitBodyRate(g, r)
+		if err := p.bufferBody(r); err != nil {
+			return err
+		}
+	}
+	if err := p.takeKey(g); err != nil {
+		return err
+	}
 	if upgrade {
 		return p.passSocket(g, r)
 	}
-	extendBodyDeadline(ex.ResponseWriter, r)
-	if err := p.bufferBody(r); err != nil {
-		return err
-	}
-	r = r.WithContext(context.WithValue(r.Context(), passageKey{}, g))
-	if route.Stream {
-		return p.passEvents(g, r)
-	}
-	defer p.unregister(g)
-	p.reverse.ServeHTTP(ex, r)
+	p.reverse.ServeHTTP(ex, r.WithContext(g))
 	return nil
+}
+
+// begin fills in the passage of a request that is about to be registered.
+func (g *Passage) begin(
+	ex *exchange.Exchange, r *http.Request, c *caller.Caller, route vexa.Route, upgrade bool,
+) {
+	kind, parent := transfer, r.Context()
+	switch {
+	case upgrade:
+		// The request's own context ends when the handler returns, which is long before the socket does.
+		kind, parent = websocket, context.WithoutCancel(parent)
+	case route.Stream:
+		kind = events
+	}
+	ex.Lasts = route.Stream || route.WebSocket
+	g.ex = ex
+	g.stream = stream{
+		caller: c, route: route, method: r.Method, path: ex.Path, from: ex.Address, kind: kind, ends: g,
+	}
+	g.Context, g.cancel = context.WithCancelCause(parent)
+}
+
+// takeKey gets the key of the caller as they are now: what they may do can have changed since the request
+// began.
+func (p *Passer) takeKey(g *Passage) error {
+	c := p.streams.callerOf(&g.stream)
+	v := p.callers.See(c)
+	if c.Ended() || !g.covered(v) {
+		g.cutShort(accessEnded)
+		return accessEnded
+	}
+	var err error
+	g.secret, g.keyID, _, err = p.keys.Key(g, c.Account, v.Decision.Grant, v.Scopes)
+	if err != nil {
+		return exchange.AsProblem(err)
+	}
+	return g.Err() // the key may have been a while in coming
+}
+
+// cutShort implements ender: it ends both sides of a request, whatever state it is in.
+func (g *Passage) cutShort(why *ending) {
+	if g.Err() != nil {
+		return // cut already: a client that does not read gets no more time
+	}
+	g.cancel(why)
+	if g.kind == websocket {
+		return // a close frame says why
+	}
+	cutClient(g.ex)
+}
+
+// leave takes a request that is over off the register. err is what came of it.
+func (p *Passer) leave(g *Passage, r *http.Request, err error) error {
+	p.streams.remove(&g.stream) // from here on nobody touches the client's connection any more
+	var why *ending
+	cut := errors.As(context.Cause(g), &why)
+	g.cancel(nil)
+	if cut {
+		return answerCut(g.ex, r, why)
+	}
+	return err
 }
 
 // dropToken removes a credential from the subprotocols, so that the gateway never sees it, and notes which
@@ -168,6 +236,14 @@ func (g *Passage) dropToken(h http.Header, upgrade bool) error {
 var upgradeConnection = []string{"Upgrade"}
 
 type passageKey struct{}
+
+// Value implements context.Context: the passage is found in its own context and those made of it.
+func (g *Passage) Value(key any) any {
+	if key == (passageKey{}) {
+		return g
+	}
+	return g.Context.Value(key)
+}
 
 func passageOf(ctx context.Context) *Passage { return ctx.Value(passageKey{}).(*Passage) }
 
@@ -192,9 +268,11 @@ func (p *Passer) handleError(w http.ResponseWriter, r *http.Request, err error) 
 	ex := passageOf(r.Context()).ex
 	var timeout net.Error
 	switch {
+	case errors.As(context.Cause(r.Context()), new(*ending)):
+		return // whoever registered the request answers
 	case errors.As(err, new(*exchange.Problem)):
 	case r.Context().Err() != nil:
-		ex.Status = 499 // the client went away, or its access did
+		ex.Status = 499 // the client went away
 		panic(http.ErrAbortHandler)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		err = exchange.Fail("vexa_timeout", err)

@@ -13,6 +13,10 @@ const (
 
 	// bodyIdleTimeout is how long the body of a forwarded request may stand still.
 	bodyIdleTimeout = time.Minute
+
+	// leastBodyRate is how many bytes a second of a forwarded body must have come on the whole, after a first
+	// bodyIdleTimeout: a byte a minute would hold a request for ever.
+	leastBodyRate = 1 << 10
 )
 
 // LimitBody sets a read deadline for a request's body, until it is forwarded.
@@ -23,22 +27,34 @@ func LimitBody(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// extendBodyDeadline turns the deadline of a forwarded body into an idle timeout: it may take any time, as
-// long as it moves.
-func extendBodyDeadline(w http.ResponseWriter, r *http.Request) {
+// limitBodyRate turns the deadline of a forwarded body into an idle timeout and a least rate: it may be as
+// long as it likes, as long as it moves.
+func limitBodyRate(g *Passage, r *http.Request) {
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &idleTimeoutBody{r.Body, http.NewResponseController(w)}
+		r.Body = &steadyBody{
+			r.Body, g, http.NewResponseController(g.ex.ResponseWriter), time.Now().Add(bodyIdleTimeout),
+		}
 	}
 }
 
-type idleTimeoutBody struct {
+type steadyBody struct {
 	io.ReadCloser
+	g      *Passage
 	client *http.ResponseController
+	until  time.Time // when the next byte must have come at the latest, by the least rate
 }
 
-func (b *idleTimeoutBody) Read(p []byte) (int, error) {
-	_ = b.client.SetReadDeadline(time.Now().Add(bodyIdleTimeout))
+func (b *steadyBody) Read(p []byte) (int, error) {
+	deadline := time.Now().Add(bodyIdleTimeout)
+	if b.until.Before(deadline) {
+		deadline = b.until
+	}
+	_ = b.client.SetReadDeadline(deadline)
+	if err := b.g.Err(); err != nil {
+		return 0, err // cut short: its own deadline has just been overwritten
+	}
 	n, err := b.ReadCloser.Read(p)
+	b.until = b.until.Add(time.Duration(n) * time.Second / leastBodyRate)
 	if err != nil {
 		_ = b.client.SetReadDeadline(time.Time{}) // the next request on the connection sets its own
 	}

@@ -14,11 +14,16 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// Streams is the register of open WebSockets, event streams and long responses: those that must end when
-// access does (S5).
+// maxUnderWay is the greatest number of requests of one account that are under way on a replica at a time, in
+// whatever state: each holds a connection or two and up to 64 KiB (S12).
+const maxUnderWay = 1000
+
+// Streams is the register of all that is under way for callers: requests whose body still arrives, that wait
+// for a key or for Vexa, or whose response still leaves; event streams and WebSockets; forms of our own pages.
+// All of it must end when access does (S5).
 type Streams struct {
 	mu        sync.Mutex
-	byAccount map[string]map[*stream]struct{}
+	byAccount map[string]underWay
 	doubtful  map[string]struct{} // accounts whose streams must be rechecked
 	rules     *rule.Rules         // of the last InDoubt
 	limit     int                 // per account
@@ -28,20 +33,46 @@ type Streams struct {
 	sockets sync.WaitGroup // open WebSockets: net/http no longer knows of them
 }
 
-type stream struct {
-	caller *caller.Caller
-	route  vexa.Route
-	method string
-	path   string
-	from   string // the client's address
-	// websocket | events | transfer: a long response, which ends by itself and does not count against the
-	// limit
-	kind string
-
-	// cut ends the stream. It may be called from any goroutine while the stream is registered; it is
-	// idempotent and does not block.
-	cut func(why *ending)
+// underWay is what is under way of an account: a list, so that a request costs no allocation here.
+type underWay struct {
+	first *stream
+	n     int
 }
+
+// all iterates over the list. The current one may be taken off it.
+func (u underWay) all(yield func(*stream) bool) {
+	for st := u.first; st != nil; {
+		next := st.next
+		if !yield(st) {
+			return
+		}
+		st = next
+	}
+}
+
+// The kinds of stream. A transfer ends by itself: it counts against maxUnderWay, and not against the account's
+// limit of streams.
+const (
+	websocket = "websocket"
+	events    = "events"
+	transfer  = "transfer"
+)
+
+// stream is one registered request. caller, kind and the list are guarded by Streams.mu while it is.
+type stream struct {
+	caller     *caller.Caller
+	route      vexa.Route
+	method     string
+	path       string
+	from       string // the client's address
+	kind       string
+	ends       ender
+	prev, next *stream
+}
+
+// ender ends a stream. cutShort may be called from any goroutine while the stream is registered; it is
+// idempotent and does not block.
+type ender interface{ cutShort(why *ending) }
 
 // ending is why a stream was ended early. It is the cause of its context.
 type ending struct {
@@ -68,16 +99,8 @@ var (
 // NewStreams returns an empty register; limit is the greatest number of streams of an account.
 func NewStreams(limit int) *Streams {
 	return &Streams{
-		byAccount: make(map[string]map[*stream]struct{}), doubtful: make(map[string]struct{}), limit: limit,
+		byAccount: make(map[string]underWay), doubtful: make(map[string]struct{}), limit: limit,
 		look: make(chan struct{}, 1),
-	}
-}
-
-// stream returns the stream that an exchange is about to become.
-func (g *Passage) stream(kind, method string, cut func(*ending)) *stream {
-	return &stream{
-		caller: g.caller, route: g.route, method: method, path: g.ex.Path,
-		from: g.ex.Address, kind: kind, cut: cut,
 	}
 }
 
@@ -90,11 +113,15 @@ func endedBy(ctx context.Context, otherwise exchange.Code) exchange.Code {
 	return otherwise
 }
 
-// register adds a stream to the register.
-func (s *Streams) register(st *stream) error {
+// register adds a stream to the register. doubtful says that a revocation, of whomever, has been applied since
+// its caller was authenticated: it did not know of the stream, so the account is rechecked at the next sweep.
+func (s *Streams) register(st *stream, doubtful bool) error {
 	c := st.caller // st.caller may be replaced once the stream is registered
 	if err := s.add(st); err != nil {
 		return err
+	}
+	if doubtful {
+		s.Doubt(c.Account.ID)
 	}
 	if c.Ended() { // revoked between authentication and now
 		s.remove(st)
@@ -103,58 +130,88 @@ func (s *Streams) register(st *stream) error {
 	return nil
 }
 
-// add adds a stream, up to the account's limit (S12). A revocation since its caller was authenticated did not
-// know of the stream, so the account is rechecked at the next sweep.
+// add adds a stream, up to the account's limits (S12).
 func (s *Streams) add(st *stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	account := st.caller.Account.ID
 	open := s.byAccount[account]
 	switch {
+	case open.n >= maxUnderWay:
+		return exchange.Refuse("rate_limited", "Too many requests are under way at a time.")
+	case st.kind == transfer:
 	case s.closed:
 		return exchange.Refuse("store_unavailable", stopping.reason)
-	case st.kind != "transfer" && countStreams(open, anyStream) >= s.limit,
-		st.kind != "transfer" && isProgram(st) && countStreams(open, isProgram) >= s.limit-s.limit/4:
-		return exchange.Refuse("rate_limited", "Too many streams are open at a time.")
-	case open == nil:
-		open = make(map[*stream]struct{})
-		s.byAccount[account] = open
+	case !s.hasRoom(open, st):
+		return errTooManyStreams
 	}
-	open[st] = struct{}{}
-	s.doubtful[account] = struct{}{}
-	if st.kind == "websocket" {
+	if st.next = open.first; st.next != nil {
+		st.next.prev = st
+	}
+	s.byAccount[account] = underWay{st, open.n + 1}
+	if st.kind == websocket {
 		s.sockets.Add(1)
 	}
 	return nil
 }
 
-// countStreams returns how many streams of an account count against its limit, of those for which such is
-// true.
-func countStreams(open map[*stream]struct{}, such func(*stream) bool) (n int) {
-	for st := range open {
-		if st.kind != "transfer" && such(st) {
-			n++
+var errTooManyStreams = exchange.Refuse("rate_limited", "Too many streams are open at a time.")
+
+// hasRoom reports whether an account may have one more stream. All its programs together leave a quarter of the
+// limit to its browsers.
+func (s *Streams) hasRoom(open underWay, st *stream) bool {
+	all, programs := 0, 0
+	for other := range open.all {
+		if other.kind != transfer {
+			all++
+			if isProgram(other) {
+				programs++
+			}
 		}
 	}
-	return n
+	return all < s.limit && (!isProgram(st) || programs < s.limit-s.limit/4)
 }
 
-func anyStream(*stream) bool { return true }
-
-// isProgram reports whether a stream is a program's. All programs of an account together leave a quarter of
-// the limit to its browsers.
 func isProgram(st *stream) bool { return st.caller.Credential != caller.BySession }
+
+// becomesEvents counts a transfer as an event stream from now on.
+func (s *Streams) becomesEvents(st *stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st.kind == transfer && !s.hasRoom(s.byAccount[st.caller.Account.ID], st) {
+		return errTooManyStreams
+	}
+	st.kind = events
+	return nil
+}
+
+// callerOf returns the caller of a registered stream as they were last read.
+func (s *Streams) callerOf(st *stream) *caller.Caller {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return st.caller
+}
 
 func (s *Streams) remove(st *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	account := st.caller.Account.ID
-	delete(s.byAccount[account], st)
-	if len(s.byAccount[account]) == 0 {
+	open := s.byAccount[account]
+	if st.prev != nil {
+		st.prev.next = st.next
+	} else {
+		open.first = st.next
+	}
+	if st.next != nil {
+		st.next.prev = st.prev
+	}
+	if open.n--; open.n > 0 {
+		s.byAccount[account] = open
+	} else {
 		delete(s.byAccount, account)
 		delete(s.doubtful, account)
 	}
-	if st.kind == "websocket" {
+	if st.kind == websocket {
 		s.sockets.Done()
 	}
 }
@@ -190,27 +247,29 @@ func (st *stream) covered(v *caller.View) bool {
 func (s *Streams) cut(account string, ends func(*stream) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for st := range s.byAccount[account] {
+	for st := range s.byAccount[account].all {
 		if ends(st) {
-			st.cut(accessEnded)
+			st.ends.cutShort(accessEnded)
 		}
 	}
 }
 
 // EndAll ends every stream because the store has been away beyond its grace (S5).
-func (s *Streams) EndAll() { s.cutAll(storeDown) }
-
-// cutAll ends every stream.
-func (s *Streams) cutAll(why *ending) {
-	s.each(func(st *stream) { st.cut(why) })
+func (s *Streams) EndAll() {
+	s.each(func(st *stream) { st.ends.cutShort(storeDown) })
 }
 
-// Close ends every stream, refuses new ones, and waits until the WebSockets have ended: at most closeTimeout.
+// Close ends every WebSocket and event stream, refuses new ones, and waits until the WebSockets have ended: at
+// most closeTimeout. Transfers end by themselves, and http.Server.Shutdown waits for them.
 func (s *Streams) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	s.cutAll(stopping)
+	s.each(func(st *stream) {
+		if st.kind != transfer {
+			st.ends.cutShort(stopping)
+		}
+	})
 	s.sockets.Wait()
 }
 
@@ -221,7 +280,7 @@ func (s *Streams) Sweep(now time.Time, used func(c *caller.Caller, address strin
 		c := st.caller
 		switch {
 		case !c.Expires.IsZero() && !now.Before(c.Expires):
-			st.cut(accessEnded)
+			st.ends.cutShort(accessEnded)
 			return
 		case !c.Until.IsZero() && !now.Before(c.Until):
 			s.doubtful[c.Account.ID] = struct{}{}
@@ -235,7 +294,7 @@ func (s *Streams) Callers(account string) []*caller.Caller {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make(map[*caller.Caller]bool)
-	for st := range s.byAccount[account] {
+	for st := range s.byAccount[account].all {
 		all[st.caller] = true
 	}
 	return slices.Collect(maps.Keys(all))
@@ -245,7 +304,7 @@ func (s *Streams) Callers(account string) []*caller.Caller {
 func (s *Streams) replaceCaller(was, now *caller.Caller) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for st := range s.byAccount[was.Account.ID] {
+	for st := range s.byAccount[was.Account.ID].all {
 		if st.caller == was {
 			st.caller = now
 		}
@@ -267,7 +326,7 @@ func (s *Streams) each(do func(*stream)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, open := range s.byAccount {
-		for st := range open {
+		for st := range open.all {
 			do(st)
 		}
 	}
@@ -288,7 +347,7 @@ func (s *Streams) LookNow() {
 func (s *Streams) Doubt(account string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.byAccount[account]) > 0 {
+	if s.byAccount[account].n > 0 {
 		s.doubtful[account] = struct{}{}
 	}
 }

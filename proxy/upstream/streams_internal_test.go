@@ -10,6 +10,11 @@ import (
 	"vexa-sso/proxy/caller"
 )
 
+// enderFunc is what happens to a stream when it is cut short.
+type enderFunc func()
+
+func (f enderFunc) cutShort(*ending) { f() }
+
 // S5: a token that is revoked takes its own streams with it, at once: those of the account's other tokens
 // and of its browser go on.
 func TestRevokedTokenCutsItsStreams(t *testing.T) {
@@ -19,7 +24,7 @@ func TestRevokedTokenCutsItsStreams(t *testing.T) {
 	for _, id := range []string{"tok_1", "tok_2", "ses_1", ""} {
 		st := &stream{
 			caller: &caller.Caller{CredentialID: id, Account: mapping.Account{ID: "ada"}}, kind: "events",
-			cut: func(*ending) { cut[id] = true },
+			ends: enderFunc(func() { cut[id] = true }),
 		}
 		if err := open.add(st); err != nil {
 			t.Fatal(err)
@@ -45,7 +50,7 @@ func TestRecheckEndsWhatIsNotCovered(t *testing.T) {
 	} {
 		st := &stream{
 			caller: was, route: route, method: http.MethodGet, path: path, kind: "transfer",
-			cut: func(*ending) { cut[path] = true },
+			ends: enderFunc(func() { cut[path] = true }),
 		}
 		if err := open.add(st); err != nil {
 			t.Fatal(err)

@@ -40,8 +40,6 @@ type socket struct {
 	client   net.Conn
 	upstream io.ReadWriteCloser
 
-	ctx   context.Context // ends when access does; its cause is the ending
-	end   context.CancelCauseFunc
 	timer sync.Once
 
 	writing      sync.Mutex // held while writing to the client
@@ -58,26 +56,13 @@ func (p *Passer) passSocket(g *Passage, r *http.Request) error {
 	if r.ContentLength != 0 {
 		return exchange.Refuse("bad_request", "A WebSocket must be opened without a body.")
 	}
-	// The request's own context ends when the handler returns, which is long before the socket does.
-	ctx, end := context.WithCancelCause(context.WithValue(context.WithoutCancel(r.Context()),
-		passageKey{}, g))
-	s := &socket{p: p, g: g, ctx: ctx, end: end}
-	st := g.stream("websocket", r.Method, func(why *ending) { end(why) })
-	if err := p.streams.register(st); err != nil {
-		return err
-	}
-	defer func() {
-		if !g.ex.GoesOn {
-			p.streams.remove(st)
-			end(nil)
-		}
-	}()
-	clientLeft := context.AfterFunc(r.Context(), func() { end(context.Canceled) })
+	s := &socket{p: p, g: g}
+	clientLeft := context.AfterFunc(r.Context(), func() { g.cancel(context.Canceled) })
 	defer clientLeft()
 
-	res, err := p.reverse.Transport.RoundTrip(p.openingRequest(r.WithContext(ctx)))
+	res, err := p.reverse.Transport.RoundTrip(p.openingRequest(r.WithContext(g)))
 	if err != nil {
-		p.handleError(g.ex, r.WithContext(ctx), err)
+		p.handleError(g.ex, r.WithContext(g), err)
 		return nil
 	}
 	if err := p.modifyResponse(res); err != nil {
@@ -92,7 +77,7 @@ func (p *Passer) passSocket(g *Passage, r *http.Request) error {
 	}
 	clientLeft()
 	g.ex.GoesOn = true
-	go s.run(st, early)
+	go s.run(early)
 	return nil
 }
 
@@ -158,8 +143,8 @@ func (g *Passage) addOurHeaders(h http.Header) {
 }
 
 // run passes on both directions until both have ended.
-func (s *socket) run(st *stream, early []byte) {
-	cancelParting := context.AfterFunc(s.ctx, s.endAccess)
+func (s *socket) run(early []byte) {
+	cancelParting := context.AfterFunc(s.g, s.endAccess)
 	var up sync.WaitGroup
 	up.Go(func() { s.passUp(early) })
 	s.passDown()
@@ -168,17 +153,17 @@ func (s *socket) run(st *stream, early []byte) {
 	cancelParting()
 	s.close()
 	ex := s.g.ex
-	ex.Code = endedBy(s.ctx, ex.Code)
-	s.end(nil)
-	s.p.edge.Finish(s.ctx, ex, http.MethodGet)
-	s.p.streams.remove(st)
+	ex.Code = endedBy(s.g, ex.Code)
+	s.g.cancel(nil)
+	s.p.edge.Finish(s.g, ex, http.MethodGet)
+	s.p.streams.remove(&s.g.stream)
 }
 
 // passUp passes on what the client sends, without a look at its frames.
 func (s *socket) passUp(early []byte) {
 	var broken error
 	send := func(b []byte) error {
-		if broken == nil && s.ctx.Err() == nil {
+		if broken == nil && s.g.Err() == nil {
 			_, broken = s.upstream.Write(b)
 		}
 		// the client is read until it leaves, or the close frame on its way to it could get lost
@@ -248,7 +233,7 @@ func (s *socket) write(b []byte) (closing []byte, err error) {
 	n, over := 0, false
 	for n < len(b) && closing == nil && !over {
 		switch atStart := s.frames.atBoundary(); {
-		case atStart && s.ctx.Err() != nil:
+		case atStart && s.g.Err() != nil:
 			over = true
 		case s.pendingClose != nil, atStart && b[n]&0x0f == opClose:
 			closing = b[n:]
@@ -263,7 +248,7 @@ func (s *socket) write(b []byte) (closing []byte, err error) {
 			return nil, err
 		}
 	}
-	if s.ctx.Err() != nil && s.frames.atBoundary() {
+	if s.g.Err() != nil && s.frames.atBoundary() {
 		s.closeWithReason()
 	}
 	return closing, nil
@@ -284,10 +269,10 @@ func (s *socket) sendClose(frame []byte) error {
 // keyRefused asks what became of the key, as the gateway closes a socket in this way for no other reason. The
 // client has done nothing wrong and is told to connect again, when it will get another key.
 func (s *socket) keyRefused() {
-	gone, err := s.p.keys.KeyGone(s.ctx, s.g.keyID)
+	gone, err := s.p.keys.KeyGone(s.g, s.g.keyID)
 	s.p.edge.Log.Warn("gateway closed a WebSocket because of its key; the client was told to connect again",
 		"gone", gone, "error", err, "trace_id", s.g.ex.TraceID)
-	s.end(keyRefused)
+	s.g.cancel(keyRefused)
 }
 
 // endAccess ends the socket because access has ended. It runs once, at any time.
@@ -306,7 +291,7 @@ func (s *socket) endAccess() {
 // the gateway. writing is held, and no frame has been begun.
 func (s *socket) closeWithReason() {
 	var why *ending
-	if !s.closeSent && errors.As(context.Cause(s.ctx), &why) {
+	if !s.closeSent && errors.As(context.Cause(s.g), &why) {
 		_, _ = s.client.Write(closeFrame(why.closeCode, why.reason))
 	}
 	s.closeSent = true
