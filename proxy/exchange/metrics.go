@@ -46,9 +46,9 @@ func NewMetrics(reg prometheus.Registerer, open func(kind string) int) *Metrics 
 		Help: "Requests with a Vexa key instead of a token, by account.",
 	}, []string{"account"})
 	reg.MustRegister(m.requests, m.seconds, m.upstream, m.SignIns, m.Decisions, m.NativeKeys)
-	for _, kind := range []string{"websocket", "events"} {
+	for _, kind := range []string{"websocket", "events", "transfer"} {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "vexa_sso_streams", Help: "Streams open now, by kind.",
+			Name: "vexa_sso_streams", Help: "Streams open and requests under way (transfer) now, by kind.",
 			ConstLabels: prometheus.Labels{"kind": kind},
 		}, func() float64 { return float64(open(kind)) }))
 	}

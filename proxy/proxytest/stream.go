@@ -181,3 +181,10 @@ func HangsUp(t testing.TB, conn *websocket.Conn) websocket.CloseError {
 		}
 	}
 }
+
+// UnderWay returns how many requests and streams of callers are under way.
+func (w *World) UnderWay() int {
+	w.T.Helper()
+	return int(w.Metric("vexa_sso_streams", "transfer") + w.Metric("vexa_sso_streams", "events") +
+		w.Metric("vexa_sso_streams", "websocket"))
+}

@@ -185,11 +185,16 @@ func (g *Passage) begin(
 func (p *Passer) takeKey(g *Passage) error {
 	c := p.streams.callerOf(&g.stream)
 	v := p.callers.See(c)
-	if c.Ended() || !g.covered(v) {
+	switch {
+	case c.Ended():
 		g.cutShort(accessEnded)
-		return accessEnded
+	case !g.covered(v):
+		g.cutShort(accessShrunk)
 	}
-	var err error
+	err := g.Err()
+	if err != nil {
+		return err
+	}
 	g.secret, g.keyID, _, err = p.keys.Key(g, c.Account, v.Decision.Grant, v.Scopes)
 	if err != nil {
 		return exchange.AsProblem(err)
@@ -212,8 +217,7 @@ func (g *Passage) cutShort(why *ending) {
 // leave takes a request that is over off the register. err is what came of it.
 func (p *Passer) leave(g *Passage, r *http.Request, err error) error {
 	p.streams.remove(&g.stream) // from here on nobody touches the client's connection any more
-	var why *ending
-	cut := errors.As(context.Cause(g), &why)
+	why, cut := cutBy(g)
 	g.cancel(nil)
 	if cut {
 		return answerCut(g.ex, r, why)
@@ -266,10 +270,11 @@ func (p *Passer) bufferBody(r *http.Request) error {
 // handleError is ReverseProxy.ErrorHandler: it answers for an upstream that did not.
 func (p *Passer) handleError(w http.ResponseWriter, r *http.Request, err error) {
 	ex := passageOf(r.Context()).ex
+	_, cut := cutBy(r.Context())
 	var timeout net.Error
 	switch {
-	case errors.As(context.Cause(r.Context()), new(*ending)):
-		return // whoever registered the request answers
+	case cut:
+		return // Pass answers
 	case errors.As(err, new(*exchange.Problem)):
 	case r.Context().Err() != nil:
 		ex.Status = 499 // the client went away

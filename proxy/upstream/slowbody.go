@@ -55,7 +55,7 @@ func (b *steadyBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.until = b.until.Add(time.Duration(n) * time.Second / leastBodyRate)
-	if err != nil {
+	if err == io.EOF {
 		_ = b.client.SetReadDeadline(time.Time{}) // the next request on the connection sets its own
 	}
 	return n, err

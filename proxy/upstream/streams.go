@@ -88,6 +88,9 @@ var (
 	accessEnded = &ending{
 		"unauthenticated", closeUnauthorized, "Your sign-in or your access to Vexa has ended.",
 	}
+	accessShrunk = &ending{
+		"scope_missing", closeUnauthorized, "Your access to Vexa does not include this any more.",
+	}
 	storeDown = &ending{"store_unavailable", 4503, "Your sign-in cannot be checked right now. Please " +
 		"connect again in a moment."}
 	keyRefused = &ending{
@@ -104,14 +107,8 @@ func NewStreams(limit int) *Streams {
 	}
 }
 
-// endedBy returns the code of why a stream was ended early, or otherwise if it was not.
-func endedBy(ctx context.Context, otherwise exchange.Code) exchange.Code {
-	var why *ending
-	if errors.As(context.Cause(ctx), &why) {
-		return why.code
-	}
-	return otherwise
-}
+// cutBy returns why a stream was cut short, from its context.
+func cutBy(ctx context.Context) (*ending, bool) { return errors.AsType[*ending](context.Cause(ctx)) }
 
 // register adds a stream to the register. doubtful says that a revocation, of whomever, has been applied since
 // its caller was authenticated: it did not know of the stream, so the account is rechecked at the next sweep.
@@ -218,18 +215,18 @@ func (s *Streams) remove(st *stream) {
 
 // End ends the streams of an account: those of one credential, or all when id is empty.
 func (s *Streams) End(account, id string) {
-	s.cut(account, func(st *stream) bool { return id == "" || st.caller.CredentialID == id })
+	s.cut(account, accessEnded, func(st *stream) bool { return id == "" || st.caller.CredentialID == id })
 }
 
 // EndOf ends the streams of one caller.
 func (s *Streams) EndOf(c *caller.Caller) {
-	s.cut(c.Account.ID, func(st *stream) bool { return st.caller == c })
+	s.cut(c.Account.ID, accessEnded, func(st *stream) bool { return st.caller == c })
 }
 
 // Keep ends those streams of a caller that their view of now does not cover, and sets the caller of the
 // others to the one that was read again.
 func (s *Streams) Keep(was, now *caller.Caller, v *caller.View) {
-	s.cut(was.Account.ID, func(st *stream) bool {
+	s.cut(was.Account.ID, accessShrunk, func(st *stream) bool {
 		return st.caller == was && !st.covered(v)
 	})
 	s.replaceCaller(was, now)
@@ -244,12 +241,12 @@ func (st *stream) covered(v *caller.View) bool {
 }
 
 // cut ends the streams of an account for which ends is true.
-func (s *Streams) cut(account string, ends func(*stream) bool) {
+func (s *Streams) cut(account string, why *ending, ends func(*stream) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for st := range s.byAccount[account].all {
 		if ends(st) {
-			st.ends.cutShort(accessEnded)
+			st.ends.cutShort(why)
 		}
 	}
 }

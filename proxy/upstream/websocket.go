@@ -153,7 +153,9 @@ func (s *socket) run(early []byte) {
 	cancelParting()
 	s.close()
 	ex := s.g.ex
-	ex.Code = endedBy(s.g, ex.Code)
+	if why, cut := cutBy(s.g); cut {
+		ex.Code = why.code
+	}
 	s.g.cancel(nil)
 	s.p.edge.Finish(s.g, ex, http.MethodGet)
 	s.p.streams.remove(&s.g.stream)
@@ -290,8 +292,7 @@ func (s *socket) endAccess() {
 // closeWithReason sends the client a close frame that says why the socket ends, and closes the connection to
 // the gateway. writing is held, and no frame has been begun.
 func (s *socket) closeWithReason() {
-	var why *ending
-	if !s.closeSent && errors.As(context.Cause(s.g), &why) {
+	if why, cut := cutBy(s.g); cut && !s.closeSent {
 		_, _ = s.client.Write(closeFrame(why.closeCode, why.reason))
 	}
 	s.closeSent = true
