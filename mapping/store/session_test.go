@@ -69,7 +69,16 @@ func TestSessions(t *testing.T) {
 			if err := tx.DeleteSession("nobody"); !errors.Is(err, mapping.ErrNotFound) {
 				t.Errorf("deleting an unknown session: %v", err)
 			}
-			return tx.DeleteSession("s3")
+			if err := errors.Join(tx.CheckSession("s3", first.CreatedAt),
+				tx.DeleteSession("s3")); err != nil {
+				return err
+			}
+			for id, at := range map[string]time.Time{"s3": first.CreatedAt, "s1": first.ExpiresAt} {
+				if err := tx.CheckSession(id, at); !errors.Is(err, mapping.ErrSessionEnded) {
+					t.Errorf("checking %s, which is over: %v", id, err)
+				}
+			}
+			return nil
 		})
 		update(t, s, func(tx mapping.Tx) error {
 			n, err := tx.DeleteSessions("ada")

@@ -70,6 +70,22 @@ func TestSignInAndOut(t *testing.T) {
 	}
 }
 
+// The page after sign-out looks whether it is true: who is signed in is led to their start page, and nobody is
+// told anything while that cannot be looked up.
+func TestSignedOutPageLooks(t *testing.T) {
+	t.Parallel()
+	w := proxytest.Start(t)
+	b := w.SignIn(oidctest.Ada)
+	if res := b.Get("/sso/signed-out", "Accept", "text/html"); res.Status != http.StatusSeeOther ||
+		res.Header.Get("Location") != "/sso/" {
+		t.Errorf("while signed in: %d %s", res.Status, res.Body)
+	}
+	w.Clock.Advance(25 * time.Hour)
+	if res := b.Get("/sso/signed-out", "Accept", "text/html"); res.Status != http.StatusOK {
+		t.Errorf("when the session has run out: %d %s", res.Status, res.Body)
+	}
+}
+
 // S8: only a person's navigation is redirected; a program is told.
 func TestProgramsAreTold(t *testing.T) {
 	t.Parallel()

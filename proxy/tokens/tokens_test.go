@@ -564,3 +564,27 @@ func TestTokenLifetimesOfThePolicy(t *testing.T) {
 		}
 	}
 }
+
+// S5: a form that was on the way when its session ended makes no token, although this replica has not heard of
+// the end.
+func TestNoTokenForASessionThatHasEnded(t *testing.T) {
+	t.Parallel()
+	w := proxytest.Start(t)
+	b := w.SignIn(oidctest.Ada)
+	form := b.TokenForm("late", 86_400, "bot")
+	sessions, err := w.Store.Sessions(t.Context())
+	proxytest.Must(t, err)
+	proxytest.Must(t, w.Store.Update(t.Context(), func(tx mapping.Tx) error {
+		return tx.DeleteSession(sessions[0].ID)
+	}))
+	if res := b.SendForm("/sso/tokens", form); res.Status != http.StatusUnauthorized {
+		t.Errorf("by the form: %d %s", res.Status, res.Body)
+	}
+	if res := b.SendJSON("POST", "/sso/tokens", `{"name":"late","scopes":["bot"],"expires_in":3600}`); res.
+		Code() != "unauthenticated" {
+		t.Errorf("by JSON: %d %s", res.Status, res.Body)
+	}
+	if tokens := w.TokensOf(oidctest.Ada); len(tokens) > 0 {
+		t.Errorf("made: %v", tokens)
+	}
+}

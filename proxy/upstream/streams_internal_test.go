@@ -1,13 +1,17 @@
 package upstream
 
 import (
+	"io"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/proxy/caller"
+	"vexa-sso/proxy/exchange"
 )
 
 // enderFunc is what happens to a stream when it is cut short.
@@ -61,5 +65,80 @@ func TestRecheckEndsWhatIsNotCovered(t *testing.T) {
 	open.Keep(was, now, view)
 	if len(cut) != 2 || !cut["/bots"] || !cut["/closed"] {
 		t.Errorf("cut: %v", cut)
+	}
+}
+
+// S12: an account has a bound on what is under way, and whatever leaves makes room again.
+func TestBoundOfWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	open := NewStreams(20)
+	all := make([]*stream, maxUnderWay+1)
+	for i := range all {
+		all[i] = &stream{caller: &caller.Caller{Account: mapping.Account{ID: "ada"}}, kind: transfer}
+	}
+	for _, st := range all[1:] {
+		if err := open.register(st, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := open.register(all[0], false); err == nil {
+		t.Error("there is no bound")
+	}
+	other := &stream{caller: &caller.Caller{Account: mapping.Account{ID: "grace"}}, kind: transfer}
+	if err := open.register(other, false); err != nil {
+		t.Errorf("another account: %v", err)
+	}
+	for _, i := range []int{maxUnderWay, 1, maxUnderWay / 2} { // the first, the last, and one between
+		open.remove(all[i])
+		if err := open.register(all[i], false); err != nil {
+			t.Errorf("when one has left: %v", err)
+		}
+	}
+	for _, st := range append(all[1:], other) {
+		open.remove(st)
+	}
+	if len(open.byAccount) != 0 || open.Count(transfer) != 0 {
+		t.Errorf("left: %v", open.byAccount)
+	}
+}
+
+// deadlines is a client's connection that notes its read deadline.
+type deadlines struct {
+	http.ResponseWriter
+	read time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.read = t
+	return nil
+}
+
+// S12: a forwarded body may take long, but must move: at the least rate on the whole, and never with a pause
+// beyond the idle timeout. What has come to its end leaves the connection without a deadline.
+func TestBodyRate(t *testing.T) {
+	t.Parallel()
+	client := &deadlines{}
+	g := &Passage{ex: &exchange.Exchange{ResponseWriter: client}, Context: t.Context()}
+	r := &http.Request{Body: io.NopCloser(strings.NewReader(strings.Repeat("x", 100*leastBodyRate)))}
+	began := time.Now()
+	limitBodyRate(g, r)
+	one := make([]byte, 1)
+	for range 10 {
+		if _, err := r.Body.Read(one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if most := time.Since(began) + bodyIdleTimeout + time.Second; client.read.Sub(began) > most {
+		t.Errorf("after ten bytes the next may come after %s", client.read.Sub(began))
+	}
+	if _, err := io.ReadFull(r.Body, make([]byte, 99*leastBodyRate)); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = r.Body.Read(one)
+	if left := time.Until(client.read); left > bodyIdleTimeout || left < bodyIdleTimeout/2 {
+		t.Errorf("a body that came fast may pause for %s", left)
+	}
+	if _, err := io.ReadAll(r.Body); err != nil || !client.read.IsZero() {
+		t.Errorf("%v, then the deadline is %s", err, client.read)
 	}
 }
