@@ -258,6 +258,13 @@ func TestRevokedWhile(t *testing.T) {
 					}
 					w.WaitFor(c.name+" to be over at the gateway", func() bool { return !gateway.isOpen(c) })
 				}
+				left := 0
+				for _, c := range cells {
+					if !c.ends(end.leaves) {
+						left++
+					}
+				}
+				w.WaitFor("nothing else to be under way", func() bool { return w.UnderWay() == left })
 				for _, c := range cells { // what it was still waiting for comes now
 					_, _ = io.WriteString(c.conn, `"native_meeting_id":"1"}`)
 				}
