@@ -65,8 +65,8 @@ var ErrTooMany = errors.New("too many authorizations are open")
 // Store stores authorizations, for all replicas. *mapping/store.Store implements it.
 type Store interface {
 	// AddAuthorization stores a new authorization. It returns [mapping.ErrConflict] when its hash or its user
-	// code is taken, and ErrTooMany when most of its kind are open: not expired, and pending or approved. It and
-	// ChangeAuthorization return [mapping.ErrSessionEnded] for a decision by a session that has ended.
+	// code is taken, and ErrTooMany when most of its kind are open: not expired, and pending or approved. It
+	// and ChangeAuthorization return [mapping.ErrSessionEnded] for a decision by a session that has ended.
 	AddAuthorization(ctx context.Context, a Authorization, most int) error
 
 	// AuthorizationByUserCode returns the authorization with that user code, expired or not, or

@@ -70,8 +70,8 @@ func TestSignInAndOut(t *testing.T) {
 	}
 }
 
-// The page after sign-out looks whether it is true: who is signed in is led to their start page, and nobody is
-// told anything while that cannot be looked up.
+// The page after sign-out looks whether it is true: who is signed in is led to their start page, and nobody
+// is told anything while that cannot be looked up.
 func TestSignedOutPageLooks(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)

@@ -90,10 +90,10 @@ func (f *Flow) openIDToken(s caller.Session) (string, error) {
 	return string(token), err
 }
 
-// SignedOut is the page after sign-out. It starts nothing by itself, and whoever is still signed in, or again,
-// sees their start page instead. A provider may repeat the state of the
-// sign-out, and then it must be that of this browser (RP-Initiated Logout 1.0, section 3); the page that
-// stays has none in its address, so that it can be loaded again.
+// SignedOut is the page after sign-out. It starts nothing by itself, and whoever is still signed in, or
+// again, sees their start page instead. A provider may repeat the state of the sign-out, and then it must be
+// that of this browser (RP-Initiated Logout 1.0, section 3); the page that stays has none in its address, so
+// that it can be loaded again.
 func (f *Flow) SignedOut(ex *exchange.Exchange, r *http.Request) error {
 	q := r.URL.Query()
 	sent := exchange.CookieValue(r.Header["Cookie"], ex.Site.Cookies.Logout)

@@ -259,7 +259,8 @@ func (p *Pages) make(v *proxy.Visit, person proxy.Person, req tokenRequest) (map
 	return p.accounts.CreateToken(context.WithoutCancel(v.Request().Context()),
 		person.Account.ID, mapping.NewToken{
 			Kind: mapping.TokenPersonal, Name: req.Name, Scopes: rule.NewScopes(req.Scopes...),
-			Lifetime: time.Duration(req.Seconds) * time.Second, Session: person.SessionID, Address: v.Address(), TraceID: v.TraceID(),
+			Lifetime: time.Duration(req.Seconds) * time.Second, Session: person.SessionID,
+			Address: v.Address(), TraceID: v.TraceID(),
 		}, person.Account.ID)
 }
 

@@ -565,8 +565,8 @@ func TestTokenLifetimesOfThePolicy(t *testing.T) {
 	}
 }
 
-// S5: a form that was on the way when its session ended makes no token, although this replica has not heard of
-// the end.
+// S5: a form that was on the way when its session ended makes no token, although this replica
+// has not heard of the end.
 func TestNoTokenForASessionThatHasEnded(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t)

@@ -7,11 +7,11 @@
 // transport asks, mints once and sends the request again (keyretry.go).
 //
 // Whatever is under way is registered in [Streams] before its body is read, so that it ends when access does,
-// in whatever state it is (S5): requests (pass.go, slowbody.go), event streams (events.go), WebSockets, and the
-// forms of our own pages (form.go). WebSockets are passed on by a copying loop of our own (websocket.go), which
-// holds little while they are idle and follows their frames (frames.go), so that a client whose access ends can
-// be told with a close frame.
+// in whatever state it is (S5): requests (pass.go, slowbody.go), event streams (events.go), WebSockets, and
+// the forms of our own pages (form.go). WebSockets are passed on by a copying loop of our own (websocket.go),
+// which holds little while they are idle and follows their frames (frames.go), so that a client whose access
+// ends can be told with a close frame.
 //
-// The state of a request, and its place in the register, is one allocation beside its exchange: its [Passage],
-// which is also the context of all that is done for it.
+// The state of a request, and its place in the register, is one allocation beside its exchange: its
+// [Passage], which is also the context of all that is done for it.
 package upstream

@@ -9,7 +9,8 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// Form is a request that a page of ours answers, registered while its body arrives and its answer leaves (S5).
+// Form is a request that a page of ours answers, registered while its body arrives
+// and its answer leaves (S5).
 type Form struct {
 	stream
 	ex  *exchange.Exchange
@@ -17,8 +18,8 @@ type Form struct {
 	why atomic.Pointer[ending]
 }
 
-// RegisterForm registers a request with a body, once its caller is known; nil for one without a body. doubtful
-// says that a revocation, of whomever, has been applied since the caller was identified.
+// RegisterForm registers a request with a body, once its caller is known; nil for one without a body.
+// doubtful says that a revocation, of whomever, has been applied since the caller was identified.
 func (s *Streams) RegisterForm(
 	ex *exchange.Exchange, r *http.Request, c *caller.Caller, doubtful bool,
 ) (*Form, error) {
@@ -62,8 +63,8 @@ func (s *Streams) LeaveForm(f *Form, err error) error {
 }
 
 // answerCut is the answer to a request that was cut short: the reason, if nothing was answered yet; else its
-// connection is closed, so that half an answer does not look like a whole one. Either way the connection has a
-// deadline that its next request must not inherit.
+// connection is closed, so that half an answer does not look like a whole one. Either way the connection has
+// a deadline that its next request must not inherit.
 func answerCut(ex *exchange.Exchange, r *http.Request, why *ending) error {
 	if ex.Status != 0 {
 		ex.Code = why.code

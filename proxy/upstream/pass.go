@@ -118,8 +118,9 @@ func WantsWebSocket(r *http.Request) bool {
 // Pass gets the caller's key and forwards the request. That the caller may use the route has been decided
 // before; since is [caller.Identifier.Changes] of before the caller was identified.
 //
-// The request is registered before its body is read, so that a revocation ends it in whatever state it is
-// (S5). Reading the body may have taken a while: the caller is looked at afresh before anything goes upstream.
+// The request is registered before its body is read, so that a revocation ends it in whatever
+// state it is (S5). Reading the body may have taken a while: the caller is looked at afresh
+// before anything goes upstream.
 func (p *Passer) Pass(
 	ex *exchange.Exchange, g *Passage, r *http.Request, c *caller.Caller, route vexa.Route, since int64,
 ) (err error) {

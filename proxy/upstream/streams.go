@@ -19,8 +19,8 @@ import (
 const maxUnderWay = 1000
 
 // Streams is the register of all that is under way for callers: requests whose body still arrives, that wait
-// for a key or for Vexa, or whose response still leaves; event streams and WebSockets; forms of our own pages.
-// All of it must end when access does (S5).
+// for a key or for Vexa, or whose response still leaves; event streams and WebSockets; forms of our own
+// pages. All of it must end when access does (S5).
 type Streams struct {
 	mu        sync.Mutex
 	byAccount map[string]underWay
@@ -50,8 +50,8 @@ func (u underWay) all(yield func(*stream) bool) {
 	}
 }
 
-// The kinds of stream. A transfer ends by itself: it counts against maxUnderWay, and not against the account's
-// limit of streams.
+// The kinds of stream. A transfer ends by itself: it counts against maxUnderWay, and not against the
+// account's limit of streams.
 const (
 	websocket = "websocket"
 	events    = "events"
@@ -110,8 +110,9 @@ func NewStreams(limit int) *Streams {
 // cutBy returns why a stream was cut short, from its context.
 func cutBy(ctx context.Context) (*ending, bool) { return errors.AsType[*ending](context.Cause(ctx)) }
 
-// register adds a stream to the register. doubtful says that a revocation, of whomever, has been applied since
-// its caller was authenticated: it did not know of the stream, so the account is rechecked at the next sweep.
+// register adds a stream to the register. doubtful says that a revocation, of whomever, has been
+// applied since its caller was authenticated: it did not know of the stream, so the account is
+// rechecked at the next sweep.
 func (s *Streams) register(st *stream, doubtful bool) error {
 	c := st.caller // st.caller may be replaced once the stream is registered
 	if err := s.add(st); err != nil {
@@ -154,8 +155,8 @@ func (s *Streams) add(st *stream) error {
 
 var errTooManyStreams = exchange.Refuse("rate_limited", "Too many streams are open at a time.")
 
-// hasRoom reports whether an account may have one more stream. All its programs together leave a quarter of the
-// limit to its browsers.
+// hasRoom reports whether an account may have one more stream. All its programs together leave a quarter of
+// the limit to its browsers.
 func (s *Streams) hasRoom(open underWay, st *stream) bool {
 	all, programs := 0, 0
 	for other := range open.all {
@@ -256,8 +257,8 @@ func (s *Streams) EndAll() {
 	s.each(func(st *stream) { st.ends.cutShort(storeDown) })
 }
 
-// Close ends every WebSocket and event stream, refuses new ones, and waits until the WebSockets have ended: at
-// most closeTimeout. Transfers end by themselves, and http.Server.Shutdown waits for them.
+// Close ends every WebSocket and event stream, refuses new ones, and waits until the WebSockets have ended:
+// at most closeTimeout. Transfers end by themselves, and http.Server.Shutdown waits for them.
 func (s *Streams) Close() {
 	s.mu.Lock()
 	s.closed = true

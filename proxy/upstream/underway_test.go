@@ -168,8 +168,8 @@ type cell struct {
 	took time.Duration
 }
 
-// S5, S13: revoked while a request is in any state, by any end: it is over within a second, on both sides, and
-// Vexa receives nothing more of it. What the end does not concern goes on.
+// S5, S13: revoked while a request is in any state, by any end: it is over within a second, on both sides,
+// and Vexa receives nothing more of it. What the end does not concern goes on.
 func TestRevokedWhile(t *testing.T) {
 	t.Parallel()
 	suspend := func(w *proxytest.World, account string) {
