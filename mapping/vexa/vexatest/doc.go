@@ -16,7 +16,7 @@
 // [Server.GatewayWire] and [Server.AdminWire] have what was received, byte for byte and request by request:
 // the lines of each header in order, trailers, and [Wire.Bytes] to prove that nothing came at all.
 // [Server.Users], [Server.Tokens] (secrets included), [Server.Calls], [Server.PeakMints] and
-// [Server.OpenStreams] tell the state.
+// [Server.OpenStreams] tell the state; [Server.ToolCalls] what tools of the MCP service did.
 //
 // # What can be made to go wrong
 //

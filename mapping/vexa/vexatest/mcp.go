@@ -79,23 +79,70 @@ type rpcReply struct {
 	Error   *rpcError       `json:"error,omitempty"`
 }
 
+type rpcAsk struct {
+	ID     json.RawMessage `json:"id"`
+	Method string          `json:"method"`
+	Params struct {
+		ProtocolVersion string                     `json:"protocolVersion"`
+		Name            string                     `json:"name"`
+		Arguments       map[string]json.RawMessage `json:"arguments"`
+		Cursor          string                     `json:"cursor"`
+	} `json:"params"`
+}
+
+// rpc answers one message, or a batch as the revision of 2025-03-26 has it.
 func (s *Server) rpc(c *call) answer {
-	var ask struct {
-		ID     json.RawMessage `json:"id"`
-		Method string          `json:"method"`
-		Params struct {
-			ProtocolVersion string `json:"protocolVersion"`
-		} `json:"params"`
+	var batch []rpcAsk
+	var one rpcAsk
+	if json.Unmarshal(c.body, &batch) == nil {
+		replies := []*rpcReply{}
+		for _, ask := range batch {
+			if reply, _ := s.rpcReply(c, ask); reply != nil {
+				replies = append(replies, reply)
+			}
+		}
+		return jsonAnswer(http.StatusOK, replies)
 	}
-	if json.Unmarshal(c.body, &ask) != nil {
+	if json.Unmarshal(c.body, &one) != nil {
 		return jsonAnswer(http.StatusBadRequest,
 			rpcReply{JSONRPC: "2.0", ID: json.RawMessage("null"), Error: &rpcError{-32700, "Parse error"}})
 	}
-	if ask.ID == nil { // a notification
+	reply, session := s.rpcReply(c, one)
+	if reply == nil {
 		return answer{status: http.StatusAccepted, contentType: jsonType}
 	}
-	reply := rpcReply{JSONRPC: "2.0", ID: ask.ID}
-	session := c.header("mcp-session-id")
+	a := jsonAnswer(http.StatusOK, reply)
+	if s.mcpEvents.Load() {
+		body := a.body
+		a = s.eventStream(MCP)
+		a.stream = func(w *eventWriter) { w.event("message", string(body)) }
+	}
+	if session != "" {
+		a = a.with("Mcp-Session-Id", session)
+	}
+	return a
+}
+
+// SetMCPEvents makes the MCP service answer with a stream of one event, as servers may, in place of JSON.
+func (s *Server) SetMCPEvents(on bool) { s.mcpEvents.Store(on) }
+
+// rpcReply returns the answer to a message, nil to a notification, and the session that it is of.
+func (s *Server) rpcReply(c *call, ask rpcAsk) (*rpcReply, string) {
+	if ask.Method == "tools/call" { // whether anybody waits for the answer or not
+		result, failure := s.callTool(c, ask)
+		if ask.ID == nil {
+			return nil, ""
+		}
+		reply := &rpcReply{JSONRPC: "2.0", ID: ask.ID, Error: failure}
+		if failure == nil {
+			reply.Result = result
+		}
+		return reply, c.header("mcp-session-id")
+	}
+	if ask.ID == nil {
+		return nil, ""
+	}
+	reply, session := &rpcReply{JSONRPC: "2.0", ID: ask.ID}, c.header("mcp-session-id")
 	switch ask.Method {
 	case "initialize":
 		session = s.random.hex32()
@@ -107,16 +154,9 @@ func (s *Server) rpc(c *call) answer {
 	case "ping":
 		reply.Result = struct{}{}
 	case "tools/list":
-		reply.Result = map[string]any{"tools": []any{map[string]any{
-			"name": "list_meetings", "description": "List the caller's meetings.",
-			"inputSchema": map[string]any{"type": "object"},
-		}}}
+		reply.Result = s.listTools(ask.Params.Cursor)
 	default:
 		reply.Error = &rpcError{-32601, "Method not found"}
 	}
-	a := jsonAnswer(http.StatusOK, reply)
-	if session != "" {
-		a = a.with("Mcp-Session-Id", session)
-	}
-	return a
+	return reply, session
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -58,6 +59,9 @@ type Server struct {
 	admin   *service
 	gateway *edge
 	echo    *echo
+
+	mcpEvents atomic.Bool
+	toolCalls toolCalls
 
 	closing context.Context
 	close   context.CancelFunc

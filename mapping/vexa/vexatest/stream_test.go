@@ -195,3 +195,46 @@ func TestTimesOfTokens(t *testing.T) {
 		t.Errorf("%+v", token)
 	}
 }
+
+// A tool of the MCP service calls the gateway back with the key of the call, and what it calls is done.
+func TestMCPToolsAct(t *testing.T) {
+	both(t, func(t *testing.T, s *Server, c client) {
+		user := s.AddUser("a@example.com", "")
+		all, reader := s.AddToken(user.ID, "", 0, "bot", "tx").Secret, s.AddToken(user.ID, "", 0, "tx").Secret
+		call := func(key, tool, arguments string) string {
+			t.Helper()
+			ask := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + tool +
+				`","arguments":` + arguments + `}}`
+			status, body := c.do("POST", s.GatewayURL+"/mcp", ask, "X-API-Key", key)
+			if status != 200 {
+				t.Errorf("%s: %d %s", tool, status, body)
+			}
+			return body
+		}
+		const bot = `{"platform":"google_meet","native_meeting_id":"abc"}`
+		if body := call(reader, "request_meeting_bot", bot); !strings.Contains(body, "Status code: 403") {
+			t.Error(body)
+		}
+		if body := call(all, "request_meeting_bot", bot); !strings.Contains(body, `"isError":false`) {
+			t.Error(body)
+		}
+		made := s.ToolCalls()
+		if len(made) != 2 || made[0].Status != 403 || made[1] != (ToolCall{
+			"request_meeting_bot", "POST", "/bots", 201,
+		}) {
+			t.Errorf("%+v", made)
+		}
+		if body := call(all, "request_meeting_bot", bot); !strings.Contains(body, "already_exists") {
+			t.Error(body)
+		}
+		if made := s.ToolCalls(); len(made) != 2 || made[0].Status != 409 || made[1].Path != "/meetings" {
+			t.Errorf("%+v", made)
+		}
+		if body := call(all, "nope", "{}"); !strings.Contains(body, "Unknown tool") {
+			t.Error(body)
+		}
+		if _, body := c.gateway("GET", "/bots", all); !strings.Contains(body, `"native_meeting_id":"abc"`) {
+			t.Errorf("no bot was sent: %s", body)
+		}
+	})
+}
