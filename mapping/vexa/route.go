@@ -19,6 +19,10 @@ type Route struct {
 
 	Stream    bool // answers with an event stream that stays open
 	WebSocket bool // an upgrade to a WebSocket
+	MCP       bool // JSON-RPC of the Model Context Protocol: see [Table.Tool]
+
+	// Agent: Vexa's agent may act by it, and so call whatever the key that it is given opens.
+	Agent bool
 }
 
 // row is one line of a table. Its path is a list of segments; "{name}" stands for any one segment, a last
@@ -62,6 +66,23 @@ func webSocket(rows []row) []row {
 	return rows
 }
 
+func mcp(rows []row) []row {
+	for i := range rows {
+		rows[i].route.MCP = true
+	}
+	return rows
+}
+
+// agent marks the routes below an agent's path: but for GET and DELETE, which look and take away, each may
+// let it act.
+func agent(prefix string) []row {
+	acting := needs(scopeRead, "POST,PUT,PATCH "+prefix+"/{rest...}")
+	acting[0].route.Agent = true
+	chat := stream(needs(scopeRead, "POST "+prefix+"/chat"))
+	chat[0].route.Agent = true
+	return append(append(chat, acting...), needs(scopeRead, prefix+"/{rest...}")...)
+}
+
 // shared are the routes that both generations have, with the scopes that 0.12 requires: they are our policy
 // in front of either, also where 0.10 checks nothing. A row without a method stands for all of them, so that
 // one which Vexa adds tomorrow is guarded like its path. The first row that matches counts.
@@ -81,8 +102,8 @@ func shared() [][]row {
 			"GET /recordings", "GET /recordings/{id}", "GET /recordings/{id}/master",
 			"GET /recordings/{id}/media/{media_id}/raw", "GET /recordings/{id}/media/{media_id}/download",
 			"/user/webhook"),
-		stream(needs(scopeRead, "GET /mcp")),
-		needs(scopeRead, "/mcp/{rest...}"),
+		mcp(stream(needs(scopeRead, "GET /mcp"))),
+		mcp(needs(scopeRead, "/mcp/{rest...}")),
 	}
 }
 
@@ -98,8 +119,8 @@ func rows012() [][]row {
 			"/meetings/{platform}/{native_id}/intent", "/meetings/{platform}/{native_id}/share",
 			"/meetings/{platform}/{native_id}/workspace"),
 		needs(scopeRead, "/user/webhook/deliveries", "/user/models", "/user/transcription"),
-		stream(needs(scopeRead, "POST /agent/chat", "GET /agent/meeting/stream")),
-		needs(scopeRead, "/agent/{rest...}"),
+		stream(needs(scopeRead, "GET /agent/meeting/stream")),
+		agent("/agent"),
 	}, shared()...)
 }
 
@@ -107,8 +128,8 @@ func rows012() [][]row {
 // the scopes are those of the routes that took their place.
 func rows010() [][]row {
 	return append(shared(),
-		stream(needs(scopeRead, "POST /api/chat")),
-		needs(scopeRead, "/api/{rest...}", "GET /recording-config"),
+		agent("/api"),
+		needs(scopeRead, "GET /recording-config"),
 		needs(scopeBot, "/recording-config", "/calendar/{rest...}", "/user/{rest...}"),
 	)
 }
@@ -116,6 +137,7 @@ func rows010() [][]row {
 // Table is the routes of one generation. It never changes once made and is safe for concurrent use.
 type Table struct {
 	byFirst map[string][]entry // by the first segment of the path
+	tools   []Tool
 }
 
 type entry struct {
@@ -125,8 +147,8 @@ type entry struct {
 }
 
 var (
-	table012 = newTable(rows012())
-	table010 = newTable(rows010())
+	table012 = newTable(rows012(), tools012())
+	table010 = newTable(rows010(), tools010())
 )
 
 // Routes returns the table of a generation: that of 0.10 for Gen010, else that of 0.12.
@@ -137,8 +159,8 @@ func Routes(generation string) *Table {
 	return table012
 }
 
-func newTable(groups [][]row) *Table {
-	t := &Table{byFirst: map[string][]entry{}}
+func newTable(groups [][]row, tools []Tool) *Table {
+	t := &Table{byFirst: map[string][]entry{}, tools: tools}
 	for _, rows := range groups {
 		for _, r := range rows {
 			segments := strings.Split(r.route.Pattern[1:], "/")
