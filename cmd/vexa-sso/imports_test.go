@@ -19,12 +19,16 @@ var mayImport = map[string][]string{
 	"mapping":         {"oidc", "mapping/keyring", "mapping/rule", "mapping/vexa"},
 	"mapping/store":   {"mapping", "proxy/authserver", "proxy/caller"},
 
+	"proxy/jsonrpc":  {},
 	"proxy/page":     {},
 	"proxy/exchange": {"mapping", "oidc", "proxy/page"},
 	"proxy/caller": {
 		"mapping", "mapping/keyring", "mapping/rule", "mapping/vexa", "oidc", "proxy/exchange", "proxy/page",
 	},
-	"proxy/upstream": {"mapping", "mapping/rule", "mapping/vexa", "proxy/caller", "proxy/exchange"},
+	"proxy/upstream": {
+		"mapping", "mapping/keyring", "mapping/rule", "mapping/vexa", "proxy/caller", "proxy/exchange",
+		"proxy/jsonrpc",
+	},
 	"proxy/signin": {
 		"mapping", "mapping/keyring", "mapping/rule", "oidc", "proxy/caller", "proxy/exchange", "proxy/page",
 	},
