@@ -82,7 +82,7 @@ func TestUnchangedMCPClient(t *testing.T) {
 	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
 	for name, shown := range map[string]string{"a token": token, "an access token": w.Bearer(oidctest.Ada)} {
 		said := line(t, node(t, "mcp-client.mjs", w.Public+"/mcp", shown))
-		if len(said.Tools) != 1 || said.Tools[0] != "list_meetings" || said.Session == "" {
+		if len(said.Tools) != 6 || said.Tools[5] != "list_meetings" || said.Session == "" {
 			t.Errorf("%s: %+v", name, said)
 		}
 	}

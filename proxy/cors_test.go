@@ -156,9 +156,8 @@ func TestSocketOfForeignPage(t *testing.T) {
 	}
 }
 
-// G6: /mcp is no less guarded than the rest. We don't look into what is said there, so nothing of it
-// can be read in two ways; and neither a page elsewhere nor one whose name was made to mean our address
-// gets there by the cookie.
+// G6: /mcp is no less guarded than the rest: neither a page elsewhere nor one whose name was made to mean our
+// address gets there by the cookie. (What is said there is read once: TestMCPBodies.)
 func TestMCPFromElsewhere(t *testing.T) {
 	t.Parallel()
 	w := proxytest.Start(t, withForeign)

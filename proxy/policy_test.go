@@ -94,7 +94,12 @@ func TestEachRouteUnderEachGrant(t *testing.T) {
 				b.Get("/auth/me")
 				for _, route := range routePolicy {
 					w.Vexa.GatewayWire().Forget()
-					res := b.Send(route.method, route.path, "", "Origin", w.Public)
+					body := ""
+					if route.method == http.MethodPost && route.path == "/mcp" {
+						body = `{"jsonrpc":"2.0","id":1,"method":"ping"}`
+					}
+					res := b.Send(route.method, route.path, body, "Origin", w.Public,
+						"Content-Type", "application/json")
 					forwarded := w.Vexa.GatewayWire().Bytes() > 0
 					covered := route.anyOf == ""
 					for _, scope := range scopes {

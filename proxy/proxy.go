@@ -105,7 +105,7 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 		},
 	)
 	passer, err := upstream.New(upstream.Upstream{URL: d.Gateway, Routes: d.Routes}, upstream.Deps{
-		Edge: edge, Keys: d.Accounts, Callers: callers, Streams: streams,
+		Edge: edge, Keys: d.Accounts, Callers: callers, Streams: streams, Ring: d.Ring,
 		BodyReplay: int64(cfg.Limits.BodyReplay), Transport: d.Transport,
 	})
 	if err != nil {

@@ -26,8 +26,14 @@ func (p *Proxy) route(
 		// 0.12 refuses by itself what it doesn't know; 0.10 forwards it with no questions asked.
 		return vexa.Route{}, exchange.Refuse("forbidden_route", "")
 	}
-	if caller.DeniesRoute(v.Decision.Grant.DenyRoutes, r.Method, ex.Path) {
+	denied := v.Decision.Grant.DenyRoutes
+	switch by := caller.Closed(denied, r.Method, ex.Path, route); {
+	case by == "":
+	case caller.DeniesRoute(denied, r.Method, ex.Path):
 		return vexa.Route{}, exchange.Refuse("forbidden_route", "Your access to Vexa excludes this address.")
+	default:
+		return vexa.Route{}, exchange.Refuse("forbidden_route", "Vexa’s agent could call "+by+
+			", which your access to Vexa excludes, so that you may not let it act.")
 	}
 	if known && !caller.Covers(v.Scopes, route) {
 		return vexa.Route{}, &exchange.Problem{

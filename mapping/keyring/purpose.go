@@ -11,7 +11,8 @@ const (
 	SignInAttempt Purpose = "sign-in-attempt" // the state, nonce and verifier of a sign-in under way
 	// what a person was asked on behalf of a program, while they look at it
 	ConsentTicket Purpose = "consent-ticket"
+	MCPSession    Purpose = "mcp-session" // the id of a session at Vexa's MCP service, as its client has it
 )
 
 // purposes are all that a ring derives keys for.
-var purposes = []Purpose{VexaKey, ProviderToken, SessionCookie, SignInAttempt, ConsentTicket}
+var purposes = []Purpose{VexaKey, ProviderToken, SessionCookie, SignInAttempt, ConsentTicket, MCPSession}

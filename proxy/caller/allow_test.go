@@ -2,6 +2,8 @@ package caller
 
 import (
 	"testing"
+
+	"vexa-sso/mapping/vexa"
 )
 
 func TestDeniesRoute(t *testing.T) {
@@ -29,5 +31,35 @@ func TestDeniesRoute(t *testing.T) {
 		if got := DeniesRoute(denied, tc.method, tc.path); got != tc.want {
 			t.Errorf("%s %s: %v", tc.method, tc.path, got)
 		}
+	}
+}
+
+// S14: what lets Vexa's agent act is closed by whatever closes a route that the agent can call; a path of
+// which a part is not known yet, by what that part may be.
+func TestClosed(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		denied, method, path string
+		agent                bool
+		want                 bool
+	}{
+		{"POST /bots", "POST", "/bots", false, true},
+		{"POST /bots", "POST", "/agent/chat", true, true},
+		{"POST /bots", "GET", "/agent/sessions", false, false},
+		{"DELETE /agent/routines/{id}", "POST", "/agent/chat", true, false},
+		{"POST /mcp", "POST", "/agent/chat", true, false},
+		{"GET /ws", "POST", "/agent/chat", true, false},
+		{"POST /agent/{rest...}", "POST", "/agent/chat", true, true},
+		{"GET /{all...}", "POST", "/api/chat", true, true},
+		{"GET /recordings/7/media/{m}/download", "GET", "/recordings/{}/media/{}/download", false, true},
+		{"GET /recordings/{id}", "GET", "/recordings/{}/media/{}/download", false, false},
+	} {
+		got := Closed([]string{"PATCH /agent/x", tc.denied}, tc.method, tc.path, vexa.Route{Agent: tc.agent})
+		if want := map[bool]string{true: tc.denied}[tc.want]; got != want {
+			t.Errorf("%s for %s %s: %q", tc.denied, tc.method, tc.path, got)
+		}
+	}
+	if by := Closed(nil, "POST", "/agent/chat", vexa.Route{Agent: true}); by != "" {
+		t.Error(by)
 	}
 }

@@ -38,7 +38,10 @@ func (p *Passer) modifyResponse(res *http.Response) error {
 		}
 	}
 	scrubResponse(res, g)
-	return p.noteEvents(g, res)
+	if err := p.noteEvents(g, res); err != nil || g.mcp == nil {
+		return err
+	}
+	return p.answerMCP(g, res)
 }
 
 // ownLocation reduces a Location to a path of ours; one that leads elsewhere is dropped (V16).

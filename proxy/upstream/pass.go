@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/proxy/caller"
@@ -42,6 +43,7 @@ type Passer struct {
 	keys    Keys
 	callers *caller.Identifier
 	streams *Streams
+	ring    *keyring.Ring
 	reverse *httputil.ReverseProxy
 
 	bodyReplay int64 // bytes of a request body that are buffered for a retry
@@ -53,6 +55,7 @@ type Deps struct {
 	Keys       Keys
 	Callers    *caller.Identifier
 	Streams    *Streams
+	Ring       *keyring.Ring     // seals the ids of MCP sessions
 	BodyReplay int64             // bytes of a request body that are buffered for a retry
 	Transport  http.RoundTripper // default NewTransport
 }
@@ -68,7 +71,7 @@ func New(to Upstream, d Deps) (*Passer, error) {
 	}
 	p := &Passer{
 		Upstream: to, edge: d.Edge, keys: d.Keys, callers: d.Callers, streams: d.Streams,
-		bodyReplay: d.BodyReplay,
+		ring: d.Ring, bodyReplay: d.BodyReplay,
 	}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite: p.rewrite, ModifyResponse: p.modifyResponse, ErrorHandler: p.handleError,
@@ -90,8 +93,9 @@ type Passage struct {
 
 	ex       *exchange.Exchange
 	keyID    string
-	secret   string // the Vexa key; used in X-API-Key alone (S2)
-	protocol string // WebSocket subprotocol to select if the gateway selects none
+	secret   string      // the Vexa key; used in X-API-Key alone (S2)
+	protocol string      // WebSocket subprotocol to select if the gateway selects none
+	mcp      *mcpPassage // of a request to Vexa's MCP service
 
 	values     [8][1]string
 	valuesUsed int
@@ -145,11 +149,8 @@ func (p *Passer) Pass(
 	}
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery, r.URL.ForceQuery = ex.Path, "", ex.Query, false
 
-	if !upgrade {
-		limitBodyRate(g, r)
-		if err := p.bufferBody(r); err != nil {
-			return err
-		}
+	if answered, err := p.readBody(g, r, upgrade); answered || err != nil {
+		return err
 	}
 	if err := p.takeKey(g); err != nil {
 		return err
@@ -159,6 +160,19 @@ func (p *Passer) Pass(
 	}
 	p.reverse.ServeHTTP(ex, r.WithContext(g))
 	return nil
+}
+
+// readBody reads of a request's body what must be read before anything goes upstream: all of what decides, and
+// of a short one all, so that it can be sent again.
+func (p *Passer) readBody(g *Passage, r *http.Request, upgrade bool) (answered bool, err error) {
+	switch {
+	case upgrade:
+		return false, nil // it must have none
+	case g.route.MCP:
+		return p.admitMCP(g, r)
+	}
+	limitBodyRate(g, r)
+	return false, p.bufferBody(r)
 }
 
 // begin fills in the passage of a request that is about to be registered.

@@ -19,7 +19,7 @@ import (
 func TestAnswersThatLast(t *testing.T) {
 	t.Parallel()
 	gateway := startGateway(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/mcp" {
+		if r.URL.Path == "/agent/sessions" {
 			w.Header().Set("Content-Type", "text/event-stream")
 		} else {
 			w.Header().Set("Content-Type", "application/json")
@@ -34,11 +34,13 @@ func TestAnswersThatLast(t *testing.T) {
 	b := w.SignIn("ada@acme.example")
 	account := proxytest.AccountOf(t, w, "ada@acme.example")
 	var open []*http.Response
-	for _, target := range []string{"POST /mcp", "POST /mcp", "GET /recordings/1/master"} {
+	for _, target := range []string{
+		"GET /agent/sessions", "GET /agent/sessions", "GET /recordings/1/master",
+	} {
 		method, path, _ := strings.Cut(target, " ")
 		open = append(open, b.Begin(method, path))
 	}
-	if res := b.Begin("POST", "/mcp"); res.StatusCode != http.StatusTooManyRequests {
+	if res := b.Begin("GET", "/agent/sessions"); res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("the third stream of two: %d", res.StatusCode)
 	}
 	proxytest.Must(t, w.Accounts.Revoke(t.Context(),

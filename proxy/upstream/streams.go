@@ -238,7 +238,7 @@ func (s *Streams) Keep(was, now *caller.Caller, v *caller.View) {
 func (st *stream) covered(v *caller.View) bool {
 	known := st.route.Pattern != ""
 	return (!known || caller.Covers(v.Scopes, st.route)) &&
-		!caller.DeniesRoute(v.Decision.Grant.DenyRoutes, st.method, st.path)
+		caller.Closed(v.Decision.Grant.DenyRoutes, st.method, st.path, st.route) == ""
 }
 
 // cut ends the streams of an account for which ends is true.
