@@ -38,6 +38,7 @@ type GrantView struct {
 	Admin             bool     `json:"admin"`
 	KeyLifetime       string   `json:"key_lifetime"`
 	DenyRoutes        []string `json:"deny_routes"`
+	DenyTools         []string `json:"deny_tools"`
 }
 
 func viewGrant(g rule.Grant) *GrantView {
@@ -45,6 +46,7 @@ func viewGrant(g rule.Grant) *GrantView {
 		Scopes: append([]string{}, g.Scopes.List()...), MaxConcurrentBots: g.MaxConcurrentBots,
 		Admin:       g.Admin,
 		KeyLifetime: rule.FormatDuration(g.KeyLifetime), DenyRoutes: append([]string{}, g.DenyRoutes...),
+		DenyTools: append([]string{}, g.DenyTools...),
 	}
 }
 
@@ -164,20 +166,30 @@ func compareGrants(acc Account, was, is rule.Grant) (what []string) {
 	differ("max_concurrent_bots", describeBots(was), describeBots(is))
 	differ("admin", strconv.FormatBool(was.Admin), strconv.FormatBool(is.Admin))
 	differ("key_lifetime", rule.FormatDuration(was.KeyLifetime), rule.FormatDuration(is.KeyLifetime))
-	for _, route := range is.DenyRoutes {
-		if !slices.Contains(was.DenyRoutes, route) {
-			what = append(what, "closes "+route)
-		}
+	for _, route := range without(closedBy(is), closedBy(was)) {
+		what = append(what, "closes "+route)
 	}
-	for _, route := range was.DenyRoutes {
-		if !slices.Contains(is.DenyRoutes, route) {
-			what = append(what, "opens "+route)
-		}
+	for _, route := range without(closedBy(was), closedBy(is)) {
+		what = append(what, "opens "+route)
 	}
 	if !acc.Bound() { // else it stays where it is
 		differ("vexa_email", was.VexaEmail, is.VexaEmail)
 	}
 	return what
+}
+
+// closedBy names the routes and the tools that a grant closes.
+func closedBy(g rule.Grant) []string {
+	closed := slices.Clone(g.DenyRoutes)
+	for _, tool := range g.DenyTools {
+		closed = append(closed, "the tool "+tool)
+	}
+	return closed
+}
+
+// without returns what is in a and not in b.
+func without(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(one string) bool { return slices.Contains(b, one) })
 }
 
 func describeBots(g rule.Grant) string {

@@ -84,6 +84,9 @@ func TestCompareRules(t *testing.T) {
 		{"a route", staff(func(g *rule.GrantSpec) {
 			g.DenyRoutes = []string{"PUT /user/webhook"}
 		}), mapping.Account{}, mapping.Changes, []string{"closes PUT /user/webhook"}},
+		{"a tool", staff(func(g *rule.GrantSpec) {
+			g.DenyTools = []string{"delete_*"}
+		}), mapping.Account{}, mapping.Changes, []string{"closes the tool delete_*"}},
 		{"another user", staff(func(g *rule.GrantSpec) {
 			g.VexaEmail = "x@acme.example"
 		}), mapping.Account{}, mapping.Changes, []string{"vexa_email ada@acme.example -> x@acme.example"}},

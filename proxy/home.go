@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"vexa-sso/mapping/rule"
@@ -49,7 +50,7 @@ func (p *Proxy) homePage(ctx context.Context, ex *exchange.Exchange, c *caller.C
 		Subject: c.Account.Subject, Provider: c.Session.Provider,
 		Since: c.Session.CreatedAt, Until: c.Session.ExpiresAt, Idle: p.home.idle,
 		Notices: notices(c, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots,
-		Admin: d.Grant.Admin, Denied: d.Grant.DenyRoutes,
+		Admin: d.Grant.Admin, Denied: slices.Concat(d.Grant.DenyRoutes, d.Grant.DenyTools),
 	}
 	if caller.MayUse(c.Account, d) == nil {
 		for _, link := range p.home.links {

@@ -19,6 +19,7 @@ import (
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
+	"vexa-sso/proxy/caller"
 )
 
 // explained is the JSON of `explain`.
@@ -185,13 +186,20 @@ func routesOf(generation string, grant *mapping.GrantView) []routeView {
 			Needs: append([]string{}, line.AnyOf...),
 		}
 		v.Served = have != "" && (line.NoScope || slices.ContainsFunc(line.AnyOf, have.Has)) &&
-			!slices.Contains(closed, v.Route)
+			!slices.Contains(closed, v.Route) && !closes(closed, line)
 		if v.Served {
 			v.Key = string(have)
 		}
 		routes = append(routes, v)
 	}
 	return routes
+}
+
+// closes reports whether deny_routes close every method of a line of the table.
+func closes(denied []string, line vexa.Line) bool {
+	return len(line.Methods) > 0 && !slices.ContainsFunc(line.Methods, func(method string) bool {
+		return caller.Closed(denied, method, line.Pattern, line.Route) == ""
+	})
 }
 
 func (e explained) print(w io.Writer) error {
@@ -260,6 +268,9 @@ func (e explained) printGrant(t *table) {
 	t.row("keys live", g.KeyLifetime)
 	if len(g.DenyRoutes) > 0 {
 		t.row("closed routes", strings.Join(g.DenyRoutes, ", "))
+	}
+	if len(g.DenyTools) > 0 {
+		t.row("closed tools", strings.Join(g.DenyTools, ", "))
 	}
 }
 

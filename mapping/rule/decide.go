@@ -95,7 +95,9 @@ func (r *rule) judge(s *subject) verdict {
 	return v
 }
 
-func (r *rule) restricts() bool { return len(r.Grant.DenyRoutes) > 0 || r.Grant.KeyLifetime > 0 }
+func (r *rule) restricts() bool {
+	return len(r.Grant.DenyRoutes) > 0 || len(r.Grant.DenyTools) > 0 || r.Grant.KeyLifetime > 0
+}
 
 // nameUser finds the Vexa user of a grant that matches. Without one the grant does not match after all.
 func (v *verdict) nameUser(r *rule, s *subject) {
@@ -170,7 +172,7 @@ func (t *tally) add(r *rule, v verdict) {
 func (t *tally) give(r *rule, v verdict) {
 	t.grants = true
 	t.own = t.own || !v.computed
-	t.closeRoutes(r)
+	t.close(r)
 	if i, have := slices.BinarySearch(t.emails, v.email); !have {
 		t.emails = slices.Insert(t.emails, i, v.email)
 	}
@@ -186,16 +188,14 @@ func (t *tally) give(r *rule, v verdict) {
 // restrictInDoubt lets a grant that might match take away, though it gives nothing: not even a lifetime
 // longer than the one that the others come to.
 func (t *tally) restrictInDoubt(r *rule) {
-	t.closeRoutes(r)
+	t.close(r)
 	t.mostLifetime = ShorterLifetime(t.mostLifetime, r.Grant.KeyLifetime)
 }
 
-func (t *tally) closeRoutes(r *rule) {
-	for _, route := range r.Grant.DenyRoutes {
-		if i, have := slices.BinarySearch(t.grant.DenyRoutes, route); !have {
-			t.grant.DenyRoutes = slices.Insert(t.grant.DenyRoutes, i, route)
-		}
-	}
+// close takes away the routes and the tools that a rule closes.
+func (t *tally) close(r *rule) {
+	t.grant.DenyRoutes = union(t.grant.DenyRoutes, r.Grant.DenyRoutes)
+	t.grant.DenyTools = union(t.grant.DenyTools, r.Grant.DenyTools)
 }
 
 // ShorterLifetime returns the shorter of two lifetimes, of which either may be zero and say nothing.

@@ -67,6 +67,7 @@ func genGrant(t *rapid.T) Rule {
 			`= identity.groups[0] + "@acme.example"`,
 		}).Draw(t, "vexa_email"),
 		DenyRoutes: subset(t, "deny_routes", someRoutes),
+		DenyTools:  subset(t, "deny_tools", []string{"delete_*", "stop_bot"}),
 	}
 	if n := rapid.IntRange(-1, 3).Draw(t, "bots"); n >= 0 {
 		r.Grant.MaxConcurrentBots = new(n)
@@ -146,6 +147,11 @@ func atMost(a, b Grant) string {
 	for _, route := range b.DenyRoutes {
 		if !slices.Contains(a.DenyRoutes, route) {
 			return "route " + route
+		}
+	}
+	for _, tool := range b.DenyTools {
+		if !slices.Contains(a.DenyTools, tool) {
+			return "tool " + tool
 		}
 	}
 	return ""

@@ -49,6 +49,7 @@ type wantGrant struct {
 	Admin      bool          `yaml:"admin"`
 	Lifetime   time.Duration `yaml:"lifetime"`
 	DenyRoutes []string      `yaml:"deny_routes"`
+	DenyTools  []string      `yaml:"deny_tools"`
 }
 
 // identity makes the identity of a case, by way of its JSON names.
@@ -90,6 +91,7 @@ func TestDecide(t *testing.T) { // S3 S18 E1 E2 E5 E6 E13
 				want := Grant{
 					c.Grant.Email, c.Grant.Computed, c.Grant.Name, c.Grant.Scopes, c.Grant.Bots,
 					c.Grant.Admin, c.Grant.Lifetime, c.Grant.DenyRoutes,
+					c.Grant.DenyTools,
 				}
 				if diff := cmp.Diff(want, d.Grant); diff != "" {
 					t.Errorf("grant (-want +got):\n%s", diff)

@@ -51,6 +51,7 @@ type Grant struct {
 	Admin             bool
 	KeyLifetime       time.Duration
 	DenyRoutes        []string // "PUT /user/webhook"
+	DenyTools         []string // "delete_*"
 }
 
 // Within is what both grants give.
@@ -62,8 +63,14 @@ func (g Grant) Within(limit Grant) Grant {
 		(g.MaxConcurrentBots == nil || *limit.MaxConcurrentBots < *g.MaxConcurrentBots) {
 		g.MaxConcurrentBots = limit.MaxConcurrentBots
 	}
-	routes := append(slices.Clone(g.DenyRoutes), limit.DenyRoutes...)
-	slices.Sort(routes)
-	g.DenyRoutes = slices.Compact(routes)
+	g.DenyRoutes = union(g.DenyRoutes, limit.DenyRoutes)
+	g.DenyTools = union(g.DenyTools, limit.DenyTools)
 	return g
+}
+
+// union returns what is in either list, sorted, each once.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }

@@ -211,6 +211,12 @@ func (p *problems) lintGrant(g GrantSpec) {
 				"%q is not a route", route)
 		}
 	}
+	for i, tool := range g.DenyTools {
+		if !toolForm.MatchString(tool) {
+			p.refuse(fmt.Sprintf("grant.deny_tools[%d]", i),
+				"write the name of a tool, for example delete_recording or delete_*", "%q is not a tool", tool)
+		}
+	}
 }
 
 func (p *problems) lintAddress(vexaEmail string) {
@@ -233,6 +239,7 @@ var (
 	routeForm    = regexp.MustCompile(`^(GET|HEAD|POST|PUT|PATCH|DELETE) (/|(/[^/]+)+)$`)
 	routeSegment = regexp.MustCompile(`^([A-Za-z0-9_~.-]+|\{[a-z_]+\})$`)
 	routeRest    = regexp.MustCompile(`^\{[a-z_]+\.\.\.\}$`)
+	toolForm     = regexp.MustCompile(`^[a-z0-9_*]{1,64}$`)
 )
 
 // isRoute says whether text is a method and a canonical path, with {name} for one segment

@@ -58,6 +58,10 @@ type GrantSpec struct {
 	// DenyRoutes are routes that stay closed whatever the scopes say, as "METHOD /path"; {name} stands for
 	// one segment of the path, {name...} at its end for all the rest.
 	DenyRoutes []string `yaml:"deny_routes"`
+
+	// DenyTools are tools of Vexa's MCP service that stay closed whatever the scopes say, by name; * stands
+	// for any characters.
+	DenyTools []string `yaml:"deny_tools"`
 }
 
 // UnmarshalYAML reads a rule. A condition that is there but empty (its text commented out, say) is kept as a
@@ -193,6 +197,7 @@ func tidy(r Rule) Rule {
 		g := *r.Grant
 		g.Scopes = mapped(g.Scopes, strings.TrimSpace)
 		g.DenyRoutes = mapped(g.DenyRoutes, strings.TrimSpace)
+		g.DenyTools = mapped(g.DenyTools, strings.TrimSpace)
 		g.VexaEmail = tidyAddress(g.VexaEmail)
 		if n := g.MaxConcurrentBots; n != nil {
 			g.MaxConcurrentBots = new(*n)

@@ -2,6 +2,7 @@ package caller
 
 import (
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -52,6 +53,14 @@ func Closed(denied []string, method, path string, route vexa.Route) string {
 		}
 	}
 	return ""
+}
+
+// DeniesTool reports whether deny_tools match a tool.
+func DeniesTool(denied []string, name string) bool {
+	return slices.ContainsFunc(denied, func(pattern string) bool {
+		ok, err := path.Match(pattern, name) // a tool has no slash in its name
+		return ok || err != nil
+	})
 }
 
 // matchesPattern reports whether a path matches a pattern, segment by segment: {name} matches one segment,

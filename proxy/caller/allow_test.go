@@ -63,3 +63,16 @@ func TestClosed(t *testing.T) {
 		t.Error(by)
 	}
 }
+
+func TestDeniesTool(t *testing.T) {
+	t.Parallel()
+	denied := []string{"delete_*", "*_bot", "get_recording"}
+	for name, want := range map[string]bool{
+		"delete_recording": true, "delete_": true, "delete": false, "undelete_recording": false,
+		"stop_bot": true, "get_bot_status": false, "get_recording": true, "get_recordings": false,
+	} {
+		if got := DeniesTool(denied, name); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -78,7 +78,8 @@ func Canonical(text []byte) (jsontext.Value, error) {
 			value := jsontext.Value(text).Clone()
 			return value, value.Format()
 		case err != nil:
-			return nil, fmt.Errorf("it is not JSON: %w", err)
+			return nil, fmt.Errorf("it is not JSON in UTF-8 in which no name occurs twice, at byte %d",
+				d.InputOffset())
 		case d.StackDepth() > maxDepth:
 			return nil, fmt.Errorf("it is deeper than %d levels", maxDepth)
 		case d.StackDepth() == 0:
@@ -174,7 +175,7 @@ func parseMessage(value jsontext.Value) (Message, error) {
 			ok = m.outcome == nil && (one.Name == "result" || one.Value.Kind() == '{')
 			m.outcome = &one
 		default:
-			return Message{}, fmt.Errorf("a message has no member %q", one.Name)
+			return Message{}, fmt.Errorf("a message has no member %.64q", one.Name)
 		}
 		if !ok {
 			return Message{}, fmt.Errorf("a message’s %s is not as it should be", one.Name)

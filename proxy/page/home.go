@@ -23,10 +23,11 @@ type Home struct {
 	Notices []Notice // at the top of the page
 	Scopes  []string // Vexa's names: bot, tx, browser
 	MaxBots *int     // how many bots at a time; nil: what Vexa has set
-	Denied  []string // routes that the scopes would allow and a rule takes away: "PUT /user/webhook"
-	Admin   bool
-	Rules   []Rule // those that matched and, for admins, those that did not
-	Links   []Link // to other pages
+	// routes and tools that the scopes would allow and a rule takes away: "PUT /user/webhook", "delete_*"
+	Denied []string
+	Admin  bool
+	Rules  []Rule // those that matched and, for admins, those that did not
+	Links  []Link // to other pages
 
 	// EndsProviderSession says that signing out ends the session at the provider too. FormActionOrigins are
 	// the origins that signing out may then be redirected to: that of the provider's end-session endpoint.

@@ -22,18 +22,20 @@ const maxMCPBody = 1 << 20
 
 // mcpPassage is what is known of a request to Vexa's MCP service beside its passage.
 type mcpPassage struct {
-	view  *caller.View
-	tools *vexa.Table // by which it was decided
+	view  func() *caller.View // by the rules now in force
+	tools *vexa.Table
 
 	shown, session string // the session's id as the client has it, and as Vexa's
 
 	lists bool // its answer may list tools
 }
 
-// admitMCP reads a request to Vexa's MCP service and decides it: its session, its methods, its tool calls.
-// What is refused is answered; what is let through is encoded again from what was decided (S14).
+// admitMCP looks at a request to Vexa's MCP service, and reports whether it is answered already.
 func (p *Passer) admitMCP(g *Passage, r *http.Request) (answered bool, err error) {
-	g.mcp = &mcpPassage{view: p.callers.See(p.streams.callerOf(&g.stream)), tools: p.Routes(), lists: true}
+	g.mcp = &mcpPassage{
+		view:  func() *caller.View { return p.callers.See(p.streams.callerOf(&g.stream)) },
+		tools: p.Routes(), lists: true,
+	}
 	if err := p.openSession(g, r.Header); err != nil {
 		return false, err
 	}
@@ -43,25 +45,30 @@ func (p *Passer) admitMCP(g *Passage, r *http.Request) (answered bool, err error
 		}
 	}
 	delete(r.Header, "Accept-Encoding") // the answer is read here
-	if r.Method != http.MethodPost {
-		if r.ContentLength != 0 {
-			return false, exchange.Refuse("bad_request", "Only a POST to /mcp has a body.")
-		}
-		return false, nil
+	switch {
+	case r.Method == http.MethodPost:
+		return p.admitMessages(g, r)
+	case r.ContentLength != 0:
+		return false, exchange.Refuse("bad_request", "Only a POST to /mcp has a body.")
 	}
+	return false, nil
+}
+
+// admitMessages reads the messages of a POST and decides each: methods, tool calls. What is refused is
+// answered; what is let through is encoded again from what was decided (S14).
+func (p *Passer) admitMessages(g *Passage, r *http.Request) (answered bool, err error) {
 	body, err := readMCP(g.ex.ResponseWriter, r)
 	if err != nil {
 		return false, err
 	}
 	c := p.streams.callerOf(&g.stream) // as they are by now
-	g.mcp.view = p.callers.See(c)
-	if err := caller.MayUse(c.Account, g.mcp.view.Decision); err != nil {
+	if err := caller.MayUse(c.Account, g.mcp.view().Decision); err != nil {
 		return false, err
 	}
 	messages, batch, err := jsonrpc.Parse(body)
 	if err != nil {
-		return false, exchange.RefuseBecause("bad_request",
-			"This is not a message to an MCP server: "+err.Error()+".", err)
+		return false, exchange.Refuse("bad_request",
+			"This is not a message to an MCP server: "+err.Error()+".")
 	}
 	if err := sameInHeaders(r.Header, messages, batch); err != nil {
 		return false, err
@@ -137,8 +144,12 @@ func inBody(header string, m jsonrpc.Message) string {
 	if err != nil {
 		return ""
 	}
+	wanted := "name"
+	if m.Method == "resources/read" {
+		wanted = "uri"
+	}
 	for _, one := range members {
-		if one.Name == "name" || m.Method == "resources/read" && one.Name == "uri" {
+		if one.Name == wanted {
 			text, _ := jsonrpc.Text(one.Value)
 			return text
 		}
@@ -212,8 +223,15 @@ func (m *mcpPassage) decideCall(call jsonrpc.Message) (*toolRefusal, error) {
 	return m.refuse(tool, requests), nil
 }
 
-// refuse returns why a tool may not make one of its requests; nil: it may make all of them.
+// refuse returns why a tool is closed, or may not make one of its requests; nil: it may make all of them.
 func (m *mcpPassage) refuse(tool vexa.Tool, requests []vexa.Request) *toolRefusal {
+	v := m.view()
+	if caller.DeniesTool(v.Decision.Grant.DenyTools, tool.Name) {
+		return &toolRefusal{
+			number: refused, code: "forbidden_route",
+			detail: "Your access to Vexa excludes the tool " + tool.Name + ".",
+		}
+	}
 	for _, rq := range requests {
 		address := rq.Method + " " + rq.Path
 		route, known := m.tools.Lookup(rq.Method, rq.Path)
@@ -221,11 +239,11 @@ func (m *mcpPassage) refuse(tool vexa.Tool, requests []vexa.Request) *toolRefusa
 			return &toolRefusal{number: refused, code: "forbidden_route", detail: "The tool " + tool.Name +
 				" calls " + address + ", which is not available through single sign-on."}
 		}
-		if by := caller.Closed(m.view.Decision.Grant.DenyRoutes, rq.Method, rq.Path, route); by != "" {
+		if by := caller.Closed(v.Decision.Grant.DenyRoutes, rq.Method, rq.Path, route); by != "" {
 			return &toolRefusal{number: refused, code: "forbidden_route", detail: "The tool " + tool.Name +
 				" calls " + address + ", which your access to Vexa excludes."}
 		}
-		if !rq.KeyDecides && !caller.Covers(m.view.Scopes, route) {
+		if !rq.KeyDecides && !caller.Covers(v.Scopes, route) {
 			return &toolRefusal{number: refused, code: "scope_missing", detail: "The tool " + tool.Name +
 				" calls " + address + ", which needs the scope " + strings.Join(route.AnyOf, " or ") +
 				", and your access does not have it."}
