@@ -162,8 +162,8 @@ func (p *Passer) Pass(
 	return nil
 }
 
-// readBody reads of a request's body what must be read before anything goes upstream: all of what decides, and
-// of a short one all, so that it can be sent again.
+// readBody reads of a request's body what must be read before anything goes upstream: all of what decides,
+// and of a short one all, so that it can be sent again.
 func (p *Passer) readBody(g *Passage, r *http.Request, upgrade bool) (answered bool, err error) {
 	switch {
 	case upgrade:
