@@ -3,6 +3,7 @@ package vexatest
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 )
 
 // agent is 0.12's /agent/*, which becomes /api/* of the agent service.
@@ -23,6 +24,8 @@ func (s *Server) agent(c *call, who validated) answer {
 			})
 		case path == "/api/sessions" && c.method == "GET":
 			return s.agentSessions(c, who)
+		case path == "/api/routines" || strings.HasPrefix(path, "/api/routines/"):
+			return s.routines(c, who, path)
 		}
 		return notFound
 	})

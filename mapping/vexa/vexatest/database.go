@@ -44,6 +44,7 @@ type tables struct {
 	meetings   []*meeting
 	recordings []*recording
 	calendars  []*calendar
+	routines   []*routine
 	userSeq    int64 // sequences: a failed insert uses one up
 	tokenSeq   int64
 	meetingSeq int64

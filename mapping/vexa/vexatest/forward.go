@@ -10,6 +10,7 @@ import (
 
 // forward lets a service behind the gateway answer, by its echo if that is on, else for real.
 func (s *Server) forward(c *call, who validated, to Part, path string, real func() answer) answer {
+	c.read() // only now, when the caller has been authenticated
 	ctx, cancel := s.within(c.ctx, downstreamTimeout)
 	defer cancel()
 	if err := s.parts.await(ctx, to, s.closing); err != nil {
@@ -23,6 +24,7 @@ func (s *Server) forward(c *call, who validated, to Part, path string, real func
 
 // forwardToAdmin is for /user/*, which the Admin API serves to people.
 func (s *Server) forwardToAdmin(c *call) answer {
+	c.read()
 	ctx, cancel := s.within(c.ctx, downstreamTimeout)
 	defer cancel()
 	inner := *c

@@ -21,6 +21,7 @@ func (s *Server) newGateway() *edge {
 	s.gateway = g
 	if s.legacy() {
 		s.addRoutes010(&g.routes)
+		s.SetRateLimit(raised010)
 	} else {
 		s.addRoutes012(&g.routes)
 	}
@@ -32,12 +33,10 @@ func (s *Server) addRoutes012(r *router) {
 	r.add("GET /health", health("gateway"))
 	r.add("GET /auth/me", s.guarded(needNone, s.authMe))
 	s.addClientRoutes(r, routes012)
-	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-		r.add(method+" /agent/{path:path}", s.guarded(needEither, s.agent))
-	}
-	for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS"} {
-		r.add(method+" /mcp", s.guarded(needEither, s.mcp))
-		r.add(method+" /mcp/{path:path}", s.guarded(needEither, s.mcp))
+	r.addAll(anyMethod, "/agent/{path:path}", s.guarded(needEither, s.agent))
+	for _, path := range []string{"/mcp", "/mcp/{path:path}"} {
+		r.add("GET "+path, s.guarded(needEither, s.mcp))
+		r.addAll([]string{"DELETE", "OPTIONS", "PATCH", "POST", "PUT"}, path, s.guarded(needEither, s.mcp))
 	}
 }
 
@@ -57,15 +56,17 @@ func (s *Server) addRoutes010(r *router) {
 		})
 	}
 	s.addClientRoutes(r, routes010)
-	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-		r.add(method+" /admin/{path:path}", s.proxyAdmin)
-	}
+	r.addAll(anyMethod, "/admin/{path:path}", s.proxyAdmin)
 	r.add("POST /api/chat", s.chat010)
-	for _, method := range []string{"GET", "POST", "DELETE"} {
-		r.add(method+" /mcp", s.mcp010)
-		r.add(method+" /mcp/{path:path}", s.mcp010)
+	for _, path := range []string{"/mcp", "/mcp/{path:path}"} {
+		r.addAll(append([]string{"OPTIONS"}, anyMethod...), path, func(c *call) answer {
+			c.read()
+			return s.mcp010(c)
+		})
 	}
 }
+
+var anyMethod = []string{"DELETE", "GET", "PATCH", "POST", "PUT"}
 
 func (s *Server) addClientRoutes(r *router, table []clientRoute) {
 	for _, one := range table {
@@ -164,10 +165,7 @@ func (s *Server) authMe010(c *call) answer {
 const maxHead = 128 << 10
 
 func (s *Server) serveGateway(w http.ResponseWriter, r *http.Request) {
-	c, err := newCall(r)
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
+	c := newCall(r)
 	if err := s.parts.await(c.ctx, Gateway, s.closing); err != nil {
 		panic(http.ErrAbortHandler)
 	}

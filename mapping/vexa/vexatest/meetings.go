@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -292,11 +293,23 @@ func (s *Server) stopBot(c *call, who validated) answer {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	m := s.db.meetingOf(who.UserID, c)
-	if m == nil || !m.active() {
-		return s.noMeeting(c)
+	switch {
+	case s.legacy() && m == nil:
+		return detail(http.StatusNotFound, "No meeting found to stop.")
+	case s.legacy() && !m.active():
+		return jsonAnswer(http.StatusAccepted, map[string]string{"message": "Meeting already " + m.status + "."})
+	case !s.legacy() && !slices.Contains(platforms012, c.params["platform"]):
+		return detail(http.StatusUnprocessableEntity, "unsupported platform '"+c.params["platform"]+
+			"' — must be one of: "+strings.Join(platforms012, ", "))
+	case m == nil || !m.active():
+		return detail(http.StatusNotFound, "No active meeting for this bot")
 	}
 	m.status, m.updatedAt = "stopping", s.now()
 	s.insertRecording(m)
+	if s.legacy() {
+		return jsonAnswer(http.StatusAccepted,
+			map[string]string{"message": "Stop request accepted and is being processed."})
+	}
 	return jsonAnswer(http.StatusOK, struct {
 		Status    string   `json:"status"`
 		ID        int64    `json:"meeting_id"`
@@ -324,16 +337,67 @@ func (s *Server) withMeeting(c *call, who validated, show func(*meeting) answer)
 	return s.noMeeting(c)
 }
 
+var platforms012 = []string{"browser_session", "google_meet", "jitsi", "teams", "zoom"}
+
+// commandBot is what 0.10 tells a running bot. 0.12's gateway still has two of these routes, and nobody behind
+// it answers them.
 func (s *Server) commandBot(c *call, who validated) answer {
-	return s.withMeeting(c, who, func(*meeting) answer {
-		return jsonAnswer(http.StatusAccepted, map[string]string{"message": "Command accepted"})
-	})
+	if !s.legacy() {
+		return notFound
+	}
+	command := c.path[strings.LastIndex(c.path, "/")+1:]
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	m := s.db.meetingOf(who.UserID, c)
+	if m == nil || !m.active() {
+		return s.noBot(c, m, command)
+	}
+	if command == "config" {
+		return jsonAnswer(http.StatusAccepted,
+			map[string]string{"message": "Reconfiguration request accepted and sent to the bot."})
+	}
+	return jsonAnswer(http.StatusAccepted, struct {
+		Message string `json:"message"`
+		ID      int64  `json:"meeting_id"`
+	}{commandSent[c.method+" "+command], m.id})
+}
+
+// commandSent is how 0.10 confirms a command.
+var commandSent = map[string]string{
+	"POST speak": "Speak command sent", "DELETE speak": "Speak stop command sent",
+	"POST chat":   "Chat message sent",
+	"POST screen": "Screen content command sent", "DELETE screen": "Screen stop command sent",
+	"PUT avatar": "Avatar set command sent", "DELETE avatar": "Avatar reset command sent",
+}
+
+// noBot is 0.10's refusal to command a bot that does not run.
+func (s *Server) noBot(c *call, m *meeting, command string) answer {
+	switch {
+	case command == "config" && m != nil:
+		return detail(http.StatusConflict, "Meeting found but not active (status: '"+m.status+"')")
+	case command == "config":
+		return detail(http.StatusNotFound, "No active meeting found")
+	}
+	return detail(http.StatusNotFound,
+		"No active meeting found for "+c.params["platform"]+"/"+c.params["native_meeting_id"])
 }
 
 func (s *Server) botChat(c *call, who validated) answer {
-	return s.withMeeting(c, who, func(*meeting) answer {
-		return jsonAnswer(http.StatusOK, map[string][]string{"messages": {}})
-	})
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	switch m := s.db.meetingOf(who.UserID, c); {
+	case m == nil && s.legacy():
+		return detail(http.StatusNotFound,
+			"No meeting found for "+c.params["platform"]+"/"+c.params["native_meeting_id"])
+	case m == nil:
+		return s.noMeeting(c)
+	case s.legacy():
+		return jsonAnswer(http.StatusOK, struct {
+			Messages []string `json:"messages"`
+			ID       int64    `json:"meeting_id"`
+		}{[]string{}, m.id})
+	}
+	return jsonAnswer(http.StatusOK, map[string][]string{"messages": {}})
 }
 
 func (s *Server) listMeetings(_ *call, who validated) answer {
@@ -381,13 +445,41 @@ func (s *Server) deleteMeeting(c *call, who validated) answer {
 }
 
 func (s *Server) shareMeeting(c *call, who validated) answer {
+	if !s.legacy() && strings.HasPrefix(c.path, "/meetings/") && !s.hasMeeting(c, who) {
+		return detail(http.StatusNotFound,
+			"Meeting not found for "+c.params["platform"]+"/"+c.params["native_meeting_id"])
+	}
 	return s.withMeeting(c, who, func(*meeting) answer {
 		return jsonAnswer(http.StatusOK, map[string]string{"share_id": s.random.text(24)})
 	})
 }
 
-func (s *Server) acceptShare(*call, validated) answer {
-	return detail(http.StatusNotFound, "Share not found")
+// acceptShare knows no share: those that are made here are not kept.
+func (s *Server) acceptShare(c *call, _ validated) answer {
+	var ask struct {
+		Token string `json:"token"`
+	}
+	switch err := json.Unmarshal(c.body, &ask); {
+	case err != nil && !json.Valid(c.body):
+		return detail(http.StatusUnprocessableEntity, "invalid JSON body")
+	case strings.TrimSpace(ask.Token) == "":
+		return detail(http.StatusUnprocessableEntity, "'token' is required")
+	}
+	return detail(http.StatusNotFound, "invalid or unknown share token")
+}
+
+// transcriptByID names the meeting when there is none.
+func (s *Server) transcriptByID(c *call, who validated) answer {
+	if !s.hasMeeting(c, who) {
+		return detail(http.StatusNotFound, "Meeting "+c.params["meeting_id"]+" not found")
+	}
+	return s.showTranscript(c, who)
+}
+
+func (s *Server) hasMeeting(c *call, who validated) bool {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	return s.db.meetingOf(who.UserID, c) != nil
 }
 
 func (s *Server) showTranscript(c *call, who validated) answer {

@@ -23,7 +23,8 @@ type call struct {
 	path    string // decoded: %2F is a slash, which is what Starlette matches on
 	query   []pair
 	headers []pair // names in lower case
-	body    []byte
+	body    []byte // after read
+	unread  io.Reader
 	host    string
 	remote  string
 	params  map[string]string // of the route that matched
@@ -32,7 +33,8 @@ type call struct {
 
 type pair struct{ name, value string }
 
-func newCall(r *http.Request) (*call, error) {
+// newCall returns a request whose body has yet to be read, and may have yet to arrive.
+func newCall(r *http.Request) *call {
 	c := &call{
 		ctx:    r.Context(),
 		method: r.Method,
@@ -40,14 +42,22 @@ func newCall(r *http.Request) (*call, error) {
 		query:  parseQuery(r.URL.RawQuery),
 		host:   r.Host,
 		remote: r.RemoteAddr,
+		unread: io.LimitReader(r.Body, maxBody),
 	}
 	c.headers = headersOf(r)
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
-	if err != nil {
-		return nil, err
+	return c
+}
+
+// read waits for the body. A client that goes away before all of it is there is answered nothing.
+func (c *call) read() {
+	if c.unread == nil {
+		return
 	}
-	c.body = body
-	return c, nil
+	body, err := io.ReadAll(c.unread)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	c.body, c.unread = body, nil
 }
 
 // headersOf takes the headers from the wire where they were recorded: net/http has lost
@@ -166,6 +176,8 @@ func methodNotAllowed(allow string) answer {
 
 // send writes the answer.
 func (a answer) send(w http.ResponseWriter, now time.Time) {
+	// Without it, net/http would wait for the rest of the body before it answers.
+	_ = http.NewResponseController(w).EnableFullDuplex()
 	h := w.Header()
 	h.Set("Date", now.Format(http.TimeFormat))
 	h.Set("Server", "uvicorn")

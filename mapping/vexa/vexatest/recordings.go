@@ -2,6 +2,7 @@ package vexatest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -83,7 +84,10 @@ func (s *Server) deleteRecording(c *call, who validated) answer {
 		s.db.recordings = slices.DeleteFunc(s.db.recordings, func(other *recording) bool {
 			return other == r
 		})
-		return jsonAnswer(http.StatusOK, map[string]string{"message": "Recording deleted"})
+		return jsonAnswer(http.StatusOK, struct {
+			Status string `json:"status"`
+			ID     int64  `json:"recording_id"`
+		}{"deleted", r.id})
 	})
 }
 
@@ -98,8 +102,48 @@ func (s *Server) recordingDownload(c *call, who validated) answer {
 	})
 }
 
-func (s *Server) recordingConfig(*call, validated) answer {
-	return jsonAnswer(http.StatusOK, map[string]bool{"enabled": true})
+// recordingSettings is 0.10's /recording-config, which lives in the user's data.
+type recordingSettings struct {
+	Enabled *bool    `json:"enabled,omitempty"`
+	Modes   []string `json:"capture_modes,omitempty"`
+}
+
+func (s *Server) recordingConfig(_ *call, who validated) answer {
+	on := true
+	is := recordingSettings{&on, []string{"audio"}}
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	if u := s.db.user(who.UserID); u != nil {
+		_ = json.Unmarshal(u.data["recording_config"], &is)
+	}
+	return jsonAnswer(http.StatusOK, is)
+}
+
+// putRecordingConfig merges, and answers what was ever set.
+func (s *Server) putRecordingConfig(c *call, who validated) answer {
+	p, refused := readPayload(c)
+	if refused != nil {
+		return *refused
+	}
+	all, bad := p.object()
+	if bad != nil {
+		return unprocessable(*bad)
+	}
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	u := s.db.user(who.UserID)
+	if u == nil {
+		return detail(http.StatusNotFound, "User not found")
+	}
+	var is recordingSettings
+	_ = json.Unmarshal(u.data["recording_config"], &is)
+	for _, m := range all {
+		if (m.name == "enabled" || m.name == "capture_modes") && !isNull(m.value) {
+			_ = json.Unmarshal(compact(map[string]json.RawMessage{m.name: m.value}), &is)
+		}
+	}
+	u.data = u.withData(map[string]json.RawMessage{"recording_config": compact(is)})
+	return jsonAnswer(http.StatusOK, is)
 }
 
 // ranged answers with all of the media, or with the one range that was asked for (RFC 9110, section 14).

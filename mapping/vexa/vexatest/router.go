@@ -12,6 +12,7 @@ type router struct{ routes []*route }
 
 type route struct {
 	method  string
+	allow   string // the methods of its declaration
 	pattern string
 	re      *regexp.Regexp
 	names   []string
@@ -23,6 +24,20 @@ var parameter = regexp.MustCompile(`\{(\w+)(:path)?\}`)
 // add registers a route by method and pattern. A {name} matches one segment, a {name:path} anything.
 func (r *router) add(name string, handle func(*call) answer) {
 	method, pattern, _ := strings.Cut(name, " ")
+	r.addAll([]string{method}, pattern, handle)
+}
+
+// addAll registers a pattern for several methods in one declaration, all of which a 405 then names. Starlette
+// names them in an order that differs from process to process.
+func (r *router) addAll(methods []string, pattern string, handle func(*call) answer) {
+	for _, method := range methods {
+		one := newRoute(method, pattern, handle)
+		one.allow = strings.Join(methods, ", ")
+		r.routes = append(r.routes, one)
+	}
+}
+
+func newRoute(method, pattern string, handle func(*call) answer) *route {
 	one := &route{method: method, pattern: pattern, handle: handle}
 	expression := parameter.ReplaceAllStringFunc(pattern, func(p string) string {
 		m := parameter.FindStringSubmatch(p)
@@ -33,7 +48,7 @@ func (r *router) add(name string, handle func(*call) answer) {
 		return "([^/]+)"
 	})
 	one.re = regexp.MustCompile(`(?s)\A` + expression + `\z`)
-	r.routes = append(r.routes, one)
+	return one
 }
 
 // find returns the route for the request, its path parameters set, or the answer that there is none.
@@ -54,7 +69,7 @@ func (r *router) find(c *call) (*route, *answer) {
 		}
 	}
 	if other != nil {
-		a := methodNotAllowed(other.method)
+		a := methodNotAllowed(other.allow)
 		return nil, &a
 	}
 	if to, ok := r.otherSlash(c.path); ok {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // settings are a user's own, of which only the webhook has a place in the user's data.
@@ -25,7 +26,7 @@ type calendar struct {
 // whether that has expired.
 func (s *Server) addUserTier(r *router) {
 	if s.legacy() {
-		r.add("PUT /user/webhook", s.asUser(s.putWebhook))
+		r.add("PUT /user/webhook", s.asUser(s.putWebhook010))
 		r.add("PUT /user/workspace-git", s.asUser(required("repo")))
 		return
 	}
@@ -131,14 +132,75 @@ func (s *Server) getWebhook(_ *call, _ payload, u *userRow) answer {
 	}{hook, u.secret != "", masked(u.secret), events})
 }
 
-func (s *Server) putWebhook(_ *call, p payload, u *userRow) answer {
+// putWebhook010 takes an address that pydantic takes for one, and nothing else: so it clears none.
+func (s *Server) putWebhook010(c *call, p payload, u *userRow) answer {
 	all, refused := objectWith(p, "webhook_url")
 	if refused != nil {
 		return *refused
 	}
-	hook, err := url.Parse(text(all, "webhook_url"))
-	if s.legacy() && (err != nil || !s.config.Resolve(hook.Hostname())) {
+	raw, _ := get(all, "webhook_url")
+	hook, bad := httpURL(raw, "body", "webhook_url")
+	if bad != nil {
+		return unprocessable(*bad)
+	}
+	if !s.config.Resolve(hook.Hostname()) {
 		return detail(http.StatusBadRequest, "Webhook URL hostname could not be resolved")
+	}
+	set := map[string]json.RawMessage{"webhook_url": compact(hook.String())}
+	if _, ok := get(all, "webhook_secret"); ok {
+		u.secret = strings.TrimSpace(text(all, "webhook_secret"))
+	}
+	if events, ok := get(all, "webhook_events"); ok {
+		set["webhook_events"] = events
+	}
+	u.data = u.withData(set)
+	s.db.touched(u)
+	return jsonAnswer(http.StatusOK, s.view(u))
+}
+
+// httpURL reads pydantic's HttpUrl, as far as addresses of webhooks go.
+func httpURL(raw json.RawMessage, where ...any) (*url.URL, *problem) {
+	if !strings.HasPrefix(string(raw), `"`) {
+		return nil, &problem{Type: "url_type", Loc: where, Msg: "URL input should be a string or URL", Input: raw}
+	}
+	var s string
+	_ = json.Unmarshal(raw, &s)
+	hook, err := url.Parse(strings.TrimSpace(s))
+	unparsable := ""
+	switch {
+	case strings.TrimSpace(s) == "":
+		unparsable = "input is empty"
+	case err != nil || hook.Scheme == "":
+		unparsable = "relative URL without a base"
+	case hook.Scheme != "http" && hook.Scheme != "https":
+		return nil, &problem{
+			Type: "url_scheme", Loc: where, Msg: "URL scheme should be 'http' or 'https'", Input: raw,
+			Ctx: struct {
+				Schemes string `json:"expected_schemes"`
+			}{"'http' or 'https'"},
+		}
+	case hook.Host == "":
+		unparsable = "empty host"
+	}
+	if unparsable != "" {
+		return nil, &problem{
+			Type: "url_parsing", Loc: where, Msg: "Input should be a valid URL, " + unparsable, Input: raw,
+			Ctx: struct {
+				Error string `json:"error"`
+			}{unparsable},
+		}
+	}
+	hook.Host = strings.ToLower(hook.Host)
+	if hook.Path == "" {
+		hook.Path = "/"
+	}
+	return hook, nil
+}
+
+func (s *Server) putWebhook(_ *call, p payload, u *userRow) answer {
+	all, refused := objectWith(p, "webhook_url")
+	if refused != nil {
+		return *refused
 	}
 	set := map[string]json.RawMessage{}
 	for _, name := range []string{"webhook_url", "webhook_events"} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -140,9 +141,16 @@ func integer(raw json.RawMessage, where ...any) (int64, *problem) {
 	}
 }
 
+// pythonInteger is what pydantic takes for an integer: "1.0" and "1_000" as well, and blanks around it.
+var pythonInteger = regexp.MustCompile(`\A([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?\z`)
+
 // parseInteger reads decimal digits; what is too large for us is merely very large, as it is for Python.
 func parseInteger(s string) (int64, bool) {
-	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	m := pythonInteger.FindStringSubmatch(strings.TrimSpace(s))
+	if m == nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.ReplaceAll(m[1], "_", ""), 10, 64)
 	if errors.Is(err, strconv.ErrRange) {
 		return n, true
 	}

@@ -62,11 +62,13 @@ func newWalk(t *testing.T, generation string) *walk {
 func (w *walk) start(generation string, production bool) *Server {
 	over := make(chan time.Time)
 	close(over)
-	return Start(w.t, Generation(generation), Clock(w.clock.Now), func(c *Config) {
+	s := Start(w.t, Generation(generation), Clock(w.clock.Now), func(c *Config) {
 		c.Production = production
 		c.After = func(time.Duration) <-chan time.Time { return over }
 		c.Resolve = func(string) bool { return false }
 	})
+	s.SetRateLimit(RateLimit{}) // most of it was recorded without limits
+	return s
 }
 
 func (w *walk) all() {
