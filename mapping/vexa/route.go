@@ -130,7 +130,9 @@ func rows010() [][]row {
 	return append(shared(),
 		agent("/api"),
 		needs(scopeRead, "GET /recording-config"),
-		needs(scopeBot, "/recording-config", "/calendar/{rest...}", "/user/{rest...}"),
+		needs(scopeBot, "/recording-config", "/calendar/{rest...}", "/user/{rest...}",
+			"POST,DELETE /bots/{platform}/{native_id}/screen",
+			"PUT,DELETE /bots/{platform}/{native_id}/avatar"),
 	)
 }
 
