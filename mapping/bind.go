@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 )
-
-// bindLease is longer than all the calls to Vexa that one binding makes.
-const bindLease = 45 * time.Second
 
 // bind gives an active account its Vexa user and returns the account as it then is. One replica at a time
 // does it for an account; another gets ErrLeaseHeld. When the account may not have the user, it becomes
@@ -33,7 +29,7 @@ func (u *vexaUsers) bind(ctx context.Context, accountID string, g rule.Grant) (A
 func (u *vexaUsers) bindAs(
 	ctx context.Context, accountID string, g rule.Grant, approved bool,
 ) (Account, error) {
-	lease, release, err := u.lease(ctx, "bind:"+accountID, bindLease)
+	lease, release, err := u.lease(ctx, "bind:"+accountID)
 	if err != nil {
 		return Account{}, err
 	}

@@ -41,9 +41,6 @@ const (
 	BotBlockLifting BotBlockState = "releasing" // Vexa is to be told what it was before
 )
 
-// botBlockLease is longer than all the calls to Vexa that setting or lifting one block makes.
-const botBlockLease = 45 * time.Second
-
 // settleBotBlock brings the block of a Vexa user in line with the accounts that have it. cause is the account
 // that changed.
 func (c *change) settleBotBlock(vexaUserID int64, cause Account) error {
@@ -133,7 +130,7 @@ func (u *vexaUsers) settleBotBlock(ctx context.Context, vexaUserID int64) error 
 	if _, found, err := u.botBlock(ctx, vexaUserID); err != nil || !found {
 		return err
 	}
-	lease, release, err := u.lease(ctx, leaseOfBotBlock(vexaUserID), botBlockLease)
+	lease, release, err := u.lease(ctx, leaseOfBotBlock(vexaUserID))
 	if err != nil {
 		return err
 	}

@@ -108,6 +108,10 @@ func (d *disk) AcquireLease(
 	return lease, err
 }
 
+func (d *disk) RenewLease(ctx context.Context, l mapping.Lease, ttl time.Duration) error {
+	return d.around("RenewLease", func() error { return d.Store.RenewLease(ctx, l, ttl) })
+}
+
 func (d *disk) ReleaseLease(ctx context.Context, l mapping.Lease) error {
 	return d.around("ReleaseLease", func() error { return d.Store.ReleaseLease(ctx, l) })
 }

@@ -24,8 +24,8 @@ const (
 const (
 	obtainTimeout = 30 * time.Second // binding and minting for one account, waiting included
 	mintTimeout   = 25 * time.Second // of which one mint, all its calls together
-	// longer than mintTimeout, so that it is never lost to a mint that still runs
-	mintLease   = 45 * time.Second
+	// the age of an intent from which on its mint cannot be running any more
+	mintOver    = mintTimeout + 20*time.Second
 	firstWait   = 20 * time.Millisecond  // for another replica's mint, then twice as long each time …
 	longestWait = 500 * time.Millisecond // … up to this
 	// of a key; shorter ones would be minted all the time, and 0 is for ever to Vexa
@@ -38,7 +38,7 @@ const (
 func (ks *vexaKeys) mintAlone(
 	ctx context.Context, who, acc Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time,
 ) (*openKey, error) {
-	lease, release, err := ks.lease(ctx, "mint:"+acc.ID+":"+string(scopes), mintLease)
+	lease, release, err := ks.lease(ctx, "mint:"+acc.ID+":"+string(scopes))
 	if err != nil {
 		return nil, err
 	}

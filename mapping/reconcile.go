@@ -11,7 +11,6 @@ import (
 )
 
 const (
-	reconcileLease = 10 * time.Minute
 	// how long a key outlives the activation of its replacement; replicas renew every minute
 	replaceGrace = 5 * time.Minute
 )
@@ -49,7 +48,7 @@ func (a *Accounts) Reconcile(ctx context.Context, dryRun bool) (Report, error) {
 func (ks *vexaKeys) reconcile(ctx context.Context, dryRun bool) (Report, error) {
 	r := &reconciliation{vexaKeys: ks, Report: Report{DryRun: dryRun}}
 	if !dryRun {
-		_, release, err := ks.lease(ctx, "reconcile", reconcileLease)
+		_, release, err := ks.lease(ctx, "reconcile")
 		if errors.Is(err, ErrLeaseHeld) {
 			r.Skipped = true
 			return r.Report, nil
@@ -182,7 +181,7 @@ func (r *reconciliation) clearStaleIntents(ctx context.Context) error {
 		return err
 	}
 	for _, intent := range intents {
-		if r.now().Sub(intent.CreatedAt) <= mintLease {
+		if r.now().Sub(intent.CreatedAt) <= mintOver {
 			continue
 		}
 		r.Intents = append(r.Intents, intent.ID)
@@ -283,7 +282,7 @@ func (r *reconciliation) dropMissing(ctx context.Context, acc Account, atVexa ma
 		return err
 	}
 	for _, key := range keys {
-		if key.State != KeyActive || atVexa[key.ID] || r.now().Sub(key.CreatedAt) <= mintLease {
+		if key.State != KeyActive || atVexa[key.ID] || r.now().Sub(key.CreatedAt) <= mintOver {
 			continue
 		}
 		r.Missing = append(r.Missing, key.ID)

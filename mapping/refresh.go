@@ -17,10 +17,12 @@ const (
 	refreshesPerRound = 500 // looked up at a time
 	// of one renewal: all calls to the provider, and keeping the new token
 	refreshTimeout = 30 * time.Second
-	refreshLease   = time.Minute      // longer, so that it is never lost to a renewal that still runs
-	firstRepeat    = 10 * time.Second // of a renewal that led nowhere, then twice as long each time …
-	longestRepeat  = 5 * time.Minute  // … up to this
-	keepRetry      = 500 * time.Millisecond
+	// Longer, and not renewed: a provider that sees one refresh token twice may end the whole grant, and no
+	// fence of ours keeps a replica that has lost the store from sending it.
+	refreshLease  = time.Minute
+	firstRepeat   = 10 * time.Second // of a renewal that led nowhere, then twice as long each time …
+	longestRepeat = 5 * time.Minute  // … up to this
+	keepRetry     = 500 * time.Millisecond
 )
 
 // errNewerGrant: while we asked with one refresh token, a newer one was stored. What the provider said of the
@@ -66,7 +68,7 @@ func leaseOfGrant(accountID string) string { return "proof:" + accountID }
 
 // renew renews the refresh grant of one account, unless another replica does.
 func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
-	_, release, err := g.lease(ctx, leaseOfGrant(accountID), refreshLease)
+	_, release, err := g.leaseFor(ctx, leaseOfGrant(accountID), refreshLease)
 	if errors.Is(err, ErrLeaseHeld) {
 		return nil
 	}

@@ -107,7 +107,7 @@ func (g *refreshGrants) awaitLease(ctx context.Context, accountID string) (relea
 	ctx, cancel := context.WithTimeout(ctx, refreshLease)
 	defer cancel()
 	for {
-		_, release, err = g.lease(ctx, leaseOfGrant(accountID), refreshLease)
+		_, release, err = g.leaseFor(ctx, leaseOfGrant(accountID), refreshLease)
 		if !errors.Is(err, ErrLeaseHeld) {
 			return release, err
 		}

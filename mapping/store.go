@@ -35,12 +35,16 @@ type Store interface {
 	// AcquireLease takes the named lease for ttl, or returns ErrLeaseHeld. Every acquisition has a higher
 	// fence than the one before.
 	AcquireLease(ctx context.Context, name string, ttl time.Duration) (Lease, error)
+
+	// RenewLease has the lease end ttl from now, or returns ErrLeaseLost. A lease that has expired is still
+	// its holder's until somebody takes it over.
+	RenewLease(ctx context.Context, l Lease, ttl time.Duration) error
 	ReleaseLease(ctx context.Context, l Lease) error
 }
 
 // Tx is one transaction. Get-methods return ErrNotFound. Put-methods insert or replace by ID.
 type Tx interface {
-	CheckLease(l Lease) error // ErrLeaseLost when it is no longer ours
+	CheckLease(l Lease) error // ErrLeaseLost when another has it, or it was given back
 
 	RefreshGrantTx
 	ReplayTx

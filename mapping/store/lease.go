@@ -33,6 +33,19 @@ func (s *Store) AcquireLease(ctx context.Context, name string, ttl time.Duration
 	return lease, nil
 }
 
+// RenewLease implements [mapping.Store].
+func (s *Store) RenewLease(ctx context.Context, l mapping.Lease, ttl time.Duration) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec("renewing the lease "+l.Name,
+			`UPDATE leases SET until = $1 WHERE name = $2 AND holder = $3 AND fence = $4 AND until > 0`,
+			micros(s.now().Add(ttl)), l.Name, l.Holder, l.Fence)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("renewing the lease %s: %w", l.Name, mapping.ErrLeaseLost)
+		}
+		return err
+	})
+}
+
 // ReleaseLease implements [mapping.Store]; mapping.ErrLeaseLost when it was not ours any more, which is as
 // good.
 func (s *Store) ReleaseLease(ctx context.Context, l mapping.Lease) error {
@@ -48,11 +61,12 @@ func (s *Store) ReleaseLease(ctx context.Context, l mapping.Lease) error {
 }
 
 // CheckLease implements [mapping.Tx]. It writes the lease's row without changing it: whoever wants to take
-// the lease over has to wait until this transaction is through.
+// the lease over has to wait until this transaction is through. That its time is up does not matter while
+// nobody has: a machine that is busy for seconds is still alone.
 func (t *tx) CheckLease(l mapping.Lease) error {
 	n, err := t.exec("checking the lease "+l.Name,
-		`UPDATE leases SET fence = fence WHERE name = $1 AND holder = $2 AND fence = $3 AND until > $4`,
-		l.Name, l.Holder, l.Fence, micros(t.store.now()))
+		`UPDATE leases SET fence = fence WHERE name = $1 AND holder = $2 AND fence = $3 AND until > 0`,
+		l.Name, l.Holder, l.Fence)
 	if err == nil && n == 0 {
 		err = fmt.Errorf("checking the lease %s: %w", l.Name, mapping.ErrLeaseLost)
 	}

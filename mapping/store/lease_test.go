@@ -80,7 +80,7 @@ func TestLeaseLife(t *testing.T) {
 	})
 }
 
-// S6: what an earlier holder still wants to write is refused, whether or not somebody took over.
+// S6: what an earlier holder still wants to write is refused once somebody took over, or it was given back.
 func TestStaleHolderCannotWrite(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s, other := db.open(t), db.open(t)
@@ -100,8 +100,8 @@ func TestStaleHolderCannotWrite(t *testing.T) {
 			t.Error(err)
 		}
 		db.clock.Advance(time.Minute)
-		if err := under(l, "expired"); !errors.Is(err, mapping.ErrLeaseLost) {
-			t.Errorf("an expired lease: %v", err)
+		if err := under(l, "expired, and nobody took over"); err != nil {
+			t.Error(err)
 		}
 		theirs, err := other.AcquireLease(t.Context(), "mint", time.Minute)
 		if err != nil {
@@ -115,12 +115,18 @@ func TestStaleHolderCannotWrite(t *testing.T) {
 		if err := under(forged, "forged"); !errors.Is(err, mapping.ErrLeaseLost) {
 			t.Errorf("another's fence: %v", err)
 		}
+		if err := other.ReleaseLease(t.Context(), theirs); err != nil {
+			t.Error(err)
+		}
+		if err := under(theirs, "given back"); !errors.Is(err, mapping.ErrLeaseLost) {
+			t.Errorf("a lease that was given back: %v", err)
+		}
 		if err := under(mapping.Lease{Name: "never"}, "never"); !errors.Is(err, mapping.ErrLeaseLost) {
 			t.Errorf("a lease that never was: %v", err)
 		}
 		view(t, s, func(tx mapping.Tx) error {
 			all, err := tx.Accounts()
-			if len(all) != 1 || all[0].ID != "in time" {
+			if len(all) != 2 {
 				t.Errorf("written: %v", all)
 			}
 			return err
@@ -156,6 +162,47 @@ func TestCheckedLeaseIsHeldToTheEnd(t *testing.T) {
 		})
 		if err := <-taken; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// S6: a lease lives for as long as its holder renews it, and not after another has it.
+func TestLeaseIsRenewed(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *database) {
+		s, other := db.open(t), db.open(t)
+		acquire := func(s *Store) (mapping.Lease, error) {
+			return s.AcquireLease(t.Context(), "mint", 4*time.Second)
+		}
+		l, err := acquire(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		renew := func() error { return s.RenewLease(t.Context(), l, 4*time.Second) }
+		for range 3 {
+			db.clock.Advance(3 * time.Second)
+			if err := renew(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := acquire(other); !errors.Is(err, mapping.ErrLeaseHeld) {
+				t.Fatalf("while it is renewed: %v", err)
+			}
+		}
+		db.clock.Advance(5 * time.Second)
+		if err := renew(); err != nil {
+			t.Errorf("late, and nobody has it: %v", err)
+		}
+		db.clock.Advance(4 * time.Second)
+		if _, err := acquire(other); err != nil {
+			t.Fatal(err)
+		}
+		if err := renew(); !errors.Is(err, mapping.ErrLeaseLost) {
+			t.Errorf("another has it: %v", err)
+		}
+		if err := s.ReleaseLease(t.Context(), l); !errors.Is(err, mapping.ErrLeaseLost) {
+			t.Errorf("given back by who lost it: %v", err)
+		}
+		if err := renew(); !errors.Is(err, mapping.ErrLeaseLost) {
+			t.Errorf("after it was lost: %v", err)
 		}
 	})
 }
