@@ -223,6 +223,16 @@ func (s *Server) AddToken(userID int64, name string, lifetime time.Duration, sco
 	return t.public()
 }
 
+// Webhook returns the address that events of a user are sent to, or "".
+func (s *Server) Webhook(userID int64) (address string) {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	if u := s.db.user(userID); u != nil {
+		_ = json.Unmarshal(u.data["webhook_url"], &address)
+	}
+	return address
+}
+
 // SetUserEmail gives a user another email, as a change in the database by hand does.
 func (s *Server) SetUserEmail(userID int64, email string) {
 	s.db.mu.Lock()

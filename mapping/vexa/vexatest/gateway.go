@@ -1,6 +1,7 @@
 package vexatest
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -185,6 +186,10 @@ func (s *Server) serveGateway(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	a.send(w, s.now())
+	if c.unread != nil { // uvicorn reads on, for the sake of the next request on the connection
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.Copy(io.Discard, c.unread)
+	}
 }
 
 func headSize(c *call) int {
