@@ -24,7 +24,7 @@ type VexaAdmin interface {
 	) (vexa.Minted, error)
 	Tokens(ctx context.Context, userID int64) ([]vexa.Token, error)
 	DeleteToken(ctx context.Context, id int64) error
-	WindDown(ctx context.Context, key string) vexa.WoundDown
+	WindDown(ctx context.Context, user vexa.User, key string) vexa.WoundDown
 }
 
 // Sealer seals what is stored. *keyring.Ring is one.

@@ -165,8 +165,20 @@ func TestHoldOfASharedUser(t *testing.T) {
 	}
 	tim := w.signIn(a, person("tim"))
 	before := w.bots(ada.VexaUserID)
-	left := w.suspend(a, ada, mapping.Suspension{Reason: "left", ForeignTokens: true})
+	key, _ := w.mustKey(a, ada)
+	if status, body := w.gateway("PUT", "/user/webhook", key,
+		`{"webhook_url":"https://tim.example/hook"}`); status != 200 {
+		t.Fatal(status, body)
+	}
+	left := w.suspend(a, ada, mapping.Suspension{Reason: "left", ForeignTokens: true, StopBots: true})
 	w.settle(a)
+	// S13
+	if w.vexa.Webhook(ada.VexaUserID) == "" {
+		t.Error("what somebody else uses was taken away")
+	}
+	if waiting, err := a.DeleteRevoked(t.Context()); waiting != 0 || err != nil {
+		t.Errorf("the last key: %d waiting, %v", waiting, err)
+	}
 	if w.bots(ada.VexaUserID) != before || len(left) != 1 || !strings.Contains(left[0], tim.ID) ||
 		len(w.events(mapping.EventNotEnded)) != 1 {
 		t.Errorf("%d bots, left %q, %+v", w.bots(ada.VexaUserID), left, w.events(mapping.EventNotEnded))
@@ -321,8 +333,31 @@ func TestStopBots(t *testing.T) {
 			w.gateway("POST", "/user/calendars", key, `{"ics_url":"https://acme.example/ada.ics"}`)
 			w.gateway("PUT", "/user/calendar", key, `{"ics_url":"https://acme.example/ada.ics"}`)
 
-			if left := w.suspend(a, acc, mapping.Suspension{Reason: "left", StopBots: true}); len(left) != 0 {
+			if generation == vexatest.Generation012 {
+				w.vexa.AddRoutineFile(acc.VexaUserID, "every morning")
+				for _, name := range []string{"at noon", "../../sessions"} {
+					if status, body := w.gateway("POST", "/agent/routines", key,
+						`{"name":"`+name+`","cron":"0 12 * * *","prompt":"x"}`); status != 201 {
+						t.Fatal(status, body)
+					}
+				}
+				if ran := w.vexa.RunRoutines(acc.VexaUserID); len(ran) != 3 {
+					t.Fatal(ran)
+				}
+			}
+
+			left := w.suspend(a, acc, mapping.Suspension{Reason: "left", StopBots: true})
+			if len(left) != 1 || !strings.HasPrefix(left[0], "share links") {
 				t.Errorf("left %q", left)
+			}
+			if said := w.events(mapping.EventNotEnded); len(said) != 1 || said[0].Reason != left[0] {
+				t.Errorf("%+v", said)
+			}
+			if ran := w.vexa.RunRoutines(acc.VexaUserID); len(ran) != 0 {
+				t.Errorf("routines go on: %v", ran)
+			}
+			if hook := w.vexa.Webhook(acc.VexaUserID); hook != "" {
+				t.Errorf("the webhook is %q", hook)
 			}
 			if waiting, err := a.DeleteRevoked(t.Context()); waiting != 0 || err != nil {
 				t.Errorf("%d waiting, %v", waiting, err)
@@ -341,7 +376,7 @@ func TestStopBots(t *testing.T) {
 			}
 			want := "bots stopped: 1, webhook removed"
 			if generation == vexatest.Generation012 {
-				want += ", calendars removed: 2"
+				want += ", calendars removed: 2, agent routines switched off: 3"
 			}
 			if events := w.events(mapping.EventActivityEnded); len(events) != 1 || events[0].Reason != want {
 				t.Errorf("%+v", events)

@@ -23,8 +23,9 @@ type Suspension struct {
 	// ForeignTokens also deletes the tokens of the Vexa user that others minted.
 	ForeignTokens bool
 
-	// StopBots also stops the user's running bots and takes their webhook and calendars away, by a key of
-	// their own, which lives for that long and no longer.
+	// StopBots also stops the user's running bots, takes their webhook and calendars away and switches the
+	// routines of their agent off, by a key of their own, which lives for that long and no longer. Resume
+	// gives none of it back.
 	StopBots bool
 }
 
@@ -42,8 +43,8 @@ func (a *Accounts) Suspend(
 	var last *openKey
 	if s.StopBots {
 		if last, err = a.keys.last(ctx, accountID); err != nil {
-			left = append(left, "its bots, webhook and calendars: the account has no key to end them with ("+
-				err.Error()+")")
+			left = append(left, "its bots, webhook, calendars and the agent's routines: the account has no key "+
+				"to end them with ("+err.Error()+")")
 		}
 	}
 	var account Account
@@ -60,11 +61,13 @@ func (a *Accounts) Suspend(
 		return nil, err
 	}
 	if shared != "" {
-		left = append(left,
-			"the Vexa user's bots and tokens: the active account "+shared+" has the same user")
+		left = append(left, "what the Vexa user has and does: the active account "+shared+" has the same user")
 	}
 	if last != nil {
-		left = append(left, a.keys.windDown(ctx, account, last, actor)...)
+		if shared == "" {
+			left = append(left, a.keys.windDown(ctx, account, last, actor)...)
+		}
+		a.keys.releaseLast(ctx, last)
 	}
 	for _, what := range left {
 		e := about(account, EventNotEnded)
@@ -151,9 +154,9 @@ func (ks *vexaKeys) last(ctx context.Context, accountID string) (*openKey, error
 	return last, err
 }
 
-// windDown ends at Vexa what goes on in the account's name, then has the last key deleted.
+// windDown ends at Vexa what goes on in the account's name.
 func (ks *vexaKeys) windDown(ctx context.Context, acc Account, last *openKey, actor string) (left []string) {
-	ended := ks.windDownWith(ctx, last.secret)
+	ended := ks.windDownWith(ctx, acc, last.secret)
 	if done := ended.Done(); len(done) > 0 {
 		e := about(acc, EventActivityEnded)
 		e.Actor, e.Reason, e.CredentialID = actor, strings.Join(done, ", "), last.id
@@ -162,6 +165,11 @@ func (ks *vexaKeys) windDown(ctx context.Context, acc Account, last *openKey, ac
 				"event", e.Event, "error", err)
 		}
 	}
+	return ended.Left
+}
+
+// releaseLast has the last key deleted, which is not needed any more.
+func (ks *vexaKeys) releaseLast(ctx context.Context, last *openKey) {
 	err := ks.change(ctx, "release the last key", func(c *change) error {
 		key, err := c.Key(last.id)
 		if errors.Is(err, ErrNotFound) {
@@ -179,13 +187,12 @@ func (ks *vexaKeys) windDown(ctx context.Context, acc Account, last *openKey, ac
 			"key", last.id, "error", err)
 	}
 	ks.wake()
-	return ended.Left
 }
 
-func (ks *vexaKeys) windDownWith(ctx context.Context, secret string) vexa.WoundDown {
+func (ks *vexaKeys) windDownWith(ctx context.Context, acc Account, secret string) vexa.WoundDown {
 	ctx, cancel := context.WithTimeout(ctx, windDownTime-5*time.Second)
 	defer cancel()
-	return ks.vexa.WindDown(ctx, secret)
+	return ks.vexa.WindDown(ctx, vexa.User{ID: acc.VexaUserID, Email: acc.VexaEmail}, secret)
 }
 
 // Resume ends a suspension. The Vexa user may run again what they could before. An *Objection: the account is

@@ -264,9 +264,10 @@ account is resumed, and then as many as before. What Vexa has not confirmed is t
 has.
 
 A Vexa user may also have tokens that others minted, the Vexa terminal for example: --foreign-tokens
-deletes those too. Bots that are in meetings go on until they are done, unless --stop-bots stops
-them; it also takes the webhook and the calendars away, which do not come back on resume. What could
-not be ended is said, and is in the audit as not_ended.`,
+deletes those too. Bots that are in meetings go on until they are done, and routines of the agent of
+0.12 for ever, unless --stop-bots stops them; it also takes the webhook and the calendars away. None
+of that comes back on resume: the person switches routines on again in Vexa. What could not be ended
+is said, and is in the audit as not_ended; share links never can.`,
 		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
@@ -294,7 +295,7 @@ not be ended is said, and is in the audit as not_ended.`,
 	cmd.Flags().BoolVar(&s.ForeignTokens, "foreign-tokens", false,
 		"also delete the Vexa user's tokens that others minted")
 	cmd.Flags().BoolVar(&s.StopBots, "stop-bots", false,
-		"also stop running bots, and remove webhook and calendars")
+		"also stop running bots and agent routines, and remove webhook and calendars")
 	return cmd
 }
 

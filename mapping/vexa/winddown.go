@@ -14,6 +14,7 @@ type WoundDown struct {
 	Bots      int
 	Webhook   bool
 	Calendars int
+	Routines  int
 	Left      []string
 }
 
@@ -28,14 +29,18 @@ func (w WoundDown) Done() (done []string) {
 	if w.Calendars > 0 {
 		done = append(done, fmt.Sprintf("calendars removed: %d", w.Calendars))
 	}
+	if w.Routines > 0 {
+		done = append(done, fmt.Sprintf("agent routines switched off: %d", w.Routines))
+	}
 	return done
 }
 
-// WindDown ends what goes on at Vexa in the name of a key's user, through the gateway, like the user would:
-// running bots are stopped, the webhook and the calendars that would send others are taken away. What the
-// generation does not have is no loss.
-func (c *Client) WindDown(ctx context.Context, key string) WoundDown {
-	w := &windDown{client: c, key: key}
+// WindDown ends what goes on at Vexa in the name of a user, with a key of theirs, through the gateway, like
+// they would: running bots are stopped, the webhook and the calendars that would send others are taken away,
+// and the agent's routines, which no key of theirs is asked for, are switched off. What the generation does
+// not have is no loss. What Vexa has no call for is in Left as well.
+func (c *Client) WindDown(ctx context.Context, user User, key string) WoundDown {
+	w := &windDown{client: c, user: user, key: key}
 	for _, end := range []struct {
 		what string
 		end  func(context.Context) error
@@ -44,16 +49,22 @@ func (c *Client) WindDown(ctx context.Context, key string) WoundDown {
 		{"the webhook", w.clearWebhook},
 		{"the calendars", w.deleteCalendars},
 		{"the calendar", w.clearCalendar},
+		{"the agent's routines", w.stopRoutines},
 	} {
 		if err := end.end(ctx); err != nil {
 			w.Left = append(w.Left, fmt.Sprintf("%s: %v", end.what, err))
 		}
 	}
+	w.Left = append(w.Left, shareLinks)
 	return w.WoundDown
 }
 
+// shareLinks cannot even be counted.
+const shareLinks = "share links that were handed out: Vexa has no call that ends them; they expire by themselves"
+
 type windDown struct {
 	client *Client
+	user   User
 	key    string
 	WoundDown
 }
@@ -102,32 +113,77 @@ func (w *windDown) stopBots(ctx context.Context) error {
 	return nil
 }
 
-// clearWebhook sets an empty address, since there is nothing that deletes one, and believes only the answer.
-func (w *windDown) clearWebhook(ctx context.Context) error {
-	var before struct {
+// withWebhook is a user of whom we want to know the webhook.
+type withWebhook struct {
+	User
+	Data struct {
 		URL string `json:"webhook_url"`
-	}
-	err := w.ask(ctx, http.MethodGet, "/user/webhook", nil, &before)
-	if err == nil && before.URL == "" {
-		return nil
-	}
-	if err != nil && !errors.Is(err, errAbsent) { // 0.10 does not show it
+	} `json:"data"`
+}
+
+// clearWebhook takes the webhook away, and believes only the answer.
+func (w *windDown) clearWebhook(ctx context.Context) error {
+	generation, err := w.client.Generation(ctx)
+	if err != nil {
 		return err
 	}
-	var user struct {
-		Data struct {
-			URL string `json:"webhook_url"`
-		} `json:"data"`
+	clearIt := w.clearWebhook012
+	if generation == Gen010 {
+		clearIt = w.clearWebhook010
 	}
-	if err := w.ask(ctx, http.MethodPut, "/user/webhook", map[string]string{"webhook_url": ""},
-		&user); err != nil {
+	after, had, err := clearIt(ctx)
+	switch {
+	case err != nil || !had:
 		return err
-	}
-	if user.Data.URL != "" {
+	case after.Data.URL != "":
 		return errors.New("it is still there, says Vexa")
 	}
 	w.Webhook = true
 	return nil
+}
+
+// clearWebhook012 sets an empty address, since there is nothing that deletes one.
+func (w *windDown) clearWebhook012(ctx context.Context) (after withWebhook, had bool, err error) {
+	var before struct {
+		URL string `json:"webhook_url"`
+	}
+	if err := w.ask(ctx, http.MethodGet, "/user/webhook", nil, &before); err != nil || before.URL == "" {
+		return after, false, err
+	}
+	err = w.ask(ctx, http.MethodPut, "/user/webhook", map[string]string{"webhook_url": ""}, &after)
+	return after, true, err
+}
+
+// clearWebhook010 has the Admin API merge a null into the user's data: the user's own route takes nothing but
+// addresses. Ids start again at 1 when a Vexa is set up anew, so it looks first whose it is.
+func (w *windDown) clearWebhook010(ctx context.Context) (after withWebhook, had bool, err error) {
+	path := fmt.Sprintf("/admin/users/%d", w.user.ID)
+	before, err := w.asAdmin(ctx, http.MethodGet, path, nil)
+	switch {
+	case err != nil:
+		return after, false, err
+	case NormalEmail(before.Email) != NormalEmail(w.user.Email):
+		return after, false, errors.New("the Vexa user is not who it was")
+	case before.Data.URL == "":
+		return after, false, nil
+	}
+	null := map[string]any{"data": map[string]any{"webhook_url": nil}}
+	after, err = w.asAdmin(ctx, http.MethodPatch, path, null)
+	return after, true, err
+}
+
+func (w *windDown) asAdmin(
+	ctx context.Context, method, path string, body any,
+) (user withWebhook, err error) {
+	what := w.client.adminCall("clear the webhook", method, path, body)
+	got, err := w.client.do(ctx, what)
+	if err != nil {
+		return user, err
+	}
+	if got.status != http.StatusOK {
+		return user, got.refusal(what.op)
+	}
+	return user, got.decode(what.op, &user)
 }
 
 func (w *windDown) deleteCalendars(ctx context.Context) error {
