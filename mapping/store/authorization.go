@@ -124,11 +124,5 @@ func (t *tx) DeleteAuthorizations(accountID string) error {
 
 // PurgeAuthorizations implements [authserver.Store].
 func (s *Store) PurgeAuthorizations(ctx context.Context, then time.Time) (purged int, err error) {
-	err = s.write(ctx, func(t *tx) error {
-		n, err := t.exec("purging authorizations",
-			`DELETE FROM authorizations WHERE expires_at < $1`, micros(then))
-		purged = int(n)
-		return err
-	})
-	return purged, err
+	return s.purge(ctx, "authorizations", "hash", `expires_at < $1`, micros(then))
 }

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 
 var shortLimits = limits{
 	open: time.Minute, read: 200 * time.Millisecond, list: 200 * time.Millisecond,
-	write: 200 * time.Millisecond, tail: 200 * time.Millisecond,
+	write: 200 * time.Millisecond, hurried: 200 * time.Millisecond, tail: 200 * time.Millisecond,
 }
 
 // mustFail asserts that no call gets through, and that each says why in the word that callers act on.
@@ -130,6 +131,62 @@ func TestServerRestarts(t *testing.T) {
 	publish(t, s, mapping.Revocation{Account: "ada"})
 	if r := next(t, heard); r.Account != "ada" {
 		t.Errorf("heard of %+v", r)
+	}
+}
+
+// S10: whoever needs several writes of a store that takes none waits for one of them. A second later each has
+// its whole time again.
+func TestStoreThatTakesNoWritesIsWaitedForOnce(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *database) {
+		patience := testLimits
+		patience.write, patience.hurried = 500*time.Millisecond, -1 // nothing is done in no time
+		s, other := db.openWith(t, db.url, patience), db.open(t)
+		put(t, other, account("ada", 0))
+		write := func() error {
+			return s.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutAccount(account("ada", 0)) })
+		}
+		update(t, other, func(tx mapping.Tx) error { // holds the row, and in SQLite the file
+			if err := tx.PutAccount(account("ada", 0)); err != nil {
+				return err
+			}
+			if err := write(); !errors.Is(err, mapping.ErrStoreUnavailable) {
+				t.Errorf("while another holds it: %v", err)
+			}
+			return nil
+		})
+		if err := write(); !errors.Is(err, mapping.ErrStoreUnavailable) {
+			t.Errorf("it was waited for again: %v", err)
+		}
+		db.clock.Advance(hurry)
+		if err := write(); err != nil {
+			t.Errorf("a second later: %v", err)
+		}
+	})
+}
+
+// What is purged is purged to the end, though in batches.
+func TestPurgeInBatches(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *database) {
+		s := db.open(t)
+		update(t, s, func(tx mapping.Tx) error {
+			for i := range 2*purgeBatch + 1 {
+				if err := tx.AppendEvent(mapping.Event{ID: strconv.Itoa(i), Event: "e", At: at(0)}); err != nil {
+					return err
+				}
+			}
+			return tx.AppendEvent(mapping.Event{ID: "young", Event: "e", At: at(2)})
+		})
+		if n, err := s.PruneEvents(t.Context(), at(1)); n != 2*purgeBatch+1 || err != nil {
+			t.Errorf("pruned %d, %v", n, err)
+		}
+	})
+}
+
+// The limits in force keep a sign-in below two seconds.
+func TestPatienceWithWrites(t *testing.T) {
+	t.Parallel()
+	if total := usualLimits.write + usualLimits.hurried; total >= 2*time.Second {
+		t.Errorf("who signs in waits for %v", total)
 	}
 }
 

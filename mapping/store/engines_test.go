@@ -51,7 +51,7 @@ func (db *database) open(t *testing.T) *Store {
 // testLimits are so wide that a busy machine does not fail tests that are not about them.
 var testLimits = limits{
 	open: time.Minute, read: 20 * time.Second, list: 20 * time.Second, write: 20 * time.Second,
-	tail: 20 * time.Second,
+	hurried: 20 * time.Second, tail: 20 * time.Second,
 }
 
 func (db *database) openWith(t *testing.T, url string, patience limits) *Store {

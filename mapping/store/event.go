@@ -73,10 +73,5 @@ func scanEvent(row scanner) (e mapping.Event, err error) {
 
 // PruneEvents deletes the audit events from before that time, and says how many.
 func (s *Store) PruneEvents(ctx context.Context, before time.Time) (pruned int, err error) {
-	err = s.write(ctx, func(t *tx) error {
-		n, err := t.exec("pruning audit events", `DELETE FROM events WHERE at < $1`, micros(before))
-		pruned = int(n)
-		return err
-	})
-	return pruned, err
+	return s.purge(ctx, "events", "seq", `at < $1`, micros(before))
 }

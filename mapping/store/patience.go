@@ -10,23 +10,29 @@ type limits struct {
 	open time.Duration // everything that Open does, a wait for other replicas' migrations included
 	// one step of a transaction that only reads: requests wait for it, so that it bounds what a
 	// store that hangs costs them
-	read  time.Duration
-	list  time.Duration // reading many rows
-	write time.Duration // a whole transaction that writes, with its repetitions
-	tail  time.Duration // one look at the log
+	read time.Duration
+	list time.Duration // reading many rows
+	// a whole transaction that writes, with its repetitions. Somebody who signs in waits for the first that
+	// fails and for what is written about it: two seconds, together with hurried
+	write   time.Duration
+	hurried time.Duration // the same, in the second after one took too long
+	tail    time.Duration // one look at the log
 }
 
 var usualLimits = limits{
 	open:  30 * time.Second,
 	read:  2 * time.Second,
 	list:  5 * time.Second,
-	write: 5 * time.Second,
-	tail:  time.Second,
+	write: 1800 * time.Millisecond, hurried: 100 * time.Millisecond,
+	tail: time.Second,
 }
+
+// hurry is how long a store that took too long to write is not waited for again.
+const hurry = time.Second
 
 // atLeast are the same limits with none below d.
 func (l limits) atLeast(d time.Duration) limits {
-	for _, limit := range []*time.Duration{&l.open, &l.read, &l.list, &l.write, &l.tail} {
+	for _, limit := range []*time.Duration{&l.open, &l.read, &l.list, &l.write, &l.hurried, &l.tail} {
 		*limit = max(*limit, d)
 	}
 	return l

@@ -85,11 +85,8 @@ func (s *Store) endOfLog(ctx context.Context) (place int64, err error) {
 // pruneLog deletes the entries that are older than the retention, up to the first that is not, and never the
 // latest.
 func (s *Store) pruneLog(ctx context.Context) error {
-	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec("pruning the log of revocations", `
-			DELETE FROM revocations WHERE seq < COALESCE((SELECT min(seq) FROM revocations WHERE at >= $1),
-				(SELECT max(seq) FROM revocations))`,
-			micros(s.now().Add(-logRetention)))
-		return err
-	})
+	_, err := s.purge(ctx, "revocations", "seq", `
+		seq < COALESCE((SELECT min(seq) FROM revocations WHERE at >= $1), (SELECT max(seq) FROM revocations))`,
+		micros(s.now().Add(-logRetention)))
+	return err
 }

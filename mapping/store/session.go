@@ -134,13 +134,8 @@ func (s *Store) RenewSession(ctx context.Context, session caller.Session) error 
 func (s *Store) PurgeSessions(
 	ctx context.Context, expiredBefore, idleBefore time.Time,
 ) (purged int, err error) {
-	err = s.write(ctx, func(t *tx) error {
-		n, err := t.exec("purging sessions", `DELETE FROM sessions WHERE expires_at < $1 OR last_seen < $2`,
-			micros(expiredBefore), micros(idleBefore))
-		purged = int(n)
-		return err
-	})
-	return purged, err
+	return s.purge(ctx, "sessions", "hash", `expires_at < $1 OR last_seen < $2`,
+		micros(expiredBefore), micros(idleBefore))
 }
 
 func (t *tx) CheckSession(id string, at time.Time) error {

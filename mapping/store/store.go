@@ -26,6 +26,7 @@ type Store struct {
 	log      *slog.Logger
 
 	contact     contact
+	tooSlow     atomic.Int64 // when a write was last given up, in Unix microseconds
 	subscribers subscribers
 
 	closed atomic.Bool

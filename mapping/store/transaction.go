@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -22,13 +23,43 @@ func (s *Store) View(ctx context.Context, fn func(mapping.Tx) error) error {
 	return s.read(ctx, func(t *tx) error { return fn(t) })
 }
 
-// write runs fn in a transaction that may write, again and again while it loses races against others.
+// write runs fn in a transaction that may write, again and again while it loses races against others. Once the
+// database took too long to write, others do not wait as long for a second: whoever does one thing that needs
+// several writes waits once.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.patience.write, errTooSlow)
+	limit, hurried := s.patience.write, s.now().Sub(time.UnixMicro(s.tooSlow.Load())) < hurry
+	if hurried {
+		limit = s.patience.hurried
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTooSlow)
 	defer cancel()
-	return s.transact(ctx, s.engine.writers(), &sql.TxOptions{Isolation: sql.LevelSerializable},
-		limits{read: s.patience.write, list: s.patience.write, write: s.patience.write}, fn)
+	err := s.transact(ctx, s.engine.writers(), &sql.TxOptions{Isolation: sql.LevelSerializable},
+		limits{read: limit, list: limit, write: limit}, fn)
+	// The short wait proves nothing: a slow store gets its whole time again each second.
+	if !hurried && err != nil && errors.Is(context.Cause(ctx), errTooSlow) {
+		s.tooSlow.Store(s.now().UnixMicro())
+	}
+	return err
 }
+
+// purge deletes the rows of a table that fit, some at a time: who has to write in between waits for one batch.
+func (s *Store) purge(ctx context.Context, table, key, fits string, args ...any) (purged int, err error) {
+	query := fmt.Sprintf(`DELETE FROM %s WHERE %s IN (SELECT %s FROM %s WHERE %s LIMIT %d)`,
+		table, key, key, table, fits, purgeBatch)
+	for {
+		var n int64
+		err := s.write(ctx, func(t *tx) (err error) {
+			n, err = t.exec("purging "+table, query, args...)
+			return err
+		})
+		purged += int(n)
+		if err != nil || n < purgeBatch {
+			return purged, err
+		}
+	}
+}
+
+const purgeBatch = 1000
 
 // read runs fn in a transaction that sees one state of the store and changes nothing.
 func (s *Store) read(ctx context.Context, fn func(*tx) error) error {
