@@ -78,6 +78,7 @@ func (w *wires) DeleteToken(ctx context.Context, id int64) error {
 type disk struct {
 	mapping.Store
 	step func(at string) error
+	dead func() bool
 }
 
 func (d *disk) around(op string, call func() error) error {
@@ -109,7 +110,10 @@ func (d *disk) AcquireLease(
 }
 
 func (d *disk) RenewLease(ctx context.Context, l mapping.Lease, ttl time.Duration) error {
-	return d.around("RenewLease", func() error { return d.Store.RenewLease(ctx, l, ttl) })
+	if d.dead != nil && d.dead() {
+		return errDead
+	}
+	return d.Store.RenewLease(ctx, l, ttl) // no step: it comes at any moment
 }
 
 func (d *disk) ReleaseLease(ctx context.Context, l mapping.Lease) error {
@@ -140,8 +144,14 @@ func (p *process) step(at string) error {
 	return nil
 }
 
+func (p *process) dead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.died != ""
+}
+
 func (p *process) option(_ *mapping.Config, d *mapping.Deps) {
-	d.Store = &disk{d.Store, p.step}
+	d.Store = &disk{d.Store, p.step, p.dead}
 	d.Vexa = &wires{d.Vexa, p.step}
 }
 
@@ -182,7 +192,7 @@ func dieAndRecover(t *testing.T, generation string, p *process) {
 		dying.Key(t.Context(), acc, d.Grant, d.Grant.Scopes)
 	}
 
-	w.clock.advance(time.Minute) // every lease of the dead has run out
+	w.clock.advance(5 * time.Second) // every lease of the dead has run out
 	a := w.replica()
 	acc = w.signIn(a, id)
 	secret, _ := w.mustKey(a, acc)

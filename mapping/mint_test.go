@@ -66,7 +66,7 @@ func TestKeyMintedJustBeforeTheLease(t *testing.T) {
 	acc := w.signIn(quick, person("ada"))
 	var theirs string
 	slow := w.replica(func(_ *mapping.Config, d *mapping.Deps) {
-		d.Store = &disk{d.Store, func(at string) error {
+		d.Store = &disk{Store: d.Store, step: func(at string) error {
 			if at == "before AcquireLease" {
 				theirs, _ = w.mustKey(quick, acc)
 			}

@@ -117,7 +117,7 @@ func TestPresentService(t *testing.T) {
 	)
 	writes := 0
 	a := w.replica(func(_ *mapping.Config, deps *mapping.Deps) {
-		deps.Store = &disk{deps.Store, func(at string) error {
+		deps.Store = &disk{Store: deps.Store, step: func(at string) error {
 			if at == "before Update" {
 				writes++
 			}

@@ -310,7 +310,7 @@ func TestNewTokenIsNotLost(t *testing.T) {
 	_, d, acc := proven(w)
 	var failures int
 	fragile := w.replica(d.option, func(_ *mapping.Config, deps *mapping.Deps) {
-		deps.Store = &disk{deps.Store, func(at string) error {
+		deps.Store = &disk{Store: deps.Store, step: func(at string) error {
 			if at == "before Update" && d.times() > 0 && failures < 3 {
 				failures++
 				return mapping.ErrStoreUnavailable

@@ -548,7 +548,7 @@ func TestCleanUpKnowsOfTheNewestToken(t *testing.T) {
 	}
 	made := false
 	slow := w.replica(func(_ *mapping.Config, deps *mapping.Deps) {
-		deps.Store = &disk{deps.Store, func(at string) error {
+		deps.Store = &disk{Store: deps.Store, step: func(at string) error {
 			if at == "before Update" && !made {
 				made = true
 				n := personal("tx")
@@ -627,7 +627,7 @@ func TestUnknownValuesCostTheSame(t *testing.T) {
 	}
 	var asked []string
 	watched := w.replica(func(_ *mapping.Config, deps *mapping.Deps) {
-		deps.Store = &disk{deps.Store, func(at string) error { asked = append(asked, at); return nil }}
+		deps.Store = &disk{Store: deps.Store, step: func(at string) error { asked = append(asked, at); return nil }}
 	})
 	seen := map[string]bool{}
 	for _, hash := range [][32]byte{access(good), access(value), {}, {255}} {

@@ -77,7 +77,7 @@ func (w *world) replica(options ...func(*mapping.Config, *mapping.Deps)) *mappin
 	deps := mapping.Deps{
 		Store: w.store, Vexa: w.client(), Ring: w.ring, Rules: w.rules,
 		Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Now: w.clock.Now, After: func(time.Duration) <-chan time.Time { return time.After(time.Millisecond) },
+		Now: w.clock.Now, After: soon,
 	}
 	for _, option := range options {
 		option(&cfg, &deps)
@@ -168,6 +168,14 @@ func code(err error) string {
 		return e.Code
 	}
 	return fmt.Sprint(err)
+}
+
+// soon makes all waiting short, but that between two renewals of a lease: they would be most of what happens.
+func soon(d time.Duration) <-chan time.Time {
+	if d == time.Second {
+		return time.After(d)
+	}
+	return time.After(time.Millisecond)
 }
 
 type clock struct {
