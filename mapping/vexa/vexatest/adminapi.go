@@ -5,50 +5,51 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 )
 
 // service is one process: its routes, its record of what came in.
 type service struct {
 	wire   *Wire
-	routes router
+	routes atomic.Pointer[router] // of the generation that it is now
 }
 
-func (s *Server) newAdminAPI() *service {
-	a := &service{wire: newWire()}
+func (s *Server) adminRoutes() *router {
+	routes := &router{}
 	root := "Vexa Admin API (v0.12)"
 	if s.legacy() {
 		root = "Vexa Admin API"
 	}
-	s.addDocs(&a.routes, root)
-	a.routes.add("GET /", func(*call) answer {
+	s.addDocs(routes, root)
+	routes.add("GET /", func(*call) answer {
 		return jsonAnswer(http.StatusOK, struct {
 			Message string `json:"message"`
 		}{root})
 	})
 	if !s.legacy() {
-		a.routes.add("GET /health", health("admin-api"))
+		routes.add("GET /health", health("admin-api"))
 	}
-	a.routes.add("POST /admin/users", s.asAdmin(s.counted(func(c *Calls) { c.CreateUser++ }, s.createUser)))
+	routes.add("POST /admin/users", s.asAdmin(s.counted(func(c *Calls) { c.CreateUser++ }, s.createUser)))
 	if s.legacy() {
-		a.routes.add("GET /admin/users", s.asAnalyst(s.listUsers))
+		routes.add("GET /admin/users", s.asAnalyst(s.listUsers))
 	}
-	a.routes.add("GET /admin/users/email/{email}", s.asAdmin(s.userByEmail))
-	a.routes.add("GET /admin/users/{user_id}", s.asAdmin(s.userByID))
+	routes.add("GET /admin/users/email/{email}", s.asAdmin(s.userByEmail))
+	routes.add("GET /admin/users/{user_id}", s.asAdmin(s.userByID))
 	if s.legacy() {
-		a.routes.add("PATCH /admin/users/{user_id}",
+		routes.add("PATCH /admin/users/{user_id}",
 			s.asAdmin(s.counted(func(c *Calls) { c.PatchUser++ }, s.patchUser010)))
 	} else {
-		a.routes.add("PATCH /admin/users/{user_id}",
+		routes.add("PATCH /admin/users/{user_id}",
 			s.asAdmin(s.counted(func(c *Calls) { c.PatchUser++ }, s.patchUser012)))
-		a.routes.add("GET /admin/users/{user_id}/tokens", s.asAdmin(s.listTokens))
+		routes.add("GET /admin/users/{user_id}/tokens", s.asAdmin(s.listTokens))
 	}
-	a.routes.add("POST /admin/users/{user_id}/tokens",
+	routes.add("POST /admin/users/{user_id}/tokens",
 		s.asAdmin(s.counted(func(c *Calls) { c.Mint++ }, s.mintToken)))
-	a.routes.add("DELETE /admin/tokens/{token_id}",
+	routes.add("DELETE /admin/tokens/{token_id}",
 		s.asAdmin(s.counted(func(c *Calls) { c.Delete++ }, s.deleteToken)))
-	a.routes.add("POST /internal/validate", s.validateToken)
-	s.addUserTier(&a.routes)
-	return a
+	routes.add("POST /internal/validate", s.validateToken)
+	s.addUserTier(routes)
+	return routes
 }
 
 func health(service string) func(*call) answer {
@@ -119,7 +120,7 @@ func (s *Server) askAdmin(c *call) (answer, error) {
 	}
 	defer s.calls.minting(c)()
 	return s.faults.around(AdminAPI, c, s.closing, func() answer {
-		route, refused := s.admin.routes.find(c)
+		route, refused := s.admin.routes.Load().find(c)
 		if refused != nil {
 			return *refused
 		}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,7 +34,7 @@ type Token struct {
 // database is what PostgreSQL holds for all services.
 type database struct {
 	mu     sync.Mutex
-	legacy bool
+	legacy atomic.Bool
 	tables
 }
 
@@ -72,9 +73,7 @@ type tokenRow struct {
 	expiresAt *time.Time
 }
 
-func newDatabase(legacy bool) *database {
-	return &database{legacy: legacy, tables: emptyTables()}
-}
+func newDatabase() *database { return &database{tables: emptyTables()} }
 
 func emptyTables() tables { return tables{tokens: make(map[int64]*tokenRow)} }
 
@@ -260,7 +259,7 @@ func (s *Server) Reinstall() {
 }
 
 func (d *database) defaultBots() int64 {
-	if d.legacy {
+	if d.legacy.Load() {
 		return 1
 	}
 	return 3
@@ -279,7 +278,7 @@ func (s *Server) insertToken(t *tokenRow, now time.Time) {
 	s.db.tokenSeq++
 	t.id, t.createdAt = s.db.tokenSeq, now
 	length := 32
-	if s.db.legacy {
+	if s.db.legacy.Load() {
 		length = 40
 	}
 	t.secret = "vxa_" + t.scopes[0] + "_" + s.random.text(length)

@@ -17,16 +17,31 @@ type edge struct {
 	limits limits
 }
 
-func (s *Server) newGateway() *edge {
-	g := &edge{service: service{wire: newWire()}, cache: make(map[string]cacheLine)}
-	s.gateway = g
+// install makes both services the generation that they are to be, on the database that there is.
+func (s *Server) install(generation string) {
+	s.generation.Store(&generation)
+	s.db.legacy.Store(s.legacy())
+	s.ForgetValidations()
+	routes, limit := &router{}, RateLimit{}
 	if s.legacy() {
-		s.addRoutes010(&g.routes)
-		s.SetRateLimit(raised010)
+		s.addRoutes010(routes)
+		limit = raised010
 	} else {
-		s.addRoutes012(&g.routes)
+		s.addRoutes012(routes)
 	}
-	return g
+	s.SetRateLimit(limit)
+	s.gateway.routes.Store(routes)
+	s.admin.routes.Store(s.adminRoutes())
+}
+
+// Become is an upgrade, or a rollback, in place: the database, the ports and the secrets stay. As when
+// processes are replaced, what is open is cut.
+func (s *Server) Become(generation string) {
+	for _, one := range []*service{s.admin, &s.gateway.service} {
+		one.wire.refuse(true)
+		defer one.wire.refuse(false)
+	}
+	s.install(generation)
 }
 
 func (s *Server) addRoutes012(r *router) {
@@ -213,7 +228,7 @@ func (s *Server) askGateway(c *call) answer {
 }
 
 func (s *Server) route(c *call) answer {
-	route, refused := s.gateway.routes.find(c)
+	route, refused := s.gateway.routes.Load().find(c)
 	if refused != nil {
 		return *refused
 	}

@@ -48,13 +48,14 @@ type Server struct {
 	AdminURL   string // set by Start
 	GatewayURL string // set by Start
 
-	config  Config
-	random  *random
-	db      *database
-	parts   *parts
-	faults  *faults
-	calls   *calls
-	streams *streams
+	config     Config
+	generation atomic.Pointer[string]
+	random     *random
+	db         *database
+	parts      *parts
+	faults     *faults
+	calls      *calls
+	streams    *streams
 
 	admin   *service
 	gateway *edge
@@ -95,11 +96,12 @@ func New(c Config) *Server {
 		config: c, random: newRandom(c.Rand), parts: newParts(), faults: newFaults(), streams: newStreams(),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
-	s.db = newDatabase(s.legacy())
+	s.db = newDatabase()
 	s.calls = newCalls()
 	s.echo = &echo{}
-	s.admin = s.newAdminAPI()
-	s.gateway = s.newGateway()
+	s.admin = &service{wire: newWire()}
+	s.gateway = &edge{service: service{wire: newWire()}, cache: make(map[string]cacheLine)}
+	s.install(c.Generation)
 	return s
 }
 
@@ -209,6 +211,6 @@ func (s *Server) Close() {
 }
 
 // legacy says whether this is a 0.10.
-func (s *Server) legacy() bool { return s.config.Generation == Generation010 }
+func (s *Server) legacy() bool { return *s.generation.Load() == Generation010 }
 
 func (s *Server) now() time.Time { return s.config.Now().UTC() }

@@ -72,7 +72,7 @@ func (w *walk) start(generation string, production bool) *Server {
 }
 
 func (w *walk) all() {
-	exchanges, rows := readTranscript(w.t, w.s.config.Generation)
+	exchanges, rows := readTranscript(w.t, *w.s.generation.Load())
 	for _, e := range exchanges {
 		if e.section != w.section {
 			w.enter(e.section, rows)
@@ -89,7 +89,7 @@ func (w *walk) all() {
 		w.walked++
 	}
 	for _, x := range slices.Concat(leftOut, withoutBody) {
-		if x.generation == w.s.config.Generation && !w.used[x] {
+		if x.generation == *w.s.generation.Load() && !w.used[x] {
 			w.t.Errorf("nothing that was recorded begins with %q", x.exchange)
 		}
 	}

@@ -45,7 +45,7 @@ var withoutBody = []exception{
 // excepted returns the reason why an exchange is in a list, and notes that the entry is of use.
 func (w *walk) excepted(list []exception, e exchange) (reason string, yes bool) {
 	for _, x := range list {
-		if x.generation == w.s.config.Generation && strings.HasPrefix(e.String(), x.exchange) {
+		if x.generation == *w.s.generation.Load() && strings.HasPrefix(e.String(), x.exchange) {
 			w.used[x] = true
 			return x.reason, true
 		}
