@@ -513,3 +513,51 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		}
 	}
 }
+
+// A Vexa may be upgraded or rolled back at any time: each look asks afresh, and believes only what is clear.
+func TestLook(t *testing.T) {
+	t.Parallel()
+	const (
+		health = "GET /gateway/health"
+		root   = "GET /gateway/"
+		admin  = "GET /admin/users?limit=1"
+		up012  = `200 {"status":"ok","service":"gateway"}`
+		up010  = `200 {"message":"Welcome to the Vexa API Gateway"}`
+		other  = `200 {"status":"ok"}` // of a balancer in front, say
+		down   = "500 Internal Server Error"
+	)
+	w := newWire(t, with(is012, map[string][]string{
+		health: {up012, notFound, down, other, notFound, up012, down},
+		root:   {up010, notFound, up010, down},
+		admin:  {`200 []`, down},
+	}))
+	c := w.client()
+	for i, want := range []string{
+		vexa.Gen012,
+		vexa.Gen010, // rolled back
+		vexa.Gen010, // the gateway is down, the Admin API says so
+		"",          // neither says
+		vexa.Gen010,
+		vexa.Gen012, // upgraded
+		"",
+	} {
+		got, err := c.Look(t.Context())
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("look %d: %q, %v, want %q", i, got, err, want)
+		}
+		if want == "" {
+			continue
+		}
+		if known, err := c.Generation(t.Context()); known != want || err != nil {
+			t.Errorf("after look %d: %q, %v", i, known, err)
+		}
+	}
+	if known, err := c.Generation(t.Context()); known != vexa.Gen012 || err != nil {
+		t.Errorf("what was found is forgotten: %q, %v", known, err)
+	}
+	fixed := w.client(func(cfg *vexa.Config) { cfg.Generation = vexa.Gen010 })
+	asked := len(w.calls())
+	if got, err := fixed.Look(t.Context()); got != vexa.Gen010 || err != nil || len(w.calls()) != asked {
+		t.Errorf("configured: %q, %v", got, err)
+	}
+}

@@ -105,12 +105,12 @@ func (c *Client) Tokens(ctx context.Context, userID int64) ([]Token, error) {
 // other one.
 func (c *Client) tokens(ctx context.Context, userID int64) (list []Token, moved bool, err error) {
 	const op = "list tokens"
-	found, err := c.identify(ctx)
+	generation, err := c.identify(ctx)
 	if err != nil {
 		return nil, false, err
 	}
 	var wire []wireToken
-	if found.generation == Gen010 {
+	if generation == Gen010 {
 		var user struct {
 			ID     int64        `json:"id"`
 			Tokens *[]wireToken `json:"api_tokens"`

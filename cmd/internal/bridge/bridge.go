@@ -55,6 +55,9 @@ type Options struct {
 
 	StorePatience time.Duration // see store.Env
 
+	// After is what the looks at Vexa wait on, between one and the next; default time.After.
+	After func(time.Duration) <-chan time.Time
+
 	Log io.Writer
 }
 
@@ -116,6 +119,9 @@ func build(cfg *config.Config, o Options) (*bridge, error) {
 	}
 	b.table = newTables(b.client, cfg.Vexa.Generation, b.log)
 	b.admin = newAdminAPI(b.client, b.log)
+	if o.After != nil {
+		b.table.after, b.admin.after = o.After, o.After
+	}
 	for _, c := range cfg.Providers {
 		c.RedirectURL = cfg.PublicURL + "/sso/callback/" + c.Name
 		provider, err := oidc.New(c, oidc.Env{Log: b.log})
