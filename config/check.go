@@ -24,7 +24,7 @@ import (
 // check reports every setting that would not work or not be safe, and completes what follows from others:
 // redirect URLs, the key ring, the compiled rules.
 func (l *loader) check(c *Config) {
-	l.checkInstance(c.Instance)
+	l.checkKeys(c.Instance, c.KeyGrace)
 	l.checkListeners(c)
 	l.checkPublicURL(c.PublicURL)
 	l.checkTLS(c)
@@ -60,9 +60,9 @@ func (l *loader) missing(key, value, remedy string) bool {
 	return true
 }
 
-// checkInstance reports what is wrong with the name that the keys at Vexa carry.
-func (l *loader) checkInstance(name string) {
-	for _, problem := range (mapping.Config{Instance: name}).Problems() {
+// checkKeys reports what is wrong with the name that the keys at Vexa carry, and with how long they live.
+func (l *loader) checkKeys(name string, grace time.Duration) {
+	for _, problem := range (mapping.Config{Instance: name, KeyGrace: max(grace, 0)}).Problems() {
 		l.failFound("", problem)
 	}
 }
@@ -283,6 +283,7 @@ func (l *loader) checkTimes(c *Config) {
 		{"tokens.max_lifetime", c.Tokens.MaxLifetime},
 		{"tokens.max_offline", c.Tokens.MaxOffline},
 		{"audit.retention", c.Audit.Retention},
+		{"key_grace", c.KeyGrace},
 	} {
 		if d.value <= 0 {
 			l.failKey(d.key, "is not longer than 0s", "write it like 15m or 24h")

@@ -39,6 +39,9 @@ type Config struct {
 	// is proven and in a trusted domain) or never.
 	AdoptExisting string `yaml:"adopt_existing"`
 
+	// KeyGrace is how long a Vexa key that another has replaced goes on working.
+	KeyGrace time.Duration `yaml:"key_grace"`
+
 	// Suspend says how far every suspension reaches, whoever decides it.
 	Suspend mapping.SuspendConfig `yaml:"suspend"`
 
@@ -96,6 +99,7 @@ func Default() *Config {
 			Limits: proxy.Limits{BodyReplay: 64 << 10, StreamsPerAccount: 20},
 		},
 		AdoptExisting: "trusted",
+		KeyGrace:      mapping.DefaultKeyGrace,
 		Audit:         Audit{Retention: 90 * 24 * time.Hour},
 		Store:         store.Config{URL: "sqlite:vexa-sso.db", Grace: 30 * time.Second},
 	}

@@ -92,6 +92,10 @@ func TestRefused(t *testing.T) {
 		"grace":       {document: good + "store: { grace: 24h }\n", want: "vexa-sso.yaml:19:17: store.grace: 24h is not between 0s and 5m: write at most 5m: while the store is away, somebody cut off elsewhere keeps access for that long"},
 		"log.level":   {document: good + "log: { level: warning }\n", want: `vexa-sso.yaml:19:15: log.level: "warning" is not one of its values: write debug, info, warn, error`},
 		"native_keys": {document: good + "tokens: { native_keys: allow }\n", want: `vexa-sso.yaml:19:24: tokens.native_keys: "allow" is not one of its values: write deny, migrate`},
+		"key_grace": {
+			document: good + "key_grace: 10s\n",
+			want:     `vexa-sso.yaml:19:12: key_grace: 10s is too short or too long: write something from 1m to 1h, like 2m`,
+		},
 		"adopt_existing": {
 			document: good + "adopt_existing: always\n",
 			want:     `vexa-sso.yaml:19:17: adopt_existing: "always" is not one of its values: write trusted, never`,
@@ -123,7 +127,7 @@ func TestRefused(t *testing.T) {
 			document: good + "log: { colour: true }\n",
 			want:     "vexa-sso.yaml:19:8: log.colour: unknown key: known here: level, format",
 		}, // E4
-		"trusted_ip": {document: good + "trusted_ip: [10.0.0.1]\n", want: "vexa-sso.yaml:19:1: trusted_ip: unknown key: known here: instance, listen, tls, public_url, trusted_proxies, session, tokens, cors, limits, metrics, log, vexa, providers, rules, rules_file, adopt_existing, suspend, audit, store, keyring_file"}, // A12
+		"trusted_ip": {document: good + "trusted_ip: [10.0.0.1]\n", want: "vexa-sso.yaml:19:1: trusted_ip: unknown key: known here: instance, listen, tls, public_url, trusted_proxies, session, tokens, cors, limits, metrics, log, vexa, providers, rules, rules_file, adopt_existing, key_grace, suspend, audit, store, keyring_file"}, // A12
 		"key given twice": {
 			document: good + "instance: other\n",
 			want:     "vexa-sso.yaml:19:1: instance: is given twice, first on line 1: keep one of them",

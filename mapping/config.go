@@ -27,6 +27,11 @@ type Config struct {
 	// Suspend is what every suspension does beyond the rest.
 	Suspend SuspendConfig `yaml:"-"`
 
+	// KeyGrace is how long a key goes on working at Vexa that another has replaced, for requests and replicas
+	// that have it in hand: at least a minute, as replicas look that often whether theirs is to be renewed.
+	// Default DefaultKeyGrace.
+	KeyGrace time.Duration `yaml:"key_grace"`
+
 	MaxKeys int `yaml:"-"` // opened keys kept in memory; default 10,000
 	// how long a key that we do not know may live at Vexa; default 15 minutes
 	ReconcileEvery time.Duration `yaml:"-"`
@@ -43,6 +48,9 @@ type Config struct {
 	MaxTokenLifetime time.Duration `yaml:"-"`
 	MaxOffline       time.Duration `yaml:"-"`
 }
+
+// DefaultKeyGrace is Config.KeyGrace where nobody says otherwise.
+const DefaultKeyGrace = 2 * time.Minute
 
 // maxInstance keeps the names of our keys, vsso:<instance>:<account>:<key id>, to 100 characters, of which
 // all but the instance are 59. A Vexa fails at a name of more than 255.
@@ -67,6 +75,10 @@ func (c Config) Problems() []oidc.Problem {
 	case "", AdoptTrusted, AdoptNever:
 	default:
 		p.refuse("adopt_existing", "write trusted or never", "%q is unknown", c.AdoptExisting)
+	}
+	if c.KeyGrace != 0 && (c.KeyGrace < renewEvery || c.KeyGrace > time.Hour) {
+		p.refuse("key_grace", "write something from 1m to 1h, like 2m", "%s is too short or too long",
+			c.KeyGrace)
 	}
 	return p
 }

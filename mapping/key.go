@@ -32,7 +32,7 @@ type Key struct {
 	ExpiresAt   time.Time
 	Attempts    int       // of revoking
 	RetryAt     time.Time // of revoking: not before
-	RevokedAt   time.Time // when the decision to revoke was written down
+	RevokedAt   time.Time // when it was decided that it ends; of one that was replaced: the grace's end
 }
 
 // lengthPrefixed joins parts so that no two different lists of them give one text (D8).
@@ -50,8 +50,16 @@ func expiry(k Key) time.Time { return k.ExpiresAt }
 
 func renewal(k Key) time.Time { return k.CreatedAt.Add(k.ExpiresAt.Sub(k.CreatedAt) * 2 / 3) }
 
-// wider says whether a usable key has more than scopes.
-func wider(k Key, scopes rule.Scopes) bool { return k.State == KeyActive && !scopes.Covers(k.Scopes) }
+// InGrace says whether a key was replaced and goes on working for a while, in the hands of who has it.
+func (k Key) InGrace(now time.Time) bool { return k.State == KeyRevoking && k.RevokedAt.After(now) }
+
+// works says whether a key opens anything, and is meant to.
+func (k Key) works(now time.Time) bool { return k.State == KeyActive || k.InGrace(now) }
+
+// wider says whether a key that works has more than scopes.
+func wider(k Key, scopes rule.Scopes, now time.Time) bool {
+	return k.works(now) && !scopes.Covers(k.Scopes)
+}
 
 // sealedFor is the associated data of a key's sealed secret (AEAD): its account and key id, so that it opens
 // in its own row only.

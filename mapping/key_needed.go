@@ -52,7 +52,7 @@ func (c *change) revokeUnneeded(acc Account) error {
 		return err
 	}
 	for _, key := range keys {
-		if key.State != KeyActive || needed[key.Scopes] {
+		if !key.works(c.now) || needed[key.Scopes] {
 			continue
 		}
 		if err := c.revokeKey(key); err != nil {

@@ -11,8 +11,8 @@ import (
 
 // RotateKeys mints a new key for each scope set that the account has an active key of, or only for that of
 // the key with this id, and returns the new keys' ids. Every replica uses the new ones at once; the
-// reconciler deletes the old ones when they are no longer in anybody's hand, minutes later. The error is an
-// *Objection, an *Error or ErrNotFound.
+// old ones are deleted at Vexa when the grace is over (Config.KeyGrace). The error is an *Objection, an
+// *Error or ErrNotFound.
 func (a *Accounts) RotateKeys(
 	ctx context.Context, accountID, keyID, actor string,
 ) (minted []string, err error) {

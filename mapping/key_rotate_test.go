@@ -35,13 +35,59 @@ func TestRotateKeys(t *testing.T) {
 	if len(w.vexa.Tokens()) != 2 {
 		t.Errorf("the old one did not survive its replacement: %+v", w.vexa.Tokens())
 	}
-	w.clock.advance(6 * time.Minute)
-	if _, err := a.Reconcile(t.Context(), false); err != nil {
+	deleteAfter := func(d time.Duration, tokens int) {
+		t.Helper()
+		w.clock.advance(d)
+		if waiting, err := a.DeleteRevoked(t.Context()); waiting != 0 || err != nil {
+			t.Errorf("%d waiting, %v", waiting, err)
+		}
+		if oldest, err := a.OldestRevocation(t.Context()); !oldest.IsZero() || err != nil {
+			t.Errorf("its grace counts as waiting: since %v, %v", oldest, err)
+		}
+		if got := w.vexa.Tokens(); len(got) != tokens || got[len(got)-1].Secret == old {
+			t.Errorf("%+v", got)
+		}
+	}
+	deleteAfter(mapping.DefaultKeyGrace-time.Second, 2)
+	deleteAfter(time.Second, 1) // and not when it is next reconciled
+}
+
+// The grace is what the configuration says, of a key that is renewed as well; it is over at once when access
+// is. S5
+func TestKeyGrace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.replica(func(cfg *mapping.Config, _ *mapping.Deps) { cfg.KeyGrace = 30 * time.Minute })
+	acc := w.signIn(a, person("ada"))
+	w.mustKey(a, acc)
+	w.mustKey(a, acc) // it is in use
+	w.clock.advance(rule.DefaultKeyLifetime * 3 / 4)
+	if err := a.Renew(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if tokens := w.vexa.Tokens(); len(tokens) != 1 || tokens[0].Secret == old {
-		t.Errorf("%+v", tokens)
+	left := func(tokens int) {
+		t.Helper()
+		if _, err := a.DeleteRevoked(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.vexa.Tokens(); len(got) != tokens {
+			t.Errorf("%d tokens, want %d", len(got), tokens)
+		}
 	}
+	left(2)
+	w.clock.advance(29 * time.Minute)
+	left(2)
+	w.clock.advance(time.Minute)
+	left(1)
+
+	if _, err := a.RotateKeys(t.Context(), acc.ID, "", "grace"); err != nil {
+		t.Fatal(err)
+	}
+	left(2)
+	if err := a.Revoke(t.Context(), suspend(acc), "grace"); err != nil {
+		t.Fatal(err)
+	}
+	left(0)
 }
 
 func TestRotateKeysObjections(t *testing.T) {

@@ -24,6 +24,8 @@ type vexaKeys struct {
 	vexa  VexaAdmin
 	ring  Sealer
 
+	grace time.Duration // of Config
+
 	cache      *keyCache
 	flights    singleflight.Group
 	inFlight   sync.RWMutex  // read-locked by what goes on without its callers; Run waits for it
@@ -37,6 +39,7 @@ type vexaKeys struct {
 func newVexaKeys(l *ledger, users *vexaUsers, cfg Config, deps Deps) *vexaKeys {
 	ks := &vexaKeys{
 		ledger: l, users: users, vexa: deps.Vexa, ring: deps.Ring,
+		grace: cmp.Or(cfg.KeyGrace, DefaultKeyGrace),
 		cache: newKeyCache(cmp.Or(cfg.MaxKeys, 10_000)), kick: make(chan struct{}, 1),
 		minted: deps.Minted, revoked: deps.Revoked,
 	}
@@ -152,7 +155,7 @@ func (ks *vexaKeys) stored(
 	}
 	// A bearer token may give less than the account has.
 	granted := g.Scopes.Union(grantOf(ks.decide(acc)).Scopes)
-	if slices.ContainsFunc(keys, func(k Key) bool { return wider(k, granted) }) {
+	if slices.ContainsFunc(keys, func(k Key) bool { return wider(k, granted, ks.now()) }) {
 		err := ks.change(ctx, "revoke keys that are too wide", func(c *change) error {
 			return c.revokeWider(accountID, granted)
 		})
@@ -194,6 +197,11 @@ func (ks *vexaKeys) open(key Key) (*openKey, error) {
 		return nil, err
 	}
 	return opened(key, string(secret)), nil
+}
+
+func (ks *vexaKeys) opens(key Key) bool {
+	_, err := ks.open(key)
+	return err == nil
 }
 
 func opened(key Key, secret string) *openKey {

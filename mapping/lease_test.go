@@ -36,7 +36,9 @@ func TestLeaseIsHeldWhileAMintGoesOn(t *testing.T) {
 	})
 	acc := w.signIn(a, person("ada"))
 	until := make(chan struct{})
-	held := w.vexa.Inject(vexatest.Fault{Method: "POST", Path: "/admin/", Effect: vexatest.HoldBefore, Until: until})
+	held := w.vexa.Inject(vexatest.Fault{
+		Method: "POST", Path: "/admin/", Effect: vexatest.HoldBefore, Until: until,
+	})
 	minted := make(chan error, 1)
 	go func() {
 		_, _, err := w.key(a, acc)

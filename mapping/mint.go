@@ -212,6 +212,9 @@ func (ks *vexaKeys) activate(
 		if err := c.PutKey(key); err != nil {
 			return err
 		}
+		if err := c.replaceKeys(key, ks.opens, ks.grace); err != nil {
+			return err
+		}
 		e := about(acc, EventKeyMinted)
 		e.Reason, e.CredentialID, e.VexaTokenID = "scopes "+string(key.Scopes), key.ID, key.VexaTokenID
 		e.TookMS = took.Milliseconds()

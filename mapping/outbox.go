@@ -58,7 +58,8 @@ func (ks *vexaKeys) deleteRevoked(ctx context.Context) (waiting int, err error) 
 }
 
 // OldestRevocation returns since when the longest waiting revocation waits for Vexa's confirmation, of a key
-// or of a user whose bots are to be blocked; zero when none does.
+// or of a user whose bots are to be blocked; zero when none does. A key whose grace is not over does not
+// wait.
 func (a *Accounts) OldestRevocation(ctx context.Context) (oldest time.Time, err error) {
 	keys, err := a.keys.revoking(ctx)
 	if err != nil {
@@ -84,6 +85,7 @@ func (a *Accounts) OldestRevocation(ctx context.Context) (oldest time.Time, err 
 	return oldest, nil
 }
 
+// revoking returns the keys that are to be deleted, those in their grace not yet.
 func (ks *vexaKeys) revoking(ctx context.Context) (keys []Key, err error) {
 	err = ks.store.View(ctx, func(tx Tx) error {
 		keys, err = tx.KeysInState(KeyRevoking)
@@ -92,7 +94,8 @@ func (ks *vexaKeys) revoking(ctx context.Context) (keys []Key, err error) {
 	if err != nil {
 		return nil, asError(fmt.Errorf("look for revoked keys: %w", err))
 	}
-	return keys, nil
+	now := ks.now()
+	return slices.DeleteFunc(keys, func(k Key) bool { return k.InGrace(now) }), nil
 }
 
 // deleteKey deletes one key at Vexa and, when that is confirmed, from the store.

@@ -10,11 +10,6 @@ import (
 	"vexa-sso/mapping/vexa"
 )
 
-const (
-	// how long a key outlives the activation of its replacement; replicas renew every minute
-	replaceGrace = 5 * time.Minute
-)
-
 // Report is what Reconcile found, and, unless it was a dry run, put right.
 type Report struct {
 	DryRun   bool `json:"dry_run"`
@@ -163,7 +158,7 @@ func (r *reconciliation) replaced(active []Key) map[keyCacheKey]time.Time {
 	newest := map[keyCacheKey]time.Time{}
 	for _, key := range active {
 		at := keyCacheKey{key.AccountID, key.Scopes}
-		if r.now().Sub(key.CreatedAt) >= replaceGrace && key.CreatedAt.After(newest[at]) {
+		if r.now().Sub(key.CreatedAt) >= r.grace && key.CreatedAt.After(newest[at]) {
 			newest[at] = key.CreatedAt
 		}
 	}

@@ -176,7 +176,7 @@ func (c *change) revokeWider(accountID string, scopes rule.Scopes) error {
 		return err
 	}
 	for _, key := range keys {
-		if !wider(key, scopes) {
+		if !wider(key, scopes, c.now) {
 			continue
 		}
 		if err := c.revokeKey(key); err != nil {
@@ -188,10 +188,35 @@ func (c *change) revokeWider(accountID string, scopes rule.Scopes) error {
 
 // revokeKey makes a key one that is to be deleted at Vexa. Its secret is gone from the store from here on.
 func (c *change) revokeKey(key Key) error {
-	if key.State == KeyRevoking {
+	if key.State == KeyRevoking && !key.InGrace(c.now) {
 		return nil
 	}
-	key.State, key.Sealed, key.Attempts = KeyRevoking, nil, 0
 	key.RevokedAt, key.RetryAt = c.now, time.Time{}
+	return c.putRevoked(key)
+}
+
+// replaceKeys has the keys that a new one takes the place of deleted at Vexa when the grace is over. Nobody
+// gets them from the store any more; who has one in hand may use it until then. Those that this process
+// cannot open are left to who can.
+func (c *change) replaceKeys(by Key, opens func(Key) bool, grace time.Duration) error {
+	keys, err := c.Keys(by.AccountID)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if key.ID == by.ID || key.State != KeyActive || key.Scopes != by.Scopes || !opens(key) {
+			continue
+		}
+		key.RevokedAt = c.now.Add(grace)
+		key.RetryAt = key.RevokedAt
+		if err := c.putRevoked(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *change) putRevoked(key Key) error {
+	key.State, key.Sealed, key.Attempts = KeyRevoking, nil, 0
 	return c.PutKey(key)
 }

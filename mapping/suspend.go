@@ -61,7 +61,8 @@ func (a *Accounts) Suspend(
 		return nil, err
 	}
 	if shared != "" {
-		left = append(left, "what the Vexa user has and does: the active account "+shared+" has the same user")
+		left = append(left,
+			"what the Vexa user has and does: the active account "+shared+" has the same user")
 	}
 	if last != nil {
 		if shared == "" {

@@ -627,7 +627,9 @@ func TestUnknownValuesCostTheSame(t *testing.T) {
 	}
 	var asked []string
 	watched := w.replica(func(_ *mapping.Config, deps *mapping.Deps) {
-		deps.Store = &disk{Store: deps.Store, step: func(at string) error { asked = append(asked, at); return nil }}
+		deps.Store = &disk{
+			Store: deps.Store, step: func(at string) error { asked = append(asked, at); return nil },
+		}
 	})
 	seen := map[string]bool{}
 	for _, hash := range [][32]byte{access(good), access(value), {}, {255}} {

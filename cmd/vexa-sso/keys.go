@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +27,13 @@ type keyView struct {
 	Attempts    int              `json:"attempts,omitempty"` // at deleting it at Vexa
 }
 
+// replaced is what is shown of a key whose grace is not over: the store counts it among those to be deleted.
+const replaced mapping.KeyState = "replaced"
+
 func viewKey(k mapping.Key) keyView {
+	if k.InGrace(time.Now()) {
+		k.State = replaced
+	}
 	return keyView{
 		k.ID, k.AccountID, k.State, k.Scopes.List(), k.VexaUserID, k.VexaTokenID, moment(k.CreatedAt),
 		moment(k.ExpiresAt), moment(k.RevokedAt), k.Attempts,
@@ -52,8 +59,9 @@ func newKeysList() *cobra.Command {
 		Long: `List the Vexa keys that the bridge keeps, one for each account and set of scopes in
 use; never their secrets.
 
-A key is minting (Vexa was asked, and has not answered), active, or revoking (it is used no more,
-and Vexa has not confirmed yet that it is deleted). A key that Vexa has confirmed to be deleted is
+A key is minting (Vexa was asked, and has not answered), active, replaced (by a newer one: it goes on
+working until key_grace is over, which is what REVOKED shows), or revoking (it is used no more, and
+Vexa has not confirmed yet that it is deleted). A key that Vexa has confirmed to be deleted is
 not in the list any more.`,
 		Args: cobra.NoArgs,
 	}
@@ -112,8 +120,9 @@ func newKeysRotate() *cobra.Command {
 		Use:   "rotate KEY | rotate --account ACCOUNT",
 		Short: "Put a new key in a key's place, or in all of an account",
 		Long: `Put a new key in a key's place, or with --account in the place of each active key
-that the account has. Every server uses the new one at once. The old one lives a few minutes longer,
-for requests that are under way, and is then deleted at Vexa by a running server.`,
+that the account has. Every server uses the new one at once. The old one lives for key_grace longer,
+for requests that are under way, and is then deleted at Vexa by a running server. A key that somebody
+else may have is better revoked: keys revoke.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {

@@ -143,7 +143,9 @@ func TestStoreThatTakesNoWritesIsWaitedForOnce(t *testing.T) {
 		s, other := db.openWith(t, db.url, patience), db.open(t)
 		put(t, other, account("ada", 0))
 		write := func() error {
-			return s.Update(t.Context(), func(tx mapping.Tx) error { return tx.PutAccount(account("ada", 0)) })
+			return s.Update(t.Context(), func(tx mapping.Tx) error {
+				return tx.PutAccount(account("ada", 0))
+			})
 		}
 		update(t, other, func(tx mapping.Tx) error { // holds the row, and in SQLite the file
 			if err := tx.PutAccount(account("ada", 0)); err != nil {
@@ -170,7 +172,8 @@ func TestPurgeInBatches(t *testing.T) {
 		s := db.open(t)
 		update(t, s, func(tx mapping.Tx) error {
 			for i := range 2*purgeBatch + 1 {
-				if err := tx.AppendEvent(mapping.Event{ID: strconv.Itoa(i), Event: "e", At: at(0)}); err != nil {
+				err := tx.AppendEvent(mapping.Event{ID: strconv.Itoa(i), Event: "e", At: at(0)})
+				if err != nil {
 					return err
 				}
 			}

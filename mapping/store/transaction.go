@@ -23,9 +23,9 @@ func (s *Store) View(ctx context.Context, fn func(mapping.Tx) error) error {
 	return s.read(ctx, func(t *tx) error { return fn(t) })
 }
 
-// write runs fn in a transaction that may write, again and again while it loses races against others. Once the
-// database took too long to write, others do not wait as long for a second: whoever does one thing that needs
-// several writes waits once.
+// write runs fn in a transaction that may write, again and again while it loses races against others. Once
+// the database took too long to write, others do not wait as long for a second: whoever does one thing that
+// needs several writes waits once.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	limit, hurried := s.patience.write, s.now().Sub(time.UnixMicro(s.tooSlow.Load())) < hurry
 	if hurried {
@@ -42,7 +42,8 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	return err
 }
 
-// purge deletes the rows of a table that fit, some at a time: who has to write in between waits for one batch.
+// purge deletes the rows of a table that fit, some at a time: who has to write in between waits for one
+// batch.
 func (s *Store) purge(ctx context.Context, table, key, fits string, args ...any) (purged int, err error) {
 	query := fmt.Sprintf(`DELETE FROM %s WHERE %s IN (SELECT %s FROM %s WHERE %s LIMIT %d)`,
 		table, key, key, table, fits, purgeBatch)

@@ -156,7 +156,8 @@ func (c *Client) askGateway(ctx context.Context) (string, error) {
 	var health struct {
 		Service string `json:"service"`
 	}
-	if got.status == http.StatusOK && json.Unmarshal(got.body, &health) == nil && health.Service == "gateway" {
+	if got.status == http.StatusOK && json.Unmarshal(got.body, &health) == nil &&
+		health.Service == "gateway" {
 		return Gen012, nil
 	}
 	got, err = c.do(ctx, call{op: op, method: http.MethodGet, url: c.gateway + "/"})

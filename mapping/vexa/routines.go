@@ -76,7 +76,8 @@ func (w *windDown) stopRoutine(ctx context.Context, r routine) error {
 	return err
 }
 
-// oneSegment says whether a name that a person chose stays one segment of a path however the gateway reads it.
+// oneSegment says whether a name that a person chose stays one segment of a path however the gateway reads
+// it.
 func oneSegment(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, `/\%?#;`) &&
 		!strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f })

@@ -53,7 +53,7 @@ func OpenAdmin(ctx context.Context, cfg *config.Config) (*Admin, error) {
 	live.Replace(cfg.RuleSet)
 	accounts := mapping.NewAccounts(
 		mapping.Config{
-			Instance: cfg.Instance, AdoptExisting: cfg.AdoptExisting,
+			Instance: cfg.Instance, AdoptExisting: cfg.AdoptExisting, KeyGrace: cfg.KeyGrace,
 			MaxTokenLifetime: cfg.Tokens.MaxLifetime, Suspend: cfg.Suspend,
 		},
 		mapping.Deps{Store: s, Vexa: client, Ring: cfg.Ring, Rules: live, Log: quiet},

@@ -25,7 +25,7 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	}
 	accounts := mapping.NewAccounts(
 		mapping.Config{
-			Instance: b.cfg.Instance, AdoptExisting: b.cfg.AdoptExisting,
+			Instance: b.cfg.Instance, AdoptExisting: b.cfg.AdoptExisting, KeyGrace: b.cfg.KeyGrace,
 			Renew: b.cfg.Session.Renew, Idle: b.cfg.Session.Idle,
 			MaxTokenLifetime: b.cfg.Tokens.MaxLifetime, MaxOffline: b.cfg.Tokens.MaxOffline,
 			Suspend: b.cfg.Suspend,
@@ -39,7 +39,7 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 		Gateway: gateway, Routes: b.table.routes, Providers: b.providers, Accounts: accounts,
 		Rules: b.rules, Owners: b.client, Sessions: s, Store: s, Ring: b.cfg.Ring, Ready: []proxy.Check{
 			{Name: "vexa_admin", Ping: b.admin.ping},
-			{Name: "revocations", Ping: revocationsConfirmed(accounts)},
+			{Name: "revocations", Ping: revocationsConfirmed(accounts, time.Now)},
 		},
 		Transport: b.transport, Metrics: b.registry, Log: b.log,
 	})
@@ -81,19 +81,25 @@ func (b *bridge) directories() map[string]mapping.Directory {
 	return named
 }
 
-// confirmationDue is the age from which an unconfirmed deletion of a key makes readyz "degraded".
-const confirmationDue = time.Minute
+// confirmationDue is the age from which a revocation that Vexa has not confirmed makes readyz "degraded": when
+// one call has run out of time and was made again.
+const confirmationDue = 10 * time.Second
 
-// revocationsConfirmed returns the check of readyz that Vexa confirms deletions of keys in time.
-func revocationsConfirmed(accounts *mapping.Accounts) func(context.Context) error {
+// outbox tells since when what Vexa has to confirm waits. *mapping.Accounts implements it.
+type outbox interface {
+	OldestRevocation(ctx context.Context) (time.Time, error)
+}
+
+// revocationsConfirmed returns the check of readyz that Vexa confirms revocations in time.
+func revocationsConfirmed(accounts outbox, now func() time.Time) func(context.Context) error {
 	return func(ctx context.Context) error {
 		oldest, err := accounts.OldestRevocation(ctx)
 		switch {
 		case err != nil:
 			return err
-		case !oldest.IsZero() && time.Since(oldest) > confirmationDue:
-			return fmt.Errorf("a revoked key waits for %s for Vexa to confirm that it is deleted",
-				time.Since(oldest).Round(time.Second))
+		case !oldest.IsZero() && now().Sub(oldest) > confirmationDue:
+			return fmt.Errorf("a revocation waits for %s for Vexa to confirm it",
+				now().Sub(oldest).Round(time.Second))
 		}
 		return nil
 	}

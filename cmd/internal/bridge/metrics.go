@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"time"
 
@@ -82,7 +83,10 @@ func (b *bridge) pendingSeconds() float64 {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	oldest, err := e.accounts.OldestRevocation(ctx)
-	if err != nil || oldest.IsZero() {
+	switch {
+	case err != nil:
+		return math.NaN() // nobody knows
+	case oldest.IsZero():
 		return 0
 	}
 	return time.Since(oldest).Seconds()

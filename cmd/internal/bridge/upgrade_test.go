@@ -150,7 +150,9 @@ func TestUpgradeAndRollbackUnderLoad(t *testing.T) {
 				t.Error(res)
 			}
 			w.suspend(tim)
-			r.waitFor("the key to be deleted", func() bool { return strings.Contains(r.log.String(), "key_revoked") })
+			r.waitFor("the key to be deleted", func() bool {
+				return strings.Contains(r.log.String(), "key_revoked")
+			})
 			if strings.Contains(r.log.String(), "dead at gateway") != (test.to == vexatest.Generation010) {
 				t.Error("the outbox goes by a generation that is gone")
 			}

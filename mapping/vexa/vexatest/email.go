@@ -85,7 +85,9 @@ func asciiDomain(domain string) (ascii, reason string) {
 	case strings.HasPrefix(domain, "[") && strings.HasSuffix(domain, "]"):
 		return "", "A bracketed IP address after the @-sign is not allowed here."
 	}
-	if bad := strangers(domain, func(r rune) bool { return isLetterOrDigit(r) || r == '-' || r == '.' }); bad != "" {
+	if bad := strangers(domain, func(r rune) bool {
+		return isLetterOrDigit(r) || r == '-' || r == '.'
+	}); bad != "" {
 		return "", "The part after the @-sign contains invalid characters: " + bad + "."
 	}
 	if reason := badDots(domain); reason != "" {

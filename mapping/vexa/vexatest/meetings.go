@@ -297,7 +297,8 @@ func (s *Server) stopBot(c *call, who validated) answer {
 	case s.legacy() && m == nil:
 		return detail(http.StatusNotFound, "No meeting found to stop.")
 	case s.legacy() && !m.active():
-		return jsonAnswer(http.StatusAccepted, map[string]string{"message": "Meeting already " + m.status + "."})
+		return jsonAnswer(http.StatusAccepted,
+			map[string]string{"message": "Meeting already " + m.status + "."})
 	case !s.legacy() && !slices.Contains(platforms012, c.params["platform"]):
 		return detail(http.StatusUnprocessableEntity, "unsupported platform '"+c.params["platform"]+
 			"' — must be one of: "+strings.Join(platforms012, ", "))
@@ -339,8 +340,8 @@ func (s *Server) withMeeting(c *call, who validated, show func(*meeting) answer)
 
 var platforms012 = []string{"browser_session", "google_meet", "jitsi", "teams", "zoom"}
 
-// commandBot is what 0.10 tells a running bot. 0.12's gateway still has two of these routes, and nobody behind
-// it answers them.
+// commandBot is what 0.10 tells a running bot. 0.12's gateway still has two of these routes, and nobody
+// behind it answers them.
 func (s *Server) commandBot(c *call, who validated) answer {
 	if !s.legacy() {
 		return notFound

@@ -161,7 +161,9 @@ func (s *Server) putWebhook010(c *call, p payload, u *userRow) answer {
 // httpURL reads pydantic's HttpUrl, as far as addresses of webhooks go.
 func httpURL(raw json.RawMessage, where ...any) (*url.URL, *problem) {
 	if !strings.HasPrefix(string(raw), `"`) {
-		return nil, &problem{Type: "url_type", Loc: where, Msg: "URL input should be a string or URL", Input: raw}
+		return nil, &problem{
+			Type: "url_type", Loc: where, Msg: "URL input should be a string or URL", Input: raw,
+		}
 	}
 	var s string
 	_ = json.Unmarshal(raw, &s)
