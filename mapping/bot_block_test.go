@@ -389,6 +389,32 @@ func TestStopBots(t *testing.T) {
 	}
 }
 
+// Without a key of the person, what the Admin API can end is ended, and the rest is said. S5
+func TestStopBotsWithoutAKey(t *testing.T) {
+	t.Parallel()
+	for _, generation := range generations {
+		w := newWorld(t, vexatest.Generation(generation))
+		a := w.replica()
+		acc := w.signIn(a, person("ada"))
+		observer := w.vexa.AddToken(acc.VexaUserID, "observer", 0, "bot", "tx").Secret
+		if status, body := w.gateway("PUT", "/user/webhook", observer,
+			`{"webhook_url":"https://evil.example/hook"}`); status != 200 {
+			t.Fatal(status, body)
+		}
+		left := w.suspend(a, acc, mapping.Suspension{Reason: "left", StopBots: true})
+		said := strings.Join(left, "; ")
+		if !strings.Contains(said, "bots: there is no key") || !strings.Contains(said, "share links") ||
+			len(w.events(mapping.EventNotEnded)) != len(left) {
+			t.Errorf("left %q, %+v", left, w.events(mapping.EventNotEnded))
+		}
+		ended := w.vexa.Webhook(acc.VexaUserID) == ""
+		if ended != (generation == vexatest.Generation010) ||
+			ended == strings.Contains(said, "the webhook: there is no key") {
+			t.Errorf("%s: the webhook is %q, left %q", generation, w.vexa.Webhook(acc.VexaUserID), left)
+		}
+	}
+}
+
 // What the configuration says of every suspension holds for each, whoever decides it and by whichever way.
 func TestSuspensionByConfiguration(t *testing.T) {
 	t.Parallel()

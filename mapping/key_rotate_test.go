@@ -7,6 +7,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
+	"vexa-sso/oidc/oidctest"
 )
 
 // A rotated key is replaced everywhere at once, also by one that lives shorter; the old one is good for a
@@ -59,12 +60,19 @@ func TestKeyGrace(t *testing.T) {
 	w := newWorld(t)
 	a := w.replica(func(cfg *mapping.Config, _ *mapping.Deps) { cfg.KeyGrace = 30 * time.Minute })
 	acc := w.signIn(a, person("ada"))
+	elsewhere := w.replica()
+	w.store.Watch(t.Context(), elsewhere.Apply)
 	w.mustKey(a, acc)
 	w.mustKey(a, acc) // it is in use
+	old, _ := w.mustKey(elsewhere, acc)
 	w.clock.advance(rule.DefaultKeyLifetime * 3 / 4)
 	if err := a.Renew(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	oidctest.WaitFor(t, "the new key elsewhere", func() bool {
+		now, _ := w.mustKey(elsewhere, acc)
+		return now != old
+	})
 	left := func(tokens int) {
 		t.Helper()
 		if _, err := a.DeleteRevoked(t.Context()); err != nil {

@@ -196,13 +196,14 @@ func (c *change) revokeKey(key Key) error {
 }
 
 // replaceKeys has the keys that a new one takes the place of deleted at Vexa when the grace is over. Nobody
-// gets them from the store any more; who has one in hand may use it until then. Those that this process
-// cannot open are left to who can.
+// gets them from the store any more, and every replica hears of it; requests that have one in hand may use it
+// until then. Those that this process cannot open are left to who can.
 func (c *change) replaceKeys(by Key, opens func(Key) bool, grace time.Duration) error {
 	keys, err := c.Keys(by.AccountID)
 	if err != nil {
 		return err
 	}
+	replaced := false
 	for _, key := range keys {
 		if key.ID == by.ID || key.State != KeyActive || key.Scopes != by.Scopes || !opens(key) {
 			continue
@@ -212,8 +213,13 @@ func (c *change) replaceKeys(by Key, opens func(Key) bool, grace time.Duration) 
 		if err := c.putRevoked(key); err != nil {
 			return err
 		}
+		replaced = true
 	}
-	return nil
+	if !replaced {
+		return nil
+	}
+	r := Revocation{At: c.now, Kind: RevokeGrant, Account: by.AccountID, Reason: "a key was replaced"}
+	return c.Publish(r)
 }
 
 func (c *change) putRevoked(key Key) error {

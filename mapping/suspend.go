@@ -42,10 +42,7 @@ func (a *Accounts) Suspend(
 	s.StopBots = s.StopBots || a.suspends.StopBots
 	var last *openKey
 	if s.StopBots {
-		if last, err = a.keys.last(ctx, accountID); err != nil {
-			left = append(left, "its bots, webhook, calendars and the agent's routines: the account has no key "+
-				"to end them with ("+err.Error()+")")
-		}
+		last = a.keys.last(ctx, accountID)
 	}
 	var account Account
 	r := Revocation{Kind: RevokeAccount, Account: accountID, Reason: s.Reason}
@@ -64,10 +61,10 @@ func (a *Accounts) Suspend(
 		left = append(left,
 			"what the Vexa user has and does: the active account "+shared+" has the same user")
 	}
+	if s.StopBots && shared == "" && account.Bound() {
+		left = append(left, a.keys.windDown(ctx, account, last, actor)...)
+	}
 	if last != nil {
-		if shared == "" {
-			left = append(left, a.keys.windDown(ctx, account, last, actor)...)
-		}
 		a.keys.releaseLast(ctx, last)
 	}
 	for _, what := range left {
@@ -137,26 +134,32 @@ func (a *Accounts) sharedWith(ctx context.Context, acc Account) (shared string, 
 	return shared, asError(err)
 }
 
-// last returns a key that reaches all that the account may do.
-func (ks *vexaKeys) last(ctx context.Context, accountID string) (*openKey, error) {
+// last returns a key that reaches all that the account may do, or nil: only one that is there already, since
+// the suspension is written down before Vexa is asked for anything (S5), and does not wait for what goes wrong
+// here.
+func (ks *vexaKeys) last(ctx context.Context, accountID string) *openKey {
 	acc, err := ks.account(ctx, accountID)
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	d := ks.decide(acc)
-	if !d.Allowed {
-		return nil, errors.New("no rule grants it anything")
+	if !d.Allowed || statusError(acc) != nil {
+		return nil
 	}
-	// Only one that is there already: the suspension is written down before Vexa is asked for anything (S5).
 	_, last, err := ks.stored(ctx, accountID, d.Grant, d.Grant.Scopes, expiry)
-	if err == nil && last == nil {
-		err = errors.New("it has none now")
+	if err != nil {
+		ks.log.WarnContext(ctx, "key of an account that is being suspended not read", "account", accountID,
+			"error", err)
+		return nil
 	}
-	return last, err
+	return last
 }
 
-// windDown ends at Vexa what goes on in the account's name.
+// windDown ends at Vexa what goes on in the account's name, without a key what can be ended without.
 func (ks *vexaKeys) windDown(ctx context.Context, acc Account, last *openKey, actor string) (left []string) {
+	if last == nil {
+		last = &openKey{}
+	}
 	ended := ks.windDownWith(ctx, acc, last.secret)
 	if done := ended.Done(); len(done) > 0 {
 		e := about(acc, EventActivityEnded)

@@ -37,8 +37,8 @@ func (w WoundDown) Done() (done []string) {
 
 // WindDown ends what goes on at Vexa in the name of a user, with a key of theirs, through the gateway, like
 // they would: running bots are stopped, the webhook and the calendars that would send others are taken away,
-// and the agent's routines, which no key of theirs is asked for, are switched off. What the generation does
-// not have is no loss. What Vexa has no call for is in Left as well.
+// and the agent's routines, which no key of theirs is asked for, are switched off. Without a key only that is
+// ended which the Admin API can end. What the generation does not have is no loss. What Vexa has no call for is in Left as well.
 func (c *Client) WindDown(ctx context.Context, user User, key string) WoundDown {
 	w := &windDown{client: c, user: user, key: key}
 	for _, end := range []struct {
@@ -72,8 +72,14 @@ type windDown struct {
 // errAbsent: the gateway has no such thing.
 var errAbsent = errors.New("there is none")
 
+// errNoKey: there is nothing to ask the gateway with.
+var errNoKey = errors.New("there is no key of the user to end that with")
+
 // ask makes a call with the user's key and reads the answer into into, unless that is nil.
 func (w *windDown) ask(ctx context.Context, method, path string, body, into any) error {
+	if w.key == "" {
+		return errNoKey
+	}
 	got, err := w.client.do(ctx,
 		call{
 			op: method + " as the user", method: method, url: w.client.gateway + path, body: body,
