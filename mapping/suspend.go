@@ -135,8 +135,8 @@ func (a *Accounts) sharedWith(ctx context.Context, acc Account) (shared string, 
 }
 
 // last returns a key that reaches all that the account may do, or nil: only one that is there already, since
-// the suspension is written down before Vexa is asked for anything (S5), and does not wait for what goes wrong
-// here.
+// the suspension is written down before Vexa is asked for anything (S5), and does not wait for what goes
+// wrong here.
 func (ks *vexaKeys) last(ctx context.Context, accountID string) *openKey {
 	acc, err := ks.account(ctx, accountID)
 	if err != nil {

@@ -38,7 +38,8 @@ func (w WoundDown) Done() (done []string) {
 // WindDown ends what goes on at Vexa in the name of a user, with a key of theirs, through the gateway, like
 // they would: running bots are stopped, the webhook and the calendars that would send others are taken away,
 // and the agent's routines, which no key of theirs is asked for, are switched off. Without a key only that is
-// ended which the Admin API can end. What the generation does not have is no loss. What Vexa has no call for is in Left as well.
+// ended which the Admin API can end. What the generation does not have is no loss. What Vexa has no call for
+// is in Left as well.
 func (c *Client) WindDown(ctx context.Context, user User, key string) WoundDown {
 	w := &windDown{client: c, user: user, key: key}
 	for _, end := range []struct {

@@ -81,8 +81,8 @@ func (b *bridge) directories() map[string]mapping.Directory {
 	return named
 }
 
-// confirmationDue is the age from which a revocation that Vexa has not confirmed makes readyz "degraded": when
-// one call has run out of time and was made again.
+// confirmationDue is the age from which a revocation that Vexa has not confirmed makes readyz "degraded":
+// when one call has run out of time and was made again.
 const confirmationDue = 10 * time.Second
 
 // outbox tells since when what Vexa has to confirm waits. *mapping.Accounts implements it.

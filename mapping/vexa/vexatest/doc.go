@@ -25,8 +25,8 @@
 // the call held until a channel closes. [Server.Heal] ends all that. [Server.RevokeToken],
 // [Server.SetUserEmail] and [Server.Reinstall] act behind the caller's back; [Server.AddUser] and
 // [Server.AddToken] do what another administrator would. [Server.SetRateLimit] switches on 429s.
-// [Server.Emit] and [Server.Publish] send to open streams. [Server.RunRoutines] lets the scheduler's time come,
-// and [Server.Become] upgrades or rolls back in place.
+// [Server.Emit] and [Server.Publish] send to open streams. [Server.RunRoutines] lets the scheduler's time
+// come, and [Server.Become] upgrades or rolls back in place.
 //
 // With [Server.SetEcho], a service behind the gateway answers every request with a JSON
 // account of what reached it.
