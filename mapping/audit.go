@@ -45,6 +45,7 @@ const (
 	// because the provider says something else of the person than before
 	EventGrantChanged = "grant_changed"
 	EventAccessEnded  = "access_ended" // the provider does not vouch for the person any more
+	EventGrantOver    = "grant_over"   // their sign-in at the provider is over; tokens pause
 	// the provider said that a session of its, or a person, is signed out
 	EventProviderLogout = "provider_logout"
 

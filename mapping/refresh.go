@@ -31,8 +31,8 @@ var errNewerGrant = errors.New("the account has a newer refresh grant")
 
 // RenewProofs asks the providers again about everybody who is using Vexa, or has a token with which a program
 // may, and whose refresh grant is due. Who they are now is written to the account like at a sign-in: grants
-// follow, and keys that have become too wide are revoked (D9). Whoever their provider does not vouch for any
-// more loses everything. A provider that is down ends nothing. Any number of replicas may do it at the same
+// follow, and keys that have become too wide are revoked (D9). What a refusal ends is its Outcome: everything
+// of who is gone, sessions and keys where the grant is over, and else nothing. Any number of replicas may do it at the same
 // time: one of them asks about an account, the others leave it alone (D12). The error is the store's.
 func (a *Accounts) RenewProofs(ctx context.Context) error { return a.grants.renewDue(ctx) }
 
@@ -89,14 +89,34 @@ func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
 		g.log.ErrorContext(ctx, "refresh grant cannot be opened, provider not asked; will be retried",
 			"account", accountID, "error", err,
 			"remedy", "put the key ring back that sealed it, or let the person sign in again")
-		return g.putOff(ctx, *used, 0)
+		return g.putOff(ctx, *used, false, 0)
 	}
 	// From here on we see it through, whoever loses patience: the answer may hold the only token that is
 	// still good.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
+	asked, err := g.noteAsked(ctx, *used)
+	if err != nil {
+		return ignoring(errNewerGrant, err)
+	}
 	signIn, err := directory.Refresh(ctx, token, acc.Identity)
-	return g.applyAnswer(ctx, acc, *used, signIn, err)
+	if signIn != nil {
+		asked.Steady = signIn.RefreshToken == token || signIn.RefreshToken == ""
+	}
+	return g.applyAnswer(ctx, acc, asked, used.Unanswered, signIn, err)
+}
+
+// noteAsked writes down that the provider is asked with this token, so that whoever finds it after a crash
+// knows that another may have taken its place.
+func (g *refreshGrants) noteAsked(ctx context.Context, used RefreshGrant) (RefreshGrant, error) {
+	if used.Unanswered || used.Steady {
+		return used, nil
+	}
+	next := used
+	next.Unanswered = true
+	return next, g.change(ctx, "note that the provider is asked", func(c *change) error {
+		return c.replaceRefreshGrant(used, next)
+	})
 }
 
 // due reads, under the lease, the account and its refresh grant; nil when there is nothing to do any more.
@@ -122,9 +142,10 @@ func (g *refreshGrants) due(
 	return acc, due, nil
 }
 
-// applyAnswer does what follows from the provider's answer. The new token comes first of all.
+// applyAnswer does what follows from the provider's answer. The new token comes first of all. lost says that
+// an earlier answer, with a newer token, may have been lost.
 func (g *refreshGrants) applyAnswer(
-	ctx context.Context, acc Account, used RefreshGrant, signIn *oidc.SignIn, refusal error,
+	ctx context.Context, acc Account, used RefreshGrant, lost bool, signIn *oidc.SignIn, refusal error,
 ) error {
 	if signIn != nil && signIn.RefreshToken != "" {
 		next, err := g.swap(ctx, used, signIn.RefreshToken)
@@ -145,19 +166,34 @@ func (g *refreshGrants) applyAnswer(
 	if !ok {
 		said = &oidc.Error{Code: oidc.CodeProviderUnavailable, Err: refusal}
 	}
-	switch said.Code {
-	case oidc.CodeAccessEnded, oidc.CodeTenantRefused, oidc.CodeGuestRefused:
+	return g.refused(ctx, acc, used, lost, said)
+}
+
+// refused does what follows from a refusal: it ends what is over by the provider's own words (S13), and puts
+// off everything else.
+func (g *refreshGrants) refused(
+	ctx context.Context, acc Account, used RefreshGrant, lost bool, said *oidc.Error,
+) error {
+	switch {
+	case said.Outcome == oidc.OutcomeGone:
 		return g.endAccess(ctx, acc, used, said)
-	case oidc.CodeLoginRequired:
+	case said.Outcome == oidc.OutcomeOver && said.MaybeReplaced && lost:
+		g.log.WarnContext(ctx, "refresh token refused after an answer was lost, so another may have taken its "+
+			"place; nothing ended, the person is asked when they open a page", "account", acc.ID,
+			"provider", used.Provider, "error", said)
+		return g.drop(ctx, used)
+	case said.Outcome == oidc.OutcomeOver:
+		return g.endGrant(ctx, acc, used, said)
+	case said.Code == oidc.CodeLoginRequired:
 		g.log.InfoContext(ctx, "provider wants the person to sign in again; refresh grant forgotten",
 			"account", acc.ID, "provider", used.Provider, "error", said)
 		return g.drop(ctx, used)
-	case oidc.CodeProviderUnavailable:
+	case said.Code == oidc.CodeProviderUnavailable:
 		g.backoff.pause(used.Provider, g.now().Add(max(said.RetryAfter, firstRepeat)))
 	}
 	g.log.WarnContext(ctx, "refresh grant not renewed; will be retried", "account", acc.ID,
 		"provider", used.Provider, "attempts", used.Attempts+1, "error", said, "remedy", said.Remedy)
-	return g.putOff(ctx, used, said.RetryAfter)
+	return g.putOff(ctx, used, !lost && said.Code != oidc.CodeProviderUnavailable, said.RetryAfter)
 }
 
 // vouched writes what the provider says of the person now, and when it said so. Every replica hears of it:
@@ -182,7 +218,7 @@ func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant
 	if err != nil {
 		return err
 	}
-	next.RenewAt, next.Attempts = g.renewAt(), 0
+	next.RenewAt, next.Attempts, next.Unanswered = g.renewAt(), 0, false
 	return ignoring(errNewerGrant,
 		g.change(ctx, "write when the refresh grant is due", func(c *change) error {
 			if err := c.replaceRefreshGrant(p, next); err != nil {
@@ -204,15 +240,51 @@ func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant
 func (g *refreshGrants) endAccess(
 	ctx context.Context, acc Account, used RefreshGrant, said *oidc.Error,
 ) error {
-	reason := fmt.Sprintf("the provider ended their access (%s)", said.Code)
 	g.log.InfoContext(ctx, "provider ended a person's access; all they had here is revoked",
 		"account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
+	r := accessEnded(acc.ID, said)
+	return ignoring(errNewerGrant, g.accounts.revoke(ctx, r, func(c *change, acc Account) error {
+		if err := c.isCurrent(used); err != nil {
+			return err
+		}
+		return c.signOut(acc, EventAccessEnded, r.Reason, "provider "+used.Provider)
+	}))
+}
+
+func accessEnded(accountID string, said *oidc.Error) Revocation {
+	return Revocation{
+		Kind: RevokeAccount, Account: accountID,
+		Reason: fmt.Sprintf("the provider ended their access (%s)", said.Code),
+	}
+}
+
+// AccessEnded takes everything from somebody of whom their provider said, while their browser passed by it,
+// that they are gone.
+func (a *Accounts) AccessEnded(
+	ctx context.Context, accountID, provider string, said *oidc.Error,
+) error {
+	a.log.InfoContext(ctx, "provider ended a person's access; all they had here is revoked",
+		"account", accountID, "provider", provider, "error", said, "remedy", said.Remedy)
+	r := accessEnded(accountID, said)
+	return a.revoke(ctx, r, func(c *change, acc Account) error {
+		return c.signOut(acc, EventAccessEnded, r.Reason, "provider "+provider)
+	})
+}
+
+// endGrant ends what hung on a grant that is over: sessions, streams and keys. Tokens stay, and pause until
+// the person's next good sign-in.
+func (g *refreshGrants) endGrant(
+	ctx context.Context, acc Account, used RefreshGrant, said *oidc.Error,
+) error {
+	reason := fmt.Sprintf("their sign-in at the provider is over (%s)", said.Code)
+	g.log.InfoContext(ctx, "provider ended a person's grant; sessions and keys end, tokens pause until they "+
+		"sign in again", "account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
 	r := Revocation{Kind: RevokeAccount, Account: acc.ID, Reason: reason}
 	return ignoring(errNewerGrant, g.accounts.revoke(ctx, r, func(c *change, acc Account) error {
 		if err := c.isCurrent(used); err != nil {
 			return err
 		}
-		return c.signOut(acc, EventAccessEnded, reason, "provider "+used.Provider)
+		return c.pause(acc, reason, "provider "+used.Provider)
 	}))
 }
 
@@ -224,7 +296,7 @@ func (g *refreshGrants) swap(ctx context.Context, used RefreshGrant, token strin
 		return used, err
 	}
 	next := used
-	next.Sealed = sealed
+	next.Sealed, next.Unanswered = sealed, false
 	for {
 		err = g.change(ctx, "store the new refresh token", func(c *change) error {
 			return c.replaceRefreshGrant(used, next)
@@ -240,14 +312,18 @@ func (g *refreshGrants) swap(ctx context.Context, used RefreshGrant, token strin
 	}
 }
 
-// putOff sets when a renewal that led nowhere is tried again.
-func (g *refreshGrants) putOff(ctx context.Context, used RefreshGrant, atLeast time.Duration) error {
+// putOff sets when a renewal that led nowhere is tried again. answered says that the provider did answer, and
+// not that it replaced the token.
+func (g *refreshGrants) putOff(
+	ctx context.Context, used RefreshGrant, answered bool, atLeast time.Duration,
+) error {
 	next := used
 	wait := longestRepeat
 	if used.Attempts < 5 {
 		wait = min(firstRepeat<<used.Attempts, longestRepeat)
 	}
 	next.Attempts++
+	next.Unanswered = used.Unanswered && !answered
 	next.RenewAt = g.now().Add(max(wait, atLeast))
 	return ignoring(errNewerGrant, g.change(ctx, "put off a renewal", func(c *change) error {
 		return c.replaceRefreshGrant(used, next)

@@ -29,6 +29,12 @@ type RefreshGrant struct {
 	Sealed    []byte // the token, bound to the account; never the same bytes twice
 	RenewAt   time.Time
 	Attempts  int // to renew it that led nowhere, since the last that did
+
+	// Unanswered: the provider was asked with this token, and its answer was not stored. Where tokens are
+	// replaced, another may have taken its place.
+	Unanswered bool
+	// Steady: the provider gave the same token again, so it does not replace them.
+	Steady bool
 }
 
 // refreshGrants is the part of Accounts that keeps the refresh tokens and asks the providers with them

@@ -69,7 +69,7 @@ func TestTokensStopWithTheirPerson(t *testing.T) {
 	if !w.account(acc.ID).ProvenAt.Equal(w.clock.Now()) {
 		t.Fatal("not proven when the provider was back")
 	}
-	d.set(func() { d.refuse = &oidc.Error{Code: oidc.CodeAccessEnded} })
+	d.set(func() { d.refuse = gone() })
 	disabled := w.clock.Now()
 	for w.opens(a, value) {
 		if w.clock.Now().Sub(disabled) > 15*time.Minute {

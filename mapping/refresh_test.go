@@ -19,6 +19,16 @@ import (
 	"vexa-sso/proxy/caller"
 )
 
+// gone, over and strange are what a provider may say of somebody: that they are gone, that this refresh token
+// is dead, and what nobody understands.
+func gone() error { return &oidc.Error{Code: oidc.CodeAccessEnded, Outcome: oidc.OutcomeGone} }
+
+func over() error {
+	return &oidc.Error{Code: oidc.CodeGrantOver, Outcome: oidc.OutcomeOver, MaybeReplaced: true}
+}
+
+func strange() error { return &oidc.Error{Code: oidc.CodeSignInRefused} }
+
 // directory is an identity provider whose refresh tokens rotate without any leeway: rt-1 gives rt-2, and to
 // use rt-1 again revokes both.
 type directory struct {
@@ -28,6 +38,7 @@ type directory struct {
 	asked   int
 	dead    bool
 	refuse  error
+	lost    bool          // answer, and the answer does not arrive
 	half    bool          // refuse after the token was used
 	silent  bool          // give no new token, and take the same for ever
 	hold    chan struct{} // answer when it is closed
@@ -50,9 +61,12 @@ func (d *directory) Refresh(ctx context.Context, token string, was oidc.Identity
 	}
 	if d.dead || token != fmt.Sprint("rt-", d.current) {
 		d.dead = true
-		return nil, &oidc.Error{Code: oidc.CodeAccessEnded}
+		return nil, over()
 	}
 	d.current++
+	if d.lost {
+		return nil, &oidc.Error{Code: oidc.CodeProviderUnavailable}
+	}
 	next := &oidc.SignIn{RefreshToken: fmt.Sprint("rt-", d.current)}
 	if d.refuse == nil {
 		next.Identity = d.is
@@ -230,12 +244,13 @@ func TestGrantFollowsTheProvider(t *testing.T) {
 func TestAccessEndsWhenTheProviderSaysSo(t *testing.T) {
 	t.Parallel()
 	for _, said := range []string{oidc.CodeAccessEnded, oidc.CodeTenantRefused, oidc.CodeGuestRefused} {
-		t.Run(said, func(t *testing.T) {
+		t.Run("gone: "+said, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			a, d, acc := proven(w)
 			w.mustKey(a, acc)
-			d.set(func() { d.refuse = &oidc.Error{Code: said} })
+			_, value := w.token(a, acc, personal("tx"))
+			d.set(func() { d.refuse = &oidc.Error{Code: said, Outcome: oidc.OutcomeGone} })
 			w.clock.advance(12 * time.Minute)
 			renew(t, a)
 			if w.sessions(acc) != 0 || len(w.keys(mapping.KeyActive)) != 0 {
@@ -247,6 +262,112 @@ func TestAccessEndsWhenTheProviderSaysSo(t *testing.T) {
 			}
 			if again := w.signIn(a, person("ada")); again.ID != acc.ID || again.Status != mapping.Active {
 				t.Errorf("signed in again: %+v", again)
+			}
+			if w.opens(a, value) {
+				t.Error("a token lives again")
+			}
+		})
+	}
+}
+
+// S13: a grant that is over ends sessions and keys, and tokens pause until the next sign-in.
+func TestTokensPauseWhenTheGrantIsOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, d, acc := proven(w)
+	_, value := w.token(a, acc, personal("tx"))
+	granted := w.grantTool(a, acc, "bot,tx")
+	w.mustKey(a, acc)
+	heard := listen(t, w)
+	d.set(func() { d.refuse = over() })
+	w.clock.advance(12 * time.Minute)
+	renew(t, a)
+	heard.wait(t, func(r mapping.Revocation) bool {
+		return r.Kind == mapping.RevokeAccount && r.Account == acc.ID
+	})
+	if w.sessions(acc) != 0 || len(w.keys(mapping.KeyActive)) != 0 {
+		t.Errorf("%d sessions, %d keys", w.sessions(acc), len(w.keys(mapping.KeyActive)))
+	}
+	_, owner, err := a.TokenByValue(t.Context(), access(value))
+	if err != nil || !owner.ProvenAt.IsZero() {
+		t.Errorf("not paused but %v: %+v", err, owner)
+	}
+	next, err := a.RefreshTool(t.Context(), refresh(granted.Refresh), "cli")
+	if err != nil { // or the tool would throw away what is only paused
+		t.Errorf("a paused tool cannot refresh: %v", err)
+	}
+	if len(w.events(mapping.EventGrantOver)) != 1 || len(w.events(mapping.EventTokenRevoked)) != 0 {
+		t.Error("the audit does not tell")
+	}
+	w.signIn(a, person("ada"))
+	if !w.opens(a, value) {
+		t.Error("the token does not go on")
+	}
+	if !w.opens(a, next.Access) {
+		t.Error("the tool does not go on")
+	}
+}
+
+// S13: what nobody understands ends nothing, however often it is said.
+func TestUnknownWordsEndNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, d, acc := proven(w)
+	_, value := w.token(a, acc, personal("tx"))
+	w.mustKey(a, acc)
+	d.set(func() { d.refuse = strange() })
+	for range 10 {
+		w.clock.advance(12 * time.Minute)
+		renew(t, a)
+	}
+	if d.times() != 10 || w.sessions(acc) != 1 || len(w.keys(mapping.KeyActive)) == 0 || !w.opens(a, value) {
+		t.Errorf("asked %d times, %d sessions, %d keys", d.times(), w.sessions(acc),
+			len(w.keys(mapping.KeyActive)))
+	}
+	d.set(func() { d.refuse = nil })
+	w.clock.advance(12 * time.Minute)
+	renew(t, a)
+	if !w.account(acc.ID).ProvenAt.Equal(w.clock.Now()) {
+		t.Error("not proven when the provider spoke clearly again")
+	}
+}
+
+// S13: a refresh token that is refused after an answer was lost may have been replaced by the one that was
+// lost, so nothing is over; the person is asked the next time they are there.
+func TestLostAnswerEndsNothing(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(*world, *mapping.Accounts, *directory, mapping.Account){
+		"on the way": func(w *world, a *mapping.Accounts, d *directory, _ mapping.Account) {
+			d.set(func() { d.lost = true })
+			renew(w.t, a)
+			d.set(func() { d.lost = false })
+		},
+		"by a crash": func(w *world, _ *mapping.Accounts, d *directory, _ mapping.Account) {
+			dying := w.replica(d.option, func(_ *mapping.Config, deps *mapping.Deps) {
+				deps.Store = &disk{deps.Store, func(at string) error {
+					if at == "before Update" && d.times() > 0 {
+						return errors.New("dead")
+					}
+					return nil
+				}}
+			})
+			_ = dying.RenewProofs(w.t.Context())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			a, d, acc := proven(w)
+			_, value := w.token(a, acc, personal("tx"))
+			w.clock.advance(12 * time.Minute)
+			lose(w, a, d, acc)
+			w.clock.advance(time.Hour)
+			w.due(acc)
+			renew(t, a)
+			_, renews, err := a.Proven(t.Context(), acc.ID)
+			if d.times() != 2 || w.sessions(acc) != 1 || !w.opens(a, value) || renews || err != nil {
+				t.Errorf("asked %d times, %d sessions, renewed in the background: %v, %v", d.times(),
+					w.sessions(acc), renews, err)
 			}
 		})
 	}
@@ -346,7 +467,7 @@ func TestTokenThatStays(t *testing.T) {
 func TestSignInOverridesARenewalUnderWay(t *testing.T) {
 	t.Parallel()
 	for _, said := range []error{
-		nil, &oidc.Error{Code: oidc.CodeAccessEnded}, &oidc.Error{Code: oidc.CodeLoginRequired},
+		nil, gone(), over(), strange(), &oidc.Error{Code: oidc.CodeLoginRequired},
 		&oidc.Error{Code: oidc.CodeProviderUnavailable},
 	} {
 		t.Run(fmt.Sprint(said), func(t *testing.T) {

@@ -41,7 +41,7 @@ func (a *Accounts) Revoke(ctx context.Context, r Revocation, actor string) error
 			}
 			e := endEvent(acc, token, EventTokenRevoked, r.Reason, actor)
 			e.Address, e.TraceID = r.Address, r.TraceID
-			return c.endToken(acc, token, e)
+			return c.endToken(acc, token, CauseRevoked, e)
 		})
 	case RevokeAccount:
 		_, err := a.Suspend(ctx, r.Account, Suspension{Reason: r.Reason}, actor)
@@ -140,6 +140,45 @@ func (ks *vexaKeys) apply(r Revocation) {
 	ks.wake()
 }
 
+// pause ends what an account has but its tokens, until somebody proves to be its person again: then the tokens
+// go on.
+func (c *change) pause(acc Account, reason, actor string) error {
+	acc.ProvenAt = time.Time{}
+	if err := c.PutAccount(acc); err != nil {
+		return err
+	}
+	sessions, err := c.DeleteSessions(acc.ID)
+	if err != nil {
+		return err
+	}
+	if err := c.endUnused(acc); err != nil {
+		return err
+	}
+	e := about(acc, EventGrantOver)
+	e.Actor, e.Reason = actor, reason
+	if sessions > 0 {
+		e.Reason = fmt.Sprintf("%s (%d sessions)", reason, sessions)
+	}
+	return c.record(e)
+}
+
+// endUnused ends what nobody has yet or may use now: what programs are about to fetch, keys, the refresh
+// grant.
+func (c *change) endUnused(acc Account) error {
+	if err := c.DeleteAuthorizations(acc.ID); err != nil {
+		return err
+	}
+	if err := c.revokeWider(acc.ID, ""); err != nil {
+		return err
+	}
+	return c.DeleteRefreshGrant(acc.ID)
+}
+
+// causeOf is what the tokens that end by an event say of their end.
+var causeOf = map[string]TokenCause{
+	EventSignOut: CauseSignedOut, EventAccessEnded: CauseAccessEnded, EventAccountSuspended: CauseSuspended,
+}
+
 // endAll ends the sessions and the tokens of an account, those too that a program is about to fetch, and
 // revokes all its keys.
 func (c *change) endAll(acc Account, event, reason, actor string) error {
@@ -147,17 +186,11 @@ func (c *change) endAll(acc Account, event, reason, actor string) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := c.endTokens(acc, reason, actor)
+	tokens, err := c.endTokens(acc, causeOf[event], reason, actor)
 	if err != nil {
 		return err
 	}
-	if err := c.DeleteAuthorizations(acc.ID); err != nil {
-		return err
-	}
-	if err := c.revokeWider(acc.ID, ""); err != nil {
-		return err
-	}
-	if err := c.DeleteRefreshGrant(acc.ID); err != nil {
+	if err := c.endUnused(acc); err != nil {
 		return err
 	}
 	e := about(acc, event)

@@ -49,6 +49,7 @@ type Tx interface {
 	RefreshGrantTx
 	ReplayTx
 	TokenTx
+	EndedTokenTx
 
 	Account(id string) (Account, error)
 	AccountBySubject(subject string) (Account, error)

@@ -7,8 +7,8 @@ import (
 )
 
 // endToken deletes a token and its values, and revokes the keys that only it needed. e says how and why.
-func (c *change) endToken(acc Account, token Token, e Event) error {
-	if err := c.DeleteToken(token.ID); err != nil {
+func (c *change) endToken(acc Account, token Token, cause TokenCause, e Event) error {
+	if err := c.deleteToken(token, cause); err != nil {
 		return err
 	}
 	if err := c.revokeUnneeded(acc); err != nil {
@@ -25,13 +25,13 @@ func endEvent(acc Account, token Token, event, reason, actor string) Event {
 }
 
 // endTokens deletes all tokens of an account and says how many were still good.
-func (c *change) endTokens(acc Account, reason, actor string) (live int, err error) {
+func (c *change) endTokens(acc Account, cause TokenCause, reason, actor string) (live int, err error) {
 	tokens, err := c.Tokens(acc.ID)
 	if err != nil {
 		return 0, err
 	}
 	for _, t := range tokens {
-		if err := c.DeleteToken(t.ID); err != nil {
+		if err := c.deleteToken(t, cause); err != nil {
 			return 0, err
 		}
 		if !t.Live(c.now) {
@@ -58,6 +58,9 @@ func (a *Accounts) PurgeTokens(ctx context.Context) (purged int, err error) {
 	}
 	return purged, asError(a.change(ctx, "forget what nobody needs any more", func(c *change) error {
 		if _, err := c.PurgeTokenValues(c.now); err != nil {
+			return err
+		}
+		if _, err := c.PurgeEnded(c.now); err != nil {
 			return err
 		}
 		_, err := c.PurgeRefreshGrants(c.now.Add(-a.grants.lifetime))
@@ -97,7 +100,8 @@ func (ts *issuedTokens) purgeToken(ctx context.Context, token Token) error {
 			return err
 		}
 		was := fmt.Sprintf("%s token %q", token.Kind, token.Name)
-		if err := c.endToken(acc, token, endEvent(acc, token, EventTokenExpired, was, "")); err != nil {
+		if err := c.endToken(acc, token, CauseExpired,
+			endEvent(acc, token, EventTokenExpired, was, "")); err != nil {
 			return err
 		}
 		return c.Publish(Revocation{

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,10 +11,14 @@ import (
 
 // TokenByValue returns the token that an access value stands for, and its owner's account, whatever its
 // status. Its ExpiresAt is that of the value, where that comes first: a tool's value is renewed many times
-// before what the tool was let have ends. ErrNotFound: there is none, or it has expired, or was revoked.
+// before what the tool was let have ends. An *EndedToken: it has expired or was revoked. ErrNotFound: there never was one, or that is
+// long ago.
 func (a *Accounts) TokenByValue(ctx context.Context, hash [32]byte) (token Token, acc Account, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
 		value, found, err := tokenOfValue(tx, a.now(), hash, false)
+		if errors.Is(err, ErrNotFound) {
+			return howItEnded(tx, a.now(), hash, value, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -27,6 +32,22 @@ func (a *Accounts) TokenByValue(ctx context.Context, hash [32]byte) (token Token
 		return Token{}, Account{}, asError(fmt.Errorf("look for a token: %w", err))
 	}
 	return token, acc, nil
+}
+
+// howItEnded returns an *EndedToken for a value that stood for a token, as long as that is known; otherwise
+// the error as it is.
+func howItEnded(tx Tx, now time.Time, hash [32]byte, value TokenValue, unknown error) error {
+	if value.Hash == hash && !value.Refresh && !now.Before(value.ExpiresAt) {
+		return &EndedToken{Cause: CauseExpired, At: value.ExpiresAt}
+	}
+	ended, err := tx.EndedValue(hash)
+	if errors.Is(err, ErrNotFound) {
+		return unknown
+	}
+	if err != nil {
+		return err
+	}
+	return &ended
 }
 
 // TokenOfRefresh returns the token that a refresh value stands for, spent or not. ErrNotFound: there is none,

@@ -124,6 +124,9 @@ func (c *change) refreshable(hash [32]byte, client string) (value TokenValue, to
 	if err != nil {
 		return value, token, err
 	}
+	if acc.Status == Active { // paused or not: the new values pause with their owner's others
+		return value, token, nil
+	}
 	return value, token, statusError(acc)
 }
 
@@ -139,7 +142,7 @@ func (c *change) endStolen(token Token, r Revocation) error {
 		return err
 	}
 	end := endEvent(acc, token, EventTokenRevoked, r.Reason, "vexa-sso")
-	if err := c.endToken(acc, token, end); err != nil {
+	if err := c.endToken(acc, token, CauseReused, end); err != nil {
 		return err
 	}
 	return c.Publish(r)

@@ -1,6 +1,7 @@
 package mapping_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -373,6 +374,10 @@ func TestRevokeToken(t *testing.T) {
 // Whatever ends an account ends its tokens, in the same breath, and nothing brings them back.
 func TestTokensEndWithTheirOwner(t *testing.T) {
 	t.Parallel()
+	causes := map[string]mapping.TokenCause{
+		"suspended": mapping.CauseSuspended, "revoked": mapping.CauseSuspended,
+		"signed out everywhere": mapping.CauseSignedOut, "gone at the provider": mapping.CauseAccessEnded,
+	}
 	for what, end := range map[string]func(*world, *mapping.Accounts, *directory, mapping.Account) error{
 		"suspended": func(w *world, a *mapping.Accounts, _ *directory, acc mapping.Account) error {
 			_, err := a.Suspend(w.t.Context(), acc.ID, mapping.Suspension{Reason: "left"}, "grace")
@@ -386,10 +391,10 @@ func TestTokensEndWithTheirOwner(t *testing.T) {
 		) error {
 			return a.SignOutEverywhere(w.t.Context(), acc.ID, "lost laptop", "ada")
 		},
-		"ended by the provider": func(
+		"gone at the provider": func(
 			w *world, a *mapping.Accounts, d *directory, acc mapping.Account,
 		) error {
-			d.set(func() { d.refuse = &oidc.Error{Code: oidc.CodeAccessEnded} })
+			d.set(func() { d.refuse = gone() })
 			w.due(acc)
 			return a.RenewProofs(w.t.Context())
 		},
@@ -403,7 +408,7 @@ func TestTokensEndWithTheirOwner(t *testing.T) {
 			if _, err := w.useToken(a, value); err != nil {
 				t.Fatal(err)
 			}
-			heard := listen(t, w)
+			heard, at := listen(t, w), w.clock.Now()
 			if err := end(w, a, d, acc); err != nil {
 				t.Fatal(err)
 			}
@@ -412,8 +417,12 @@ func TestTokensEndWithTheirOwner(t *testing.T) {
 			})
 			over := func() {
 				t.Helper()
-				if w.opens(a, value) || w.opens(a, granted.Access) {
-					t.Error("a token lives")
+				for _, shown := range []string{value, granted.Access} {
+					_, _, err := a.TokenByValue(t.Context(), access(shown))
+					ended, ok := errors.AsType[*mapping.EndedToken](err)
+					if !ok || !ended.At.Equal(at) || ended.Cause != causes[what] {
+						t.Errorf("a token says %v", err)
+					}
 				}
 				if _, err := a.RefreshTool(t.Context(), refresh(granted.Refresh), "cli"); !errors.Is(
 					err, mapping.ErrNotFound,
@@ -443,6 +452,53 @@ func TestTokensEndWithTheirOwner(t *testing.T) {
 			over()
 		})
 	}
+}
+
+// A token that ended says so, and why, for thirty days; one that never was is unknown.
+func TestEndedTokensSaySo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.replica()
+	acc := w.signIn(a, person("ada"))
+	revoked, value := w.token(a, acc, personal("tx"))
+	short := personal("tx")
+	short.Lifetime = time.Hour
+	_, expires := w.token(a, acc, short)
+	r := mapping.Revocation{Kind: mapping.RevokeToken, Account: acc.ID, Token: revoked.ID}
+	if err := a.Revoke(t.Context(), r, "ada"); err != nil {
+		t.Fatal(err)
+	}
+	says := func(value string, want mapping.TokenCause) {
+		t.Helper()
+		_, _, err := a.TokenByValue(t.Context(), access(value))
+		ended, ok := errors.AsType[*mapping.EndedToken](err)
+		switch {
+		case want == "" && (ok || !errors.Is(err, mapping.ErrNotFound)):
+			t.Errorf("says %v", err)
+		case want != "" && (!ok || ended.Cause != want):
+			t.Errorf("says %v, want %s", err, want)
+		}
+	}
+	purge := func() {
+		t.Helper()
+		if _, err := a.PurgeTokens(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says(value, mapping.CauseRevoked)
+	w.clock.advance(2 * time.Hour)
+	says(expires, mapping.CauseExpired)
+	purge()
+	says(expires, mapping.CauseExpired)
+	never, err := mapping.NewTokenValue(rand.Reader, mapping.AccessValue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(never, "")
+	w.clock.advance(31 * 24 * time.Hour)
+	purge()
+	says(value, "")
+	says(expires, "")
 }
 
 // The rules decide what a token may now, whatever it was made for.

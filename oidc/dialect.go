@@ -80,10 +80,10 @@ type dialect interface {
 	// universalLogoutIssuer is the issuer that signs the calls of Universal Logout; "" where there is none.
 	universalLogoutIssuer() string
 
-	// signInMeaning and refreshMeaning are what the provider's own errors mean where they say more than the
-	// standard's code beside them; ok is false elsewhere.
+	// signInMeaning is what the provider's own errors mean where they say more than the standard's code beside
+	// them, overRemedy why a refresh token is dead; ok is false elsewhere. What ends by them is in finalWords.
 	signInMeaning(said providerSaid) (m meaning, ok bool)
-	refreshMeaning(said providerSaid) (m meaning, ok bool)
+	overRemedy(said providerSaid) (remedy string, ok bool)
 }
 
 // newDialect makes the dialect of the configured type.

@@ -196,7 +196,7 @@ func (e *entra) admit(c claims) *Error {
 	}
 	if !e.guests && isGuest(c) {
 		return &Error{
-			Code: CodeGuestRefused, Message: "Guest accounts may not sign in here.",
+			Code: CodeGuestRefused, Outcome: OutcomeGone, Message: "Guest accounts may not sign in here.",
 			Remedy: "If they should, set guests: allow.",
 			Err:    fmt.Errorf("%s is a guest of the tenant", quoted(c.text("oid"))),
 		}
@@ -206,7 +206,7 @@ func (e *entra) admit(c claims) *Error {
 
 func refusedTenant(tenant string) *Error {
 	return &Error{
-		Code: CodeTenantRefused, Message: "Accounts of your organisation may not sign in here.",
+		Code: CodeTenantRefused, Outcome: OutcomeGone, Message: "Accounts of your organisation may not sign in here.",
 		Remedy: "If they should, add the tenant to allowed_tenants.",
 		Err:    fmt.Errorf("the tenant %s is not allowed", tenant),
 	}

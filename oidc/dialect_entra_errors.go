@@ -17,9 +17,9 @@ func (e *entra) signInMeaning(said providerSaid) (meaning, bool) {
 	return meaning{}, false
 }
 
-func (e *entra) refreshMeaning(said providerSaid) (meaning, bool) {
-	m, ok := entraRefreshMeanings[aadsts(said.description)]
-	return m, ok
+func (e *entra) overRemedy(said providerSaid) (string, bool) {
+	why, ok := entraOver[aadsts(said.description)]
+	return why, ok
 }
 
 // entraMeanings are Entra's AADSTS numbers.
@@ -50,7 +50,7 @@ var entraMeanings = byNumber([]numbered{
 		"or prove more."}, "50058 16000 50072 50074 50076 50078 50079 135010"},
 	{
 		meaning{CodeSignInInvalid, sayStale, "Nothing, if it is rare: a callback was repeated or came late."},
-		"54005 70008 70000 50173 700082 700084 70043",
+		"54005 70008 70000 50173 50133 700082 700084 70043",
 	},
 	{meaning{CodeSignInInvalid, sayInvalid, "Nothing, if it is rare: the code of another sign-in was used. " +
 		"Many of these may be an attack."}, "501481 700005 9002313"},
@@ -109,16 +109,15 @@ var entraMeanings = byNumber([]numbered{
 		"refuses it for five minutes: look for a loop of sign-ins."}, entraLoop},
 })
 
-// entraRefreshMeanings are numbers that mean something else at a refresh than at a sign-in.
-var entraRefreshMeanings = byNumber([]numbered{
-	{meaning{CodeAccessEnded, sayEnded, "An administrator revoked the person's sessions, or reset their " +
-		"password, in Entra ID."}, "50173"},
-	{meaning{CodeAccessEnded, sayEnded, "The refresh token was not used for 90 days."}, "700082"},
-	{meaning{CodeAccessEnded, sayEnded, "Register {redirect_uri} as type Web in Entra ID: the refresh " +
-		"tokens of a single-page application end after 24 hours."}, "700084"},
-	{meaning{CodeLoginRequired, sayAgain, "Nothing: a conditional access policy limits how long a sign-in " +
-		"lasts (sign-in frequency)."}, "70043"},
-})
+// entraOver tells admins why a refresh token is dead, by Entra's number.
+var entraOver = map[string]string{
+	"50173":  "An administrator revoked the person's sessions, or reset their password, in Entra ID.",
+	"50133":  "The person's session expired in Entra ID, or they changed their password.",
+	"700082": "The refresh token was not used for 90 days.",
+	"700084": "Register {redirect_uri} as type Web in Entra ID: the refresh tokens of a single-page " +
+		"application end after 24 hours.",
+	"70043": "Nothing: a conditional access policy limits how long a sign-in lasts (sign-in frequency).",
+}
 
 // numbered is a meaning and the numbers that have it.
 type numbered struct {

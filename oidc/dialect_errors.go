@@ -29,12 +29,12 @@ const (
 type meaning struct{ code, message, remedy string }
 
 // meaning is that of the error at a sign-in, or at a refresh.
-func (s providerSaid) meaning(of dialect) meaning {
+func (s providerSaid) meaning(of dialect, o Outcome) meaning {
 	switch {
 	case temporary(s.status):
 		return meanings["temporarily_unavailable"]
 	case s.grant == grantRefresh:
-		return s.atRefresh(of)
+		return s.atRefresh(of, o)
 	}
 	return s.atSignIn(of)
 }
@@ -50,29 +50,41 @@ func (s providerSaid) atSignIn(of dialect) meaning {
 	return meaning{CodeSignInRefused, sayRefused, "Look for this sign-in in the provider's own log."}
 }
 
-// atRefresh is what a refusal means for somebody who is signed in: what would refuse a sign-in ends theirs
-// (CodeAccessEnded), except for what they can put right by signing in again (CodeLoginRequired).
-func (s providerSaid) atRefresh(of dialect) meaning {
-	if m, ok := of.refreshMeaning(s); ok {
-		return m
-	}
+// atRefresh is what a refusal means for somebody who is signed in: that they are gone, that this grant is
+// over, or what it would mean at a sign-in. What they can put right by signing in again is
+// CodeLoginRequired.
+func (s providerSaid) atRefresh(of dialect, o Outcome) meaning {
 	m := s.atSignIn(of)
 	switch {
-	case m.code == CodeProviderUnavailable || m.code == CodeProviderMisset || m.code == CodeGroupsTooMany ||
-		m.code == CodeLoginRequired:
+	case o == OutcomeGone:
+		return meaning{CodeAccessEnded, m.message, m.remedy}
+	case o == OutcomeOver:
+		return meaning{CodeGrantOver, sayEnded, s.whyOver(of)}
+	case m.code == CodeLoginRequired:
 		return m
 	case slices.Contains([]string{sayPolicy, sayPassword, sayApproval}, m.message):
 		return meaning{CodeLoginRequired, sayAgain, m.remedy}
 	case slices.Contains(signInHelps, s.detail):
 		return meaning{CodeLoginRequired, sayAgain, "Nothing: the provider wants to ask the " +
 			"person something (" + s.detail + ")."}
-	case slices.Contains([]string{sayDisabled, sayNotAssigned, sayOtherTenant}, m.message):
-		return meaning{CodeAccessEnded, m.message, m.remedy}
+	case slices.Contains(later, s.code):
+		return meanings["temporarily_unavailable"]
 	}
-	return meaning{CodeAccessEnded, sayEnded, "The provider's own log says why; usual causes are that an " +
-		"administrator deactivated the person or cleared their sessions, or that the refresh token was not " +
-		"used for long."}
+	return m
 }
+
+// whyOver tells an admin why a grant may be over.
+func (s providerSaid) whyOver(of dialect) string {
+	if why, ok := of.overRemedy(s); ok {
+		return why
+	}
+	return "The provider's own log says why; usual causes are that an administrator deactivated the person " +
+		"or cleared their sessions, or that the refresh token was not used for long."
+}
+
+// later are codes that say nothing but that it is the wrong moment (RFC 8628, section 3.5, and what gateways
+// in front of providers answer).
+var later = []string{"slow_down", "request_timeout", "too_many_requests"}
 
 // signInHelps are the values of Entra's suberror after which another sign-in may succeed.
 var signInHelps = []string{

@@ -100,7 +100,7 @@ func (s standard) universalLogoutIssuer() string { return "" }
 
 func (s standard) signInMeaning(providerSaid) (meaning, bool) { return meaning{}, false }
 
-func (s standard) refreshMeaning(providerSaid) (meaning, bool) { return meaning{}, false }
+func (s standard) overRemedy(providerSaid) (string, bool) { return "", false }
 
 // canonicalIssuer is an issuer in one spelling: scheme and host in lower case, no default port, no slash at
 // the end.

@@ -20,9 +20,8 @@
 // # Afterwards
 //
 // [Provider.Refresh] asks with the refresh token who the person is now; it goes the second half of Finish
-// (refresh.go). Store the new refresh token before anything else. The code of its error says what follows:
-// CodeAccessEnded that the provider no longer vouches for the person, CodeLoginRequired that another sign-in
-// would help, CodeProviderUnavailable that nobody knows.
+// (refresh.go). Store the new refresh token before anything else. The Outcome of its error says what ends: the
+// person's access, this grant, or nothing, because nobody knows (outcome.go has the table).
 //
 // A provider may end a session unasked. [Provider.VerifyLogoutToken] is for OpenID Connect's back channel,
 // [Provider.MatchesIssuer] for the front channel, [Provider.VerifyUniversalLogout] for Okta's Universal

@@ -16,6 +16,14 @@ type Error struct {
 	// empty when it gave none.
 	Trace string
 
+	// Outcome is what this means for somebody who was let in before: of a refusal by the provider, or by the
+	// settings (tenant, guest).
+	Outcome Outcome
+
+	// MaybeReplaced: with OutcomeOver, the provider would say the same of a refresh token that was used and
+	// replaced by another. Whoever may have lost that other one does not know whether the grant is over.
+	MaybeReplaced bool
+
 	// RetryAfter is how long to wait before trying again is of any use; zero when nobody said. Only with
 	// CodeProviderUnavailable.
 	RetryAfter time.Duration
@@ -46,8 +54,9 @@ const (
 	CodeGuestRefused  = "guest_not_allowed"  // an Entra guest while guests: deny
 	CodeLoginRequired = "login_required"     // prompt=none could not be answered silently
 	CodeGroupsTooMany = "groups_incomplete"  // the provider could not list the groups
-	// the provider no longer vouches: disabled, unassigned, revoked, expired
+	// the provider no longer vouches for the person: disabled, deleted, unassigned
 	CodeAccessEnded = "access_ended"
+	CodeGrantOver   = "grant_over" // the refresh token is dead; a sign-in gives another
 
 	// Of an access token that a program shows; Message is then for that program's user.
 

@@ -77,7 +77,9 @@ func callbackRefusal(params url.Values) providerSaid {
 // refusal turns a provider's error into ours. Remedies name what has to be registered where. The secrets of
 // the exchange are redacted from whatever the provider echoed.
 func (s providerSaid) refusal(of dialect, cfg Config, secrets ...string) *Error {
-	m := s.meaning(of)
+	outcome := s.outcome(cfg.Type)
+	m := s.meaning(of, outcome)
+	maybe := s.maybeReplaced(outcome)
 	s.code, s.description, s.detail = redact(s.code, secrets), redact(s.description, secrets),
 		redact(s.detail, secrets)
 	cause := fmt.Errorf("the provider said %s: %s", quoted(s.code), quoted(s.description))
@@ -92,6 +94,7 @@ func (s providerSaid) refusal(of dialect, cfg Config, secrets ...string) *Error 
 		Replace(m.remedy)
 	return &Error{
 		Code: m.code, Message: m.message, Remedy: remedy, Err: cause, Trace: redact(s.trace(), secrets),
+		Outcome: outcome, MaybeReplaced: maybe,
 	}
 }
 
@@ -158,7 +161,7 @@ func (p *Provider) tokenRefusal(err error, grantType string, secrets ...string) 
 	}
 	said := tokenAnswer(e, grantType)
 	refusal := said.refusal(p.dialect, p.cfg, secrets...)
-	if said.code == "" && (refusal.Code == CodeSignInRefused || refusal.Code == CodeAccessEnded) {
+	if said.code == "" && refusal.Code == CodeSignInRefused {
 		refusal = unavailable(fmt.Errorf("the token endpoint answered %d without saying why", said.status), 0)
 	}
 	if refusal.Code == CodeProviderUnavailable {

@@ -198,7 +198,7 @@ func TestIndependentProvider(t *testing.T) {
 		t.Errorf("%+v became %+v", was, is)
 	}
 	_, err = p.Refresh(t.Context(), was.RefreshToken, was.Identity)
-	refused(t, err, oidc.CodeAccessEnded)
+	refused(t, err, oidc.CodeGrantOver)
 
 	out, ok := p.EndSession(t.Context(), was.IDToken, was.LogoutHint, back)
 	if !ok {

@@ -356,9 +356,9 @@ func negative15(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = p.Refresh(t.Context(), was.RefreshToken, was.Identity)
-	refused(t, err, CodeAccessEnded)
+	refused(t, err, CodeGrantOver)
 	_, err = p.Refresh(t.Context(), first.RefreshToken, was.Identity) // Okta has revoked the family
-	refused(t, err, CodeAccessEnded)
+	refused(t, err, CodeGrantOver)
 }
 
 func doubleProvider(t *testing.T, cfg Config) *Provider {

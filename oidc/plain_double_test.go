@@ -65,7 +65,7 @@ func TestPlainProvider(t *testing.T) {
 
 			must(t, double.Disable(oidctest.Grace))
 			_, err = p.Refresh(t.Context(), is.RefreshToken, was.Identity)
-			refused(t, err, oidc.CodeAccessEnded)
+			refused(t, err, oidc.CodeGrantOver)
 		})
 	}
 }

@@ -20,9 +20,10 @@ const grantRefresh = "refresh_token"
 // What goes wrong after the token was used, at userinfo for example, comes with a SignIn that has a
 // RefreshToken and nothing else.
 //
-// Every error is an *Error. CodeAccessEnded says that the provider no longer vouches for the person;
-// CodeLoginRequired that it would after another sign-in; CodeProviderUnavailable that nobody knows; all
-// others that the settings are at fault here or there.
+// Every error is an *Error, and its Outcome says what ends by it. CodeAccessEnded says that the provider no
+// longer vouches for the person; CodeGrantOver that this refresh token is dead; CodeLoginRequired that the
+// provider would vouch again after another sign-in; CodeProviderUnavailable that nobody knows; all others
+// that the settings are at fault here or there.
 func (p *Provider) Refresh(ctx context.Context, refreshToken string, was Identity) (*SignIn, error) {
 	signIn, err := p.refresh(ctx, refreshToken, was)
 	if err != nil {

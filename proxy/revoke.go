@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/oidc"
 	"vexa-sso/proxy/caller"
 	"vexa-sso/proxy/upstream"
 )
@@ -14,6 +15,7 @@ import (
 type Revoker interface {
 	Revoke(ctx context.Context, r mapping.Revocation, actor string) error
 	SignOutEverywhere(ctx context.Context, account, reason, actor string) error
+	AccessEnded(ctx context.Context, account, provider string, said *oidc.Error) error
 }
 
 // revocations applies a revocation on this replica: it drops cached callers and ends open streams.
@@ -39,6 +41,17 @@ func (v *revocations) SignOutEverywhere(ctx context.Context, account, reason, ac
 		return err
 	}
 	v.Apply(mapping.Revocation{At: v.now(), Kind: mapping.RevokeAccount, Account: account, Reason: reason})
+	return nil
+}
+
+// AccessEnded is [mapping.Accounts.AccessEnded], applied here at once.
+func (v *revocations) AccessEnded(
+	ctx context.Context, account, provider string, said *oidc.Error,
+) error {
+	if err := v.accounts.AccessEnded(ctx, account, provider, said); err != nil {
+		return err
+	}
+	v.Apply(mapping.Revocation{At: v.now(), Kind: mapping.RevokeAccount, Account: account, Reason: said.Code})
 	return nil
 }
 

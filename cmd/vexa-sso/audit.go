@@ -42,7 +42,7 @@ from now on.
 What happens is one of: sign_in, sign_in_refused, sign_out, account_bound, account_pending,
 account_approved, account_suspended, account_resumed, key_minted, key_revoke_asked, key_revoked,
 key_rotate_asked, session_ended, token_created, token_revoked, token_expired, token_reused,
-tool_authorized, tool_denied, code_reused, grant_changed, access_ended, provider_logout,
+tool_authorized, tool_denied, code_reused, grant_changed, access_ended, grant_over, provider_logout,
 account_pinned, account_unpinned, account_rekeyed, bots_blocked, bots_restored,
 foreign_token_deleted, activity_ended, not_ended, native_key_used.`,
 		Args: cobra.NoArgs,

@@ -47,7 +47,9 @@ func TestNativeKeyNotesOfVersion5(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, back := range []string{
-			`DROP TABLE native_key_notes`, `DELETE FROM goose_db_version WHERE version_id = 6`,
+			`DROP TABLE ended_values`, `ALTER TABLE proofs DROP COLUMN unanswered`,
+			`ALTER TABLE proofs DROP COLUMN steady`,
+			`DROP TABLE native_key_notes`, `DELETE FROM goose_db_version WHERE version_id >= 6`,
 		} {
 			if _, err := s.engine.writers().ExecContext(t.Context(), back); err != nil {
 				t.Fatal(err)

@@ -7,10 +7,12 @@ import (
 )
 
 // The table keeps the name that it began with: a refresh grant is what proves somebody anew.
-const selectRefreshGrant = `SELECT account_id, provider, sealed, renew_at, attempts FROM proofs `
+const selectRefreshGrant = `SELECT account_id, provider, sealed, renew_at, attempts, unanswered,
+	steady FROM proofs `
 
 func scanRefreshGrant(row scanner) (p mapping.RefreshGrant, err error) {
-	err = row.Scan(&p.AccountID, &p.Provider, &p.Sealed, moment{&p.RenewAt}, &p.Attempts)
+	err = row.Scan(&p.AccountID, &p.Provider, &p.Sealed, moment{&p.RenewAt}, &p.Attempts, &p.Unanswered,
+		&p.Steady)
 	return p, err
 }
 
@@ -31,11 +33,12 @@ func (t *tx) RefreshGrantsDue(now, usedSince time.Time, most int) ([]mapping.Ref
 
 func (t *tx) PutRefreshGrant(p mapping.RefreshGrant) error {
 	_, err := t.exec("writing the refresh grant", `
-		INSERT INTO proofs (account_id, provider, sealed, renew_at, attempts) VALUES ($1, $2, $3, $4, $5)
+		INSERT INTO proofs (account_id, provider, sealed, renew_at, attempts, unanswered, steady)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (account_id) DO UPDATE SET provider = excluded.provider, sealed = excluded.sealed,
-			renew_at = excluded.renew_at,
-			attempts = excluded.attempts`,
-		p.AccountID, p.Provider, p.Sealed, micros(p.RenewAt), int64(p.Attempts))
+			renew_at = excluded.renew_at, attempts = excluded.attempts, unanswered = excluded.unanswered,
+			steady = excluded.steady`,
+		p.AccountID, p.Provider, p.Sealed, micros(p.RenewAt), int64(p.Attempts), p.Unanswered, p.Steady)
 	return err
 }
 

@@ -39,7 +39,7 @@ func TestSuspendedWithPrograms(t *testing.T) {
 	proxytest.Must(t, w.Accounts.Revoke(t.Context(), mapping.Revocation{
 		Kind: mapping.RevokeAccount, Account: proxytest.AccountOf(t, w, oidctest.Ada), Reason: "left",
 	}, "admin"))
-	for i, code := range []string{"token_invalid", "suspended"} { // the token is gone, Okta's isn't
+	for i, code := range []string{"token_ended", "suspended"} { // the token is gone, Okta's isn't
 		for _, at := range []*proxytest.World{w, other} {
 			at.WaitFor("the refusal", func() bool {
 				res := at.Program().Get("/meetings", shown[i]...)
@@ -78,7 +78,8 @@ func TestTokenRevoked(t *testing.T) {
 	}
 	for _, at := range []*proxytest.World{w, other} {
 		at.WaitFor("the refusal", func() bool {
-			return at.Program().Get("/meetings", "X-API-Key", value).Code() == "token_invalid"
+			res := at.Program().Get("/meetings", "X-API-Key", value)
+			return res.Code() == "token_ended" && strings.Contains(res.Body, "it was revoked")
 		})
 		if res := at.Program().Get("/meetings", "X-API-Key", kept); res.Status != http.StatusOK {
 			t.Errorf("the other token: %d %s", res.Status, res.Body)

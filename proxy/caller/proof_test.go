@@ -67,7 +67,8 @@ func TestOneRefreshForACrowd(t *testing.T) {
 		}
 	}
 	if strings.Contains(w.Logs.String(), `"event":"session_ended"`) ||
-		strings.Contains(w.Logs.String(), `"event":"access_ended"`) {
+		strings.Contains(w.Logs.String(), `"event":"access_ended"`) ||
+		strings.Contains(w.Logs.String(), `"event":"grant_over"`) {
 		t.Error("somebody was signed out")
 	}
 }
@@ -146,7 +147,7 @@ func TestDeactivated(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 	w.WaitFor("the key to die", func() bool { return len(w.Vexa.Tokens()) == 0 })
-	if log := w.Logs.String(); !strings.Contains(log, `"event":"access_ended"`) ||
+	if log := w.Logs.String(); !strings.Contains(log, `"event":"grant_over"`) ||
 		!strings.Contains(log, `"actor":"provider okta"`) {
 		t.Error("the audit does not tell")
 	}

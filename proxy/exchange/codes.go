@@ -34,6 +34,11 @@ var outcomes = map[Code]outcome{
 		"The token on this request has expired.",
 		"Get a new one and try again.",
 	},
+	"token_ended": {
+		http.StatusUnauthorized, "That token has ended",
+		"The token on this request was good, and has ended.",
+		"Make a new one at /sso/tokens, or sign in with a browser.",
+	},
 	"native_key_refused": {
 		http.StatusUnauthorized, "Vexa keys are not accepted here",
 		"Vexa’s own API keys are not accepted here: make a token at /sso/tokens and send it where " +
@@ -166,6 +171,11 @@ var outcomes = map[Code]outcome{
 		http.StatusForbidden, "Your access has ended",
 		"The identity provider says that your access has ended.",
 		"Sign in again, or ask your administrator.",
+	},
+	"grant_over": {
+		http.StatusUnauthorized, "Your sign-in has ended",
+		"The identity provider says that your sign-in is over.",
+		"Sign in again.",
 	},
 	"login_required": {
 		http.StatusUnauthorized, "Please sign in again",

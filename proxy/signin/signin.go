@@ -59,6 +59,7 @@ type Accounts interface {
 // it.
 type Ender interface {
 	End(ctx context.Context, r mapping.Revocation, actor string) error
+	AccessEnded(ctx context.Context, account, provider string, said *oidc.Error) error
 }
 
 // New returns a Flow. It does not use the network.

@@ -3,6 +3,7 @@ package signin
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -84,7 +85,7 @@ func (f *Flow) finishRenewal(
 	}
 	signIn, err := provider.Finish(r.Context(), a.Attempt, params)
 	if err != nil {
-		return f.notRenewed(ex, r, provider, a, session, exchange.AsProblem(err))
+		return f.notRenewed(ex, r, provider, a, session, err)
 	}
 	account, err := f.accounts.Account(r.Context(), a.Account)
 	if err != nil {
@@ -106,22 +107,24 @@ func (f *Flow) finishRenewal(
 	return nil
 }
 
-// notRenewed handles an error response to a silent renewal: the provider requires a login, refuses the
-// person, or could not answer.
+// notRenewed handles an error response to a silent renewal: the provider requires a login, says that the
+// person is gone, or says something that nobody understands, which ends nothing (S13).
 func (f *Flow) notRenewed(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, a attempt,
-	session caller.Session, pr *exchange.Problem,
+	session caller.Session, why error,
 ) error {
+	pr := exchange.AsProblem(why)
 	f.edge.Metrics.SignIns.WithLabelValues(provider.Name(), string(pr.Code)).Inc()
-	switch pr.Code {
-	case oidc.CodeLoginRequired:
+	said, _ := errors.AsType[*oidc.Error](why)
+	switch {
+	case pr.Code == oidc.CodeLoginRequired:
 		return f.begin(ex, r, provider, attempt{ReturnTo: a.ReturnTo}, oidc.BeginOptions{})
-	case oidc.CodeSignInRefused, oidc.CodeAccessEnded, oidc.CodeTenantRefused, oidc.CodeGuestRefused:
+	case said != nil && said.Outcome == oidc.OutcomeGone:
 		f.edge.Record(ex, r, mapping.Event{
 			Event: mapping.EventSignInRefused, Account: a.Account, Provider: provider.Name(),
 			Reason: string(pr.Code), CredentialID: session.ID,
 		})
-		if err := f.endSession(r.Context(), session, "the provider refused to renew it"); err != nil {
+		if err := f.ender.AccessEnded(r.Context(), a.Account, provider.Name(), said); err != nil {
 			return exchange.AsProblem(err)
 		}
 		return withRetry(pr, provider, a.ReturnTo)

@@ -204,6 +204,35 @@ func TestSilentRenewalRefused(t *testing.T) {
 	}
 }
 
+// S13: a no that nobody understands ends nothing.
+func TestSilentRenewalRefusedStrangely(t *testing.T) {
+	t.Parallel()
+	for _, said := range []url.Values{
+		{"error": {"access_denied"}, "error_description": {"Please try again."}},
+		{"error": {"unauthorized"}},
+		{"error": {"slow_down"}},
+		{"error": {"request_timeout"}},
+		{"error": {"invalid_grant"}},
+	} {
+		t.Run(said.Get("error"), func(t *testing.T) {
+			t.Parallel()
+			w, p := withoutRefresh(t)
+			w.Clock.Advance(16 * time.Minute)
+			silent := p.sent("/meetings")
+			location, err := url.Parse(silent.Header.Get("Location"))
+			proxytest.Must(t, err)
+			said.Set("state", location.Query().Get("state"))
+			back := p.Get("/sso/callback/okta?"+said.Encode(), proxytest.Navigation...)
+			if back.Status != http.StatusSeeOther || back.Header.Get("Location") != "/meetings" {
+				t.Fatalf("%d to %s %s", back.Status, back.Header.Get("Location"), back.Body)
+			}
+			if res := p.Get("/meetings"); res.Status != http.StatusOK {
+				t.Errorf("afterwards: %d %s", res.Status, res.Body)
+			}
+		})
+	}
+}
+
 // S10: an answer that cannot be completed, because the provider is in trouble, costs nothing.
 func TestSilentRenewalWhileTheProviderIsDown(t *testing.T) {
 	t.Parallel()

@@ -387,7 +387,7 @@ func TestTokenAtTheTokens(t *testing.T) {
 		t.Errorf("a token ends itself: %d %s", res.Status, res.Body)
 	}
 	if res := program("GET", "/sso/tokens", ""); res.Status != http.StatusUnauthorized ||
-		res.Code() != "token_invalid" {
+		res.Code() != "token_ended" {
 		t.Errorf("afterwards: %d %s", res.Status, res.Body)
 	}
 }
