@@ -70,16 +70,15 @@ type Accounts struct {
 	tokens *issuedTokens
 
 	suspends       SuspendConfig // what every suspension does beyond the rest
-	maxOffline     time.Duration // as Config.MaxOffline
 	reconcileEvery time.Duration
 }
 
 // NewAccounts makes the service. Run must run somewhere for what was revoked to be deleted at Vexa.
 func NewAccounts(cfg Config, deps Deps) *Accounts {
 	l := newLedger(deps)
+	l.maxOffline = cmp.Or(cfg.MaxOffline, 24*time.Hour)
 	a := &Accounts{
 		ledger: l, suspends: cfg.Suspend,
-		maxOffline:     cmp.Or(cfg.MaxOffline, 24*time.Hour),
 		reconcileEvery: cmp.Or(cfg.ReconcileEvery, 15*time.Minute),
 	}
 	a.users = &vexaUsers{

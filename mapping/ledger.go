@@ -20,6 +20,8 @@ type ledger struct {
 	now    func() time.Time
 	after  func(time.Duration) <-chan time.Time
 	random random
+
+	maxOffline time.Duration // as Config.MaxOffline
 }
 
 func newLedger(deps Deps) *ledger {
@@ -119,7 +121,13 @@ func (l *ledger) account(ctx context.Context, id string) (acc Account, err error
 }
 
 // decide says what the rules now in force give the account.
-func (l *ledger) decide(acc Account) rule.Decision { return acc.decide(l.rules.Current()) }
+func (l *ledger) decide(acc Account) rule.Decision {
+	acc.Identity = acc.Identity.Forget(l.forgotten())
+	return acc.decide(l.rules.Current())
+}
+
+// forgotten is when something must have been said last to count still, where it is not repeated (S18).
+func (l *ledger) forgotten() time.Time { return l.now().Add(-l.maxOffline) }
 
 // about begins an event of an account.
 func about(acc Account, event string) Event {

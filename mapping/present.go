@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"vexa-sso/mapping/rule"
@@ -127,7 +128,7 @@ func (a *Accounts) overlaid(acc Account, t oidc.AccessToken) (Account, error) {
 	if d := a.decide(acc); d.Code == rule.CodeDeniedByRule {
 		return acc, &Error{Code: d.Code, Message: d.Reason}
 	}
-	own := acc.Identity
+	own := acc.Identity.Forget(a.forgotten())
 	acc.Presented = true
 	if a.now().Sub(acc.ProvenAt) > a.maxOffline {
 		if a.rules.Current().DeniesSilent(t.Identity) {
@@ -165,5 +166,10 @@ func overlay(own, said oidc.Identity) oidc.Identity {
 		id.Claims = map[string]any{}
 	}
 	maps.Copy(id.Claims, said.Claims)
+	id.Unsaid = slices.DeleteFunc(slices.Clone(own.Unsaid), func(name string) bool {
+		return name == oidc.SaidGroups && said.GroupsComplete ||
+			name == oidc.SaidRoles && len(said.Roles) > 0 ||
+			name == oidc.SaidEmail && said.Email != "" || said.Claims[name] != nil
+	})
 	return id
 }

@@ -32,8 +32,9 @@ var errNewerGrant = errors.New("the account has a newer refresh grant")
 // RenewProofs asks the providers again about everybody who is using Vexa, or has a token with which a program
 // may, and whose refresh grant is due. Who they are now is written to the account like at a sign-in: grants
 // follow, and keys that have become too wide are revoked (D9). What a refusal ends is its Outcome: everything
-// of who is gone, sessions and keys where the grant is over, and else nothing. Any number of replicas may do it at the same
-// time: one of them asks about an account, the others leave it alone (D12). The error is the store's.
+// of who is gone, sessions and keys where the grant is over, and else nothing. Any number of replicas may do
+// it at the same time: one of them asks about an account, the others leave it alone (D12). The error is the
+// store's.
 func (a *Accounts) RenewProofs(ctx context.Context) error { return a.grants.renewDue(ctx) }
 
 func (g *refreshGrants) renewDue(ctx context.Context) error {
@@ -99,7 +100,7 @@ func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
 	if err != nil {
 		return ignoring(errNewerGrant, err)
 	}
-	signIn, err := directory.Refresh(ctx, token, acc.Identity)
+	signIn, err := directory.Refresh(ctx, token, acc.Identity.Forget(g.forgotten()))
 	if signIn != nil {
 		asked.Steady = signIn.RefreshToken == token || signIn.RefreshToken == ""
 	}
@@ -178,8 +179,8 @@ func (g *refreshGrants) refused(
 	case said.Outcome == oidc.OutcomeGone:
 		return g.endAccess(ctx, acc, used, said)
 	case said.Outcome == oidc.OutcomeOver && said.MaybeReplaced && lost:
-		g.log.WarnContext(ctx, "refresh token refused after an answer was lost, so another may have taken its "+
-			"place; nothing ended, the person is asked when they open a page", "account", acc.ID,
+		g.log.WarnContext(ctx, "refresh token refused after an answer was lost, so another may have taken "+
+			"its place; nothing ended, the person is asked when they open a page", "account", acc.ID,
 			"provider", used.Provider, "error", said)
 		return g.drop(ctx, used)
 	case said.Outcome == oidc.OutcomeOver:
@@ -207,7 +208,7 @@ func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant
 	before := g.decide(acc)
 	// Unless all they had was ended meanwhile, or they came by themselves: neither is to be undone by an
 	// answer that was under way.
-	_, d, err := g.accounts.prove(ctx, id, func(c *change) error { return c.isCurrent(p) })
+	_, d, err := g.accounts.renewed(ctx, id, func(c *change) error { return c.isCurrent(p) })
 	if errors.Is(err, errNewerGrant) {
 		return nil
 	}

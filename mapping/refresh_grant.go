@@ -51,7 +51,7 @@ type refreshGrants struct {
 
 // accountWriter is what a provider's answer does to an account. *Accounts is one.
 type accountWriter interface {
-	prove(
+	renewed(
 		ctx context.Context, id oidc.Identity, precondition func(*change) error,
 	) (Account, rule.Decision, error)
 	revoke(ctx context.Context, r Revocation, fn func(*change, Account) error) error

@@ -140,8 +140,8 @@ func (ks *vexaKeys) apply(r Revocation) {
 	ks.wake()
 }
 
-// pause ends what an account has but its tokens, until somebody proves to be its person again: then the tokens
-// go on.
+// pause ends what an account has but its tokens, until somebody proves to be its person again: then the
+// tokens go on.
 func (c *change) pause(acc Account, reason, actor string) error {
 	acc.ProvenAt = time.Time{}
 	if err := c.PutAccount(acc); err != nil {

@@ -20,10 +20,10 @@ const signInBinding = 6 * time.Second
 // newest identity and without keys. The caller must look at the account's Status too: it may be pending or
 // suspended.
 func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, rule.Decision, error) {
-	acc, d, err := a.prove(ctx, id, nil)
+	acc, d, err := a.prove(ctx, id, oidc.Identity.KeptNames, nil)
 	if errors.Is(err, ErrConflict) {
 		// Another replica made the account at this moment: now it is there.
-		acc, d, err = a.prove(ctx, id, nil)
+		acc, d, err = a.prove(ctx, id, oidc.Identity.KeptNames, nil)
 	}
 	if err != nil {
 		return Account{}, d, asError(err)
@@ -45,11 +45,23 @@ func (a *Accounts) SignIn(ctx context.Context, id oidc.Identity) (Account, rule.
 	return acc, d, nil
 }
 
+// renewed is prove for what a provider says without the person being there.
+func (a *Accounts) renewed(
+	ctx context.Context, id oidc.Identity, precondition func(*change) error,
+) (Account, rule.Decision, error) {
+	return a.prove(ctx, id, oidc.Identity.NotRepeated, precondition)
+}
+
 // prove decides about the newest identity and writes it to its account. A refused identity gets no account,
 // but an account that it has learns of it. precondition, if not nil, runs in the same transaction; its error
 // stops the write.
+//
+// What an earlier answer said and this one does not is kept for maxOffline. Where rules read something that
+// doubts names, the account is not vouched for anew: it was before, and its tokens pause when that is long
+// ago.
 func (a *Accounts) prove(
-	ctx context.Context, id oidc.Identity, precondition func(*change) error,
+	ctx context.Context, id oidc.Identity, doubts func(oidc.Identity) []string,
+	precondition func(*change) error,
 ) (acc Account, d rule.Decision, err error) {
 	fresh := a.random.id()
 	rules := a.rules.Current()
@@ -64,9 +76,13 @@ func (a *Accounts) prove(
 		if err != nil {
 			return err
 		}
-		d = rules.DecidePinned(id, pin.VexaEmail)
+		id := id // fn may run again
 		acc, err = c.AccountBySubject(id.Subject)
 		known := err == nil
+		if known && !acc.ProvenAt.IsZero() && id.Provider == acc.Identity.Provider {
+			id = id.KeepFrom(acc.Identity.Forget(a.forgotten()), acc.ProvenAt)
+		}
+		d = rules.DecidePinned(id, pin.VexaEmail)
 		switch {
 		case errors.Is(err, ErrNotFound) && d.Allowed:
 			acc = Account{
@@ -82,7 +98,10 @@ func (a *Accounts) prove(
 		case err != nil:
 			return err
 		}
-		acc.Identity, acc.Kind, acc.ProvenAt = id, id.Kind, c.now
+		acc.Identity, acc.Kind = id, id.Kind
+		if acc.ProvenAt.IsZero() || !rules.Reads(doubts(id)) {
+			acc.ProvenAt = c.now
+		}
 		if d.Allowed {
 			acc.setVexaEmail(d.Grant)
 		}

@@ -11,8 +11,8 @@ import (
 
 // TokenByValue returns the token that an access value stands for, and its owner's account, whatever its
 // status. Its ExpiresAt is that of the value, where that comes first: a tool's value is renewed many times
-// before what the tool was let have ends. An *EndedToken: it has expired or was revoked. ErrNotFound: there never was one, or that is
-// long ago.
+// before what the tool was let have ends. An *EndedToken: it has expired or was revoked. ErrNotFound: there
+// never was one, or that is long ago.
 func (a *Accounts) TokenByValue(ctx context.Context, hash [32]byte) (token Token, acc Account, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
 		value, found, err := tokenOfValue(tx, a.now(), hash, false)

@@ -111,6 +111,10 @@ func (c Config) checkNetwork(r *problems) {
 				"write http://proxy.example:3128, or https, socks5 or socks5h")
 		}
 	}
+	if c.GroupsLimit < 0 {
+		r.add("groups_limit", fmt.Sprintf("%d is not a number of groups", c.GroupsLimit),
+			"write the cap in the expression that makes the claim, or take it away")
+	}
 	if c.Timeout < 0 || c.Timeout > maxTimeout {
 		r.add("timeout", fmt.Sprintf("%v is not between 0 and %v", c.Timeout, maxTimeout),
 			fmt.Sprintf("write a time up to %v, or take it away for the default, 10s", maxTimeout))

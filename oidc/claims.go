@@ -114,14 +114,10 @@ func (c claims) overage(claim string) bool {
 	return named || plain
 }
 
-// tellsGroups says whether an ID token without groups means that the person is in none: Entra's does, and
-// others' do where groups were asked for. Where they were not, nothing is known, and a rule that denies a
-// group must not be passed by for that (S18).
-func (p *Provider) tellsGroups() bool {
-	return p.dialect.tellsGroups() || p.asksGroups()
-}
-
-// asksGroups says whether the settings ask for groups.
+// asksGroups says whether the settings ask for groups. Where they do, an ID token without groups means that
+// the person is in none; where they do not, nothing is known, and a rule that denies a group must not be
+// passed by for that (S18). Entra's registration lists groups without being asked, or does not: only the
+// setting groups_claim tells.
 func (p *Provider) asksGroups() bool {
 	return p.cfg.GroupsClaim != "" || slices.Contains(p.cfg.Scopes, "groups")
 }
@@ -142,9 +138,9 @@ func (p *Provider) signedIn(c claims) (tokenSubject, *Error) {
 		return tokenSubject{}, err
 	}
 	who := tokenSubject{kind: User, subject: subject}
-	if !p.tellsGroups() {
-		who.groupsUnknown = "The provider was not asked for groups: add the scope that gives them, or name " +
-			"their claim in groups_claim."
+	if !p.asksGroups() {
+		who.groupsUnknown = "The provider told no groups, and is not known to tell them: add the scope " +
+			"that gives them, or name their claim in groups_claim."
 	}
 	return who, nil
 }
@@ -158,8 +154,13 @@ func (p *Provider) identity(c claims, who tokenSubject) Identity {
 		email = decideEmail(c.text("email"), word, pinned, p.trusted)
 	}
 	groups, problem := c.groups(p.groupsClaim)
-	if problem == "" && c.find(p.groupsClaim) == nil {
+	switch {
+	case problem != "":
+	case c.find(p.groupsClaim) == nil:
 		problem = who.groupsUnknown
+	case len(groups) > 0 && (len(groups) == p.groupsCut || len(groups) == p.dialect.groupsCut()):
+		problem = fmt.Sprintf("The provider listed %d groups, and it may have cut the list off there.",
+			len(groups))
 	}
 	roles, _ := list(c.find(p.rolesClaim))
 	return Identity{

@@ -50,6 +50,9 @@ type Config struct {
 	// GroupsClaim and RolesClaim name the claims that carry groups and roles. Default: groups and roles.
 	GroupsClaim string `yaml:"groups_claim"`
 	RolesClaim  string `yaml:"roles_claim"`
+	// GroupsLimit is the most groups that the provider puts into the claim before it cuts the list off
+	// without saying so: a list as long as that is not complete. Default for Okta: 100. 0: it always says so.
+	GroupsLimit int `yaml:"groups_limit"`
 
 	// Entra ID.
 	Tenant         string   `yaml:"tenant"` // GUID, or organizations with AllowedTenants

@@ -30,9 +30,11 @@ type dialect interface {
 	// emailWord is what the provider says about the address, and whether everybody who comes from the
 	// provider is of one organisation.
 	emailWord(c claims) (word verdict, pinned bool)
-	// tellsGroups says whether an ID token without groups always means that there are none; where it does
-	// not, it means that if groups were asked for.
-	tellsGroups() bool
+	// groupsCut is how many groups a claim has at most before the provider cuts it off without saying so; 0
+	// where it says so.
+	groupsCut() int
+	// repeatsClaims says whether the ID token of a refresh has all that a sign-in's would have now.
+	repeatsClaims() bool
 	// microsoftGraph is where groups are listed that are too many for a token; ok is false where there is no
 	// such place.
 	microsoftGraph() (where cloud, ok bool)
@@ -80,8 +82,9 @@ type dialect interface {
 	// universalLogoutIssuer is the issuer that signs the calls of Universal Logout; "" where there is none.
 	universalLogoutIssuer() string
 
-	// signInMeaning is what the provider's own errors mean where they say more than the standard's code beside
-	// them, overRemedy why a refresh token is dead; ok is false elsewhere. What ends by them is in finalWords.
+	// signInMeaning is what the provider's own errors mean where they say more than the standard's code
+	// beside them, overRemedy why a refresh token is dead; ok is false elsewhere. What ends by them is in
+	// finalWords.
 	signInMeaning(said providerSaid) (m meaning, ok bool)
 	overRemedy(said providerSaid) (remedy string, ok bool)
 }

@@ -206,9 +206,10 @@ func (e *entra) admit(c claims) *Error {
 
 func refusedTenant(tenant string) *Error {
 	return &Error{
-		Code: CodeTenantRefused, Outcome: OutcomeGone, Message: "Accounts of your organisation may not sign in here.",
-		Remedy: "If they should, add the tenant to allowed_tenants.",
-		Err:    fmt.Errorf("the tenant %s is not allowed", tenant),
+		Code: CodeTenantRefused, Outcome: OutcomeGone,
+		Message: "Accounts of your organisation may not sign in here.",
+		Remedy:  "If they should, add the tenant to allowed_tenants.",
+		Err:     fmt.Errorf("the tenant %s is not allowed", tenant),
 	}
 }
 
@@ -242,8 +243,11 @@ func (e *entra) emailWord(c claims) (verdict, bool) {
 	return edov(c), len(e.tenants) == 1 && !isGuest(c)
 }
 
-// tellsGroups: Entra is told by the application's registration, not by a scope, to list groups.
-func (e *entra) tellsGroups() bool { return true }
+// groupsCut: Entra says that there are more.
+func (e *entra) groupsCut() int { return 0 }
+
+// repeatsClaims: a refresh gives an ID token of the claims of now.
+func (e *entra) repeatsClaims() bool { return true }
 
 func (e *entra) microsoftGraph() (cloud, bool) { return e.cloud, true }
 

@@ -232,13 +232,17 @@ func TestEntraOverage(t *testing.T) {
 	if f.count("trap") != 0 {
 		t.Error("the endpoint of an overage was asked")
 	}
-	// No groups and no mark: there are none.
-	s := f.signedIn(t, p, but(f.entraClaims(), map[string]any{"groups": nil}))
-	if id := s.Identity; len(id.Groups) != 0 || !id.GroupsComplete || id.GroupsProblem != "" {
-		t.Errorf("no groups: %v, complete %v, problem %q", id.Groups, id.GroupsComplete, id.GroupsProblem)
+	// No groups and no mark: there are none, where the registration is known to list them (S18).
+	for claim, known := range map[string]bool{"": false, "groups": true} {
+		of := f.entra(t, Config{GroupsClaim: claim})
+		id := f.signedIn(t, of, but(f.entraClaims(), map[string]any{"groups": nil})).Identity
+		if len(id.Groups) != 0 || id.GroupsComplete != known || (id.GroupsProblem == "") != known {
+			t.Errorf("no groups, groups_claim %q: %v, complete %v, problem %q", claim, id.Groups,
+				id.GroupsComplete, id.GroupsProblem)
+		}
 	}
 	// Names of other claims are no business of ours.
-	s = f.signedIn(t, p,
+	s := f.signedIn(t, p,
 		but(f.entraClaims(), map[string]any{"_claim_names": map[string]any{"address": "src1"}}))
 	if !s.Identity.GroupsComplete {
 		t.Error("the distributed claim address was taken for an overage")

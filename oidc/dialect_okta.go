@@ -36,6 +36,10 @@ func (o okta) subject(c claims) (string, *Error) {
 	return "okta:" + o.org + "/" + id, nil
 }
 
+// groupsCut: a claim that an expression makes ends at 100 groups, and nothing tells; that of a filter fails
+// beyond 100, which does.
+func (o okta) groupsCut() int { return 100 }
+
 // emailWord: an org is one organisation's, so its trusted domains prove an address that Okta says nothing
 // about.
 func (o okta) emailWord(c claims) (verdict, bool) { return emailVerified(c), true }

@@ -43,7 +43,11 @@ func (s standard) subject(c claims) (string, *Error) {
 // emailWord: an issuer may serve the whole world, as Google does, so a trusted domain alone proves nothing.
 func (s standard) emailWord(c claims) (verdict, bool) { return emailVerified(c), false }
 
-func (s standard) tellsGroups() bool { return false }
+func (s standard) groupsCut() int { return 0 }
+
+// repeatsClaims: an ID token of a refresh need not have more than the standard's few (OpenID Connect Core
+// 1.0, section 12.2).
+func (s standard) repeatsClaims() bool { return false }
 
 func (s standard) microsoftGraph() (cloud, bool) { return cloud{}, false }
 

@@ -20,8 +20,8 @@
 // # Afterwards
 //
 // [Provider.Refresh] asks with the refresh token who the person is now; it goes the second half of Finish
-// (refresh.go). Store the new refresh token before anything else. The Outcome of its error says what ends: the
-// person's access, this grant, or nothing, because nobody knows (outcome.go has the table).
+// (refresh.go). Store the new refresh token before anything else. The Outcome of its error says what ends:
+// the person's access, this grant, or nothing, because nobody knows (outcome.go has the table).
 //
 // A provider may end a session unasked. [Provider.VerifyLogoutToken] is for OpenID Connect's back channel,
 // [Provider.MatchesIssuer] for the front channel, [Provider.VerifyUniversalLogout] for Okta's Universal

@@ -1,5 +1,7 @@
 package oidc
 
+import "time"
+
 // Kind says whether an identity is a person or a program.
 type Kind string
 
@@ -17,7 +19,7 @@ type Identity struct {
 	// Subject is the canonical subject: one string per human, whatever token proved it. It never contains an
 	// email address.
 	//
-	//	okta:<org URL>/<00u id>      entra:<cloud>/<tid>/<oid>      oidc:<issuer>#<sub>
+	// 	okta:<org URL>/<00u id>      entra:<cloud>/<tid>/<oid>      oidc:<issuer>#<sub>
 	//
 	// A program's is okta:<org URL>/client/<cid>, entra:<cloud>/<tid>/client/<oid> or
 	// oidc:<issuer>?client=<client id>, which no human's can be.
@@ -57,4 +59,12 @@ type Identity struct {
 	// Claims are the verified raw claims (ID token, completed from userinfo), less what only the protocol
 	// needs (nonce, hashes, internal identifiers).
 	Claims map[string]any `json:"claims,omitempty"`
+
+	// ByUserinfo are the claims that userinfo told, and the ID token did not.
+	ByUserinfo []string `json:"by_userinfo,omitempty"`
+
+	// Unsaid names what an earlier answer told and the newest one does not (SaidGroups, or a claim's name):
+	// it is unknown, not absent (S18). Kept names what is gone by all the same, and when it was last said.
+	Unsaid []string             `json:"unsaid,omitempty"`
+	Kept   map[string]time.Time `json:"kept,omitempty"`
 }

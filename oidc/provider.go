@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,6 +32,7 @@ type Provider struct {
 	trusted     []string // trusted_domains, normalized
 	groupsClaim string
 	rolesClaim  string
+	groupsCut   int // a list of so many groups may have been cut off; 0: it says so
 
 	client    *http.Client
 	work      *background
@@ -68,7 +70,8 @@ func New(cfg Config, env Env) (*Provider, error) {
 		cfg: cfg, dialect: spoken,
 		auth:        newClientAuth(cfg, spoken, env.Now, env.Rand, env.Log.With("provider", cfg.Name)),
 		groupsClaim: orDefault(cfg.GroupsClaim, "groups"), rolesClaim: orDefault(cfg.RolesClaim, "roles"),
-		client: client, work: newBackground(),
+		groupsCut: cmp.Or(cfg.GroupsLimit, spoken.groupsCut()),
+		client:    client, work: newBackground(),
 		now: env.Now, rand: env.Rand, log: env.Log.With("provider", cfg.Name),
 	}
 	for _, entry := range cfg.TrustedDomains {

@@ -57,7 +57,7 @@ func (p *Provider) renewed(
 	ctx context.Context, doc *document, token *oauth2.Token, was Identity,
 ) (*SignIn, *Error) {
 	raw, _ := token.Extra("id_token").(string)
-	c, refusal := p.renewedClaims(ctx, doc, raw, token, was)
+	c, more, refusal := p.renewedClaims(ctx, doc, raw, token, was)
 	if refusal != nil {
 		return nil, ended(refusal)
 	}
@@ -71,6 +71,10 @@ func (p *Provider) renewed(
 	}
 	if identity.SID == "" {
 		identity.SID = was.SID
+	}
+	identity = identity.withholds(p.unsaid(c, was, more != nil))
+	if identity.ByUserinfo = more; more == nil {
+		identity.ByUserinfo = was.ByUserinfo
 	}
 	return &SignIn{
 		Identity:     identity,
@@ -96,33 +100,39 @@ func ended(refusal *Error) *Error {
 // userinfo's, with what the sign-in's ID token said about itself.
 func (p *Provider) renewedClaims(
 	ctx context.Context, doc *document, raw string, token *oauth2.Token, was Identity,
-) (claims, *Error) {
+) (all claims, more []string, refusal *Error) {
 	if raw != "" {
 		c, err := p.verifyIDToken(ctx, doc, raw, expected{renewed: true, accessToken: token.AccessToken})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return p.complete(ctx, doc, c, token)
+		for _, name := range aboutSignIn {
+			if !c.has(name) {
+				copyClaims(c, was.Claims, name)
+			}
+		}
+		return p.complete(ctx, doc, c, token, was.ByUserinfo)
 	}
 	if !p.dialect.userinfo() || doc.UserInfoURL == "" {
-		return nil, misconfigured(
+		return nil, nil, misconfigured(
 			"The provider gave no ID token at a refresh: allow the scope openid to the application.",
 			errors.New("the token endpoint's answer to a refresh has no id_token, and there is no "+
 				"userinfo endpoint"),
 		)
 	}
-	more, err := p.userinfo(ctx, doc.UserInfoURL, token)
+	info, err := p.userinfo(ctx, doc.UserInfoURL, token)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	before := claims(was.Claims)
-	if more.text("sub") == "" || more.text("sub") != before.text("sub") {
-		return nil, invalid("Many of these may be an attack: a refresh token is of one person for good.",
+	if info.text("sub") == "" || info.text("sub") != before.text("sub") {
+		return nil, nil, invalid("Many of these may be an attack: a refresh token is of one person for good.",
 			errors.New("userinfo after a refresh is about another sub than the sign-in"))
 	}
 	about := claims{}
 	copyClaims(about, before, aboutSignIn...)
-	return merged(about, more), nil
+	all = merged(about, info)
+	return all, told(all, about), nil
 }
 
 // aboutSignIn are the claims that a sign-in keeps for as long as it is renewed.

@@ -180,7 +180,7 @@ func (p *Provider) finish(ctx context.Context, a Attempt, params url.Values) (*S
 	if refusal != nil {
 		return nil, refusal
 	}
-	c, refusal = p.complete(ctx, doc, c, token)
+	c, more, refusal := p.complete(ctx, doc, c, token, nil)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -188,6 +188,7 @@ func (p *Provider) finish(ctx context.Context, a Attempt, params url.Values) (*S
 	if refusal != nil {
 		return nil, refusal
 	}
+	identity.ByUserinfo = more
 	return &SignIn{
 		Identity:     identity,
 		IDToken:      raw,

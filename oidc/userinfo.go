@@ -18,22 +18,39 @@ const maxUserinfo = 256 << 10
 // complete fills in, from the userinfo endpoint, what an ID token lacks and we need. Okta's are "thin" when
 // they come with an access token. Half an identity is never signed in: what is needed and can't be had is a
 // refusal.
+//
+// expects are claims that userinfo told before. more are those that it told now; nil when it was not asked.
 func (p *Provider) complete(
-	ctx context.Context, doc *document, c claims, token *oauth2.Token,
-) (claims, *Error) {
-	if !p.dialect.userinfo() || doc.UserInfoURL == "" || !p.incomplete(c) {
-		return c, nil
+	ctx context.Context, doc *document, c claims, token *oauth2.Token, expects []string,
+) (all claims, more []string, refusal *Error) {
+	lacks := func(name string) bool { return !c.has(name) }
+	if !p.dialect.userinfo() || doc.UserInfoURL == "" ||
+		!p.incomplete(c) && !slices.ContainsFunc(expects, lacks) {
+		return c, nil, nil
 	}
-	more, err := p.userinfo(ctx, doc.UserInfoURL, token)
+	info, err := p.userinfo(ctx, doc.UserInfoURL, token)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if more.text("sub") != c.text("sub") {
-		return nil, invalid("Many of these may be an attack: userinfo must be about the person of the ID "+
-			"token (OpenID Connect Core 1.0, section 5.3.2).",
+	if info.text("sub") != c.text("sub") {
+		return nil, nil, invalid("Many of these may be an attack: userinfo must be about the person of the "+
+			"ID token (OpenID Connect Core 1.0, section 5.3.2).",
 			errors.New("userinfo is about another sub than the ID token"))
 	}
-	return merged(c, more), nil
+	all = merged(c, info)
+	return all, told(all, c), nil
+}
+
+// told are the claims of all that the token lacks, sorted; never nil.
+func told(all, token claims) []string {
+	more := []string{}
+	for name := range all {
+		if !token.has(name) {
+			more = append(more, name)
+		}
+	}
+	slices.Sort(more)
+	return more
 }
 
 // incomplete says whether the claims lack something that was asked for.

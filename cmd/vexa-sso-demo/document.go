@@ -32,6 +32,7 @@ providers:
     client_id: 2d9e6a40-1b7c-4f83-a5d2-3c0f8e7b6a91
     client_secret: '{entra-secret}'
     trusted_domains: [acme.example]
+    groups_claim: groups # its registration lists them
     guests: deny
 
 # Okta names groups by name, Entra ID by object id. A person who comes through Entra ID gets a Vexa user of

@@ -68,6 +68,7 @@ type expression struct {
 	asksGroupNames bool // and not to compare it with ids of groups
 
 	fields []string // of identity that it reads
+	claims []string // that it reads; nil: any, for it does not name them
 }
 
 // compileCondition compiles a `when`: true or false, and not always the same.
@@ -138,7 +139,7 @@ func newExpression(env *cel.Env, checked *cel.Ast, key string) (*expression, []o
 	}
 	return &expression{
 		program: program, asksGroups: asksGroups(checked), asksGroupNames: asksGroupNames(checked),
-		fields: fieldsRead(checked),
+		fields: fieldsRead(checked), claims: claimsRead(checked),
 	}, nil
 }
 

@@ -125,7 +125,8 @@ func (m Match) ask(s *subject) finding {
 		f = f.and(m.askGroups(s))
 	}
 	if m.Roles != nil {
-		f = f.and(s.unlessSilent(len(s.Roles) == 0, "roles", askMany("role", m.Roles, s.Roles)))
+		f = f.and(s.unlessSilent(len(s.Roles) == 0, oidc.SaidRoles, "roles",
+			askMany("role", m.Roles, s.Roles)))
 	}
 	if m.Emails != nil {
 		f = f.and(askEmail("email", m.Emails, s.email, s))
@@ -134,7 +135,7 @@ func (m Match) ask(s *subject) finding {
 		f = f.and(askEmail("domain", m.Domains, s.domain, s))
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Claims)) {
-		f = f.and(s.unlessSilent(s.Claims[name] == nil, "the claim "+name,
+		f = f.and(s.unlessSilent(s.Claims[name] == nil, name, "the claim "+name,
 			askMany("claim "+name, m.Claims[name], claimTexts(s.Claims[name]))))
 	}
 	return f
@@ -156,7 +157,7 @@ func (m Match) askKind(s *subject) finding {
 
 func askEmail(what string, wanted []string, have string, s *subject) finding {
 	if have == "" {
-		return s.unlessSilent(true, "an email", missed("%s", s.noEmail()))
+		return s.unlessSilent(true, oidc.SaidEmail, "an email", missed("%s", s.noEmail()))
 	}
 	return askOne(what, wanted, have)
 }
@@ -181,6 +182,11 @@ func (e *expression) ask(s *subject) finding {
 	if e.groupsInDoubt(s) {
 		return s.groupsInDoubt()
 	}
+	if e.readsUnsaid(s) {
+		return finding{answer: doubtful, why: []string{
+			"the provider has not told again all that the rule asks about",
+		}}
+	}
 	value, err := e.eval(s)
 	if err != nil {
 		return finding{answer: doubtful, why: []string{"when could not be evaluated: " + err.Error()}}
@@ -189,7 +195,8 @@ func (e *expression) ask(s *subject) finding {
 	case true:
 		return found("when holds")
 	case false:
-		return s.unlessSilent(e.asksSilent(s), "all that the rule asks about", missed("when does not hold"))
+		return s.unlessSilent(e.asksSilent(s), "", "all that the rule asks about",
+			missed("when does not hold"))
 	}
 	return finding{answer: doubtful, why: []string{"when is neither true nor false"}}
 }

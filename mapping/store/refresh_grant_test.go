@@ -16,6 +16,7 @@ func TestProofs(t *testing.T) {
 		put(t, s, account("ada", 0), account("bob", 0), account("eve", 0), account("kim", 0))
 		ada := mapping.RefreshGrant{
 			AccountID: "ada", Provider: "okta", Sealed: []byte{1, 0, 255}, RenewAt: at(20), Attempts: 3,
+			Unanswered: true, Steady: true,
 		}
 		bob := mapping.RefreshGrant{AccountID: "bob", Provider: "okta", Sealed: []byte{2}, RenewAt: at(10)}
 		eve := mapping.RefreshGrant{AccountID: "eve", Provider: "okta", Sealed: []byte{3}, RenewAt: at(10)}

@@ -11,7 +11,7 @@ import (
 func (t *tx) KeepEnded(tokenID string, ended mapping.EndedToken, keep time.Duration) error {
 	_, err := t.exec("keeping that a token ended", `
 		INSERT INTO ended_values (hash, token_id, cause, ended_at, until)
-		SELECT hash, token_id, $2, CAST($3 AS BIGINT), CAST($4 AS BIGINT) FROM token_values
+		SELECT hash, token_id, CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS BIGINT) FROM token_values
 		WHERE token_id = $1 AND refresh = $5 AND expires_at >= $3
 		ON CONFLICT (hash) DO NOTHING`,
 		tokenID, string(ended.Cause), micros(ended.At), micros(ended.At.Add(keep)), false)
@@ -29,6 +29,7 @@ func (t *tx) EndedValue(hash [32]byte) (mapping.EndedToken, error) {
 }
 
 func (t *tx) PurgeEnded(now time.Time) (int, error) {
-	n, err := t.exec("forgetting tokens that ended", `DELETE FROM ended_values WHERE until <= $1`, micros(now))
+	n, err := t.exec("forgetting tokens that ended",
+		`DELETE FROM ended_values WHERE until <= $1`, micros(now))
 	return int(n), err
 }

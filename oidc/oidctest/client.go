@@ -91,6 +91,10 @@ type Client struct {
 	// NoGroupsClaim leaves groups out of tokens altogether (groupMembershipClaims unset).
 	NoGroupsClaim bool
 
+	// LeanRefresh has Okta tell the groups in the ID token of a sign-in and nowhere else: neither that of a
+	// refresh nor userinfo repeats them.
+	LeanRefresh bool
+
 	// SPA registers the redirect URIs as single-page application: refresh tokens end after 24 hours.
 	SPA bool
 }

@@ -30,6 +30,10 @@ type OktaOptions struct {
 	// 100 fail the whole request.
 	GroupsFilter func(group string) bool
 
+	// GroupsCap makes the groups claim one of an expression: it is cut off at so many, at most 100, and
+	// nothing tells. 0: it is one of a filter.
+	GroupsCap int
+
 	FatIDTokens  bool // complete ID tokens even where an access token comes along
 	ReturnIssuer bool // iss in the authorization response (RFC 9207)
 	SID          bool // sid in ID tokens

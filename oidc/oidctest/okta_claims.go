@@ -20,6 +20,9 @@ func (o *Okta) groupsOf(p Person) []string {
 			groups = append(groups, group)
 		}
 	}
+	if most := min(o.options.GroupsCap, oktaGroupLimit); most > 0 {
+		groups = groups[:min(len(groups), most)]
+	}
 	return groups
 }
 

@@ -213,6 +213,11 @@ func (o *Okta) respond(
 	}
 	if g.person != "" && slices.Contains(scopes, "openid") {
 		id := o.idClaims(call.server, p, g, scopes, nonce, false).With("at_hash", halfHash(access))
+		if call.client.LeanRefresh {
+			if delete(id, "groups"); call.form.Get("grant_type") != GrantRefresh {
+				id["groups"] = o.groupsOf(p)
+			}
+		}
 		if response["id_token"], err = o.signWith(call.server.keys, id); err != nil {
 			return nil, &oktaError{500, "server_error", err.Error()}
 		}

@@ -47,7 +47,11 @@ func (o *Okta) userInfo(w http.ResponseWriter, r *http.Request, s *oktaServer) {
 		o.oauthError(w, oktaTooManyGroups)
 		return
 	}
-	writeJSON(w, http.StatusOK, o.profile(p, access.scopes).override(p))
+	told := o.profile(p, access.scopes)
+	if client, _ := o.Client(access.client); client.LeanRefresh {
+		delete(told, "groups")
+	}
+	writeJSON(w, http.StatusOK, told.override(p))
 }
 
 // introspect answers 200 whatever the token is (RFC 7662, section 2.2).

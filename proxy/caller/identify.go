@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"golang.org/x/time/rate"
 
@@ -199,7 +198,7 @@ func (i *Identifier) OfCookie(site *exchange.Site, r *http.Request) (*Caller, er
 
 func (i *Identifier) ofCookie(r *http.Request, name, cookie string) (*Caller, error) {
 	key := cookieKey(cookie)
-	if c, ok := i.memory.sessions.get(key, time.Time{}); ok {
+	if c, ok := i.memory.sessions.get(key, i.edge.Now()); ok {
 		return c, nil
 	}
 	return i.memory.sessions.load(r.Context(), key, func(ctx context.Context) (*Caller, error) {

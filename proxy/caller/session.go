@@ -69,6 +69,11 @@ func (i *Identifier) callerOf(ctx context.Context, session Session) (*Caller, er
 		Credential: BySession, CredentialID: session.ID, Expires: session.ExpiresAt, Session: session,
 		Account: account, RenewsInBackground: renewed, limiter: i.newLimiter(),
 	}
+	for _, said := range account.Identity.Kept { // it counts for so long and no longer
+		if until := said.Add(i.cfg.Tokens.MaxOffline); c.Until.IsZero() || until.Before(c.Until) {
+			c.Until = until
+		}
+	}
 	c.seen.Store(session.LastSeen.Unix())
 	return c, nil
 }

@@ -17,14 +17,17 @@ import (
 
 // PassByProvider starts a silent renewal (prompt=none) when a person opens a page, and reports whether it
 // did: when what the provider last said about them is older than session.renew and it cannot be asked in the
-// background. A session is sent at most once per session.renew, so that a provider that does not know the
-// person any more makes no redirect loop; programs are never sent and go on until the session ends.
+// background, or says less there than rules read. A session is sent at most once per session.renew, so that a
+// provider that does not know the person any more makes no redirect loop; programs are never sent and go on
+// until the session ends.
 func (f *Flow) PassByProvider(ex *exchange.Exchange, r *http.Request, c *caller.Caller) bool {
 	now := f.edge.Now()
 	renew := f.cfg.Renew
 	switch {
-	case c.Credential != caller.BySession || c.RenewsInBackground || now.Sub(c.Account.ProvenAt) < renew:
+	case c.Credential != caller.BySession || now.Sub(c.Account.ProvenAt) < renew:
 		return false
+	case c.RenewsInBackground && !c.Account.Identity.Thin():
+		return false // and there is nothing that only a sign-in tells
 	case r.Method != http.MethodGet || !exchange.IsNavigation(r):
 		return false
 	case now.Sub(time.Unix(c.Asked.Load(), 0)) < renew:

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"vexa-sso/mapping"
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/proxytest"
 )
@@ -118,6 +119,54 @@ func TestSilentRenewal(t *testing.T) {
 	if len(w.Refreshes()) != 0 {
 		t.Error("a refresh token was used")
 	}
+}
+
+// S18: a renewal in the background that does not repeat the groups throws nobody out; the page that is opened
+// next passes by the provider, which tells them there. Tokens pause when nobody passes by.
+func TestThinRenewalPassesByTheProvider(t *testing.T) {
+	t.Parallel()
+	w := proxytest.Start(t)
+	proxytest.Must(t, w.Okta.ChangeClient("0oa1bridge", func(c *oidctest.Client) { c.LeanRefresh = true }))
+	p := &person{w.Browser(), w.Okta.NewBrowser()}
+	p.comesBack(p.Get("/sso/login").Header.Get("Location"), oidctest.Ada)
+	_, token, err := w.Accounts.CreateToken(t.Context(), proxytest.AccountOf(t, w, oidctest.Ada),
+		mapping.NewToken{
+			Kind: mapping.TokenPersonal, Name: "CI", Scopes: "tx", Lifetime: 72 * time.Hour,
+		}, "test")
+	proxytest.Must(t, err)
+	thin := func() {
+		t.Helper()
+		for range 2 {
+			w.Clock.Advance(12 * time.Minute)
+			proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
+			w.WaitFor("the session to go on", func() bool { return p.Get("/bots").Status == http.StatusOK })
+		}
+	}
+	thin()
+	if len(w.Refreshes()) != 2 {
+		t.Fatalf("refreshes: %v", w.Refreshes())
+	}
+	silent := p.sent("/meetings")
+	if p.sentWith(silent) != "none" {
+		t.Fatalf("opening a page: %d to %s", silent.Status, silent.Header.Get("Location"))
+	}
+	if back := p.comesBack(silent.Header.Get("Location"), ""); back.Header.Get("Location") != "/meetings" {
+		t.Fatalf("back: %d %s", back.Status, back.Body)
+	}
+	if res := p.Get("/meetings", proxytest.Navigation...); res.Status != http.StatusOK {
+		t.Errorf("afterwards: %d to %s", res.Status, res.Header.Get("Location"))
+	}
+	for range 24 { // nobody opens a page
+		w.Clock.Advance(time.Hour)
+		proxytest.Must(t, w.Accounts.RenewProofs(t.Context()))
+	}
+	w.WaitFor("the token to pause", func() bool {
+		return w.Program().Get("/meetings", "X-API-Key", token).Code() == "proof_stale"
+	})
+	w.SignIn(oidctest.Ada)
+	w.WaitFor("the token to go on", func() bool {
+		return w.Program().Get("/meetings", "X-API-Key", token).Status == http.StatusOK
+	})
 }
 
 // When the provider does not know the person any more they sign in, and come back to the same path. Whoever
