@@ -344,7 +344,7 @@ func TestLostAnswerEndsNothing(t *testing.T) {
 		},
 		"by a crash": func(w *world, _ *mapping.Accounts, d *directory, _ mapping.Account) {
 			dying := w.replica(d.option, func(_ *mapping.Config, deps *mapping.Deps) {
-				deps.Store = &disk{deps.Store, func(at string) error {
+				deps.Store = &disk{Store: deps.Store, step: func(at string) error {
 					if at == "before Update" && d.times() > 0 {
 						return errors.New("dead")
 					}
