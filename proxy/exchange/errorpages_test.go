@@ -69,3 +69,18 @@ func TestTheLogNamesTheRemedy(t *testing.T) {
 		t.Error(log.String())
 	}
 }
+
+// S7: what a cookie opens is not there for other sites to embed, and is what its type says.
+func TestJSONIsNotForOtherSites(t *testing.T) {
+	t.Parallel()
+	rec := httptest.NewRecorder()
+	WriteJSON(rec, http.StatusOK, "x")
+	for name, want := range map[string]string{
+		"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff",
+		"Cache-Control": "no-store",
+	} {
+		if got := rec.Header().Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}

@@ -2,8 +2,8 @@ package upstream
 
 import (
 	"io"
+	"mime"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -91,6 +91,7 @@ func scrubResponse(res *http.Response, g *Passage) {
 		return
 	}
 	h["X-Content-Type-Options"] = noSniff
+	h["Cross-Origin-Resource-Policy"] = sameOrigin // no page of another site embeds it, with our cookie
 	if !keptPrivate(h["Cache-Control"]) {
 		h["Cache-Control"] = noStore // it is one person's, and a shared cache in front of us serves many
 	}
@@ -118,36 +119,57 @@ func (b *withoutTrailer) Read(p []byte) (int, error) {
 }
 
 // inert reports whether a browser only shows or plays content of this type. Everything else might run: HTML,
-// SVG, XML with a stylesheet, PDF, and whatever browsers learn tomorrow.
+// SVG, XML with a stylesheet, PDF, whatever browsers learn tomorrow; and whatever is not exactly one type,
+// because browsers read Content-Type as a list and take another part of it than we would (WHATWG MIME
+// Sniffing, "extract a MIME type").
 func inert(contentType string) bool {
-	mediaType, _, _ := strings.Cut(contentType, ";")
-	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
-	return inertTypes[mediaType] || strings.HasPrefix(mediaType, "audio/") ||
-		strings.HasPrefix(mediaType, "video/")
+	if inertTypes[contentType] { // as it is mostly written
+		return true
+	}
+	if strings.ContainsFunc(contentType, func(r rune) bool { return r == ',' || r < ' ' || r > '~' }) {
+		return false
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	return err == nil && inertTypes[mediaType]
 }
 
 var inertTypes = setOf("application/json", "text/event-stream", "text/plain", "text/csv",
 	"text/vtt", "application/x-ndjson", "application/octet-stream", "application/zip",
-	"image/png", "image/jpeg", "image/webp", "image/gif")
+	"image/png", "image/jpeg", "image/webp", "image/gif",
+	"audio/wav", "audio/x-wav", "audio/wave", "audio/mpeg", "audio/webm", "audio/ogg", "audio/mp4",
+	"audio/aac", "audio/flac", "video/mp4", "video/webm", "video/ogg",
+	"application/json; charset=utf-8", "text/plain; charset=utf-8", "text/event-stream; charset=utf-8")
 
 // keptPrivate reports whether a Cache-Control keeps an answer out of shared caches (RFC 9111 section 5.2.2).
+// A value with a quoted string is not looked into: private="Set-Cookie" is about that header alone, and a
+// comma between quotes separates nothing.
 func keptPrivate(values []string) bool {
-	for _, v := range values {
-		v = strings.ToLower(v)
-		if strings.Contains(v, "public") || strings.Contains(v, "s-maxage") {
+	private := false
+	for _, value := range values {
+		if strings.IndexByte(value, '"') >= 0 {
 			return false
 		}
+		for more := true; more; {
+			var directive string
+			directive, value, more = strings.Cut(value, ",")
+			directive = strings.Trim(directive, " \t")
+			name, _, _ := strings.Cut(directive, "=")
+			switch {
+			case strings.EqualFold(name, "public"), strings.EqualFold(name, "s-maxage"):
+				return false
+			case strings.EqualFold(directive, "private"), strings.EqualFold(directive, "no-store"):
+				private = true
+			}
+		}
 	}
-	return slices.ContainsFunc(values, func(v string) bool {
-		v = strings.ToLower(v)
-		return strings.Contains(v, "private") || strings.Contains(v, "no-store")
-	})
+	return private
 }
 
 var (
-	noSniff   = []string{"nosniff"}
-	noStore   = []string{"no-store"}
-	sandboxed = []string{"sandbox"}
+	noSniff    = []string{"nosniff"}
+	noStore    = []string{"no-store"}
+	sandboxed  = []string{"sandbox"}
+	sameOrigin = []string{"same-origin"}
 )
 
 func setOf(names ...string) map[string]bool {

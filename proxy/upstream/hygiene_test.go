@@ -61,7 +61,7 @@ func TestScrubResponse(t *testing.T) { // S1, S7
 	for name, want := range map[string]string{
 		"Content-Type": "text/html", "Content-Range": "bytes 0-9/10", "Etag": `"x"`, "Mcp-Session-Id": "m",
 		"X-Trace-Id": "ours", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox",
-		"Cache-Control": "no-store",
+		"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
 	} {
 		if got := res.Header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
@@ -121,6 +121,12 @@ func TestInert(t *testing.T) { // S7
 		"application/pdf": false, "": false, "text/javascript": false, "multipart/x-mixed-replace": false,
 		"application/json": true, "Application/JSON; charset=utf-8": true, "text/event-stream": true,
 		"audio/wav": true, "video/mp4": true, "text/plain": true, "application/octet-stream": true,
+		`audio/webm; codecs=opus`: true, `text/plain;charset="utf-8"`: true, " text/plain ": true,
+		// a list to browsers, or no type at all
+		"application/json;,text/html": false, "application/json, text/html": false, "text/plain,": false,
+		"text/plain;a=\",text/html": false, "application/json;": true, "application/json;x": false,
+		"application/json x; a=b": false, "application/json/html": false, "text/plain;\u00a0": false,
+		"audio/html": false, "video/svg+xml": false, "text/plain; a=1; a=2": false, "text/plain\x00": false,
 	} {
 		if got := inert(ct); got != want {
 			t.Errorf("inert(%q) = %v", ct, got)
@@ -134,7 +140,11 @@ func TestAnswersAreOnePersons(t *testing.T) {
 	for given, want := range map[string]string{
 		"": "no-store", "public, max-age=600": "no-store", "max-age=600": "no-store",
 		"private, max-age=600": "private, max-age=600", "no-store": "no-store",
-		"private, s-maxage=5": "no-store", "no-cache": "no-store",
+		"private, s-maxage=5": "no-store", "no-cache": "no-store", "PRIVATE ,max-age=1": "PRIVATE ,max-age=1",
+		// words that only contain a directive, or a directive that is about a header
+		"max-age=600, not-private": "no-store", "x-no-store": "no-store", `private="set-cookie"`: "no-store",
+		`a="b, private, c"`: "no-store", "private=x": "no-store", "private, S-MaxAge=5": "no-store",
+		"private, republic": "private, republic", "private;max-age=1": "no-store",
 	} {
 		res := &http.Response{
 			StatusCode: 200, Header: http.Header{"Content-Type": {"application/json", "text/html"}},
