@@ -83,3 +83,21 @@ func TestBodiesThatNeverCome(t *testing.T) {
 		})
 	}
 }
+
+// A body that breaks off or is not framed as its headers say is the client's fault, and not Vexa's.
+func TestBrokenBody(t *testing.T) {
+	t.Parallel()
+	w := proxytest.Start(t)
+	cookie := w.SignIn(oidctest.Ada).Cookie()
+	for name, body := range map[string]string{
+		"a chunk without a size":               "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+		"a chunk that is longer than its size": "Transfer-Encoding: chunked\r\n\r\n1\r\n{}\r\n0\r\n\r\n",
+		"a second chunk without a size":        "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nq\r\n",
+	} {
+		res := w.Raw(w.Fill("POST /bots HTTP/1.1\r\nHost: {host}\r\nOrigin: {public}\r\nCookie: {cookie}\r\n"+
+			"Content-Type: application/json\r\n"+body, cookie, ""))
+		if res.Status != http.StatusBadRequest || res.Code() != "bad_request" {
+			t.Errorf("%s: %d %s", name, res.Status, res.Body)
+		}
+	}
+}

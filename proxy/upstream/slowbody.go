@@ -1,9 +1,12 @@
 package upstream
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"time"
+
+	"vexa-sso/proxy/exchange"
 )
 
 const (
@@ -57,6 +60,17 @@ func (b *steadyBody) Read(p []byte) (int, error) {
 	b.until = b.until.Add(time.Duration(n) * time.Second / leastBodyRate)
 	if err == io.EOF {
 		_ = b.client.SetReadDeadline(time.Time{}) // the next request on the connection sets its own
+		err = clientsFault(err)
 	}
 	return n, err
+}
+
+// clientsFault returns an error of reading a request's body as the client's fault, or it would be taken for
+// one of the gateway's: the transport returns it from the round trip.
+func clientsFault(err error) error {
+	if errors.Is(err, io.EOF) {
+		return err
+	}
+	return exchange.RefuseBecause("bad_request", "The request’s body broke off, is not framed as its "+
+		"headers say, or came too slowly.", err)
 }
