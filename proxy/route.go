@@ -44,8 +44,8 @@ func (p *Proxy) route(
 	return route, nil
 }
 
-// missing says which scope a route needs and who lacks it: the credential, or its owner; and then which rules
-// would grant it.
+// missing says which scope a route needs and who lacks it: the credential, or its owner; and then, to admins
+// alone, which rules would grant it.
 func (p *Proxy) missing(site *exchange.Site, c *caller.Caller, v *caller.View, route vexa.Route) string {
 	said := "This needs the scope " + strings.Join(route.AnyOf, " or ") + ", which "
 	if caller.Covers(v.Decision.Grant.Scopes, route) {
@@ -63,6 +63,9 @@ func (p *Proxy) missing(site *exchange.Site, c *caller.Caller, v *caller.View, r
 		said += "you don’t have."
 	} else {
 		said += "the owner of this token doesn’t have."
+	}
+	if !v.Decision.Grant.Admin {
+		return said // the names of rules are for those who write them
 	}
 	if rules := p.rules.Current().Granting(route.AnyOf...); len(rules) > 0 {
 		said += " The rule " + strings.Join(rules, " or ") + " would give it."

@@ -197,8 +197,7 @@ func TestScopesShrinkWithTheGrant(t *testing.T) {
 	w.WaitFor("the grant to shrink", func() bool {
 		return w.Program().Get("/bots", "X-API-Key", both).Code() == "scope_missing"
 	})
-	expect("/bots", both, "scope_missing", "the owner of this token doesn’t have",
-		"The rule staff would give it")
+	expect("/bots", both, "scope_missing", "the owner of this token doesn’t have.\"")
 	expect("/meetings", both, "")
 	expect("/meetings", tx, "")
 	_ = stream // needs bot or tx: it goes on
