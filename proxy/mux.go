@@ -41,6 +41,7 @@ func (p *Proxy) ownPages(providers *channel.Endpoints) {
 	p.handleFunc("/sso/whoami", p.whoami)
 	p.handleFunc("/sso/login", p.signIn.Login)
 	p.handleFunc("/sso/callback/{provider}", p.signIn.Callback)
+	p.handleFunc(signin.RefusedPath+"{id}", p.signIn.Refused)
 	p.handleFunc("/sso/logout", p.signIn.Logout)
 	p.handleFunc("/sso/logout/frontchannel/{provider}", providers.FrontChannelLogout)
 	p.handleFunc("/sso/logout/backchannel/{provider}", providers.BackChannelLogout)

@@ -159,9 +159,18 @@ func (v *Visit) Origin() string { return v.ex.Site.Origin }
 
 // SignInAgain answers a form with a page that leads to a fresh sign-in and back to returnTo. Browsers would
 // hold a redirect to the form-action of the page that the form is on.
-func (v *Visit) SignInAgain(returnTo, where string) {
+func (v *Visit) SignInAgain(returnTo, where string) error {
 	v.ex.Code = "login_required"
-	v.Pages().Continue(v.ex, v.r, page.Continue{To: exchange.LoginPath(returnTo, true), Where: where})
+	return v.Continue(exchange.LoginPath(returnTo, true), where)
+}
+
+// Continue answers a form with a page that leads on to an address, which people call where. Browsers would
+// hold a redirect to the form-action of the page that the form is on.
+func (v *Visit) Continue(location, where string) error {
+	if err := v.Pages().Continue(v.ex, v.r, page.Continue{To: location, Where: where}); err != nil {
+		return exchange.Fail("internal_error", err)
+	}
+	return nil
 }
 
 // LatestUse sets the last use of tokens to what this replica knows and has not written yet.

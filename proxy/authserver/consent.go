@@ -11,7 +11,6 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/proxy"
-	"vexa-sso/proxy/page"
 )
 
 // maxAnswer is the greatest length of the consent form, a ticket and a decision, in bytes.
@@ -42,8 +41,7 @@ func (s *Server) consent(v *proxy.Visit) error {
 		client: client, redirectURI: t.RedirectURI, state: t.State, scopes: t.Scopes, challenge: t.Challenge,
 	}
 	if agreed && !v.Fresh(person) {
-		s.signInAgain(v, req.location())
-		return nil
+		return s.signInAgain(v, req.location())
 	}
 	if err := s.storeDecision(v, t, person, agreed); err != nil {
 		return err
@@ -53,8 +51,7 @@ func (s *Server) consent(v *proxy.Visit) error {
 		location = req.errorURL(s.issuer,
 			&oidc.Error{ErrorType: oidc.AccessDenied, Description: "the person denied the request"})
 	}
-	continueTo(v, location, client.Name)
-	return nil
+	return v.Continue(location, client.Name)
 }
 
 // readDecision checks the origin and the session of a form with a decision, and parses it. To say no, being
@@ -86,14 +83,8 @@ func (s *Server) stillRegistered(v *proxy.Visit, t ticket) (Client, error) {
 
 // signInAgain sends somebody whose sign-in is no longer fresh back to the question, which has them sign in
 // again first.
-func (s *Server) signInAgain(v *proxy.Visit, path string) {
-	continueTo(v, s.origin+path, "sign in again")
-}
-
-// continueTo answers a form with a page that leads on. Browsers would hold a redirect to the form-action of
-// the form's page.
-func continueTo(v *proxy.Visit, location, where string) {
-	v.Pages().Continue(v.Writer(), v.Request(), page.Continue{To: location, Where: where})
+func (s *Server) signInAgain(v *proxy.Visit, path string) error {
+	return v.Continue(s.origin+path, "sign in again")
 }
 
 func decisionOf(form url.Values) (agreed bool, err error) {

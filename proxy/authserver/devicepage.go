@@ -34,8 +34,7 @@ func (s *Server) devicePage(v *proxy.Visit) error {
 	case form.Has("ticket"):
 		return s.decideDevice(v, person, form)
 	case !v.Fresh(person):
-		s.signInAgain(v, deviceLocation(form.Get("user_code")))
-		return nil
+		return s.signInAgain(v, deviceLocation(form.Get("user_code")))
 	}
 	return s.findDevice(v, person, form.Get("user_code"))
 }
@@ -132,8 +131,7 @@ func (s *Server) decideDevice(v *proxy.Visit, person proxy.Person, form url.Valu
 		return err
 	}
 	if agreed && !v.Fresh(person) {
-		s.signInAgain(v, deviceLocation(t.UserCode))
-		return nil
+		return s.signInAgain(v, deviceLocation(t.UserCode))
 	}
 	client, err := s.stillRegistered(v, t)
 	if err != nil {

@@ -17,6 +17,14 @@ type outcome struct {
 // Status returns the HTTP status of a code; 0 for one that is not in the table.
 func (c Code) Status() int { return outcomes[c].Status }
 
+// outcomeOf returns the response to a code; that to an error of ours for one that is not in the table.
+func outcomeOf(c Code) outcome {
+	if o, known := outcomes[c]; known {
+		return o
+	}
+	return outcomes["internal_error"]
+}
+
 // The table of codes. README's table is generated from it (a test holds them together).
 var outcomes = map[Code]outcome{
 	"unauthenticated": {
@@ -156,6 +164,12 @@ var outcomes = map[Code]outcome{
 		"This browser has no open sign-in that the answer belongs to: it was finished, took too " +
 			"long, or the browser did not keep our cookie.",
 		"Sign in again.",
+	},
+	"refusal_gone": {
+		http.StatusNotFound, "This page is no longer here",
+		"It told why a sign-in was refused, for 15 minutes, in the browser that was refused. If you came " +
+			"here by signing in just now, this browser does not keep our cookies.",
+		"Sign in again to see whether it is still so.",
 	},
 	"sign_in_loop": {
 		http.StatusBadRequest, "Signing in leads in circles",

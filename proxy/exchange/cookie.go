@@ -22,6 +22,7 @@ type CookieNames struct {
 	Attempt string // prefix; the attempt's id follows
 	Recent  string // times of this browser's recent sign-ins
 	Logout  string // state of an RP-initiated logout
+	Refused string // prefix of a refused sign-in, for its own page; a part of its trace id follows
 }
 
 func cookieNames(scheme string) CookieNames {
@@ -31,7 +32,7 @@ func cookieNames(scheme string) CookieNames {
 	}
 	return CookieNames{
 		Session: session, Attempt: session + "_login_", Recent: session + "_recent",
-		Logout: session + "_logout",
+		Logout: session + "_logout", Refused: session + "_refused_",
 	}
 }
 

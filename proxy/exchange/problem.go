@@ -25,6 +25,8 @@ type Problem struct {
 	Afresh  bool   // a fresh sign-in is required, also of who is signed in
 	Facts   []page.Fact
 	Actions []page.Link // links on the page; default: start page, or sign-in at 401
+
+	at time.Time // when it happened; zero: now
 }
 
 func (e *Problem) Error() string {
@@ -75,22 +77,28 @@ func AsProblem(err error) *Problem {
 
 // Answer writes the response for an error: a page for a navigation without a program's credential, JSON in
 // Vexa's shape for everything else (S8). It logs the cause.
-func (e *Edge) Answer(ex *Exchange, r *http.Request, err error) {
+func (e *Edge) Answer(ex *Exchange, r *http.Request, err error) { e.show(ex, r, e.note(ex, r, err)) }
+
+// note logs the cause of a problem and sets the code of the exchange.
+func (e *Edge) note(ex *Exchange, r *http.Request, err error) *Problem {
 	said := *AsProblem(err) // a copy: the error may be shared with concurrent requests
 	pr := &said
-	o, known := outcomes[pr.Code]
-	if !known {
-		o = outcomes["internal_error"]
-	}
 	ex.Code = pr.Code
 	if pr.Err != nil {
 		level := slog.LevelInfo
-		if o.Status >= 500 {
+		if outcomeOf(pr.Code).Status >= 500 {
 			level = slog.LevelWarn
 		}
 		e.Log.LogAttrs(r.Context(), level, "request refused", slog.String("code", string(pr.Code)),
 			slog.String("trace_id", ex.TraceID), slog.Any("error", pr.Err), pr.RemedyAttr())
 	}
+	return pr
+}
+
+// show writes the response for a problem.
+func (e *Edge) show(ex *Exchange, r *http.Request, pr *Problem) {
+	o := outcomeOf(pr.Code)
+	ex.Code = pr.Code
 	if pr.Detail == "" {
 		pr.Detail = o.Detail
 	}
@@ -178,7 +186,7 @@ func List(s []string) []string {
 func problemPage(ex *Exchange, pr *Problem, o outcome) page.Problem {
 	v := page.Problem{
 		Status: o.Status, Title: o.Title, Sentence: pr.Detail, Next: o.Next,
-		Facts: pr.Facts, Actions: pr.Actions,
+		Facts: pr.Facts, Actions: pr.Actions, At: pr.at,
 		Code: string(pr.Code), TraceID: ex.TraceID,
 	}
 	if pr.Code == "denied_by_rule" { // an admin's own words stand apart from ours

@@ -21,7 +21,7 @@ func ReturnPath(raw string) string {
 	}
 	path, ok := CanonicalPath(u)
 	if !ok || strings.HasPrefix(path, "/sso/login") || strings.HasPrefix(path, "/sso/callback/") ||
-		strings.HasPrefix(path, "/sso/logout") {
+		strings.HasPrefix(path, "/sso/logout") || strings.HasPrefix(path, "/sso/refused/") {
 		return home
 	}
 	query, ok := CanonicalQuery(u.RawQuery)

@@ -40,7 +40,7 @@ func TestInBrowser(t *testing.T) {
 	})
 	t.Run("sign-out over unknown origins by Continue", func(t *testing.T) {
 		w := newWay(t, func(w http.ResponseWriter, r *http.Request, to string) {
-			testPages().Continue(w, r, Continue{To: to, Where: "Okta"})
+			_ = testPages().Continue(w, r, Continue{To: to, Where: "Okta"})
 		})
 		w.expect(t, browser, "arrived")
 	})

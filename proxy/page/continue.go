@@ -1,6 +1,9 @@
 package page
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+)
 
 // Continue is the page that leads on by itself (meta refresh): the answer to a form whose redirects lead over
 // sites that its page could not name in form-action.
@@ -11,19 +14,13 @@ type Continue struct {
 	Where string // what people call the place, e.g. "Okta"
 }
 
-// Continue writes the page that leads on, with 200. A target that is not an allowed link is a mistake of the
-// provider's configuration, and answered with 502.
-func (p *Pages) Continue(w http.ResponseWriter, r *http.Request, v Continue) {
+// Continue writes the page that leads on, with 200. For a target that is not an allowed link it returns an
+// error and writes nothing.
+func (p *Pages) Continue(w http.ResponseWriter, r *http.Request, v Continue) error {
 	if !allowedHref(v.To) {
-		p.Problem(w, r, Problem{
-			Status:   http.StatusBadGateway,
-			Title:    "We cannot send you on",
-			Sentence: "The identity provider named an address that we do not send anybody to.",
-			Next:     "Ask your administrator.",
-			Code:     "provider_misconfigured",
-		})
-		return
+		return errors.New("nobody is sent to an address that is neither https nor a path of ours")
 	}
 	p.write(w, r,
 		sheet{template: "continue", status: http.StatusOK, Title: "One moment", Refresh: v.To, V: v})
+	return nil
 }

@@ -19,6 +19,7 @@ type Problem struct {
 
 	Code       string        // one of the public error codes
 	TraceID    string        // its id in the log
+	At         time.Time     // when it happened; zero: now
 	RetryAfter time.Duration // sent as Retry-After, in whole seconds, if it is not zero
 }
 
@@ -38,6 +39,9 @@ func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, v Problem) {
 	if v.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((v.RetryAfter+time.Second-1)/time.Second)))
 	}
+	if v.At.IsZero() {
+		v.At = p.now()
+	}
 	v.Actions = allowedLinks(v.Actions)
 	p.write(w, r, sheet{
 		template: "problem", status: v.Status,
@@ -46,7 +50,7 @@ func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, v Problem) {
 			Problem
 			Mark string
 			At   moment
-		}{v, mark(v.Status), momentOf(p.now(), p.now())},
+		}{v, mark(v.Status), momentOf(v.At, p.now())},
 	})
 }
 

@@ -68,6 +68,16 @@ func (b *Browser) SignIn(who, login string) Answer {
 	return b.Get(strings.TrimPrefix(callback.URL, b.W.Public))
 }
 
+// Refusal opens the page that a callback led to, as a browser does, and fails if it is not that of a refusal.
+func (b *Browser) Refusal(back Answer) Answer {
+	b.W.T.Helper()
+	location := back.Header.Get("Location")
+	if back.Status != http.StatusSeeOther || !strings.HasPrefix(location, "/sso/refused/") {
+		b.W.T.Fatalf("no refusal: %d to %q: %s", back.Status, location, back.Body)
+	}
+	return b.Get(location, Navigation...)
+}
+
 // Cookie returns the browser's session cookie, name=value.
 func (b *Browser) Cookie() string {
 	u, _ := url.Parse(b.W.Public)

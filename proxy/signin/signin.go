@@ -35,6 +35,7 @@ type Flow struct {
 	ring      *keyring.Ring
 	attempts  *attemptCookies
 	callbacks *callbacks
+	refusals  *refusals
 }
 
 // Deps are the dependencies of a Flow.
@@ -70,6 +71,7 @@ func New(cfg caller.SessionConfig, d Deps) *Flow {
 		providers: d.Providers, ring: d.Ring, callbacks: newCallbacks(),
 		attempts: newAttemptCookies(d.Ring.Codec(keyring.SignInAttempt, attemptLifetime, d.Edge.Now),
 			d.Edge.Now),
+		refusals: &refusals{d.Ring.Codec(keyring.RefusedSignIn, refusedLifetime, d.Edge.Now)},
 	}
 }
 
@@ -132,8 +134,7 @@ func (f *Flow) begin(
 	if err := f.attempts.keep(ex, r, a, provider.UsesFormPost()); err != nil {
 		return exchange.Fail("internal_error", err)
 	}
-	f.sendToProvider(ex, r, location, provider)
-	return nil
+	return f.sendToProvider(ex, r, location, provider)
 }
 
 // sendToProvider sends the browser to a provider. After a form of ours a redirect would be held to the page's
@@ -141,14 +142,18 @@ func (f *Flow) begin(
 // that leads on.
 func (f *Flow) sendToProvider(
 	ex *exchange.Exchange, r *http.Request, location string, provider *oidc.Provider,
-) {
+) error {
 	h := r.Header
 	if h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" &&
 		(r.Method == http.MethodPost || r.URL.Query().Has("login_hint")) {
-		f.edge.Pages.Continue(ex, r, page.Continue{To: location, Where: provider.Title()})
-		return
+		err := f.edge.Pages.Continue(ex, r, page.Continue{To: location, Where: provider.Title()})
+		if err != nil {
+			return exchange.Fail("provider_misconfigured", err)
+		}
+		return nil
 	}
 	exchange.Redirect(ex, location)
+	return nil
 }
 
 // promptFor returns the prompt with which a provider lets the person use another account. Nothing else that a
@@ -211,9 +216,20 @@ func (f *Flow) choosePage(returnTo, hint, problem string) page.Choose {
 	return v
 }
 
-// Callback is the redirect URI: it finishes a sign-in. The response must belong to an attempt that this
-// browser started, at this provider.
+// Callback is the redirect URI: it finishes a sign-in. A person who is refused reads why at an address of its
+// own (refused.go).
 func (f *Flow) Callback(ex *exchange.Exchange, r *http.Request) error {
+	err := f.finish(ex, r)
+	if err == nil || ex.Explicit || !exchange.IsNavigation(r) {
+		return err
+	}
+	f.showElsewhere(ex, r, err)
+	return nil
+}
+
+// finish finishes a sign-in. The response must belong to an attempt that this browser started, at this
+// provider.
+func (f *Flow) finish(ex *exchange.Exchange, r *http.Request) error {
 	provider := f.providers.ByName(r.PathValue("provider"))
 	if provider == nil {
 		return exchange.Refuse("not_found", "")

@@ -248,8 +248,7 @@ func TestRefusedPeople(t *testing.T) {
 		callback, err := w.Okta.SignIn(t.Context(), login.Header.Get("Location"), tc.who)
 		proxytest.Must(t, err)
 		w.Vexa.GatewayWire().Forget()
-		page := b.Get(strings.TrimPrefix(callback.URL, w.Public), "Accept", "text/html",
-			"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
+		page := b.Refusal(b.Get(strings.TrimPrefix(callback.URL, w.Public), proxytest.Navigation...))
 		if page.Status != http.StatusForbidden || !strings.Contains(page.Body, tc.words) ||
 			!strings.Contains(page.Body, tc.code) || b.Cookie() != "" {
 			t.Errorf("%s: %d %s", tc.who, page.Status, page.Body)

@@ -78,8 +78,7 @@ func (f *Flow) afterLogout(ex *exchange.Exchange, r *http.Request, s caller.Sess
 		return exchange.Fail("internal_error", err)
 	}
 	http.SetCookie(ex, exchange.NewCookie(ex.Site.Cookies.Logout, state, int(logoutLifetime/time.Second)))
-	f.sendToProvider(ex, r, oidc.WithState(location, state), provider)
-	return nil
+	return f.sendToProvider(ex, r, oidc.WithState(location, state), provider)
 }
 
 func (f *Flow) openIDToken(s caller.Session) (string, error) {

@@ -242,8 +242,8 @@ func TestSilentRenewalRefused(t *testing.T) {
 			w.Clock.Advance(16 * time.Minute)
 			silent := p.sent("/meetings")
 			proxytest.Must(t, w.Okta.ChangePerson(oidctest.Ada, tc.change))
-			if back := p.comesBack(silent.Header.Get("Location"), ""); back.Status != http.StatusForbidden ||
-				!strings.Contains(back.Body, tc.code) {
+			back := p.Refusal(p.comesBack(silent.Header.Get("Location"), ""))
+			if back.Status != http.StatusForbidden || !strings.Contains(back.Body, tc.code) {
 				t.Fatalf("%d %s", back.Status, back.Body)
 			}
 			if res := p.Get("/meetings"); res.Status != tc.after {

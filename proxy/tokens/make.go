@@ -169,8 +169,7 @@ func (p *Pages) createByForm(v *proxy.Visit, person proxy.Person) error {
 		return p.showAgain(v, person, tokens, req, f)
 	}
 	if !v.Fresh(person) {
-		p.signInFirst(v, person, req)
-		return nil
+		return p.signInFirst(v, person, req)
 	}
 	token, value, err := p.makeOnce(v, person, req, once)
 	if errors.Is(err, errSent) {
@@ -210,11 +209,11 @@ func (p *Pages) showAgain(
 }
 
 // signInFirst sends a person to a fresh sign-in and back to the form, with what they typed.
-func (p *Pages) signInFirst(v *proxy.Visit, person proxy.Person, req tokenRequest) {
+func (p *Pages) signInFirst(v *proxy.Visit, person proxy.Person, req tokenRequest) error {
 	q := url.Values{
 		"name": {req.Name}, "scope": req.Scopes, "expires_in": {strconv.FormatInt(req.Seconds, 10)},
 	}
-	v.SignInAgain(page.TokensPath+"?"+q.Encode(),
+	return v.SignInAgain(page.TokensPath+"?"+q.Encode(),
 		cmp.Or(p.titles[person.Account.Provider], "your identity provider"))
 }
 

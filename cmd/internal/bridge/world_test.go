@@ -381,11 +381,14 @@ func (b *browser) get(path string, header ...string) answer {
 	return b.send("GET", path, "", header...)
 }
 
-// send sends a request; header is a list of names and values.
+// send sends a request, and goes on to the page of a refusal; header is a list of names and values.
 func (b *browser) send(method, path, body string, header ...string) answer {
 	b.w.t.Helper()
 	a, err := b.try(method, path, body, header...)
 	must(b.w.t, err)
+	if refused := a.header.Get("Location"); strings.HasPrefix(refused, "/sso/refused/") {
+		return b.get(refused, header...)
+	}
 	return a
 }
 
