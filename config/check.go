@@ -316,6 +316,12 @@ func (l *loader) checkLimits(c *Config) {
 	if c.Limits.StreamsPerAccount < 1 {
 		l.failKey("limits.streams_per_account", "allows no stream at all", "write 1 or more")
 	}
+	if c.Limits.Connections < 1 {
+		l.failKey("limits.connections", "allows no connection at all", "write 1 or more")
+	}
+	if c.Limits.ConnectionsPerAddress < 1 {
+		l.failKey("limits.connections_per_address", "allows no connection at all", "write 1 or more")
+	}
 	if c.Limits.RequestsPerSecond < 0 {
 		l.failKey("limits.requests_per_second", "is less than 0", "write 0 for no limit")
 	}

@@ -96,7 +96,9 @@ func Default() *Config {
 				MaxLifetime: 90 * 24 * time.Hour, MaxOffline: 24 * time.Hour,
 				NativeKeys: caller.NativeKeysDeny,
 			},
-			Limits: proxy.Limits{BodyReplay: 64 << 10, StreamsPerAccount: 20},
+			Limits: proxy.Limits{
+				BodyReplay: 64 << 10, StreamsPerAccount: 20, Connections: 10_000, ConnectionsPerAddress: 1000,
+			},
 		},
 		AdoptExisting: "trusted",
 		KeyGrace:      mapping.DefaultKeyGrace,

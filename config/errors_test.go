@@ -104,6 +104,15 @@ func TestRefused(t *testing.T) {
 			document: good + "limits: { streams_per_account: 0 }\n",
 			want:     "vexa-sso.yaml:19:32: limits.streams_per_account: allows no stream at all: write 1 or more",
 		},
+		"no connection": {
+			document: good + "limits: { connections: 0 }\n",
+			want:     "vexa-sso.yaml:19:24: limits.connections: allows no connection at all: write 1 or more",
+		},
+		"no connection from an address": {
+			document: good + "limits: { connections_per_address: 0 }\n",
+			want: "vexa-sso.yaml:19:36: limits.connections_per_address: allows no connection at all: " +
+				"write 1 or more",
+		},
 		"size":                  {document: good + "limits: { body_replay: 64kb }\n", want: `vexa-sso.yaml:19:24: limits.body_replay: "64kb" is not a size: write bytes, or a number with KiB, MiB or GiB`},
 		"unset variable":        {document: change("ADMIN_TOKEN", "ADMIN_TOKN"), want: "vexa-sso.yaml:6:16: vexa.admin_token: the environment variable ADMIN_TOKN is not set: set it, or write the value here"},
 		"missing file":          {document: change("file:client-secret", "file:client-secrte"), want: "vexa-sso.yaml:12:20: providers[0].client_secret: cannot read client-secrte: no such file or directory: give the path of a file that this user may read"},

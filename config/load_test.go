@@ -134,12 +134,13 @@ func TestDefaults(t *testing.T) {
 		c.Listen, c.Metrics.Listen, c.Log.Level, c.Log.Format, c.Vexa.Generation,
 		c.Session.Idle, c.Session.Lifetime, c.Session.Renew, int(c.Limits.BodyReplay),
 		c.Limits.StreamsPerAccount, c.Limits.RequestsPerSecond,
+		c.Limits.Connections, c.Limits.ConnectionsPerAddress,
 		c.Tokens.MaxLifetime, c.Tokens.MaxOffline, c.Tokens.NativeKeys, c.AdoptExisting, c.Audit.Retention,
 		c.Store.URL, c.Store.Grace,
 	}
 	want := []any{
 		"127.0.0.1:4180", "127.0.0.1:4181", "info", "json", "auto",
-		8 * time.Hour, 24 * time.Hour, 15 * time.Minute, 64 << 10, 20, 0.0,
+		8 * time.Hour, 24 * time.Hour, 15 * time.Minute, 64 << 10, 20, 0.0, 10_000, 1000,
 		2160 * time.Hour, 24 * time.Hour, "deny", "trusted", 2160 * time.Hour,
 		"sqlite:vexa-sso.db", 30 * time.Second,
 	}

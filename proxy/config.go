@@ -33,6 +33,14 @@ type Limits struct {
 	// 20.
 	StreamsPerAccount int `yaml:"streams_per_account"`
 
+	// Connections is how many connections may be open at a time; default 10000. Those from trusted proxies
+	// are counted apart.
+	Connections int `yaml:"connections"`
+
+	// ConnectionsPerAddress is how many of them one address may have, where TLS ends here and the address is
+	// none of a trusted proxy; default 1000. An IPv6 /64 counts as one address.
+	ConnectionsPerAddress int `yaml:"connections_per_address"`
+
 	// RequestsPerSecond is the rate limit of one session or token, which is its burst too; 0 is no limit.
 	RequestsPerSecond float64 `yaml:"requests_per_second"`
 }

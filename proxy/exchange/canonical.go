@@ -158,7 +158,7 @@ func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 		return peer
 	}
 	addr, err := netip.ParseAddr(peer)
-	if err != nil || !inAny(addr, trusted) {
+	if err != nil || !InAny(addr, trusted) {
 		return peer
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -168,7 +168,7 @@ func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 			break
 		}
 		addr = hop.Unmap()
-		if !inAny(addr, trusted) {
+		if !InAny(addr, trusted) {
 			break
 		}
 	}
@@ -195,10 +195,11 @@ func FromTrustedProxy(r *http.Request, trusted []netip.Prefix) bool {
 		return false
 	}
 	addr, err := netip.ParseAddr(peer)
-	return err == nil && inAny(addr, trusted)
+	return err == nil && InAny(addr, trusted)
 }
 
-func inAny(addr netip.Addr, prefixes []netip.Prefix) bool {
+// InAny reports whether an address is in one of the networks.
+func InAny(addr netip.Addr, prefixes []netip.Prefix) bool {
 	addr = addr.Unmap().WithZone("")
 	for _, p := range prefixes {
 		if p.Contains(addr) {

@@ -76,6 +76,17 @@ func (ex *Exchange) Write(b []byte) (int, error) {
 // Flush implements http.Flusher, for event streams.
 func (ex *Exchange) Flush() { _ = http.NewResponseController(ex.ResponseWriter).Flush() }
 
+// AnswerTimeout is how long an answer of ours may take, from its request on: a client that does not read it
+// holds a goroutine and what it asked. It is the server's WriteTimeout; what lasts, because it is Vexa's,
+// takes that off.
+const AnswerTimeout = 30 * time.Second
+
+// limitAnswer sets the write deadline for an answer of ours to a request that was to be forwarded.
+func (ex *Exchange) limitAnswer() {
+	// not every ResponseWriter of a test has deadlines
+	_ = http.NewResponseController(ex.ResponseWriter).SetWriteDeadline(time.Now().Add(AnswerTimeout))
+}
+
 // newTraceID returns 128 random bits in hex, as Vexa's own trace ids are.
 func (ex *Exchange) newTraceID(random io.Reader) string {
 	raw, text := ex.scratch[:16], ex.scratch[16:]

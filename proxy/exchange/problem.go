@@ -99,6 +99,7 @@ func (e *Edge) note(ex *Exchange, r *http.Request, err error) *Problem {
 func (e *Edge) show(ex *Exchange, r *http.Request, pr *Problem) {
 	o := outcomeOf(pr.Code)
 	ex.Code = pr.Code
+	ex.limitAnswer()
 	if pr.Detail == "" {
 		pr.Detail = o.Detail
 	}

@@ -27,6 +27,7 @@ import (
 	"vexa-sso/oidc"
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy"
+	"vexa-sso/proxy/exchange"
 	"vexa-sso/proxy/tokens"
 )
 
@@ -71,6 +72,8 @@ type Options struct {
 	audiences []string                             // of Okta's access tokens that are taken
 	Also      func(okta oidc.Config) []oidc.Config // more providers at the same Okta
 	Database  string                               // default: a SQLite file of the test's own
+
+	WriteTimeout time.Duration // of the server; default exchange.AnswerTimeout
 
 	// Rooms puts further rooms on each replica, and returns what runs beside it; nil: nothing does.
 	Rooms func(*World) (run func(context.Context) error)
@@ -236,7 +239,8 @@ func (w *World) serve(on net.Listener, providers []*oidc.Provider, beside func(c
 	})
 	server := &http.Server{
 		Handler: w.Proxy, DisableGeneralOptionsHandler: true, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		WriteTimeout: cmp.Or(w.Options.WriteTimeout, exchange.AnswerTimeout),
+		ErrorLog:     slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	running.Go(func() { _ = server.Serve(on) })
 	w.Stop = func() {

@@ -101,3 +101,51 @@ func TestBrokenBody(t *testing.T) {
 		}
 	}
 }
+
+// The server's write timeout is for answers of ours: what is Vexa's lasts, and a refusal after a long wait
+// for Vexa is still told.
+func TestWriteTimeoutIsForOurAnswers(t *testing.T) {
+	t.Parallel()
+	goesOn := make(chan struct{})
+	gateway := startGateway(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/bots" {
+			panic(http.ErrAbortHandler)
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, "data: 1\n\n")
+		http.NewResponseController(w).Flush()
+		select {
+		case <-goesOn:
+		case <-r.Context().Done():
+		}
+		io.WriteString(w, "data: 2\n\n")
+	})
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway = gateway.URL })
+	w.SignIn(oidctest.Ada)
+	_, token := w.NewToken(oidctest.Ada, "bot", "tx")
+	w.Options.WriteTimeout = time.Nanosecond // over before anything is answered
+	p := w.Replica().Program()
+	if _, err := p.Client.Get(w.Public + "/sso/healthz"); err == nil {
+		t.Fatal("the write timeout is not in force")
+	}
+	if res := p.Get("/bots", "X-API-Key", token); res.Code() != "vexa_unavailable" {
+		t.Errorf("a refusal after the wait: %d %s", res.Status, res.Body)
+	}
+	var open []*http.Response
+	for _, target := range []string{"GET /recordings/1/master", "POST /mcp"} {
+		method, path, _ := strings.Cut(target, " ")
+		req, err := http.NewRequestWithContext(t.Context(), method, w.Public+path, nil)
+		proxytest.Must(t, err)
+		req.Header.Set("X-API-Key", token)
+		res, err := p.Do(req)
+		proxytest.Must(t, err)
+		defer res.Body.Close()
+		open = append(open, res)
+	}
+	close(goesOn)
+	for _, res := range open {
+		if text, err := io.ReadAll(res.Body); err != nil || string(text) != "data: 1\n\ndata: 2\n\n" {
+			t.Errorf("%s: %q, %v", res.Request.URL.Path, text, err)
+		}
+	}
+}

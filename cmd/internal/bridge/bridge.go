@@ -4,7 +4,6 @@ package bridge
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -34,9 +33,6 @@ const (
 	drainTimeout = 10 * time.Second // for requests under way when the program stops
 	storeRetry   = time.Second      // between attempts to open the store
 
-	// idleTimeout is longer than balancers keep connections for their next request (Google's for ten
-	// minutes), or they would now and then send one into a connection that we have just closed.
-	idleTimeout = 11 * time.Minute
 )
 
 // Options are what a bridge needs besides its configuration.
@@ -140,7 +136,7 @@ func build(cfg *config.Config, o Options) (*bridge, error) {
 }
 
 func (b *bridge) run(ctx context.Context) error {
-	public, err := net.Listen("tcp", b.cfg.Listen)
+	public, err := b.listen()
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
@@ -246,23 +242,6 @@ func drain(s *http.Server) {
 	if s.Shutdown(limit) != nil {
 		s.Close()
 	}
-}
-
-// publicServer returns the server of the public listener. It has no write timeout, because streams stay open.
-func (b *bridge) publicServer() *http.Server {
-	s := &http.Server{
-		Handler:           http.HandlerFunc(b.serveHTTP),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
-
-		DisableGeneralOptionsHandler: true, // OPTIONS * is refused like every address that is none
-	}
-	if b.cert != nil {
-		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: b.cert.get}
-	}
-	return s
 }
 
 func (b *bridge) serveHTTP(w http.ResponseWriter, r *http.Request) {

@@ -11,6 +11,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/proxy"
+	"vexa-sso/proxy/exchange"
 )
 
 // metrics are the Prometheus metrics of the whole bridge.
@@ -109,5 +110,8 @@ func (b *bridge) operatorServer() *http.Server {
 	}
 	mux.HandleFunc("GET /healthz", probe("/sso/healthz"))
 	mux.HandleFunc("GET /readyz", probe("/sso/readyz"))
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	return &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10,
+		WriteTimeout: exchange.AnswerTimeout, IdleTimeout: idleTimeout,
+	}
 }
