@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"vexa-sso/proxy/proxytest"
 )
@@ -73,4 +74,34 @@ func pitfallsNamedInTests(t *testing.T) map[string]string {
 	})
 	proxytest.Must(t, err)
 	return named
+}
+
+// A header that only a trusted proxy may send is noticed, once, and not believed: either it is made up, or a
+// proxy in front is not in trusted_proxies.
+func TestForwardedForOfStrangersIsNoticed(t *testing.T) {
+	t.Parallel()
+	const warning = "X-Forwarded-For from an address that is not trusted"
+	for trusted, want := range map[string]int{"": 1, "127.0.0.1": 0} {
+		w := proxytest.Start(t, func(o *proxytest.Options) {
+			if trusted != "" {
+				o.Config.TrustedProxies = []string{trusted}
+			}
+		})
+		b := w.Browser()
+		b.Get("/sso/healthz")
+		if strings.Contains(w.Logs.String(), warning) {
+			t.Error("warned of nothing")
+		}
+		for range 5 {
+			b.Get("/sso/healthz", "X-Forwarded-For", "192.0.2.7")
+		}
+		if n := strings.Count(w.Logs.String(), warning); n != want {
+			t.Errorf("trusted %q: %d warnings, want %d", trusted, n, want)
+		}
+		w.Clock.Advance(time.Hour)
+		b.Get("/sso/healthz", "X-Forwarded-For", "192.0.2.7")
+		if n := strings.Count(w.Logs.String(), warning); n != 2*want {
+			t.Errorf("trusted %q: %d warnings an hour later", trusted, n)
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,6 +68,7 @@ type Proxy struct {
 	signIn      *signin.Flow
 	health      health
 	home        home
+	notTrusted  atomic.Int64    // Unix seconds of the last warning about X-Forwarded-For
 	corsOrigins map[string]bool // origins whose pages may call with a credential of their own
 	mux         *http.ServeMux  // everything that is not forwarded
 }
@@ -167,6 +169,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rq := &request{}
 	ex := &rq.Exchange
 	at := p.hostOf(r)
+	p.warnOfForwarded(r)
 	ex.Begin(w, at.site, exchange.ClientAddress(r, p.trusted), p.edge.Now(), p.edge.Random)
 	defer func() {
 		if !ex.GoesOn {
@@ -177,6 +180,22 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := p.dispatch(rq, at, r); err != nil {
 		p.edge.Answer(ex, r, err)
 	}
+}
+
+// warnOfForwarded logs, at most once an hour, that X-Forwarded-For came from an address that is not trusted.
+// Either somebody makes it up, or a proxy in front is missing in trusted_proxies, and then everybody has its
+// address: in the audit, and where an address has a bound.
+func (p *Proxy) warnOfForwarded(r *http.Request) {
+	if len(r.Header["X-Forwarded-For"]) == 0 || exchange.FromTrustedProxy(r, p.trusted) {
+		return
+	}
+	now, last := p.edge.Now().Unix(), p.notTrusted.Load()
+	if now-last < int64(time.Hour/time.Second) || !p.notTrusted.CompareAndSwap(last, now) {
+		return
+	}
+	p.edge.Log.Warn("X-Forwarded-For from an address that is not trusted was not believed", "peer", r.RemoteAddr,
+		"remedy", "if a proxy of yours has this address, add it to trusted_proxies; else anybody may send that "+
+			"header, and nothing is to be done")
 }
 
 // hostOf returns the host of ours that a request is for: by Host, or, behind a trusted proxy, by

@@ -13,6 +13,7 @@
 // times are written in batches (lastuse.go).
 //
 // Bounds (S12): credentials of 16 KiB; 20,000 cached callers of each kind; a refused credential is cached for
-// a second; 10 invalid ones a second from an address, with a burst of 50 (failures.go); requests_per_second
-// of one credential (limit.go); 10 Vexa keys a second are looked up at the gateway.
+// a second; from 10 invalid ones a second of an address, with a burst of 50, its unknown ones take turns
+// (failures.go); requests_per_second of one credential (limit.go); 10 Vexa keys a second are looked up at the
+// gateway.
 package caller

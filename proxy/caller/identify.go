@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -27,7 +28,7 @@ type Identifier struct {
 
 	memory      memory
 	lastUse     *lastUse
-	failures    *failures
+	failures    *Failures
 	owners      KeyOwners // nil: Vexa keys are not looked up
 	whoamiLimit *rate.Limiter
 }
@@ -133,9 +134,10 @@ func (i *Identifier) byCookie(ex *exchange.Exchange, r *http.Request) (*Caller, 
 }
 
 // lookUp reads the caller of a credential that is not cached. A refusal is cached for a second (negative
-// cache), and an address that sends many invalid credentials is limited. The limit spares a credential that
-// was valid a while ago and is due for another look: whoever shares an address with somebody who makes
-// credentials up could otherwise be locked out by them (S12).
+// cache), and unknown credentials of an address that sends many invalid ones take turns (S12): a look-up
+// costs little, and refusing them would lock out whoever shares the address. Vexa keys are refused there:
+// each is asked at the gateway, which bans us for those that are none. A credential that was valid a while
+// ago and is due for another look does not wait.
 func (i *Identifier) lookUp(
 	ex *exchange.Exchange, r *http.Request, in *callers, key credentialKey,
 	read func(context.Context) (*Caller, error),
@@ -143,8 +145,12 @@ func (i *Identifier) lookUp(
 	if err := in.refusal(key, ex.Start); err != nil {
 		return nil, err
 	}
-	if !in.wasValid(key) && i.failures.tooMany(ex.Address, ex.Start) {
-		return nil, exchange.Refuse("rate_limited", "Too many credentials from your address were not valid.")
+	if !in.wasValid(key) {
+		done, err := i.turn(ex, r, in)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
 	}
 	c, err := in.load(r.Context(), key, read)
 	if err == nil {
@@ -155,10 +161,33 @@ func (i *Identifier) lookUp(
 	case status >= http.StatusInternalServerError: // it could not be looked up
 		return nil, pr
 	case status == http.StatusUnauthorized:
-		i.failures.count(ex.Address, ex.Start, 1)
+		i.failures.Count(ex.Address, ex.Start, 1)
 	}
 	in.refuse(key, pr, ex.Start)
 	return nil, pr
+}
+
+// failuresConfig: a look-up in the store, or a signature, takes a fraction of a millisecond, so a good
+// credential has its turn soon, however many wait.
+var failuresConfig = FailuresConfig{
+	PerSecond: 10, Burst: 50, AtOnce: 4, Waiting: 1000, Patience: 5 * time.Second,
+}
+
+func newFailures() *Failures { return NewFailures(failuresConfig) }
+
+func (i *Identifier) turn(ex *exchange.Exchange, r *http.Request, in *callers) (done func(), err error) {
+	tooMany := exchange.Refuse("rate_limited", "Too many credentials from your address were not valid.")
+	if in == i.memory.natives {
+		if i.failures.TooMany(ex.Address, ex.Start) {
+			return nil, tooMany
+		}
+		return func() {}, nil
+	}
+	done, ok := i.failures.Turn(r.Context(), ex.Address, ex.Start)
+	if !ok {
+		return nil, tooMany
+	}
+	return done, nil
 }
 
 // liveSession returns the caller of a session cookie, unless the session has expired or was ended.

@@ -75,7 +75,7 @@ func (i *Identifier) readNative(ctx context.Context, ex *exchange.Exchange, key 
 	owner, err := i.owners.Whoami(ctx, key, ex.Address)
 	switch {
 	case errors.Is(err, vexa.ErrKeyRefused):
-		i.failures.count(ex.Address, ex.Start, nativeFailures-1)
+		i.failures.Count(ex.Address, ex.Start, nativeFailures-1)
 		return nil, refuseNative(ex.Site)
 	case err != nil:
 		return nil, exchange.RefuseBecause("vexa_admin_unavailable",

@@ -241,6 +241,11 @@ func (f *Flow) finish(ex *exchange.Exchange, r *http.Request) error {
 	if len(params["state"]) != 1 {
 		return exchange.Refuse("sign_in_invalid", "")
 	}
+	hadTurn, ok := f.callbacks.failed.Turn(r.Context(), ex.Address, ex.Start)
+	if !ok {
+		return exchange.Refuse("rate_limited", "Too many sign-ins from your address were refused.")
+	}
+	defer hadTurn()
 	done, ok := f.callbacks.begin()
 	if !ok {
 		return exchange.Refuse("rate_limited", "Too many people are signing in at this moment.")
@@ -262,7 +267,10 @@ func (f *Flow) finish(ex *exchange.Exchange, r *http.Request) error {
 	if err != nil {
 		pr := exchange.AsProblem(err)
 		result = string(pr.Code)
-		if f.callbacks.mayAudit(ex.Start) {
+		if pr.Code.Status() < http.StatusInternalServerError {
+			f.callbacks.failed.Count(ex.Address, ex.Start, 1)
+		}
+		if f.callbacks.mayAudit("", ex.Start) {
 			f.edge.Record(ex, r,
 				mapping.Event{Event: mapping.EventSignInRefused, Provider: provider.Name(), Reason: result})
 		}
@@ -357,6 +365,7 @@ func (f *Flow) admit(
 	}
 	event.Event, event.CredentialID = mapping.EventSignIn, session.ID
 	f.edge.Record(ex, r, event)
+	f.endOldest(r.Context(), session)
 	return nil
 }
 
@@ -392,7 +401,9 @@ func (f *Flow) recordIdentity(
 	}
 	if err != nil {
 		event.Reason = string(exchange.AsProblem(err).Code)
-		f.edge.Record(ex, r, event)
+		if f.callbacks.mayAudit(cmp.Or(event.Account, event.Actor), ex.Start) {
+			f.edge.Record(ex, r, event)
+		}
 	}
 	return event, err
 }
@@ -432,6 +443,22 @@ func (f *Flow) endCookieSession(ex *exchange.Exchange, r *http.Request, reason s
 	if err := f.endSession(r.Context(), c.Session, reason); err != nil {
 		f.edge.Log.Warn("replaced session could not be ended; it expires by itself",
 			"session", c.Session.ID, "error", err)
+	}
+}
+
+// endOldest ends the oldest sessions of an account beyond maxSessions (S12).
+func (f *Flow) endOldest(ctx context.Context, begun caller.Session) {
+	held, err := f.sessions.SessionsOf(ctx, begun.AccountID)
+	for len(held) > maxSessions && err == nil {
+		if err = f.endSession(ctx, held[0], "the account has too many sessions"); errors.Is(err,
+			mapping.ErrNotFound) {
+			err = nil // another sign-in ended it
+		}
+		held = held[1:]
+	}
+	if err != nil {
+		f.edge.Log.Warn("sessions beyond the most that an account may have could not be ended; "+
+			"the next sign-in ends them", "account", begun.AccountID, "error", err)
 	}
 }
 

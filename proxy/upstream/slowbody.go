@@ -60,6 +60,8 @@ func (b *steadyBody) Read(p []byte) (int, error) {
 	b.until = b.until.Add(time.Duration(n) * time.Second / leastBodyRate)
 	if err == io.EOF {
 		_ = b.client.SetReadDeadline(time.Time{}) // the next request on the connection sets its own
+	}
+	if err != nil {
 		err = clientsFault(err)
 	}
 	return n, err
