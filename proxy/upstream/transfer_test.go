@@ -413,7 +413,8 @@ func withoutOurs(answer string) string {
 	for _, line := range strings.Split(head, "\r\n") {
 		name, _, _ := strings.Cut(line, ":")
 		switch name {
-		case "Date", "X-Trace-Id", "X-Content-Type-Options", "Cache-Control", "Connection":
+		case "Date", "X-Trace-Id", "X-Content-Type-Options", "Cache-Control", "Connection",
+			"Cross-Origin-Resource-Policy":
 		default:
 			kept = append(kept, line)
 		}
