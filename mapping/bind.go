@@ -7,6 +7,7 @@ import (
 
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
+	"vexa-sso/oidc/address"
 )
 
 // bind gives an active account its Vexa user and returns the account as it then is. One replica at a time
@@ -157,7 +158,7 @@ func (b *binding) adoptUser(ctx context.Context, user vexa.User) error {
 		return b.wait(ctx, "the Vexa user exists, and adopt_existing is never")
 	case b.grant.VexaEmailComputed:
 		return b.wait(ctx, "the Vexa user exists, and its address comes from a rule, not from the person")
-	case id.Email == "" || vexa.NormalEmail(id.Email) != vexa.NormalEmail(b.acc.VexaEmail):
+	case id.Email == "" || !address.Same(id.Email, b.acc.VexaEmail):
 		return b.wait(ctx, "the Vexa user exists, and its address is not the person's proven email")
 	case !id.EmailTrusted:
 		return b.wait(ctx, "the Vexa user exists, and its address is not in a trusted domain")
@@ -167,7 +168,7 @@ func (b *binding) adoptUser(ctx context.Context, user vexa.User) error {
 
 // take binds the account to the user, unless another has it.
 func (b *binding) take(ctx context.Context, user vexa.User, how string) error {
-	if user.ID == 0 || vexa.NormalEmail(user.Email) != vexa.NormalEmail(b.acc.VexaEmail) {
+	if user.ID == 0 || !address.Same(user.Email, b.acc.VexaEmail) {
 		return &vexa.Error{Op: "bind the user that was asked for", Kind: vexa.ErrNotAdminAPI}
 	}
 	return b.write(ctx, b.acc.ID, func(c *change, acc *Account) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vexa-sso/mapping/vexa"
+	"vexa-sso/oidc/address"
 )
 
 // BotBlock keeps a Vexa user from running bots: their max_concurrent_bots is 0, until the block is lifted and
@@ -172,7 +173,7 @@ type botBlockWork struct {
 func (w *botBlockWork) step(ctx context.Context, b BotBlock) error {
 	user, err := w.vexa.User(ctx, b.VexaUserID)
 	if errors.Is(err, vexa.ErrUserNotFound) ||
-		err == nil && vexa.NormalEmail(user.Email) != vexa.NormalEmail(b.VexaEmail) {
+		err == nil && !address.Same(user.Email, b.VexaEmail) {
 		return w.drop(ctx, b, EventBotsRestored, "nothing to do: Vexa does not have that user any more")
 	}
 	switch {

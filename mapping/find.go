@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"vexa-sso/mapping/rule"
+	"vexa-sso/oidc/address"
 )
 
 // Find returns the account that an admin means: by its id, its canonical subject or the email of its
@@ -34,7 +34,7 @@ func (a *Accounts) Find(ctx context.Context, who string) (found Account, err err
 }
 
 func findByEmail(tx Tx, email string) (Account, error) {
-	wanted, err := rule.CanonicalEmail(email)
+	wanted, err := address.Email(email)
 	if err != nil {
 		return Account{}, ErrNotFound
 	}
@@ -45,7 +45,7 @@ func findByEmail(tx Tx, email string) (Account, error) {
 	var ids []string
 	var found Account
 	for _, acc := range all {
-		have, err := rule.CanonicalEmail(emailOf(acc))
+		have, err := address.Email(emailOf(acc))
 		if err == nil && have == wanted {
 			found = acc
 			ids = append(ids, acc.ID)
@@ -86,7 +86,7 @@ func (a *Accounts) AccountBySubject(ctx context.Context, subject string) (acc Ac
 // AccountsByEmail returns the accounts of a provider that bear an address, or ever did: a provider that calls
 // to end somebody's access may know them by one that we have seen replaced. None for what is no address.
 func (a *Accounts) AccountsByEmail(ctx context.Context, provider, email string) (found []Account, err error) {
-	email, err = rule.CanonicalEmail(email)
+	email, err = address.Email(email)
 	if err != nil {
 		return nil, nil
 	}
@@ -116,7 +116,7 @@ func (a *Accounts) AccountsByVexaUser(ctx context.Context, vexaUserID int64) (fo
 // noteEmails keeps what addresses the account bears now, proven or not.
 func (c *change) noteEmails(acc Account) error {
 	for _, text := range []string{acc.Identity.Email, acc.Identity.UnprovenEmail} {
-		email, err := rule.CanonicalEmail(text)
+		email, err := address.Email(text)
 		if err != nil {
 			continue // none
 		}

@@ -10,6 +10,7 @@ import (
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
+	"vexa-sso/oidc/address"
 )
 
 // Results of minting, as Deps.Minted is told.
@@ -120,7 +121,7 @@ func (ks *vexaKeys) sameUser(ctx context.Context, acc Account, g rule.Grant) err
 			fmt.Sprintf("Vexa has no user %d any more: was it set up anew?", acc.VexaUserID))
 	case err != nil:
 		return err
-	case vexa.NormalEmail(user.Email) != vexa.NormalEmail(acc.VexaEmail):
+	case !address.Same(user.Email, acc.VexaEmail):
 		return ks.lostUser(ctx, acc,
 			fmt.Sprintf("Vexa's user %d has another address now: was it set up anew?", acc.VexaUserID))
 	case g.MaxConcurrentBots != nil && *g.MaxConcurrentBots != user.MaxConcurrentBots:

@@ -8,8 +8,8 @@ import (
 	"time"
 	"unicode"
 
-	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
+	"vexa-sso/oidc/address"
 )
 
 // Pin is an admin's word that an identity has a certain Vexa user, whether the identity has signed in yet or
@@ -55,7 +55,7 @@ func (a *Accounts) Pin(
 	}
 	err = a.change(ctx, "pin the identity", func(c *change) error {
 		p = Pin{
-			Subject: subject, VexaEmail: vexa.NormalEmail(user.Email), VexaUserID: user.ID, Actor: actor,
+			Subject: subject, VexaEmail: address.Tidy(user.Email), VexaUserID: user.ID, Actor: actor,
 			CreatedAt: c.now,
 		}
 		if err := c.PutPin(p); err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"vexa-sso/oidc/address"
 )
 
 // The settings of Guests.
@@ -96,7 +98,7 @@ func (c Config) checkDomains(r *problems) {
 
 // trustedDomain is an entry of trusted_domains in the form of a normalized address's domain.
 func trustedDomain(entry string) (string, error) {
-	return normalizeDomain(strings.TrimPrefix(strings.TrimSpace(entry), "@"))
+	return address.Domain(strings.TrimPrefix(strings.TrimSpace(entry), "@"))
 }
 
 func (c Config) checkNetwork(r *problems) {

@@ -1,102 +1,11 @@
 package oidc
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
-	"golang.org/x/net/idna"
-	"golang.org/x/text/unicode/norm"
+	"vexa-sso/oidc/address"
 )
-
-// mailDomains maps a domain to its one ASCII form (UTS #46, RFC 5891): lower case, xn-- labels.
-var mailDomains = idna.New(
-	idna.MapForLookup(), idna.BidiRule(), idna.CheckJoiners(true), idna.CheckHyphens(true),
-	idna.StrictDomainName(true), idna.VerifyDNSLength(true),
-)
-
-// NormalizeEmail brings an address into the one form in which addresses are compared and stored: trimmed, the
-// local part in NFC and lower case, the domain as lower-case ASCII (IDNA). It refuses what different programs
-// could read differently: anything but exactly one @, quoted local parts, comments, spaces, control and
-// invisible characters, and letters that look foreign but fold to ASCII (the Kelvin sign to k), with which
-// one address could become somebody else's.
-func NormalizeEmail(address string) (string, error) {
-	address = strings.TrimSpace(address)
-	if len(address) > 254 { // RFC 5321, section 4.5.3.1.3
-		return "", errors.New("the address is longer than 254 bytes")
-	}
-	local, domain, found := strings.Cut(address, "@")
-	if !found || strings.Contains(domain, "@") {
-		return "", errors.New("the address does not have exactly one @")
-	}
-	local, err := normalizeLocalPart(local)
-	if err != nil {
-		return "", err
-	}
-	domain, err = normalizeDomain(domain)
-	if err != nil {
-		return "", err
-	}
-	if len(local)+1+len(domain) > 254 {
-		return "", errors.New("the address is longer than 254 bytes")
-	}
-	return local + "@" + domain, nil
-}
-
-// localPunctuation is what RFC 5322, section 3.2.3, allows in an unquoted local part besides letters and
-// digits.
-const localPunctuation = "!#$%&'*+-/=?^_`{|}~."
-
-func normalizeLocalPart(local string) (string, error) {
-	if !utf8.ValidString(local) {
-		return "", errors.New("the address is not UTF-8")
-	}
-	for _, r := range local {
-		switch {
-		case r < utf8.RuneSelf && !isASCIIAlphanumeric(r) && !strings.ContainsRune(localPunctuation, r):
-			return "", fmt.Errorf("the address has the character %q before the @", r)
-		case r >= utf8.RuneSelf && !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r):
-			return "", fmt.Errorf("the address has the character %q before the @", r)
-		case r >= utf8.RuneSelf && strings.ContainsFunc(fold(string(r)), isASCII):
-			return "", fmt.Errorf("the address has %q before the @, which folds to an ASCII letter", r)
-		}
-	}
-	local = fold(local)
-	if local == "" || len(local) > 64 { // RFC 5321, section 4.5.3.1.1
-		return "", errors.New("the address has nothing, or more than 64 bytes, before the @")
-	}
-	if strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
-		return "", errors.New("the address has a dot in the wrong place before the @")
-	}
-	return local, nil
-}
-
-// normalizeDomain is a domain's one form: lower-case ASCII, without a trailing dot.
-func normalizeDomain(domain string) (string, error) {
-	ascii, err := mailDomains.ToASCII(domain)
-	if err != nil || !utf8.ValidString(domain) || ascii == "" || strings.HasSuffix(ascii, ".") {
-		return "", fmt.Errorf("%s is not a domain", quoted(domain))
-	}
-	return ascii, nil
-}
-
-// fold is lower case in NFC, and stays the same when folded again.
-func fold(s string) string { return norm.NFC.String(strings.ToLower(norm.NFC.String(s))) }
-
-func isASCII(r rune) bool { return r < utf8.RuneSelf }
-
-func isASCIIAlphanumeric(r rune) bool {
-	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
-}
-
-// domainOf is the part of a normalized address after the @.
-func domainOf(address string) string {
-	_, domain, _ := strings.Cut(address, "@")
-	return domain
-}
 
 // verdict is what a provider says about an address: yes, no, or nothing.
 type verdict int
@@ -150,15 +59,15 @@ type emailClaim struct {
 // decideEmail decides whether the claimed address is proven: by the provider's word; or, when the provider
 // says nothing and only this organisation's people can come from it (pinned), by a trusted domain. A
 // provider's no stands: a domain that is trusted in general does not overrule it.
-func decideEmail(address string, word verdict, pinned bool, trustedDomains []string) emailClaim {
-	if strings.TrimSpace(address) == "" {
+func decideEmail(claimed string, word verdict, pinned bool, trustedDomains []string) emailClaim {
+	if strings.TrimSpace(claimed) == "" {
 		return emailClaim{}
 	}
-	email, err := NormalizeEmail(address)
+	email, err := address.Email(claimed)
 	if err != nil {
-		return emailClaim{unproven: forPeople(address)}
+		return emailClaim{unproven: forPeople(claimed)}
 	}
-	trusted := slices.Contains(trustedDomains, domainOf(email))
+	trusted := slices.Contains(trustedDomains, address.DomainOf(email))
 	if word == affirmed || word == unsaid && pinned && trusted {
 		return emailClaim{proven: email, trusted: trusted}
 	}

@@ -1,103 +1,6 @@
 package oidc
 
-import (
-	"strings"
-	"testing"
-	"unicode"
-	"unicode/utf8"
-)
-
-// E2, E6: one address, one form; and nothing that two programs could read as two addresses.
-func TestNormalizeEmail(t *testing.T) {
-	t.Parallel()
-	good := map[string]string{
-		"ada@acme.example":                        "ada@acme.example",
-		" Ada.Byron@ACME.Example ":                "ada.byron@acme.example",
-		"o'brien+tag@acme.example":                "o'brien+tag@acme.example",
-		"ada@bücher.example":                      "ada@xn--bcher-kva.example",
-		"ada@BÜCHER.example":                      "ada@xn--bcher-kva.example",
-		"ada@xn--bcher-kva.example":               "ada@xn--bcher-kva.example",
-		"ada@bu\u0308cher.example":                "ada@xn--bcher-kva.example",
-		"J\u00c9R\u00d4ME@acme.example":           "j\u00e9r\u00f4me@acme.example",
-		"Je\u0301ro\u0302me@acme.example":         "j\u00e9r\u00f4me@acme.example",
-		"ada@acme\uff0eexample":                   "ada@acme.example",
-		"ada@sub.acme.example":                    "ada@sub.acme.example",
-		strings.Repeat("a", 64) + "@acme.example": strings.Repeat("a", 64) + "@acme.example",
-	}
-	for address, want := range good {
-		if got, err := NormalizeEmail(address); got != want || err != nil {
-			t.Errorf("%q: got %q, %v; want %q", address, got, err, want)
-		}
-	}
-	bad := []string{
-		"", "@", "ada", "ada@", "@acme.example", "attacker@evil.com@acme.example",
-		"ada@acme.example@", "ada@@acme.example",
-		`"ada"@acme.example`, `"a@b"@acme.example`, `"ada@evil.com"@acme.example`,
-		"ada(comment)@acme.example", "ada@acme.example(x)", "<ada@acme.example>",
-		"Ada <ada@acme.example>", "ada@acme.example, eve@evil.com", "ada;eve@acme.example",
-		"ada byron@acme.example", "ada@acme .example",
-		"ada\n@acme.example", "ada\x00@acme.example", "ada@acme.example\x00.evil.com",
-		"ada@acme.example\n.evil.com", "ada\t@acme.example",
-		"ada\u00a0@acme.example", "ada\u200b@acme.example", "ada\u202e@acme.example",
-		"ada\ufeff@acme.example", "ada\u00ad@acme.example",
-		"ali\u212ae@acme.example", "\u0130lse@acme.example", "ada\uff20acme.example",
-		"ada@evil.com\uff20acme.example", "\ufe6bada@acme.example",
-		"ada@acme..example", "ada@.acme.example", "ada@acme.example.", "ada@-acme.example",
-		"ada@acme_x.example", "ada@[127.0.0.1]", "ada@acme.example/x",
-		"ada@acme.example:25", "ada@acme%2eexample",
-		".ada@acme.example", "ada.@acme.example", "a..da@acme.example", "ada\\@acme.example",
-		"a\xff@acme.example", "ada@acme\xff.example",
-		strings.Repeat("a", 65) + "@acme.example", "ada@" + strings.Repeat("a.", 130) + "example",
-		"ada@" + strings.Repeat("a", 64) + ".example", strings.Repeat("a", 1<<20),
-	}
-	for _, address := range bad {
-		if got, err := NormalizeEmail(address); err == nil {
-			t.Errorf("%q is taken as %q", address, got)
-		} else if len(err.Error()) > 1000 {
-			t.Errorf("the error for %.20q… has %d bytes", address, len(err.Error()))
-		}
-	}
-}
-
-func FuzzNormalizeEmail(f *testing.F) {
-	for _, seed := range []string{
-		"ada@acme.example", " Ada@BÜCHER.example", "e\u0301@x.y", "ali\u212ae@acme.example",
-		"attacker@evil.com@acme.example", "\"a\"@b.c", "ada@acme.example\x00", "İ@x.y",
-		"ǰ̣@x.y", "ά@x.y", "a@xn--a",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, address string) {
-		got, err := NormalizeEmail(address)
-		if err != nil {
-			return
-		}
-		if again, err := NormalizeEmail(got); again != got || err != nil {
-			t.Errorf("%q normalizes to %q, and that to %q, %v", address, got, again, err)
-		}
-		if strings.Count(got, "@") != 1 || strings.Count(address, "@") != 1 ||
-			!utf8.ValidString(got) || len(got) > 254 {
-			t.Errorf("%q normalizes to %q", address, got)
-		}
-		if strings.ContainsFunc(got, func(r rune) bool {
-			return unicode.IsControl(r) || unicode.IsSpace(r) || r == '"' || r == ',' || r == '<'
-		}) {
-			t.Errorf("%q normalizes to %q", address, got)
-		}
-		if domain := domainOf(got); strings.ContainsFunc(domain, func(r rune) bool {
-			return r > '~' || unicode.IsUpper(r)
-		}) {
-			t.Errorf("%q has the domain %q", address, domain)
-		}
-		if up, err := NormalizeEmail(strings.ToUpper(got)); err == nil && isASCIIText(got) && up != got {
-			t.Errorf("%q and its capitals differ: %q", got, up)
-		}
-	})
-}
-
-func isASCIIText(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !isASCII(r) })
-}
+import "testing"
 
 // E1, E2: when is an address proven?
 func TestProvenEmail(t *testing.T) {
@@ -156,6 +59,12 @@ func TestProvenEmail(t *testing.T) {
 		"okta, a line break": {okta, trusting, is{
 			"email": "eve@evil.com\n@acme.example", "email_verified": true,
 		}, emailClaim{unproven: "eve@evil.com@acme.example"}},
+		"okta, another's domain in capitals": {okta, Config{TrustedDomains: []string{"strasse.example"}}, is{
+			"email": "eve@STRA\u1e9eE.EXAMPLE", "email_verified": nil,
+		}, emailClaim{unproven: "eve@xn--strae-oqa.example"}},
+		"okta, an own domain in capitals": {okta, Config{TrustedDomains: []string{"stra\u00dfe.example"}}, is{
+			"email": "ada@STRA\u1e9eE.EXAMPLE", "email_verified": nil,
+		}, emailClaim{proven: "ada@xn--strae-oqa.example", trusted: true}},
 		"okta, none":      {okta, trusting, is{"email": nil}, emailClaim{}},
 		"okta, blank":     {okta, trusting, is{"email": " "}, emailClaim{}},
 		"okta, no string": {okta, trusting, is{"email": []string{ada}}, emailClaim{}},

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"vexa-sso/oidc/address"
 )
 
 // Env is what a Provider needs from outside. The zero value is the real world: the system's clock and
@@ -194,7 +196,7 @@ func (p *Provider) SubjectOf(iss, sub string) (canonical string, ok bool) {
 // HandlesDomain says whether people with addresses in this domain sign in here: whether it is one of
 // trusted_domains.
 func (p *Provider) HandlesDomain(domain string) bool {
-	normalized, err := normalizeDomain(strings.TrimSpace(domain))
+	normalized, err := address.Domain(strings.TrimSpace(domain))
 	return err == nil && slices.Contains(p.trusted, normalized)
 }
 

@@ -12,18 +12,20 @@ import (
 // architecture page has the same as a picture; an import against it is a question of design, to be solved
 // and not to be added here.
 var mayImport = map[string][]string{
-	"oidc":            {},
+	"oidc/address":    {},
+	"oidc":            {"oidc/address"},
 	"mapping/keyring": {},
-	"mapping/vexa":    {},
-	"mapping/rule":    {"oidc", "mapping/vexa"},
-	"mapping":         {"oidc", "mapping/keyring", "mapping/rule", "mapping/vexa"},
+	"mapping/vexa":    {"oidc/address"},
+	"mapping/rule":    {"oidc", "oidc/address", "mapping/vexa"},
+	"mapping":         {"oidc", "oidc/address", "mapping/keyring", "mapping/rule", "mapping/vexa"},
 	"mapping/store":   {"mapping", "proxy/authserver", "proxy/caller"},
 
 	"proxy/jsonrpc":  {},
 	"proxy/page":     {},
 	"proxy/exchange": {"mapping", "oidc", "proxy/page"},
 	"proxy/caller": {
-		"mapping", "mapping/keyring", "mapping/rule", "mapping/vexa", "oidc", "proxy/exchange", "proxy/page",
+		"mapping", "mapping/keyring", "mapping/rule", "mapping/vexa", "oidc", "oidc/address",
+		"proxy/exchange", "proxy/page",
 	},
 	"proxy/upstream": {
 		"mapping", "mapping/keyring", "mapping/rule", "mapping/vexa", "proxy/caller", "proxy/exchange",

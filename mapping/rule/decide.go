@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"vexa-sso/oidc"
+	"vexa-sso/oidc/address"
 )
 
 // DefaultKeyLifetime is how long keys live where no matching rule says.
@@ -116,12 +117,12 @@ func (v *verdict) nameUser(r *rule, s *subject) {
 	}
 }
 
-func (v *verdict) computeUser(address *expression, s *subject) {
-	if address.groupsInDoubt(s) {
+func (v *verdict) computeUser(expr *expression, s *subject) {
+	if expr.groupsInDoubt(s) {
 		v.finding = s.groupsInDoubt()
 		return
 	}
-	value, err := address.eval(s)
+	value, err := expr.eval(s)
 	if err != nil {
 		v.why = append(v.why, "but vexa_email could not be computed: "+err.Error())
 		return
@@ -131,7 +132,7 @@ func (v *verdict) computeUser(address *expression, s *subject) {
 		v.why = append(v.why, "but vexa_email did not come to a text")
 		return
 	}
-	email, err := CanonicalEmail(text)
+	email, err := address.Email(text)
 	if err != nil {
 		v.why = append(v.why, fmt.Sprintf("but vexa_email came to %q: %v", brief(text), err))
 		return

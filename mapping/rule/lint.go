@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"vexa-sso/oidc"
+	"vexa-sso/oidc/address"
 )
 
 // The shortest and the longest key_lifetime. Below, keys would be minted all the time; above,
@@ -129,13 +130,13 @@ func (p *problems) lintEmails(m Match) {
 	p.lintValues("match.emails", m.Emails)
 	p.lintValues("match.domains", m.Domains)
 	for i, email := range m.Emails {
-		if _, err := CanonicalEmail(email); err != nil && email != "" {
+		if _, err := address.Email(email); err != nil && email != "" {
 			p.refuse(fmt.Sprintf("match.emails[%d]", i), "write one address, for example ada@acme.example",
 				"%q is not an email address: %v", email, err)
 		}
 	}
 	for i, domain := range m.Domains {
-		if _, err := canonicalDomain(domain); domain != "" && (err != nil || !strings.Contains(domain, ".")) {
+		if _, err := address.Domain(domain); domain != "" && (err != nil || !strings.Contains(domain, ".")) {
 			p.refuse(fmt.Sprintf("match.domains[%d]", i), "write a whole domain, for example acme.example; "+
 				"it matches exactly, subdomains are listed one by one",
 				"%q can never be the domain of an email", domain)
@@ -229,7 +230,7 @@ func (p *problems) lintAddress(vexaEmail string) {
 	if computed || vexaEmail == "" {
 		return
 	}
-	if _, err := CanonicalEmail(vexaEmail); err != nil {
+	if _, err := address.Email(vexaEmail); err != nil {
 		p.refuse("grant.vexa_email", "write one address, or = and a CEL expression that computes one",
 			"%q is not an email address: %v", vexaEmail, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"vexa-sso/oidc"
+	"vexa-sso/oidc/address"
 )
 
 // answer is what a question about an identity comes to. Doubtful is what an error or an incomplete list
@@ -63,7 +64,7 @@ type subject struct {
 
 func newSubject(id oidc.Identity) *subject {
 	s := &subject{Identity: id}
-	if email, err := CanonicalEmail(id.Email); err == nil {
+	if email, err := address.Email(id.Email); err == nil {
 		s.email = email
 		_, s.domain, _ = strings.Cut(email, "@")
 	}

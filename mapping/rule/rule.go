@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vexa-sso/oidc"
+	"vexa-sso/oidc/address"
 )
 
 // Rule is one sentence of the admin's policy: whom it is about (Match, When) and what they get (Grant) or why
@@ -187,7 +188,7 @@ func tidy(r Rule) Rule {
 	r.Match.Groups = slices.Clone(r.Match.Groups)
 	r.Match.Roles = slices.Clone(r.Match.Roles)
 	r.Match.Kind = slices.Clone(r.Match.Kind)
-	r.Match.Emails = mapped(r.Match.Emails, tidyEmail)
+	r.Match.Emails = mapped(r.Match.Emails, address.Tidy)
 	r.Match.Domains = mapped(r.Match.Domains, tidyDomain)
 	r.Match.Claims = maps.Clone(r.Match.Claims)
 	for name, values := range r.Match.Claims {

@@ -8,8 +8,9 @@
 //     that never expires; what came back is therefore in Token, to be compared with what was asked.
 //   - Tokens are listed by a route of their own in 0.12. In 0.10 they hang on the user, with their secrets,
 //     which are never decoded here.
-//   - Email addresses are compared byte for byte by Vexa: every address is put in one form (NormalEmail)
-//     before it is sent.
+//   - Email addresses are compared byte for byte by Vexa: every address is put in one form before it is sent,
+//     and what Vexa answers is compared in that form (oidc/address). 0.10 keeps internationalised domains in
+//     Unicode, 0.12 as it was sent; FindUser asks for both.
 //   - An existing user is never updated by a create. CreateUser says what is known about who made the user.
 //
 // The errors say three things to the caller. [ErrUnavailable]: try again later. [ErrAdminToken],

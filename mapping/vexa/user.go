@@ -2,12 +2,13 @@ package vexa
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
-	"golang.org/x/text/unicode/norm"
+	"vexa-sso/oidc/address"
 )
 
 // User is a Vexa user.
@@ -29,20 +30,23 @@ const (
 	Unclear
 )
 
-// NormalEmail is the one form in which an address is sent to Vexa and compared: trimmed, lower-cased, Unicode
-// form C.
-func NormalEmail(email string) string {
-	return norm.NFC.String(strings.ToLower(strings.TrimSpace(email)))
-}
-
-// FindUser returns the user with exactly this address (in NormalEmail's form), or ErrUserNotFound. ErrEmail:
-// Vexa cannot look the address up.
+// FindUser returns the user with this address, or ErrUserNotFound. Vexa compares exactly, and 0.10 stores
+// internationalised domains in Unicode: it is asked in both spellings. ErrEmail: Vexa cannot look the address
+// up.
 func (c *Client) FindUser(ctx context.Context, email string) (User, error) {
 	const op = "find user"
 	email, err := lookupEmail(op, email)
 	if err != nil {
 		return User{}, err
 	}
+	user, err := c.findExactly(ctx, op, email)
+	if readable := address.Unicode(email); readable != email && errors.Is(err, ErrUserNotFound) {
+		return c.findExactly(ctx, op, readable)
+	}
+	return user, err
+}
+
+func (c *Client) findExactly(ctx context.Context, op, email string) (User, error) {
 	return c.user(ctx, c.adminCall(op, http.MethodGet, "/admin/users/email/"+url.PathEscape(email), nil))
 }
 
@@ -135,7 +139,7 @@ func (a answer) decodeUser(op string, into *User) error {
 // lookupEmail returns the address in the form that is sent, or ErrEmail where Vexa has no way to look it up:
 // its route ends at a slash, and a NUL is a 500.
 func lookupEmail(op, email string) (string, error) {
-	email = NormalEmail(email)
+	email = address.Tidy(email)
 	at := strings.IndexByte(email, '@')
 	if at <= 0 || at == len(email)-1 || len(email) > 254 || strings.ContainsFunc(email, func(r rune) bool {
 		return r <= ' ' || r == '/' || r == '\\' || r == 0x7f

@@ -11,6 +11,7 @@ import (
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
+	"vexa-sso/oidc/address"
 	"vexa-sso/proxy/exchange"
 	"vexa-sso/proxy/page"
 )
@@ -94,7 +95,7 @@ func (i *Identifier) readNative(ctx context.Context, ex *exchange.Exchange, key 
 	}
 	account := accounts[0]
 	if account.Status != mapping.Active ||
-		vexa.NormalEmail(account.VexaEmail) != vexa.NormalEmail(owner.Email) {
+		!address.Same(account.VexaEmail, owner.Email) {
 		return nil, refuseNative(ex.Site)
 	}
 	if err := i.accounts.NoteNativeKey(ctx, account, ex.Address, ex.TraceID); err != nil {

@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"strings"
 
-	"golang.org/x/net/idna"
+	"vexa-sso/oidc/address"
 )
 
 // Origin is the scheme, host and port of a bridge, like https://vexa.acme.example: what a person typed once,
@@ -24,9 +24,9 @@ func ParseOrigin(text string) (Origin, error) {
 	if err != nil || u.Hostname() == "" {
 		return "", fmt.Errorf("%q is no address of a server: write it like https://vexa.acme.example", text)
 	}
-	host, err := idna.Lookup.ToASCII(u.Hostname())
-	if address, bad := netip.ParseAddr(u.Hostname()); bad == nil {
-		host, err = address.String(), nil
+	host, err := address.Domain(u.Hostname())
+	if number, bad := netip.ParseAddr(u.Hostname()); bad == nil {
+		host, err = number.String(), nil
 	}
 	if err != nil {
 		return "", fmt.Errorf("%q is no name of a server", u.Hostname())
