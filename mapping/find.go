@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"vexa-sso/oidc/address"
@@ -83,8 +84,9 @@ func (a *Accounts) AccountBySubject(ctx context.Context, subject string) (acc Ac
 	return acc, nil
 }
 
-// AccountsByEmail returns the accounts of a provider that bear an address, or ever did: a provider that calls
-// to end somebody's access may know them by one that we have seen replaced. None for what is no address.
+// AccountsByEmail returns the accounts of a provider whose proven email an address is, for a provider that
+// calls to end their access (S17). Where it is nobody's now, those whose proven email it was last: what was
+// changed at the provider since is not known here yet. None for what is no address.
 func (a *Accounts) AccountsByEmail(ctx context.Context, provider, email string) (found []Account, err error) {
 	email, err = address.Email(email)
 	if err != nil {
@@ -97,7 +99,12 @@ func (a *Accounts) AccountsByEmail(ctx context.Context, provider, email string) 
 	if err != nil {
 		return nil, asError(fmt.Errorf("look for the accounts that a provider named: %w", err))
 	}
-	return found, nil
+	others := func(acc Account) bool { return acc.Identity.Email != email }
+	if slices.ContainsFunc(found, func(acc Account) bool { return !others(acc) }) {
+		return slices.DeleteFunc(found, others), nil
+	}
+	claims := func(acc Account) bool { return acc.Identity.UnprovenEmail == email }
+	return slices.DeleteFunc(found, claims), nil
 }
 
 // AccountsByVexaUser returns the accounts that are bound to a Vexa user, whatever their status. There is more
@@ -113,18 +120,12 @@ func (a *Accounts) AccountsByVexaUser(ctx context.Context, vexaUserID int64) (fo
 	return found, nil
 }
 
-// noteEmails keeps what addresses the account bears now, proven or not.
-func (c *change) noteEmails(acc Account) error {
-	for _, text := range []string{acc.Identity.Email, acc.Identity.UnprovenEmail} {
-		email, err := address.Email(text)
-		if err != nil {
-			continue // none
-		}
-		if err := c.AddEmail(acc.ID, email); err != nil {
-			return err
-		}
+// noteEmail keeps the address by which the account's provider may name it: the proven one.
+func (c *change) noteEmail(acc Account) error {
+	if acc.Identity.Email == "" {
+		return nil
 	}
-	return nil
+	return c.AddEmail(acc.ID, acc.Identity.Email)
 }
 
 // List returns all accounts, the oldest first.

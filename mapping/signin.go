@@ -108,7 +108,7 @@ func (a *Accounts) prove(
 		if err := c.PutAccount(acc); err != nil {
 			return err
 		}
-		if err := c.noteEmails(acc); err != nil || !known {
+		if err := c.noteEmail(acc); err != nil || !known {
 			return err
 		}
 		if err := c.revokeWider(acc.ID, grantOf(d).Scopes); err != nil {
@@ -130,7 +130,7 @@ func (c *change) beginPinned(acc *Account, id oidc.Identity, pin Pin) error {
 	if err := c.PutAccount(*acc); err != nil {
 		return err
 	}
-	if err := c.noteEmails(*acc); err != nil {
+	if err := c.noteEmail(*acc); err != nil {
 		return err
 	}
 	if err := c.settleBotBlock(acc.VexaUserID, *acc); err != nil {

@@ -58,8 +58,8 @@ type Tx interface {
 	Accounts() ([]Account, error)                            // all, by creation
 	PutAccount(a Account) error
 
-	// AddEmail notes that an account bears an address; AccountsByEmail finds those of a provider that ever
-	// did.
+	// AddEmail notes that an address is an account's proven one; AccountsByEmail finds those of a provider
+	// whose it ever was.
 	AddEmail(accountID, email string) error
 	AccountsByEmail(provider, email string) ([]Account, error)
 

@@ -232,8 +232,8 @@ func TestBackChannelLogout(t *testing.T) {
 	}
 }
 
-// Universal Logout ends everything of a person, keys included, by any address that they ever bore
-// here or by issuer and sub.
+// Universal Logout ends everything of a person, keys included, by the address that is their proven one, or
+// was it last, or by issuer and sub.
 func TestUniversalLogout(t *testing.T) {
 	t.Parallel()
 	w, entra := twoProviders(t)
