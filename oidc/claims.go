@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -11,6 +12,19 @@ import (
 
 // claims are an ID token's, decoded, under their exact names.
 type claims map[string]any
+
+// UnmarshalJSON decodes claims with their numbers as they are written.
+func (c *claims) UnmarshalJSON(text []byte) error {
+	return unmarshalExactly(text, (*map[string]any)(c))
+}
+
+// unmarshalExactly is json.Unmarshal that keeps numbers as they are written (json.Number): a float64 makes
+// one of two above 2^53, and of two people who are told apart by such numbers.
+func unmarshalExactly(text []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return d.Decode(into)
+}
 
 // text is a claim that is a string; "" when it is absent or something else.
 func (c claims) text(name string) string {
@@ -23,11 +37,21 @@ func (c claims) has(name string) bool { return c[name] != nil }
 
 // instant is a claim that is a NumericDate (RFC 7519, section 2); zero when it is absent or out of range.
 func (c claims) instant(name string) time.Time {
-	seconds, ok := c[name].(float64)
-	if !ok || seconds <= 0 || seconds > 1<<40 {
+	number, _ := c[name].(json.Number)
+	seconds, err := number.Float64()
+	if err != nil || seconds <= 0 || seconds > 1<<40 {
 		return time.Time{}
 	}
 	return time.Unix(int64(seconds), 0)
+}
+
+// one says whether a claim is the number 1, or the text.
+func (c claims) one(name string) bool {
+	if number, ok := c[name].(json.Number); ok {
+		value, err := number.Float64()
+		return err == nil && value == 1
+	}
+	return c[name] == "1"
 }
 
 // find is a claim by the name in the configuration: as such, or as a path into objects

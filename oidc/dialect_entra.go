@@ -218,7 +218,7 @@ func isGuest(c claims) bool {
 	if strings.Contains(strings.ToUpper(c.text("upn")+" "+c.text("preferred_username")), "#EXT#") {
 		return true
 	}
-	if acct := c["acct"]; acct == 1.0 || acct == "1" {
+	if c.one("acct") {
 		return true
 	}
 	idp := c.text("idp")

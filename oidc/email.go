@@ -30,21 +30,12 @@ func emailVerified(c claims) verdict {
 
 // edov reads xms_edov, Entra's "email domain owner verified", in every encoding that live tokens have shown.
 func edov(c claims) verdict {
-	switch v := c["xms_edov"].(type) {
-	case nil:
+	text, _ := c["xms_edov"].(string)
+	switch {
+	case c["xms_edov"] == nil:
 		return unsaid
-	case bool:
-		if v {
-			return affirmed
-		}
-	case float64:
-		if v == 1 {
-			return affirmed
-		}
-	case string:
-		if v == "1" || strings.EqualFold(v, "true") {
-			return affirmed
-		}
+	case c["xms_edov"] == true, c.one("xms_edov"), strings.EqualFold(text, "true"):
+		return affirmed
 	}
 	return denied
 }

@@ -57,7 +57,7 @@ type Identity struct {
 	SID string `json:"sid,omitempty"`
 
 	// Claims are the verified raw claims (ID token, completed from userinfo), less what only the protocol
-	// needs (nonce, hashes, internal identifiers).
+	// needs (nonce, hashes, internal identifiers). Numbers are json.Number, as they were written.
 	Claims map[string]any `json:"claims,omitempty"`
 
 	// ByUserinfo are the claims that userinfo told, and the ID token did not.
@@ -67,4 +67,11 @@ type Identity struct {
 	// it is unknown, not absent (S18). Kept names what is gone by all the same, and when it was last said.
 	Unsaid []string             `json:"unsaid,omitempty"`
 	Kept   map[string]time.Time `json:"kept,omitempty"`
+}
+
+// UnmarshalJSON decodes an identity with the numbers in its claims as they are written, so that one that was
+// stored is the one that was proven.
+func (id *Identity) UnmarshalJSON(text []byte) error {
+	type plain Identity
+	return unmarshalExactly(text, (*plain)(id))
 }

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ func TestThinIDTokenIsCompleted(t *testing.T) {
 		t.Errorf("identity %+v", id)
 	}
 	if id.SID != "" || s.AuthTime.Unix() == 1 || id.Claims["iss"] != f.document["issuer"] ||
-		id.Claims["aud"] != clientID || id.Claims["ver"] != 1.0 {
+		id.Claims["aud"] != clientID || id.Claims["ver"] != json.Number("1") {
 		t.Errorf("userinfo replaced claims of the ID token: %+v", id.Claims)
 	}
 	if got := asked.Header.Get("Authorization"); got != "Bearer at-canary-5d1f" {

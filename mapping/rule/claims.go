@@ -3,7 +3,6 @@ package rule
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strconv"
 	"strings"
 )
@@ -35,11 +34,12 @@ func closed(name string) (closedClaim, bool) {
 // openClaims returns the claims that expressions see. Compile refuses an expression that names a closed
 // claim; that the claim is not there either stops the ones that compute the name.
 func openClaims(claims map[string]any) map[string]any {
-	open := maps.Clone(claims)
-	maps.DeleteFunc(open, func(name string, _ any) bool {
-		_, is := closed(name)
-		return is
-	})
+	open := make(map[string]any, len(claims))
+	for name, claim := range claims {
+		if _, is := closed(name); !is {
+			open[name] = visibleValue(claim)
+		}
+	}
 	return open
 }
 
@@ -53,6 +53,9 @@ func claimTexts(claim any) []string {
 	case float64:
 		return []string{strconv.FormatFloat(v, 'f', -1, 64)}
 	case json.Number:
+		if text, ok := plainNumber(v); ok {
+			return []string{text}
+		}
 		return []string{v.String()}
 	case int, int64:
 		return []string{fmt.Sprint(v)}

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -223,6 +224,10 @@ func lintUse(key string, checked *cel.Ast) []oidc.Problem {
 			}
 		}
 	}
+	for _, double := range roundings(checked) {
+		refuse(double, "it compares by rounding, which makes one of two neighbours above 2^53",
+			"compare with a whole number (without a point), or with a text; claims with numbers are exact")
+	}
 	for _, call := range multiplications(checked) {
 		refuse(call, "it multiplies texts that come from outside",
 			"give "+call.AsCall().FunctionName()+" fixed texts in quotes")
@@ -246,6 +251,25 @@ func multiplications(checked *cel.Ast) []ast.NavigableExpr {
 		}
 	}
 	return calls
+}
+
+// roundings returns what makes doubles that stand for several whole numbers: literals beyond 2^53, and
+// double() of what is not written in the expression.
+func roundings(checked *cel.Ast) []ast.NavigableExpr {
+	found := ast.MatchDescendants(ast.NavigateAST(checked.NativeRep()), func(e ast.NavigableExpr) bool {
+		value, is := float64(0), false
+		if e.Kind() == ast.LiteralKind {
+			value, is = e.AsLiteral().Value().(float64)
+		}
+		return is && math.Abs(value) >= exactWhole
+	})
+	for _, call := range ast.MatchDescendants(ast.NavigateAST(checked.NativeRep()),
+		ast.FunctionMatcher("double")) {
+		if args := call.AsCall().Args(); len(args) != 1 || args[0].Kind() != ast.LiteralKind {
+			found = append(found, call)
+		}
+	}
+	return found
 }
 
 // claimName returns the claim that is read from claims: claims.x, claims["x"],

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"path/filepath"
 	"testing"
 	"time"
@@ -88,7 +89,7 @@ func account(id string, minutes int) mapping.Account {
 			Provider: "okta", Subject: "okta:https://acme.okta.com/" + id, Kind: oidc.User,
 			Email: id + "@acme.example", EmailTrusted: true,
 			Name: "Ada \x00 Łovelace", Groups: []string{"a", "b"}, GroupsComplete: true,
-			Claims: map[string]any{"n": 1.5, "list": []any{"x"}},
+			Claims: map[string]any{"n": json.Number("9007199254740993"), "list": []any{"x"}},
 		},
 		Status: mapping.Pending, Reason: "the Vexa user is taken",
 		VexaEmail: id + "@acme.example", VexaUserID: 7, Intended: true,
