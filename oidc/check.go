@@ -26,6 +26,15 @@ const (
 	ResponseModeFormPost = "form_post"
 )
 
+// The settings of Reauthentication. What we ask for goes through the browser, where the person can take it
+// out (prompt, max_age): only what the signed ID token says of the time proves anything.
+const (
+	// ReauthenticateByAuthTime: auth_time of the ID token. A token without it proves nothing.
+	ReauthenticateByAuthTime = "auth_time"
+	// ReauthenticateByPrompt: where there is no auth_time, that we asked has to do.
+	ReauthenticateByPrompt = "prompt"
+)
+
 // maxTimeout bounds the setting timeout.
 const maxTimeout = time.Minute
 

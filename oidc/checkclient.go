@@ -139,6 +139,10 @@ func (c Config) checkRequest(r *problems) {
 		r.add("prompt", fmt.Sprintf("%s is not a prompt that every sign-in can have", quoted(c.Prompt)),
 			"write login, consent or select_account, or take it away")
 	}
+	if !slices.Contains([]string{"", ReauthenticateByAuthTime, ReauthenticateByPrompt}, c.Reauthentication) {
+		r.add("reauthentication", fmt.Sprintf("%s is not auth_time or prompt", quoted(c.Reauthentication)),
+			"take it away for the default, auth_time")
+	}
 	if c.MaxAge < 0 || c.MaxAge%1e9 != 0 {
 		r.add("max_age", fmt.Sprintf("%v is not a number of seconds", c.MaxAge),
 			"write 8h, for example; for a sign-in each time, write prompt: login")

@@ -36,8 +36,12 @@ type Config struct {
 	ProxyURL       string   `yaml:"proxy_url" secret:"true"`
 	ResponseMode   string   `yaml:"response_mode"` // query (default) | form_post
 
-	// Of every authorization request. They are asked for; that the provider obeys is for rules to require
-	// (claims acr and amr).
+	// What proves that a person signed in lately, where max_age or a fresh sign-in asks for that.
+	Reauthentication string `yaml:"reauthentication"` // auth_time (default) | prompt
+
+	// Of every authorization request. They are asked for, in an address that whoever sits at the browser can
+	// change; that they were obeyed is for rules to require (claims acr and amr). max_age is held against
+	// auth_time.
 	ACRValues []string `yaml:"acr_values"`
 	// login | consent | select_account; empty: as the provider sees fit
 	Prompt          string            `yaml:"prompt"`

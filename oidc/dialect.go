@@ -40,9 +40,6 @@ type dialect interface {
 	microsoftGraph() (where cloud, ok bool)
 	// userinfo says whether the userinfo endpoint can complete an ID token.
 	userinfo() bool
-	// tellsAuthTime says whether an ID token has auth_time when the request had max_age, as it must (OpenID
-	// Connect Core 1.0, section 2).
-	tellsAuthTime() bool
 
 	// issues says whether a token of exactly this issuer is the provider's own; doc is nil before the first
 	// discovery.

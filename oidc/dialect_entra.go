@@ -254,9 +254,6 @@ func (e *entra) microsoftGraph() (cloud, bool) { return e.cloud, true }
 // userinfo: Microsoft Graph's has less than the ID token.
 func (e *entra) userinfo() bool { return false }
 
-// tellsAuthTime: it is an optional claim of the application's.
-func (e *entra) tellsAuthTime() bool { return false }
-
 // refreshScopes: a refresh token is good for any API, and an ID token comes only to who asks for openid.
 func (e *entra) refreshScopes(asked []string) []string { return asked }
 

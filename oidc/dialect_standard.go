@@ -51,8 +51,6 @@ func (s standard) repeatsClaims() bool { return false }
 
 func (s standard) microsoftGraph() (cloud, bool) { return cloud{}, false }
 
-func (s standard) tellsAuthTime() bool { return true }
-
 // issues: until the provider's own spelling is known, every spelling may be it.
 func (s standard) issues(doc *document, iss string) bool {
 	if doc == nil {

@@ -31,9 +31,9 @@ func (p *Provider) MaxAgeForFreshSignIn() *time.Duration {
 	return new(time.Duration)
 }
 
-// TellsAuthTime says whether an ID token has auth_time when the sign-in was asked for with a max_age. Entra's
-// has it only where the application's optional claims name it.
-func (p *Provider) TellsAuthTime() bool { return p.dialect.tellsAuthTime() }
+// TrustsPrompt says whether asking for a fresh sign-in has to do where the ID token does not say when it was:
+// by the setting reauthentication alone. The person can take what we ask for out of the address.
+func (p *Provider) TrustsPrompt() bool { return p.cfg.Reauthentication == ReauthenticateByPrompt }
 
 // SupportsUniversalLogout says whether the provider calls Universal Logout (VerifyUniversalLogout): Okta
 // does.

@@ -5,12 +5,12 @@ import "testing"
 func TestTraits(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[string]struct {
-		prompt                   string
-		maxAge, authTime, logout bool
+		prompt         string
+		maxAge, logout bool
 	}{
-		TypeOkta:  {prompt: "login", maxAge: true, authTime: true, logout: true},
+		TypeOkta:  {prompt: "login", maxAge: true, logout: true},
 		TypeEntra: {prompt: "select_account"},
-		TypeOIDC:  {prompt: "login", maxAge: true, authTime: true},
+		TypeOIDC:  {prompt: "login", maxAge: true},
 	} {
 		cfg := Config{Name: "x", Type: kind, ClientID: "x", RedirectURL: redirectURL}
 		if kind == TypeEntra {
@@ -30,8 +30,8 @@ func TestTraits(t *testing.T) {
 		if (age != nil && *age == 0) != want.maxAge {
 			t.Errorf("%s: max_age %v", kind, age)
 		}
-		if got := p.TellsAuthTime(); got != want.authTime {
-			t.Errorf("%s: tells auth_time: %v", kind, got)
+		if p.TrustsPrompt() {
+			t.Errorf("%s: trusts what it asked for", kind)
 		}
 		if got := p.SupportsUniversalLogout(); got != want.logout {
 			t.Errorf("%s: supports Universal Logout: %v", kind, got)

@@ -25,7 +25,7 @@ type expected struct {
 	nonce         string
 	renewed       bool      // by a refresh token: the nonce was the sign-in's, and few providers repeat it
 	accessToken   string    // that came with it; at_hash, if there is one, must be of it
-	signedInSince time.Time // auth_time, if there is one, must not be before; zero: whenever
+	signedInSince time.Time // auth_time must not be before; zero: whenever
 }
 
 // verifyIDToken verifies a raw ID token (OpenID Connect Core 1.0, section 3.1.3.7) and returns its claims.
@@ -67,7 +67,7 @@ func (p *Provider) verifyIDToken(
 		return nil, invalid("The provider must name the person by a sub of 1 to 255 ASCII characters.",
 			fmt.Errorf("the ID token's sub has %d bytes, or other characters", len(token.Subject)))
 	}
-	if err := checkSignedInSince(c, want.signedInSince); err != nil {
+	if err := p.checkSignedInSince(c, want.signedInSince); err != nil {
 		return nil, err
 	}
 	if err := p.dialect.check(doc, c); err != nil {
@@ -118,22 +118,6 @@ func checkAuthorizedParty(c claims, audience []string, clientID string) error {
 func validSubject(sub string) bool {
 	foreign := func(r rune) bool { return r < ' ' || r > '~' }
 	return sub != "" && len(sub) <= 255 && !strings.ContainsFunc(sub, foreign)
-}
-
-// checkSignedInSince holds the provider to the max_age that was asked for (section 3.1.2.1). Entra tells
-// auth_time only where it is configured as an optional claim; without it the caller sees a zero AuthTime and
-// decides.
-func checkSignedInSince(c claims, since time.Time) *Error {
-	signedIn := c.instant("auth_time")
-	if since.IsZero() || signedIn.IsZero() || !signedIn.Before(since.Add(-maxSkew)) {
-		return nil
-	}
-	return &Error{
-		Code: CodeLoginRequired, Message: sayAgain,
-		Remedy: "Nothing: the provider did not ask the person to sign in again, as max_age requires.",
-		Err: fmt.Errorf("the person signed in at %s, and since %s was asked for",
-			signedIn.UTC().Format(time.RFC3339), since.UTC().Format(time.RFC3339)),
-	}
 }
 
 func remedyFor(err error) string {

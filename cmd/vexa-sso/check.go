@@ -19,7 +19,8 @@ func newCheck() *cobra.Command {
 and without asking anybody.
 
 Everything that is wrong is printed, one line each: where it is, which key, what is wrong, what to
-write instead. The exit code is 0 when it would be served and 2 when not.`,
+write instead. A warning is about what would be served and may not be as safe, or as useful, as it
+is meant. The exit code is 0 when it would be served and 2 when not.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := from.load(cmd)
@@ -31,11 +32,21 @@ write instead. The exit code is 0 when it would be served and 2 when not.`,
 					"warning: everybody on this machine may read or change %s: chmod 600 it\n",
 					cfg.KeyringFile)
 			}
+			remind(cmd.ErrOrStderr(), cfg)
 			return summarize(cmd.OutOrStdout(), cfg)
 		},
 	}
 	from.flag(cmd)
 	return cmd
+}
+
+// remind prints what the configuration needs elsewhere and cannot show.
+func remind(w io.Writer, cfg *config.Config) {
+	for i, provider := range cfg.Providers {
+		for _, r := range provider.Reminders() {
+			fmt.Fprintf(w, "warning: providers[%d].%s: %s: %s\n", i, r.Key, r.Message, r.Remedy)
+		}
+	}
 }
 
 // summarize prints in a few lines what would be served.

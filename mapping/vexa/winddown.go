@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"vexa-sso/oidc/address"
 )
 
 // WoundDown says what WindDown ended, and in Left, in words, what it could not.
@@ -169,7 +171,7 @@ func (w *windDown) clearWebhook010(ctx context.Context) (after withWebhook, had 
 	switch {
 	case err != nil:
 		return after, false, err
-	case NormalEmail(before.Email) != NormalEmail(w.user.Email):
+	case !address.Same(before.Email, w.user.Email):
 		return after, false, errors.New("the Vexa user is not who it was")
 	case before.Data.URL == "":
 		return after, false, nil

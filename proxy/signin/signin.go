@@ -3,7 +3,6 @@ package signin
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -262,7 +261,7 @@ func (f *Flow) finish(ex *exchange.Exchange, r *http.Request) error {
 	defer func() { f.edge.Metrics.SignIns.WithLabelValues(provider.Name(), result).Inc() }()
 	signIn, err := provider.Finish(r.Context(), a.Attempt, params)
 	if err == nil && a.Fresh {
-		err = checkFresh(provider, a, signIn)
+		err = provider.CheckFresh(signIn, a.IssuedAt, providerLate)
 	}
 	if err != nil {
 		pr := exchange.AsProblem(err)
@@ -290,24 +289,6 @@ func (f *Flow) finish(ex *exchange.Exchange, r *http.Request) error {
 
 // providerLate is how far a provider's clock may be behind ours.
 const providerLate = time.Minute
-
-// checkFresh returns a problem when a provider that was asked for a fresh authentication did not do one, by
-// auth_time. Entra sends auth_time only where the application's optional claims have it; without it, that we
-// asked must do.
-func checkFresh(provider *oidc.Provider, a attempt, signIn *oidc.SignIn) error {
-	unsaid := signIn.AuthTime.IsZero()
-	if unsaid && !provider.TellsAuthTime() ||
-		!unsaid && !signIn.AuthTime.Before(a.IssuedAt.Add(-providerLate)) {
-		return nil
-	}
-	return &exchange.Problem{
-		Code:   "login_required",
-		Detail: "Your identity provider did not ask you to prove again that it is you.",
-		Err:    errors.New("the sign-in is not as fresh as was asked for"),
-		Remedy: "check that the provider obeys prompt=login and max_age=0, and that its ID tokens have " +
-			"auth_time",
-	}
-}
 
 // authTime returns when the person authenticated at the provider, by our clock; zero when the provider does
 // not say. Who had a session there has authenticated before.
