@@ -50,19 +50,24 @@ func (p *Proxy) homePage(ctx context.Context, ex *exchange.Exchange, c *caller.C
 		Subject: c.Account.Subject, Provider: c.Session.Provider,
 		Since: c.Session.CreatedAt, Until: c.Session.ExpiresAt, Idle: p.home.idle,
 		Notices: notices(c, d), Scopes: d.Grant.Scopes.List(), MaxBots: d.Grant.MaxConcurrentBots,
-		Admin: d.Grant.Admin, Denied: slices.Concat(d.Grant.DenyRoutes, d.Grant.DenyTools),
+		Admin: d.Grant.Admin, OnlyReads: slices.Contains(d.Grant.DenyRoutes, rule.DenyChanges),
+	}
+	for _, closed := range slices.Concat(d.Grant.DenyRoutes, d.Grant.DenyTools) {
+		if closed != rule.DenyChanges {
+			v.Denied = append(v.Denied, closed)
+		}
 	}
 	if caller.MayUse(c.Account, d) == nil {
 		for _, link := range p.home.links {
 			v.Links = append(v.Links, link(ctx, c.Account.ID))
 		}
 	}
-	for _, rule := range d.Rules {
-		if !rule.Matched && !d.Grant.Admin {
+	for _, r := range d.Rules {
+		if !r.Matched && !d.Grant.Admin {
 			continue // which groups others are in is for admins to know
 		}
 		v.Rules = append(v.Rules,
-			page.Rule{Name: rule.Rule, Deny: rule.Deny, Matched: rule.Matched, Why: rule.Why})
+			page.Rule{Name: r.Rule, Deny: r.Deny, Matched: r.Matched, Why: r.Why})
 	}
 	if provider := p.home.providers.ByName(c.Session.Provider); provider != nil {
 		v.Provider = provider.Title()

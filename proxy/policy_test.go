@@ -127,3 +127,41 @@ func TestEachRouteUnderEachGrant(t *testing.T) {
 		})
 	}
 }
+
+// Readers (deny_routes: [changes]) change nothing by any route: what would is refused with the reason and
+// never reaches Vexa. What they may read they read.
+func TestReadersReachNothingThatChanges(t *testing.T) { // S14
+	t.Parallel()
+	rules := []rule.Rule{{
+		Name: "readers", Match: rule.Match{Groups: []string{"readers"}},
+		Grant: &rule.GrantSpec{Scopes: []string{"bot", "tx"}, DenyRoutes: []string{rule.DenyChanges}},
+	}}
+	for _, generation := range []string{vexatest.Generation012, vexatest.Generation010} {
+		t.Run(generation, func(t *testing.T) {
+			t.Parallel()
+			w := proxytest.Start(t, func(o *proxytest.Options) { o.Generation, o.Rules = generation, rules })
+			w.Vexa.SetEcho(vexatest.MeetingAPI, true)
+			const email = "reader@acme.example"
+			w.Okta.AddPerson(oidctest.Person{Email: email, Groups: []string{"readers"}})
+			b := w.SignIn(email)
+			b.Get("/auth/me")
+			if home := b.Get("/sso/", proxytest.Navigation...); !strings.Contains(home.Body, "Only to read") {
+				t.Errorf("the start page does not say so: %s", home.Body)
+			}
+			for _, route := range routePolicy {
+				if route.path == "/mcp" || strings.HasPrefix(route.path, "/agent") ||
+					route.only012 && generation == vexatest.Generation010 {
+					continue
+				}
+				w.Vexa.GatewayWire().Forget()
+				res := b.Send(route.method, route.path, "", "Origin", w.Public)
+				forwarded := w.Vexa.GatewayWire().Bytes() > 0
+				if changes := route.method != http.MethodGet; forwarded == changes ||
+					changes && (res.Status != http.StatusForbidden || res.Code() != "forbidden_route") {
+					t.Errorf("%s %s: forwarded %v, answered %d %s",
+						route.method, route.path, forwarded, res.Status, res.Body)
+				}
+			}
+		})
+	}
+}

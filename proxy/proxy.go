@@ -92,7 +92,10 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 	cfg, d = withDefaults(cfg), d.withDefaults()
 	streams := upstream.NewStreams(cfg.Limits.StreamsPerAccount)
 	edge := &exchange.Edge{
-		Pages:   page.New(page.Config{Site: site.Host, Now: d.Now}),
+		Pages: page.New(page.Config{
+			Site: site.Host, Now: d.Now,
+			Scope: func(name string) (string, string) { return d.Routes().Ability(name).Words() },
+		}),
 		Metrics: exchange.NewMetrics(d.Metrics, streams.Count),
 		Audit:   d.Accounts, Log: d.Log, Now: d.Now, Random: d.Random,
 	}

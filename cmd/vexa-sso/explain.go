@@ -27,6 +27,8 @@ type explained struct {
 	mapping.Explanation
 	Keys   []keyView   `json:"keys"`
 	Routes []routeView `json:"routes"`
+
+	generation string
 }
 
 // routeView is a route, as it is for one grant.
@@ -34,7 +36,9 @@ type routeView struct {
 	Route  string   `json:"route"`
 	Needs  []string `json:"needs"` // any of these scopes; none: any key will do
 	Served bool     `json:"served"`
-	Key    string   `json:"key,omitempty"` // scope set of the key that it is served with
+	// what changes something there is closed (deny_routes: [changes])
+	OnlyReads bool   `json:"only_reads,omitempty"`
+	Key       string `json:"key,omitempty"` // scope set of the key that it is served with
 }
 
 func newExplain() *cobra.Command {
@@ -72,7 +76,7 @@ Nothing is changed, and nobody is asked.
 		if err != nil {
 			return advise(err)
 		}
-		e.Routes = routesOf(cfg.Vexa.Generation, e.Grant)
+		e.Routes, e.generation = routesOf(cfg.Vexa.Generation, e.Grant), cfg.Vexa.Generation
 		if d.asJSON {
 			return printJSON(cmd.OutOrStdout(), e)
 		}
@@ -187,6 +191,10 @@ func routesOf(generation string, grant *mapping.GrantView) []routeView {
 		}
 		v.Served = have != "" && (line.NoScope || slices.ContainsFunc(line.AnyOf, have.Has)) &&
 			!slices.Contains(closed, v.Route) && !closes(closed, line)
+		if slices.Contains(closed, rule.DenyChanges) {
+			v.OnlyReads = v.Served && line.Changes()
+			v.Served = v.Served && (line.Reads() || !line.Changes())
+		}
 		if v.Served {
 			v.Key = string(have)
 		}
@@ -259,6 +267,10 @@ func (e explained) printGrant(t *table) {
 		return
 	}
 	t.row("scopes", strings.Join(g.Scopes, ", "))
+	for _, scope := range g.Scopes {
+		words, more := vexa.Routes(e.generation).Ability(scope).Words()
+		t.row("scope "+scope, strings.TrimSuffix(words+". "+more, ". ")+".")
+	}
 	bots := "as Vexa has it"
 	if g.MaxConcurrentBots != nil {
 		bots = strconv.Itoa(*g.MaxConcurrentBots)
@@ -298,7 +310,11 @@ func (e explained) printRoutes(w io.Writer) error {
 		if needs == "" {
 			needs = "any key"
 		}
-		t.row(r.Route, needs, r.Key)
+		key := r.Key
+		if r.Served && r.OnlyReads {
+			key += " (to read)"
+		}
+		t.row(r.Route, needs, key)
 	}
 	return t.print()
 }

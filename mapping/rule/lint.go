@@ -206,9 +206,10 @@ func (p *problems) lintGrant(g GrantSpec) {
 	}
 	p.lintAddress(g.VexaEmail)
 	for i, route := range g.DenyRoutes {
-		if !isRoute(route) {
+		if route != DenyChanges && !isRoute(route) {
 			p.refuse(fmt.Sprintf("grant.deny_routes[%d]", i),
-				"write METHOD /path, for example PUT /user/webhook or DELETE /recordings/{id}",
+				"write METHOD /path, for example PUT /user/webhook or DELETE /recordings/{id}; or changes, "+
+					"for everything that changes something",
 				"%q is not a route", route)
 		}
 	}

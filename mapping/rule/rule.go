@@ -57,7 +57,8 @@ type GrantSpec struct {
 	VexaEmail string `yaml:"vexa_email"`
 
 	// DenyRoutes are routes that stay closed whatever the scopes say, as "METHOD /path"; {name} stands for
-	// one segment of the path, {name...} at its end for all the rest.
+	// one segment of the path, {name...} at its end for all the rest. DenyChanges closes every route that
+	// changes something.
 	DenyRoutes []string `yaml:"deny_routes"`
 
 	// DenyTools are tools of Vexa's MCP service that stay closed whatever the scopes say, by name; * stands

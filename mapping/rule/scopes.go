@@ -9,6 +9,10 @@ import (
 // "bot,tx", is what Vexa takes in a query and what names a key's scope set in the store.
 type Scopes string
 
+// DenyChanges in deny_routes is for readers: it closes everything that changes something, whatever the scopes
+// are, also routes that Vexa does not have yet (vexa.Changes).
+const DenyChanges = "changes"
+
 // ScopeNames are the scopes that there are.
 func ScopeNames() []string { return slices.Clone(grantable) }
 

@@ -17,6 +17,9 @@ type Route struct {
 	// NoScope: any authenticated caller may. It never means "without a key".
 	NoScope bool
 
+	// Opaque: what reading does there nobody has written down, so that it may change something.
+	Opaque bool
+
 	Stream    bool // answers with an event stream that stays open
 	WebSocket bool // an upgrade to a WebSocket
 	MCP       bool // JSON-RPC of the Model Context Protocol: see [Table.Tool]
@@ -69,6 +72,13 @@ func webSocket(rows []row) []row {
 func mcp(rows []row) []row {
 	for i := range rows {
 		rows[i].route.MCP = true
+	}
+	return rows
+}
+
+func opaquely(rows []row) []row {
+	for i := range rows {
+		rows[i].route.Opaque = true
 	}
 	return rows
 }
@@ -128,11 +138,12 @@ func rows012() [][]row {
 // the scopes are those of the routes that took their place.
 func rows010() [][]row {
 	return append(shared(),
-		agent("/api"),
+		opaquely(agent("/api")),
 		needs(scopeRead, "GET /recording-config"),
-		needs(scopeBot, "/recording-config", "/calendar/{rest...}", "/user/{rest...}",
+		needs(scopeBot, "/recording-config", "/user/{rest...}",
 			"POST,DELETE /bots/{platform}/{native_id}/screen",
 			"PUT,DELETE /bots/{platform}/{native_id}/avatar"),
+		opaquely(needs(scopeBot, "/calendar/{rest...}")),
 	)
 }
 

@@ -27,6 +27,9 @@ func deniedBy(denied []string, method, path string) string {
 		method = http.MethodGet
 	}
 	for _, d := range denied {
+		if d == rule.DenyChanges && vexa.Changes(method, path) {
+			return d
+		}
 		if m, pattern, ok := strings.Cut(d, " "); ok && m == method && matchesPattern(pattern, path) {
 			return d
 		}

@@ -50,16 +50,16 @@ func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, v Consent) {
 			Lifetime  string
 			Tokens    string
 		}{
-			v, orTool(v.Tool), loopback(v.RedirectHost), abilitiesOf(v.Scopes),
+			v, orTool(v.Tool), loopback(v.RedirectHost), p.abilitiesOf(v.Scopes),
 			lifetimeOf(v.Lifetime), TokensPath,
 		},
 	})
 }
 
-func abilitiesOf(lines []ScopeLine) []ability {
+func (p *Pages) abilitiesOf(lines []ScopeLine) []ability {
 	var all []ability
 	for _, line := range lines {
-		a := abilityOf(line.Name)
+		a := p.ability(line.Name)
 		if line.Meaning != "" {
 			a = ability{Scope: line.Name, Words: line.Meaning}
 		}

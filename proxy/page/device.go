@@ -67,7 +67,7 @@ func (p *Pages) DeviceConfirm(w http.ResponseWriter, r *http.Request, v DeviceCo
 			Lifetime  string
 			Tokens    string
 		}{
-			v, orTool(v.Tool), momentOf(v.Asked, p.now()), !v.Asked.IsZero(), abilitiesOf(v.Scopes),
+			v, orTool(v.Tool), momentOf(v.Asked, p.now()), !v.Asked.IsZero(), p.abilitiesOf(v.Scopes),
 			lifetimeOf(v.Lifetime), TokensPath,
 		},
 	})

@@ -24,10 +24,11 @@ type Home struct {
 	Scopes  []string // Vexa's names: bot, tx, browser
 	MaxBots *int     // how many bots at a time; nil: what Vexa has set
 	// routes and tools that the scopes would allow and a rule takes away: "PUT /user/webhook", "delete_*"
-	Denied []string
-	Admin  bool
-	Rules  []Rule // those that matched and, for admins, those that did not
-	Links  []Link // to other pages
+	Denied    []string
+	OnlyReads bool // a rule takes away everything that changes something
+	Admin     bool
+	Rules     []Rule // those that matched and, for admins, those that did not
+	Links     []Link // to other pages
 
 	// EndsProviderSession says that signing out ends the session at the provider too. FormActionOrigins are
 	// the origins that signing out may then be redirected to: that of the provider's end-session endpoint.
@@ -78,7 +79,7 @@ func (p *Pages) Home(w http.ResponseWriter, r *http.Request, v Home) {
 		}{
 			Home: v, Who: who(v), Initial: initial(who(v)),
 			Since: momentOf(v.Since, now), Until: momentOf(v.Until, now), IdleFor: idleFor(v.Idle),
-			Abilities: abilities(v.Scopes), BotLimit: botLimit(v.MaxBots),
+			Abilities: p.abilities(v.Scopes), BotLimit: botLimit(v.MaxBots),
 			Matched: rulesThat(true, v.Rules), Skipped: rulesThat(false, v.Rules),
 			SignOut: logoutPath,
 		},
@@ -112,25 +113,17 @@ type ability struct {
 	Scope, Words, More string
 }
 
-var words = map[string]ability{
-	"bot":     {"bot", "Send bots into meetings", "Start, steer and stop them; connect calendars"},
-	"tx":      {"tx", "Read transcripts and meetings", "Including recordings and what is shared with you"},
-	"browser": {"browser", "Use browser sessions", "Where this Vexa offers them"},
-}
-
-func abilities(scopes []string) []ability {
+func (p *Pages) abilities(scopes []string) []ability {
 	var all []ability
 	for _, scope := range scopes {
-		all = append(all, abilityOf(scope))
+		all = append(all, p.ability(scope))
 	}
 	return all
 }
 
-func abilityOf(scope string) ability {
-	if a, known := words[scope]; known {
-		return a
-	}
-	return ability{Scope: scope, Words: "Another of Vexa’s scopes"}
+func (p *Pages) ability(scope string) ability {
+	words, note := p.scope(scope)
+	return ability{Scope: scope, Words: words, More: note}
 }
 
 func botLimit(most *int) string {

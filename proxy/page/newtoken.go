@@ -26,6 +26,6 @@ func (p *Pages) NewToken(w http.ResponseWriter, r *http.Request, v NewToken) {
 			Expires   moment
 			Abilities []ability
 			Back      string
-		}{v, momentOf(v.Expires, p.now()), abilities(v.Scopes), TokensPath},
+		}{v, momentOf(v.Expires, p.now()), p.abilities(v.Scopes), TokensPath},
 	})
 }

@@ -13,12 +13,17 @@ import (
 type Config struct {
 	Site string           // host of public_url, shown on every page
 	Now  func() time.Time // default time.Now
+
+	// Scope says what a scope lets somebody do, and what else in a note; default: that it is Vexa's.
+	Scope func(name string) (words, note string)
 }
 
 // Pages renders the pages. It is safe for concurrent use.
 type Pages struct {
 	site string
 	now  func() time.Time
+
+	scope func(name string) (words, note string)
 }
 
 // New returns the pages of one site.
@@ -26,7 +31,10 @@ func New(c Config) *Pages {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Pages{site: c.Site, now: c.Now}
+	if c.Scope == nil {
+		c.Scope = func(string) (string, string) { return "One of Vexa’s scopes", "" }
+	}
+	return &Pages{site: c.Site, now: c.Now, scope: c.Scope}
 }
 
 //go:embed templates

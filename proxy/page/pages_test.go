@@ -15,12 +15,18 @@ import (
 var testNow = time.Date(2026, 11, 23, 11, 24, 0, 0, time.UTC)
 
 func testPages() *Pages {
-	return New(Config{Site: "vexa.acme.example", Now: func() time.Time { return testNow }})
+	return New(Config{Site: "vexa.acme.example", Now: func() time.Time { return testNow }, Scope: scopeWords})
 }
 
 // everyPage renders each page with s wherever a text may stand, and href wherever a link may.
 func everyPage(s, href string) map[string]http.HandlerFunc {
-	p := New(Config{Site: s, Now: func() time.Time { return testNow }})
+	scope := func(name string) (string, string) {
+		if name == s {
+			return s, s
+		}
+		return scopeWords(name)
+	}
+	p := New(Config{Site: s, Now: func() time.Time { return testNow }, Scope: scope})
 	two := 2
 	links := []Link{{Label: s, Href: href, Note: s}, {Label: "fine", Href: "/sso/login"}}
 	return map[string]http.HandlerFunc{
@@ -465,4 +471,15 @@ func TestContinueLeadsOn(t *testing.T) {
 			t.Errorf("leads on to %q: %v %s", bad, err, w.Body)
 		}
 	}
+}
+
+// scopeWords stands for what the route table says.
+func scopeWords(name string) (words, note string) {
+	switch name {
+	case "bot":
+		return "Send bots into meetings", "and read recordings"
+	case "tx":
+		return "Read transcripts and meetings", "and read recordings"
+	}
+	return "Nothing by itself", ""
 }

@@ -70,7 +70,7 @@ type LifetimeChoice struct {
 func (p *Pages) Tokens(w http.ResponseWriter, r *http.Request, v Tokens) {
 	now := p.now()
 	status, title := http.StatusOK, "Tokens and tools"
-	form := tokenFormOf(v.Form, now)
+	form := p.tokenFormOf(v.Form, now)
 	if form != nil && form.wrong() {
 		// the first thing that a screen reader says
 		status, title = http.StatusUnprocessableEntity, "Error: "+title
@@ -82,7 +82,7 @@ func (p *Pages) Tokens(w http.ResponseWriter, r *http.Request, v Tokens) {
 			Personal, Tools []tokenLine
 			Form            *tokenForm
 			Action          string
-		}{v.Notices, personalLines(v.Personal, now), toolLines(v.Tools, now), form, TokensPath},
+		}{v.Notices, p.personalLines(v.Personal, now), p.toolLines(v.Tools, now), form, TokensPath},
 	})
 }
 
@@ -102,21 +102,21 @@ type tokenLine struct {
 // soon is how long before its expiry a token says so.
 const soon = 7 * 24 * time.Hour
 
-func personalLines(tokens []Token, now time.Time) []tokenLine {
-	return tokenLines(tokens, now, tokenLine{
+func (p *Pages) personalLines(tokens []Token, now time.Time) []tokenLine {
+	return p.tokenLines(tokens, now, tokenLine{
 		Anchor: "personal", Began: "Made", Button: "Revoke token",
 		Effect: "Whatever uses this token stops working at once.",
 	})
 }
 
-func toolLines(tokens []Token, now time.Time) []tokenLine {
-	return tokenLines(tokens, now, tokenLine{
+func (p *Pages) toolLines(tokens []Token, now time.Time) []tokenLine {
+	return p.tokenLines(tokens, now, tokenLine{
 		Anchor: "tool", Began: "Signed in", Button: "Sign out tool",
 		Effect: "The tool is signed out at once, and has to ask you again.",
 	})
 }
 
-func tokenLines(tokens []Token, now time.Time, like tokenLine) []tokenLine {
+func (p *Pages) tokenLines(tokens []Token, now time.Time, like tokenLine) []tokenLine {
 	var lines []tokenLine
 	for i, t := range tokens {
 		left := t.Expires.Sub(now)
@@ -124,7 +124,7 @@ func tokenLines(tokens []Token, now time.Time, like tokenLine) []tokenLine {
 			Token: t, Created: momentOf(t.Created, now),
 			Expires: momentOf(t.Expires, now), Used: momentOf(t.Used, now),
 			Never: t.Used.IsZero(), Soon: left > 0 && left <= soon && left < t.Expires.Sub(t.Created)/2,
-			Over: left <= 0, Abilities: abilities(t.Scopes), Anchor: like.Anchor + "-" + strconv.Itoa(i),
+			Over: left <= 0, Abilities: p.abilities(t.Scopes), Anchor: like.Anchor + "-" + strconv.Itoa(i),
 			Revoke: TokensPath + "/" + url.PathEscape(t.ID) + "/revoke", Button: like.Button,
 			Effect: like.Effect, Began: like.Began,
 		})
@@ -151,13 +151,13 @@ type lifetimeOption struct {
 	Chosen  bool
 }
 
-func tokenFormOf(f *TokenForm, now time.Time) *tokenForm {
+func (p *Pages) tokenFormOf(f *TokenForm, now time.Time) *tokenForm {
 	if f == nil {
 		return nil
 	}
 	form := &tokenForm{TokenForm: *f}
 	for _, s := range f.Scopes {
-		form.Scopes = append(form.Scopes, scopeOption{abilityOf(s.Name), s.Chosen})
+		form.Scopes = append(form.Scopes, scopeOption{p.ability(s.Name), s.Chosen})
 	}
 	for _, l := range f.Lifetimes {
 		form.Lifetimes = append(form.Lifetimes, lifetimeOption{
