@@ -221,8 +221,9 @@ func checkTool(t *testing.T, on *bench, session *mcp.ClientSession, name string,
 	if name == "parse_meeting_link" { // it calls nothing
 		return
 	}
-	if len(canary) == 0 || canary[0].Status >= http.StatusBadRequest &&
-		canary[0].Status != http.StatusMethodNotAllowed {
+	// 0.12's gateway has the route of update_bot_config, and nothing behind it
+	missing := name == "update_bot_config" && on.w.Options.Generation == vexatest.Generation012
+	if len(canary) == 0 || canary[0].Status >= http.StatusBadRequest && !missing {
 		t.Errorf("%s would not have acted: %+v %s", name, canary, answer)
 	}
 }

@@ -11,7 +11,7 @@ const (
 	SignInAttempt Purpose = "sign-in-attempt" // the state, nonce and verifier of a sign-in under way
 	// what a person was asked on behalf of a program, while they look at it
 	ConsentTicket Purpose = "consent-ticket"
-	MCPSession    Purpose = "mcp-session"     // the id of a session at Vexa's MCP service, as its client has it
+	MCPSession    Purpose = "mcp-session"     // id of a session at Vexa's MCP service
 	RefusedSignIn Purpose = "refused-sign-in" // why a sign-in was refused, until its own page shows it
 )
 

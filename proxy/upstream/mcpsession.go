@@ -55,7 +55,8 @@ func (p *Passer) sealSession(g *Passage, h http.Header) error {
 		h[sessionHeader] = []string{g.mcp.shown}
 		return nil
 	}
-	sealed, err := p.ring.Seal(keyring.MCPSession, []byte(ids[0]), sessionOwner(p.streams.callerOf(&g.stream)))
+	owner := sessionOwner(p.streams.callerOf(&g.stream))
+	sealed, err := p.ring.Seal(keyring.MCPSession, []byte(ids[0]), owner)
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func TestWriteTimeoutIsForOurAnswers(t *testing.T) {
 		t.Errorf("a refusal after the wait: %d %s", res.Status, res.Body)
 	}
 	var open []*http.Response
-	for _, target := range []string{"GET /recordings/1/master", "POST /mcp"} {
+	for _, target := range []string{"GET /recordings/1/master", "GET /agent/sessions"} {
 		method, path, _ := strings.Cut(target, " ")
 		req, err := http.NewRequestWithContext(t.Context(), method, w.Public+path, nil)
 		proxytest.Must(t, err)
