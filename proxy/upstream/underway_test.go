@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -380,6 +381,72 @@ func (g *cellGateway) expect(t *testing.T, cells []*cell, before map[string]int,
 			if !c.own && !c.ends(left) && !g.open[c.key()] {
 				t.Errorf("%s: ended although the grant still covers it", c.name)
 			}
+		}
+	})
+}
+
+// S5, S13: over HTTP/2 a request whose body still arrives is answered and over too, and neither another
+// account's request on the same connection nor the next one there feels anything.
+func TestBodyOverHTTP2(t *testing.T) {
+	t.Parallel()
+	gateway := &cellGateway{requests: map[string]int{}, body: map[string]int{}, open: map[string]bool{}}
+	g := startGateway(t, gateway.ServeHTTP)
+	w := proxytest.Start(t, func(o *proxytest.Options) { o.Gateway = g.URL })
+	ada, grace := w.SignIn(oidctest.Ada), w.SignIn("grace@acme.example")
+	server := httptest.NewUnstartedServer(w.Proxy)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	type upload struct {
+		body *io.PipeWriter
+		res  chan *http.Response
+	}
+	begin := func(b *proxytest.Browser, cell string) upload {
+		from, to := io.Pipe()
+		req, err := http.NewRequestWithContext(oidctest.Within(t), "POST", server.URL+"/bots?cell="+cell, from)
+		proxytest.Must(t, err)
+		req.Host = w.Host
+		req.Header.Set("Cookie", b.Cookie())
+		req.Header.Set("Origin", w.Public)
+		up := upload{to, make(chan *http.Response, 1)}
+		go func() {
+			res, err := server.Client().Do(req)
+			if err != nil {
+				t.Error(err)
+			}
+			up.res <- res
+		}()
+		_, err = io.WriteString(to, half)
+		proxytest.Must(t, err)
+		return up
+	}
+	hers, others := begin(ada, "hers"), begin(grace, "others")
+	w.WaitFor("both to be under way", func() bool { return w.UnderWay() == 2 })
+	began := oidctest.StartStopwatch(t)
+	_, err := w.Accounts.Suspend(t.Context(), proxytest.AccountOf(t, w, oidctest.Ada),
+		mapping.Suspension{Reason: "left"}, "admin")
+	proxytest.Must(t, err)
+	res := <-hers.res
+	if took := began.Took(); res == nil || res.ProtoMajor != 2 || res.StatusCode != http.StatusUnauthorized ||
+		took > oidctest.Promised {
+		t.Fatalf("%+v after %s", res, took)
+	}
+	res.Body.Close()
+	_, _ = io.WriteString(hers.body, "}")
+	hers.body.Close()
+	w.WaitFor("hers to be over", func() bool { return w.UnderWay() == 1 })
+
+	_, err = io.WriteString(others.body, "}")
+	proxytest.Must(t, err)
+	others.body.Close()
+	if res := <-others.res; res == nil || res.StatusCode != http.StatusOK {
+		t.Errorf("another account's: %+v", res)
+	} else {
+		res.Body.Close()
+	}
+	gateway.note(func() {
+		if !slices.Equal(gateway.acted, []string{"others"}) {
+			t.Errorf("the gateway acted on %v", gateway.acted)
 		}
 	})
 }
