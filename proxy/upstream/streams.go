@@ -203,6 +203,7 @@ func (s *Streams) remove(st *stream) {
 	if st.next != nil {
 		st.next.prev = st.prev
 	}
+	st.prev, st.next = nil, nil
 	if open.n--; open.n > 0 {
 		s.byAccount[account] = open
 	} else {
