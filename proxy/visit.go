@@ -117,7 +117,7 @@ func (v *Visit) Caller() (Caller, error) {
 		return Caller{}, err
 	}
 	if v.form == nil {
-		v.form, err = v.p.streams.RegisterForm(v.ex, v.r, c, v.p.callers.Changes() != since)
+		v.form, err = v.p.streams.RegisterForm(v.ex, v.r, c, v.p.callers, since)
 		if err != nil {
 			return Caller{}, err
 		}

@@ -19,9 +19,9 @@ type Form struct {
 }
 
 // RegisterForm registers a request with a body, once its caller is known; nil for one without a body.
-// doubtful says that a revocation, of whomever, has been applied since the caller was identified.
+// since is what changes said before the caller was identified.
 func (s *Streams) RegisterForm(
-	ex *exchange.Exchange, r *http.Request, c *caller.Caller, doubtful bool,
+	ex *exchange.Exchange, r *http.Request, c *caller.Caller, changes Changes, since int64,
 ) (*Form, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
@@ -30,8 +30,8 @@ func (s *Streams) RegisterForm(
 	f.stream = stream{
 		caller: c, method: r.Method, path: ex.Path, from: ex.Address, kind: transfer, ends: f,
 	}
-	if err := s.register(&f.stream, doubtful); err != nil {
-		return nil, err
+	if err := s.register(&f.stream, changes, since); err != nil {
+		return nil, f.left(err)
 	}
 	return f, nil
 }
@@ -56,6 +56,11 @@ var longAgo = time.Unix(1, 0)
 // LeaveForm takes a form that is over off the register. err is what came of it.
 func (s *Streams) LeaveForm(f *Form, err error) error {
 	s.remove(&f.stream)
+	return f.left(err)
+}
+
+// left says what came of a form that is not on the register.
+func (f *Form) left(err error) error {
 	if why := f.why.Load(); why != nil {
 		return answerCut(f.ex, f.r, why)
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"vexa-sso/mapping"
@@ -89,7 +90,8 @@ func New(to Upstream, d Deps) (*Passer, error) {
 type Passage struct {
 	context.Context
 	cancel context.CancelCauseFunc
-	stream // registered before anything of the request is read or sent on
+	stream             // registered before anything of the request is read or sent on
+	cut    atomic.Bool // cutShort was called; the context may have ended before, when the client left
 
 	ex       *exchange.Exchange
 	keyID    string
@@ -131,9 +133,8 @@ func (p *Passer) Pass(
 	upgrade := route.WebSocket && WantsWebSocket(r)
 	unlimitAnswer(ex)
 	g.begin(ex, r, c, route, upgrade)
-	if err := p.streams.register(&g.stream, p.callers.Changes() != since); err != nil {
-		g.cancel(nil)
-		return err
+	if err := p.streams.register(&g.stream, p.callers, since); err != nil {
+		return p.left(g, r, err)
 	}
 	defer func() {
 		if !ex.GoesOn {
@@ -220,8 +221,8 @@ func (p *Passer) takeKey(g *Passage) error {
 
 // cutShort implements ender: it ends both sides of a request, whatever state it is in.
 func (g *Passage) cutShort(why *ending) {
-	if g.Err() != nil {
-		return // cut already: a client that does not read gets no more time
+	if !g.cut.CompareAndSwap(false, true) {
+		return // a client that does not read gets no more time
 	}
 	g.cancel(why)
 	if g.kind == websocket {
@@ -232,7 +233,13 @@ func (g *Passage) cutShort(why *ending) {
 
 // leave takes a request that is over off the register. err is what came of it.
 func (p *Passer) leave(g *Passage, r *http.Request, err error) error {
-	p.streams.remove(&g.stream) // from here on nobody touches the client's connection any more
+	p.streams.remove(&g.stream)
+	return p.left(g, r, err)
+}
+
+// left says what came of a request that is not on the register: nobody else touches the client's connection
+// any more.
+func (p *Passer) left(g *Passage, r *http.Request, err error) error {
 	why, cut := cutBy(g)
 	g.cancel(nil)
 	if cut {

@@ -110,15 +110,18 @@ func NewStreams(limit int) *Streams {
 // cutBy returns why a stream was cut short, from its context.
 func cutBy(ctx context.Context) (*ending, bool) { return errors.AsType[*ending](context.Cause(ctx)) }
 
-// register adds a stream to the register. doubtful says that a revocation, of whomever, has been
-// applied since its caller was authenticated: it did not know of the stream, so the account is
-// rechecked at the next sweep.
-func (s *Streams) register(st *stream, doubtful bool) error {
+// Changes counts the revocations that were applied. *caller.Identifier implements it.
+type Changes interface{ Changes() int64 }
+
+// register adds a stream to the register; since is what changes said before its caller was authenticated. A
+// revocation since then, of whomever, may not have known of the stream: the account is rechecked at the next
+// sweep.
+func (s *Streams) register(st *stream, changes Changes, since int64) error {
 	c := st.caller // st.caller may be replaced once the stream is registered
 	if err := s.add(st); err != nil {
 		return err
 	}
-	if doubtful {
+	if changes.Changes() != since { // asked when every later revocation finds the stream
 		s.Doubt(c.Account.ID)
 	}
 	if c.Ended() { // revoked between authentication and now
@@ -172,14 +175,18 @@ func (s *Streams) hasRoom(open underWay, st *stream) bool {
 
 func isProgram(st *stream) bool { return st.caller.Credential != caller.BySession }
 
-// becomesEvents counts a transfer as an event stream from now on.
-func (s *Streams) becomesEvents(st *stream) error {
+// becomes changes the kind of a stream, once the gateway's answer shows it: a transfer that lasts, a
+// WebSocket that does not open.
+func (s *Streams) becomes(st *stream, kind string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st.kind == transfer && !s.hasRoom(s.byAccount[st.caller.Account.ID], st) {
 		return errTooManyStreams
 	}
-	st.kind = events
+	if st.kind == websocket {
+		s.sockets.Done()
+	}
+	st.kind = kind
 	return nil
 }
 

@@ -77,20 +77,20 @@ func TestBoundOfWhatIsUnderWay(t *testing.T) {
 		all[i] = &stream{caller: &caller.Caller{Account: mapping.Account{ID: "ada"}}, kind: transfer}
 	}
 	for _, st := range all[1:] {
-		if err := open.register(st, false); err != nil {
+		if err := open.register(st, changesFunc(unchanged), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := open.register(all[0], false); err == nil {
+	if err := open.register(all[0], changesFunc(unchanged), 0); err == nil {
 		t.Error("there is no bound")
 	}
 	other := &stream{caller: &caller.Caller{Account: mapping.Account{ID: "grace"}}, kind: transfer}
-	if err := open.register(other, false); err != nil {
+	if err := open.register(other, changesFunc(unchanged), 0); err != nil {
 		t.Errorf("another account: %v", err)
 	}
 	for _, i := range []int{maxUnderWay, 1, maxUnderWay / 2} { // the first, the last, and one between
 		open.remove(all[i])
-		if err := open.register(all[i], false); err != nil {
+		if err := open.register(all[i], changesFunc(unchanged), 0); err != nil {
 			t.Errorf("when one has left: %v", err)
 		}
 	}
@@ -140,5 +140,35 @@ func TestBodyRate(t *testing.T) {
 	}
 	if _, err := io.ReadAll(r.Body); err != nil || !client.read.IsZero() {
 		t.Errorf("%v, then the deadline is %s", err, client.read)
+	}
+}
+
+type changesFunc func() int64
+
+func (f changesFunc) Changes() int64 { return f() }
+
+func unchanged() int64 { return 0 }
+
+// S5: whether a revocation came since the caller was authenticated is asked once every later one finds the
+// stream: none falls in between.
+func TestChangesAreAskedOfARegisteredStream(t *testing.T) {
+	t.Parallel()
+	open := NewStreams(20)
+	st := &stream{
+		caller: &caller.Caller{Account: mapping.Account{ID: "ada"}}, kind: transfer,
+		ends: enderFunc(func() {}),
+	}
+	found := 0
+	if err := open.register(st, changesFunc(func() int64 {
+		found = len(open.Callers("ada"))
+		return 1
+	}), 0); err != nil {
+		t.Fatal(err)
+	}
+	if found != 1 {
+		t.Error("a revocation between the question and the registration finds nothing")
+	}
+	if doubtful := open.InDoubt(nil); len(doubtful) != 1 {
+		t.Errorf("in doubt: %v", doubtful)
 	}
 }

@@ -403,7 +403,8 @@ func TestBodyOverHTTP2(t *testing.T) {
 	}
 	begin := func(b *proxytest.Browser, cell string) upload {
 		from, to := io.Pipe()
-		req, err := http.NewRequestWithContext(oidctest.Within(t), "POST", server.URL+"/bots?cell="+cell, from)
+		target := server.URL + "/bots?cell=" + cell
+		req, err := http.NewRequestWithContext(oidctest.Within(t), "POST", target, from)
 		proxytest.Must(t, err)
 		req.Host = w.Host
 		req.Header.Set("Cookie", b.Cookie())

@@ -65,11 +65,12 @@ func (p *Passer) passSocket(g *Passage, r *http.Request) error {
 		p.handleError(g.ex, r.WithContext(g), err)
 		return nil
 	}
-	if err := p.modifyResponse(res); err != nil {
-		return err
-	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		return relay(g.ex, res)
+		return p.relay(g, r.WithContext(g), res)
+	}
+	if err := p.modifyResponse(res); err != nil {
+		res.Body.Close()
+		return err
 	}
 	early, err := s.open(res)
 	if err != nil {
@@ -91,9 +92,21 @@ func (p *Passer) openingRequest(r *http.Request) *http.Request {
 	return out
 }
 
-// relay passes on a response that opens no socket.
-func relay(ex *exchange.Exchange, res *http.Response) error {
+// relay passes on a response that opens no socket. From here on a cut ends the client's side, too: before,
+// nothing was written that it could hold up.
+func (p *Passer) relay(g *Passage, r *http.Request, res *http.Response) error {
 	defer res.Body.Close()
+	if err := p.streams.becomes(&g.stream, transfer); err != nil {
+		return err
+	}
+	if err := g.Err(); err != nil { // cut, or left, just before
+		p.handleError(g.ex, r, err)
+		return nil
+	}
+	if err := p.modifyResponse(res); err != nil {
+		return err
+	}
+	ex := g.ex
 	maps.Copy(ex.Header(), res.Header)
 	ex.WriteHeader(res.StatusCode)
 	if _, err := io.Copy(ex, res.Body); err != nil {
