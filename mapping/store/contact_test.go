@@ -159,6 +159,11 @@ func TestStoreThatTakesNoWritesIsWaitedForOnce(t *testing.T) {
 		if err := write(); !errors.Is(err, mapping.ErrStoreUnavailable) {
 			t.Errorf("it was waited for again: %v", err)
 		}
+		db.clock.Advance(-time.Hour) // set back: there is no telling how long ago it was
+		if err := write(); err != nil {
+			t.Errorf("after the clock was set back: %v", err)
+		}
+		db.clock.Advance(time.Hour)
 		db.clock.Advance(hurry)
 		if err := write(); err != nil {
 			t.Errorf("a second later: %v", err)

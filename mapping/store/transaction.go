@@ -27,7 +27,9 @@ func (s *Store) View(ctx context.Context, fn func(mapping.Tx) error) error {
 // the database took too long to write, others do not wait as long for a second: whoever does one thing that
 // needs several writes waits once.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
-	limit, hurried := s.patience.write, s.now().Sub(time.UnixMicro(s.tooSlow.Load())) < hurry
+	// a clock that was set back makes the moment one of the future: it says nothing then
+	since := s.now().Sub(time.UnixMicro(s.tooSlow.Load()))
+	limit, hurried := s.patience.write, since >= 0 && since < hurry
 	if hurried {
 		limit = s.patience.hurried
 	}
