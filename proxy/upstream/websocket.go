@@ -132,8 +132,13 @@ func (s *socket) open(res *http.Response) (early []byte, err error) {
 	early, _ = buffered.Reader.Peek(buffered.Reader.Buffered())
 	res.Body = nil
 	s.g.addOurHeaders(res.Header)
+	// not for longer than a socket that ends may take: a client that does not read cannot be cut yet
+	_ = client.SetWriteDeadline(time.Now().Add(closeTimeout))
 	_ = res.Write(buffered.Writer)
-	_ = buffered.Writer.Flush() // an error shows when the connection is read from
+	if err := buffered.Writer.Flush(); err != nil {
+		client.Close() // which shows when the connection is read from
+	}
+	_ = client.SetWriteDeadline(time.Time{})
 
 	s.client, s.upstream = client, upstream
 	ex := s.g.ex
