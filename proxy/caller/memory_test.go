@@ -155,3 +155,30 @@ func (s *touchStore) TouchSessions(_ context.Context, seen map[string]time.Time)
 	s.seen = seen
 	return s.fail
 }
+
+// S18: what was not repeated is looked at again when it is to be forgotten, and what is forgotten already no
+// more: a session would be read from the store for every request, until the provider tells again.
+func TestForgottenIsNotReadAgain(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	for name, c := range map[string]struct {
+		kept map[string]time.Time
+		want time.Time
+	}{
+		"nothing is kept": {},
+		"the older of two": {
+			map[string]time.Time{"groups": ago(23 * time.Hour), "roles": ago(time.Hour)}, now.Add(time.Hour),
+		},
+		"at this very moment": {map[string]time.Time{"groups": ago(24 * time.Hour)}, now},
+		"forgotten":           {map[string]time.Time{"groups": ago(25 * time.Hour)}, time.Time{}},
+		"one is forgotten": {
+			map[string]time.Time{"groups": ago(25 * time.Hour), "roles": ago(time.Hour)},
+			now.Add(23 * time.Hour),
+		},
+	} {
+		if got := untilForgotten(c.kept, 24*time.Hour, now); !got.Equal(c.want) {
+			t.Errorf("%s: %s, not %s", name, got, c.want)
+		}
+	}
+}

@@ -69,11 +69,20 @@ func (i *Identifier) callerOf(ctx context.Context, session Session) (*Caller, er
 		Credential: BySession, CredentialID: session.ID, Expires: session.ExpiresAt, Session: session,
 		Account: account, RenewsInBackground: renewed, limiter: i.newLimiter(),
 	}
-	for _, said := range account.Identity.Kept { // it counts for so long and no longer
-		if until := said.Add(i.cfg.Tokens.MaxOffline); c.Until.IsZero() || until.Before(c.Until) {
-			c.Until = until
-		}
-	}
+	c.Until = untilForgotten(account.Identity.Kept, i.cfg.Tokens.MaxOffline, i.edge.Now())
 	c.seen.Store(session.LastSeen.Unix())
 	return c, nil
+}
+
+// untilForgotten returns when the next of what is gone by, though the newest answer did not say it, has been
+// so for long enough (S18); zero when nothing is left. What is forgotten already stays with the account until
+// its next renewal, and is no reason to read it again for every request.
+func untilForgotten(kept map[string]time.Time, longest time.Duration, now time.Time) (next time.Time) {
+	for _, said := range kept {
+		until := said.Add(longest)
+		if !until.Before(now) && (next.IsZero() || until.Before(next)) {
+			next = until
+		}
+	}
+	return next
 }
