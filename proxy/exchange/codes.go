@@ -55,7 +55,7 @@ var outcomes = map[Code]outcome{
 	},
 	"proof_stale": {
 		http.StatusUnauthorized, "This token is paused",
-		"Its owner’s identity provider has not confirmed their access for too long.",
+		"Its owner’s sign-in at their identity provider is over, or was not confirmed for too long.",
 		"It works again when its owner signs in with a browser.",
 	},
 	"not_mapped": {
