@@ -24,8 +24,8 @@
 //
 // A crash on the way leaves an intent, and perhaps a token of that name, whose secret nobody has: the next
 // mint of that key and [Accounts.Reconcile] delete both. Keys are renewed in the last third of their life
-// (key_renew.go). When the gateway calls one invalid, [Accounts.KeyGone] asks the Admin API before it
-// believes it.
+// (key_renew.go); the one that was replaced goes on working for Config.KeyGrace in the hands that have it.
+// When the gateway calls one invalid, [Accounts.KeyGone] asks the Admin API before it believes it.
 //
 // # Refresh grants
 //
@@ -33,23 +33,26 @@
 // token, sealed: its [RefreshGrant]. While a session or a token of the account lives, the provider is asked
 // again in the background, before Config.Renew is over, and what it says is written like a sign-in
 // (refresh.go). A refresh token may be good for one use only, so it is used under a lease, and its successor
-// is stored before anything else happens.
+// is stored before anything else happens. What a refusal ends is its oidc.Outcome; an answer that says less
+// than the sign-in takes nothing away for Config.MaxOffline.
 //
 // # Tokens
 //
 // A person lets a program act in their stead by a [Token]: a personal one ([Accounts.CreateToken]), or one
 // that they grant to a tool ([Accounts.GrantTool]), which exchanges its values ([Accounts.RefreshTool]).
 // Neither store nor memory has a value, only its SHA-256. What a token may is decided anew each time: its
-// scopes within its owner's grant of now. A provider's own access token stands for an account too
+// scopes within its owner's grant of now. One that ended is known as such for thirty days (token_ended.go). A
+// provider's own access token stands for an account too
 // ([Accounts.Present]).
 //
 // # Revocation
 //
 // [Accounts.Revoke] is what everything that ends access goes through. One transaction deletes sessions and
-// tokens, marks keys, and appends the [Revocation] to a log. Every replica tails that log (mapping/store) and
-// calls [Accounts.Apply] with each entry. Deleting the keys at Vexa comes after (outbox.go), is tried until
-// Vexa has confirmed it, and touches only tokens that bear our names: ids start again at 1 when a Vexa is set
-// up anew.
+// tokens, marks keys, and appends the [Revocation] to a log; where only a grant at the provider is over,
+// tokens stay, and pause until its person is back. Every replica tails that log (mapping/store) and calls
+// [Accounts.Apply] with each entry. Deleting the keys at Vexa comes after (outbox.go), is tried until Vexa
+// has confirmed it, and touches only tokens that bear our names: ids start again at 1 when a Vexa is set up
+// anew.
 //
 // # Goroutines and caches
 //

@@ -10,14 +10,16 @@
 // and the loser runs again. Therefore what is done in [Store.Update] may be done more than once. Readers
 // never wait for writers.
 //
-// Nobody waits long for a database that does not answer: a step of reading may take 300 ms, a transaction
-// that writes five seconds, and then the error wraps [mapping.ErrStoreUnavailable], like all errors that say
+// Nobody waits long for a database that does not answer: a step of reading and a transaction that writes may
+// take about two seconds, and those that write in the second after one took too long a tenth of one
+// (patience.go). Then the error wraps [mapping.ErrStoreUnavailable], like all errors that say
 // that the database cannot be reached or cannot work. Errors never carry values of the database.
 //
 // # Leases
 //
 // A lease is a row that is changed on conditions, and never deleted, so that its fence grows with each new
-// holder. A transaction that writes under a lease checks it first; from then on until it ends, nobody else
+// holder. It is its holder's until somebody else takes it, which may be when its time is up; renewing it puts
+// that off. A transaction that writes under a lease checks it first; from then on until it ends, nobody else
 // can have the lease.
 //
 // # Revocations

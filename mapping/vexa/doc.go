@@ -1,8 +1,8 @@
 // Package vexa speaks to a Vexa deployment: to its Admin API, which keeps users and their API tokens, and for
 // the few facts that we need from it, to its gateway.
 //
-// Two generations of Vexa are in use, 0.12 and 0.10. Client finds out which one it has and hides where they
-// differ:
+// Two generations of Vexa are in use, 0.12 and 0.10. Client finds out which one it has, looks again when told
+// to (Client.Look), as a Vexa may be upgraded, and hides where they differ:
 //
 //   - Tokens are always minted in query form. 0.10 ignores a JSON body in silence and hands out a bot key
 //     that never expires; what came back is therefore in Token, to be compared with what was asked.
@@ -19,5 +19,6 @@
 // a URL.
 //
 // [Table] is Vexa's table of routes and the scopes that each needs, in the form in which the bridge applies
-// it before a request is forwarded.
+// it before a request is forwarded; with it stand the tools of Vexa's MCP service and the routes that each
+// calls (tool.go), and what a scope opens in words (ability.go).
 package vexa

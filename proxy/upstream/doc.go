@@ -12,6 +12,9 @@
 // which holds little while they are idle and follows their frames (frames.go), so that a client whose access
 // ends can be told with a close frame.
 //
-// The state of a request, and its place in the register, is one allocation beside its exchange: its
+// The state of a request is embedded beside its exchange, together with its place in the register: its
 // [Passage], which is also the context of all that is done for it.
+//
+// Messages to Vexa's MCP service are decided by the tools that they call (mcp.go); the lists in its answers
+// show what is left (mcpanswer.go), and its sessions are sealed for who got them (mcpsession.go).
 package upstream

@@ -9,8 +9,8 @@ import (
 	"vexa-sso/proxy/exchange"
 )
 
-// Form is a request that a page of ours answers, registered while its body arrives
-// and its answer leaves (S5).
+// Form is a request that a page of ours answers, registered while its body arrives and its answer leaves
+// (S5).
 type Form struct {
 	stream
 	ex  *exchange.Exchange

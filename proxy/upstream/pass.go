@@ -82,8 +82,7 @@ func New(to Upstream, d Deps) (*Passer, error) {
 	return p, nil
 }
 
-// Passage is the state of a forwarded request beside its exchange. It is allocated with the exchange, so that
-// a request costs one allocation.
+// Passage is the state of a forwarded request beside its exchange, with which it is allocated.
 //
 // It is also the context of all that is done for the request: it ends when the client leaves, or when access
 // does; then its cause is an [ending].
@@ -124,9 +123,9 @@ func WantsWebSocket(r *http.Request) bool {
 // Pass gets the caller's key and forwards the request. That the caller may use the route has been decided
 // before; since is [caller.Identifier.Changes] of before the caller was identified.
 //
-// The request is registered before its body is read, so that a revocation ends it in whatever
-// state it is (S5). Reading the body may have taken a while: the caller is looked at afresh
-// before anything goes upstream.
+// The request is registered before its body is read, so that a revocation ends it in whatever state it is
+// (S5). Reading the body may have taken a while: the caller is looked at afresh before anything goes
+// upstream.
 func (p *Passer) Pass(
 	ex *exchange.Exchange, g *Passage, r *http.Request, c *caller.Caller, route vexa.Route, since int64,
 ) (err error) {
