@@ -34,19 +34,3 @@ func (a *Accounts) Approve(ctx context.Context, accountID, actor string) (Accoun
 	err = a.revoke(ctx, r, func(c *change, _ Account) error { return c.record(e) })
 	return bound, err
 }
-
-// reopen lets a pending account be bound, from the beginning.
-func (b *binding) reopen(ctx context.Context, accountID string) error {
-	return b.change(ctx, "reopen the account", func(c *change) error {
-		if err := c.CheckLease(b.lease); err != nil {
-			return err
-		}
-		acc, err := c.Account(accountID)
-		if err != nil || acc.Status != Pending {
-			return err
-		}
-		acc.Status, acc.Reason = Active, ""
-		acc.VexaUserID, acc.Intended = 0, false
-		return c.PutAccount(acc)
-	})
-}

@@ -30,61 +30,92 @@ func (u *vexaUsers) bind(ctx context.Context, accountID string, g rule.Grant) (A
 func (u *vexaUsers) bindAs(
 	ctx context.Context, accountID string, g rule.Grant, approved bool,
 ) (Account, error) {
-	lease, release, err := u.lease(ctx, "bind:"+accountID)
+	b := &binding{vexaUsers: u, grant: g, approved: approved}
+	err := b.change(ctx, "begin to bind the account", func(c *change) error {
+		acc, err := c.Account(accountID)
+		if err != nil {
+			return err
+		}
+		if err := b.begin(c, &acc); err != nil {
+			return err
+		}
+		return c.PutAccount(acc)
+	})
 	if err != nil {
-		return Account{}, err
-	}
-	defer release()
-	b := &binding{vexaUsers: u, lease: lease, grant: g, approved: approved}
-	if err := b.begin(ctx, accountID); err != nil || b.acc.Bound() {
 		return b.acc, err
 	}
-	if err := b.findOrCreate(ctx); err != nil {
-		return b.acc, fmt.Errorf("bind account %s: %w", accountID, err)
-	}
-	return b.acc, nil
+	return b.finish(ctx)
 }
 
 // binding is one attempt to bind one account, under its lease.
 type binding struct {
 	*vexaUsers
-	lease    Lease
+	acquired Lease // by the transaction that began; none where there is nothing to do
+	lease    *heldLease
 	grant    rule.Grant
 	approved bool
 	acc      Account // as last written
 }
 
-// begin reads the account and sees whether its address is free.
-func (b *binding) begin(ctx context.Context, accountID string) error {
-	if b.approved {
-		if err := b.reopen(ctx, accountID); err != nil {
-			return err
+// begin sees, in a transaction, whether the account may be bound and whether its address is free, and
+// takes the lease last of all. The error is an *Error where it has no address, ErrLeaseHeld where
+// another replica is at it.
+func (b *binding) begin(c *change, acc *Account) (err error) {
+	b.acquired = Lease{}
+	defer func() { b.acc = *acc }()
+	if b.approved && acc.Status == Pending {
+		acc.Status, acc.Reason, acc.VexaUserID, acc.Intended = Active, "", 0, false
+	}
+	if acc.Bound() || acc.Status != Active {
+		return nil
+	}
+	acc.setVexaEmail(b.grant)
+	if acc.VexaEmail == "" {
+		return &Error{
+			Code: rule.CodeEmailUnproven,
+			Message: "Access to Vexa needs a proven email address, and your identity provider gave " +
+				"none. Ask your administrator.",
 		}
 	}
-	return b.write(ctx, accountID, func(c *change, acc *Account) error {
-		acc.setVexaEmail(b.grant)
-		if acc.VexaEmail == "" {
-			return &Error{
-				Code: rule.CodeEmailUnproven,
-				Message: "Access to Vexa needs a proven email address, and your identity provider gave " +
-					"none. Ask your administrator.",
-			}
-		}
-		if b.approved {
-			return nil
-		}
-		others, err := c.AccountsByVexaEmail(acc.VexaEmail)
-		if err != nil {
-			return err
-		}
-		for _, other := range others {
-			if other.ID != acc.ID && before(other, *acc) {
-				return b.markPending(c, acc,
-					"another identity has this Vexa user or came for it first: account "+other.ID)
-			}
-		}
+	if err := b.checkAddress(c, acc); err != nil || acc.Status != Active {
+		return err
+	}
+	b.acquired, err = c.AcquireLease("bind:"+acc.ID, leaseTime)
+	return err
+}
+
+// checkAddress makes the account wait where another has an older claim to its address.
+func (b *binding) checkAddress(c *change, acc *Account) error {
+	if b.approved {
 		return nil
-	})
+	}
+	others, err := c.AccountsByVexaEmail(acc.VexaEmail)
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		if other.ID != acc.ID && before(other, *acc) {
+			return b.markPending(c, acc,
+				"another identity has this Vexa user or came for it first: account "+other.ID)
+		}
+	}
+	return nil
+}
+
+// finish binds an account after begin was committed.
+func (b *binding) finish(ctx context.Context) (Account, error) {
+	if b.acquired.Name == "" {
+		return b.acc, statusError(b.acc)
+	}
+	b.lease = b.hold(ctx, b.acquired)
+	defer b.lease.release()
+	if err := statusError(b.acc); err != nil {
+		return b.acc, err
+	}
+	if err := b.findOrCreate(ctx); err != nil {
+		return b.acc, fmt.Errorf("bind account %s: %w", b.acc.ID, err)
+	}
+	return b.acc, nil
 }
 
 // before says whether other has an older claim to the address that both name: it has the user, it is about
@@ -171,7 +202,7 @@ func (b *binding) take(ctx context.Context, user vexa.User, how string) error {
 	if user.ID == 0 || !address.Same(user.Email, b.acc.VexaEmail) {
 		return &vexa.Error{Op: "bind the user that was asked for", Kind: vexa.ErrNotAdminAPI}
 	}
-	return b.write(ctx, b.acc.ID, func(c *change, acc *Account) error {
+	return b.write(ctx, func(c *change, acc *Account) error {
 		others, err := c.AccountsByVexaUser(user.ID)
 		if err != nil {
 			return err
@@ -193,7 +224,7 @@ func (b *binding) take(ctx context.Context, user vexa.User, how string) error {
 
 // intend writes down that we are about to create the user, or that we did not.
 func (b *binding) intend(ctx context.Context, intended bool) error {
-	return b.write(ctx, b.acc.ID, func(_ *change, acc *Account) error {
+	return b.write(ctx, func(_ *change, acc *Account) error {
 		acc.Intended = intended
 		return nil
 	})
@@ -210,7 +241,7 @@ func (b *binding) unusable(ctx context.Context, err error) error {
 
 // wait makes the account pending.
 func (b *binding) wait(ctx context.Context, why string) error {
-	return b.write(ctx, b.acc.ID, func(c *change, acc *Account) error { return b.markPending(c, acc, why) })
+	return b.write(ctx, func(c *change, acc *Account) error { return b.markPending(c, acc, why) })
 }
 
 // markPending makes the account pending in a transaction that is under way. It is no error there: write
@@ -224,14 +255,15 @@ func (b *binding) markPending(c *change, acc *Account, why string) error {
 
 // write changes the account, under the lease and only while it is active and unbound, and leaves it in b.acc.
 // An account that was bound meanwhile is left as it is; one that is not active, before or after, is an error.
-func (b *binding) write(ctx context.Context, accountID string, fn func(*change, *Account) error) error {
+// With it ends what the lease was for, when the account is bound or waits.
+func (b *binding) write(ctx context.Context, fn func(*change, *Account) error) error {
 	var acc Account
-	err := b.change(ctx, "bind the account", func(c *change) error {
-		if err := c.CheckLease(b.lease); err != nil {
+	over := false
+	err := b.change(ctx, "bind the account", func(c *change) (err error) {
+		if acc, err = c.Account(b.acc.ID); err != nil {
 			return err
 		}
-		var err error
-		if acc, err = c.Account(accountID); err != nil {
+		if err := c.CheckLease(b.lease.Lease); err != nil {
 			return err
 		}
 		if acc.Bound() || acc.Status != Active {
@@ -240,11 +272,17 @@ func (b *binding) write(ctx context.Context, accountID string, fn func(*change, 
 		if err := fn(c, &acc); err != nil {
 			return err
 		}
+		if over = acc.Bound() || acc.Status != Active; over {
+			if err := b.lease.releaseIn(c); err != nil {
+				return err
+			}
+		}
 		return c.PutAccount(acc)
 	})
 	if err != nil {
 		return err
 	}
+	b.lease.returned = over
 	b.acc = acc
 	return statusError(acc)
 }

@@ -44,7 +44,7 @@ func TestRefusedSignIn(t *testing.T) {
 	a := w.replica()
 	stranger := person("mallory")
 	stranger.Groups = nil
-	acc, d, err := a.SignIn(t.Context(), stranger)
+	acc, d, err := a.SignIn(t.Context(), stranger, "")
 	if err != nil || d.Allowed || d.Code != rule.CodeNotMapped || acc.ID != "" {
 		t.Errorf("a stranger: %+v, %+v, %v", acc, d, err)
 	}
@@ -53,7 +53,7 @@ func TestRefusedSignIn(t *testing.T) {
 	w.mustKey(a, had)
 	lost := person("ada")
 	lost.Groups = []string{"alumni"}
-	acc, d, err = a.SignIn(t.Context(), lost)
+	acc, d, err = a.SignIn(t.Context(), lost, "")
 	if err != nil || d.Allowed || acc.ID != had.ID || len(acc.Identity.Groups) != 1 ||
 		acc.Identity.Groups[0] != "alumni" {
 		t.Errorf("no longer staff: %+v, %+v, %v", acc, d, err)

@@ -100,6 +100,10 @@ func (d *disk) View(ctx context.Context, fn func(mapping.Tx) error) error {
 	return d.around("View", func() error { return d.Store.View(ctx, fn) })
 }
 
+func (d *disk) Read(ctx context.Context, fn func(mapping.Tx) error) error {
+	return d.around("Read", func() error { return d.Store.Read(ctx, fn) })
+}
+
 func (d *disk) AcquireLease(
 	ctx context.Context, name string, ttl time.Duration,
 ) (lease mapping.Lease, err error) {
@@ -187,7 +191,7 @@ func dieAndRecover(t *testing.T, generation string, p *process) {
 	id := person("ada")
 	id.EmailTrusted = false // may not adopt: only the written intent makes the user ours
 	dying := w.replica(p.option)
-	acc, d, err := dying.SignIn(t.Context(), id)
+	acc, d, err := dying.SignIn(t.Context(), id, "")
 	if err == nil && d.Allowed {
 		dying.Key(t.Context(), acc, d.Grant, d.Grant.Scopes)
 	}
@@ -221,7 +225,7 @@ func TestDeathIsCleanedUpWithoutAnotherRequest(t *testing.T) {
 		p := &process{diesAt: step}
 		w := newWorld(t)
 		dying := w.replica(p.option)
-		if acc, d, err := dying.SignIn(t.Context(), person("ada")); err == nil {
+		if acc, d, err := dying.SignIn(t.Context(), person("ada"), ""); err == nil {
 			dying.Key(t.Context(), acc, d.Grant, d.Grant.Scopes)
 		}
 		w.clock.advance(time.Minute)

@@ -37,7 +37,7 @@ func TestAddressNamesWhoseItIsProven(t *testing.T) { // S17
 	named("okta", "not an address")
 
 	eve.Email, eve.EmailTrusted, eve.UnprovenEmail = "", false, "ada@acme.example"
-	if _, _, err := a.SignIn(t.Context(), eve); err != nil { // who claims to be Ada, and is refused
+	if _, _, err := a.SignIn(t.Context(), eve, ""); err != nil { // who claims to be Ada, and is refused
 		t.Fatal(err)
 	}
 	named("okta", "ada@acme.example", ada)
@@ -53,7 +53,8 @@ func TestAddressNamesWhoseItIsProven(t *testing.T) { // S17
 	named("okta", "bob@acme.example", bob)
 
 	ada.Email, ada.EmailTrusted, ada.UnprovenEmail = "", false, "ada.lovelace@acme.example"
-	if _, _, err := a.SignIn(t.Context(), ada); err != nil { // the provider does not vouch for it any more
+	// the provider does not vouch for it any more
+	if _, _, err := a.SignIn(t.Context(), ada, ""); err != nil {
 		t.Fatal(err)
 	}
 	named("okta", "ada.lovelace@acme.example")

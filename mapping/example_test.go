@@ -32,7 +32,7 @@ func Example() {
 	ada, decision, err := accounts.SignIn(ctx, oidc.Identity{
 		Provider: "okta", Subject: "okta:https://acme.okta.com/00uada", Kind: oidc.User,
 		Email: "ada@acme.example", EmailTrusted: true, Groups: []string{"staff"}, GroupsComplete: true,
-	})
+	}, "")
 	fmt.Println("signed in:", ada.Status, "as Vexa user", ada.VexaUserID, ada.VexaEmail, err)
 
 	grant := decision.Grant

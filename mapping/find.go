@@ -74,7 +74,7 @@ func emailOf(acc Account) string {
 // AccountBySubject returns the account of a canonical subject, for a provider that calls about somebody.
 // ErrNotFound: there is none.
 func (a *Accounts) AccountBySubject(ctx context.Context, subject string) (acc Account, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
+	err = a.store.Read(ctx, func(tx Tx) error {
 		acc, err = tx.AccountBySubject(subject)
 		return err
 	})
@@ -110,7 +110,7 @@ func (a *Accounts) AccountsByEmail(ctx context.Context, provider, email string) 
 // AccountsByVexaUser returns the accounts that are bound to a Vexa user, whatever their status. There is more
 // than one only where an admin has approved it.
 func (a *Accounts) AccountsByVexaUser(ctx context.Context, vexaUserID int64) (found []Account, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
+	err = a.store.Read(ctx, func(tx Tx) error {
 		found, err = tx.AccountsByVexaUser(vexaUserID)
 		return err
 	})

@@ -17,6 +17,7 @@ type openKey struct {
 	secret  string
 	renew   time.Time // from here on it is replaced in the background
 	expires time.Time // it is not used any more
+	stale   bool      // it was sealed by another key of the ring than it would be now
 
 	used atomic.Bool // asked for since it was opened
 }

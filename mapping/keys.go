@@ -140,7 +140,8 @@ func (ks *vexaKeys) stored(
 	epoch := ks.cache.epoch.Load()
 	var acc Account
 	var keys []Key
-	err := ks.store.View(ctx, func(tx Tx) (err error) {
+	// The account comes first: what was revoked since is not among the keys.
+	err := ks.store.Read(ctx, func(tx Tx) (err error) {
 		if acc, err = tx.Account(accountID); err != nil {
 			return err
 		}
@@ -164,6 +165,17 @@ func (ks *vexaKeys) stored(
 		}
 		ks.wake()
 	}
+	k := ks.usable(ctx, acc, keys, scopes, until)
+	if k != nil {
+		ks.keep(k, epoch)
+	}
+	return acc, k, nil
+}
+
+// usable returns the newest of an account's keys that has these scopes and can be used and opened, or nil.
+func (ks *vexaKeys) usable(
+	ctx context.Context, acc Account, keys []Key, scopes rule.Scopes, until func(Key) time.Time,
+) *openKey {
 	now := ks.now()
 	// The newest first, as the reconciler keeps the newest.
 	slices.SortFunc(keys, func(x, y Key) int { return y.CreatedAt.Compare(x.CreatedAt) })
@@ -177,17 +189,22 @@ func (ks *vexaKeys) stored(
 			// Another replica may hold the ring that opens it: leave it alone, the newer of the two will
 			// stay.
 			ks.log.WarnContext(ctx, "stored key cannot be opened by this key ring; another is minted",
-				"key", key.ID, "account", accountID, "error", err)
+				"key", key.ID, "account", acc.ID, "error", err)
 			continue
 		}
-		ks.cache.put(k, epoch)
-		if ks.ring.Stale(key.Sealed) {
-			ks.staleSeals.add(key.ID)
-			ks.wake()
-		}
-		return acc, k, nil
+		k.stale = ks.ring.Stale(key.Sealed)
+		return k
 	}
-	return acc, nil, nil
+	return nil
+}
+
+// keep keeps an opened key in memory. epoch is the cache's from before the key was read.
+func (ks *vexaKeys) keep(k *openKey, epoch uint64) {
+	ks.cache.put(k, epoch)
+	if k.stale {
+		ks.staleSeals.add(k.id)
+		ks.wake()
+	}
 }
 
 // open opens a stored key.

@@ -53,7 +53,7 @@ func (s *story) anywhere() *mapping.Accounts {
 
 func (s *story) signsIn(*rapid.T) {
 	name := s.anyone()
-	acc, d, err := s.anywhere().SignIn(s.t.Context(), person(name))
+	acc, d, err := s.anywhere().SignIn(s.t.Context(), person(name), "")
 	if err != nil {
 		s.rt.Fatalf("sign in: %v", err)
 	}
@@ -172,7 +172,7 @@ func (s *story) resumes(*rapid.T) {
 func (s *story) dies(*rapid.T) {
 	p := &process{diesAt: rapid.IntRange(1, 40).Draw(s.rt, "step")}
 	dying := s.replica(p.option)
-	acc, d, err := dying.SignIn(s.t.Context(), person(s.anyone()))
+	acc, d, err := dying.SignIn(s.t.Context(), person(s.anyone()), "")
 	if err == nil && d.Allowed {
 		dying.Key(s.t.Context(), acc, d.Grant, d.Grant.Scopes)
 	}

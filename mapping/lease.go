@@ -23,21 +23,52 @@ const (
 
 // lease acquires a lease and renews it until release gives it back, also when ctx is done.
 func (l *ledger) lease(ctx context.Context, name string) (lease Lease, release func(), err error) {
-	lease, giveBack, err := l.leaseFor(ctx, name, leaseTime)
+	lease, err = l.store.AcquireLease(ctx, name, leaseTime)
 	if err != nil {
 		return Lease{}, nil, err
 	}
-	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	return lease, l.hold(ctx, lease).release, nil
+}
+
+// heldLease is a lease that this process renews until it is released: by release, or in the last transaction
+// under it (releaseIn).
+type heldLease struct {
+	Lease
+	ledger   *ledger
+	ctx      context.Context
+	stop     func() // renewing it
+	returned bool
+}
+
+// hold begins to renew a lease that was acquired.
+func (l *ledger) hold(ctx context.Context, lease Lease) *heldLease {
+	ctx = context.WithoutCancel(ctx)
+	renewing, cancel := context.WithCancel(ctx)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
 		l.renewLease(renewing, lease)
 	}()
-	return lease, func() {
-		stop()
+	return &heldLease{Lease: lease, ledger: l, ctx: ctx, stop: func() {
+		cancel()
 		<-stopped
-		giveBack()
-	}, nil
+	}}
+}
+
+// releaseIn gives the lease back in a transaction. Who runs it says when it is committed (returned).
+func (h *heldLease) releaseIn(c *change) error {
+	return ignoring(ErrLeaseLost, c.ReleaseLease(h.Lease))
+}
+
+// release gives the lease back, unless that is done. A lease that there is not is given back already.
+func (h *heldLease) release() {
+	if h == nil {
+		return
+	}
+	h.stop()
+	if !h.returned {
+		h.ledger.giveBack(h.ctx, h.Lease)
+	}
 }
 
 // renewLease renews a lease until ctx is done or another has it. While the store is away nobody else can take
@@ -64,11 +95,13 @@ func (l *ledger) leaseFor(
 	if err != nil {
 		return Lease{}, nil, err
 	}
-	return lease, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		if err := l.store.ReleaseLease(ctx, lease); err != nil && !errors.Is(err, ErrLeaseLost) {
-			l.log.WarnContext(ctx, "lease not given back; it will expire", "lease", name, "error", err)
-		}
-	}, nil
+	return lease, func() { l.giveBack(context.WithoutCancel(ctx), lease) }, nil
+}
+
+func (l *ledger) giveBack(ctx context.Context, lease Lease) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := l.store.ReleaseLease(ctx, lease); err != nil && !errors.Is(err, ErrLeaseLost) {
+		l.log.WarnContext(ctx, "lease not given back; it will expire", "lease", lease.Name, "error", err)
+	}
 }

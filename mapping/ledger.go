@@ -110,7 +110,7 @@ func (c *change) record(e Event) error {
 
 // account reads one account; ErrNotFound, in words, when there is none.
 func (l *ledger) account(ctx context.Context, id string) (acc Account, err error) {
-	err = l.store.View(ctx, func(tx Tx) error {
+	err = l.store.Read(ctx, func(tx Tx) error {
 		acc, err = tx.Account(id)
 		return err
 	})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"vexa-sso/mapping/keyring"
@@ -39,18 +40,18 @@ const (
 func (ks *vexaKeys) mintAlone(
 	ctx context.Context, who, acc Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time,
 ) (*openKey, error) {
-	lease, release, err := ks.lease(ctx, "mint:"+acc.ID+":"+string(scopes))
-	if err != nil {
-		return nil, err
+	m := &minting{
+		vexaKeys: ks, who: who, grant: g, scopes: scopes, started: ks.now(), epoch: ks.cache.epoch.Load(),
 	}
-	defer release()
-	acc, k, err := ks.stored(ctx, acc.ID, g, scopes, until)
+	k, err := m.begin(ctx, acc.ID, until)
 	if err != nil || k != nil {
 		return k, err
 	}
+	m.lease = ks.hold(ctx, m.acquired)
+	defer m.lease.release()
 	ctx, cancel := context.WithTimeout(ctx, mintTimeout)
 	defer cancel()
-	k, result, err := ks.mint(ctx, lease, who, acc, g, scopes)
+	k, result, err := m.mint(ctx)
 	ks.minted(result)
 	if err != nil {
 		return nil, fmt.Errorf("mint a key for account %s: %w", acc.ID, err)
@@ -58,62 +59,140 @@ func (ks *vexaKeys) mintAlone(
 	return k, nil
 }
 
-// mint makes one key. Whatever happens on the way, either the key is active in the end, or the store knows
+// minting is one attempt to mint one key, under its lease.
+type minting struct {
+	*vexaKeys
+	who      Account // as its caller was authenticated
+	grant    rule.Grant
+	scopes   rule.Scopes
+	started  time.Time
+	epoch    uint64 // of the cache, from before the store was read
+	acquired Lease
+	lease    *heldLease
+
+	acc      Account // as it was when the lease was taken
+	key      Key     // the intent; none while something is to be cleared up first
+	lifetime time.Duration
+}
+
+// begin takes the lease, sees whether somebody has minted the key meanwhile, and writes down that it is about
+// to be minted, all in one transaction. Where earlier attempts or a bot block are to be cleared up at Vexa
+// first, the intent waits for that.
+func (m *minting) begin(
+	ctx context.Context, accountID string, until func(Key) time.Time,
+) (k *openKey, err error) {
+	err = m.change(ctx, "begin to mint", func(c *change) error {
+		k, m.key = nil, Key{}
+		if m.acc, err = c.Account(accountID); err != nil {
+			return err
+		}
+		if err := statusError(m.acc); err != nil {
+			return err
+		}
+		keys, err := c.Keys(accountID)
+		if err != nil {
+			return err
+		}
+		if k = m.usable(ctx, m.acc, keys, m.scopes, until); k != nil {
+			return nil
+		}
+		if m.acquired, err = c.AcquireLease("mint:"+accountID+":"+string(m.scopes), leaseTime); err != nil {
+			return err
+		}
+		_, err = c.BotBlock(m.acc.VexaUserID)
+		if !errors.Is(err, ErrNotFound) || slices.ContainsFunc(keys, m.isEarlier) {
+			return ignoring(ErrNotFound, err)
+		}
+		return m.intend(c)
+	})
+	if err == nil && k != nil {
+		m.keep(k, m.epoch)
+	}
+	return k, err
+}
+
+// isEarlier says whether a key is the intent of an earlier attempt to mint this very one.
+func (m *minting) isEarlier(k Key) bool { return k.State == KeyMinting && k.Scopes == m.scopes }
+
+// mint makes the key. Whatever happens on the way, either the key is active in the end, or the store knows
 // what is to be cleaned up: the intent, whose name the token at Vexa bears, or a key to be revoked (S6).
-func (ks *vexaKeys) mint(
-	ctx context.Context, lease Lease, who, acc Account, g rule.Grant, scopes rule.Scopes,
-) (*openKey, string, error) {
-	start := ks.now()
-	if who.Presented {
-		g.MaxConcurrentBots = nil // is the person's, whatever one token of theirs says
+func (m *minting) mint(ctx context.Context) (*openKey, string, error) {
+	if m.who.Presented {
+		m.grant.MaxConcurrentBots = nil // is the person's, whatever one token of theirs says
 	}
-	if err := ks.sameUser(ctx, acc, g); err != nil {
+	if err := m.clear(ctx); err != nil {
 		return nil, MintFailed, err
 	}
-	if err := ks.clearIntents(ctx, acc, scopes); err != nil {
+	if err := m.sameUser(ctx, m.acc, m.grant); err != nil {
+		m.forgetIntent(ctx, m.key)
 		return nil, MintFailed, err
 	}
-	epoch := ks.cache.epoch.Load()
-	key, lifetime, err := ks.intendKey(ctx, lease, acc, g, scopes)
-	if err != nil {
-		return nil, MintFailed, err
-	}
-	minted, err := ks.vexa.Mint(ctx, acc.VexaUserID, scopes.List(), ks.tokenName(key), lifetime)
+	minted, err := m.vexa.Mint(ctx, m.acc.VexaUserID, m.scopes.List(), m.tokenName(m.key), m.lifetime)
 	if err != nil {
 		if !vexa.Uncertain(err) {
-			ks.forgetIntent(ctx, key)
+			m.forgetIntent(ctx, m.key)
 		}
 		return nil, MintFailed, err
 	}
-	key.VexaTokenID = minted.ID
-	if got := rule.NewScopes(minted.Scopes...); got != scopes { // V8
-		ks.abandon(ctx, key, "it has other scopes than asked for")
+	m.key.VexaTokenID = minted.ID
+	if got := rule.NewScopes(minted.Scopes...); got != m.scopes { // V8
+		m.abandon(ctx, m.key, "it has other scopes than asked for")
 		return nil, MintWrongScopes, &vexa.Error{
 			Op: "mint token", Kind: vexa.ErrNotAdminAPI,
-			Err: fmt.Errorf("asked for the scopes %s, got %s", scopes, got),
+			Err: fmt.Errorf("asked for the scopes %s, got %s", m.scopes, got),
 		}
 	}
-	if key.Sealed, err = ks.ring.Seal(keyring.VexaKey, []byte(minted.Secret), sealedFor(key)); err != nil {
-		ks.abandon(ctx, key, "it could not be sealed")
+	if m.key.Sealed, err = m.ring.Seal(keyring.VexaKey, []byte(minted.Secret), sealedFor(m.key)); err != nil {
+		m.abandon(ctx, m.key, "it could not be sealed")
 		return nil, MintAbandoned, err
 	}
-	if err := ks.activate(ctx, lease, who, acc, key, ks.now().Sub(start)); err != nil {
-		ks.abandon(ctx, key, "account or lease changed meanwhile")
+	if err := m.activate(ctx); err != nil {
+		m.abandon(ctx, m.key, "account or lease changed meanwhile")
 		return nil, MintAbandoned, err
 	}
-	k := opened(key, minted.Secret)
-	ks.cache.put(k, epoch)
+	k := opened(m.key, minted.Secret)
+	m.cache.put(k, m.epoch)
 	return k, MintDone, nil
+}
+
+// clear does at Vexa what has to come before the intent, and then writes that, unless it is written.
+func (m *minting) clear(ctx context.Context) error {
+	if m.key.ID != "" {
+		return nil
+	}
+	// What the user had before a suspension comes before what the grant says.
+	if err := m.users.settleBotBlock(ctx, m.acc.VexaUserID); err != nil {
+		return err
+	}
+	if err := m.clearIntents(ctx, m.acc, m.scopes); err != nil {
+		return err
+	}
+	return m.change(ctx, "write the intent to mint", func(c *change) error {
+		if err := c.stillBound(m.acc); err != nil {
+			return err
+		}
+		if err := c.CheckLease(m.lease.Lease); err != nil {
+			return err
+		}
+		return m.intend(c)
+	})
+}
+
+// intend writes down that the key is about to be minted.
+func (m *minting) intend(c *change) error {
+	m.lifetime = max(cmp.Or(m.grant.KeyLifetime, rule.DefaultKeyLifetime), minLifetime).Round(time.Second)
+	m.key = Key{
+		ID: m.random.id(), AccountID: m.acc.ID, VexaUserID: m.acc.VexaUserID, Scopes: m.scopes,
+		State: KeyMinting, CreatedAt: c.now,
+		ExpiresAt: c.now.Add(m.lifetime - min(m.lifetime/10, maxMargin)),
+	}
+	return c.PutKey(m.key)
 }
 
 // sameUser makes sure that the Vexa user is still who it was when the account was bound, and may run as many
 // bots as the grant says. Ids start again at 1 when a Vexa is set up anew: a key for the same id would then
 // open a stranger's data (S3).
 func (ks *vexaKeys) sameUser(ctx context.Context, acc Account, g rule.Grant) error {
-	// First what it had before a suspension, then what the grant says.
-	if err := ks.users.settleBotBlock(ctx, acc.VexaUserID); err != nil {
-		return err
-	}
 	user, err := ks.vexa.User(ctx, acc.VexaUserID)
 	switch {
 	case errors.Is(err, vexa.ErrUserNotFound):
@@ -165,42 +244,20 @@ func (ks *vexaKeys) lostUser(ctx context.Context, acc Account, why string) error
 	return statusError(acc)
 }
 
-// intendKey writes down that a key is about to be minted, and returns it with the lifetime to ask for.
-func (ks *vexaKeys) intendKey(
-	ctx context.Context, lease Lease, acc Account, g rule.Grant, scopes rule.Scopes,
-) (Key, time.Duration, error) {
-	lifetime := max(cmp.Or(g.KeyLifetime, rule.DefaultKeyLifetime), minLifetime).Round(time.Second)
-	key := Key{
-		ID: ks.random.id(), AccountID: acc.ID, VexaUserID: acc.VexaUserID, Scopes: scopes,
-		State: KeyMinting,
-	}
-	err := ks.change(ctx, "write the intent to mint", func(c *change) error {
-		if err := c.CheckLease(lease); err != nil {
-			return err
-		}
-		if err := c.stillBound(acc); err != nil {
-			return err
-		}
-		key.CreatedAt = c.now
-		key.ExpiresAt = c.now.Add(lifetime - min(lifetime/10, maxMargin))
-		return c.PutKey(key)
-	})
-	return key, lifetime, err
-}
-
-// activate makes a minted key usable, if the account and the lease are what they were.
-func (ks *vexaKeys) activate(
-	ctx context.Context, lease Lease, who, acc Account, key Key, took time.Duration,
-) error {
+// activate makes a minted key usable, if the account and the lease are what they were,
+// and gives the lease back.
+func (m *minting) activate(ctx context.Context) error {
+	key := m.key
 	key.State = KeyActive
-	return ks.change(ctx, "activate the key", func(c *change) error {
-		if err := c.CheckLease(lease); err != nil {
+	took := m.now().Sub(m.started)
+	err := m.change(ctx, "activate the key", func(c *change) error {
+		if err := c.stillBound(m.acc); err != nil {
 			return err
 		}
-		if err := c.stillBound(acc); err != nil {
+		if err := c.CheckLease(m.lease.Lease); err != nil {
 			return err
 		}
-		if err := c.stillGranted(who, key.Scopes); err != nil {
+		if err := c.stillGranted(m.who, key.Scopes); err != nil {
 			return err
 		}
 		intent, err := c.Key(key.ID)
@@ -213,14 +270,16 @@ func (ks *vexaKeys) activate(
 		if err := c.PutKey(key); err != nil {
 			return err
 		}
-		if err := c.replaceKeys(key, ks.opens, ks.grace); err != nil {
+		if err := c.replaceKeys(key, m.opens, m.grace); err != nil {
 			return err
 		}
-		e := about(acc, EventKeyMinted)
+		e := about(m.acc, EventKeyMinted)
 		e.Reason, e.CredentialID, e.VexaTokenID = "scopes "+string(key.Scopes), key.ID, key.VexaTokenID
 		e.TookMS = took.Milliseconds()
-		return c.record(e)
+		return errors.Join(c.record(e), m.lease.releaseIn(c))
 	})
+	m.lease.returned = err == nil
+	return err
 }
 
 // stillGranted makes sure that the rules of now give who asks for a key what the key has: they, or the
@@ -269,7 +328,12 @@ func (ks *vexaKeys) abandon(ctx context.Context, key Key, why string) {
 	defer cancel()
 	ks.log.WarnContext(ctx, "minted key not used, it will be deleted: "+why, "key", key.ID,
 		"account", key.AccountID, "vexa_token_id", key.VexaTokenID)
-	err := ks.change(ctx, "abandon the key", func(c *change) error { return c.revokeKey(key) })
+	err := ks.change(ctx, "abandon the key", func(c *change) error {
+		if _, err := c.Account(key.AccountID); err != nil {
+			return err
+		}
+		return c.revokeKey(key)
+	})
 	if err != nil {
 		ks.log.WarnContext(ctx, "unused key not marked for deletion; the reconciler will find it by its name",
 			"key", key.ID, "error", err)

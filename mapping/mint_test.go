@@ -67,7 +67,7 @@ func TestKeyMintedJustBeforeTheLease(t *testing.T) {
 	var theirs string
 	slow := w.replica(func(_ *mapping.Config, d *mapping.Deps) {
 		d.Store = &disk{Store: d.Store, step: func(at string) error {
-			if at == "before AcquireLease" {
+			if at == "before Update" && theirs == "" {
 				theirs, _ = w.mustKey(quick, acc)
 			}
 			return nil
@@ -498,6 +498,11 @@ func TestSwappedRows(t *testing.T) {
 		active, err := tx.KeysInState(mapping.KeyActive)
 		if err != nil {
 			return err
+		}
+		for _, acc := range []mapping.Account{ada, tim} {
+			if _, err := tx.Account(acc.ID); err != nil {
+				return err
+			}
 		}
 		active[0].Sealed, active[1].Sealed = active[1].Sealed, active[0].Sealed
 		return errors.Join(tx.PutKey(active[0]), tx.PutKey(active[1]))

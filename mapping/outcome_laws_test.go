@@ -61,7 +61,7 @@ type answers struct {
 func (s *answers) signsIn(*rapid.T) {
 	s.acc = s.signIn(s.a, person("ada"))
 	s.d.set(func() { s.d.dead = false })
-	if err := s.a.Keep(s.t.Context(), s.acc, fmt.Sprint("rt-", s.d.current)); err != nil {
+	if err := keep(s.t.Context(), s.a, s.acc, fmt.Sprint("rt-", s.d.current)); err != nil {
 		s.rt.Fatal(err)
 	}
 	s.signIns++

@@ -58,12 +58,12 @@ func (a *Accounts) Pin(
 			Subject: subject, VexaEmail: address.Tidy(user.Email), VexaUserID: user.ID, Actor: actor,
 			CreatedAt: c.now,
 		}
-		if err := c.PutPin(p); err != nil {
-			return err
-		}
 		acc, err := c.AccountBySubject(subject)
 		known := err == nil
 		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err := c.PutPin(p); err != nil {
 			return err
 		}
 		if others, err = c.othersOf(user.ID, acc.ID); err != nil {
@@ -117,7 +117,7 @@ func (c *change) move(acc Account, vexaEmail string, vexaUserID int64, reason st
 	if err := c.revokeWider(acc.ID, ""); err != nil {
 		return err
 	}
-	for _, user := range []int64{former, vexaUserID} {
+	for _, user := range []int64{min(former, vexaUserID), max(former, vexaUserID)} { // locked in one order
 		if err := c.settleBotBlock(user, acc); err != nil {
 			return err
 		}
@@ -131,6 +131,11 @@ func (c *change) move(acc Account, vexaEmail string, vexaUserID int64, reason st
 // ErrNotFound: there is no such pin.
 func (a *Accounts) Unpin(ctx context.Context, subject, actor string) error {
 	err := a.change(ctx, "unpin the identity", func(c *change) error {
+		acc, err := c.AccountBySubject(subject)
+		known := err == nil
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
 		pin, err := c.Pin(subject)
 		if err != nil {
 			return err
@@ -138,15 +143,10 @@ func (a *Accounts) Unpin(ctx context.Context, subject, actor string) error {
 		if err := c.DeletePin(subject); err != nil {
 			return err
 		}
-		acc, err := c.AccountBySubject(subject)
-		switch {
-		case err == nil:
-			err = c.move(acc, "", 0, "unpinned by an admin")
-		case errors.Is(err, ErrNotFound):
-			err = nil
-		}
-		if err != nil {
-			return err
+		if known {
+			if err := c.move(acc, "", 0, "unpinned by an admin"); err != nil {
+				return err
+			}
 		}
 		return c.record(Event{
 			Event: EventAccountUnpinned, Account: acc.ID, Provider: acc.Provider,

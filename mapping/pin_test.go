@@ -53,7 +53,7 @@ func TestPinGrantsNothing(t *testing.T) {
 	if _, _, err := a.Pin(t.Context(), id.Subject, "team@acme.example", "grace"); err != nil {
 		t.Fatal(err)
 	}
-	acc, d, err := a.SignIn(t.Context(), id)
+	acc, d, err := a.SignIn(t.Context(), id, "")
 	if err != nil || d.Allowed || d.Code != rule.CodeNotMapped || acc.ID != "" {
 		t.Errorf("%+v %+v %v", acc, d, err)
 	}

@@ -74,7 +74,7 @@ func errSilent() error {
 
 // introduce writes the identity of a token to its account, like that of a sign-in.
 func (a *Accounts) introduce(ctx context.Context, t oidc.AccessToken) (Account, error) {
-	acc, d, err := a.SignIn(ctx, t.Identity)
+	acc, d, err := a.SignIn(ctx, t.Identity, "")
 	switch {
 	case err != nil:
 		return acc, err
@@ -112,10 +112,11 @@ func (a *Accounts) presentService(ctx context.Context, acc Account, t oidc.Acces
 }
 
 // ofOneToken are the claims that differ in each token of the same caller.
-var ofOneToken = []string{"iat", "nbf", "exp", "jti", "auth_time"}
+var ofOneToken = []string{"iat", "nbf", "exp", "jti", "auth_time", "sid"}
 
 // lasting is an identity without what differs in each token.
 func lasting(id oidc.Identity) oidc.Identity {
+	id.SID = ""
 	id.Claims = maps.Clone(id.Claims)
 	for _, name := range ofOneToken {
 		delete(id.Claims, name)

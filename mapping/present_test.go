@@ -328,7 +328,7 @@ func TestTokenOverAccount(t *testing.T) {
 				)
 				id := person("ada")
 				id.Groups = test.was
-				if _, _, err := a.SignIn(t.Context(), id); err != nil {
+				if _, _, err := a.SignIn(t.Context(), id, ""); err != nil {
 					t.Fatal(err)
 				}
 				before := w.account(acc.ID)

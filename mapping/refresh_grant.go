@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -75,44 +74,17 @@ type RefreshGrantTx interface {
 	PurgeRefreshGrants(dueBefore time.Time) (int, error)
 }
 
-// Keep makes the refresh token of a sign-in the account's refresh grant, in place of the one before. It is of
-// the provider that the account's identity was last proven by: one person can come through two that are the
-// same organisation. An empty token changes nothing: the one before is still good. The error is an *Error.
-func (a *Accounts) Keep(ctx context.Context, acc Account, refreshToken string) error {
-	if refreshToken == "" {
-		return nil
-	}
-	sealed, err := a.grants.seal(acc.ID, refreshToken)
+// keep makes a refresh token the account's refresh grant, in place of the one before. It is of the
+// provider that the account's identity was last proven by: one person can come through two that
+// are the same organisation.
+func (g *refreshGrants) keep(c *change, acc Account, refreshToken string) error {
+	sealed, err := g.seal(acc.ID, refreshToken)
 	if err != nil {
-		return asError(err)
-	}
-	p := RefreshGrant{
-		AccountID: acc.ID, Provider: acc.Identity.Provider,
-		Sealed: sealed, RenewAt: a.grants.renewAt(),
-	}
-	return asError(a.change(ctx, "keep the refresh grant", func(c *change) error {
-		return c.PutRefreshGrant(p)
-	}))
-}
-
-// Proven returns the account, and whether it has a refresh grant, so that its identity is proven anew in the
-// background, without the person being there. The error is an *Error or ErrNotFound.
-func (a *Accounts) Proven(ctx context.Context, id string) (acc Account, renewsInBackground bool, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
-		if acc, err = tx.Account(id); err != nil {
-			return err
-		}
-		_, err = tx.RefreshGrant(id)
-		renewsInBackground = err == nil
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
 		return err
-	})
-	if err != nil {
-		return Account{}, false, asError(fmt.Errorf("read account %s: %w", id, err))
 	}
-	return acc, renewsInBackground, nil
+	return c.PutRefreshGrant(RefreshGrant{
+		AccountID: acc.ID, Provider: acc.Identity.Provider, Sealed: sealed, RenewAt: g.renewAt(),
+	})
 }
 
 func (g *refreshGrants) seal(accountID, refreshToken string) ([]byte, error) {

@@ -15,6 +15,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
+	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/oidc"
 	"vexa-sso/proxy/caller"
 )
@@ -97,7 +98,7 @@ func proven(w *world) (*mapping.Accounts, *directory, mapping.Account) {
 	d := &directory{is: person("ada"), current: 1}
 	a := w.replica(d.option)
 	acc := w.signIn(a, person("ada"))
-	if err := a.Keep(w.t.Context(), acc, "rt-1"); err != nil {
+	if err := keep(w.t.Context(), a, acc, "rt-1"); err != nil {
 		w.t.Fatal(err)
 	}
 	w.session(acc, "s1")
@@ -110,7 +111,7 @@ func (w *world) session(acc mapping.Account, id string) {
 		ID: id, Hash: [32]byte{byte(len(id)), id[len(id)-1]}, AccountID: acc.ID, Provider: "okta",
 		LastSeen: w.clock.Now(), ExpiresAt: w.clock.Now().Add(24 * time.Hour),
 	}
-	if err := w.store.CreateSession(w.t.Context(), s); err != nil {
+	if err := storetest.CreateSession(w.t.Context(), w.store, s); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -364,7 +365,7 @@ func TestLostAnswerEndsNothing(t *testing.T) {
 			w.clock.advance(time.Hour)
 			w.due(acc)
 			renew(t, a)
-			_, renews, err := a.Proven(t.Context(), acc.ID)
+			_, renews, err := w.proven(acc)
 			if d.times() != 2 || w.sessions(acc) != 1 || !w.opens(a, value) || renews || err != nil {
 				t.Errorf("asked %d times, %d sessions, renewed in the background: %v, %v", d.times(),
 					w.sessions(acc), renews, err)
@@ -383,7 +384,7 @@ func TestProviderDownEndsNothing(t *testing.T) {
 	renew(t, a)
 	tim := w.signIn(a, person("tim"))
 	w.session(tim, "s2")
-	if err := a.Keep(t.Context(), tim, "rt"); err != nil {
+	if err := keep(t.Context(), a, tim, "rt"); err != nil {
 		t.Fatal(err)
 	}
 	w.due(tim)
@@ -479,7 +480,7 @@ func TestSignInOverridesARenewalUnderWay(t *testing.T) {
 			done := make(chan error)
 			go func() { done <- a.RenewProofs(context.Background()) }()
 			<-d.arrived
-			if err := a.Keep(t.Context(), acc, "rt-of-the-newer-sign-in"); err != nil {
+			if err := keep(t.Context(), a, acc, "rt-of-the-newer-sign-in"); err != nil {
 				t.Fatal(err)
 			}
 			close(d.hold)
@@ -489,7 +490,7 @@ func TestSignInOverridesARenewalUnderWay(t *testing.T) {
 			if w.sessions(acc) != 1 {
 				t.Error("signed out")
 			}
-			if _, renews, err := a.Proven(t.Context(), acc.ID); err != nil || !renews {
+			if _, renews, err := w.proven(acc); err != nil || !renews {
 				t.Errorf("the newer refresh grant is gone: %v", err)
 			}
 			w.view(func(tx mapping.Tx) error {
@@ -509,7 +510,7 @@ func TestPersonIsNeeded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a, d, acc := proven(w)
-	if _, renews, err := a.Proven(t.Context(), acc.ID); err != nil || !renews {
+	if _, renews, err := w.proven(acc); err != nil || !renews {
 		t.Fatalf("renewed in the background: %v, %v", renews, err)
 	}
 	d.set(func() { d.refuse = &oidc.Error{Code: oidc.CodeLoginRequired} })
@@ -517,7 +518,7 @@ func TestPersonIsNeeded(t *testing.T) {
 	renew(t, a)
 	w.clock.advance(12 * time.Minute)
 	renew(t, a)
-	if _, renews, err := a.Proven(t.Context(), acc.ID); err != nil || renews || d.times() != 1 ||
+	if _, renews, err := w.proven(acc); err != nil || renews || d.times() != 1 ||
 		w.sessions(acc) != 1 {
 		t.Errorf("renewed in the background: %v; asked %d times, %d sessions, %v",
 			renews, d.times(), w.sessions(acc), err)
@@ -541,6 +542,9 @@ func TestProofIsSealed(t *testing.T) {
 	if err := w.store.Update(t.Context(), func(tx mapping.Tx) error {
 		p, err := tx.RefreshGrant(acc.ID)
 		if err != nil {
+			return err
+		}
+		if _, err := tx.Account(other.ID); err != nil {
 			return err
 		}
 		p.AccountID = other.ID
@@ -579,7 +583,7 @@ func TestRenewalsAreSpread(t *testing.T) {
 	due := map[time.Time]bool{}
 	for _, name := range []string{"ada", "tim", "grace", "kim"} {
 		acc := w.signIn(a, person(name))
-		if err := a.Keep(t.Context(), acc, "rt"); err != nil {
+		if err := keep(t.Context(), a, acc, "rt"); err != nil {
 			t.Fatal(err)
 		}
 		w.view(func(tx mapping.Tx) error {

@@ -38,7 +38,7 @@ func TestReseal(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := old.Keep(t.Context(), acc, "rt-1"); err != nil {
+	if err := keep(t.Context(), old, acc, "rt-1"); err != nil {
 		t.Fatal(err)
 	}
 

@@ -9,6 +9,7 @@ import (
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
+	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc/oidctest"
@@ -33,7 +34,7 @@ func TestSuspension(t *testing.T) {
 				ID: "s1", Hash: [32]byte{1}, AccountID: acc.ID, Provider: "okta",
 				ExpiresAt: w.clock.Now().Add(time.Hour),
 			}
-			if err := w.store.CreateSession(t.Context(), session); err != nil {
+			if err := storetest.CreateSession(t.Context(), w.store, session); err != nil {
 				t.Fatal(err)
 			}
 			if err := a.Revoke(t.Context(), suspend(acc), "grace"); err != nil {
@@ -105,7 +106,7 @@ func TestRevokeSession(t *testing.T) {
 	session := caller.Session{
 		ID: "s1", Hash: [32]byte{1}, AccountID: acc.ID, ExpiresAt: w.clock.Now().Add(time.Hour),
 	}
-	if err := w.store.CreateSession(t.Context(), session); err != nil {
+	if err := storetest.CreateSession(t.Context(), w.store, session); err != nil {
 		t.Fatal(err)
 	}
 	r := mapping.Revocation{Kind: mapping.RevokeSession, Account: acc.ID, Session: "s1", Reason: "signed out"}

@@ -26,11 +26,18 @@ var (
 
 // Store keeps what must survive a restart. mapping/store implements it on SQLite and PostgreSQL.
 type Store interface {
-	// Update runs fn in one serialisable read-write transaction; an error from fn rolls it back. It may run
-	// fn more than once (a serialisation failure), so fn must have no other effects. View is the same,
-	// read-only.
+	// Update runs fn in one read-write transaction; an error from fn rolls it back. It may run fn more than
+	// once, where it lost a race, so fn must have no other effects. What it reads of an account, of whoever
+	// shares a Vexa user or an address of one, or of a subject that has no account yet, nobody else changes
+	// until it ends; two transactions that are about different people do not wait for each other. Lists over
+	// all people are not kept so: who changes one of what they name reads it again.
 	Update(ctx context.Context, fn func(Tx) error) error
+
+	// View runs fn in a transaction that sees one state of the store and changes nothing. Read is the same
+	// without the transaction: each read sees a state of its own. It is for one read, or for some that need
+	// not agree, and costs no more than they do.
 	View(ctx context.Context, fn func(Tx) error) error
+	Read(ctx context.Context, fn func(Tx) error) error
 
 	// AcquireLease takes the named lease for ttl, or returns ErrLeaseHeld. Every acquisition has a higher
 	// fence than the one before.
@@ -44,12 +51,16 @@ type Store interface {
 
 // Tx is one transaction. Get-methods return ErrNotFound. Put-methods insert or replace by ID.
 type Tx interface {
-	CheckLease(l Lease) error // ErrLeaseLost when another has it, or it was given back
+	// ErrLeaseLost when another has it, or it was given back
+	CheckLease(l Lease) error
+	AcquireLease(name string, ttl time.Duration) (Lease, error) // as Store's
+	ReleaseLease(l Lease) error
 
 	RefreshGrantTx
 	ReplayTx
 	TokenTx
 	EndedTokenTx
+	SessionTx
 
 	Account(id string) (Account, error)
 	AccountBySubject(subject string) (Account, error)
@@ -83,15 +94,6 @@ type Tx interface {
 	BotBlocks() ([]BotBlock, error) // all, the oldest first
 	PutBotBlock(h BotBlock) error
 	DeleteBotBlock(vexaUserID int64) error
-
-	// CheckSession returns ErrSessionEnded when there is no such session at that time. Whatever is made for a
-	// session asks in the transaction that makes it: nothing is made for one that ended on the way (S5).
-	CheckSession(id string, at time.Time) error
-
-	// DeleteSession ends one session; ErrNotFound when there was none. DeleteSessions ends all of an account
-	// and says how many.
-	DeleteSession(id string) error
-	DeleteSessions(accountID string) (int, error)
 
 	// DeleteAuthorizations ends what somebody has agreed to and a program has not fetched yet.
 	DeleteAuthorizations(accountID string) error

@@ -76,7 +76,7 @@ func TestThinRenewalOfWhatNobodyReads(t *testing.T) {
 	d := &directory{is: id, current: 1}
 	a := w.replica(d.option)
 	acc := w.signIn(a, id)
-	if err := a.Keep(t.Context(), acc, "rt-1"); err != nil {
+	if err := keep(t.Context(), a, acc, "rt-1"); err != nil {
 		t.Fatal(err)
 	}
 	w.session(acc, "s1")
@@ -121,7 +121,7 @@ func TestIncompleteGroupsAreNoNews(t *testing.T) {
 	}
 	stranger := person("tim")
 	stranger.GroupsComplete = false
-	if _, d, err := a.SignIn(t.Context(), stranger); err != nil || d.Code != rule.CodeGroupsIncomplete {
+	if _, d, err := a.SignIn(t.Context(), stranger, ""); err != nil || d.Code != rule.CodeGroupsIncomplete {
 		t.Errorf("a stranger: %+v, %v", d, err)
 	}
 }

@@ -81,6 +81,8 @@ type TokenTx interface {
 	// what is known.
 	TouchTokens(used map[string]TokenUse) error
 
+	// TokenInUse is TokenValue with the token and its owner's account, whatever state they are in.
+	TokenInUse(hash [32]byte) (TokenInUse, error)
 	TokenValue(hash [32]byte) (TokenValue, error)
 	PutTokenValue(v TokenValue) error
 
@@ -96,6 +98,13 @@ type TokenTx interface {
 
 	// PurgeTokenValues deletes values that have expired, and says how many.
 	PurgeTokenValues(now time.Time) (int, error)
+}
+
+// TokenInUse is what a value of a token stands for.
+type TokenInUse struct {
+	Value   TokenValue
+	Token   Token
+	Account Account
 }
 
 // Generation is what came of one exchange of a refresh value, or of several that raced.

@@ -99,14 +99,14 @@ func (ts *issuedTokens) make(
 ) (token Token, err error) {
 	id := ts.random.id()
 	err = ts.change(ctx, "create a token", func(c *change) error {
+		acc, granted, err := c.tokenOwner(accountID)
+		if err != nil {
+			return err
+		}
 		if n.Session != "" {
 			if err := c.CheckSession(n.Session, c.now); err != nil {
 				return err
 			}
-		}
-		acc, granted, err := c.tokenOwner(accountID)
-		if err != nil {
-			return err
 		}
 		asked := n.completed(granted, ts.maxLifetime)
 		if err := asked.check(granted, ts.maxLifetime); err != nil {

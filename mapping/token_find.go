@@ -14,19 +14,23 @@ import (
 // before what the tool was let have ends. An *EndedToken: it has expired or was revoked. ErrNotFound: there
 // never was one, or that is long ago.
 func (a *Accounts) TokenByValue(ctx context.Context, hash [32]byte) (token Token, acc Account, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
-		value, found, err := tokenOfValue(tx, a.now(), hash, false)
+	err = a.store.Read(ctx, func(tx Tx) error {
+		found, err := tx.TokenInUse(hash)
+		if err == nil &&
+			(found.Value.Refresh || !a.now().Before(found.Value.ExpiresAt) || !found.Token.Live(a.now())) {
+			err = ErrNotFound
+		}
 		if errors.Is(err, ErrNotFound) {
-			return howItEnded(tx, a.now(), hash, value, err)
+			return howItEnded(tx, a.now(), hash, found.Value, err)
 		}
 		if err != nil {
 			return err
 		}
-		if token = found; value.ExpiresAt.Before(token.ExpiresAt) {
-			token.ExpiresAt = value.ExpiresAt
+		token, acc = found.Token, found.Account
+		if found.Value.ExpiresAt.Before(token.ExpiresAt) {
+			token.ExpiresAt = found.Value.ExpiresAt
 		}
-		acc, err = tx.Account(token.AccountID)
-		return err
+		return nil
 	})
 	if err != nil {
 		return Token{}, Account{}, asError(fmt.Errorf("look for a token: %w", err))

@@ -3,6 +3,7 @@ package mapping_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -108,7 +109,7 @@ func person(name string) oidc.Identity {
 // signIn signs somebody in who is expected to be allowed.
 func (w *world) signIn(a *mapping.Accounts, id oidc.Identity) mapping.Account {
 	w.t.Helper()
-	acc, d, err := a.SignIn(w.t.Context(), id)
+	acc, d, err := a.SignIn(w.t.Context(), id, "")
 	if err != nil || !d.Allowed {
 		w.t.Fatalf("sign in: allowed %v (%s), %v", d.Allowed, d.Reason, err)
 	}
@@ -143,6 +144,28 @@ func (w *world) keys(state mapping.KeyState) (keys []mapping.Key) {
 	w.t.Helper()
 	w.view(func(tx mapping.Tx) (err error) { keys, err = tx.KeysInState(state); return err })
 	return keys
+}
+
+// proven returns an account, and whether it has a refresh grant.
+func (w *world) proven(acc mapping.Account) (now mapping.Account, renewsInBackground bool, err error) {
+	err = w.store.View(w.t.Context(), func(tx mapping.Tx) (err error) {
+		if now, err = tx.Account(acc.ID); err != nil {
+			return err
+		}
+		_, err = tx.RefreshGrant(acc.ID)
+		renewsInBackground = err == nil
+		if errors.Is(err, mapping.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return now, renewsInBackground, err
+}
+
+// keep signs somebody in again, with a refresh token.
+func keep(ctx context.Context, a *mapping.Accounts, acc mapping.Account, refreshToken string) error {
+	_, _, err := a.SignIn(ctx, acc.Identity, refreshToken)
+	return err
 }
 
 func (w *world) view(fn func(mapping.Tx) error) {

@@ -21,6 +21,9 @@ func scanBotBlock(row scanner) (b mapping.BotBlock, err error) {
 }
 
 func (t *tx) BotBlock(vexaUserID int64) (mapping.BotBlock, error) {
+	if err := t.lockName(vexaUserLock(vexaUserID)); err != nil {
+		return mapping.BotBlock{}, err
+	}
 	return one(t, "reading the bot block", scanBotBlock, selectBotBlock+`WHERE vexa_user_id = $1`, vexaUserID)
 }
 

@@ -3,6 +3,9 @@ package store
 import "vexa-sso/mapping"
 
 func (t *tx) AddEmail(accountID, email string) error {
+	if err := t.holds("noting an address", accountID); err != nil {
+		return err
+	}
 	_, err := t.exec("noting an address",
 		`INSERT INTO emails (account_id, email) VALUES ($1, $2) ON CONFLICT (account_id, email) DO NOTHING`,
 		accountID, email)

@@ -14,6 +14,11 @@ type engine interface {
 	writers() *sql.DB
 	readers() *sql.DB
 
+	// writing are the options of a transaction that writes. oneWriter says that those run one after another
+	// anyway, so that nothing in them has to be locked.
+	writing() *sql.TxOptions
+	oneWriter() bool
+
 	// present returns an error if the database is known to be gone (its file was replaced). nil does not
 	// promise that it is there.
 	present() error
@@ -50,5 +55,6 @@ const (
 	conflict                   // a value that has to be unique is taken
 	orphan                     // a row refers to one that does not exist
 	again                      // the transaction lost a race and may be run again
+	severed                    // the connection is dead; another may be good
 	unavailable                // the database cannot be reached, or cannot work
 )

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -120,11 +121,24 @@ func put(t *testing.T, s *Store, accounts ...mapping.Account) {
 	})
 }
 
+// update changes what hangs on any account.
 func update(t *testing.T, s *Store, fn func(mapping.Tx) error) {
 	t.Helper()
-	if err := s.Update(t.Context(), fn); err != nil {
+	if err := s.Update(t.Context(), func(tx mapping.Tx) error {
+		return errors.Join(lockAll(tx), fn(tx))
+	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// lockAll locks every account, as whoever writes what hangs on one has read it before.
+func lockAll(tx mapping.Tx) error {
+	all, err := tx.Accounts()
+	for _, a := range all {
+		_, failed := tx.Account(a.ID)
+		err = errors.Join(err, failed)
+	}
+	return err
 }
 
 func view(t *testing.T, s *Store, fn func(mapping.Tx) error) {
@@ -137,7 +151,7 @@ func view(t *testing.T, s *Store, fn func(mapping.Tx) error) {
 func create(t *testing.T, s *Store, sessions ...caller.Session) {
 	t.Helper()
 	for _, one := range sessions {
-		if err := s.CreateSession(t.Context(), one); err != nil {
+		if err := storetest.CreateSession(t.Context(), s, one); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,8 +11,10 @@ import (
 )
 
 var (
-	errTooSlow = errors.New("no answer in time")
-	errClosed  = errors.New("the store is closed")
+	errTooSlow  = errors.New("no answer in time")
+	errReadOnly = errors.New("what only reads cannot write")
+	errRaced    = errors.New("others were quicker each time")
+	errClosed   = errors.New("the store is closed")
 )
 
 // judge gives an error of the driver the name that callers act on. ctx is the one of the failed call.
@@ -32,7 +34,7 @@ func (s *Store) judge(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", mapping.ErrConflict, err)
 	case orphan:
 		return fmt.Errorf("%w: %w", mapping.ErrNotFound, err)
-	case again, unavailable: // again: so many races were lost that the time is up
+	case again, severed, unavailable: // again: so many races were lost that the time is up
 		return unreachable(err)
 	}
 	return err
@@ -49,7 +51,7 @@ func unreachable(err error) error {
 // verdict says what an error means, on either engine.
 func (s *Store) verdict(err error) verdict {
 	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
-		return unavailable
+		return severed
 	}
 	return s.engine.verdict(err)
 }

@@ -12,10 +12,15 @@ func scanKey(row scanner) (k mapping.Key, err error) {
 }
 
 func (t *tx) Key(id string) (mapping.Key, error) {
-	return one(t, "reading the key", scanKey, selectKey+`WHERE id = $1`, id)
+	return owned(t, func() (mapping.Key, error) {
+		return one(t, "reading the key", scanKey, selectKey+`WHERE id = $1`, id)
+	}, func(k mapping.Key) string { return k.AccountID })
 }
 
 func (t *tx) Keys(accountID string) ([]mapping.Key, error) {
+	if err := t.lockOwner(accountID); err != nil {
+		return nil, err
+	}
 	return many(t, "reading the keys of an account", scanKey,
 		selectKey+`WHERE account_id = $1 ORDER BY created_at, id`, accountID)
 }
@@ -25,8 +30,11 @@ func (t *tx) KeysInState(s mapping.KeyState) ([]mapping.Key, error) {
 		selectKey+`WHERE state = $1 ORDER BY created_at, id`, string(s))
 }
 
-// PutKey implements [mapping.Tx]; mapping.ErrNotFound when there is no such account.
+// PutKey implements [mapping.Tx]. The account must have been read before.
 func (t *tx) PutKey(k mapping.Key) error {
+	if err := t.holds("writing the key", k.AccountID); err != nil {
+		return err
+	}
 	_, err := t.exec("writing the key", `
 		INSERT INTO keys (id, account_id, vexa_user_id, scopes, state, vexa_token_id, sealed, created_at,
 			expires_at, attempts, retry_at, revoked_at)

@@ -11,26 +11,34 @@ import (
 
 // AcquireLease implements [mapping.Store]. Time is told by the clock of whoever asks: the clocks of replicas
 // should agree to well under a ttl. Where they don't, the fence still keeps the earlier holder from writing.
-func (s *Store) AcquireLease(ctx context.Context, name string, ttl time.Duration) (mapping.Lease, error) {
-	var lease mapping.Lease
-	err := s.write(ctx, func(t *tx) error {
-		now := s.now()
-		until := now.Add(ttl).Truncate(time.Microsecond).UTC()
-		fence, err := one(t, "taking the lease "+name, scanNumber, `
-			INSERT INTO leases (name, holder, fence, until) VALUES ($1, $2, 1, $3)
-			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fence = leases.fence + 1,
-				until = excluded.until WHERE leases.until <= $4
-			RETURNING fence`, name, s.holder, micros(until), micros(now))
-		if errors.Is(err, mapping.ErrNotFound) {
-			return fmt.Errorf("taking the lease %s: %w", name, mapping.ErrLeaseHeld)
-		}
-		lease = mapping.Lease{Name: name, Holder: s.holder, Fence: fence, Until: until}
+func (s *Store) AcquireLease(
+	ctx context.Context, name string, ttl time.Duration,
+) (lease mapping.Lease, err error) {
+	err = s.write(ctx, func(t *tx) (err error) {
+		lease, err = t.AcquireLease(name, ttl)
 		return err
 	})
+	return lease, err
+}
+
+// AcquireLease implements [mapping.Tx]. The fence is the time, or one more than the last: so it grows from
+// holder to holder, also where the row of one that was free for long has been deleted in between.
+func (t *tx) AcquireLease(name string, ttl time.Duration) (mapping.Lease, error) {
+	now := t.store.now()
+	until := now.Add(ttl).Truncate(time.Microsecond).UTC()
+	fence, err := one(t, "taking the lease "+name, scanNumber, `
+		INSERT INTO leases (name, holder, fence, until) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until,
+			fence = CASE WHEN leases.fence < excluded.fence THEN excluded.fence ELSE leases.fence + 1 END
+			WHERE leases.until <= $3
+		RETURNING fence`, name, t.store.holder, micros(now), micros(until))
+	if errors.Is(err, mapping.ErrNotFound) {
+		return mapping.Lease{}, fmt.Errorf("taking the lease %s: %w", name, mapping.ErrLeaseHeld)
+	}
 	if err != nil {
 		return mapping.Lease{}, err
 	}
-	return lease, nil
+	return mapping.Lease{Name: name, Holder: t.store.holder, Fence: fence, Until: until}, nil
 }
 
 // RenewLease implements [mapping.Store].
@@ -49,15 +57,18 @@ func (s *Store) RenewLease(ctx context.Context, l mapping.Lease, ttl time.Durati
 // ReleaseLease implements [mapping.Store]; mapping.ErrLeaseLost when it was not ours any more, which is as
 // good.
 func (s *Store) ReleaseLease(ctx context.Context, l mapping.Lease) error {
-	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec("releasing the lease "+l.Name,
-			`UPDATE leases SET until = 0 WHERE name = $1 AND holder = $2 AND fence = $3 AND until > 0`,
-			l.Name, l.Holder, l.Fence)
-		if err == nil && n == 0 {
-			err = fmt.Errorf("releasing the lease %s: %w", l.Name, mapping.ErrLeaseLost)
-		}
-		return err
-	})
+	return s.write(ctx, func(t *tx) error { return t.ReleaseLease(l) })
+}
+
+// ReleaseLease implements [mapping.Tx].
+func (t *tx) ReleaseLease(l mapping.Lease) error {
+	n, err := t.exec("releasing the lease "+l.Name,
+		`UPDATE leases SET until = 0 WHERE name = $1 AND holder = $2 AND fence = $3 AND until > 0`,
+		l.Name, l.Holder, l.Fence)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("releasing the lease %s: %w", l.Name, mapping.ErrLeaseLost)
+	}
+	return err
 }
 
 // CheckLease implements [mapping.Tx]. It writes the lease's row without changing it: whoever wants to take

@@ -9,6 +9,9 @@ import (
 
 // NativeKeyNoted implements [mapping.Tx].
 func (t *tx) NativeKeyNoted(accountID string) (time.Time, error) {
+	if err := t.lockOwner(accountID); err != nil {
+		return time.Time{}, err
+	}
 	at, err := one(t, "reading when a Vexa key was last noted", scanMoment,
 		`SELECT noted_at FROM native_key_notes WHERE account_id = $1`, accountID)
 	if errors.Is(err, mapping.ErrNotFound) {

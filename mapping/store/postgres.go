@@ -75,12 +75,12 @@ func abandonLocks(config *pgx.ConnConfig) {
 }
 
 func openPool(config *pgx.ConnConfig) *sql.DB {
-	// Every connection is tried before it is used: one that the server ended meanwhile is replaced, and
-	// nobody notices.
-	always := func(context.Context, stdlib.ShouldPingParams) bool { return true }
-	pool := stdlib.OpenDB(*config, stdlib.OptionShouldPing(always))
+	// No connection is tried before it is used, which would be a round trip more each time: where one turns
+	// out to have been ended by the server meanwhile, another is taken, and nobody notices (severed).
+	never := func(context.Context, stdlib.ShouldPingParams) bool { return false }
+	pool := stdlib.OpenDB(*config, stdlib.OptionShouldPing(never))
 	pool.SetMaxOpenConns(postgresConnections)
-	pool.SetMaxIdleConns(postgresConnections / 4)
+	pool.SetMaxIdleConns(postgresConnections) // to open one is dear: a process of the server
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	pool.SetConnMaxLifetime(30 * time.Minute) // so that replicas spread again after a server came back
 	return pool
@@ -88,6 +88,15 @@ func openPool(config *pgx.ConnConfig) *sql.DB {
 
 func (e *postgresEngine) writers() *sql.DB { return e.pool }
 func (e *postgresEngine) readers() *sql.DB { return e.pool }
+
+// writing: each statement sees what is committed when it begins. What must not change between a look and a
+// write is locked (lock.go), so that only those wait for each other who are about the same person. With
+// SERIALIZABLE, strangers whose rows share a page of an index would abort each other.
+func (e *postgresEngine) writing() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+}
+
+func (e *postgresEngine) oneWriter() bool { return false }
 
 func (e *postgresEngine) present() error { return nil }
 
@@ -99,10 +108,11 @@ func (e *postgresEngine) verdict(err error) verdict {
 	if failure, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return verdictOfState(failure.Code)
 	}
-	_, network := errors.AsType[net.Error](err)
-	if network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) {
+	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() {
 		return unavailable
+	} else if ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) {
+		return severed
 	}
 	return wrong
 }
@@ -115,6 +125,8 @@ func verdictOfState(state string) verdict {
 		return orphan
 	case "40001", "40P01": // serialization_failure, deadlock_detected
 		return again
+	case "57P01", "57P02": // admin_shutdown, crash_shutdown: of this connection, or of all
+		return severed
 	case "25006", "25P03", "55P03":
 		// read_only_sql_transaction (a standby), idle_in_transaction_session_timeout, lock_not_available
 		return unavailable

@@ -172,13 +172,6 @@ func TestKeys(t *testing.T) {
 			}
 			return err
 		})
-
-		err := s.Update(t.Context(), func(tx mapping.Tx) error {
-			return tx.PutKey(key("k4", "nobody", mapping.KeyMinting, 0))
-		})
-		if !errors.Is(err, mapping.ErrNotFound) {
-			t.Errorf("a key of no account: %v", err)
-		}
 	})
 }
 

@@ -17,6 +17,9 @@ func scanRefreshGrant(row scanner) (p mapping.RefreshGrant, err error) {
 }
 
 func (t *tx) RefreshGrant(accountID string) (mapping.RefreshGrant, error) {
+	if err := t.lockOwner(accountID); err != nil {
+		return mapping.RefreshGrant{}, err
+	}
 	return one(t, "reading the refresh grant", scanRefreshGrant,
 		selectRefreshGrant+`WHERE account_id = $1`, accountID)
 }
@@ -32,6 +35,9 @@ func (t *tx) RefreshGrantsDue(now, usedSince time.Time, most int) ([]mapping.Ref
 }
 
 func (t *tx) PutRefreshGrant(p mapping.RefreshGrant) error {
+	if err := t.holds("writing the refresh grant", p.AccountID); err != nil {
+		return err
+	}
 	_, err := t.exec("writing the refresh grant", `
 		INSERT INTO proofs (account_id, provider, sealed, renew_at, attempts, unanswered, steady)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -44,6 +50,9 @@ func (t *tx) PutRefreshGrant(p mapping.RefreshGrant) error {
 
 // DeleteRefreshGrant implements [mapping.Tx]; a refresh grant that is not there is deleted already.
 func (t *tx) DeleteRefreshGrant(accountID string) error {
+	if err := t.holds("deleting the refresh grant", accountID); err != nil {
+		return err
+	}
 	_, err := t.exec("deleting the refresh grant", `DELETE FROM proofs WHERE account_id = $1`, accountID)
 	return err
 }

@@ -12,41 +12,75 @@ import (
 	"vexa-sso/proxy/caller"
 )
 
-const selectSession = `SELECT hash, id, account_id, provider, sid, auth_time, created_at, last_seen,
-	expires_at, sealed_id_token, logout_hint FROM sessions `
+const sessionColumns = `sessions.hash, sessions.id, sessions.account_id, sessions.provider, sessions.sid,
+	sessions.auth_time, sessions.created_at, sessions.last_seen, sessions.expires_at, sessions.sealed_id_token,
+	sessions.logout_hint`
+
+const selectSession = `SELECT ` + sessionColumns + ` FROM sessions `
 
 func scanSession(row scanner) (s caller.Session, err error) {
-	var hash []byte
-	err = row.Scan(&hash, &s.ID, &s.AccountID, &s.Provider, &s.SID, moment{&s.AuthTime},
-		moment{&s.CreatedAt}, moment{&s.LastSeen},
-		moment{&s.ExpiresAt}, &s.SealedIDToken, &s.LogoutHint)
-	copy(s.Hash[:], hash)
+	err = row.Scan(sessionTargets(&s)...)
 	return s, err
 }
 
-// CreateSession implements [proxy.SessionStore]: mapping.ErrNotFound when there is no such account,
-// mapping.ErrConflict when there is such a session already.
-func (s *Store) CreateSession(ctx context.Context, session caller.Session) error {
-	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec("writing the session", `
-			INSERT INTO sessions (hash, id, account_id, provider, sid, auth_time, created_at, last_seen,
-				expires_at, sealed_id_token, logout_hint)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-			session.Hash[:], session.ID, session.AccountID, session.Provider,
-			session.SID, micros(session.AuthTime),
-			micros(session.CreatedAt), micros(session.LastSeen), micros(session.ExpiresAt),
-			session.SealedIDToken, session.LogoutHint)
+// sessionTargets is where the sessionColumns are read into.
+func sessionTargets(s *caller.Session) []any {
+	return []any{
+		hash{&s.Hash},
+		&s.ID, &s.AccountID, &s.Provider, &s.SID,
+		moment{&s.AuthTime},
+		moment{&s.CreatedAt},
+		moment{&s.LastSeen},
+		moment{&s.ExpiresAt},
+		&s.SealedIDToken, &s.LogoutHint,
+	}
+}
+
+// hash reads a stored SHA-256.
+type hash struct{ into *[32]byte }
+
+// Scan implements sql.Scanner.
+func (h hash) Scan(stored any) error {
+	b, ok := stored.([]byte)
+	if !ok || copy(h.into[:], b) != len(h.into) {
+		return fmt.Errorf("a stored hash is a %T of %d bytes", stored, len(b))
+	}
+	return nil
+}
+
+// The account comes along, in one round trip: whoever looks for a session wants to know who that is.
+const selectSignedIn = `SELECT ` + sessionColumns + `, ` + accountColumns + `,
+	EXISTS (SELECT 1 FROM proofs WHERE proofs.account_id = accounts.id)
+	FROM sessions JOIN accounts ON accounts.id = sessions.account_id `
+
+func scanSignedIn(row scanner) (s caller.SignedIn, err error) {
+	err = row.Scan(slices.Concat(sessionTargets(&s.Session), accountTargets(&s.Account),
+		[]any{&s.RenewsInBackground})...)
+	return s, err
+}
+
+// PutSession implements [caller.SessionTx]: mapping.ErrConflict when there is such a session already.
+func (t *tx) PutSession(s caller.Session) error {
+	if err := t.holds("writing the session", s.AccountID); err != nil {
 		return err
-	})
+	}
+	_, err := t.exec("writing the session", `
+		INSERT INTO sessions (hash, id, account_id, provider, sid, auth_time, created_at, last_seen,
+			expires_at, sealed_id_token, logout_hint)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		s.Hash[:], s.ID, s.AccountID, s.Provider, s.SID, micros(s.AuthTime), micros(s.CreatedAt),
+		micros(s.LastSeen), micros(s.ExpiresAt), s.SealedIDToken, s.LogoutHint)
+	return err
 }
 
 // SessionByHash implements [proxy.SessionStore].
-func (s *Store) SessionByHash(ctx context.Context, hash [32]byte) (session caller.Session, err error) {
+func (s *Store) SessionByHash(ctx context.Context, hash [32]byte) (found caller.SignedIn, err error) {
 	err = s.ask(ctx, func(t *tx) (err error) {
-		session, err = one(t, "reading the session", scanSession, selectSession+`WHERE hash = $1`, hash[:])
+		found, err = one(t, "reading the session", scanSignedIn,
+			selectSignedIn+`WHERE sessions.hash = $1`, hash[:])
 		return err
 	})
-	return session, err
+	return found, err
 }
 
 // Sessions returns all sessions, the oldest first.
@@ -156,7 +190,26 @@ func (t *tx) DeleteSession(id string) error {
 }
 
 func (t *tx) DeleteSessions(accountID string) (int, error) {
+	if err := t.holds("deleting the sessions of an account", accountID); err != nil {
+		return 0, err
+	}
 	n, err := t.exec("deleting the sessions of an account",
 		`DELETE FROM sessions WHERE account_id = $1`, accountID)
 	return int(n), err
+}
+
+// DeleteOldestSessions implements [mapping.Tx].
+func (t *tx) DeleteOldestSessions(accountID string, keep int) ([]string, error) {
+	oldest, err := many(t, "looking for sessions beyond the most", scanText, `
+		SELECT id FROM sessions WHERE account_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $2`,
+		accountID, keep)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range oldest {
+		if err := t.DeleteSession(id); err != nil {
+			return nil, err
+		}
+	}
+	return oldest, nil
 }

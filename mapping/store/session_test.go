@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy/caller"
 )
@@ -30,18 +31,22 @@ func TestSessions(t *testing.T) {
 
 		for _, want := range []caller.Session{first, second, bobs} {
 			got, err := s.SessionByHash(t.Context(), want.Hash)
-			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			if diff := cmp.Diff(want, got.Session); err != nil || diff != "" {
 				t.Errorf("%s: %v %s", want.ID, err, diff)
+			}
+			if got.Account.ID != want.AccountID || got.Account.Identity.Subject == "" ||
+				got.RenewsInBackground {
+				t.Errorf("%s is of %+v", want.ID, got.Account)
 			}
 		}
 		if _, err := s.SessionByHash(t.Context(), [32]byte{}); !errors.Is(err, mapping.ErrNotFound) ||
 			errors.Is(err, mapping.ErrStoreUnavailable) {
 			t.Errorf("an unknown hash: %v", err)
 		}
-		if err := s.CreateSession(t.Context(), first); !errors.Is(err, mapping.ErrConflict) {
+		if err := storetest.CreateSession(t.Context(), s, first); !errors.Is(err, mapping.ErrConflict) {
 			t.Errorf("the same session again: %v", err)
 		}
-		if err := s.CreateSession(t.Context(), session("s4", "nobody", 0)); !errors.Is(
+		if err := storetest.CreateSession(t.Context(), s, session("s4", "nobody", 0)); !errors.Is(
 			err, mapping.ErrNotFound,
 		) {
 			t.Errorf("a session of no account: %v", err)

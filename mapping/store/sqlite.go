@@ -88,6 +88,12 @@ func (e *sqliteEngine) claim(path string) error {
 func (e *sqliteEngine) writers() *sql.DB { return e.write }
 func (e *sqliteEngine) readers() *sql.DB { return e.read }
 
+func (e *sqliteEngine) writing() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: sql.LevelSerializable}
+}
+
+func (e *sqliteEngine) oneWriter() bool { return true }
+
 // errReplaced comes before any harm: what is written to a file without a name is lost, and revocations in the
 // file that took its place would never be heard of.
 var errReplaced = errors.New("the database file was removed or replaced while in use: start vexa-sso again")

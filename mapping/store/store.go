@@ -38,6 +38,7 @@ var (
 	_ mapping.Store       = (*Store)(nil)
 	_ mapping.Tx          = (*tx)(nil)
 	_ caller.SessionStore = (*Store)(nil)
+	_ caller.SessionTx    = (*tx)(nil)
 )
 
 // Open opens the store, makes or migrates its tables where that is due, and begins to follow the log of

@@ -10,20 +10,37 @@ import (
 	"vexa-sso/mapping"
 )
 
-const selectToken = `SELECT id, account_id, kind, client, name, scopes, created_at, expires_at, used_at,
-	used_from FROM tokens `
+const tokenColumns = `tokens.id, tokens.account_id, tokens.kind, tokens.client, tokens.name, tokens.scopes,
+	tokens.created_at, tokens.expires_at, tokens.used_at, tokens.used_from`
+
+const selectToken = `SELECT ` + tokenColumns + ` FROM tokens `
 
 func scanToken(row scanner) (t mapping.Token, err error) {
-	err = row.Scan(&t.ID, &t.AccountID, &t.Kind, &t.Client, &t.Name, &t.Scopes, moment{&t.CreatedAt},
-		moment{&t.ExpiresAt}, moment{&t.UsedAt}, &t.UsedFrom)
+	err = row.Scan(tokenTargets(&t)...)
 	return t, err
 }
 
+// tokenTargets is where the tokenColumns are read into.
+func tokenTargets(t *mapping.Token) []any {
+	return []any{
+		&t.ID, &t.AccountID, &t.Kind, &t.Client, &t.Name, &t.Scopes,
+		moment{&t.CreatedAt},
+		moment{&t.ExpiresAt},
+		moment{&t.UsedAt},
+		&t.UsedFrom,
+	}
+}
+
 func (t *tx) Token(id string) (mapping.Token, error) {
-	return one(t, "reading the token", scanToken, selectToken+`WHERE id = $1`, id)
+	return owned(t, func() (mapping.Token, error) {
+		return one(t, "reading the token", scanToken, selectToken+`WHERE id = $1`, id)
+	}, func(k mapping.Token) string { return k.AccountID })
 }
 
 func (t *tx) Tokens(accountID string) ([]mapping.Token, error) {
+	if err := t.lockOwner(accountID); err != nil {
+		return nil, err
+	}
 	return many(t, "reading the tokens of an account", scanToken,
 		selectToken+`WHERE account_id = $1 ORDER BY created_at DESC, id`, accountID)
 }
@@ -38,8 +55,11 @@ func (t *tx) TokensExpired(now time.Time, most int) ([]mapping.Token, error) {
 		selectToken+`WHERE expires_at <= $1 ORDER BY expires_at, id LIMIT $2`, micros(now), most)
 }
 
-// PutToken implements [mapping.Tx]; mapping.ErrNotFound when there is no such account.
+// PutToken implements [mapping.Tx]. The account must have been read before.
 func (t *tx) PutToken(k mapping.Token) error {
+	if err := t.holds("writing the token", k.AccountID); err != nil {
+		return err
+	}
 	_, err := t.exec("writing the token", `
 		INSERT INTO tokens (id, account_id, kind, client, name, scopes, created_at, expires_at, used_at,
 			used_from)
@@ -82,17 +102,51 @@ func (t *tx) TouchTokens(used map[string]mapping.TokenUse) error {
 	return err
 }
 
+const valueColumns = `token_values.hash, token_values.token_id, token_values.refresh, token_values.generation,
+	token_values.created_at, token_values.expires_at`
+
 func scanTokenValue(row scanner) (v mapping.TokenValue, err error) {
-	var hash []byte
-	err = row.Scan(&hash, &v.TokenID, &v.Refresh, &v.Generation, moment{&v.CreatedAt}, moment{&v.ExpiresAt})
-	copy(v.Hash[:], hash)
+	err = row.Scan(valueTargets(&v)...)
 	return v, err
 }
 
+// valueTargets is where the valueColumns are read into.
+func valueTargets(v *mapping.TokenValue) []any {
+	return []any{
+		hash{&v.Hash}, &v.TokenID, &v.Refresh, &v.Generation, moment{&v.CreatedAt}, moment{&v.ExpiresAt},
+	}
+}
+
+// The token and its owner come along, in one round trip: whoever looks for a value wants to know whose it is.
+const selectTokenInUse = `SELECT ` + valueColumns + `, ` + tokenColumns + `, ` + accountColumns + `
+	FROM token_values JOIN tokens ON tokens.id = token_values.token_id
+	JOIN accounts ON accounts.id = tokens.account_id `
+
+func scanTokenInUse(row scanner) (u mapping.TokenInUse, err error) {
+	err = row.Scan(slices.Concat(valueTargets(&u.Value), tokenTargets(&u.Token),
+		accountTargets(&u.Account))...)
+	return u, err
+}
+
+func (t *tx) TokenInUse(hash [32]byte) (mapping.TokenInUse, error) {
+	return one(t, "reading the token of a value", scanTokenInUse,
+		selectTokenInUse+`WHERE token_values.hash = $1`, hash[:])
+}
+
 func (t *tx) TokenValue(hash [32]byte) (mapping.TokenValue, error) {
-	return one(t, "reading the value of a token", scanTokenValue, `
-		SELECT hash, token_id, refresh, generation, created_at, expires_at FROM token_values WHERE hash = $1`,
-		hash[:])
+	found, err := t.tokenValue(hash)
+	if err != nil || !t.writes {
+		return found, err
+	}
+	if _, err := t.Token(found.TokenID); err != nil { // it locks the account
+		return found, err
+	}
+	return t.tokenValue(hash)
+}
+
+func (t *tx) tokenValue(hash [32]byte) (mapping.TokenValue, error) {
+	return one(t, "reading the value of a token", scanTokenValue, `SELECT `+valueColumns+` FROM token_values
+		WHERE hash = $1`, hash[:])
 }
 
 // PutTokenValue implements [mapping.Tx]. A value is written once: mapping.ErrConflict when there is one of

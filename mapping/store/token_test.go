@@ -48,11 +48,6 @@ func TestTokens(t *testing.T) {
 			}
 			return nil
 		})
-		if err := s.Update(t.Context(), func(tx mapping.Tx) error {
-			return tx.PutToken(token("t4", "nobody", 0))
-		}); !errors.Is(err, mapping.ErrNotFound) {
-			t.Errorf("a token of no account: %v", err)
-		}
 		is := func(what string, got any, err error, want any) {
 			t.Helper()
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {

@@ -23,6 +23,11 @@ func (s *Store) View(ctx context.Context, fn func(mapping.Tx) error) error {
 	return s.read(ctx, func(t *tx) error { return fn(t) })
 }
 
+// Read implements [mapping.Store].
+func (s *Store) Read(ctx context.Context, fn func(mapping.Tx) error) error {
+	return s.ask(ctx, func(t *tx) error { return fn(t) })
+}
+
 // write runs fn in a transaction that may write, again and again while it loses races against others. Once
 // the database took too long to write, others do not wait as long for a second: whoever does one thing that
 // needs several writes waits once.
@@ -35,7 +40,7 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTooSlow)
 	defer cancel()
-	err := s.transact(ctx, s.engine.writers(), &sql.TxOptions{Isolation: sql.LevelSerializable},
+	err := s.transact(ctx, access{db: s.engine.writers(), options: s.engine.writing(), writes: true},
 		limits{read: limit, list: limit, write: limit}, fn)
 	// The short wait proves nothing: a slow store gets its whole time again each second.
 	if !hurried && err != nil && errors.Is(context.Cause(ctx), errTooSlow) {
@@ -66,36 +71,45 @@ const purgeBatch = 1000
 
 // read runs fn in a transaction that sees one state of the store and changes nothing.
 func (s *Store) read(ctx context.Context, fn func(*tx) error) error {
-	return s.transact(ctx, s.engine.readers(),
-		&sql.TxOptions{Isolation: sql.LevelSerializable, ReadOnly: true},
-		s.patience, fn)
+	options := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	return s.transact(ctx, access{db: s.engine.readers(), options: options}, s.patience, fn)
 }
 
 // ask runs queries, each of which sees a state of its own, without a transaction.
 func (s *Store) ask(ctx context.Context, queries func(*tx) error) error {
-	watch := newStopwatch(ctx)
-	defer watch.stop()
-	t := &tx{store: s, watch: watch, patience: s.patience, rows: s.engine.readers()}
-	if err := s.engine.present(); err != nil {
-		return t.failed("asking the store", err)
-	}
-	return queries(t)
+	return s.transact(ctx, access{db: s.engine.readers()}, s.patience, queries)
 }
 
-func (s *Store) transact(
-	ctx context.Context, db *sql.DB, options *sql.TxOptions, patience limits, fn func(*tx) error,
-) error {
+// access is how a transaction gets at the database. Without options there is none: each statement is by
+// itself.
+type access struct {
+	db      *sql.DB
+	options *sql.TxOptions
+	writes  bool
+}
+
+func (s *Store) transact(ctx context.Context, by access, patience limits, fn func(*tx) error) error {
+	races := 0
 	for attempt := 0; ; attempt++ {
-		lostRace, err := s.attempt(ctx, db, options, patience, fn)
-		if !lostRace || attempt == maxAttempts || !pause(ctx, attempt) {
+		t, err := s.attempt(ctx, by, patience, fn)
+		switch {
+		case err == nil:
+			return nil
+		case t.severed && attempt < maxSevered: // a connection from before the server came back: the next
+		case t.lostRace && races < maxRaces && pause(ctx, races):
+			races++
+		default:
 			return err
 		}
 	}
 }
 
-// maxAttempts bounds how often a transaction is run again. With the pauses between them it is the time that
+// maxSevered is more than a pool has connections that all turn out to be dead.
+const maxSevered = 2 * postgresConnections
+
+// maxRaces bounds how often a transaction is run again. With the pauses between them it is the time that
 // gives out first, where transactions that write are concerned.
-const maxAttempts = 100
+const maxRaces = 100
 
 // pause waits for a random while, so that those who raced do not meet again. It says whether there is time
 // left.
@@ -111,36 +125,40 @@ func pause(ctx context.Context, attempt int) bool {
 	}
 }
 
-// attempt runs fn in one transaction, once. lostRace says that it may be run again.
-func (s *Store) attempt(
-	ctx context.Context, db *sql.DB, options *sql.TxOptions, patience limits, fn func(*tx) error,
-) (lostRace bool, err error) {
+// attempt runs fn in one transaction, once. Where it fails, what it returns says whether it may be run again.
+func (s *Store) attempt(ctx context.Context, by access, patience limits, fn func(*tx) error) (*tx, error) {
 	watch := newStopwatch(ctx)
 	defer watch.stop()
-	t := &tx{store: s, watch: watch, patience: patience}
-
-	transaction, err := t.begin(db, options)
+	t := &tx{store: s, watch: watch, patience: patience, writes: by.writes}
+	if by.options == nil {
+		if err := s.engine.present(); err != nil {
+			return t, t.failed("asking the store", err)
+		}
+		t.rows = by.db
+		return t, fn(t)
+	}
+	transaction, err := t.begin(by)
 	if err != nil {
-		return t.lostRace, err
+		return t, err
 	}
 	defer transaction.Rollback() // of no effect once it is committed
 
 	if err := fn(t); err != nil {
-		return t.lostRace, err
+		return t, err
 	}
 	if t.broken != nil { // fn thought nothing of it
-		return t.lostRace, t.broken
+		return t, t.broken
 	}
 	if err := t.flush(); err != nil {
-		return t.lostRace, err
+		return t, err
 	}
 	if err := watch.step(patience.write, transaction.Commit); err != nil {
-		return t.lostRace, t.failed("committing", err)
+		return t, t.failed("committing", err)
 	}
 	if len(t.published) > 0 {
 		s.engine.committed()
 	}
-	return false, nil
+	return t, nil
 }
 
 // tx implements [mapping.Tx]. One goroutine uses it at a time.
@@ -149,11 +167,14 @@ type tx struct {
 	watch    stopwatch
 	patience limits
 	rows     queryer
+	writes   bool
 
+	locked    []string             // accounts and names that nobody else may change now (lock.go)
 	published []mapping.Revocation // to be appended to the log at the end
 
 	broken   error // the first failure of the database: nothing can be committed any more
 	lostRace bool  // and it may be tried again
+	severed  bool  // the connection was dead, and nothing can have been written on it
 }
 
 // queryer is a transaction, or a connection where none is needed.
@@ -162,12 +183,12 @@ type queryer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-func (t *tx) begin(db *sql.DB, options *sql.TxOptions) (transaction *sql.Tx, err error) {
+func (t *tx) begin(by access) (transaction *sql.Tx, err error) {
 	err = t.watch.step(t.patience.read, func() error {
 		if err := t.store.engine.present(); err != nil {
 			return err
 		}
-		transaction, err = db.BeginTx(t.watch.ctx, options)
+		transaction, err = by.db.BeginTx(t.watch.ctx, by.options)
 		return err
 	})
 	if err != nil {
@@ -179,8 +200,10 @@ func (t *tx) begin(db *sql.DB, options *sql.TxOptions) (transaction *sql.Tx, err
 
 // failed names a failure of the database and remembers it.
 func (t *tx) failed(doing string, err error) error {
-	if t.store.verdict(err) == again && t.watch.ctx.Err() == nil {
-		t.lostRace = true
+	if t.watch.ctx.Err() == nil {
+		said := t.store.verdict(err)
+		t.lostRace = said == again
+		t.severed = said == severed && (!t.writes || t.rows == nil)
 	}
 	named := fmt.Errorf("%s: %w", doing, t.store.judge(t.watch.ctx, err))
 	if t.broken == nil {
@@ -189,10 +212,20 @@ func (t *tx) failed(doing string, err error) error {
 	return named
 }
 
+// raced says that what was read has changed meanwhile: the transaction begins again.
+func (t *tx) raced(doing string) error {
+	t.lostRace = true
+	t.broken = fmt.Errorf("%s: %w", doing, unreachable(errRaced))
+	return t.broken
+}
+
 // exec runs a statement and says how many rows it changed.
 func (t *tx) exec(doing, query string, args ...any) (changed int64, err error) {
 	if t.broken != nil {
 		return 0, t.broken
+	}
+	if !t.writes {
+		return 0, t.failed(doing, errReadOnly)
 	}
 	err = t.watch.step(t.patience.write, func() error {
 		result, err := t.rows.ExecContext(t.watch.ctx, query, args...)

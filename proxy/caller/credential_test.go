@@ -69,9 +69,10 @@ type nobody struct {
 func (nobody) Usable() bool { return true }
 
 func (nobody) View(context.Context, func(mapping.Tx) error) error { return mapping.ErrNotFound }
+func (nobody) Read(context.Context, func(mapping.Tx) error) error { return mapping.ErrNotFound }
 
-func (nobody) SessionByHash(context.Context, [32]byte) (Session, error) {
-	return Session{}, mapping.ErrNotFound
+func (nobody) SessionByHash(context.Context, [32]byte) (SignedIn, error) {
+	return SignedIn{}, mapping.ErrNotFound
 }
 
 func (nobody) Whoami(context.Context, string, string) (vexa.Owner, error) {

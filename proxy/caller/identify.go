@@ -52,7 +52,6 @@ type Accounts interface {
 	Decide(a mapping.Account) rule.Decision
 	NoteNativeKey(ctx context.Context, a mapping.Account, address, traceID string) error
 	Present(ctx context.Context, t oidc.AccessToken) (mapping.Account, error)
-	Proven(ctx context.Context, id string) (a mapping.Account, renewsInBackground bool, err error)
 	TokenByValue(ctx context.Context, hash [32]byte) (mapping.Token, mapping.Account, error)
 	TouchTokens(ctx context.Context, used map[string]mapping.TokenUse) error
 }
@@ -231,11 +230,11 @@ func (i *Identifier) ofCookie(r *http.Request, name, cookie string) (*Caller, er
 		return c, nil
 	}
 	return i.memory.sessions.load(r.Context(), key, func(ctx context.Context) (*Caller, error) {
-		session, err := i.cookies.session(r.WithContext(ctx), name)
+		signedIn, err := i.cookies.session(r.WithContext(ctx), name)
 		if err != nil {
 			return nil, err
 		}
-		return i.callerOf(ctx, session)
+		return i.callerOf(signedIn), nil
 	})
 }
 
@@ -244,14 +243,11 @@ func (i *Identifier) ofCookie(r *http.Request, name, cookie string) (*Caller, er
 func (i *Identifier) Again(ctx context.Context, c *Caller) (fresh *Caller, err error) {
 	switch c.Credential {
 	case BySession:
-		session, err := i.sessions.SessionByHash(ctx, c.Session.Hash)
+		signedIn, err := i.sessions.SessionByHash(ctx, c.Session.Hash)
 		if err != nil {
 			return nil, err
 		}
-		fresh, err = i.callerOf(ctx, session)
-		if err != nil {
-			return nil, err
-		}
+		fresh = i.callerOf(signedIn)
 	case ByToken:
 		fresh, err = i.readToken(ctx, c.hash)
 	case ByBearer:

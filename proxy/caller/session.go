@@ -3,6 +3,8 @@ package caller
 import (
 	"context"
 	"time"
+
+	"vexa-sso/mapping"
 )
 
 // Session is a browser's signed-in state, kept server-side. The browser has an opaque signed id; the store
@@ -24,12 +26,18 @@ type Session struct {
 	LogoutHint    string
 }
 
+// SignedIn is a session with the account that it is of. RenewsInBackground says that this has a refresh
+// grant, so that its identity is proven anew without the person being there.
+type SignedIn struct {
+	Session
+	Account            mapping.Account
+	RenewsInBackground bool
+}
+
 // SessionStore keeps sessions. *mapping/store.Store implements it; sessions are ended by mapping's Revoke.
 type SessionStore interface {
-	CreateSession(ctx context.Context, s Session) error
-
 	// SessionByHash returns the session with that hash, or mapping.ErrNotFound.
-	SessionByHash(ctx context.Context, hash [32]byte) (Session, error)
+	SessionByHash(ctx context.Context, hash [32]byte) (SignedIn, error)
 
 	// TouchSessions writes last-seen times by session id; unknown ids are ignored.
 	TouchSessions(ctx context.Context, seen map[string]time.Time) error
@@ -51,6 +59,10 @@ type SessionStore interface {
 	PurgeSessions(ctx context.Context, expiredBefore, idleBefore time.Time) (int, error)
 }
 
+// SessionTx is what a transaction of the store can do that begins a session
+// ([mapping.Accounts.BeginSession]).
+type SessionTx interface{ PutSession(s Session) error }
+
 // Health reports whether cached callers may still be served: the store answered within its grace (S5).
 type Health interface{ Usable() bool }
 
@@ -60,18 +72,14 @@ func (i *Identifier) Expired(c *Caller, now time.Time) bool {
 }
 
 // callerOf returns the caller of a session.
-func (i *Identifier) callerOf(ctx context.Context, session Session) (*Caller, error) {
-	account, renewed, err := i.accounts.Proven(ctx, session.AccountID)
-	if err != nil {
-		return nil, err
-	}
+func (i *Identifier) callerOf(s SignedIn) *Caller {
 	c := &Caller{
-		Credential: BySession, CredentialID: session.ID, Expires: session.ExpiresAt, Session: session,
-		Account: account, RenewsInBackground: renewed, limiter: i.newLimiter(),
+		Credential: BySession, CredentialID: s.Session.ID, Expires: s.ExpiresAt, Session: s.Session,
+		Account: s.Account, RenewsInBackground: s.RenewsInBackground, limiter: i.newLimiter(),
 	}
-	c.Until = untilForgotten(account.Identity.Kept, i.cfg.Tokens.MaxOffline, i.edge.Now())
-	c.seen.Store(session.LastSeen.Unix())
-	return c, nil
+	c.Until = untilForgotten(s.Account.Identity.Kept, i.cfg.Tokens.MaxOffline, i.edge.Now())
+	c.seen.Store(s.LastSeen.Unix())
+	return c
 }
 
 // untilForgotten returns when the next of what is gone by, though the newest answer did not say it, has been

@@ -3,6 +3,7 @@ package caller
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,7 +25,14 @@ type sessionCookies struct {
 	maxAge time.Duration
 }
 
-const sessionKey = "session" // of our Session in sessions.Session.Values
+// The keys of sessions.Session.Values: our SignedIn, or the Session that begins, and who writes that.
+const (
+	sessionKey = "session"
+	writeKey   = "write"
+)
+
+// WriteSession writes a session that begins: in a transaction, by put.
+type WriteSession func(put func(mapping.Tx) error) error
 
 var _ sessions.Store = (*sessionCookies)(nil)
 
@@ -57,8 +65,9 @@ func (c *sessionCookies) New(r *http.Request, name string) (*sessions.Session, e
 // here: a session ends by mapping's Revoke, and TakeCookieBack deletes its cookie.
 func (c *sessionCookies) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
 	ours, ok := s.Values[sessionKey].(Session)
-	if !ok {
-		return fmt.Errorf("saving a session: it has no %q", sessionKey)
+	write, begins := s.Values[writeKey].(WriteSession)
+	if !ok || !begins {
+		return errors.New("saving a session: it is not one that begins")
 	}
 	id, err := RandomID(c.random)
 	if err != nil {
@@ -69,7 +78,14 @@ func (c *sessionCookies) Save(r *http.Request, w http.ResponseWriter, s *session
 	if err != nil {
 		return fmt.Errorf("encoding the session cookie: %w", err)
 	}
-	if err := c.store.CreateSession(r.Context(), ours); err != nil {
+	err = write(func(tx mapping.Tx) error {
+		sessions, ok := tx.(SessionTx)
+		if !ok {
+			return fmt.Errorf("saving the session: a %T has no room for one", tx)
+		}
+		return sessions.PutSession(ours)
+	})
+	if err != nil {
 		return fmt.Errorf("saving the session: %w", err)
 	}
 	http.SetCookie(w, exchange.NewCookie(s.Name(), value, s.Options.MaxAge))
@@ -81,23 +97,25 @@ func (c *sessionCookies) options() *sessions.Options {
 }
 
 // session returns the session of the request's cookie of that name, or mapping.ErrNotFound.
-func (c *sessionCookies) session(r *http.Request, name string) (Session, error) {
+func (c *sessionCookies) session(r *http.Request, name string) (SignedIn, error) {
 	s, err := c.New(r, name)
 	if err != nil {
-		return Session{}, err
+		return SignedIn{}, err
 	}
-	found, ok := s.Values[sessionKey].(Session)
+	found, ok := s.Values[sessionKey].(SignedIn)
 	if !ok {
-		return Session{}, mapping.ErrNotFound
+		return SignedIn{}, mapping.ErrNotFound
 	}
 	return found, nil
 }
 
-// StartSession stores a session and sets its cookie: always with a new id, whatever cookie came (D2).
-func (i *Identifier) StartSession(ex *exchange.Exchange, r *http.Request, session Session) error {
+// StartSession has a session written and sets its cookie: always with a new id, whatever cookie came (D2).
+func (i *Identifier) StartSession(
+	ex *exchange.Exchange, r *http.Request, session Session, write WriteSession,
+) error {
 	s := sessions.NewSession(i.cookies, ex.Site.Cookies.Session)
 	s.Options = i.cookies.options()
-	s.Values[sessionKey] = session
+	s.Values[sessionKey], s.Values[writeKey] = session, write
 	return s.Save(r, ex)
 }
 

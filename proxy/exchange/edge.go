@@ -34,9 +34,14 @@ type Handler func(ex *Exchange, r *http.Request) error
 // Record stores an audit event, with the request's address and trace id. An event that cannot be stored is
 // logged.
 func (e *Edge) Record(ex *Exchange, r *http.Request, event mapping.Event) {
-	event.Address, event.TraceID, event.TookMS = ex.Address, ex.TraceID, e.Now().Sub(ex.Start).Milliseconds()
-	if err := e.Audit.Record(context.WithoutCancel(r.Context()), event); err != nil {
+	if err := e.Audit.Record(context.WithoutCancel(r.Context()), e.Of(ex, event)); err != nil {
 		e.Log.Warn("audit event could not be stored; it is in this log only",
 			"event", event.Event, "error", err)
 	}
+}
+
+// Of returns the event with the request's address and trace id, and how long it took until now.
+func (e *Edge) Of(ex *Exchange, event mapping.Event) mapping.Event {
+	event.Address, event.TraceID, event.TookMS = ex.Address, ex.TraceID, e.Now().Sub(ex.Start).Milliseconds()
+	return event
 }

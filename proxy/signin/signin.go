@@ -3,7 +3,6 @@ package signin
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -52,13 +51,14 @@ type Deps struct {
 // Accounts is the port to accounts. *mapping.Accounts implements it.
 type Accounts interface {
 	Account(ctx context.Context, id string) (mapping.Account, error)
-	SignIn(ctx context.Context, id oidc.Identity) (mapping.Account, rule.Decision, error)
-	Keep(ctx context.Context, a mapping.Account, refreshToken string) error
+	SignIn(ctx context.Context, id oidc.Identity, refreshToken string) (mapping.Account, rule.Decision, error)
+	BeginSession(ctx context.Context, s mapping.SessionStart) (ended []mapping.Revocation, err error)
 }
 
-// Ender revokes: for good, on this replica at once and on the others within a second. *proxy.Proxy implements
-// it.
+// Ender revokes: for good, on this replica at once and on the others within a second. Apply does what is left
+// on this replica after something was revoked. *proxy.Proxy implements it.
 type Ender interface {
+	Apply(r mapping.Revocation)
 	End(ctx context.Context, r mapping.Revocation, actor string) error
 	AccessEnded(ctx context.Context, account, provider string, said *oidc.Error) error
 }
@@ -340,23 +340,15 @@ func (f *Flow) admit(
 	if err != nil {
 		return err
 	}
-	f.endCookieSession(ex, r, "replaced by a new sign-in")
-	session, err := f.startSession(ex, r, provider, event.Account, f.authTime(a, signIn), signIn)
-	if err != nil {
-		return err
-	}
-	event.Event, event.CredentialID = mapping.EventSignIn, session.ID
-	f.edge.Record(ex, r, event)
-	f.endOldest(r.Context(), session)
-	return nil
+	return f.startSession(ex, r, provider, event, f.authTime(a, signIn), signIn)
 }
 
-// recordIdentity writes a verified identity to its account and keeps the refresh token. It returns the audit
+// recordIdentity writes a verified identity to its account, with the refresh token. It returns the audit
 // event of it; that of a refusal is recorded already.
 func (f *Flow) recordIdentity(
 	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, signIn *oidc.SignIn,
 ) (mapping.Event, error) {
-	account, decision, err := f.accounts.SignIn(r.Context(), signIn.Identity)
+	account, decision, err := f.accounts.SignIn(r.Context(), signIn.Identity, signIn.RefreshToken)
 	event := mapping.Event{
 		Event: mapping.EventSignInRefused, Provider: provider.Name(), Account: account.ID,
 		Rules: decision.Matched(),
@@ -375,9 +367,6 @@ func (f *Flow) recordIdentity(
 	case account.Status == mapping.Suspended:
 		err = exchange.Refuse("suspended", "")
 	}
-	if err == nil {
-		err = f.accounts.Keep(r.Context(), account, signIn.RefreshToken)
-	}
 	if account.ID != "" { // its sessions go by the new identity at once, and not when the log tells so
 		f.callers.Reload(account.ID)
 	}
@@ -390,58 +379,45 @@ func (f *Flow) recordIdentity(
 	return event, err
 }
 
+// startSession begins the session of a sign-in, in place of the one that the browser had.
+// event is that of the identity.
 func (f *Flow) startSession(
-	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, account string,
+	ex *exchange.Exchange, r *http.Request, provider *oidc.Provider, event mapping.Event,
 	proven time.Time, signIn *oidc.SignIn,
-) (caller.Session, error) {
+) error {
 	id, err := caller.RandomID(f.edge.Random)
 	if err != nil {
-		return caller.Session{}, exchange.Fail("internal_error", err)
+		return exchange.Fail("internal_error", err)
 	}
 	now := f.edge.Now()
 	session := caller.Session{
-		ID: "ses_" + id[:16], AccountID: account, Provider: provider.Name(), SID: signIn.Identity.SID,
+		ID: "ses_" + id[:16], AccountID: event.Account, Provider: provider.Name(), SID: signIn.Identity.SID,
 		AuthTime: proven, CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(f.cfg.Lifetime),
 		LogoutHint: signIn.LogoutHint,
 	}
 	if signIn.IDToken != "" {
 		if session.SealedIDToken, err = f.ring.Seal(keyring.ProviderToken, []byte(signIn.IDToken),
 			[]byte(session.ID)); err != nil {
-			return caller.Session{}, exchange.Fail("internal_error", err)
+			return exchange.Fail("internal_error", err)
 		}
 	}
-	if err := f.callers.StartSession(ex, r, session); err != nil {
-		return caller.Session{}, exchange.AsProblem(err)
+	event.Event, event.CredentialID = mapping.EventSignIn, session.ID
+	start := mapping.SessionStart{Account: event.Account, Event: f.edge.Of(ex, event), Most: maxSessions}
+	if had := f.sessionCaller(ex, r); had != nil {
+		start.Replaces, start.ReplacedAccount = had.Session.ID, had.Session.AccountID
 	}
-	return session, nil
-}
-
-// endCookieSession ends the session of the request's cookie, if there is one.
-func (f *Flow) endCookieSession(ex *exchange.Exchange, r *http.Request, reason string) {
-	c := f.sessionCaller(ex, r)
-	if c == nil {
-		return
-	}
-	if err := f.endSession(r.Context(), c.Session, reason); err != nil {
-		f.edge.Log.Warn("replaced session could not be ended; it expires by itself",
-			"session", c.Session.ID, "error", err)
-	}
-}
-
-// endOldest ends the oldest sessions of an account beyond maxSessions (S12).
-func (f *Flow) endOldest(ctx context.Context, begun caller.Session) {
-	held, err := f.sessions.SessionsOf(ctx, begun.AccountID)
-	for len(held) > maxSessions && err == nil {
-		if err = f.endSession(ctx, held[0], "the account has too many sessions"); errors.Is(err,
-			mapping.ErrNotFound) {
-			err = nil // another sign-in ended it
+	err = f.callers.StartSession(ex, r, session, func(put func(mapping.Tx) error) error {
+		start.Put = put
+		ended, err := f.accounts.BeginSession(r.Context(), start)
+		for _, r := range ended {
+			f.ender.Apply(r)
 		}
-		held = held[1:]
-	}
+		return err
+	})
 	if err != nil {
-		f.edge.Log.Warn("sessions beyond the most that an account may have could not be ended; "+
-			"the next sign-in ends them", "account", begun.AccountID, "error", err)
+		return exchange.AsProblem(err)
 	}
+	return nil
 }
 
 // endSession ends a session everywhere, here at once.

@@ -38,6 +38,9 @@ func (f *Flow) PassByProvider(ex *exchange.Exchange, r *http.Request, c *caller.
 	if provider == nil || exchange.ReturnPath(here) != here {
 		return false
 	}
+	if f.provenMeanwhile(r.Context(), c, now) {
+		return false
+	}
 	if !f.reachable(r.Context(), provider) {
 		return false // the person would end up at an error of their browser's (S10)
 	}
@@ -56,6 +59,17 @@ func (f *Flow) PassByProvider(ex *exchange.Exchange, r *http.Request, c *caller.
 		return false
 	}
 	return first
+}
+
+// provenMeanwhile reports whether the provider has vouched for the person since this replica read their
+// account: others are not told of that where it changed nothing.
+func (f *Flow) provenMeanwhile(ctx context.Context, c *caller.Caller, now time.Time) bool {
+	account, err := f.accounts.Account(ctx, c.Account.ID)
+	if err != nil || now.Sub(account.ProvenAt) >= f.cfg.Renew {
+		return false
+	}
+	c.Asked.Store(account.ProvenAt.Unix())
+	return true
 }
 
 // reachable reports whether a provider answers, as far as that is known or found out in a moment.
