@@ -88,6 +88,7 @@ func NewAccounts(cfg Config, deps Deps) *Accounts {
 	a.keys = newVexaKeys(l, a.users, cfg, deps)
 	a.grants = &refreshGrants{
 		ledger: l, accounts: a, ring: deps.Ring, directories: deps.Directories,
+		storing:  make(chan struct{}, storedAtOnce),
 		lifetime: cmp.Or(cfg.Renew, 15*time.Minute), idle: cmp.Or(cfg.Idle, 8*time.Hour),
 	}
 	a.tokens = &issuedTokens{

@@ -32,9 +32,11 @@
 // A sign-in proves an identity once; what it proved grows old. The account therefore keeps the newest refresh
 // token, sealed: its [RefreshGrant]. While a session or a token of the account lives, the provider is asked
 // again in the background, before Config.Renew is over, and what it says is written like a sign-in
-// (refresh.go). A refresh token may be good for one use only, so it is used under a lease, and its successor
-// is stored before anything else happens. What a refusal ends is its oidc.Outcome; an answer that says less
-// than the sign-in takes nothing away for Config.MaxOffline.
+// (refresh.go). Replicas share what is due: one claims a few grants at a time and asks about them at once,
+// the others pass them over, and whoever dies leaves them to others in a minute (refresh_sweep.go). A refresh
+// token may be good for one use only: its successor is stored with what the provider said, or alone where
+// that fails. What a refusal ends is its oidc.Outcome; an answer that says less than the sign-in takes nothing
+// away for Config.MaxOffline.
 //
 // # Tokens
 //

@@ -3,165 +3,78 @@ package mapping
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
 )
 
 const (
-	refreshesAtOnce   = 8   // renewals under way on one replica
-	refreshesPerRound = 500 // looked up at a time
 	// of one renewal: all calls to the provider, and keeping the new token
 	refreshTimeout = 30 * time.Second
-	// Longer, and not renewed: a provider that sees one refresh token twice may end the whole grant, and no
-	// fence of ours keeps a replica that has lost the store from sending it.
-	refreshLease  = time.Minute
-	firstRepeat   = 10 * time.Second // of a renewal that led nowhere, then twice as long each time …
-	longestRepeat = 5 * time.Minute  // … up to this
-	keepRetry     = 500 * time.Millisecond
+	firstRepeat    = 10 * time.Second // of a renewal that led nowhere, then twice as long each time …
+	longestRepeat  = 5 * time.Minute  // … up to this
+	keepRetry      = 500 * time.Millisecond
 )
 
 // errNewerGrant: while we asked with one refresh token, a newer one was stored. What the provider said of the
 // old one says nothing any more.
 var errNewerGrant = errors.New("the account has a newer refresh grant")
 
-// RenewProofs asks the providers again about everybody who is using Vexa, or has a token with which a program
-// may, and whose refresh grant is due. Who they are now is written to the account like at a sign-in: grants
-// follow, and keys that have become too wide are revoked (D9). What a refusal ends is its Outcome: everything
-// of who is gone, sessions and keys where the grant is over, and else nothing. Any number of replicas may do
-// it at the same time: one of them asks about an account, the others leave it alone (D12). The error is the
-// store's.
-func (a *Accounts) RenewProofs(ctx context.Context) error { return a.grants.renewDue(ctx) }
-
-func (g *refreshGrants) renewDue(ctx context.Context) error {
-	if len(g.directories) == 0 {
-		return nil
-	}
-	var due []RefreshGrant
-	err := g.store.View(ctx, func(tx Tx) (err error) {
-		now := g.now()
-		due, err = tx.RefreshGrantsDue(now, now.Add(-g.idle), refreshesPerRound)
-		return err
-	})
-	if err != nil {
-		return asError(fmt.Errorf("look for refresh grants that are due: %w", err))
-	}
-	renewing, renewingCtx := errgroup.WithContext(ctx)
-	renewing.SetLimit(refreshesAtOnce)
-	for _, p := range due {
-		renewing.Go(func() error {
-			if renewingCtx.Err() != nil || g.backoff.paused(p.Provider, g.now()) {
-				return nil
-			}
-			return g.renew(renewingCtx, p.AccountID)
-		})
-	}
-	return asError(renewing.Wait())
-}
-
-// leaseOfGrant names the lease under which a refresh grant is used. The name is older than the word: replicas
-// of either version take the same one.
+// leaseOfGrant names the lease under which a refresh grant is sealed again, and under which replicas of older
+// versions, which know of no claims, renew it. The name is older than the word.
 func leaseOfGrant(accountID string) string { return "proof:" + accountID }
 
-// renew renews the refresh grant of one account, unless another replica does.
-func (g *refreshGrants) renew(ctx context.Context, accountID string) error {
-	_, release, err := g.leaseFor(ctx, leaseOfGrant(accountID), refreshLease)
-	if errors.Is(err, ErrLeaseHeld) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("renew the refresh grant of account %s: %w", accountID, err)
-	}
-	defer release()
-	acc, used, err := g.due(ctx, accountID)
-	if err != nil || used == nil {
-		return err
-	}
-	directory := g.directories[used.Provider]
+// renew renews a refresh grant that this replica has claimed. Three transactions at most, two of which it
+// shares with others: the claim, the look at who else is at it, and what follows from the answer.
+func (g *refreshGrants) renew(ctx context.Context, r Renewal) error {
+	directory := g.directories[r.Grant.Provider]
 	if directory == nil { // not configured any more: nobody can be asked
-		return g.drop(ctx, *used)
+		return g.drop(ctx, r.Grant)
 	}
-	token, err := g.open(*used)
+	token, err := g.open(r.Grant)
 	if err != nil {
 		g.log.ErrorContext(ctx, "refresh grant cannot be opened, provider not asked; will be retried",
-			"account", accountID, "error", err,
+			"account", r.Account.ID, "error", err,
 			"remedy", "put the key ring back that sealed it, or let the person sign in again")
-		return g.putOff(ctx, *used, false, 0)
+		return g.putOff(ctx, r.Grant, false, 0)
 	}
 	// From here on we see it through, whoever loses patience: the answer may hold the only token that is
 	// still good.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
-	asked, err := g.noteAsked(ctx, *used)
-	if err != nil {
-		return ignoring(errNewerGrant, err)
-	}
-	signIn, err := directory.Refresh(ctx, token, acc.Identity.Forget(g.forgotten()))
+	asked := r.Grant
+	asked.Unanswered = asked.Unanswered || !asked.Steady // as the claim has written it
+	signIn, refusal := directory.Refresh(ctx, token, r.Account.Identity.Forget(g.forgotten()))
 	if signIn != nil {
 		asked.Steady = signIn.RefreshToken == token || signIn.RefreshToken == ""
 	}
-	return g.applyAnswer(ctx, acc, asked, used.Unanswered, signIn, err)
-}
-
-// noteAsked writes down that the provider is asked with this token, so that whoever finds it after a crash
-// knows that another may have taken its place.
-func (g *refreshGrants) noteAsked(ctx context.Context, used RefreshGrant) (RefreshGrant, error) {
-	if used.Unanswered || used.Steady {
-		return used, nil
+	select {
+	case g.storing <- struct{}{}:
+		defer func() { <-g.storing }()
+	case <-ctx.Done():
+		return fmt.Errorf("write what the provider says of account %s: %w", r.Account.ID, ctx.Err())
 	}
-	next := used
-	next.Unanswered = true
-	return next, g.change(ctx, "note that the provider is asked", func(c *change) error {
-		return c.replaceRefreshGrant(used, next)
-	})
+	return g.applyAnswer(ctx, r.Account, asked, r.Grant.Unanswered, signIn, refusal)
 }
 
-// due reads, under the lease, the account and its refresh grant; nil when there is nothing to do any more.
-func (g *refreshGrants) due(
-	ctx context.Context, accountID string,
-) (acc Account, due *RefreshGrant, err error) {
-	err = g.store.View(ctx, func(tx Tx) error {
-		due = nil
-		p, err := tx.RefreshGrant(accountID)
-		if errors.Is(err, ErrNotFound) || err == nil && g.now().Before(p.RenewAt) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		due = &p
-		acc, err = tx.Account(accountID)
-		return err
-	})
-	if err != nil {
-		return Account{}, nil, fmt.Errorf("read the refresh grant of account %s: %w", accountID, err)
-	}
-	return acc, due, nil
-}
-
-// applyAnswer does what follows from the provider's answer. The new token comes first of all. lost says that
-// an earlier answer, with a newer token, may have been lost.
+// applyAnswer does what follows from the provider's answer. No new token is left behind, whatever else comes
+// of it. lost says that an earlier answer, with a newer token, may have been lost.
 func (g *refreshGrants) applyAnswer(
 	ctx context.Context, acc Account, used RefreshGrant, lost bool, signIn *oidc.SignIn, refusal error,
 ) error {
+	if refusal == nil {
+		return g.vouched(ctx, acc, used, signIn)
+	}
 	if signIn != nil && signIn.RefreshToken != "" {
 		next, err := g.swap(ctx, used, signIn.RefreshToken)
-		if errors.Is(err, errNewerGrant) {
-			return nil
-		}
 		if err != nil {
-			g.log.ErrorContext(ctx, "new refresh token not stored; the person may have to sign in again",
-				"account", acc.ID, "error", err)
-			return err
+			return ignoring(errNewerGrant, err)
 		}
 		used = next
-	}
-	if refusal == nil {
-		return g.vouched(ctx, acc, used, signIn.Identity)
 	}
 	said, ok := errors.AsType[*oidc.Error](refusal)
 	if !ok {
@@ -197,43 +110,66 @@ func (g *refreshGrants) refused(
 	return g.putOff(ctx, used, !lost && said.Code != oidc.CodeProviderUnavailable, said.RetryAfter)
 }
 
-// vouched writes what the provider says of the person now, and when it said so. Every replica hears of it:
-// one that holds the account may be counting the time for which its tokens go on without the provider's word.
-func (g *refreshGrants) vouched(ctx context.Context, acc Account, p RefreshGrant, id oidc.Identity) error {
-	if id.Subject != acc.Subject {
+// vouched writes what the provider says of the person now, when it said so, its new token, and when it is
+// asked again, in one transaction; and the new token alone where the rest cannot be written.
+func (g *refreshGrants) vouched(
+	ctx context.Context, acc Account, used RefreshGrant, said *oidc.SignIn,
+) error {
+	if said.Identity.Subject != acc.Subject {
 		g.log.ErrorContext(ctx, "provider answered with another identity; the refresh grant was forgotten",
-			"account", acc.ID, "provider", p.Provider)
-		return g.drop(ctx, p)
+			"account", acc.ID, "provider", used.Provider)
+		return g.drop(ctx, used)
 	}
-	before := g.decide(acc)
-	// Unless all they had was ended meanwhile, or they came by themselves: neither is to be undone by an
-	// answer that was under way.
-	_, d, err := g.accounts.renewed(ctx, id, func(c *change) error { return c.isCurrent(p) })
-	if errors.Is(err, errNewerGrant) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("write what the provider says of account %s: %w", acc.ID, err)
-	}
-	next, err := g.refreshedSeal(p)
+	next, err := g.succeeded(used, said.RefreshToken)
 	if err != nil {
 		return err
 	}
+	before := g.decide(acc)
+	write := func() error {
+		// Unless all they had was ended meanwhile, or they came by themselves: neither is to be undone by an
+		// answer that was under way.
+		return g.accounts.renewed(ctx, said.Identity,
+			func(c *change) error { return g.replace(c, used, next) },
+			func(c *change, _ Account, d rule.Decision) error {
+				return c.recordRenewal(acc, before, d, used.Provider)
+			})
+	}
+	if said.RefreshToken == "" {
+		err = write()
+	} else if err = g.insist(ctx, write); err != nil && !errors.Is(err, errNewerGrant) {
+		_, swapped := g.swap(ctx, used, said.RefreshToken)
+		err = errors.Join(err, swapped)
+	}
+	if err = ignoring(errNewerGrant, err); err != nil {
+		return fmt.Errorf("write what the provider says of account %s: %w", acc.ID, err)
+	}
+	return nil
+}
+
+// succeeded is a refresh grant after the provider has vouched for its person, with the token that it gave, if
+// it gave one, and else with the same, sealed by the primary key of the ring.
+func (g *refreshGrants) succeeded(used RefreshGrant, token string) (next RefreshGrant, err error) {
+	next = used
+	if token == "" {
+		next, err = g.refreshedSeal(used)
+	} else {
+		next.Sealed, err = g.seal(used.AccountID, token)
+	}
 	next.RenewAt, next.Attempts, next.Unanswered = g.renewAt(), 0, false
-	return ignoring(errNewerGrant,
-		g.change(ctx, "write when the refresh grant is due", func(c *change) error {
-			if err := c.replaceRefreshGrant(p, next); err != nil {
-				return err
-			}
-			if had, has := grantOf(before).Scopes, grantOf(d).Scopes; had != has {
-				e := about(acc, EventGrantChanged)
-				e.Actor, e.Rules = "provider "+p.Provider, d.Matched()
-				e.Reason = fmt.Sprintf("by what the provider says now, their scopes changed from %s to %s",
-					had.Words(), has.Words())
-				return c.record(e)
-			}
-			return nil
-		}))
+	return next, err
+}
+
+// recordRenewal records what an answer of the provider changed of what somebody may do.
+func (c *change) recordRenewal(acc Account, before, now rule.Decision, provider string) error {
+	had, has := grantOf(before).Scopes, grantOf(now).Scopes
+	if had == has {
+		return nil
+	}
+	e := about(acc, EventGrantChanged)
+	e.Actor, e.Rules = "provider "+provider, now.Matched()
+	e.Reason = fmt.Sprintf("by what the provider says now, their scopes changed from %s to %s",
+		had.Words(), has.Words())
+	return c.record(e)
 }
 
 // endAccess takes everything from somebody whom their provider does not vouch for any more. The account stays
@@ -245,7 +181,7 @@ func (g *refreshGrants) endAccess(
 		"account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
 	r := accessEnded(acc.ID, said)
 	return ignoring(errNewerGrant, g.accounts.revoke(ctx, r, func(c *change, acc Account) error {
-		if err := c.isCurrent(used); err != nil {
+		if _, err := g.current(c, used); err != nil {
 			return err
 		}
 		return c.signOut(acc, EventAccessEnded, r.Reason, "provider "+used.Provider)
@@ -282,32 +218,44 @@ func (g *refreshGrants) endGrant(
 		"sign in again", "account", acc.ID, "provider", used.Provider, "error", said, "remedy", said.Remedy)
 	r := Revocation{Kind: RevokeAccount, Account: acc.ID, Reason: reason}
 	return ignoring(errNewerGrant, g.accounts.revoke(ctx, r, func(c *change, acc Account) error {
-		if err := c.isCurrent(used); err != nil {
+		if _, err := g.current(c, used); err != nil {
 			return err
 		}
 		return c.pause(acc, reason, "provider "+used.Provider)
 	}))
 }
 
-// swap stores the token that the provider gave in place of the one that it took. It does not give up lightly:
-// where tokens rotate, this one is the only one that is still good.
+// swap stores the token that the provider gave in place of the one that it took, and nothing else.
 func (g *refreshGrants) swap(ctx context.Context, used RefreshGrant, token string) (RefreshGrant, error) {
 	sealed, err := g.seal(used.AccountID, token)
 	if err != nil {
 		return used, err
 	}
 	next := used
-	next.Sealed, next.Unanswered = sealed, false
-	for {
-		err = g.change(ctx, "store the new refresh token", func(c *change) error {
-			return c.replaceRefreshGrant(used, next)
+	next.Sealed, next.Unanswered, next.RenewAt = sealed, false, g.now().Add(firstRepeat)
+	err = g.insist(ctx, func() error {
+		return g.change(ctx, "store the new refresh token", func(c *change) error {
+			return g.replace(c, used, next)
 		})
+	})
+	if err != nil && !errors.Is(err, errNewerGrant) {
+		g.log.ErrorContext(ctx, "new refresh token not stored; the person may have to sign in again",
+			"account", used.AccountID, "error", err)
+	}
+	return next, err
+}
+
+// insist writes a new token, and does not give up lightly: where tokens rotate, this one is the only one that
+// is still good.
+func (g *refreshGrants) insist(ctx context.Context, write func() error) error {
+	for {
+		err := write()
 		if !errors.Is(err, ErrStoreUnavailable) {
-			return next, err
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return used, err
+			return err
 		case <-g.after(keepRetry):
 		}
 	}
@@ -327,7 +275,7 @@ func (g *refreshGrants) putOff(
 	next.Unanswered = used.Unanswered && !answered
 	next.RenewAt = g.now().Add(max(wait, atLeast))
 	return ignoring(errNewerGrant, g.change(ctx, "put off a renewal", func(c *change) error {
-		return c.replaceRefreshGrant(used, next)
+		return g.replace(c, used, next)
 	}))
 }
 
@@ -339,29 +287,43 @@ func (g *refreshGrants) drop(ctx context.Context, used RefreshGrant) error {
 		Reason: "the refresh grant can only be renewed by the person",
 	}
 	return ignoring(errNewerGrant, g.accounts.revoke(ctx, r, func(c *change, _ Account) error {
-		if err := c.isCurrent(used); err != nil {
+		if _, err := g.current(c, used); err != nil {
 			return err
 		}
 		return c.DeleteRefreshGrant(used.AccountID)
 	}))
 }
 
-// replaceRefreshGrant writes a refresh grant in place of the one that was used, if that is still the
-// account's.
-func (c *change) replaceRefreshGrant(used, next RefreshGrant) error {
-	if err := c.isCurrent(used); err != nil {
+// replace writes a refresh grant in place of the one that was used, if that is still the account's.
+func (g *refreshGrants) replace(c *change, used, next RefreshGrant) error {
+	now, err := g.current(c, used)
+	if err != nil {
 		return err
+	}
+	if bytes.Equal(next.Sealed, used.Sealed) {
+		next.Sealed = now // it may have been sealed again
 	}
 	return c.PutRefreshGrant(next)
 }
 
-// isCurrent returns errNewerGrant unless the account's refresh grant is still the one that was used.
-func (c *change) isCurrent(used RefreshGrant) error {
+// current returns how the token that was used is sealed now; errNewerGrant when it is not the account's any
+// more. To seal it again makes none that is newer.
+func (g *refreshGrants) current(c *change, used RefreshGrant) (sealed []byte, err error) {
 	now, err := c.RefreshGrant(used.AccountID)
-	if errors.Is(err, ErrNotFound) || err == nil && !bytes.Equal(now.Sealed, used.Sealed) {
-		return errNewerGrant
+	if errors.Is(err, ErrNotFound) {
+		return nil, errNewerGrant
 	}
-	return err
+	if err != nil || bytes.Equal(now.Sealed, used.Sealed) {
+		return now.Sealed, err
+	}
+	was, err := g.open(used)
+	if err != nil {
+		return nil, errNewerGrant
+	}
+	if is, err := g.open(now); err != nil || subtle.ConstantTimeCompare([]byte(is), []byte(was)) == 0 {
+		return nil, errNewerGrant
+	}
+	return now.Sealed, nil
 }
 
 func ignoring(harmless, err error) error {

@@ -44,6 +44,7 @@ type refreshGrants struct {
 	ring        Sealer
 	directories map[string]Directory
 	backoff     providerBackoff
+	storing     chan struct{} // a place for each answer that is being written
 	lifetime    time.Duration // how long a provider's word counts before it is asked again
 	idle        time.Duration // how long a session that nobody uses lives
 }
@@ -52,7 +53,8 @@ type refreshGrants struct {
 type accountWriter interface {
 	renewed(
 		ctx context.Context, id oidc.Identity, precondition func(*change) error,
-	) (Account, rule.Decision, error)
+		written func(*change, Account, rule.Decision) error,
+	) error
 	revoke(ctx context.Context, r Revocation, fn func(*change, Account) error) error
 }
 
@@ -63,15 +65,16 @@ type RefreshGrantTx interface {
 	PutRefreshGrant(p RefreshGrant) error
 	DeleteRefreshGrant(accountID string) error
 
-	// RefreshGrantsDue returns refresh grants whose RenewAt has come, of accounts that have a token that has
-	// not expired by now, or a session that has not either and was used since usedSince: at most so many, the
-	// longest due first.
-	RefreshGrantsDue(now, usedSince time.Time, most int) ([]RefreshGrant, error)
+	// RenewalsDue returns what is due of each provider that gave a grant that is stored, whether it is
+	// configured or not. It counts at most so many of each.
+	RenewalsDue(now time.Time, atMost int) ([]RenewalsDue, error)
 
-	// PurgeRefreshGrants deletes the refresh grants of accounts that have neither a session nor a token, and
-	// that were due before that time: a younger one may be that of a sign-in that is just being made. It says
-	// how many.
-	PurgeRefreshGrants(dueBefore time.Time) (int, error)
+	// ClaimRenewals claims refresh grants that are due, as a RenewalClaim says. looked is at how many: fewer
+	// than it may, where there are no more.
+	ClaimRenewals(c RenewalClaim) (claimed []Renewal, looked int, err error)
+
+	// LeasesHeld returns which of these leases somebody holds.
+	LeasesHeld(names []string, now time.Time) ([]string, error)
 }
 
 // keep makes a refresh token the account's refresh grant, in place of the one before. It is of the

@@ -104,10 +104,10 @@ func (g *refreshGrants) reseal(ctx context.Context, accountID string) (done bool
 
 // awaitLease takes the lease under which a refresh grant is renewed, and waits for whoever is renewing it.
 func (g *refreshGrants) awaitLease(ctx context.Context, accountID string) (release func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, refreshLease)
+	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
 	for {
-		_, release, err = g.leaseFor(ctx, leaseOfGrant(accountID), refreshLease)
+		_, release, err = g.leaseFor(ctx, leaseOfGrant(accountID), claimTime)
 		if !errors.Is(err, ErrLeaseHeld) {
 			return release, err
 		}

@@ -83,8 +83,12 @@ func (a *Accounts) signIn(
 // renewed is prove for what a provider says without the person being there.
 func (a *Accounts) renewed(
 	ctx context.Context, id oidc.Identity, precondition func(*change) error,
-) (Account, rule.Decision, error) {
-	return a.prove(ctx, id, proving{doubts: oidc.Identity.NotRepeated, precondition: precondition})
+	written func(*change, Account, rule.Decision) error,
+) error {
+	_, _, err := a.prove(ctx, id, proving{
+		doubts: oidc.Identity.NotRepeated, precondition: precondition, written: written,
+	})
+	return err
 }
 
 // proving is what else there is to an identity that was proven. All of it but doubts is done in the

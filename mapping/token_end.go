@@ -48,9 +48,7 @@ func (c *change) endTokens(acc Account, cause TokenCause, reason, actor string) 
 // purgeBatch is how many expired tokens are dealt with at a time.
 const purgeBatch = 500
 
-// PurgeTokens forgets the tokens that have expired, and revokes the keys that only they needed. The refresh
-// grants of people who have neither a session nor a token left go with them: nobody would renew them, and
-// what is not kept cannot be stolen.
+// PurgeTokens forgets the tokens that have expired, and revokes the keys that only they needed.
 func (a *Accounts) PurgeTokens(ctx context.Context) (purged int, err error) {
 	purged, err = a.tokens.purge(ctx)
 	if err != nil {
@@ -60,10 +58,7 @@ func (a *Accounts) PurgeTokens(ctx context.Context) (purged int, err error) {
 		if _, err := c.PurgeTokenValues(c.now); err != nil {
 			return err
 		}
-		if _, err := c.PurgeEnded(c.now); err != nil {
-			return err
-		}
-		_, err := c.PurgeRefreshGrants(c.now.Add(-a.grants.lifetime))
+		_, err := c.PurgeEnded(c.now)
 		return err
 	}))
 }

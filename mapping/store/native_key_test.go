@@ -47,6 +47,7 @@ func TestNativeKeyNotesOfVersion5(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, back := range []string{
+			`DROP INDEX proofs_by_provider`,
 			`DROP TABLE ended_values`, `ALTER TABLE proofs DROP COLUMN unanswered`,
 			`ALTER TABLE proofs DROP COLUMN steady`,
 			`DROP TABLE native_key_notes`, `DELETE FROM goose_db_version WHERE version_id >= 6`,

@@ -1,10 +1,6 @@
 package store
 
-import (
-	"time"
-
-	"vexa-sso/mapping"
-)
+import "vexa-sso/mapping"
 
 // The table keeps the name that it began with: a refresh grant is what proves somebody anew.
 const selectRefreshGrant = `SELECT account_id, provider, sealed, renew_at, attempts, unanswered,
@@ -22,16 +18,6 @@ func (t *tx) RefreshGrant(accountID string) (mapping.RefreshGrant, error) {
 	}
 	return one(t, "reading the refresh grant", scanRefreshGrant,
 		selectRefreshGrant+`WHERE account_id = $1`, accountID)
-}
-
-func (t *tx) RefreshGrantsDue(now, usedSince time.Time, most int) ([]mapping.RefreshGrant, error) {
-	return many(t, "reading the refresh grants that are due", scanRefreshGrant, selectRefreshGrant+`
-		WHERE renew_at <= $1 AND (
-			EXISTS (SELECT 1 FROM sessions WHERE sessions.account_id = proofs.account_id
-				AND sessions.expires_at > $1 AND sessions.last_seen >= $2)
-			OR EXISTS (SELECT 1 FROM tokens WHERE tokens.account_id = proofs.account_id
-				AND tokens.expires_at > $1))
-		ORDER BY renew_at, account_id LIMIT $3`, micros(now), micros(usedSince), most)
 }
 
 func (t *tx) PutRefreshGrant(p mapping.RefreshGrant) error {
@@ -55,13 +41,4 @@ func (t *tx) DeleteRefreshGrant(accountID string) error {
 	}
 	_, err := t.exec("deleting the refresh grant", `DELETE FROM proofs WHERE account_id = $1`, accountID)
 	return err
-}
-
-func (t *tx) PurgeRefreshGrants(dueBefore time.Time) (int, error) {
-	n, err := t.exec("purging refresh grants", `
-		DELETE FROM proofs WHERE renew_at < $1
-			AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.account_id = proofs.account_id)
-			AND NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.account_id = proofs.account_id)`,
-		micros(dueBefore))
-	return int(n), err
 }

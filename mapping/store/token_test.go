@@ -192,68 +192,6 @@ func TestTokenValues(t *testing.T) {
 	})
 }
 
-// A token keeps its owner's refresh grant as a session does; what neither needs is purged once it has
-// been due for long enough.
-func TestProofsOfTokens(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, db *database) {
-		s := db.open(t)
-		put(t, s, account("ada", 0), account("bob", 0), account("eve", 0), account("new", 0))
-		expired := token("t2", "eve", -60)
-		update(t, s, func(tx mapping.Tx) error {
-			for _, id := range []string{"ada", "bob", "eve", "new"} {
-				renew := at(0)
-				if id == "new" {
-					renew = at(20)
-				}
-				if err := tx.PutRefreshGrant(mapping.RefreshGrant{
-					AccountID: id, Provider: "okta", Sealed: []byte(id), RenewAt: renew,
-				}); err != nil {
-					return err
-				}
-			}
-			if err := tx.PutToken(token("t1", "ada", 0)); err != nil {
-				return err
-			}
-			return tx.PutToken(expired)
-		})
-		due := func(minutes int, want string) {
-			t.Helper()
-			view(t, s, func(tx mapping.Tx) error {
-				due, err := tx.RefreshGrantsDue(at(minutes), at(minutes), 10)
-				var ids []string
-				for _, p := range due {
-					ids = append(ids, p.AccountID)
-				}
-				if got := strings.Join(ids, " "); got != want {
-					t.Errorf("due at %d: %q, want %q", minutes, got, want)
-				}
-				return err
-			})
-		}
-		due(0, "ada")
-		due(59, "ada")
-		due(60, "")
-		update(t, s, func(tx mapping.Tx) error {
-			n, err := tx.PurgeRefreshGrants(at(10))
-			if n != 1 { // bob's; eve's token is over, but was not forgotten yet
-				t.Errorf("purged %d", n)
-			}
-			return err
-		})
-		view(t, s, func(tx mapping.Tx) error {
-			if _, err := tx.RefreshGrant("bob"); !errors.Is(err, mapping.ErrNotFound) {
-				t.Errorf("bob's: %v", err)
-			}
-			for _, id := range []string{"ada", "eve", "new"} {
-				if _, err := tx.RefreshGrant(id); err != nil {
-					t.Errorf("%s's: %v", id, err)
-				}
-			}
-			return nil
-		})
-	})
-}
-
 // The log says which token.
 func TestRevokedTokenIsPublished(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
