@@ -154,6 +154,13 @@ func (p *process) dead() bool {
 	return p.died != ""
 }
 
+// dies kills it now.
+func (p *process) dies() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.died = "now"
+}
+
 func (p *process) option(_ *mapping.Config, d *mapping.Deps) {
 	d.Store = &disk{d.Store, p.step, p.dead}
 	d.Vexa = &wires{d.Vexa, p.step}

@@ -2,6 +2,7 @@ package mapping_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -108,7 +109,7 @@ func proven(w *world) (*mapping.Accounts, *directory, mapping.Account) {
 func (w *world) session(acc mapping.Account, id string) {
 	w.t.Helper()
 	s := caller.Session{
-		ID: id, Hash: [32]byte{byte(len(id)), id[len(id)-1]}, AccountID: acc.ID, Provider: "okta",
+		ID: id, Hash: sha256.Sum256([]byte(id)), AccountID: acc.ID, Provider: "okta",
 		LastSeen: w.clock.Now(), ExpiresAt: w.clock.Now().Add(24 * time.Hour),
 	}
 	if err := storetest.CreateSession(w.t.Context(), w.store, s); err != nil {
@@ -140,7 +141,7 @@ func (w *world) sessions(acc mapping.Account) int {
 	return len(found)
 }
 
-func renew(t *testing.T, a *mapping.Accounts) {
+func renew(t testing.TB, a *mapping.Accounts) {
 	t.Helper()
 	if err := a.RenewProofs(t.Context()); err != nil {
 		t.Fatal(err)

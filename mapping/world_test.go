@@ -19,31 +19,36 @@ import (
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc"
+	"vexa-sso/oidc/oidctest"
 )
 
 // world is a Vexa, a store, a key ring, rules and a clock, on which any number of replicas can be started.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	vexa  *vexatest.Server
 	store *store.Store
-	db    string
+	url   string // of the database
+	db    string // its file
 	ring  *keyring.Ring
 	rules *rule.Live
 	clock *clock
 	log   *logBook
 }
 
-func newWorld(t *testing.T, options ...func(*vexatest.Config)) *world {
+func newWorld(t testing.TB, options ...func(*vexatest.Config)) *world {
 	t.Helper()
-	w := &world{t: t, clock: newClock(), rules: new(rule.Live), log: new(logBook)}
+	db := filepath.Join(t.TempDir(), "vexa-sso.db")
+	w := newWorldOn(t, "sqlite:"+db, options...)
+	w.db = db
+	return w
+}
+
+// newWorldOn makes a world on a database of either engine.
+func newWorldOn(t testing.TB, url string, options ...func(*vexatest.Config)) *world {
+	t.Helper()
+	w := &world{t: t, url: url, clock: newClock(), rules: new(rule.Live), log: new(logBook)}
 	w.vexa = vexatest.Start(t, append(options, vexatest.Clock(w.clock.Now))...)
-	w.db = filepath.Join(t.TempDir(), "vexa-sso.db")
-	var err error
-	w.store, err = store.Open(t.Context(), store.Config{URL: "sqlite:" + w.db}, store.Env{Now: w.clock.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.store.Close() })
+	w.store = w.open()
 	secret, err := keyring.Generate()
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +58,23 @@ func newWorld(t *testing.T, options ...func(*vexatest.Config)) *world {
 	}
 	w.allow("bot", "tx")
 	return w
+}
+
+// open opens the database once more, as another process does.
+func (w *world) open() *store.Store {
+	w.t.Helper()
+	s, err := store.Open(context.Background(), store.Config{URL: w.url},
+		store.Env{Now: w.clock.Now, Patience: oidctest.Patience})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// on has a replica work on a store that it has opened itself.
+func on(s mapping.Store) func(*mapping.Config, *mapping.Deps) {
+	return func(_ *mapping.Config, deps *mapping.Deps) { deps.Store = s }
 }
 
 // allow gives everybody of the group staff these scopes.
