@@ -111,9 +111,9 @@ func (s *renewing) signedOut(*rapid.T) { s.signOut(s.anyone()) }
 
 func (s *renewing) signIn(p *renewed) {
 	a := s.replicas[0].a
-	p.acc = s.world.signIn(a, p.id)
 	p.newest = s.provider.begins(p.id)
-	if err := a.Keep(s.t.Context(), p.acc, p.newest); err != nil {
+	var err error
+	if p.acc, _, err = a.SignIn(s.t.Context(), p.id, p.newest); err != nil {
 		s.rt.Fatal(err)
 	}
 	if !p.in {

@@ -195,7 +195,7 @@ func TestClaimPassesOverWhatIsLocked(t *testing.T) {
 	put(t, s, account("ada", 0), account("bob", 0))
 	putGrants(t, s, grantDue("ada", 1), grantDue("bob", 2))
 	create(t, s, session("s1", "ada", 0), session("s2", "bob", 0))
-	update(t, s, func(tx mapping.Tx) error {
+	if err := s.Update(t.Context(), func(tx mapping.Tx) error {
 		if err := tx.PutAccount(account("ada", 0)); err != nil {
 			return err
 		}
@@ -203,7 +203,9 @@ func TestClaimPassesOverWhatIsLocked(t *testing.T) {
 			t.Errorf("claimed %v", ids)
 		}
 		return nil
-	})
+	}); err != nil {
+		t.Fatal(err)
+	}
 	if ids, _ := claim(t, other, 10, 9, 9); !slices.Equal(ids, []string{"ada"}) {
 		t.Errorf("claimed %v", ids)
 	}

@@ -41,7 +41,7 @@ func newMetrics(b *bridge) *metrics {
 		}),
 	}
 	m.rulesGeneration.Set(1)
-	b.registry.MustRegister(m.mints, m.revocations, m.rulesGeneration, m.reloadFailed,
+	b.registry.MustRegister(m.mints, m.revocations, m.rulesGeneration, m.reloadFailed, b.behind(),
 		gauge("vexa_sso_store_up", "Whether the store has answered within its grace.", nil,
 			func() bool { e := b.edge.Load(); return e != nil && e.store.Usable() }),
 		gauge("vexa_sso_vexa_admin_up", "Whether Vexa's Admin API answers.", nil, func() bool {

@@ -28,7 +28,7 @@ func TestMetrics(t *testing.T) {
 		"sign_ins_total":          {"provider", "result"}, "decisions_total": {"result"},
 		"mints_total": {"result"}, "revocations_total": {"kind"},
 		"revocation_pending_seconds": nil, "streams": {"kind"}, "provider_up": {"provider"},
-		"vexa_admin_up": nil, "store_up": nil,
+		"vexa_admin_up": nil, "store_up": nil, "behind_seconds": {"work"},
 		"rules_generation": nil, "rules_reload_failed_total": nil,
 	} {
 		found := regexp.MustCompile(`(?m)^vexa_sso_` + name + `(?:\{(.*)\})? `).FindStringSubmatch(text)
@@ -55,6 +55,7 @@ func TestMetrics(t *testing.T) {
 		`vexa_sso_vexa_admin_up`:                                                     1,
 		`vexa_sso_rules_generation`:                                                  1,
 		`vexa_sso_revocation_pending_seconds`:                                        0,
+		`vexa_sso_behind_seconds{work="renewal"}`:                                    0,
 	} {
 		if got := r.metric(name); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
