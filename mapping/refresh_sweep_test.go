@@ -52,26 +52,26 @@ func (c *workforce) arrive(w *world, many int) {
 	w.t.Helper()
 	c.people = map[string]oidc.Identity{}
 	w.clock.advance(12 * time.Minute)
-	for i := range many {
-		id := person(fmt.Sprintf("p%04d", i))
-		token := fmt.Sprint("rt-", i)
-		c.people[token] = id
-		sealed, err := w.ring.Seal("provider-token", []byte(token), []byte(id.Name))
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		acc := mapping.Account{
-			ID: id.Name, Provider: "okta", Subject: id.Subject, Kind: oidc.User, Identity: id,
-			Status: mapping.Active, CreatedAt: w.clock.Now(), ProvenAt: w.clock.Now().Add(-12 * time.Minute),
-		}
-		if err := w.store.Update(w.t.Context(), func(tx mapping.Tx) error {
-			return errors.Join(tx.PutAccount(acc), tx.PutRefreshGrant(mapping.RefreshGrant{
-				AccountID: acc.ID, Provider: "okta", Sealed: sealed, RenewAt: w.clock.Now(),
+	if err := w.store.Update(w.t.Context(), func(tx mapping.Tx) (err error) {
+		for i := range many {
+			id, token := person(fmt.Sprintf("p%04d", i)), fmt.Sprint("rt-", i)
+			c.people[token] = id
+			sealed, failed := w.ring.Seal("provider-token", []byte(token), []byte(id.Name))
+			err = errors.Join(err, failed, tx.PutAccount(mapping.Account{
+				ID: id.Name, Provider: "okta", Subject: id.Subject, Kind: oidc.User, Identity: id,
+				Status: mapping.Active, CreatedAt: w.clock.Now(),
+				ProvenAt: w.clock.Now().Add(-12 * time.Minute),
+			}), tx.PutRefreshGrant(mapping.RefreshGrant{
+				AccountID: id.Name, Provider: "okta", Sealed: sealed, RenewAt: w.clock.Now(),
 			}))
-		}); err != nil {
-			w.t.Fatal(err)
 		}
-		w.session(acc, "s-"+id.Name)
+		return err
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range many {
+		name := person(fmt.Sprintf("p%04d", i)).Name
+		w.session(mapping.Account{ID: name}, "s-"+name)
 	}
 }
 
