@@ -29,14 +29,14 @@
 //
 // # Refresh grants
 //
-// A sign-in proves an identity once; what it proved grows old. The account therefore keeps the newest refresh
-// token, sealed: its [RefreshGrant]. While a session or a token of the account lives, the provider is asked
-// again in the background, before Config.Renew is over, and what it says is written like a sign-in
-// (refresh.go). Replicas share what is due: one claims a few grants at a time and asks about them at once,
-// the others pass them over, and whoever dies leaves them to others in a minute (refresh_sweep.go). A refresh
-// token may be good for one use only: its successor is stored with what the provider said, or alone where
-// that fails. What a refusal ends is its oidc.Outcome; an answer that says less than the sign-in takes nothing
-// away for Config.MaxOffline.
+// A sign-in proves an identity once; what it proved grows old. The account therefore keeps the newest
+// refresh token, sealed: its [RefreshGrant]. While a session or a token of the account lives, the provider
+// is asked again in the background, before Config.Renew is over, and what it says is written like a
+// sign-in (refresh.go). Replicas share what is due: one claims a few grants at a time and asks about them
+// at once, the others pass them over, and whoever dies leaves them to others in a minute
+// (refresh_sweep.go). A refresh token may be good for one use only: its successor is stored with what the
+// provider said, or alone where that fails. What a refusal ends is its oidc.Outcome; an answer that says
+// less than the sign-in takes nothing away for Config.MaxOffline.
 //
 // # Tokens
 //

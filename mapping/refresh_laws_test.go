@@ -17,8 +17,8 @@ import (
 
 // However replicas, one of an older version among them, share what is due, and in whatever order they ask,
 // hear, die, and people sign in and are signed out meanwhile: no provider is asked twice with one refresh
-// token at the same moment, no token that took another's place is lost, no answer undoes a newer grant, nobody
-// is left out for longer than a claim lasts, and nothing ends that is not over (D12, S13).
+// token at the same moment, no token that took another's place is lost, no answer undoes a newer grant,
+// nobody is left out for longer than a claim lasts, and nothing ends that is not over (D12, S13).
 func TestLawsOfRenewals(t *testing.T) {
 	t.Parallel()
 	for engine, url := range map[string]func(testing.TB) string{

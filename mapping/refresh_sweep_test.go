@@ -108,8 +108,8 @@ func (c counting) ReleaseLease(ctx context.Context, l mapping.Lease) error {
 	return c.Store.ReleaseLease(ctx, l)
 }
 
-// However many are due at once, replicas share them: the provider is asked once about each, and a renewal
-// costs no more than two transactions.
+// D12: however many are due at once, replicas share them: the provider is asked once about each, and a
+// renewal costs no more than two transactions.
 func TestReplicasShareWhatIsDue(t *testing.T) {
 	t.Parallel()
 	for engine, url := range map[string]func(testing.TB) string{
@@ -207,7 +207,8 @@ func TestOlderReplicaBeside(t *testing.T) {
 	}
 }
 
-// A refresh grant that is sealed again while its provider is asked is the same one: its successor is kept.
+// S13: a refresh grant that is sealed again while its provider is asked is the same one: its successor is
+// kept.
 func TestSealedAgainWhileAsking(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -232,7 +233,7 @@ func TestSealedAgainWhileAsking(t *testing.T) {
 	}
 }
 
-// Where what the provider says cannot be written, its new token is written alone: the old one is dead.
+// S13: where what the provider says cannot be written, its new token is written alone: the old one is dead.
 func TestNewTokenIsStoredAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -258,8 +259,8 @@ func TestNewTokenIsStoredAlone(t *testing.T) {
 	}
 }
 
-// A provider that wants to be left alone keeps nobody of another from being renewed, and what waits for it is
-// known to be behind.
+// S10: a provider that wants to be left alone keeps nobody of another from being renewed, and what waits
+// for it is known to be behind.
 func TestProviderIsInNobodysWay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
