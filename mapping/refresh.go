@@ -46,6 +46,9 @@ func (g *refreshGrants) renew(ctx context.Context, r Renewal) error {
 	// still good.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
+	if g.now().Add(refreshTimeout).After(r.Until) {
+		return nil // the process stood still: others may ask before we are done
+	}
 	asked := r.Grant
 	asked.Unanswered = asked.Unanswered || !asked.Steady // as the claim has written it
 	signIn, refusal := directory.Refresh(ctx, token, r.Account.Identity.Forget(g.forgotten()))

@@ -56,6 +56,7 @@ type RenewalClaim struct {
 type Renewal struct {
 	Grant   RefreshGrant
 	Account Account
+	Until   time.Time // when the claim is over
 }
 
 // RenewProofs asks the providers again about everybody who is using Vexa, or has a token with which a program

@@ -207,6 +207,32 @@ func TestOlderReplicaBeside(t *testing.T) {
 	}
 }
 
+// D12: a replica that stood still for so long that its claim may be over before the answer does not ask.
+func TestClaimIsTooOld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, d, acc := proven(w)
+	w.clock.advance(12 * time.Minute)
+	claimed := false
+	renew(t, w.replica(d.option, func(_ *mapping.Config, deps *mapping.Deps) {
+		deps.Store = &disk{Store: deps.Store, step: func(at string) error {
+			if at == "after Update" && !claimed {
+				claimed = true
+				w.clock.advance(31 * time.Second)
+			}
+			return nil
+		}}
+	}))
+	if d.times() != 0 {
+		t.Error("asked")
+	}
+	w.clock.advance(29 * time.Second)
+	renew(t, a)
+	if now := w.account(acc.ID); d.times() != 1 || !now.ProvenAt.Equal(w.clock.Now()) {
+		t.Errorf("asked %d times, proven at %s", d.times(), now.ProvenAt)
+	}
+}
+
 // S13: a refresh grant that is sealed again while its provider is asked is the same one: its successor is
 // kept.
 func TestSealedAgainWhileAsking(t *testing.T) {

@@ -75,7 +75,7 @@ func (t *tx) ClaimRenewals(c mapping.RenewalClaim) (claimed []mapping.Renewal, l
 		`DELETE FROM proofs WHERE renew_at <= $1 AND account_id IN `, micros(c.Now)); err != nil {
 		return nil, 0, err
 	}
-	claimed, err = t.renewals(due)
+	claimed, err = t.renewals(due, c.Until)
 	return claimed, len(found), err
 }
 
@@ -124,8 +124,8 @@ func (t *tx) eachOf(accountIDs []string, doing, statement string, at int64) erro
 	return err
 }
 
-// renewals puts the accounts to their refresh grants.
-func (t *tx) renewals(due []mapping.RefreshGrant) ([]mapping.Renewal, error) {
+// renewals puts the accounts to the refresh grants that were claimed.
+func (t *tx) renewals(due []mapping.RefreshGrant, until time.Time) ([]mapping.Renewal, error) {
 	if len(due) == 0 {
 		return nil, nil
 	}
@@ -145,7 +145,7 @@ func (t *tx) renewals(due []mapping.RefreshGrant) ([]mapping.Renewal, error) {
 	}
 	var claimed []mapping.Renewal
 	for _, p := range due {
-		claimed = append(claimed, mapping.Renewal{Grant: p, Account: named[p.AccountID]})
+		claimed = append(claimed, mapping.Renewal{Grant: p, Account: named[p.AccountID], Until: until})
 	}
 	return claimed, nil
 }

@@ -129,9 +129,9 @@ func TestClaimOfTheDead(t *testing.T) {
 		create(t, s, session("s1", "ada", 0), session("s2", "bob", 0), session("s3", "eve", 0))
 		claimed, _, err := tryClaim(t.Context(), s, 20, 9, 9)
 		want := []mapping.Renewal{
-			{Grant: grantDue("ada", 10), Account: account("ada", 0)},
-			{Grant: steady, Account: account("bob", 0)},
-			{Grant: asked, Account: account("eve", 0)},
+			{Grant: grantDue("ada", 10), Account: account("ada", 0), Until: at(21)},
+			{Grant: steady, Account: account("bob", 0), Until: at(21)},
+			{Grant: asked, Account: account("eve", 0), Until: at(21)},
 		}
 		if diff := cmp.Diff(want, claimed); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
