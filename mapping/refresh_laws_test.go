@@ -10,7 +10,6 @@ import (
 	"pgregory.net/rapid"
 
 	"vexa-sso/mapping"
-	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/oidc"
 	"vexa-sso/oidc/oidctest"
 )
@@ -21,33 +20,26 @@ import (
 // nobody is left out for longer than a claim lasts, and nothing ends that is not over (D12, S13).
 func TestLawsOfRenewals(t *testing.T) {
 	t.Parallel()
-	for engine, url := range map[string]func(testing.TB) string{
-		"sqlite":   func(t testing.TB) string { return "sqlite:" + t.TempDir() + "/vexa-sso.db" },
-		"postgres": storetest.Postgres,
-	} {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			w := newWorldOn(t, url(t))
-			stores := []mapping.Store{w.store, w.open()}
-			runs, failed := 0, false
-			rapid.Check(t, func(rt *rapid.T) {
-				if runs++; runs > 25 && !failed { // each takes a hundred transactions
-					return
-				}
-				passed := false
-				defer func() { failed = failed || !passed }()
-				s := newRenewing(w, rt, stores)
-				rt.Repeat(map[string]func(*rapid.T){
-					"a replica sweeps": s.sweeps, "the provider answers": s.answers, "a replica dies": s.dies,
-					"a person signs in": s.signsIn, "a person is signed out": s.signedOut,
-					"an older replica asks": s.olderAsks, "an older replica hears": s.olderHears,
-					"a while passes": s.passes, "": func(*rapid.T) { s.holds() },
-				})
-				s.settles()
-				passed = true
+	onEachEngine(t, func(t *testing.T, w *world) {
+		stores := []mapping.Store{w.store, w.open()}
+		runs, failed := 0, false
+		rapid.Check(t, func(rt *rapid.T) {
+			if runs++; runs > 25 && !failed { // each takes a hundred transactions
+				return
+			}
+			passed := false
+			defer func() { failed = failed || !passed }()
+			s := newRenewing(w, rt, stores)
+			rt.Repeat(map[string]func(*rapid.T){
+				"a replica sweeps": s.sweeps, "the provider answers": s.answers, "a replica dies": s.dies,
+				"a person signs in": s.signsIn, "a person is signed out": s.signedOut,
+				"an older replica asks": s.olderAsks, "an older replica hears": s.olderHears,
+				"a while passes": s.passes, "": func(*rapid.T) { s.holds() },
 			})
+			s.settles()
+			passed = true
 		})
-	}
+	})
 }
 
 // renewing is some people whose grants are renewed, and what should be left of them.

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vexa-sso/mapping"
-	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/oidc"
 )
 
@@ -112,39 +111,33 @@ func (c counting) ReleaseLease(ctx context.Context, l mapping.Lease) error {
 // renewal costs no more than two transactions.
 func TestReplicasShareWhatIsDue(t *testing.T) {
 	t.Parallel()
-	for engine, url := range map[string]func(testing.TB) string{
-		"sqlite":   func(t testing.TB) string { return "sqlite:" + t.TempDir() + "/vexa-sso.db" },
-		"postgres": storetest.Postgres,
-	} {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			const people = 80
-			w, c := newWorldOn(t, url(t)), &workforce{takes: time.Millisecond}
-			c.arrive(w, people)
-			var transactions atomic.Int64
-			var renewing errgroup.Group
-			for _, s := range []mapping.Store{w.store, w.open()} {
-				a := w.replica(on(counting{s, &transactions}), c.option)
-				renewing.Go(func() error { return a.RenewProofs(t.Context()) })
+	onEachEngine(t, func(t *testing.T, w *world) {
+		const people = 80
+		c := &workforce{takes: time.Millisecond}
+		c.arrive(w, people)
+		var transactions atomic.Int64
+		var renewing errgroup.Group
+		for _, s := range []mapping.Store{w.store, w.open()} {
+			a := w.replica(on(counting{s, &transactions}), c.option)
+			renewing.Go(func() error { return a.RenewProofs(t.Context()) })
+		}
+		if err := renewing.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		renew(t, w.replica(c.option)) // what one found claimed by the other, and went home
+		if c.asked != people || len(c.reused) > 0 {
+			t.Errorf("asked %d times about %d, again with %v", c.asked, people, c.reused)
+		}
+		if n := transactions.Load(); n > 2*people {
+			t.Errorf("%d transactions for %d renewals", n, people)
+		}
+		for i := range people {
+			id := person(fmt.Sprintf("p%04d", i)).Name
+			if now := w.account(id); !now.ProvenAt.Equal(w.clock.Now()) {
+				t.Errorf("%s was left out", id)
 			}
-			if err := renewing.Wait(); err != nil {
-				t.Fatal(err)
-			}
-			renew(t, w.replica(c.option)) // what one found claimed by the other, and went home
-			if c.asked != people || len(c.reused) > 0 {
-				t.Errorf("asked %d times about %d, again with %v", c.asked, people, c.reused)
-			}
-			if n := transactions.Load(); n > 2*people {
-				t.Errorf("%d transactions for %d renewals", n, people)
-			}
-			for i := range people {
-				id := person(fmt.Sprintf("p%04d", i)).Name
-				if now := w.account(id); !now.ProvenAt.Equal(w.clock.Now()) {
-					t.Errorf("%s was left out", id)
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // Renewals are as far apart as what is due allows, so that requests come first: few are done in a moment,

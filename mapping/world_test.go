@@ -16,6 +16,7 @@ import (
 	"vexa-sso/mapping/keyring"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/store"
+	"vexa-sso/mapping/store/storetest"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/mapping/vexa/vexatest"
 	"vexa-sso/oidc"
@@ -41,6 +42,21 @@ func newWorld(t testing.TB, options ...func(*vexatest.Config)) *world {
 	w := newWorldOn(t, "sqlite:"+db, options...)
 	w.db = db
 	return w
+}
+
+// onEachEngine runs a test on a world on SQLite, and on one on PostgreSQL where there is one.
+func onEachEngine(t *testing.T, test func(*testing.T, *world)) {
+	for engine, url := range map[string]func(testing.TB) string{
+		"sqlite": func(t testing.TB) string {
+			return "sqlite:" + filepath.Join(t.TempDir(), "vexa-sso.db")
+		},
+		"postgres": storetest.Postgres,
+	} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			test(t, newWorldOn(t, url(t)))
+		})
+	}
 }
 
 // newWorldOn makes a world on a database of either engine.

@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -136,33 +137,35 @@ func TestAuthorizationsAreBounded(t *testing.T) {
 func TestOneChangesAnAuthorization(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		replicas := []*Store{db.open(t), db.open(t)}
-		a := authorization("BCDFGHJK", 10)
-		a.Status = authserver.StatusApproved
-		if err := replicas[0].AddAuthorization(t.Context(), a, 1); err != nil {
-			t.Fatal(err)
-		}
-		var got atomic.Int32
-		var all sync.WaitGroup
-		for i := range 8 {
-			all.Go(func() {
-				var mine bool
-				err := replicas[i%2].ChangeAuthorization(t.Context(), a.Hash,
-					func(a *authserver.Authorization) error {
-						mine = a.Status == authserver.StatusApproved
-						a.Status = authserver.StatusSpent
-						return nil
-					})
-				if err != nil {
-					t.Error(err)
-				}
-				if mine {
-					got.Add(1)
-				}
-			})
-		}
-		all.Wait()
-		if got.Load() != 1 {
-			t.Errorf("%d got it", got.Load())
+		for round := range 20 {
+			a := authorization(fmt.Sprint("code ", round), 10)
+			a.Status = authserver.StatusApproved
+			if err := replicas[0].AddAuthorization(t.Context(), a, 100); err != nil {
+				t.Fatal(err)
+			}
+			var got atomic.Int32
+			var all sync.WaitGroup
+			for i := range 8 {
+				all.Go(func() {
+					var mine bool
+					err := replicas[i%2].ChangeAuthorization(t.Context(), a.Hash,
+						func(a *authserver.Authorization) error {
+							mine = a.Status == authserver.StatusApproved
+							a.Status = authserver.StatusSpent
+							return nil
+						})
+					if err != nil {
+						t.Error(err)
+					}
+					if mine {
+						got.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			if got.Load() != 1 {
+				t.Errorf("%d got it", got.Load())
+			}
 		}
 	})
 }
