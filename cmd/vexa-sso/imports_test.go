@@ -14,17 +14,20 @@ import (
 var mayImport = map[string][]string{
 	"oidc/address":    {},
 	"oidc":            {"oidc/address"},
+	"mapping/cache":   {},
 	"mapping/keyring": {},
 	"mapping/vexa":    {"oidc/address"},
 	"mapping/rule":    {"oidc", "oidc/address", "mapping/vexa"},
-	"mapping":         {"oidc", "oidc/address", "mapping/keyring", "mapping/rule", "mapping/vexa"},
-	"mapping/store":   {"mapping", "proxy/authserver", "proxy/caller"},
+	"mapping": {
+		"oidc", "oidc/address", "mapping/cache", "mapping/keyring", "mapping/rule", "mapping/vexa",
+	},
+	"mapping/store": {"mapping", "proxy/authserver", "proxy/caller"},
 
 	"proxy/jsonrpc":  {},
 	"proxy/page":     {},
 	"proxy/exchange": {"mapping", "oidc", "proxy/page"},
 	"proxy/caller": {
-		"mapping", "mapping/keyring", "mapping/rule", "mapping/vexa", "oidc", "oidc/address",
+		"mapping", "mapping/cache", "mapping/keyring", "mapping/rule", "mapping/vexa", "oidc", "oidc/address",
 		"proxy/exchange", "proxy/page",
 	},
 	"proxy/upstream": {

@@ -44,7 +44,10 @@ func (i *Identifier) newBearer(
 			if err != nil {
 				return nil, err
 			}
-			return i.present(ctx, token)
+			// A provider that does not answer holds up nobody's turn.
+			return i.memory.bearers.lookups.inTurn(ctx, func(ctx context.Context) (*Caller, error) {
+				return i.present(ctx, token)
+			})
 		})
 		if err == nil {
 			return c, nil

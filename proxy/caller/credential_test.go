@@ -108,7 +108,7 @@ func TestCostOfBombs(t *testing.T) {
 			const times = 20
 			best, bytes := time.Hour, ^uint64(0)
 			for range times { // the best: others use this machine too
-				bare.memory.each((*callers).dropAll) // what was refused a moment ago would be for nothing
+				bare.memory.reloadAll() // what was refused a moment ago would be for nothing
 				bare.failures = newFailures()
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
@@ -147,7 +147,7 @@ func FuzzIdentify(f *testing.F) {
 	f.Add("", "Bearer eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2FjbWUub2t0YS5jb20ifQ.c2ln", "", "")
 	p, site := emptyIdentifier(f), atHome(f)
 	f.Fuzz(func(t *testing.T, key, authorization, protocols, cookie string) {
-		p.memory.each((*callers).dropAll)
+		p.memory.reloadAll()
 		p.failures = newFailures()
 		h := http.Header{}
 		for name, value := range map[string]string{

@@ -7,13 +7,16 @@
 //
 // The result is a [Caller]. Callers are cached by the hash of their credential, in a cache for each kind
 // (memory.go), so that a warm request asks neither store nor provider nor codec. [Identifier.End] and
-// [Identifier.Reload] drop them at a revocation; a read that was under way when that happened is done again.
+// [Identifier.Reload] drop those of an account at a revocation; a read of the account that was under way when
+// that happened is done again, and nobody else's. Cold credentials are looked up once for all who show them,
+// a few at a time (lookups.go).
 //
 // What the current rules say about a caller is their [View]; allow.go compares it with a route. Last-seen
 // times are written in batches (lastuse.go).
 //
-// Bounds (S12): credentials of 16 KiB; 20,000 cached callers of each kind; a refused credential is cached for
-// a second; from 10 invalid ones a second of an address, with a burst of 50, its unknown ones take turns
-// (failures.go); requests_per_second of one credential (limit.go); 10 Vexa keys a second are looked up at the
-// gateway.
+// Bounds (S12): credentials of 16 KiB; cached callers by what they take in memory (memory.go, size.go); a
+// refused credential is cached for a second; 1,000 look-ups of a kind wait or are under way, for 5 s at most,
+// and then it is 503 store_unavailable; from 10 made-up ones a second of an address, with a burst of 50, its
+// unknown ones take turns (failures.go); requests_per_second of one credential (limit.go); 10 Vexa keys a
+// second are looked up at the gateway.
 package caller

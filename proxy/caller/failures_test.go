@@ -2,12 +2,16 @@ package caller
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"vexa-sso/oidc/oidctest"
+	"vexa-sso/proxy/exchange"
 )
 
 // S12: an address that failed often takes turns, so many at once; of more than wait the last is refused, and
@@ -66,4 +70,32 @@ func (f *Failures) users(key string) int {
 		return t.users
 	}
 	return 0
+}
+
+// S12: what makes an address take turns is what was made up. A program whose token is paused, has ended or
+// has expired goes on asking, and slows nobody down who shares its address.
+func TestPausedIsNotMadeUp(t *testing.T) {
+	i, now := emptyIdentifier(t), time.Unix(1_000_000, 0)
+	asks := func(code exchange.Code, address string) {
+		for n := range 2 * failuresConfig.Burst {
+			ex := &exchange.Exchange{Address: address, Start: now}
+			r := httptest.NewRequest(http.MethodGet, "/bots", nil)
+			key := cookieKey(fmt.Sprint(code, n))
+			_, err := i.lookUp(ex, r, i.memory.tokens, key, func(context.Context) (*Caller, error) {
+				return nil, exchange.Refuse(code, "")
+			})
+			if exchange.AsProblem(err).Code != code {
+				t.Fatalf("%v", err)
+			}
+		}
+	}
+	for n, code := range []exchange.Code{"proof_stale", "token_ended", "token_expired", "suspended"} {
+		address := fmt.Sprintf("192.0.2.%d", n)
+		if asks(code, address); i.failures.TooMany(address, now) {
+			t.Errorf("%s makes an address take turns", code)
+		}
+	}
+	if asks("token_invalid", "192.0.2.9"); !i.failures.TooMany("192.0.2.9", now) {
+		t.Error("what is made up does not")
+	}
 }

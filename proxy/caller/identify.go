@@ -159,7 +159,7 @@ func (i *Identifier) lookUp(
 	switch status := pr.Code.Status(); {
 	case status >= http.StatusInternalServerError: // it could not be looked up
 		return nil, pr
-	case status == http.StatusUnauthorized:
+	case pr.Code == "token_invalid": // made up; what has ended or is paused was good, and may come again
 		i.failures.Count(ex.Address, ex.Start, 1)
 	}
 	in.refuse(key, pr, ex.Start)
@@ -229,12 +229,16 @@ func (i *Identifier) ofCookie(r *http.Request, name, cookie string) (*Caller, er
 	if c, ok := i.memory.sessions.get(key, i.edge.Now()); ok {
 		return c, nil
 	}
-	return i.memory.sessions.load(r.Context(), key, func(ctx context.Context) (*Caller, error) {
-		signedIn, err := i.cookies.session(r.WithContext(ctx), name)
-		if err != nil {
-			return nil, err
-		}
-		return i.callerOf(signedIn), nil
+	sessions := i.memory.sessions
+	shown := &http.Request{Header: http.Header{"Cookie": {name + "=" + cookie}}} // r may be gone by then
+	return sessions.load(r.Context(), key, func(ctx context.Context) (*Caller, error) {
+		return sessions.lookups.inTurn(ctx, func(ctx context.Context) (*Caller, error) {
+			signedIn, err := i.cookies.session(shown.WithContext(ctx), name)
+			if err != nil {
+				return nil, err
+			}
+			return i.callerOf(signedIn), nil
+		})
 	})
 }
 

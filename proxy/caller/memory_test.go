@@ -8,20 +8,22 @@ import (
 	"time"
 
 	"vexa-sso/mapping"
+	"vexa-sso/oidc/oidctest"
 )
 
 // S5: what is ended while it is being read is not served: whoever read it looks again.
 func TestEndedWhileRead(t *testing.T) {
 	t.Parallel()
-	cache, reads := newCallers(), 0
+	m, reads := newMemory(), 0
 	load := func(context.Context) (*Caller, error) {
 		if reads++; reads == 1 {
-			cache.end("ada", "ses_1") // the revocation arrives between the store's answer and the cache
+			m.end("ada", "ses_1") // the revocation arrives between the store's answer and the cache
 			return callerOf("ada", "ses_1"), nil
 		}
 		return nil, mapping.ErrNotFound
 	}
-	if c, err := cache.load(t.Context(), cookieKey("cookie"), load); !errors.Is(err, mapping.ErrNotFound) {
+	if c, err := m.sessions.load(t.Context(), cookieKey("cookie"), load); !errors.Is(err,
+		mapping.ErrNotFound) {
 		t.Errorf("found %v, %v", c, err)
 	}
 	if reads != 2 {
@@ -29,12 +31,12 @@ func TestEndedWhileRead(t *testing.T) {
 	}
 }
 
-// S5, D3: nor does anybody join a read that began before the end.
+// S5, D3: nobody takes what was read before an end, who joined the read after it; nor is it remembered.
 func TestEndedWhileOthersRead(t *testing.T) {
 	t.Parallel()
 	reading, answer := make(chan struct{}), make(chan struct{})
 	var reads atomic.Int32
-	cache := newCallers()
+	m := newMemory()
 	load := func(context.Context) (*Caller, error) {
 		if reads.Add(1) > 1 {
 			return nil, mapping.ErrNotFound
@@ -45,34 +47,78 @@ func TestEndedWhileOthersRead(t *testing.T) {
 	}
 	found := make(chan error, 2)
 	find := func() {
-		_, err := cache.load(t.Context(), cookieKey("cookie"), load)
+		_, err := m.sessions.load(t.Context(), cookieKey("cookie"), load)
 		found <- err
 	}
 	go find()
 	<-reading
-	cache.end("ada", "ses_1")
-	find() // does not wait for the first: it could only hear what was true before
+	m.end("ada", "ses_1")
+	go find()
+	oidctest.WaitFor(t, "the other to join", func() bool { return m.sessions.lookups.waiting() == 2 })
 	close(answer)
 	for range 2 {
 		if err := <-found; !errors.Is(err, mapping.ErrNotFound) {
 			t.Errorf("found what had ended: %v", err)
 		}
 	}
-	if _, err := cache.load(t.Context(), cookieKey("cookie"), load); !errors.Is(err, mapping.ErrNotFound) {
+	if _, err := m.sessions.load(t.Context(), cookieKey("cookie"), load); !errors.Is(err,
+		mapping.ErrNotFound) {
 		t.Errorf("it is still remembered: %v", err)
 	}
+}
+
+// A refusal that was read before something was dropped, perhaps its reason, is not told to who came after it.
+func TestOldRefusalIsNotTold(t *testing.T) {
+	t.Parallel()
+	reading, answer := make(chan struct{}), make(chan struct{})
+	var reads atomic.Int32
+	m := newMemory()
+	load := func(context.Context) (*Caller, error) {
+		if reads.Add(1) > 1 {
+			return callerOf("ada", "ses_1"), nil
+		}
+		close(reading)
+		<-answer
+		return nil, mapping.ErrNotFound
+	}
+	first, second := make(chan error, 1), make(chan error, 1)
+	find := func(found chan<- error) {
+		_, err := m.sessions.load(t.Context(), cookieKey("cookie"), load)
+		found <- err
+	}
+	go find(first)
+	<-reading
+	m.reload("ada") // she may sign in again
+	go find(second)
+	oidctest.WaitFor(t, "the other to join", func() bool { return m.sessions.lookups.waiting() == 2 })
+	close(answer)
+	if err := <-first; !errors.Is(err, mapping.ErrNotFound) {
+		t.Errorf("who asked before: %v", err)
+	}
+	if err := <-second; err != nil {
+		t.Errorf("who asked after: %v", err)
+	}
+}
+
+func (u *lookups) waiting() (n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, l := range u.underWay {
+		n += l.waiting
+	}
+	return n
 }
 
 // What is ended is gone from memory: one session, or all of an account's, and nobody else's.
 func TestEndAndRefresh(t *testing.T) {
 	t.Parallel()
 	owners := map[string][2]string{"a": {"ada", "ses_1"}, "b": {"ada", "ses_2"}, "c": {"tim", "ses_3"}}
-	cache, reads := newCallers(), 0
+	m, reads := newMemory(), 0
 	find := func(name string) *Caller {
-		if c, ok := cache.get(cookieKey(name), time.Time{}); ok {
+		if c, ok := m.sessions.get(cookieKey(name), time.Time{}); ok {
 			return c
 		}
-		c, err := cache.load(t.Context(), cookieKey(name), func(context.Context) (*Caller, error) {
+		c, err := m.sessions.load(t.Context(), cookieKey(name), func(context.Context) (*Caller, error) {
 			reads++
 			return callerOf(owners[name][0], owners[name][1]), nil
 		})
@@ -88,14 +134,14 @@ func TestEndAndRefresh(t *testing.T) {
 	if warm(); reads != 3 {
 		t.Fatalf("a warm session was read again: %d reads", reads)
 	}
-	cache.end("ada", "ses_1")
+	m.end("ada", "ses_1")
 	if !held["a"].ended.Load() || held["b"].ended.Load() || held["c"].ended.Load() {
 		t.Error("ending one session ended the wrong ones")
 	}
 	if warm(); reads != 4 {
 		t.Errorf("after one ended: %d reads", reads)
 	}
-	cache.end("ada", "")
+	m.end("ada", "")
 	if !held["b"].ended.Load() || held["c"].ended.Load() {
 		t.Error("ending an account ended the wrong ones")
 	}
@@ -103,7 +149,7 @@ func TestEndAndRefresh(t *testing.T) {
 		t.Errorf("after the account ended: %d reads", reads)
 	}
 	held = warm()
-	cache.dropAccount("tim")
+	m.reload("tim")
 	if held["c"].ended.Load() {
 		t.Error("refreshing ended a session")
 	}

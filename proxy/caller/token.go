@@ -19,7 +19,9 @@ func (i *Identifier) token(ex *exchange.Exchange, r *http.Request, shown credent
 		return c, nil
 	}
 	return i.lookUp(ex, r, i.memory.tokens, key, func(ctx context.Context) (*Caller, error) {
-		return i.readToken(ctx, shown.hash)
+		return i.memory.tokens.lookups.inTurn(ctx, func(ctx context.Context) (*Caller, error) {
+			return i.readToken(ctx, shown.hash)
+		})
 	})
 }
 

@@ -55,7 +55,7 @@ func (i *Identifier) nativeKey(ex *exchange.Exchange, r *http.Request, shown cre
 			return nil, err
 		}
 	}
-	i.edge.Metrics.NativeKeys.WithLabelValues(c.Account.ID).Inc()
+	i.edge.Metrics.NativeKeys.Inc()
 	return c, nil
 }
 
@@ -68,6 +68,7 @@ func refuseNative(site *exchange.Site) error {
 // the user. The key is sent to the gateway and nowhere else.
 func (i *Identifier) readNative(ctx context.Context, ex *exchange.Exchange, key string) (*Caller, error) {
 	if len(key) > maxNativeKey || !exchange.Printable(key) {
+		i.failures.Count(ex.Address, ex.Start, 1)
 		return nil, refuseNative(ex.Site)
 	}
 	if !i.whoamiLimit.AllowN(i.edge.Now(), 1) {
@@ -76,12 +77,21 @@ func (i *Identifier) readNative(ctx context.Context, ex *exchange.Exchange, key 
 	owner, err := i.owners.Whoami(ctx, key, ex.Address)
 	switch {
 	case errors.Is(err, vexa.ErrKeyRefused):
-		i.failures.Count(ex.Address, ex.Start, nativeFailures-1)
+		i.failures.Count(ex.Address, ex.Start, nativeFailures)
 		return nil, refuseNative(ex.Site)
 	case err != nil:
 		return nil, exchange.RefuseBecause("vexa_admin_unavailable",
 			"Vexa cannot say right now whose key this is.", err)
 	}
+	return i.memory.natives.lookups.inTurn(ctx, func(ctx context.Context) (*Caller, error) {
+		return i.accountOf(ctx, ex, owner)
+	})
+}
+
+// accountOf returns the caller of a Vexa key of that owner.
+func (i *Identifier) accountOf(
+	ctx context.Context, ex *exchange.Exchange, owner vexa.Owner,
+) (*Caller, error) {
 	accounts, err := i.accounts.AccountsByVexaUser(ctx, owner.UserID)
 	if err != nil {
 		return nil, err

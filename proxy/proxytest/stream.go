@@ -37,17 +37,19 @@ func (w *World) MustSocketAs(header ...string) *websocket.Conn {
 	return conn
 }
 
-// Metric returns the value of a metric with that label.
+// Metric returns the value of a metric with that label; without one for the empty one.
 func (w *World) Metric(name, label string) float64 {
 	w.T.Helper()
 	families, err := w.Metrics.Gather()
 	Must(w.T, err)
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
+			found := label == "" && len(m.GetLabel()) == 0
 			for _, l := range m.GetLabel() {
-				if family.GetName() == name && l.GetValue() == label {
-					return m.GetGauge().GetValue() + m.GetCounter().GetValue()
-				}
+				found = found || l.GetValue() == label
+			}
+			if found && family.GetName() == name {
+				return m.GetGauge().GetValue() + m.GetCounter().GetValue()
 			}
 		}
 	}

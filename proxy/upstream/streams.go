@@ -110,18 +110,20 @@ func NewStreams(limit int) *Streams {
 // cutBy returns why a stream was cut short, from its context.
 func cutBy(ctx context.Context) (*ending, bool) { return errors.AsType[*ending](context.Cause(ctx)) }
 
-// Changes counts the revocations that were applied. *caller.Identifier implements it.
-type Changes interface{ Changes() int64 }
+// Changes tells whether callers of an account were dropped since a number that it gave. *caller.Identifier
+// implements it.
+type Changes interface {
+	ChangedSince(account string, number int64) bool
+}
 
-// register adds a stream to the register; since is what changes said before its caller was authenticated. A
-// revocation since then, of whomever, may not have known of the stream: the account is rechecked at the next
-// sweep.
+// register adds a stream to the register; since is the number of before its caller was authenticated. A
+// revocation of the account since then may not have known of the stream: the account is rechecked.
 func (s *Streams) register(st *stream, changes Changes, since int64) error {
 	c := st.caller // st.caller may be replaced once the stream is registered
 	if err := s.add(st); err != nil {
 		return err
 	}
-	if changes.Changes() != since { // asked when every later revocation finds the stream
+	if changes.ChangedSince(c.Account.ID, since) { // asked when every later revocation finds the stream
 		s.Doubt(c.Account.ID)
 	}
 	if c.Ended() { // revoked between authentication and now

@@ -143,11 +143,11 @@ func TestBodyRate(t *testing.T) {
 	}
 }
 
-type changesFunc func() int64
+type changesFunc func(account string) bool
 
-func (f changesFunc) Changes() int64 { return f() }
+func (f changesFunc) ChangedSince(account string, _ int64) bool { return f(account) }
 
-func unchanged() int64 { return 0 }
+func unchanged(string) bool { return false }
 
 // S5: whether a revocation came since the caller was authenticated is asked once every later one finds the
 // stream: none falls in between.
@@ -159,9 +159,9 @@ func TestChangesAreAskedOfARegisteredStream(t *testing.T) {
 		ends: enderFunc(func() {}),
 	}
 	found := 0
-	if err := open.register(st, changesFunc(func() int64 {
-		found = len(open.Callers("ada"))
-		return 1
+	if err := open.register(st, changesFunc(func(account string) bool {
+		found = len(open.Callers(account))
+		return true
 	}), 0); err != nil {
 		t.Fatal(err)
 	}
