@@ -32,7 +32,7 @@ type Config struct {
 	// Default DefaultKeyGrace.
 	KeyGrace time.Duration `yaml:"key_grace"`
 
-	MaxKeys int `yaml:"-"` // opened keys kept in memory; default 10,000
+	MaxKeys int `yaml:"-"` // opened keys kept in memory, under a KiB each; default 200,000
 	// how long a key that we do not know may live at Vexa; default 15 minutes
 	ReconcileEvery time.Duration `yaml:"-"`
 

@@ -38,11 +38,14 @@ func (ks *vexaKeys) dropIfGone(ctx context.Context, keyID string) (bool, error) 
 		return err
 	})
 	switch {
-	case errors.Is(err, ErrNotFound) || err == nil && key.State != KeyActive:
-		ks.cache.forgetKey(keyID) // dropped or replaced already, here or elsewhere
+	case errors.Is(err, ErrNotFound):
+		ks.cache.forgetStray(keyID)
 		return true, nil
 	case err != nil:
 		return false, fmt.Errorf("look up key %s: %w", keyID, err)
+	case key.State != KeyActive:
+		ks.cache.forgetKey(key.AccountID, keyID) // dropped or replaced already, here or elsewhere
+		return true, nil
 	}
 	token, err := ks.tokenOf(ctx, key)
 	if err != nil {
@@ -68,7 +71,7 @@ func (ks *vexaKeys) dropIfGone(ctx context.Context, keyID string) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	ks.cache.forgetKey(keyID)
+	ks.cache.forgetKey(key.AccountID, keyID)
 	ks.wake()
 	return true, nil
 }

@@ -28,7 +28,7 @@ func (ks *vexaKeys) renew(ctx context.Context, k *openKey) error {
 	}
 	g := grantOf(ks.decide(acc))
 	if statusError(acc) != nil || !g.Scopes.Covers(k.scopes) {
-		ks.cache.forgetKey(k.id) // whoever asks again will be told why
+		ks.cache.forgetKey(k.account, k.id) // whoever asks again will be told why
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, obtainTimeout)

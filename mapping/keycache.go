@@ -4,9 +4,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vexa-sso/mapping/cache"
 	"vexa-sso/mapping/rule"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // openKey is a key whose secret is open in memory.
@@ -23,10 +22,10 @@ type openKey struct {
 }
 
 // keyCache holds the open keys of those who used them last. A hit takes the lock of the LRU and no other, and
-// allocates nothing.
+// allocates nothing; to forget costs what an account has.
 type keyCache struct {
-	keys  *lru.Cache[keyCacheKey, *openKey]
-	epoch atomic.Uint64 // counts the times that something was forgotten
+	keys  *cache.LRU[keyCacheKey, *openKey]
+	drops *cache.Drops // of what was forgotten
 }
 
 type keyCacheKey struct {
@@ -34,12 +33,14 @@ type keyCacheKey struct {
 	scopes  rule.Scopes
 }
 
+// openKeySize is about how many bytes an open key takes, besides its entry in the cache.
+const openKeySize = 350
+
 func newKeyCache(size int) *keyCache {
-	keys, err := lru.New[keyCacheKey, *openKey](max(size, 1))
-	if err != nil {
-		panic(err) // only for a size below 1
+	return &keyCache{
+		keys:  cache.New[keyCacheKey, *openKey](max(size, 1) * (openKeySize + cache.EntryBytes)),
+		drops: cache.NewDrops(),
 	}
-	return &keyCache{keys: keys}
 }
 
 // get returns the key of the account with exactly these scopes, if it still holds.
@@ -54,30 +55,39 @@ func (c *keyCache) get(account string, scopes rule.Scopes, now time.Time) (*open
 	return k, true
 }
 
-// put caches a key. epoch is that of the cache before the key was read: if it has changed, keys were
-// forgotten meanwhile, perhaps this very one, and it is not cached.
-func (c *keyCache) put(k *openKey, epoch uint64) {
+// put caches a key. began is drops.Last from before the key was read: if something of its account was
+// forgotten since, perhaps this very one, it is not cached.
+func (c *keyCache) put(k *openKey, began int64) {
 	at := keyCacheKey{k.account, k.scopes}
-	c.keys.Add(at, k)
-	if c.epoch.Load() != epoch {
+	c.keys.Add(at, k, k.account, openKeySize)
+	if c.drops.Since(k.account, began) {
 		c.keys.Remove(at)
 	}
 }
 
-func (c *keyCache) forget(drop func(*openKey) bool) {
-	c.epoch.Add(1)
-	for _, at := range c.keys.Keys() {
-		if k, ok := c.keys.Peek(at); ok && drop(k) {
-			c.keys.Remove(at)
-		}
-	}
+func (c *keyCache) forget(account string, gone func(*openKey) bool) {
+	c.drops.Account(account, func() { c.keys.RemoveOf(account, gone) })
 }
 
 func (c *keyCache) forgetAccount(account string) {
-	c.forget(func(k *openKey) bool { return k.account == account })
+	c.forget(account, func(*openKey) bool { return true })
 }
 
-func (c *keyCache) forgetKey(id string) { c.forget(func(k *openKey) bool { return k.id == id }) }
+func (c *keyCache) forgetAll() { c.drops.All(c.keys.Clear) }
+
+func (c *keyCache) forgetKey(account, id string) {
+	c.forget(account, func(k *openKey) bool { return k.id == id })
+}
+
+// forgetStray forgets a key of which the store does not say whose it was: it was deleted so long ago that
+// hardly anybody has it open. It looks at all that there are.
+func (c *keyCache) forgetStray(id string) {
+	for _, k := range c.keys.Values() {
+		if k.id == id {
+			c.forgetKey(k.account, id)
+		}
+	}
+}
 
 // dueForRenewal returns the keys that are in use and should be replaced.
 func (c *keyCache) dueForRenewal(now time.Time) []*openKey {

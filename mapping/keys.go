@@ -40,7 +40,7 @@ func newVexaKeys(l *ledger, users *vexaUsers, cfg Config, deps Deps) *vexaKeys {
 	ks := &vexaKeys{
 		ledger: l, users: users, vexa: deps.Vexa, ring: deps.Ring,
 		grace: cmp.Or(cfg.KeyGrace, DefaultKeyGrace),
-		cache: newKeyCache(cmp.Or(cfg.MaxKeys, 10_000)), kick: make(chan struct{}, 1),
+		cache: newKeyCache(cmp.Or(cfg.MaxKeys, 200_000)), kick: make(chan struct{}, 1),
 		minted: deps.Minted, revoked: deps.Revoked,
 	}
 	if ks.minted == nil {
@@ -137,7 +137,7 @@ func (ks *vexaKeys) obtain(
 func (ks *vexaKeys) stored(
 	ctx context.Context, accountID string, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time,
 ) (Account, *openKey, error) {
-	epoch := ks.cache.epoch.Load()
+	began := ks.cache.drops.Last()
 	var acc Account
 	var keys []Key
 	// The account comes first: what was revoked since is not among the keys.
@@ -167,7 +167,7 @@ func (ks *vexaKeys) stored(
 	}
 	k := ks.usable(ctx, acc, keys, scopes, until)
 	if k != nil {
-		ks.keep(k, epoch)
+		ks.keep(k, began)
 	}
 	return acc, k, nil
 }
@@ -198,9 +198,9 @@ func (ks *vexaKeys) usable(
 	return nil
 }
 
-// keep keeps an opened key in memory. epoch is the cache's from before the key was read.
-func (ks *vexaKeys) keep(k *openKey, epoch uint64) {
-	ks.cache.put(k, epoch)
+// keep keeps an opened key in memory. began is drops.Last of the cache from before the key was read.
+func (ks *vexaKeys) keep(k *openKey, began int64) {
+	ks.cache.put(k, began)
 	if k.stale {
 		ks.staleSeals.add(k.id)
 		ks.wake()

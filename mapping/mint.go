@@ -41,7 +41,7 @@ func (ks *vexaKeys) mintAlone(
 	ctx context.Context, who, acc Account, g rule.Grant, scopes rule.Scopes, until func(Key) time.Time,
 ) (*openKey, error) {
 	m := &minting{
-		vexaKeys: ks, who: who, grant: g, scopes: scopes, started: ks.now(), epoch: ks.cache.epoch.Load(),
+		vexaKeys: ks, who: who, grant: g, scopes: scopes, started: ks.now(), began: ks.cache.drops.Last(),
 	}
 	k, err := m.begin(ctx, acc.ID, until)
 	if err != nil || k != nil {
@@ -66,7 +66,7 @@ type minting struct {
 	grant    rule.Grant
 	scopes   rule.Scopes
 	started  time.Time
-	epoch    uint64 // of the cache, from before the store was read
+	began    int64 // drops.Last of the cache, from before the store was read
 	acquired Lease
 	lease    *heldLease
 
@@ -106,7 +106,7 @@ func (m *minting) begin(
 		return m.intend(c)
 	})
 	if err == nil && k != nil {
-		m.keep(k, m.epoch)
+		m.keep(k, m.began)
 	}
 	return k, err
 }
@@ -151,7 +151,7 @@ func (m *minting) mint(ctx context.Context) (*openKey, string, error) {
 		return nil, MintAbandoned, err
 	}
 	k := opened(m.key, minted.Secret)
-	m.cache.put(k, m.epoch)
+	m.cache.put(k, m.began)
 	return k, MintDone, nil
 }
 

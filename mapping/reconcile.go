@@ -146,7 +146,7 @@ func (r *reconciliation) retire(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.cache.forgetKey(key.ID)
+		r.cache.forgetKey(key.AccountID, key.ID)
 		r.wake()
 	}
 	return nil

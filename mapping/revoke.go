@@ -133,7 +133,7 @@ func (ks *vexaKeys) apply(r Revocation) {
 	case RevokeSession:
 		return
 	case RevokeEverything:
-		ks.cache.forget(func(*openKey) bool { return true })
+		ks.cache.forgetAll()
 	default:
 		ks.cache.forgetAccount(r.Account)
 	}
