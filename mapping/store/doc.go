@@ -46,6 +46,13 @@
 // their place, and leave as they came; this package never sees what is inside. Which key ring that was, the
 // program notes with [Store.SetMeta].
 //
+// # Versions
+//
+// What changes the schema is numbered in one sequence, in two folders. What only adds is in additions/: a
+// program that does not know an addition goes on beside one that does, and opens the store when it is started
+// again; that is promised one release back, for its rows have to be right for the newer one, too. All else is
+// in migrations/: a program refuses a store that has taken a migration that it does not know.
+//
 // # Backup
 //
 // A copy of a SQLite file in use, made by cp, may be torn. Make one with

@@ -46,7 +46,7 @@ func TestMigrationRunsOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer transaction.Rollback()
-		if err := runOnce(t.Context(), transaction, 1, `DROP TABLE sessions`); err != nil {
+		if err := migrations.runOnce(t.Context(), transaction, 1, `DROP TABLE sessions`); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := transaction.Exec(`SELECT 1 FROM sessions`); err != nil {

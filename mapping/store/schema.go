@@ -12,8 +12,22 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-//go:embed migrations/*.sql
-var migrations embed.FS
+//go:embed migrations/*.sql additions/*.sql
+var schemaFiles embed.FS
+
+// series are the steps of one kind that the tables were changed by, and the table that notes which have been
+// taken. Their numbers are one sequence.
+type series struct{ folder, noted string }
+
+var (
+	// migrations are what a program that does not know them could not live with: it refuses the store.
+	migrations = series{"migrations", goose.DefaultTablename}
+
+	// additions only add: tables, indexes, and columns with a default that is right for the rows of a program
+	// that does not know the column. Such a program goes on, beside one that does, and comes back when it is
+	// started again: it does not know of the table where they are noted. They may be taken in any order.
+	additions = series{"additions", "vexa_sso_additions"}
+)
 
 // whileBusy is how long migrate waits before it tries again.
 const whileBusy = 20 * time.Millisecond
@@ -37,38 +51,55 @@ func (s *Store) migrate(ctx context.Context) error {
 }
 
 func (s *Store) migrateNow(ctx context.Context) error {
-	steps, err := readMigrations(s.engine.serialKey())
+	changes, err := s.provider(migrations)
 	if err != nil {
 		return err
 	}
-	provider, err := s.engine.migrator(goose.WithGoMigrations(steps...),
-		goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return err
-	}
-
-	have, want, err := provider.GetVersions(ctx)
+	have, want, err := changes.GetVersions(ctx)
 	if err != nil {
 		return err
 	}
 	if have > want {
 		return fmt.Errorf("they have version %d and this program knows %d: a newer vexa-sso has "+
-			"used this store; "+"run that one, or restore a backup from before", have, want)
+			"used this store and changed what this one relies on; run that one, or restore a backup from "+
+			"before", have, want)
 	}
-	if have == want {
-		return nil
-	}
-	if _, err := provider.Up(ctx); err != nil {
+	if err := s.bringUp(ctx, changes); err != nil {
 		return err
 	}
-	s.log.Info("store's tables brought up to date", "from", have, "to", want)
-	return nil
+	added, err := s.provider(additions)
+	if err != nil {
+		return err
+	}
+	return s.bringUp(ctx, added)
 }
 
-// readMigrations returns the embedded migrations in the SQL of the engine whose type of a growing primary key
-// that is. The number before the underscore of a file's name is its version.
-func readMigrations(serialKey string) ([]*goose.Migration, error) {
-	files, err := migrations.ReadDir("migrations")
+// bringUp takes the steps of a series that have not been taken yet.
+func (s *Store) bringUp(ctx context.Context, steps *goose.Provider) error {
+	due, err := steps.HasPending(ctx)
+	if err != nil || !due {
+		return err
+	}
+	taken, err := steps.Up(ctx)
+	for _, step := range taken {
+		s.log.Info("store's tables brought up to date", "step", step.Source.Version)
+	}
+	return err
+}
+
+func (s *Store) provider(of series) (*goose.Provider, error) {
+	steps, err := of.read(s.engine.serialKey())
+	if err != nil {
+		return nil, err
+	}
+	return s.engine.migrator(goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true),
+		goose.WithTableName(of.noted), goose.WithAllowOutofOrder(of == additions))
+}
+
+// read returns the embedded steps in the SQL of the engine whose type of a growing primary key that is. The
+// number before the underscore of a file's name is its version.
+func (of series) read(serialKey string) ([]*goose.Migration, error) {
+	files, err := schemaFiles.ReadDir(of.folder)
 	if err != nil {
 		return nil, err
 	}
@@ -79,30 +110,29 @@ func readMigrations(serialKey string) ([]*goose.Migration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the migration %s has no number: %w", file.Name(), err)
 		}
-		text, err := migrations.ReadFile("migrations/" + file.Name())
+		text, err := schemaFiles.ReadFile(of.folder + "/" + file.Name())
 		if err != nil {
 			return nil, err
 		}
-		steps = append(steps, migration(version,
+		steps = append(steps, of.step(version,
 			strings.ReplaceAll(string(text), "{{serial key}}", serialKey)))
 	}
 	return steps, nil
 }
 
-func migration(version int64, text string) *goose.Migration {
+func (of series) step(version int64, text string) *goose.Migration {
 	up := func(ctx context.Context, transaction *sql.Tx) error {
-		return runOnce(ctx, transaction, version, text)
+		return of.runOnce(ctx, transaction, version, text)
 	}
 	return goose.NewGoMigration(version, &goose.GoFunc{RunTx: up}, nil)
 }
 
 // runOnce runs text unless another process was faster: on SQLite, two that start at once both find that it is
 // due, and the second gets to write when the first is done.
-func runOnce(ctx context.Context, transaction *sql.Tx, version int64, text string) error {
+func (of series) runOnce(ctx context.Context, transaction *sql.Tx, version int64, text string) error {
 	var done bool
 	err := transaction.QueryRowContext(ctx,
-		`SELECT count(*) > 0 FROM `+goose.DefaultTablename+` WHERE version_id = $1`, version).
-		Scan(&done)
+		`SELECT count(*) > 0 FROM `+of.noted+` WHERE version_id = $1`, version).Scan(&done)
 	if err != nil || done {
 		return err
 	}
