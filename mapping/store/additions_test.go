@@ -1,8 +1,8 @@
 package store
 
 import (
+	"io/fs"
 	"maps"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,18 +19,7 @@ var (
 		`^ALTER TABLE \w+ ADD COLUMN \w+\s+\w+ (NOT NULL )?DEFAULT (\d+|TRUE|FALSE|NULL|'[^']*')$`)
 
 	reference = regexp.MustCompile(`REFERENCES (\w+) \(\w+\)( ON DELETE CASCADE)?`)
-	comment   = regexp.MustCompile(`--[^\n]*`)
 )
-
-// statements returns what a file of SQL says, without comments.
-func statements(text string) (all []string) {
-	for statement := range strings.SplitSeq(comment.ReplaceAllString(text, ""), ";") {
-		if statement = strings.TrimSpace(statement); statement != "" {
-			all = append(all, statement)
-		}
-	}
-	return all
-}
 
 // onlyAdds says whether a program that does not know of a statement can live with it. It could not if a row
 // that it writes had to be unique, or one that it deletes were held by another table.
@@ -50,19 +39,15 @@ func onlyAdds(statement string, own map[string]bool) bool {
 // A program that does not know an addition goes on beside one that does.
 func TestAdditionsOnlyAdd(t *testing.T) {
 	t.Parallel()
-	files, err := schemaFiles.ReadDir(additions.folder)
+	steps, err := additions.read()
 	if err != nil {
 		t.Fatal(err)
 	}
 	own := map[string]bool{}
-	for _, file := range files {
-		text, err := schemaFiles.ReadFile(path.Join(additions.folder, file.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, statement := range statements(string(text)) {
+	for _, version := range slices.Sorted(maps.Keys(steps)) {
+		for _, statement := range statements(steps[version]) {
 			if !onlyAdds(statement, own) {
-				t.Errorf("%s: this does not only add, and belongs into %s:\n%s", file.Name(),
+				t.Errorf("%04d: this does not only add, and belongs into %s:\n%s", version,
 					migrations.folder, statement)
 			}
 		}
@@ -102,7 +87,7 @@ func TestStepsAreOneSequence(t *testing.T) {
 	t.Parallel()
 	taken := map[string]string{}
 	for _, of := range []series{migrations, additions} {
-		files, err := schemaFiles.ReadDir(of.folder)
+		files, err := fs.ReadDir(of.files, of.folder)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/pressly/goose/v3"
 )
@@ -30,6 +31,18 @@ type engine interface {
 	// that grows by itself.
 	migrator(...goose.ProviderOption) (*goose.Provider, error)
 	serialKey() string
+
+	// alone runs a function while no other process changes the schema by one. hasten begins a transaction
+	// that changes it: it gives up where somebody uses a table for long. busy says how long to wait before one
+	// that failed so is tried again; 0 where it did not.
+	alone(context.Context, func() error) error
+	hasten(context.Context, *sql.Tx) error
+	busy(error) time.Duration
+
+	// indexes returns the names of all indexes, and whether each is complete. makeIndex makes one while others
+	// go on writing, in the place of one that was left incomplete.
+	indexes(context.Context) (map[string]bool, error)
+	makeIndex(context.Context, index) error
 
 	// beforePublishing runs in a transaction that is about to append to the log and then commit: it makes
 	// sure that entries become visible in the order of their numbers. afterPublishing tells the tails that

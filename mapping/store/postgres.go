@@ -13,8 +13,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 const (
@@ -139,18 +137,6 @@ func verdictOfState(state string) verdict {
 	}
 	return wrong
 }
-
-func (e *postgresEngine) migrator(options ...goose.ProviderOption) (*goose.Provider, error) {
-	// It looks every second.
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60), lock.WithUnlockTimeout(1, 5))
-	if err != nil {
-		return nil, err
-	}
-	return goose.NewProvider(goose.DialectPostgres, e.direct, nil,
-		append(options, goose.WithSessionLocker(locker))...)
-}
-
-func (e *postgresEngine) serialKey() string { return "BIGSERIAL PRIMARY KEY" }
 
 // beforePublishing has those who publish commit one after another: numbers are given out when a row is
 // written, not when it becomes visible, and a tail that saw 7 would never look for 6 again.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"embed"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -17,35 +18,35 @@ var schemaFiles embed.FS
 
 // series are the steps of one kind that the tables were changed by, and the table that notes which have been
 // taken. Their numbers are one sequence.
-type series struct{ folder, noted string }
+type series struct {
+	folder, noted string
+	files         fs.ReadFileFS
+}
 
 var (
 	// migrations are what a program that does not know them could not live with: it refuses the store.
-	migrations = series{"migrations", goose.DefaultTablename}
+	migrations = series{"migrations", goose.DefaultTablename, schemaFiles}
 
 	// additions only add: tables, indexes, and columns with a default that is right for the rows of a program
 	// that does not know the column. Such a program goes on, beside one that does, and comes back when it is
 	// started again: it does not know of the table where they are noted. They may be taken in any order.
-	additions = series{"additions", "vexa_sso_additions"}
+	additions = series{"additions", "vexa_sso_additions", schemaFiles}
 )
 
-// whileBusy is how long migrate waits before it tries again.
-const whileBusy = 20 * time.Millisecond
-
-// migrate makes the tables, or changes them to what this version of the program knows. Replicas that start at
-// once take turns: on PostgreSQL by a lock, on SQLite because transactions that write do so anyway. A new
-// file that another process is just changing to WAL is busy at once, whatever busy_timeout says, and is tried
-// again.
+// migrate makes the tables, or changes them to what this version of the program knows. Processes that start at
+// once take turns. One that waits for a lock on a table keeps others from it, too, so it gives up soon and
+// tries again; and a new SQLite file that another process is just changing to WAL is busy at once.
 func (s *Store) migrate(ctx context.Context) error {
 	for {
 		err := s.migrateNow(ctx)
-		if !isBusy(err) {
+		pause := s.engine.busy(err)
+		if pause == 0 {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(whileBusy):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -80,48 +81,67 @@ func (s *Store) bringUp(ctx context.Context, steps *goose.Provider) error {
 	if err != nil || !due {
 		return err
 	}
-	taken, err := steps.Up(ctx)
-	for _, step := range taken {
-		s.log.Info("store's tables brought up to date", "step", step.Source.Version)
-	}
-	return err
+	return s.engine.alone(ctx, func() error {
+		taken, err := steps.Up(ctx)
+		for _, step := range taken {
+			s.log.Info("store's tables brought up to date", "step", step.Source.Version)
+		}
+		return err
+	})
 }
 
 func (s *Store) provider(of series) (*goose.Provider, error) {
-	steps, err := of.read(s.engine.serialKey())
-	if err != nil {
-		return nil, err
-	}
-	return s.engine.migrator(goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true),
-		goose.WithTableName(of.noted), goose.WithAllowOutofOrder(of == additions))
-}
-
-// read returns the embedded steps in the SQL of the engine whose type of a growing primary key that is. The
-// number before the underscore of a file's name is its version.
-func (of series) read(serialKey string) ([]*goose.Migration, error) {
-	files, err := schemaFiles.ReadDir(of.folder)
+	texts, err := of.read()
 	if err != nil {
 		return nil, err
 	}
 	var steps []*goose.Migration
+	for version, text := range texts {
+		steps = append(steps, s.step(of, version,
+			strings.ReplaceAll(text, "{{serial key}}", s.engine.serialKey())))
+	}
+	return s.engine.migrator(goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true),
+		goose.WithTableName(of.noted), goose.WithAllowOutofOrder(of.noted == additions.noted))
+}
+
+// read returns the embedded steps by their versions, which are the numbers before the underscores of the files'
+// names.
+func (of series) read() (map[int64]string, error) {
+	files, err := fs.ReadDir(of.files, of.folder)
+	if err != nil {
+		return nil, err
+	}
+	steps := map[int64]string{}
 	for _, file := range files {
 		number, _, _ := strings.Cut(file.Name(), "_")
 		version, err := strconv.ParseInt(number, 10, 64)
 		if err != nil {
 			return nil, fmt.Errorf("the migration %s has no number: %w", file.Name(), err)
 		}
-		text, err := schemaFiles.ReadFile(of.folder + "/" + file.Name())
+		text, err := of.files.ReadFile(of.folder + "/" + file.Name())
 		if err != nil {
 			return nil, err
 		}
-		steps = append(steps, of.step(version,
-			strings.ReplaceAll(string(text), "{{serial key}}", serialKey)))
+		steps[version] = string(text)
 	}
 	return steps, nil
 }
 
-func (of series) step(version int64, text string) *goose.Migration {
+// step is a step of a series. The indexes of an addition are made apart, in their own time.
+func (s *Store) step(of series, version int64, text string) *goose.Migration {
+	if of.noted == additions.noted {
+		var rest []string
+		for _, statement := range statements(text) {
+			if _, makes := indexOf(statement); !makes {
+				rest = append(rest, statement)
+			}
+		}
+		text = strings.Join(rest, ";\n")
+	}
 	up := func(ctx context.Context, transaction *sql.Tx) error {
+		if err := s.engine.hasten(ctx, transaction); err != nil {
+			return err
+		}
 		return of.runOnce(ctx, transaction, version, text)
 	}
 	return goose.NewGoMigration(version, &goose.GoFunc{RunTx: up}, nil)

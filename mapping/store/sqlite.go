@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -132,18 +131,6 @@ func (e *sqliteEngine) verdict(err error) verdict {
 	}
 	return wrong
 }
-
-// isBusy reports whether another connection has the file locked (SQLITE_BUSY).
-func isBusy(err error) bool {
-	failure, ok := errors.AsType[*sqlite.Error](err)
-	return ok && failure.Code()&0xff == sqlite3.SQLITE_BUSY
-}
-
-func (e *sqliteEngine) migrator(options ...goose.ProviderOption) (*goose.Provider, error) {
-	return goose.NewProvider(goose.DialectSQLite3, e.write, nil, options...)
-}
-
-func (e *sqliteEngine) serialKey() string { return "INTEGER PRIMARY KEY AUTOINCREMENT" }
 
 func (e *sqliteEngine) beforePublishing(*tx) error { return nil } // there is one writer
 func (e *sqliteEngine) afterPublishing(*tx) error  { return nil }

@@ -70,11 +70,11 @@ func open(ctx context.Context, config Config, env Env, patience limits) (*Store,
 
 // prepare brings the schema up to date, finds the end of the log and begins to follow it.
 func (s *Store) prepare(ctx context.Context) error {
+	if err := s.bringSchemaUp(ctx); err != nil {
+		return fmt.Errorf("bringing the store's tables up to date: %w", err)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.patience.open, errTooSlow)
 	defer cancel()
-	if err := s.migrate(ctx); err != nil {
-		return fmt.Errorf("bringing the store's tables up to date: %w", s.judge(ctx, err))
-	}
 	begun := s.now()
 	place, err := s.endOfLog(ctx)
 	if err != nil {

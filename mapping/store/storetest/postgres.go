@@ -19,6 +19,31 @@ import (
 // PostgreSQL, the test is skipped.
 func Postgres(t testing.TB) string {
 	t.Helper()
+	address, db := connect(t)
+	schema := "test_" + strings.ToLower(rand.Text())
+	must(t, db, "CREATE SCHEMA "+schema)
+	t.Cleanup(func() { must(t, db, "DROP SCHEMA "+schema+" CASCADE") })
+	query := address.Query()
+	query.Set("search_path", schema)
+	address.RawQuery = query.Encode()
+	return address.String()
+}
+
+// Database makes a database of its own for the test, where a schema is not enough: locks, and transactions that
+// others wait for, are those of a database.
+func Database(t testing.TB) string {
+	t.Helper()
+	address, db := connect(t)
+	name := "test_" + strings.ToLower(rand.Text())
+	must(t, db, "CREATE DATABASE "+name)
+	t.Cleanup(func() { must(t, db, "DROP DATABASE "+name+" WITH (FORCE)") })
+	address.Path = "/" + name
+	return address.String()
+}
+
+// connect returns the URL of the server, and an administrator's connection to it.
+func connect(t testing.TB) (*url.URL, *sql.DB) {
+	t.Helper()
 	dsn := os.Getenv("VEXA_SSO_TEST_POSTGRES")
 	if dsn == "" {
 		var err error
@@ -32,22 +57,17 @@ func Postgres(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	schema := "test_" + strings.ToLower(rand.Text())
-	if _, err := db.Exec("CREATE SCHEMA " + schema); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := db.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
-			t.Error(err)
-		}
-		db.Close()
-	})
+	t.Cleanup(func() { db.Close() })
 	address, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	query := address.Query()
-	query.Set("search_path", schema)
-	address.RawQuery = query.Encode()
-	return address.String()
+	return address, db
+}
+
+func must(t testing.TB, db *sql.DB, statement string) {
+	t.Helper()
+	if _, err := db.Exec(statement); err != nil {
+		t.Error(err)
+	}
 }
