@@ -32,6 +32,7 @@ type mortal struct {
 	log     *oidctest.LogBook
 	address string // where the process listens
 	metrics string
+	program string // another than this test's own
 }
 
 // mortalURL is what people type; their browsers are led to wherever the process listens.
@@ -114,8 +115,12 @@ func (m *mortal) write(name, text string) {
 // it is called by its name.
 func (m *mortal) command(args ...string) *exec.Cmd {
 	m.t.Helper()
-	self, err := os.Executable()
-	m.must(err)
+	self := m.program
+	if self == "" {
+		var err error
+		self, err = os.Executable()
+		m.must(err)
+	}
 	return &exec.Cmd{Path: self, Args: append([]string{"vexa-sso"},
 		append(args, "--config", filepath.Join(m.dir, "vexa-sso.yaml"))...)}
 }
