@@ -24,6 +24,7 @@ type health struct {
 	store     caller.Health
 	ready     []Check
 	providers oidc.Providers
+	running   func() any
 }
 
 // healthz is the liveness probe: it answers 200 as long as the process does.
@@ -45,8 +46,11 @@ func (h health) readyz(ex *exchange.Exchange, r *http.Request) error {
 		checks = append(checks, Check{Name: "provider:" + provider.Name(), Ping: provider.Ping})
 	}
 	status, body := runChecks(ctx, checks)
-	if r.Context().Value(fromOperator{}) == nil {
+	switch {
+	case r.Context().Value(fromOperator{}) == nil:
 		body.withoutReasons()
+	case h.running != nil:
+		body.Running = h.running()
 	}
 	exchange.WriteJSON(ex, status, body)
 	return nil
@@ -72,6 +76,7 @@ func (h health) pingStore(context.Context) error {
 type readiness struct {
 	Status       string            `json:"status"` // ok | degraded | unavailable
 	Dependencies map[string]string `json:"dependencies"`
+	Running      any               `json:"running,omitempty"` // builds and names of machines: for operators
 }
 
 // runChecks runs all checks at once, and returns the status code and body of readyz.

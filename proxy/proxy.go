@@ -37,7 +37,8 @@ type Deps struct {
 	Sessions  caller.SessionStore
 	Store     caller.Health
 	Ring      *keyring.Ring
-	Ready     []Check // for readyz, besides the store and the providers
+	Ready     []Check    // for readyz, besides the store and the providers
+	Running   func() any // what readyz tells operators of what runs here; optional
 
 	Transport http.RoundTripper     // to the gateway; default upstream.NewTransport
 	Metrics   prometheus.Registerer // default: a registry of its own
@@ -123,7 +124,7 @@ func New(cfg Config, d Deps) (*Proxy, error) {
 			Edge: edge, Callers: callers, Accounts: d.Accounts, Ender: ends, Sessions: d.Sessions,
 			Providers: d.Providers, Ring: d.Ring,
 		}),
-		health:      health{store: d.Store, ready: d.Ready, providers: d.Providers},
+		health:      health{store: d.Store, ready: d.Ready, providers: d.Providers, running: d.Running},
 		home:        home{idle: cfg.Session.Idle, providers: d.Providers},
 		corsOrigins: set(cfg.CORS.Origins),
 		mux:         http.NewServeMux(),

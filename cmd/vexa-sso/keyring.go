@@ -43,31 +43,6 @@ be opened again.`,
 	return cmd
 }
 
-func newKeyringRotate() *cobra.Command {
-	var from settings
-	cmd := &cobra.Command{
-		Use:   "rotate [file]",
-		Short: "Add a new key to a key ring, and seal with it from now on",
-		Long: `Add a new key to a key ring, in place. From now on it seals; the older keys stay, to
-open what they sealed. The file is that of the configuration, unless another is named. A running
-server notices the change by itself.`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := ringToRotate(cmd, &from, args)
-			if err != nil {
-				return err
-			}
-			if err := rotate(path); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "rotated %s\n", path)
-			return err
-		},
-	}
-	from.flag(cmd)
-	return cmd
-}
-
 func newKeyringReseal() *cobra.Command {
 	var d adminCommand
 	cmd := &cobra.Command{
@@ -94,36 +69,6 @@ that began before it, and for no longer than those last.`,
 	})
 	d.flags(cmd, false)
 	return cmd
-}
-
-func ringToRotate(cmd *cobra.Command, from *settings, args []string) (string, error) {
-	if len(args) == 1 {
-		return args[0], nil
-	}
-	cfg, err := from.load(cmd)
-	if err != nil {
-		return "", err
-	}
-	return cfg.KeyringFile, nil
-}
-
-func rotate(path string) error {
-	path, err := filepath.EvalSymlinks(path) // the file is replaced, not the link to it
-	if err != nil {
-		return fmt.Errorf("finding the key ring: %w", err)
-	}
-	old, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("reading the key ring: %w", err)
-	}
-	ring, err := keyring.Rotate(old)
-	if err != nil {
-		return fmt.Errorf("rotating %s: %w", path, err)
-	}
-	if err := replaceFile(path, ring); err != nil {
-		return fmt.Errorf("writing the key ring: %w", err)
-	}
-	return nil
 }
 
 // createFile creates a file with mode 0600. It is an error when there is one.

@@ -70,7 +70,7 @@ func newRoot() *cobra.Command {
 	root := group("vexa-sso", "Single sign-on for Vexa",
 		newServe(), newCheck(), group("config", "Show the configuration", newConfigPrint()),
 		group("keyring", "Make and rotate the key ring that seals what is stored", newKeyringGenerate(),
-			newKeyringRotate(), newKeyringReseal()),
+			newKeyringAdd(), newKeyringPromote(), newKeyringRotate(), newKeyringReseal()),
 		group("accounts", "See and decide who has which Vexa user", newAccountsList(),
 			newAccountsShow(), newAccountsApprove(),
 			newAccountsPin(), newAccountsUnpin(), newAccountsPins(), newAccountsSuspend(),

@@ -18,5 +18,7 @@ func run(
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	return bridge.Run(ctx, cfg, bridge.Options{Reload: reload, Reloads: hangups, Log: log})
+	return bridge.Run(ctx, cfg, bridge.Options{
+		Reload: reload, Reloads: hangups, Build: thisBuild().Version, Log: log,
+	})
 }

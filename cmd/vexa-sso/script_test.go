@@ -24,7 +24,8 @@ func TestScripts(t *testing.T) {
 			"stream": stream, "vexa": atVexa,
 			"nosecrets": noSecrets, "capture": capture, "alongside": alongside, "impostor": impostor,
 			"expire": expire, "issue": issue, "show": show,
-			"follow": follow, "told": told, "unfollow": unfollow,
+			"replicas-have": replicasHave,
+			"follow":        follow, "told": told, "unfollow": unfollow,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[worldKey{}] = new(*world)

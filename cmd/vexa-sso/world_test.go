@@ -174,7 +174,10 @@ func (w *world) start(ts *testscript.TestScript) {
 	log := new(oidctest.LogBook)
 	go func() {
 		done <- bridge.Run(ctx, cfg,
-			bridge.Options{Log: log, Ready: func(net.Addr, net.Addr) { close(ready) }})
+			bridge.Options{
+				Reload: func() (*config.Config, error) { return config.Load(ts.MkAbs("vexa-sso.yaml"), nil) },
+				Log:    log, Ready: func(net.Addr, net.Addr) { close(ready) },
+			})
 	}()
 	w.stop = sync.OnceFunc(func() {
 		cancel()
@@ -458,4 +461,21 @@ func capture(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("there is no %s in the output", args[1])
 	}
 	ts.Setenv(args[0], fmt.Sprint(value))
+}
+
+// replicasHave waits until the running bridge says, in its store, that it has the keys of a file, in that
+// order: replicas-have ring.json.
+func replicasHave(ts *testscript.TestScript, neg bool, args []string) {
+	ring, err := keyring.LoadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	cfg, err := config.Load(ts.MkAbs("vexa-sso.yaml"), nil)
+	ts.Check(err)
+	eventually(ts, oidctest.Patience, "the key ring of the replica", fmt.Sprint(ring.IDs()), func() string {
+		live, err := liveReplicas(context.Background(), cfg)
+		ts.Check(err)
+		if len(live) != 1 {
+			return fmt.Sprint(live)
+		}
+		return fmt.Sprint(live[0].Keys)
+	})
 }

@@ -23,10 +23,9 @@
 //
 // # Rotation
 //
-// [Rotate] adds a new primary and keeps the older keys. Where several replicas share a store, all of them
-// should load the rotated file at once: one that still has the old file cannot open what a new one sealed,
-// until it has loaded the new file too. Nothing is lost meanwhile: it answers [ErrNotSealedByThisRing], and
-// the value stays as it is.
+// [Rotate] adds a new primary and keeps the older keys. Where several replicas share a store it takes two
+// steps: [Add] adds a key that only opens, and when all replicas have loaded it, [Promote] has it seal. A
+// replica without a key answers [ErrNotSealedByThisRing] to what it sealed, and the value stays as it is.
 //
 // # Losing it
 //

@@ -2,11 +2,13 @@ package keyring
 
 import (
 	"bytes"
+	"crypto/fips140"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -34,6 +36,78 @@ func Rotate(ring []byte) ([]byte, error) {
 	return addPrimary(keyset.NewManagerFromHandle(handle))
 }
 
+// Add returns the file of a ring with a new key, which only opens until it is promoted, and that key's
+// fingerprint. A ring has one such key at a time.
+func Add(ring []byte) (file []byte, id string, err error) {
+	handle, err := parse(ring)
+	if err != nil {
+		return nil, "", err
+	}
+	old, err := Load(ring)
+	if err != nil {
+		return nil, "", err
+	}
+	if next := nextKey(handle); next != nil {
+		return nil, "", errors.New("it has a key that was added and not promoted yet: " +
+			"`vexa-sso keyring promote` has it seal")
+	}
+	template, err := keyTemplate()
+	if err != nil {
+		return nil, "", err
+	}
+	m := keyset.NewManagerFromHandle(handle)
+	if _, err := m.Add(template); err != nil {
+		return nil, "", fmt.Errorf("making a key: %w", err)
+	}
+	if file, err = written(m); err != nil {
+		return nil, "", err
+	}
+	added, err := Load(file)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, one := range added.IDs() {
+		if !slices.Contains(old.IDs(), one) {
+			id = one
+		}
+	}
+	return file, id, nil
+}
+
+// Promote returns the file of a ring whose added key seals from now on, and that key's fingerprint.
+func Promote(ring []byte) (file []byte, id string, err error) {
+	handle, err := parse(ring)
+	if err != nil {
+		return nil, "", err
+	}
+	next := nextKey(handle)
+	if next == nil {
+		return nil, "", errors.New("there is no key in it that was added and not promoted yet: " +
+			"`vexa-sso keyring add` adds one")
+	}
+	m := keyset.NewManagerFromHandle(handle)
+	if err := m.SetPrimary(next.GetKeyId()); err != nil {
+		return nil, "", fmt.Errorf("promoting the key: %w", err)
+	}
+	if file, err = written(m); err != nil {
+		return nil, "", err
+	}
+	promoted, err := Load(file)
+	if err != nil {
+		return nil, "", err
+	}
+	return file, promoted.ID(), nil
+}
+
+// nextKey returns the key that was added after the primary; nil if there is none. New keys come last.
+func nextKey(handle *keyset.Handle) *tinkpb.KeysetInfo_KeyInfo {
+	keys := handle.KeysetInfo().GetKeyInfo()
+	if last := keys[len(keys)-1]; last.GetKeyId() != handle.KeysetInfo().GetPrimaryKeyId() {
+		return last
+	}
+	return nil
+}
+
 // Load reads a ring from the bytes of its file. The errors say what is wrong with them, and never quote them.
 func Load(ring []byte) (*Ring, error) {
 	handle, err := parse(ring)
@@ -41,6 +115,11 @@ func Load(ring []byte) (*Ring, error) {
 		return nil, err
 	}
 	r, err := newRing(handle)
+	if fips140.Enforced() && err != nil {
+		return nil, fmt.Errorf("its keys cannot be used in this mode of FIPS 140: %w: run with "+
+			"GODEBUG=fips140=on in place of only, which forbids AES-GCM with a nonce from outside the module; "+
+			"leave the file as it is", err)
+	}
 	if err != nil {
 		return nil, unusable(err)
 	}
@@ -93,6 +172,11 @@ func addPrimary(m *keyset.Manager) ([]byte, error) {
 	if err := m.SetPrimary(id); err != nil {
 		return nil, fmt.Errorf("making the new key the primary: %w", err)
 	}
+	return written(m)
+}
+
+// written returns the file of the ring under way.
+func written(m *keyset.Manager) ([]byte, error) {
 	handle, err := m.Handle()
 	if err != nil {
 		return nil, fmt.Errorf("completing the key ring: %w", err)
@@ -133,6 +217,6 @@ func parse(ring []byte) (*keyset.Handle, error) {
 
 // unusable says what is wrong with a ring and what to do about it.
 func unusable(err error) error {
-	return fmt.Errorf("not a usable key ring: %w: restore the file, or make a new ring with `vexa-sso "+
-		"keyring generate` (what the old one sealed is then lost)", err)
+	return fmt.Errorf("not a usable key ring: %w: restore the file from where you keep your secrets, or name "+
+		"the right one in keyring_file", err)
 }

@@ -50,10 +50,13 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 			if err == nil {
 				t.Fatal("loaded")
 			}
-			for _, want := range []string{test.says, "vexa-sso keyring generate"} {
+			for _, want := range []string{test.says, "restore the file"} {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%q does not say %q", err, want)
 				}
+			}
+			if strings.Contains(err.Error(), "generate") { // what the right ring sealed would be lost
+				t.Errorf("%q advises to make a new one", err)
 			}
 			if strings.Contains(err.Error(), "canary") { // S2
 				t.Errorf("%q quotes the file", err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -34,6 +35,7 @@ type ringKeys struct {
 	cookies map[Purpose]tink.AEAD // of Codec
 	prefix  []byte                // of all that the primary key seals
 	ids     []string
+	tinkIDs []uint32 // as the file and what is sealed name them
 	exposed bool
 }
 
@@ -57,6 +59,9 @@ func newRing(secrets *keyset.Handle) (*Ring, error) {
 	}
 	k.prefix = binary.BigEndian.AppendUint32([]byte{cryptofmt.TinkStartByte},
 		secrets.KeysetInfo().GetPrimaryKeyId())
+	for _, info := range secrets.KeysetInfo().GetKeyInfo() {
+		k.tinkIDs = append(k.tinkIDs, info.GetKeyId())
+	}
 	r := &Ring{}
 	r.keys.Store(k)
 	return r, nil
@@ -102,9 +107,27 @@ func (r *Ring) Seal(p Purpose, plaintext, associatedData []byte) ([]byte, error)
 	return seal(r.keys.Load().seals, p, plaintext, associatedData)
 }
 
-// Open returns what was sealed, or [ErrNotSealedByThisRing].
+// Open returns what was sealed, or an error that wraps [ErrNotSealedByThisRing] and says which key this ring
+// lacks, where it lacks one.
 func (r *Ring) Open(p Purpose, sealed, associatedData []byte) ([]byte, error) {
-	return open(r.keys.Load().seals, p, sealed, associatedData)
+	k := r.keys.Load()
+	plaintext, err := open(k.seals, p, sealed, associatedData)
+	if errors.Is(err, ErrNotSealedByThisRing) {
+		if id, lacks := k.lacks(sealed); lacks {
+			return nil, fmt.Errorf("%w: keyring_file, whose keys are %s, lacks the one with \"keyId\": %d", err,
+				strings.Join(k.ids, " and "), id)
+		}
+	}
+	return plaintext, err
+}
+
+// lacks returns the id, in the file of its ring, of the key that sealed a value, if it is none of these.
+func (k *ringKeys) lacks(sealed []byte) (id uint32, lacks bool) {
+	if len(sealed) < cryptofmt.NonRawPrefixSize || sealed[0] != cryptofmt.TinkStartByte {
+		return 0, false
+	}
+	id = binary.BigEndian.Uint32(sealed[1:])
+	return id, !slices.Contains(k.tinkIDs, id)
 }
 
 // Stale says whether another key than the primary sealed a value: an older one of this ring, or one that it
@@ -117,12 +140,17 @@ func (r *Ring) ID() string { return r.keys.Load().ids[0] }
 // IDs returns the fingerprints of all keys, that of the primary first.
 func (r *Ring) IDs() []string { return append([]string(nil), r.keys.Load().ids...) }
 
+// SameKeys says whether two rings have the same keys, whichever of them seals.
+func SameKeys(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
 // Exposed says whether the file that the ring was loaded from may be read by every user of the machine, or
 // changed by others than its owner.
 func (r *Ring) Exposed() bool { return r.keys.Load().exposed }
 
 // Replace has the ring seal and open with the keys of another from now on: what a running server does when
-// its file was rotated. The other must have the key with which this one seals, or nothing of what is stored
+// its file was changed. The other must have the key with which this one seals, or nothing of what is stored
 // could be opened any more.
 func (r *Ring) Replace(by *Ring) error {
 	if !slices.Contains(by.keys.Load().ids, r.ID()) {

@@ -33,14 +33,14 @@ type engine interface {
 	serialKey() string
 
 	// alone runs a function while no other process changes the schema by one. hasten begins a transaction
-	// that changes it: it gives up where somebody uses a table for long. busy says how long to wait before one
-	// that failed so is tried again; 0 where it did not.
+	// that changes it: it gives up where somebody uses a table for long. busy says how long to wait before
+	// one that failed so is tried again; 0 where it did not.
 	alone(context.Context, func() error) error
 	hasten(context.Context, *sql.Tx) error
 	busy(error) time.Duration
 
-	// indexes returns the names of all indexes, and whether each is complete. makeIndex makes one while others
-	// go on writing, in the place of one that was left incomplete.
+	// indexes returns the names of all indexes, and whether each is complete. makeIndex makes one while
+	// others go on writing, in the place of one that was left incomplete.
 	indexes(context.Context) (map[string]bool, error)
 	makeIndex(context.Context, index) error
 

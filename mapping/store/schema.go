@@ -27,15 +27,16 @@ var (
 	// migrations are what a program that does not know them could not live with: it refuses the store.
 	migrations = series{"migrations", goose.DefaultTablename, schemaFiles}
 
-	// additions only add: tables, indexes, and columns with a default that is right for the rows of a program
-	// that does not know the column. Such a program goes on, beside one that does, and comes back when it is
-	// started again: it does not know of the table where they are noted. They may be taken in any order.
+	// additions only add: tables, indexes, and columns with a default that is right for the rows of a
+	// program that does not know the column. Such a program goes on, beside one that does, and comes back
+	// when it is started again: it does not know of the table where they are noted. They may be taken in any
+	// order.
 	additions = series{"additions", "vexa_sso_additions", schemaFiles}
 )
 
-// migrate makes the tables, or changes them to what this version of the program knows. Processes that start at
-// once take turns. One that waits for a lock on a table keeps others from it, too, so it gives up soon and
-// tries again; and a new SQLite file that another process is just changing to WAL is busy at once.
+// migrate makes the tables, or changes them to what this version of the program knows. Processes that start
+// at once take turns. One that waits for a lock on a table keeps others from it, too, so it gives up soon
+// and tries again; and a new SQLite file that another process is just changing to WAL is busy at once.
 func (s *Store) migrate(ctx context.Context) error {
 	for {
 		err := s.migrateNow(ctx)
@@ -104,8 +105,8 @@ func (s *Store) provider(of series) (*goose.Provider, error) {
 		goose.WithTableName(of.noted), goose.WithAllowOutofOrder(of.noted == additions.noted))
 }
 
-// read returns the embedded steps by their versions, which are the numbers before the underscores of the files'
-// names.
+// read returns the embedded steps by their versions, which are the numbers before the underscores of the
+// files' names.
 func (of series) read() (map[int64]string, error) {
 	files, err := fs.ReadDir(of.files, of.folder)
 	if err != nil {
@@ -147,8 +148,8 @@ func (s *Store) step(of series, version int64, text string) *goose.Migration {
 	return goose.NewGoMigration(version, &goose.GoFunc{RunTx: up}, nil)
 }
 
-// runOnce runs text unless another process was faster: on SQLite, two that start at once both find that it is
-// due, and the second gets to write when the first is done.
+// runOnce runs text unless another process was faster: on SQLite, two that start at once both find that it
+// is due, and the second gets to write when the first is done.
 func (of series) runOnce(ctx context.Context, transaction *sql.Tx, version int64, text string) error {
 	var done bool
 	err := transaction.QueryRowContext(ctx,

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// indexLimit is how long an index may take. One of a million rows takes a second or two, on PostgreSQL twice as
-// long as it would if others could not write meanwhile.
+// indexLimit is how long an index may take. One of a million rows takes a second or two, on PostgreSQL twice
+// as long as it would if others could not write meanwhile.
 const indexLimit = 10 * time.Minute
 
 // bringSchemaUp makes the tables, and the indexes of the additions.

@@ -108,8 +108,8 @@ func TestNobodyWaitsForAnIndex(t *testing.T) {
 	}
 }
 
-// A change of a table that somebody reads for long gives up soon, so that nobody waits behind it, and is tried
-// again.
+// A change of a table that somebody reads for long gives up soon, so that nobody waits behind it, and is
+// tried again.
 func TestChangeWaitsForNoReader(t *testing.T) {
 	t.Parallel()
 	s := newPostgres(t).open(t)

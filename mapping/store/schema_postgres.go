@@ -48,8 +48,8 @@ func (e *postgresEngine) ifAlone(ctx context.Context, change func() error) (mine
 	if err != nil || !mine {
 		return false, err
 	}
-	// After the query, whose portal keeps a snapshot until another statement takes its place: an index that is
-	// made meanwhile would wait for that one, too.
+	// After the query, whose portal keeps a snapshot until another statement takes its place: an index that
+	// is made meanwhile would wait for that one, too.
 	if _, err := turn.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
 		return false, err
 	}
@@ -63,7 +63,8 @@ func (e *postgresEngine) hasten(ctx context.Context, transaction *sql.Tx) error 
 }
 
 func (e *postgresEngine) busy(err error) time.Duration {
-	if failure, ok := errors.AsType[*pgconn.PgError](err); ok && failure.Code == "55P03" { // lock_not_available
+	// lock_not_available
+	if failure, ok := errors.AsType[*pgconn.PgError](err); ok && failure.Code == "55P03" {
 		return turnPause
 	}
 	return 0

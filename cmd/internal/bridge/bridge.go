@@ -54,6 +54,9 @@ type Options struct {
 	// After is what the looks at Vexa wait on, between one and the next; default time.After.
 	After func(time.Duration) <-chan time.Time
 
+	// Build is the version of the program, for operators.
+	Build string
+
 	Log io.Writer
 }
 
@@ -82,6 +85,7 @@ type bridge struct {
 	transport http.RoundTripper // to the gateway
 	providers []*oidc.Provider
 	cert      *certificate // nil: plain http
+	name      string       // among the replicas
 	starting  http.Handler // handler until there is an edge
 
 	// edge is nil until the store has been opened: a store that is down at start is no
@@ -95,13 +99,14 @@ type edge struct {
 	accounts *mapping.Accounts
 	proxy    *proxy.Proxy
 	tools    *authserver.Server
+	replicas *replicas
 }
 
 // build makes everything that needs neither network nor store. Its errors are faults of the configuration.
 func build(cfg *config.Config, o Options) (*bridge, error) {
 	b := &bridge{
 		cfg: cfg, options: o, log: newLogger(cfg.Log, o.Log), registry: prometheus.NewRegistry(),
-		rules: &rule.Live{}, starting: proxy.Starting(cfg.PublicURL),
+		rules: &rule.Live{}, starting: proxy.Starting(cfg.PublicURL), name: replicaName(),
 	}
 	b.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -271,6 +276,7 @@ func (b *bridge) openEdge(ctx context.Context, tasks *tasks) error {
 	tasks.start(e.accounts.Run)
 	tasks.start(e.proxy.Run)
 	tasks.start(e.tools.Run)
+	tasks.start(e.replicas.run)
 	tasks.start(func(ctx context.Context) error { return b.pruneEvents(ctx, s) })
 	b.edge.Store(e)
 	return nil

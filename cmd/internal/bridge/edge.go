@@ -35,13 +35,16 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 			Log: b.log, Minted: b.metrics.minted, Revoked: b.metrics.revoked,
 		},
 	)
+	others := newReplicas(s, b.replica, b.log)
 	p, err := proxy.New(b.cfg.Config, proxy.Deps{
 		Gateway: gateway, Routes: b.table.routes, Providers: b.providers, Accounts: accounts,
 		Rules: b.rules, Owners: b.client, Sessions: s, Store: s, Ring: b.cfg.Ring, Ready: []proxy.Check{
 			{Name: "vexa_admin", Ping: b.admin.ping},
 			{Name: "revocations", Ping: revocationsConfirmed(accounts, time.Now)},
 			{Name: "renewals", Ping: renewalsInTime(accounts)},
+			{Name: "replicas", Ping: others.agree},
 		},
+		Running:   others.shown,
 		Transport: b.transport, Metrics: b.registry, Log: b.log,
 	})
 	if err != nil {
@@ -61,7 +64,15 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	tokens.New(tokens.Deps{
 		Accounts: accounts, Ender: p, Titles: b.titles(), MaxLifetime: b.cfg.Tokens.MaxLifetime,
 	}).Register(p)
-	return &edge{store: s, accounts: accounts, proxy: p, tools: tools}, nil
+	return &edge{store: s, accounts: accounts, proxy: p, tools: tools, replicas: others}, nil
+}
+
+// replica is what this one runs now.
+func (b *bridge) replica() Replica {
+	return Replica{
+		Name: b.name, Build: b.options.Build, Rules: fmt.Sprintf("%016x", b.rules.Current().Generation()),
+		Keys: b.cfg.Ring.IDs(),
+	}
 }
 
 // titles returns what people call the providers, by name.
@@ -118,8 +129,9 @@ func checkRing(ctx context.Context, s *store.Store, ring *keyring.Ring) error {
 	case err != nil:
 		return fmt.Errorf("read which key ring sealed the store: %w", err)
 	case !slices.Contains(ring.IDs(), noted):
-		return fmt.Errorf("the store was sealed by key ring %s, and keyring_file holds %s: put the old "+
-			"ring back, or start with an empty store", noted, strings.Join(ring.IDs(), ", "))
+		return fmt.Errorf("the store was sealed by key ring %s, and keyring_file holds %s: name the file with "+
+			"that key in keyring_file, or get it from where you keep your secrets; nothing in the store was "+
+			"changed", noted, strings.Join(ring.IDs(), ", "))
 	case noted == ring.ID():
 		return nil
 	}

@@ -77,6 +77,9 @@ func (b *bridge) reload(ctx context.Context) {
 	}
 	b.setSecrets(next)
 	b.setRing(ctx, next)
+	if e := b.edge.Load(); e != nil {
+		e.replicas.changed()
+	}
 	if restartNeeded(b.cfg, next) {
 		b.log.Warn("configuration changed in more than rules, client secrets and the key ring; " +
 			"restart to use the rest")

@@ -14,9 +14,9 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 )
 
-// Postgres makes a schema of its own for the test, and returns the URL of a server with that schema in it: of
-// the one that VEXA_SSO_TEST_POSTGRES names, or of one that is started for this process. Where there is no
-// PostgreSQL, the test is skipped.
+// Postgres makes a schema of its own for the test, and returns the URL of a server with that schema in it:
+// of the one that VEXA_SSO_TEST_POSTGRES names, or of one that is started for this process. Where there is
+// no PostgreSQL, the test is skipped.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	address, db := connect(t)
@@ -29,8 +29,8 @@ func Postgres(t testing.TB) string {
 	return address.String()
 }
 
-// Database makes a database of its own for the test, where a schema is not enough: locks, and transactions that
-// others wait for, are those of a database.
+// Database makes a database of its own for the test, where a schema is not enough: locks, and transactions
+// that others wait for, are those of a database.
 func Database(t testing.TB) string {
 	t.Helper()
 	address, db := connect(t)
