@@ -28,6 +28,7 @@ const (
 type postgresEngine struct {
 	pool   *sql.DB
 	direct *sql.DB // the same as pool where there is no pooler
+	pooler pooler
 }
 
 func openPostgres(address, notifyAddress string) (engine, error) {
@@ -38,7 +39,7 @@ func openPostgres(address, notifyAddress string) (engine, error) {
 	e := &postgresEngine{}
 	if notifyAddress == "" {
 		abandonLocks(config)
-		e.pool = openPool(config)
+		e.pool = openPool(config, stdlib.OptionBeforeConnect(e.pooler.begin))
 		e.direct = e.pool
 		return e, nil
 	}
@@ -69,14 +70,16 @@ func postgresConfig(key, address string) (*pgx.ConnConfig, error) {
 // abandonLocks has the server end the transaction of a replica that froze or lost its network while it held a
 // lock. A pooler would refuse the parameter, and has a setting of its own.
 func abandonLocks(config *pgx.ConnConfig) {
-	config.RuntimeParams["idle_in_transaction_session_timeout"] = "10000" // ms
+	config.RuntimeParams[abandonParameter] = "10000" // ms
 }
 
-func openPool(config *pgx.ConnConfig) *sql.DB {
+const abandonParameter = "idle_in_transaction_session_timeout"
+
+func openPool(config *pgx.ConnConfig, options ...stdlib.OptionOpenDB) *sql.DB {
 	// No connection is tried before it is used, which would be a round trip more each time: where one turns
 	// out to have been ended by the server meanwhile, another is taken, and nobody notices (severed).
 	never := func(context.Context, stdlib.ShouldPingParams) bool { return false }
-	pool := stdlib.OpenDB(*config, stdlib.OptionShouldPing(never))
+	pool := stdlib.OpenDB(*config, append(options, stdlib.OptionShouldPing(never))...)
 	pool.SetMaxOpenConns(postgresConnections)
 	pool.SetMaxIdleConns(postgresConnections) // to open one is dear: a process of the server
 	pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -158,6 +161,9 @@ func (e *postgresEngine) listen(ctx context.Context) (*sql.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.pooler.deaf.Load() {
+		return conn, nil // what somebody else's connection would hear is kept by it for ever
+	}
 	if _, err := conn.ExecContext(ctx, "LISTEN "+notifyChannel); err != nil {
 		conn.Close()
 		return nil, err
@@ -166,7 +172,11 @@ func (e *postgresEngine) listen(ctx context.Context) (*sql.Conn, error) {
 }
 
 func (e *postgresEngine) wait(ctx context.Context, conn *sql.Conn) error {
-	waiting, cancel := context.WithTimeout(ctx, pollPostgres)
+	poll := pollPostgres
+	if e.pooler.deaf.Load() {
+		poll = pollPooled
+	}
+	waiting, cancel := context.WithTimeout(ctx, poll)
 	defer cancel()
 	err := conn.Raw(func(driver any) error {
 		_, err := driver.(*stdlib.Conn).Conn().WaitForNotification(waiting)

@@ -70,6 +70,9 @@ func open(ctx context.Context, config Config, env Env, patience limits) (*Store,
 
 // prepare brings the schema up to date, finds the end of the log and begins to follow it.
 func (s *Store) prepare(ctx context.Context) error {
+	if e, ok := s.engine.(*postgresEngine); ok {
+		e.lookForPooler(ctx, s.log)
+	}
 	if err := s.bringSchemaUp(ctx); err != nil {
 		return fmt.Errorf("bringing the store's tables up to date: %w", err)
 	}
