@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// figure is one thing measured.
+type figure struct {
+	name  string
+	value float64
+	unit  string
+}
+
+func (f figure) String() string { return fmt.Sprintf("%-44s %12.2f %s", f.name, f.value, f.unit) }
+
+// quantity measures one or a few things at a site.
+type quantity struct {
+	name    string
+	measure func(context.Context, *site) ([]figure, error)
+}
+
+var quantities = []quantity{
+	{"cold", measureCold},
+	{"signin", measureSignIn},
+	{"parallel", measureParallel},
+	{"coldunder", measureColdUnder},
+	{"revocation", measureRevocation},
+	{"dead", measureDead},
+	{"storm", measureStorm},
+	{"commands", measureCommands},
+	{"lists", measureLists},
+}
+
+func measureCommand(ctx context.Context, args []string) (err error) {
+	flags := flag.NewFlagSet("load measure", flag.ContinueOnError)
+	programs := flags.String("programs", "", "`name=PATH,…` of the builds to measure in turns")
+	accounts := flags.Int("accounts", 10_000, "how many people there are")
+	rounds := flags.Int("rounds", 1, "how often each is measured, in turns; the median is printed")
+	only := flags.String("only", "", "`names` of quantities, with commas; default: all")
+	replicas := flags.Int("replicas", 2, "how many of each build run")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	server, err := newPostgres()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.remove()) }()
+	if err := server.create(ctx); err != nil {
+		return err
+	}
+	var names []string
+	sites := map[string]*site{}
+	for _, build := range strings.Split(*programs, ",") {
+		name, path, ok := strings.Cut(build, "=")
+		if !ok {
+			return fmt.Errorf("-programs is name=PATH,…, not %q", *programs)
+		}
+		s, err := newSite(ctx, server, path, name, *accounts, *replicas)
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		names, sites[name] = append(names, name), s
+	}
+	for _, name := range names {
+		if err := sites[name].settled(ctx); err != nil {
+			return err
+		}
+	}
+	return inTurns(ctx, names, sites, *rounds, *only)
+}
+
+// inTurns measures the sites one after another, so that what else goes on on the machine falls on all.
+func inTurns(ctx context.Context, names []string, sites map[string]*site, rounds int, only string) error {
+	for _, q := range quantities {
+		if only != "" && !slices.Contains(strings.Split(only, ","), q.name) {
+			continue
+		}
+		var order []figure
+		values := map[string]map[string][]float64{} // by figure, then build
+		for range rounds {
+			for _, build := range names {
+				figures, err := q.measure(ctx, sites[build])
+				if err != nil {
+					fmt.Printf("%s at %s: %v\n", q.name, build, err)
+				}
+				for _, f := range figures {
+					if values[f.name] == nil {
+						values[f.name] = map[string][]float64{}
+						order = append(order, f)
+					}
+					values[f.name][build] = append(values[f.name][build], f.value)
+				}
+			}
+		}
+		for _, f := range order {
+			line := fmt.Sprintf("%-44s", f.name)
+			for _, build := range names {
+				line += fmt.Sprintf(" %s=%.2f", build, median(values[f.name][build]))
+			}
+			fmt.Println(line, f.unit)
+		}
+	}
+	return ctx.Err()
+}
+
+func median[T int | float64 | time.Duration](values []T) T { return quantile(values, 0.5) }
+
+// quantile is the value below which that share of all values is.
+func quantile[T int | float64 | time.Duration](values []T, share float64) (none T) {
+	if len(values) == 0 {
+		return none
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(len(sorted)-1, int(share*float64(len(sorted))))]
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
