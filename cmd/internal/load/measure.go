@@ -17,8 +17,6 @@ type figure struct {
 	unit  string
 }
 
-func (f figure) String() string { return fmt.Sprintf("%-44s %12.2f %s", f.name, f.value, f.unit) }
-
 // quantity measures one or a few things at a site.
 type quantity struct {
 	name    string
@@ -39,7 +37,8 @@ var quantities = []quantity{
 
 func measureCommand(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("load measure", flag.ContinueOnError)
-	programs := flags.String("programs", "", "`name=PATH,…` of the builds to measure in turns")
+	programs := flags.String("programs", "",
+		"`name=PATH,…` of the builds to measure in turns; the one called now is held to the laws")
 	accounts := flags.Int("accounts", 10_000, "how many people there are")
 	rounds := flags.Int("rounds", 1, "how often each is measured, in turns; the median is printed")
 	only := flags.String("only", "", "`names` of quantities, with commas; default: all")
@@ -74,11 +73,28 @@ func measureCommand(ctx context.Context, args []string) (err error) {
 			return err
 		}
 	}
-	return inTurns(ctx, names, sites, *rounds, *only)
+	medians, err := inTurns(ctx, names, sites, *rounds, *only)
+	if err != nil {
+		return err
+	}
+	broken := medians.broken("now", "before")
+	for _, law := range broken {
+		fmt.Println("BROKEN", law)
+	}
+	if len(broken) > 0 {
+		return errors.New("laws do not hold")
+	}
+	return nil
 }
 
 // inTurns measures the sites one after another, so that what else goes on on the machine falls on all.
-func inTurns(ctx context.Context, names []string, sites map[string]*site, rounds int, only string) error {
+func inTurns(
+	ctx context.Context, names []string, sites map[string]*site, rounds int, only string,
+) (figures, error) {
+	medians := figures{}
+	for _, build := range names {
+		medians[build] = map[string]float64{}
+	}
 	for _, q := range quantities {
 		if only != "" && !slices.Contains(strings.Split(only, ","), q.name) {
 			continue
@@ -87,11 +103,11 @@ func inTurns(ctx context.Context, names []string, sites map[string]*site, rounds
 		values := map[string]map[string][]float64{} // by figure, then build
 		for range rounds {
 			for _, build := range names {
-				figures, err := q.measure(ctx, sites[build])
+				found, err := q.measure(ctx, sites[build])
 				if err != nil {
 					fmt.Printf("%s at %s: %v\n", q.name, build, err)
 				}
-				for _, f := range figures {
+				for _, f := range found {
 					if values[f.name] == nil {
 						values[f.name] = map[string][]float64{}
 						order = append(order, f)
@@ -101,14 +117,17 @@ func inTurns(ctx context.Context, names []string, sites map[string]*site, rounds
 			}
 		}
 		for _, f := range order {
-			line := fmt.Sprintf("%-44s", f.name)
+			line := fmt.Sprintf("%-60s", f.name)
 			for _, build := range names {
-				line += fmt.Sprintf(" %s=%.2f", build, median(values[f.name][build]))
+				if all, ok := values[f.name][build]; ok {
+					medians[build][f.name] = median(all)
+					line += fmt.Sprintf(" %s=%.2f", build, median(all))
+				}
 			}
 			fmt.Println(line, f.unit)
 		}
 	}
-	return ctx.Err()
+	return medians, ctx.Err()
 }
 
 func median[T int | float64 | time.Duration](values []T) T { return quantile(values, 0.5) }

@@ -15,7 +15,6 @@ type site struct {
 	*world
 	program  string
 	accounts int
-	database string
 	db       *sql.DB // past all wires
 	wires    []*wire
 	replicas []*replica
@@ -34,7 +33,7 @@ func newSite(
 	if err != nil {
 		return nil, err
 	}
-	s := &site{world: w, program: program, accounts: accounts, database: name, newcomer: accounts}
+	s := &site{world: w, program: program, accounts: accounts, newcomer: accounts}
 	if s.db, err = server.database(ctx, name); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type vexaServer struct {
 	people people
 	known  int
 	names  func(i int) string // of the token of person i
+	listed atomic.Int64       // how often somebody's tokens were
 
 	mu      sync.Mutex
 	users   []vexaUser // those that were made, the first has number known+1
@@ -86,6 +88,7 @@ func (v *vexaServer) admin(w http.ResponseWriter, r *http.Request) {
 	case len(parts) == 3 && r.Method == http.MethodPost:
 		v.mint(w, r, number(1))
 	case len(parts) == 3:
+		v.listed.Add(1)
 		writeJSON(w, v.tokensOf(number(1)))
 	default:
 		if r.Method == http.MethodPatch {

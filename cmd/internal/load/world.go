@@ -170,7 +170,7 @@ func (r *replica) read(said io.Reader, serving chan struct{}) {
 			r.address, r.metrics = line.Listen, line.Metrics
 		}
 		r.log = append(r.log, lines.Text())
-		r.log = r.log[max(0, len(r.log)-200):]
+		r.log = r.log[max(0, len(r.log)-20):]
 		r.mu.Unlock()
 		if line.Msg == "serving" {
 			close(serving)
