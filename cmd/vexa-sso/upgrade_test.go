@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"vexa-sso/mapping/store/storetest"
@@ -17,28 +16,30 @@ import (
 // oneBack is the release before: what it serves, this one serves beside it.
 const oneBack = "9c3bcc1c9ac0847af8ac0fe00384cf8e3840149a"
 
-// lastProgram builds the program of the release before, once for all tests, into a folder of the first.
-var lastProgram = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "vexa-sso-one-back-")
-	if err != nil {
-		return "", err
-	}
-	build := exec.Command("sh", "-ec", `git -C "$0" archive "$1" | tar -x -C "$2"; cd "$2"
-		go build -buildvcs=false -o "$2/vexa-sso" ./cmd/vexa-sso`, "../..", oneBack, dir)
+// buildOneBack builds the program of the release before.
+func buildOneBack(t *testing.T) (program string) {
+	t.Helper()
+	dir := t.TempDir()
+	program = filepath.Join(dir, "vexa-sso")
+	build := exec.Command("sh", "-ec", `git -C ../.. archive "$1" | tar -x -C "$0"; cd "$0"
+		go build -buildvcs=false -o "$2" ./cmd/vexa-sso`, dir, oneBack, program)
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", &exec.Error{Name: string(out), Err: err}
+		t.Fatalf("building the release before: %v\n%s", err, out)
 	}
-	return filepath.Join(dir, "vexa-sso"), nil
-})
+	return program
+}
 
 // The release before serves a store that this one has extended: side by side, when it is started again, and
 // back alone. Whoever signed in at one is served by the other, and what is taken away by either is taken away
-// at both (S5).
+// at both.
+//
+// S5, S13
 func TestReleaseBeforeBesideThisOne(t *testing.T) {
 	t.Parallel()
 	if exec.Command("git", "-C", "../..", "cat-file", "-e", oneBack+"^{commit}").Run() != nil {
 		t.Skip("the history of the release before is not here: fetch it (git fetch --unshallow)")
 	}
+	program := buildOneBack(t)
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
@@ -46,8 +47,6 @@ func TestReleaseBeforeBesideThisOne(t *testing.T) {
 			if engine == "postgres" {
 				now.storeAt(storetest.Postgres(t))
 			}
-			program, err := lastProgram()
-			now.must(err)
 			before := now.twin()
 			before.program = program
 
