@@ -71,6 +71,7 @@ type Accounts struct {
 
 	suspends       SuspendConfig // what every suspension does beyond the rest
 	reconcileEvery time.Duration
+	retention      Retention
 }
 
 // NewAccounts makes the service. Run must run somewhere for what was revoked to be deleted at Vexa.
@@ -90,6 +91,9 @@ func NewAccounts(cfg Config, deps Deps) *Accounts {
 		ledger: l, accounts: a, ring: deps.Ring, directories: deps.Directories,
 		storing:  make(chan struct{}, storedAtOnce),
 		lifetime: cmp.Or(cfg.Renew, 15*time.Minute), idle: cmp.Or(cfg.Idle, 8*time.Hour),
+	}
+	a.retention = Retention{
+		Idle: a.grants.idle, Events: cmp.Or(cfg.KeepEvents, 90*24*time.Hour),
 	}
 	a.tokens = &issuedTokens{
 		ledger: l, keys: a.keys,

@@ -78,47 +78,43 @@ func (c *change) settleBotBlock(vexaUserID int64, cause Account) error {
 }
 
 // SettleBotBlocks tells Vexa which users are blocked and which are not any more. What Vexa did not confirm is
-// tried again, later and later. waiting is how many are left. The error is the store's.
+// tried again, later and later. waiting is how many are left, at most mostCounted. The error is the store's.
 func (a *Accounts) SettleBotBlocks(ctx context.Context) (waiting int, err error) {
-	return a.users.settleBotBlocks(ctx)
-}
-
-func (u *vexaUsers) settleBotBlocks(ctx context.Context) (waiting int, err error) {
-	blocks, err := u.unsettledBotBlocks(ctx)
-	if err != nil {
+	if err := a.users.settleBotBlocks(ctx); err != nil {
 		return 0, err
 	}
-	waiting = len(blocks)
-	for _, b := range blocks {
-		if u.now().Before(b.RetryAt) {
-			continue
-		}
-		switch err := u.settleBotBlock(ctx, b.VexaUserID); {
-		case err == nil:
-			waiting--
-		case ctx.Err() != nil:
-			return waiting, ctx.Err()
-		case errors.Is(err, ErrStoreUnavailable):
-			return waiting, asError(err)
-		case errors.Is(err, ErrLeaseHeld): // another replica is at it
-		case errors.Is(err, vexa.ErrUnavailable):
-			return waiting, nil // the rest would have to wait as well
-		}
-	}
-	return waiting, nil
+	_, waiting, err = a.waiting(ctx)
+	return waiting, err
 }
 
-func (u *vexaUsers) unsettledBotBlocks(ctx context.Context) (blocks []BotBlock, err error) {
-	err = u.store.View(ctx, func(tx Tx) error {
-		blocks, err = tx.BotBlocks()
-		return err
-	})
-	if err != nil {
-		return nil, asError(fmt.Errorf("look for bot blocks to be set or lifted: %w", err))
+func (u *vexaUsers) settleBotBlocks(ctx context.Context) error {
+	for {
+		var due []BotBlock
+		err := u.store.View(ctx, func(tx Tx) (err error) {
+			due, err = tx.BotBlocksDue(u.now(), dueBatch)
+			return err
+		})
+		if err != nil {
+			return asError(fmt.Errorf("look for bot blocks to be set or lifted: %w", err))
+		}
+		settled := 0
+		for _, b := range due {
+			switch err := u.settleBotBlock(ctx, b.VexaUserID); {
+			case err == nil:
+				settled++
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case errors.Is(err, ErrStoreUnavailable):
+				return asError(err)
+			case errors.Is(err, ErrLeaseHeld): // another replica is at it
+			case errors.Is(err, vexa.ErrUnavailable):
+				return nil // the rest would have to wait as well
+			}
+		}
+		if settled == 0 || len(due) < dueBatch {
+			return nil
+		}
 	}
-	return slices.DeleteFunc(blocks, func(b BotBlock) bool {
-		return b.State == BotBlockSet && !b.ForeignTokens
-	}), nil
 }
 
 // leaseOfBotBlock names the lease under which Vexa is told of a block. The name is older than the word:
@@ -141,7 +137,7 @@ func (u *vexaUsers) settleBotBlock(ctx context.Context, vexaUserID int64) error 
 	w := &botBlockWork{vexaUsers: u, lease: lease}
 	for {
 		b, found, err := u.botBlock(ctx, vexaUserID)
-		if err != nil || !found || b.State == BotBlockSet && !b.ForeignTokens {
+		if err != nil || !found || !b.unsettled() {
 			return err
 		}
 		if err := w.step(reach, b); err != nil {
@@ -311,6 +307,9 @@ func (w *botBlockWork) putOff(ctx context.Context, vexaUserID int64) error {
 		return c.PutBotBlock(b)
 	})
 }
+
+// unsettled says whether Vexa is to be told of something.
+func (b BotBlock) unsettled() bool { return b.State != BotBlockSet || b.ForeignTokens }
 
 func (b BotBlock) event(event, reason string) Event {
 	return Event{Event: event, Account: b.AccountID, VexaUserID: b.VexaUserID, Reason: reason}

@@ -47,6 +47,8 @@ type Config struct {
 	// ([Accounts.Present]); default 24 hours.
 	MaxTokenLifetime time.Duration `yaml:"-"`
 	MaxOffline       time.Duration `yaml:"-"`
+
+	KeepEvents time.Duration `yaml:"-"` // how long audit events are kept; default 90 days
 }
 
 // DefaultKeyGrace is Config.KeyGrace where nobody says otherwise.

@@ -39,7 +39,7 @@ func findByEmail(tx Tx, email string) (Account, error) {
 	if err != nil {
 		return Account{}, ErrNotFound
 	}
-	all, err := tx.Accounts()
+	all, err := tx.AccountsByAddress(wanted)
 	if err != nil {
 		return Account{}, err
 	}
@@ -128,27 +128,14 @@ func (c *change) noteEmail(acc Account) error {
 	return c.AddEmail(acc.ID, acc.Identity.Email)
 }
 
-// List returns all accounts, the oldest first.
-func (a *Accounts) List(ctx context.Context) (all []Account, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
-		all, err = tx.Accounts()
-		return err
-	})
-	if err != nil {
-		return nil, asError(fmt.Errorf("list the accounts: %w", err))
-	}
-	return all, nil
-}
-
-// KeysOf returns the keys of an account, or with an empty id those of all, the oldest first, without what is
-// sealed in them.
+// KeysOf returns the keys of an account, the oldest first, without what is sealed in them.
 func (a *Accounts) KeysOf(ctx context.Context, accountID string) ([]Key, error) {
 	return a.keys.of(ctx, accountID)
 }
 
 func (ks *vexaKeys) of(ctx context.Context, accountID string) (keys []Key, err error) {
 	err = ks.store.View(ctx, func(tx Tx) error {
-		keys, err = keysOf(tx, accountID)
+		keys, err = tx.Keys(accountID)
 		return err
 	})
 	if err != nil {
@@ -158,19 +145,4 @@ func (ks *vexaKeys) of(ctx context.Context, accountID string) (keys []Key, err e
 		keys[i].Sealed = nil
 	}
 	return keys, nil
-}
-
-func keysOf(tx Tx, accountID string) ([]Key, error) {
-	if accountID != "" {
-		return tx.Keys(accountID)
-	}
-	var all []Key
-	for _, state := range []KeyState{KeyMinting, KeyActive, KeyRevoking} {
-		keys, err := tx.KeysInState(state)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, keys...)
-	}
-	return all, nil
 }

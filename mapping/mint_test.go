@@ -495,7 +495,7 @@ func TestSwappedRows(t *testing.T) {
 	secretAda, _ := w.mustKey(a, ada)
 	secretTim, _ := w.mustKey(a, tim)
 	err := w.store.Update(t.Context(), func(tx mapping.Tx) error {
-		active, err := tx.KeysInState(mapping.KeyActive)
+		active, err := tx.KeysAfter(mapping.KeyActive, mapping.Place{}, 1000)
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,90 +20,92 @@ const (
 	reachTimeout = 15 * time.Second
 )
 
-// DeleteRevoked deletes at Vexa the revoked keys whose time has come. A key is forgotten only when Vexa has
-// confirmed that it is gone; else it is tried again, later and later (S5). waiting is how many are left. The
-// error is the store's.
-func (a *Accounts) DeleteRevoked(ctx context.Context) (waiting int, err error) {
-	return a.keys.deleteRevoked(ctx)
-}
+// dueBatch is how many revoked keys, or bot blocks, are read at once.
+const dueBatch = 100
 
-func (ks *vexaKeys) deleteRevoked(ctx context.Context) (waiting int, err error) {
-	keys, err := ks.revoking(ctx)
-	if err != nil {
+// DeleteRevoked deletes at Vexa the revoked keys whose time has come. A key is forgotten only when Vexa has
+// confirmed that it is gone; else it is tried again, later and later (S5). waiting is how many are left, at
+// most mostCounted. The error is the store's.
+func (a *Accounts) DeleteRevoked(ctx context.Context) (waiting int, err error) {
+	if err := a.keys.deleteRevoked(ctx); err != nil {
 		return 0, err
 	}
-	now := ks.now()
-	due := slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return now.Before(k.RetryAt) })
-	done := make([]bool, len(due))
-	// Vexa does not answer: the rest is for the next time, so that a new revocation does not wait behind it.
+	waiting, _, err = a.waiting(ctx)
+	return waiting, err
+}
+
+// mostCounted is how far what waits for Vexa is counted: for people, to whom more is as good as a number.
+const mostCounted = 10_000
+
+// waiting counts what Vexa has not confirmed.
+func (l *ledger) waiting(ctx context.Context) (keys, blocks int, err error) {
+	err = l.store.View(ctx, func(tx Tx) error {
+		keys, blocks, err = tx.CountToTell(l.now(), mostCounted)
+		return err
+	})
+	if err != nil {
+		return 0, 0, asError(fmt.Errorf("count what Vexa has to confirm: %w", err))
+	}
+	return keys, blocks, nil
+}
+
+func (ks *vexaKeys) deleteRevoked(ctx context.Context) error {
+	for {
+		var due []Key
+		err := ks.store.View(ctx, func(tx Tx) (err error) {
+			due, err = tx.KeysDue(ks.now(), dueBatch)
+			return err
+		})
+		if err != nil {
+			return asError(fmt.Errorf("look for revoked keys: %w", err))
+		}
+		down, err := ks.deleteKeys(ctx, due)
+		// What was tried is gone or put off, so that the next batch is another.
+		if err != nil || down || len(due) < dueBatch {
+			return err
+		}
+	}
+}
+
+// deleteKeys tries to delete keys, some at a time. down says that Vexa does not answer: the rest is for the
+// next time, so that a new revocation does not wait behind it.
+func (ks *vexaKeys) deleteKeys(ctx context.Context, keys []Key) (bool, error) {
 	var down atomic.Bool
 	work, workCtx := errgroup.WithContext(ctx)
 	work.SetLimit(deletions)
-	for i, key := range due {
-		work.Go(func() (err error) {
-			if !down.Load() {
-				done[i], err = ks.deleteKey(workCtx, key, &down)
+	for _, key := range keys {
+		work.Go(func() error {
+			if down.Load() {
+				return nil
 			}
-			return err
+			return ks.deleteKey(workCtx, key, &down)
 		})
 	}
-	err = work.Wait()
-	for _, d := range done {
-		if d {
-			waiting--
-		}
-	}
-	return len(keys) + waiting, err
+	err := work.Wait()
+	return down.Load(), err
 }
 
 // OldestRevocation returns since when the longest waiting revocation waits for Vexa's confirmation, of a key
 // or of a user whose bots are to be blocked; zero when none does. A key whose grace is not over does not
 // wait.
 func (a *Accounts) OldestRevocation(ctx context.Context) (oldest time.Time, err error) {
-	keys, err := a.keys.revoking(ctx)
+	err = a.store.View(ctx, func(tx Tx) error {
+		oldest, err = tx.OldestToTell(a.now())
+		return err
+	})
 	if err != nil {
-		return time.Time{}, err
-	}
-	blocks, err := a.users.unsettledBotBlocks(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	waits := func(since time.Time) {
-		if oldest.IsZero() || since.Before(oldest) {
-			oldest = since
-		}
-	}
-	for _, k := range keys {
-		waits(k.RevokedAt)
-	}
-	for _, b := range blocks {
-		if b.State != BotBlockLifting {
-			waits(b.Since)
-		}
+		return time.Time{}, asError(fmt.Errorf("look for what Vexa has to confirm: %w", err))
 	}
 	return oldest, nil
 }
 
-// revoking returns the keys that are to be deleted, those in their grace not yet.
-func (ks *vexaKeys) revoking(ctx context.Context) (keys []Key, err error) {
-	err = ks.store.View(ctx, func(tx Tx) error {
-		keys, err = tx.KeysInState(KeyRevoking)
-		return err
-	})
-	if err != nil {
-		return nil, asError(fmt.Errorf("look for revoked keys: %w", err))
-	}
-	now := ks.now()
-	return slices.DeleteFunc(keys, func(k Key) bool { return k.InGrace(now) }), nil
-}
-
-// deleteKey deletes one key at Vexa and, when that is confirmed, from the store.
-func (ks *vexaKeys) deleteKey(ctx context.Context, key Key, down *atomic.Bool) (done bool, err error) {
+// deleteKey deletes one key at Vexa and, when that is confirmed, from the store; else it puts it off.
+func (ks *vexaKeys) deleteKey(ctx context.Context, key Key, down *atomic.Bool) error {
 	reach, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	unconfirmed := ks.deleteToken(reach, key)
 	if ctx.Err() != nil {
-		return false, ctx.Err()
+		return ctx.Err()
 	}
 	if unconfirmed != nil {
 		if errors.Is(unconfirmed, vexa.ErrUnavailable) {
@@ -113,12 +114,12 @@ func (ks *vexaKeys) deleteKey(ctx context.Context, key Key, down *atomic.Bool) (
 		ks.log.WarnContext(ctx, "revoked key not deleted at Vexa yet; will be retried",
 			"key", key.ID, "account", key.AccountID, "vexa_token_id", key.VexaTokenID,
 			"attempts", key.Attempts+1, "error", unconfirmed)
-		return false, asError(ks.change(ctx, "put off a deletion", func(c *change) error {
+		return asError(ks.change(ctx, "put off a deletion", func(c *change) error {
 			return c.putOff(key.ID)
 		}))
 	}
 	outlives := ks.outlives(ctx)
-	return true, asError(ks.change(ctx, "forget a deleted key", func(c *change) error {
+	return asError(ks.change(ctx, "forget a deleted key", func(c *change) error {
 		now, err := c.Key(key.ID)
 		if errors.Is(err, ErrNotFound) {
 			return nil // another replica was quicker

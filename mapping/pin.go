@@ -157,17 +157,14 @@ func (a *Accounts) Unpin(ctx context.Context, subject, actor string) error {
 	return asError(err)
 }
 
-// Pins returns all pins, the oldest first.
-func (a *Accounts) Pins(ctx context.Context) (pins []Pin, err error) {
-	err = a.store.View(ctx, func(tx Tx) error {
-		pins, err = tx.Pins()
-		return err
-	})
-	if err != nil {
-		return nil, asError(fmt.Errorf("list the pins: %w", err))
-	}
-	return pins, nil
+// EachPin calls do with all pins, by subject, some at a time.
+func (a *Accounts) EachPin(ctx context.Context, do func([]Pin) error) error {
+	return eachPage(ctx, a.store, nextPins, placeOfPin, do)
 }
+
+func nextPins(tx Tx, at Place) ([]Pin, error) { return tx.PinsAfter(at.ID, pageSize) }
+
+func placeOfPin(p Pin) Place { return Place{ID: p.Subject} }
 
 // pinOf returns the pin of an identity; the zero Pin when there is none.
 func pinOf(tx Tx, subject string) (Pin, error) {
@@ -181,14 +178,9 @@ func pinOf(tx Tx, subject string) (Pin, error) {
 // pinnedToAnother says which identity an admin has given a Vexa user, if it is not this one; "" when there is
 // none.
 func (c *change) pinnedToAnother(vexaUserID int64, subject string) (string, error) {
-	pins, err := c.Pins()
-	if err != nil {
-		return "", err
+	pin, err := c.PinOfUser(vexaUserID, subject)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
 	}
-	for _, p := range pins {
-		if p.VexaUserID == vexaUserID && p.Subject != subject {
-			return p.Subject, nil
-		}
-	}
-	return "", nil
+	return pin.Subject, err
 }

@@ -124,6 +124,9 @@ func TestProofGoesWithTheLastWhoNeedsIt(t *testing.T) {
 	a, d, acc, value := withToken(w)
 	has := func(want bool) {
 		t.Helper()
+		if _, err := a.Purge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		renew(t, a)
 		if _, renews, err := w.proven(acc); err != nil || renews != want {
 			t.Errorf("a proof: %v, %v; want %v", renews, err, want)

@@ -12,7 +12,7 @@ type ReplayTx interface {
 	// Spend notes that a provider's token was used, until it is too old to be used again. Spent says whether
 	// it was.
 	Spent(provider, jti string) (bool, error)
-	Spend(provider, jti string, now, until time.Time) error
+	Spend(provider, jti string, until time.Time) error
 }
 
 // Spent says whether a token that a provider called with, such as a logout token, was used before: its jti is
@@ -32,6 +32,6 @@ func (a *Accounts) Spent(ctx context.Context, provider, jti string) (spent bool,
 // be accepted anyway.
 func (a *Accounts) Spend(ctx context.Context, provider, jti string, until time.Time) error {
 	return asError(a.change(ctx, "note that a provider's token was used", func(c *change) error {
-		return c.Spend(provider, jti, c.now, until)
+		return c.Spend(provider, jti, until)
 	}))
 }

@@ -16,14 +16,6 @@ var errLost = errors.New("no key of the ring opens it")
 // keys of the ring are needed for them no more. It says how many it sealed, and how many cannot be opened by
 // any key of the ring: those are useless, and are replaced when they are needed.
 func (a *Accounts) Reseal(ctx context.Context) (sealed, lost int, err error) {
-	keys, err := a.keys.of(ctx, "")
-	if err != nil {
-		return 0, 0, err
-	}
-	accounts, err := a.List(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
 	count := func(done bool, err error) error {
 		switch {
 		case errors.Is(err, errLost):
@@ -35,17 +27,27 @@ func (a *Accounts) Reseal(ctx context.Context) (sealed, lost int, err error) {
 		}
 		return nil
 	}
-	for _, key := range keys {
-		if err := count(a.keys.reseal(ctx, key.ID)); err != nil {
-			return sealed, lost, err
+	active := func(tx Tx, at Place) ([]Key, error) { return tx.KeysAfter(KeyActive, at, pageSize) }
+	err = eachPage(ctx, a.store, active, placeOfKey, func(page []Key) error {
+		for _, key := range page {
+			if err := count(a.keys.reseal(ctx, key.ID)); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return sealed, lost, err
 	}
-	for _, acc := range accounts {
-		if err := count(a.grants.reseal(ctx, acc.ID)); err != nil {
-			return sealed, lost, err
+	err = a.EachAccount(ctx, func(page []Account) error {
+		for _, acc := range page {
+			if err := count(a.grants.reseal(ctx, acc.ID)); err != nil {
+				return err
+			}
 		}
-	}
-	return sealed, lost, nil
+		return nil
+	})
+	return sealed, lost, err
 }
 
 // reseal seals one key again; done is false where there is nothing sealed.

@@ -12,7 +12,7 @@ const (
 	outboxEvery  = 2 * time.Second // for what other processes wrote; what this one did wakes the loop
 	renewEvery   = time.Minute
 	refreshEvery = 10 * time.Second // more often where the time that a refresh grant counts for is very short
-	purgeEvery   = 10 * time.Minute // of tokens that have expired, which nobody can use
+	purgeEvery   = 10 * time.Minute // of what has come to its end, which nobody can use
 )
 
 // Run does what goes on behind the requests, until ctx is done: it deletes revoked keys at Vexa, asks
@@ -27,7 +27,9 @@ func (a *Accounts) Run(ctx context.Context) error {
 		return a.every(loopCtx, min(refreshEvery, a.grants.lifetime/8), nil, a.grants.renewDue)
 	})
 	loops.Go(func() error { return a.every(loopCtx, purgeEvery, nil, a.purge) })
-	loops.Go(func() error { return a.every(loopCtx, a.reconcileEvery, nil, a.keys.reconcileAndTell) })
+	loops.Go(func() error {
+		return a.every(loopCtx, a.reconcileEvery/reconcileLooks, nil, a.reconciler())
+	})
 	err := loops.Wait()
 	a.keys.inFlight.Lock()
 	defer a.keys.inFlight.Unlock()
@@ -56,25 +58,38 @@ func (l *ledger) every(
 }
 
 func (a *Accounts) outbox(ctx context.Context) error {
-	_, err := a.keys.deleteRevoked(ctx)
+	err := a.keys.deleteRevoked(ctx)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	_, blocks := a.users.settleBotBlocks(ctx)
-	return errors.Join(err, blocks, a.keys.resealStale(ctx))
+	return errors.Join(err, a.users.settleBotBlocks(ctx), a.keys.resealStale(ctx))
 }
 
 func (a *Accounts) purge(ctx context.Context) error {
-	_, err := a.PurgeTokens(ctx)
+	_, err := a.Purge(ctx)
 	return err
 }
 
-func (ks *vexaKeys) reconcileAndTell(ctx context.Context) error {
-	r, err := ks.reconcile(ctx, false)
+// reconciler returns what reconciles when that is due: the first time in any case, for whoever was here
+// before may have been killed.
+func (a *Accounts) reconciler() func(context.Context) error {
+	started := false
+	return func(ctx context.Context) error {
+		note, err := a.keys.pass(ctx)
+		if err != nil || started && !note.due(a.now(), a.reconcileEvery) {
+			return err
+		}
+		started = true
+		return a.keys.reconcileAndTell(ctx, a.reconcileEvery)
+	}
+}
+
+func (ks *vexaKeys) reconcileAndTell(ctx context.Context, interval time.Duration) error {
+	r, err := ks.reconcile(ctx, &reconciliation{vexaKeys: ks, pace: &pace{interval: interval}})
 	if err != nil {
 		return err
 	}
-	if len(r.Unknown)+len(r.Missing)+len(r.Intents)+len(r.Revoked)+len(r.Problems) > 0 {
+	if r.Differs() {
 		ks.log.WarnContext(ctx,
 			"store and Vexa differed about keys; put right, but for problems in the report", "report", r)
 	}

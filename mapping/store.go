@@ -47,6 +47,12 @@ type Store interface {
 	// its holder's until somebody takes it over.
 	RenewLease(ctx context.Context, l Lease, ttl time.Duration) error
 	ReleaseLease(ctx context.Context, l Lease) error
+
+	// Purge deletes what has come to its end and takes nothing else with it, in short transactions. What it
+	// did not get to, it deletes the next time. Overdue returns for how long the longest due of it, and of
+	// the tokens, has been due.
+	Purge(ctx context.Context, r Retention) error
+	Overdue(ctx context.Context, r Retention) (time.Duration, error)
 }
 
 // Tx is one transaction. Get-methods return ErrNotFound. Put-methods insert or replace by ID.
@@ -61,12 +67,12 @@ type Tx interface {
 	TokenTx
 	EndedTokenTx
 	SessionTx
+	PageTx
 
 	Account(id string) (Account, error)
 	AccountBySubject(subject string) (Account, error)
 	AccountsByVexaUser(vexaUserID int64) ([]Account, error)
 	AccountsByVexaEmail(vexaEmail string) ([]Account, error) // whatever their status, bound or not
-	Accounts() ([]Account, error)                            // all, by creation
 	PutAccount(a Account) error
 
 	// AddEmail notes that an address is an account's proven one; AccountsByEmail finds those of a provider
@@ -81,17 +87,14 @@ type Tx interface {
 
 	Key(id string) (Key, error)
 	Keys(accountID string) ([]Key, error)
-	KeysInState(s KeyState) ([]Key, error) // oldest first
 	PutKey(k Key) error
 	DeleteKey(id string) error
 
 	// Pins are by subject, bot blocks by Vexa user. Deleting what is not there is no error.
 	Pin(subject string) (Pin, error)
-	Pins() ([]Pin, error) // all, by creation
 	PutPin(p Pin) error
 	DeletePin(subject string) error
 	BotBlock(vexaUserID int64) (BotBlock, error)
-	BotBlocks() ([]BotBlock, error) // all, the oldest first
 	PutBotBlock(h BotBlock) error
 	DeleteBotBlock(vexaUserID int64) error
 

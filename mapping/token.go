@@ -71,9 +71,7 @@ var ErrTokenReused = errors.New("refresh value used again")
 // not there is no error.
 type TokenTx interface {
 	Token(id string) (Token, error)
-	Tokens(accountID string) ([]Token, error)               // the newest first, expired ones among them
-	LiveTokens(now time.Time) ([]Token, error)              // everybody's that have not expired
-	TokensExpired(now time.Time, most int) ([]Token, error) // the oldest first, at most so many
+	Tokens(accountID string) ([]Token, error) // the newest first, expired ones among them
 	PutToken(t Token) error
 	DeleteToken(id string) error // with its values
 
@@ -95,9 +93,6 @@ type TokenTx interface {
 
 	// ForgetTokenValues deletes a token's values of the generations before that one.
 	ForgetTokenValues(tokenID string, before int64) error
-
-	// PurgeTokenValues deletes values that have expired, and says how many.
-	PurgeTokenValues(now time.Time) (int, error)
 }
 
 // TokenInUse is what a value of a token stands for.

@@ -45,44 +45,28 @@ func (c *change) endTokens(acc Account, cause TokenCause, reason, actor string) 
 	return live, nil
 }
 
-// purgeBatch is how many expired tokens are dealt with at a time.
-const purgeBatch = 500
-
-// PurgeTokens forgets the tokens that have expired, and revokes the keys that only they needed.
-func (a *Accounts) PurgeTokens(ctx context.Context) (purged int, err error) {
-	purged, err = a.tokens.purge(ctx)
-	if err != nil {
-		return purged, err
-	}
-	return purged, asError(a.change(ctx, "forget what nobody needs any more", func(c *change) error {
-		if _, err := c.PurgeTokenValues(c.now); err != nil {
-			return err
+// purge forgets the tokens that have expired, and revokes the keys that only they needed. One that cannot be
+// forgotten now does not keep the others: the next purge finds it again.
+func (ts *issuedTokens) purge(ctx context.Context) (purged int, failed error) {
+	now := ts.now()
+	expired := func(tx Tx, at Place) ([]Token, error) { return tx.TokensExpired(now, at, pageSize) }
+	byExpiry := func(t Token) Place { return Place{t.ExpiresAt, t.ID} }
+	err := eachPage(ctx, ts.store, expired, byExpiry, func(page []Token) error {
+		for _, token := range page {
+			err := ts.purgeToken(ctx, token)
+			switch {
+			case err == nil:
+				purged++
+			case errors.Is(err, ErrNotFound): // another replica was quicker
+			case ctx.Err() != nil || errors.Is(err, ErrStoreUnavailable):
+				return err
+			default:
+				failed = err
+			}
 		}
-		_, err := c.PurgeEnded(c.now)
-		return err
-	}))
-}
-
-func (ts *issuedTokens) purge(ctx context.Context) (purged int, err error) {
-	var expired []Token
-	err = ts.store.View(ctx, func(tx Tx) error {
-		expired, err = tx.TokensExpired(ts.now(), purgeBatch)
-		return err
+		return nil
 	})
-	if err != nil {
-		return 0, asError(fmt.Errorf("look for expired tokens: %w", err))
-	}
-	for _, token := range expired {
-		err := ts.purgeToken(ctx, token)
-		if errors.Is(err, ErrNotFound) {
-			continue // another replica was quicker
-		}
-		if err != nil {
-			return purged, asError(err)
-		}
-		purged++
-	}
-	return purged, nil
+	return purged, errors.Join(failed, err)
 }
 
 func (ts *issuedTokens) purgeToken(ctx context.Context, token Token) error {

@@ -40,9 +40,6 @@ type EndedTokenTx interface {
 
 	// EndedValue returns how the token of a value ended, or ErrNotFound.
 	EndedValue(hash [32]byte) (EndedToken, error)
-
-	// PurgeEnded deletes what is known of values that nobody has to know any more.
-	PurgeEnded(now time.Time) (int, error)
 }
 
 // deleteToken deletes a token and its values, and keeps that it ended.

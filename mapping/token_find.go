@@ -84,15 +84,10 @@ func tokenOfValue(
 	return value, token, err
 }
 
-// TokensOf returns an account's tokens that have not expired, or with an empty id those of all: of both
-// kinds, the newest first.
+// TokensOf returns an account's tokens that have not expired, of both kinds, the newest first.
 func (a *Accounts) TokensOf(ctx context.Context, accountID string) (tokens []Token, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
-		if accountID == "" {
-			tokens, err = tx.LiveTokens(a.now())
-		} else {
-			tokens, err = tx.Tokens(accountID)
-		}
+		tokens, err = tx.Tokens(accountID)
 		return err
 	})
 	if err != nil {

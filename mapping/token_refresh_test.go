@@ -418,7 +418,7 @@ func (s *theft) timePasses(*rapid.T) {
 		time.Second, 29 * time.Second, 31 * time.Second, time.Hour, 9 * 24 * time.Hour,
 	}).Draw(s.rt, "time"))
 	if rapid.Bool().Draw(s.rt, "purge") {
-		if _, err := s.anywhere().PurgeTokens(s.w.t.Context()); err != nil {
+		if _, err := s.anywhere().Purge(s.w.t.Context()); err != nil {
 			s.rt.Fatal(err)
 		}
 	}

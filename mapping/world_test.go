@@ -180,7 +180,10 @@ func (w *world) account(id string) (acc mapping.Account) {
 // keys reads the keys of an account in one state.
 func (w *world) keys(state mapping.KeyState) (keys []mapping.Key) {
 	w.t.Helper()
-	w.view(func(tx mapping.Tx) (err error) { keys, err = tx.KeysInState(state); return err })
+	w.view(func(tx mapping.Tx) (err error) {
+		keys, err = tx.KeysAfter(state, mapping.Place{}, 1000)
+		return err
+	})
 	return keys
 }
 

@@ -85,14 +85,12 @@ func (v *revocations) endCredentials(account, id string) {
 // returns when all WebSockets have ended, of which http.Server.Shutdown does not know.
 func (v *revocations) CutStreams() { v.streams.Close() }
 
-// Run does the background work of the edge until ctx ends: it writes last-seen times, deletes expired
-// sessions, and ends streams whose session has expired, or all when the store is away beyond its grace.
+// Run does the background work of the edge until ctx ends: it writes last-seen times, and
+// ends streams whose session has expired, or all when the store is away beyond its grace.
 func (p *Proxy) Run(ctx context.Context) error {
-	second, flush, purge := time.NewTicker(time.Second), time.NewTicker(10*time.Second),
-		time.NewTicker(10*time.Minute)
+	second, flush := time.NewTicker(time.Second), time.NewTicker(10*time.Second)
 	defer second.Stop()
 	defer flush.Stop()
-	defer purge.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -106,10 +104,6 @@ func (p *Proxy) Run(ctx context.Context) error {
 		case <-flush.C:
 			if err := p.callers.Flush(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				p.edge.Log.Warn("last-seen times could not be written; will be retried", "error", err)
-			}
-		case <-purge.C:
-			if err := p.callers.PurgeSessions(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				p.edge.Log.Warn("expired sessions could not be deleted; will be retried", "error", err)
 			}
 		}
 	}

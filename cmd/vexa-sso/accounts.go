@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/store"
 	"vexa-sso/proxy/caller"
 )
 
@@ -31,6 +33,7 @@ type accountView struct {
 	Pinned     bool           `json:"pinned"`
 	CreatedAt  string         `json:"created_at"`
 	ProvenAt   string         `json:"proven_at,omitempty"`
+	LastUsed   string         `json:"last_used,omitempty"` // where somebody asked who is unused
 }
 
 func viewAccount(acc mapping.Account) accountView {
@@ -41,6 +44,12 @@ func viewAccount(acc mapping.Account) accountView {
 		VexaEmail: acc.VexaEmail, VexaUserID: acc.VexaUserID, Pinned: acc.Pinned,
 		CreatedAt: moment(acc.CreatedAt), ProvenAt: moment(acc.ProvenAt),
 	}
+}
+
+func viewListed(a store.ListedAccount) accountView {
+	v := viewAccount(a.Account)
+	v.LastUsed = moment(a.LastUsed)
+	return v
 }
 
 func (v accountView) who() string {
@@ -66,12 +75,18 @@ func (v accountView) vexaUser() string {
 
 func newAccountsList() *cobra.Command {
 	var d adminCommand
+	var f store.AccountFilter
 	var status string
+	var unused time.Duration
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List all accounts",
-		Long: `List all accounts, the oldest first: who they are, which Vexa user they have, and how
-they stand.
+		Short: "List accounts",
+		Long: `List accounts, the oldest first: who they are, which Vexa user they have, and how
+they stand. Without a filter, all of them.
+
+  vexa-sso accounts list --status pending
+  vexa-sso accounts list --provider okta --search lovelace
+  vexa-sso accounts list --unused 2160h
 
 An account is the lasting bond between one identity at a provider and one Vexa user. It is active,
 pending (it waits for ` + "`vexa-sso accounts approve`" + `) or suspended.`,
@@ -83,25 +98,30 @@ pending (it waits for ` + "`vexa-sso accounts approve`" + `) or suspended.`,
 		) {
 			return usageError{fmt.Errorf("--status is active, pending or suspended, not %q", status)}
 		}
-		all, err := a.Accounts.List(cmd.Context())
-		if err != nil {
-			return err
+		if unused < 0 {
+			return usageError{fmt.Errorf("--unused is a duration like 2160h, not %s", unused)}
 		}
-		all = slices.DeleteFunc(all, func(acc mapping.Account) bool {
-			return status != "" && string(acc.Status) != status
-		})
-		views := each(all, viewAccount)
-		if d.asJSON {
-			return printJSON(cmd.OutOrStdout(), views)
+		f.Status = mapping.Status(status)
+		if unused > 0 {
+			f.UnusedSince = time.Now().Add(-unused)
 		}
-		t := newTable(cmd.OutOrStdout(), "ID", "STATUS", "WHO", "PROVIDER", "VEXA USER",
-			"LAST PROVEN", "REASON")
-		for _, v := range views {
-			t.row(v.ID, string(v.Status), v.who(), v.Provider, v.vexaUser(), v.ProvenAt, v.Reason)
-		}
-		return t.print()
+		return printList(cmd.OutOrStdout(), d.asJSON, a.Store.ListAccounts(cmd.Context(), f), viewListed,
+			[]string{
+				"ID", "STATUS", "WHO", "NAME", "PROVIDER", "VEXA USER", "LAST PROVEN", "LAST USED", "REASON",
+			},
+			func(v accountView) []string {
+				return []string{
+					v.ID, string(v.Status), v.who(), v.Name, v.Provider, v.vexaUser(), v.ProvenAt,
+					v.LastUsed, v.Reason,
+				}
+			})
 	})
 	d.flags(cmd, true)
+	cmd.Flags().StringVar(&f.Provider, "provider", "", "only accounts of the provider of that `name`")
+	cmd.Flags().StringVar(&f.Search, "search", "",
+		"only accounts with this `text` in their name, an email or the subject")
+	cmd.Flags().DurationVar(&unused, "unused", 0,
+		"only accounts that nobody has used for so long, by a session,\na token or a sign-in")
 	cmd.Flags().StringVar(&status, "status", "", "only accounts that are active, pending or suspended")
 	return cmd
 }
@@ -172,7 +192,8 @@ func describe(
 		Roles:   none(acc.Identity.Roles),
 		Allowed: decision.Allowed, Refusal: decision.Reason, Rules: none(decision.Matched()),
 		Scopes:   none(decision.Grant.Scopes.List()),
-		Sessions: each(sessions, viewSession), Tokens: each(tokens, viewToken), Keys: each(keys, viewKey),
+		Sessions: each(sessions, owned(viewSession, acc)), Tokens: each(tokens, owned(viewToken, acc)),
+		Keys: each(keys, owned(viewKey, acc)),
 	}
 }
 
@@ -206,19 +227,19 @@ func (d accountDetails) print(w io.Writer) error {
 	}
 	if len(d.Sessions) > 0 {
 		fmt.Fprintln(w)
-		if err := printSessions(w, d.Sessions); err != nil {
+		if err := printRows(w, sessionHeading, d.Sessions, sessionView.row); err != nil {
 			return err
 		}
 	}
 	if len(d.Tokens) > 0 {
 		fmt.Fprintln(w)
-		if err := printTokens(w, d.Tokens); err != nil {
+		if err := printRows(w, tokenHeading, d.Tokens, tokenView.row); err != nil {
 			return err
 		}
 	}
 	if len(d.Keys) > 0 {
 		fmt.Fprintln(w)
-		return printKeys(w, d.Keys)
+		return printRows(w, keyHeading, d.Keys, keyView.row)
 	}
 	return nil
 }
@@ -287,7 +308,7 @@ is said, and is in the audit as not_ended; share links never can.`,
 		for _, what := range left {
 			fmt.Fprintf(cmd.ErrOrStderr(), "not ended: %s\n", plain(what))
 		}
-		return finish(cmd, a)
+		return finish(cmd, a, acc)
 	})
 	d.flags(cmd, false)
 	cmd.Flags().StringVar(&s.Reason, "reason", "",
@@ -317,27 +338,23 @@ ended: people sign in again, and keys are minted when they are needed.`,
 			return err
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "resumed: account %s (%s)\n", acc.ID, plain(viewAccount(acc).who()))
-		return finish(cmd, a)
+		return finish(cmd, a, acc)
 	})
 	d.flags(cmd, false)
 	return cmd
 }
 
-// finish has Vexa told at once of what was decided, so that this is done also where no server runs, and
-// prints what Vexa has not confirmed. That is no failure: the decision holds here already, and running
-// servers retry.
-func finish(cmd *cobra.Command, a *bridge.Admin) error {
-	keys, err := a.Accounts.DeleteRevoked(cmd.Context())
+// finish has Vexa told at once of what was decided about an account, so that this is done also where no
+// server runs, and prints what Vexa has not confirmed. That is no failure: the decision holds here already,
+// and running servers retry. was is the account as it was before.
+func finish(cmd *cobra.Command, a *bridge.Admin, was mapping.Account) error {
+	waiting, err := a.Accounts.Settle(cmd.Context(), was)
 	if err != nil {
 		return err
 	}
-	users, err := a.Accounts.SettleBotBlocks(cmd.Context())
-	if err != nil {
-		return err
-	}
-	if keys+users > 0 {
+	if waiting > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: Vexa has not confirmed %s yet; what was decided holds here "+
-			"already, and a running server goes on trying\n", counted(keys+users, "change", "changes"))
+			"already, and a running server goes on trying\n", counted(waiting, "change", "changes"))
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func explainWith(ctx context.Context, a *bridge.Admin, id oidc.Identity) (explai
 		return explained{Explanation: e, Keys: []keyView{}}, err
 	}
 	keys, err := a.Accounts.KeysOf(ctx, e.Account)
-	return explained{Explanation: e, Keys: each(keys, viewKey)}, err
+	return explained{Explanation: e, Keys: each(keys, owned(viewKey, mapping.Account{Identity: id}))}, err
 }
 
 // maxClaims is the greatest length of --claims, in bytes: that of a token.
@@ -247,7 +247,7 @@ func (e explained) print(w io.Writer) error {
 	}
 	if len(e.Keys) > 0 {
 		fmt.Fprintln(w)
-		if err := printKeys(w, e.Keys); err != nil {
+		if err := printRows(w, keyHeading, e.Keys, keyView.row); err != nil {
 			return err
 		}
 	}

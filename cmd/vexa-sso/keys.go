@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
+	"iter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,12 +11,14 @@ import (
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
+	"vexa-sso/mapping/store"
 )
 
 // keyView is a key as JSON and tables show it: never its secret (S2).
 type keyView struct {
 	ID          string           `json:"id"`
 	Account     string           `json:"account"`
+	Whose       string           `json:"whose"`
 	State       mapping.KeyState `json:"state"`
 	Scopes      []string         `json:"scopes"`
 	VexaUserID  int64            `json:"vexa_user_id"`
@@ -30,24 +32,27 @@ type keyView struct {
 // replaced is what is shown of a key whose grace is not over: the store counts it among those to be deleted.
 const replaced mapping.KeyState = "replaced"
 
-func viewKey(k mapping.Key) keyView {
+func viewKey(o store.Owned[mapping.Key]) keyView {
+	k := o.Item
 	if k.InGrace(time.Now()) {
 		k.State = replaced
 	}
 	return keyView{
-		k.ID, k.AccountID, k.State, k.Scopes.List(), k.VexaUserID, k.VexaTokenID, moment(k.CreatedAt),
+		k.ID, k.AccountID, whose(o.Owner), k.State, k.Scopes.List(), k.VexaUserID, k.VexaTokenID,
+		moment(k.CreatedAt),
 		moment(k.ExpiresAt), moment(k.RevokedAt), k.Attempts,
 	}
 }
 
-func printKeys(w io.Writer, keys []keyView) error {
-	t := newTable(w, "KEY", "ACCOUNT", "STATE", "SCOPES", "VEXA USER", "VEXA TOKEN", "CREATED",
-		"EXPIRES", "REVOKED")
-	for _, k := range keys {
-		t.row(k.ID, k.Account, string(k.State), string(rule.NewScopes(k.Scopes...)), number(k.VexaUserID),
-			number(k.VexaTokenID), k.CreatedAt, k.ExpiresAt, k.RevokedAt)
+var keyHeading = []string{
+	"KEY", "ACCOUNT", "WHOSE", "STATE", "SCOPES", "VEXA USER", "VEXA TOKEN", "CREATED", "EXPIRES", "REVOKED",
+}
+
+func (k keyView) row() []string {
+	return []string{
+		k.ID, k.Account, k.Whose, string(k.State), string(rule.NewScopes(k.Scopes...)), number(k.VexaUserID),
+		number(k.VexaTokenID), k.CreatedAt, k.ExpiresAt, k.RevokedAt,
 	}
-	return t.print()
 }
 
 func newKeysList() *cobra.Command {
@@ -66,27 +71,25 @@ not in the list any more.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
-		id := ""
-		if account != "" {
-			acc, err := find(cmd.Context(), a, account)
-			if err != nil {
-				return err
-			}
-			id = acc.ID
-		}
-		keys, err := a.Accounts.KeysOf(cmd.Context(), id)
-		if err != nil {
-			return err
-		}
-		views := each(keys, viewKey)
-		if d.asJSON {
-			return printJSON(cmd.OutOrStdout(), views)
-		}
-		return printKeys(cmd.OutOrStdout(), views)
+		return printList(cmd.OutOrStdout(), d.asJSON, keysOf(cmd, a, account), viewKey, keyHeading,
+			keyView.row)
 	})
 	d.flags(cmd, true)
 	cmd.Flags().StringVar(&account, "account", "", "only of this `account`: an id, a subject or an email")
 	return cmd
+}
+
+// keysOf returns the keys of an account, or all.
+func keysOf(cmd *cobra.Command, a *bridge.Admin, account string) iter.Seq2[store.Owned[mapping.Key], error] {
+	if account == "" {
+		return a.Store.ListKeys(cmd.Context())
+	}
+	acc, err := find(cmd.Context(), a, account)
+	if err != nil {
+		return listed[store.Owned[mapping.Key]](nil, err)
+	}
+	keys, err := a.Accounts.KeysOf(cmd.Context(), acc.ID)
+	return listed(ownedBy(keys, acc), err)
 }
 
 func newKeysRevoke() *cobra.Command {
@@ -99,15 +102,20 @@ request: to take somebody's access away, suspend the account.`,
 		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
-		err := a.Accounts.RevokeKey(cmd.Context(), args[0], "asked for by an admin", actor())
-		if errors.Is(err, mapping.ErrNotFound) {
-			return fmt.Errorf("no key is %q: `vexa-sso keys list` shows all", args[0])
+		key, err := keyNamed(cmd, a, args[0])
+		if err != nil {
+			return err
 		}
+		acc, err := a.Accounts.Account(cmd.Context(), key.AccountID)
+		if err != nil {
+			return err
+		}
+		err = a.Accounts.RevokeKey(cmd.Context(), args[0], "asked for by an admin", actor())
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "revoked: key %s\n", args[0])
-		return finish(cmd, a)
+		return finish(cmd, a, acc)
 	})
 	d.flags(cmd, false)
 	return cmd
@@ -156,14 +164,14 @@ func whichKeys(
 		acc, err := find(cmd.Context(), a, account)
 		return acc.ID, "", err
 	}
-	keys, err := a.Accounts.KeysOf(cmd.Context(), "")
-	if err != nil {
-		return "", "", err
+	key, err := keyNamed(cmd, a, args[0])
+	return key.AccountID, key.ID, err
+}
+
+func keyNamed(cmd *cobra.Command, a *bridge.Admin, id string) (mapping.Key, error) {
+	key, err := a.Store.Key(cmd.Context(), id)
+	if errors.Is(err, mapping.ErrNotFound) {
+		return key, fmt.Errorf("no key is %q: `vexa-sso keys list` shows all", id)
 	}
-	for _, k := range keys {
-		if k.ID == args[0] {
-			return k.AccountID, k.ID, nil
-		}
-	}
-	return "", "", fmt.Errorf("no key is %q: `vexa-sso keys list` shows all", args[0])
+	return key, err
 }

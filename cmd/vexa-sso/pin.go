@@ -29,7 +29,7 @@ the user keeps it and is named.`,
 		Args: arguments(2, 2),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
-		subject, err := subjectOf(cmd, a, args[0])
+		acc, subject, err := subjectOf(cmd, a, args[0])
 		if err != nil {
 			return err
 		}
@@ -42,19 +42,25 @@ the user keeps it and is named.`,
 		if len(others) > 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(), "note: that user is shared with %s\n", strings.Join(others, ", "))
 		}
-		return finish(cmd, a)
+		if acc.ID == "" {
+			return nil
+		}
+		return finish(cmd, a, acc)
 	})
 	d.flags(cmd, false)
 	return cmd
 }
 
-// subjectOf returns the canonical subject that the admin named, directly or by an account.
-func subjectOf(cmd *cobra.Command, a *bridge.Admin, who string) (string, error) {
-	acc, err := a.Accounts.Find(cmd.Context(), who)
+// subjectOf returns the canonical subject that the admin named, directly or by an account, and the account if
+// there is one.
+func subjectOf(
+	cmd *cobra.Command, a *bridge.Admin, who string,
+) (acc mapping.Account, subject string, err error) {
+	acc, err = a.Accounts.Find(cmd.Context(), who)
 	if errors.Is(err, mapping.ErrNotFound) {
-		return who, nil // of somebody who has not signed in yet; Pin and Unpin check it
+		return mapping.Account{}, who, nil // of somebody who has not signed in yet; Pin and Unpin check it
 	}
-	return acc.Subject, err
+	return acc, acc.Subject, err
 }
 
 func newAccountsUnpin() *cobra.Command {
@@ -69,7 +75,7 @@ already is adopted for a proven email in a trusted domain, or waits for
 		Args: arguments(1, 1),
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, args []string, a *bridge.Admin) error {
-		subject, err := subjectOf(cmd, a, args[0])
+		acc, subject, err := subjectOf(cmd, a, args[0])
 		if err != nil {
 			return err
 		}
@@ -81,7 +87,10 @@ already is adopted for a proven email in a trusted domain, or waits for
 			return err
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "unpinned: %s\n", plain(subject))
-		return finish(cmd, a)
+		if acc.ID == "" {
+			return nil
+		}
+		return finish(cmd, a, acc)
 	})
 	d.flags(cmd, false)
 	return cmd
@@ -106,21 +115,17 @@ yet among them.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
-		pins, err := a.Accounts.Pins(cmd.Context())
-		if err != nil {
-			return err
-		}
-		views := each(pins, func(p mapping.Pin) pinView {
-			return pinView{p.Subject, p.VexaEmail, p.VexaUserID, p.Actor, moment(p.CreatedAt)}
+		pins := flat(func(do func([]mapping.Pin) error) error {
+			return a.Accounts.EachPin(cmd.Context(), do)
 		})
-		if d.asJSON {
-			return printJSON(cmd.OutOrStdout(), views)
+		view := func(p mapping.Pin) pinView {
+			return pinView{p.Subject, p.VexaEmail, p.VexaUserID, p.Actor, moment(p.CreatedAt)}
 		}
-		t := newTable(cmd.OutOrStdout(), "SUBJECT", "VEXA USER", "BY", "SINCE")
-		for _, v := range views {
-			t.row(v.Subject, fmt.Sprintf("%d %s", v.VexaUserID, v.VexaEmail), v.Actor, v.CreatedAt)
-		}
-		return t.print()
+		return printList(cmd.OutOrStdout(), d.asJSON, pins, view,
+			[]string{"SUBJECT", "VEXA USER", "BY", "SINCE"}, func(v pinView) []string {
+				user := fmt.Sprintf("%d %s", v.VexaUserID, v.VexaEmail)
+				return []string{v.Subject, user, v.Actor, v.CreatedAt}
+			})
 	})
 	d.flags(cmd, true)
 	return cmd
@@ -134,8 +139,9 @@ func newAccountsRekey() *cobra.Command {
 		Use:   "rekey --from PREFIX --to PREFIX",
 		Short: "Keep accounts when an org changes its domain",
 		Long: `Move the canonical subjects that begin with one prefix to another, so that people
-keep their accounts, Vexa users and sessions when an Okta org or an issuer changes its address. All
-of them move in one transaction, or none does.
+keep their accounts, Vexa users and sessions when an Okta org or an issuer changes its address. It looks
+at all of them first, and moves nobody where two would collide; then it moves them, a few at a time.
+When it is interrupted, the same command goes on where it stopped.
 
   vexa-sso accounts rekey --dry-run \
     --from okta:https://old.okta.com/ --to okta:https://new.okta.com/
@@ -148,31 +154,41 @@ collide, and nothing is moved. --skip-taken moves all others.`,
 		if from == "" || to == "" {
 			return usageError{errors.New("name both prefixes, with --from and --to")}
 		}
-		moves, err := a.Accounts.Rekey(cmd.Context(), from, to, dryRun, skipTaken, actor())
-		if err != nil {
-			return err
+		moved, would, failed := 0, 0, error(nil)
+		moves := func(yield func(mapping.Rekeyed, error) bool) {
+			moved, failed = a.Accounts.Rekey(cmd.Context(), mapping.Rekeying{
+				From: from, To: to, DryRun: dryRun, SkipTaken: skipTaken,
+			}, actor(), func(m mapping.Rekeyed) error {
+				if !m.Taken {
+					would++
+				}
+				if !yield(m, nil) {
+					return errors.New("the list could not be printed")
+				}
+				return nil
+			})
 		}
-		if moves == nil {
-			moves = []mapping.Rekeyed{}
-		}
-		if d.asJSON {
-			return printJSON(cmd.OutOrStdout(), moves)
-		}
-		t := newTable(cmd.OutOrStdout(), "ACCOUNT", "FROM", "TO", "")
-		moved := 0
-		for _, m := range moves {
-			note := map[bool]string{true: "is taken: not moved"}[m.Taken]
-			t.row(m.Account, m.From, m.To, note)
-			if !m.Taken {
-				moved++
+		err := printList(cmd.OutOrStdout(), d.asJSON, moves,
+			func(m mapping.Rekeyed) mapping.Rekeyed { return m },
+			[]string{"ACCOUNT", "FROM", "TO", ""}, func(m mapping.Rekeyed) []string {
+				note := map[bool]string{true: "is taken: not moved"}[m.Taken]
+				return []string{m.Account, m.From, m.To, note}
+			})
+		if failed != nil {
+			if moved > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "note: %s moved already; run this again, which goes on from "+
+					"there\n", counted(moved, "subject was", "subjects were"))
 			}
+			return failed
 		}
-		if err := t.print(); err != nil {
+		if err != nil || d.asJSON {
 			return err
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n",
-			map[bool]string{true: "would move", false: "moved"}[dryRun],
-			counted(moved, "subject", "subjects"))
+		if dryRun {
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "would move %s\n", counted(would, "subject", "subjects"))
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "moved %s\n", counted(moved, "subject", "subjects"))
 		return err
 	})
 	d.flags(cmd, true)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"strings"
 
@@ -40,17 +41,22 @@ scripts.`,
 		if err != nil {
 			return err
 		}
-		accounts, err := a.Accounts.List(cmd.Context())
-		if err != nil {
-			return err
-		}
-		changes := mapping.CompareRules(accounts, a.Rules, rules)
+		accounts, changed := 0, 0
+		changes := flat(func(do func([]mapping.GrantChange) error) error {
+			return a.Accounts.EachAccount(cmd.Context(), func(page []mapping.Account) error {
+				found := mapping.CompareRules(page, a.Rules, rules)
+				accounts, changed = accounts+len(page), changed+len(found)
+				return do(found)
+			})
+		})
 		if d.asJSON {
-			err = printJSON(cmd.OutOrStdout(), changes)
-		} else {
-			err = printChanges(cmd, len(accounts), changes)
+			err = streamJSON(cmd.OutOrStdout(), changes,
+				func(c mapping.GrantChange) mapping.GrantChange { return c })
+		} else if err = printChanges(cmd, changes); err == nil {
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d of %s would change\n", changed,
+				counted(accounts, "account", "accounts"))
 		}
-		if err == nil && exitCode && len(changes) > 0 {
+		if err == nil && exitCode && changed > 0 {
 			return errDifferent
 		}
 		return err
@@ -61,21 +67,23 @@ scripts.`,
 	return cmd
 }
 
-func printChanges(cmd *cobra.Command, accounts int, changes []mapping.GrantChange) error {
-	if len(changes) > 0 {
-		t := newTable(cmd.OutOrStdout(), "CHANGE", "WHO", "ACCOUNT", "WHAT")
-		for _, c := range changes {
-			who := c.Email
-			if who == "" {
-				who = c.Subject
-			}
-			t.row(c.Change, who, c.Account, strings.Join(c.What, "; "))
-		}
-		if err := t.print(); err != nil {
+func printChanges(cmd *cobra.Command, changes iter.Seq2[mapping.GrantChange, error]) error {
+	var t *table
+	for c, err := range changes {
+		if err != nil {
 			return err
 		}
+		if t == nil {
+			t = newTable(cmd.OutOrStdout(), "CHANGE", "WHO", "ACCOUNT", "WHAT")
+		}
+		who := c.Email
+		if who == "" {
+			who = c.Subject
+		}
+		t.row(c.Change, who, c.Account, strings.Join(c.What, "; "))
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d of %s would change\n",
-		len(changes), counted(accounts, "account", "accounts"))
-	return err
+	if t == nil {
+		return nil
+	}
+	return t.print()
 }

@@ -3,12 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
+	"iter"
 
 	"github.com/spf13/cobra"
 
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/store"
 	"vexa-sso/proxy/caller"
 )
 
@@ -16,24 +17,25 @@ import (
 type sessionView struct {
 	ID        string `json:"id"`
 	Account   string `json:"account"`
+	Whose     string `json:"whose"`
 	Provider  string `json:"provider"`
 	CreatedAt string `json:"created_at"`
 	LastSeen  string `json:"last_seen"`
 	ExpiresAt string `json:"expires_at"`
 }
 
-func viewSession(s caller.Session) sessionView {
+func viewSession(o store.Owned[caller.Session]) sessionView {
+	s := o.Item
 	return sessionView{
-		s.ID, s.AccountID, s.Provider, moment(s.CreatedAt), moment(s.LastSeen), moment(s.ExpiresAt),
+		s.ID, s.AccountID, whose(o.Owner), s.Provider, moment(s.CreatedAt), moment(s.LastSeen),
+		moment(s.ExpiresAt),
 	}
 }
 
-func printSessions(w io.Writer, sessions []sessionView) error {
-	t := newTable(w, "SESSION", "ACCOUNT", "PROVIDER", "SIGNED IN", "LAST SEEN", "EXPIRES")
-	for _, s := range sessions {
-		t.row(s.ID, s.Account, s.Provider, s.CreatedAt, s.LastSeen, s.ExpiresAt)
-	}
-	return t.print()
+var sessionHeading = []string{"SESSION", "ACCOUNT", "WHOSE", "PROVIDER", "SIGNED IN", "LAST SEEN", "EXPIRES"}
+
+func (s sessionView) row() []string {
+	return []string{s.ID, s.Account, s.Whose, s.Provider, s.CreatedAt, s.LastSeen, s.ExpiresAt}
 }
 
 func newSessionsList() *cobra.Command {
@@ -48,15 +50,8 @@ minute.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
-		sessions, err := sessionsOf(cmd, a, account)
-		if err != nil {
-			return err
-		}
-		views := each(sessions, viewSession)
-		if d.asJSON {
-			return printJSON(cmd.OutOrStdout(), views)
-		}
-		return printSessions(cmd.OutOrStdout(), views)
+		return printList(cmd.OutOrStdout(), d.asJSON, sessionsOf(cmd, a, account), viewSession,
+			sessionHeading, sessionView.row)
 	})
 	d.flags(cmd, true)
 	cmd.Flags().StringVar(&account, "account", "", "only of this `account`: an id, a subject or an email")
@@ -64,15 +59,18 @@ minute.`,
 }
 
 // sessionsOf returns the sessions of an account, or all.
-func sessionsOf(cmd *cobra.Command, a *bridge.Admin, account string) ([]caller.Session, error) {
+func sessionsOf(
+	cmd *cobra.Command, a *bridge.Admin, account string,
+) iter.Seq2[store.Owned[caller.Session], error] {
 	if account == "" {
-		return a.Store.Sessions(cmd.Context())
+		return a.Store.ListSessions(cmd.Context())
 	}
 	acc, err := find(cmd.Context(), a, account)
 	if err != nil {
-		return nil, err
+		return listed[store.Owned[caller.Session]](nil, err)
 	}
-	return a.Store.SessionsOf(cmd.Context(), acc.ID)
+	sessions, err := a.Store.SessionsOf(cmd.Context(), acc.ID)
+	return listed(ownedBy(sessions, acc), err)
 }
 
 // exactlyOne returns a usage error unless exactly one of an id, --account and --all is given.
@@ -106,19 +104,24 @@ end. Who may sign in can do so again at once: to keep somebody out, suspend the 
 		if err := exactlyOne("session", args, account, all); err != nil {
 			return err
 		}
-		sessions, err := sessionsOf(cmd, a, account)
-		if err != nil {
-			return err
+		sessions := sessionsOf(cmd, a, account)
+		if len(args) == 1 {
+			one, err := a.Store.Session(cmd.Context(), args[0])
+			if errors.Is(err, mapping.ErrNotFound) {
+				return fmt.Errorf("no session is %q: `vexa-sso sessions list` shows all", args[0])
+			}
+			sessions = listed([]store.Owned[caller.Session]{{Item: one}}, err)
 		}
 		ended := 0
-		for _, s := range sessions {
-			if len(args) == 1 && s.ID != args[0] {
-				continue
+		for owned, err := range sessions {
+			if err != nil {
+				return err
 			}
+			s := owned.Item
 			r := mapping.Revocation{
 				Kind: mapping.RevokeSession, Account: s.AccountID, Session: s.ID, Reason: "ended by an admin",
 			}
-			err := a.Accounts.Revoke(cmd.Context(), r, actor())
+			err = a.Accounts.Revoke(cmd.Context(), r, actor())
 			if errors.Is(err, mapping.ErrNotFound) {
 				continue // it ended by itself just now
 			}
@@ -127,10 +130,7 @@ end. Who may sign in can do so again at once: to keep somebody out, suspend the 
 			}
 			ended++
 		}
-		if ended == 0 && len(args) == 1 {
-			return fmt.Errorf("no session is %q: `vexa-sso sessions list` shows all", args[0])
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "ended %s\n", counted(ended, "session", "sessions"))
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "ended %s\n", counted(ended, "session", "sessions"))
 		return err
 	})
 	d.flags(cmd, false)

@@ -3,19 +3,21 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
+	"iter"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"vexa-sso/cmd/internal/bridge"
 	"vexa-sso/mapping"
+	"vexa-sso/mapping/store"
 )
 
 // tokenView is a token as JSON and tables show it: never its value.
 type tokenView struct {
 	ID        string   `json:"id"`
 	Account   string   `json:"account"`
+	Whose     string   `json:"whose"`
 	Kind      string   `json:"kind"`
 	Client    string   `json:"client,omitempty"`
 	Name      string   `json:"name"`
@@ -26,20 +28,23 @@ type tokenView struct {
 	UsedFrom  string   `json:"used_from,omitempty"`
 }
 
-func viewToken(t mapping.Token) tokenView {
+func viewToken(o store.Owned[mapping.Token]) tokenView {
+	t := o.Item
 	return tokenView{
-		t.ID, t.AccountID, string(t.Kind), t.Client, t.Name, t.Scopes.List(), moment(t.CreatedAt),
-		moment(t.ExpiresAt), moment(t.UsedAt), t.UsedFrom,
+		t.ID, t.AccountID, whose(o.Owner), string(t.Kind), t.Client, t.Name, t.Scopes.List(),
+		moment(t.CreatedAt), moment(t.ExpiresAt), moment(t.UsedAt), t.UsedFrom,
 	}
 }
 
-func printTokens(w io.Writer, tokens []tokenView) error {
-	t := newTable(w, "TOKEN", "ACCOUNT", "KIND", "NAME", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "FROM")
-	for _, v := range tokens {
-		t.row(v.ID, v.Account, v.Kind, v.Name, strings.Join(v.Scopes, ","), v.CreatedAt, v.ExpiresAt,
-			v.UsedAt, v.UsedFrom)
+var tokenHeading = []string{
+	"TOKEN", "ACCOUNT", "WHOSE", "KIND", "NAME", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "FROM",
+}
+
+func (v tokenView) row() []string {
+	return []string{
+		v.ID, v.Account, v.Whose, v.Kind, v.Name, strings.Join(v.Scopes, ","), v.CreatedAt, v.ExpiresAt,
+		v.UsedAt, v.UsedFrom,
 	}
-	return t.print()
 }
 
 func newTokensList() *cobra.Command {
@@ -56,15 +61,8 @@ minute.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = d.with(func(cmd *cobra.Command, _ []string, a *bridge.Admin) error {
-		tokens, err := tokensOf(cmd, a, account)
-		if err != nil {
-			return err
-		}
-		views := each(tokens, viewToken)
-		if d.asJSON {
-			return printJSON(cmd.OutOrStdout(), views)
-		}
-		return printTokens(cmd.OutOrStdout(), views)
+		return printList(cmd.OutOrStdout(), d.asJSON, tokensOf(cmd, a, account), viewToken, tokenHeading,
+			tokenView.row)
 	})
 	d.flags(cmd, true)
 	cmd.Flags().StringVar(&account, "account", "", "only of this `account`: an id, a subject or an email")
@@ -72,15 +70,18 @@ minute.`,
 }
 
 // tokensOf returns the tokens of an account, or all.
-func tokensOf(cmd *cobra.Command, a *bridge.Admin, account string) ([]mapping.Token, error) {
+func tokensOf(
+	cmd *cobra.Command, a *bridge.Admin, account string,
+) iter.Seq2[store.Owned[mapping.Token], error] {
 	if account == "" {
-		return a.Accounts.TokensOf(cmd.Context(), "")
+		return a.Store.ListTokens(cmd.Context())
 	}
 	acc, err := find(cmd.Context(), a, account)
 	if err != nil {
-		return nil, err
+		return listed[store.Owned[mapping.Token]](nil, err)
 	}
-	return a.Accounts.TokensOf(cmd.Context(), acc.ID)
+	tokens, err := a.Accounts.TokensOf(cmd.Context(), acc.ID)
+	return listed(ownedBy(tokens, acc), err)
 }
 
 func newTokensRevoke() *cobra.Command {
@@ -100,19 +101,24 @@ to keep somebody out, suspend the account.`,
 		if err := exactlyOne("token", args, account, all); err != nil {
 			return err
 		}
-		tokens, err := tokensOf(cmd, a, account)
-		if err != nil {
-			return err
+		tokens := tokensOf(cmd, a, account)
+		if len(args) == 1 {
+			one, err := a.Store.Token(cmd.Context(), args[0])
+			if errors.Is(err, mapping.ErrNotFound) {
+				return unknownToken(args[0])
+			}
+			tokens = listed([]store.Owned[mapping.Token]{{Item: one}}, err)
 		}
 		revoked := 0
-		for _, t := range tokens {
-			if len(args) == 1 && t.ID != args[0] {
-				continue
+		for owned, err := range tokens {
+			if err != nil {
+				return err
 			}
+			t := owned.Item
 			r := mapping.Revocation{
 				Kind: mapping.RevokeToken, Account: t.AccountID, Token: t.ID, Reason: "revoked by an admin",
 			}
-			err := a.Accounts.Revoke(cmd.Context(), r, actor())
+			err = a.Accounts.Revoke(cmd.Context(), r, actor())
 			if errors.Is(err, mapping.ErrNotFound) {
 				continue // it ended by itself just now
 			}
@@ -121,10 +127,7 @@ to keep somebody out, suspend the account.`,
 			}
 			revoked++
 		}
-		if revoked == 0 && len(args) == 1 {
-			return unknownToken(args[0])
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "revoked %s\n", counted(revoked, "token", "tokens"))
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "revoked %s\n", counted(revoked, "token", "tokens"))
 		return err
 	})
 	d.flags(cmd, false)

@@ -102,10 +102,6 @@ func (t *tx) AccountsByVexaEmail(vexaEmail string) ([]mapping.Account, error) {
 		selectAccount+`WHERE vexa_email = $1 ORDER BY created_at, id`, vexaEmail)
 }
 
-func (t *tx) Accounts() ([]mapping.Account, error) {
-	return many(t, "reading all accounts", scanAccount, selectAccount+`ORDER BY created_at, id`)
-}
-
 // PutAccount implements [mapping.Tx]. Whether the account is pinned is not written with it: the pins say
 // that. mapping.ErrConflict when another account has that subject.
 func (t *tx) PutAccount(a mapping.Account) error {

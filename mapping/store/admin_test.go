@@ -28,7 +28,7 @@ func TestPins(t *testing.T) {
 			if diff := cmp.Diff(first, got); err != nil || diff != "" {
 				t.Errorf("%v %s", err, diff)
 			}
-			all, err := tx.Pins()
+			all, err := tx.PinsAfter("", 10)
 			if diff := cmp.Diff([]mapping.Pin{second, first}, all); err != nil || diff != "" {
 				t.Errorf("%v %s", err, diff)
 			}
@@ -47,7 +47,7 @@ func TestPins(t *testing.T) {
 			return errors.Join(tx.PutPin(first), tx.DeletePin(second.Subject), tx.DeletePin("okta:nobody"))
 		})
 		view(t, s, func(tx mapping.Tx) error {
-			all, err := tx.Pins()
+			all, err := tx.PinsAfter("", 10)
 			if diff := cmp.Diff([]mapping.Pin{first}, all); diff != "" {
 				t.Error(diff)
 			}
@@ -73,8 +73,8 @@ func TestHolds(t *testing.T) {
 			return errors.Join(tx.PutBotBlock(unknown), tx.PutBotBlock(known))
 		})
 		view(t, s, func(tx mapping.Tx) error {
-			all, err := tx.BotBlocks()
-			if diff := cmp.Diff([]mapping.BotBlock{known, unknown}, all); diff != "" {
+			all, err := tx.BotBlocksDue(at(9), 10)
+			if diff := cmp.Diff([]mapping.BotBlock{unknown, known}, all); diff != "" {
 				t.Error(diff)
 			}
 			return err

@@ -152,8 +152,3 @@ func (t *tx) DeleteAuthorizations(accountID string) error {
 		`DELETE FROM authorizations WHERE account_id = $1`, accountID)
 	return err
 }
-
-// PurgeAuthorizations implements [authserver.Store].
-func (s *Store) PurgeAuthorizations(ctx context.Context, then time.Time) (purged int, err error) {
-	return s.purge(ctx, "authorizations", "hash", `expires_at < $1`, micros(then))
-}

@@ -27,10 +27,6 @@ func (t *tx) BotBlock(vexaUserID int64) (mapping.BotBlock, error) {
 	return one(t, "reading the bot block", scanBotBlock, selectBotBlock+`WHERE vexa_user_id = $1`, vexaUserID)
 }
 
-func (t *tx) BotBlocks() ([]mapping.BotBlock, error) {
-	return many(t, "reading all bot blocks", scanBotBlock, selectBotBlock+`ORDER BY since, vexa_user_id`)
-}
-
 func (t *tx) PutBotBlock(b mapping.BotBlock) error {
 	var former sql.NullInt64
 	if b.FormerBots != nil {

@@ -32,18 +32,20 @@ func mustFail(t *testing.T, s *Store) {
 	}()
 	_, lease := s.AcquireLease(t.Context(), "mint", time.Minute)
 	_, byHash := s.SessionByHash(t.Context(), [32]byte{})
-	_, purge := s.PurgeSessions(t.Context(), at(0), at(0))
 	_, events := s.Events(t.Context(), EventFilter{})
 	for call, err := range map[string]error{
 		"Update": s.Update(t.Context(), func(tx mapping.Tx) error {
 			return tx.PutAccount(account("ada", 0))
 		}),
 		"View": s.View(
-			t.Context(), func(tx mapping.Tx) error { _, err := tx.Accounts(); return err },
+			t.Context(), func(tx mapping.Tx) error {
+				_, err := tx.AccountsAfter(mapping.Place{}, 1)
+				return err
+			},
 		),
 		"AcquireLease":  lease,
 		"SessionByHash": byHash,
-		"PurgeSessions": purge,
+		"Purge":         s.Purge(t.Context(), mapping.Retention{}),
 		"Events":        events,
 	} {
 		if !errors.Is(err, mapping.ErrStoreUnavailable) || errors.Is(err, mapping.ErrNotFound) {
@@ -184,8 +186,10 @@ func TestPurgeInBatches(t *testing.T) {
 			}
 			return tx.AppendEvent(mapping.Event{ID: "young", Event: "e", At: at(2)})
 		})
-		if n, err := s.PruneEvents(t.Context(), at(1)); n != 2*purgeBatch+1 || err != nil {
-			t.Errorf("pruned %d, %v", n, err)
+		db.clock.Advance(time.Hour + time.Minute)
+		purge(t, s)
+		if left, err := s.Events(t.Context(), EventFilter{}); len(left) != 1 || err != nil {
+			t.Errorf("%d are left, %v", len(left), err)
 		}
 	})
 }

@@ -43,6 +43,10 @@ type engine interface {
 	// others go on writing, in the place of one that was left incomplete.
 	indexes(context.Context) (map[string]bool, error)
 	makeIndex(context.Context, index) error
+	// addressOfIdentity is the expression for the address in the JSON of an account's identity, proven or
+	// not, as JSON has it (accounts_by_address). It never fails, whatever else the identity holds, and it may
+	// name more accounts than have the address: who looks by it looks at what it found.
+	addressOfIdentity() string
 
 	// beforePublishing runs in a transaction that is about to append to the log and then commit: it makes
 	// sure that entries become visible in the order of their numbers. afterPublishing tells the tails that

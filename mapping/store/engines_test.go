@@ -133,12 +133,21 @@ func update(t *testing.T, s *Store, fn func(mapping.Tx) error) {
 
 // lockAll locks every account, as whoever writes what hangs on one has read it before.
 func lockAll(tx mapping.Tx) error {
-	all, err := tx.Accounts()
+	all, err := tx.AccountsAfter(mapping.Place{}, 1000)
 	for _, a := range all {
 		_, failed := tx.Account(a.ID)
 		err = errors.Join(err, failed)
 	}
 	return err
+}
+
+// purge purges what is due, where nothing is kept for long.
+func purge(t *testing.T, s *Store) {
+	t.Helper()
+	r := mapping.Retention{Idle: time.Hour, Events: time.Hour}
+	if err := s.Purge(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func view(t *testing.T, s *Store, fn func(mapping.Tx) error) {

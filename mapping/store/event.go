@@ -70,8 +70,3 @@ func scanEvent(row scanner) (e mapping.Event, err error) {
 	}
 	return e, nil
 }
-
-// PruneEvents deletes the audit events from before that time, and says how many.
-func (s *Store) PruneEvents(ctx context.Context, before time.Time) (pruned int, err error) {
-	return s.purge(ctx, "events", "seq", `at < $1`, micros(before))
-}

@@ -25,11 +25,6 @@ func (t *tx) Keys(accountID string) ([]mapping.Key, error) {
 		selectKey+`WHERE account_id = $1 ORDER BY created_at, id`, accountID)
 }
 
-func (t *tx) KeysInState(s mapping.KeyState) ([]mapping.Key, error) {
-	return many(t, "reading the keys in a state", scanKey,
-		selectKey+`WHERE state = $1 ORDER BY created_at, id`, string(s))
-}
-
 // PutKey implements [mapping.Tx]. The account must have been read before.
 func (t *tx) PutKey(k mapping.Key) error {
 	if err := t.holds("writing the key", k.AccountID); err != nil {

@@ -38,16 +38,21 @@ func TestNativeKeyNotesOfVersion5(t *testing.T) {
 		put(t, s, account("ada", 0))
 		days := 48 * 60
 		err := s.write(t.Context(), func(tx *tx) error {
-			return errors.Join(tx.Spend("native keys", "ada 2026-02-28", at(0), at(days-1440)),
-				tx.Spend("native keys", "ada 2026-03-01", at(0), at(days)),
-				tx.Spend("native keys", "gone 2026-03-01", at(0), at(days)),
-				tx.Spend("okta", "ada 2026-03-01", at(0), at(days)))
+			return errors.Join(tx.Spend("native keys", "ada 2026-02-28", at(days-1440)),
+				tx.Spend("native keys", "ada 2026-03-01", at(days)),
+				tx.Spend("native keys", "gone 2026-03-01", at(days)),
+				tx.Spend("okta", "ada 2026-03-01", at(days)))
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, back := range []string{
 			`DROP INDEX proofs_by_provider`,
+			`DROP INDEX accounts_by_creation`, `DROP INDEX accounts_by_status`,
+			`DROP INDEX accounts_by_address`,
+			`DROP INDEX pins_by_vexa_user`, `DROP INDEX keys_due`, `DROP INDEX keys_waiting`,
+			`DROP INDEX holds_due`, `DROP INDEX holds_waiting`, `DROP INDEX sessions_by_creation`,
+			`DROP INDEX tokens_by_creation`, `DROP INDEX leases_by_time`,
 			`DROP TABLE ended_values`, `ALTER TABLE proofs DROP COLUMN unanswered`,
 			`ALTER TABLE proofs DROP COLUMN steady`,
 			`DROP TABLE native_key_notes`, `DELETE FROM goose_db_version WHERE version_id >= 6`,

@@ -13,10 +13,6 @@ func (t *tx) Pin(subject string) (mapping.Pin, error) {
 	return one(t, "reading the pin", scanPin, selectPin+`WHERE subject = $1`, subject)
 }
 
-func (t *tx) Pins() ([]mapping.Pin, error) {
-	return many(t, "reading all pins", scanPin, selectPin+`ORDER BY created_at, subject`)
-}
-
 func (t *tx) PutPin(p mapping.Pin) error {
 	_, err := t.exec("writing the pin", `
 		INSERT INTO pins (subject, vexa_email, vexa_user_id, actor, created_at) VALUES ($1, $2, $3, $4, $5)

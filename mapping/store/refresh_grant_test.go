@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -80,13 +81,15 @@ func TestSpentTokens(t *testing.T) {
 			return yes
 		}
 		update(t, s, func(tx mapping.Tx) error {
-			return errors.Join(tx.Spend("okta", "one", at(0), at(5)), tx.Spend("okta", "one", at(0), at(5)),
-				tx.Spend("okta", "two", at(0), at(9)))
+			return errors.Join(tx.Spend("okta", "one", at(5)), tx.Spend("okta", "one", at(5)),
+				tx.Spend("okta", "two", at(9)))
 		})
 		if !spent("okta", "one") || !spent("okta", "two") || spent("entra", "one") || spent("okta", "three") {
 			t.Error("tokens are mixed up")
 		}
-		update(t, s, func(tx mapping.Tx) error { return tx.Spend("okta", "three", at(6), at(9)) })
+		update(t, s, func(tx mapping.Tx) error { return tx.Spend("okta", "three", at(9)) })
+		db.clock.Advance(6 * time.Minute)
+		purge(t, s)
 		if spent("okta", "one") || !spent("okta", "two") || !spent("okta", "three") {
 			t.Error("not those that expired were forgotten")
 		}

@@ -8,13 +8,8 @@ func (t *tx) Spent(provider, jti string) (bool, error) {
 	return n > 0, err
 }
 
-// Spend implements [mapping.Tx], and forgets the tokens that have expired.
-func (t *tx) Spend(provider, jti string, now, until time.Time) error {
-	_, err := t.exec("forgetting expired tokens", `DELETE FROM spent_tokens WHERE until < $1`, micros(now))
-	if err != nil {
-		return err
-	}
-	_, err = t.exec("noting a token that was used", `
+func (t *tx) Spend(provider, jti string, until time.Time) error {
+	_, err := t.exec("noting a token that was used", `
 		INSERT INTO spent_tokens (provider, jti, until) VALUES ($1, $2, $3) ON CONFLICT (provider,
 			jti) DO NOTHING`, provider, jti, micros(until))
 	return err

@@ -85,8 +85,11 @@ func (s *Store) endOfLog(ctx context.Context) (place int64, err error) {
 // pruneLog deletes the entries that are older than the retention, up to the first that is not, and never the
 // latest.
 func (s *Store) pruneLog(ctx context.Context) error {
-	_, err := s.purge(ctx, "revocations", "seq", `
-		seq < COALESCE((SELECT min(seq) FROM revocations WHERE at >= $1), (SELECT max(seq) FROM revocations))`,
+	_, err := s.inBatches(ctx, "pruning the log of revocations", fmt.Sprintf(`
+		DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE
+			seq < COALESCE((SELECT min(seq) FROM revocations WHERE at >= $1),
+				(SELECT max(seq) FROM revocations))
+			LIMIT %d)`, purgeBatch),
 		micros(s.now().Add(-logRetention)))
 	return err
 }

@@ -98,11 +98,16 @@ func (s *Store) provider(of series) (*goose.Provider, error) {
 	}
 	var steps []*goose.Migration
 	for version, text := range texts {
-		steps = append(steps, s.step(of, version,
-			strings.ReplaceAll(text, "{{serial key}}", s.engine.serialKey())))
+		steps = append(steps, s.step(of, version, s.inItsWords(text)))
 	}
 	return s.engine.migrator(goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true),
 		goose.WithTableName(of.noted), goose.WithAllowOutofOrder(of.noted == additions.noted))
+}
+
+// inItsWords is a step in the SQL of the engine.
+func (s *Store) inItsWords(text string) string {
+	return strings.NewReplacer("{{serial key}}", s.engine.serialKey(),
+		"{{address of identity}}", s.engine.addressOfIdentity()).Replace(text)
 }
 
 // read returns the embedded steps by their versions, which are the numbers before the underscores of the

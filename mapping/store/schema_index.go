@@ -61,7 +61,7 @@ func (s *Store) dueIndexes(ctx context.Context, of series) (due []index, err err
 		return nil, err
 	}
 	for _, version := range slices.Sorted(maps.Keys(steps)) {
-		for _, statement := range statements(steps[version]) {
+		for _, statement := range statements(s.inItsWords(steps[version])) {
 			if i, makes := indexOf(statement); makes && !complete[i.name] {
 				due = append(due, i)
 			}

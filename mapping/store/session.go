@@ -164,14 +164,6 @@ func (s *Store) RenewSession(ctx context.Context, session caller.Session) error 
 	})
 }
 
-// PurgeSessions implements [proxy.SessionStore].
-func (s *Store) PurgeSessions(
-	ctx context.Context, expiredBefore, idleBefore time.Time,
-) (purged int, err error) {
-	return s.purge(ctx, "sessions", "hash", `expires_at < $1 OR last_seen < $2`,
-		micros(expiredBefore), micros(idleBefore))
-}
-
 func (t *tx) CheckSession(id string, at time.Time) error {
 	n, err := one(t, "checking the session", scanCount,
 		`SELECT count(*) FROM sessions WHERE id = $1 AND expires_at > $2`, id, micros(at))

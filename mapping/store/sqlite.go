@@ -132,6 +132,11 @@ func (e *sqliteEngine) verdict(err error) verdict {
 	return wrong
 }
 
+func (e *sqliteEngine) addressOfIdentity() string {
+	const rest = `substr(identity, instr(identity, 'email":"') + 8, 300)`
+	return `substr(` + rest + `, 1, instr(` + rest + ` || '"', '"') - 1)`
+}
+
 func (e *sqliteEngine) beforePublishing(*tx) error { return nil } // there is one writer
 func (e *sqliteEngine) afterPublishing(*tx) error  { return nil }
 

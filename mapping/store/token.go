@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"vexa-sso/mapping"
 )
@@ -43,16 +42,6 @@ func (t *tx) Tokens(accountID string) ([]mapping.Token, error) {
 	}
 	return many(t, "reading the tokens of an account", scanToken,
 		selectToken+`WHERE account_id = $1 ORDER BY created_at DESC, id`, accountID)
-}
-
-func (t *tx) LiveTokens(now time.Time) ([]mapping.Token, error) {
-	return many(t, "reading the tokens that live", scanToken,
-		selectToken+`WHERE expires_at > $1 ORDER BY created_at DESC, id`, micros(now))
-}
-
-func (t *tx) TokensExpired(now time.Time, most int) ([]mapping.Token, error) {
-	return many(t, "reading the tokens that have expired", scanToken,
-		selectToken+`WHERE expires_at <= $1 ORDER BY expires_at, id LIMIT $2`, micros(now), most)
 }
 
 // PutToken implements [mapping.Tx]. The account must have been read before.
@@ -181,9 +170,4 @@ func (t *tx) ForgetTokenValues(tokenID string, before int64) error {
 	_, err := t.exec("forgetting old values of a token",
 		`DELETE FROM token_values WHERE token_id = $1 AND generation < $2`, tokenID, before)
 	return err
-}
-
-func (t *tx) PurgeTokenValues(now time.Time) (int, error) {
-	n, err := t.exec("purging expired values", `DELETE FROM token_values WHERE expires_at <= $1`, micros(now))
-	return int(n), err
 }

@@ -27,9 +27,3 @@ func (t *tx) EndedValue(hash [32]byte) (mapping.EndedToken, error) {
 	return one(t, "reading how a token ended", scanEnded,
 		`SELECT cause, ended_at FROM ended_values WHERE hash = $1`, hash[:])
 }
-
-func (t *tx) PurgeEnded(now time.Time) (int, error) {
-	n, err := t.exec("forgetting tokens that ended",
-		`DELETE FROM ended_values WHERE until <= $1`, micros(now))
-	return int(n), err
-}

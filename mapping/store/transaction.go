@@ -49,26 +49,6 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	return err
 }
 
-// purge deletes the rows of a table that fit, some at a time: who has to write in between waits for one
-// batch.
-func (s *Store) purge(ctx context.Context, table, key, fits string, args ...any) (purged int, err error) {
-	query := fmt.Sprintf(`DELETE FROM %s WHERE %s IN (SELECT %s FROM %s WHERE %s LIMIT %d)`,
-		table, key, key, table, fits, purgeBatch)
-	for {
-		var n int64
-		err := s.write(ctx, func(t *tx) (err error) {
-			n, err = t.exec("purging "+table, query, args...)
-			return err
-		})
-		purged += int(n)
-		if err != nil || n < purgeBatch {
-			return purged, err
-		}
-	}
-}
-
-const purgeBatch = 1000
-
 // read runs fn in a transaction that sees one state of the store and changes nothing.
 func (s *Store) read(ctx context.Context, fn func(*tx) error) error {
 	options := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}

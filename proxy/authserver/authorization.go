@@ -78,7 +78,4 @@ type Store interface {
 	// change more than once. When change returns an error, nothing is stored and the error is returned.
 	// [mapping.ErrNotFound]: there is none.
 	ChangeAuthorization(ctx context.Context, hash [32]byte, change func(*Authorization) error) error
-
-	// PurgeAuthorizations deletes those that expired before then, and returns how many.
-	PurgeAuthorizations(ctx context.Context, then time.Time) (int, error)
 }

@@ -189,7 +189,7 @@ func (s *Server) ask(v *proxy.Visit, person proxy.Person, req authRequest, scope
 	t := ticket{
 		Kind: KindCode, Code: code, Client: req.client.ID, RedirectURI: req.redirectURI, State: req.state,
 		Challenge: req.challenge, Scopes: scopes,
-		Expires: s.now().Add(ticketLifetime),
+		Expires: s.now().Add(TicketLifetime),
 	}
 	sealed, err := s.seal(t, person)
 	if err != nil {

@@ -437,7 +437,7 @@ func TestTicketOutlivesNothing(t *testing.T) {
 	form := url.Values{"ticket": {ticket}, "decision": {"allow"}}
 	b.submit("/sso/oauth/consent", form).leads(t)
 	w.Clock.Advance(4 * time.Minute) // the code has expired
-	proxytest.Must(t, authserver.Purge(w.server, t.Context()))
+	proxytest.Must(t, w.Store.Purge(t.Context(), mapping.Retention{Idle: time.Hour}))
 	if a := b.submit("/sso/oauth/consent", form); a.Status != http.StatusForbidden {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}

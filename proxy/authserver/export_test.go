@@ -1,9 +1,6 @@
 package authserver
 
 // For the tests outside of the package.
-var (
-	Purge         = (*Server).purge
-	DeviceNetwork = siteKey
-)
+var DeviceNetwork = siteKey
 
 const CodeLifetime = codeLifetime

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,16 +31,17 @@ const (
 const (
 	codeLifetime   = time.Minute      // of an authorization code
 	spentLifetime  = 24 * time.Hour   // of a redeemed code, so that its reuse is noticed
-	ticketLifetime = 10 * time.Minute // of a consent page
 	deviceLifetime = 10 * time.Minute // of a device code and its user code
 	deviceInterval = 5 * time.Second  // between two polls of a device
 
 	maxCodes = 10_000 // open authorization codes, over all replicas
 	// open device codes, over all replicas: even then one guess in two million hits
 	maxDevices = 10_000
-
-	purgeEvery = time.Minute
 )
+
+// TicketLifetime is how long a consent page may be answered. An authorization is kept so long after it
+// expired: with it goes the memory that its ticket was answered.
+const TicketLifetime = 10 * time.Minute
 
 // Prefixes of codes, which have the shape of token values, so that garbage never reaches the store.
 const (
@@ -146,28 +146,6 @@ func (s *Server) Register(p *proxy.Proxy) {
 	p.Handle(tokenPath, s.program(s.token))
 	p.Handle(revokePath, s.program(s.revoke))
 	p.Handle(deviceAuthorizationPath, s.program(s.authorizeDevice))
-}
-
-// Run deletes expired authorizations, until ctx ends.
-func (s *Server) Run(ctx context.Context) error {
-	every := time.NewTicker(purgeEvery)
-	defer every.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-every.C:
-			if err := s.purge(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				s.log.Warn("expired authorizations could not be deleted; will be retried", "error", err)
-			}
-		}
-	}
-}
-
-// purge keeps an authorization for as long as its ticket is valid, which must not be answered twice.
-func (s *Server) purge(ctx context.Context) error {
-	_, err := s.store.PurgeAuthorizations(ctx, s.now().Add(-ticketLifetime))
-	return err
 }
 
 // allowMethods refuses all methods but these (405 with Allow).

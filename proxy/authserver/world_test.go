@@ -52,7 +52,7 @@ func newWorld(t testing.TB, database string) *world {
 			proxytest.Must(t, err)
 			server.Register(at.Proxy)
 			w.server = server
-			return server.Run
+			return func(ctx context.Context) error { <-ctx.Done(); return nil }
 		}
 	})
 	w.Clock.Stop() // what is bounded a second is bounded however long the test takes

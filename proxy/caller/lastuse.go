@@ -63,13 +63,6 @@ func (i *Identifier) Flush(ctx context.Context) error {
 	return i.lastUse.flush(ctx, i.sessions, i.accounts)
 }
 
-// PurgeSessions deletes expired sessions.
-func (i *Identifier) PurgeSessions(ctx context.Context) error {
-	now := i.edge.Now()
-	_, err := i.sessions.PurgeSessions(ctx, now, now.Add(-i.cfg.Session.Idle))
-	return err
-}
-
 // flush is Identifier.Flush.
 func (u *lastUse) flush(ctx context.Context, sessions SessionStore, tokens tokenToucher) error {
 	u.mu.Lock()

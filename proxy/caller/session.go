@@ -53,10 +53,6 @@ type SessionStore interface {
 	// RenewSession updates SID, SealedIDToken and LogoutHint of the session with that ID. An unknown one is
 	// ignored.
 	RenewSession(ctx context.Context, s Session) error
-
-	// PurgeSessions deletes the sessions that expired before the first time, or were last seen before the
-	// second, and returns how many.
-	PurgeSessions(ctx context.Context, expiredBefore, idleBefore time.Time) (int, error)
 }
 
 // SessionTx is what a transaction of the store can do that begins a session

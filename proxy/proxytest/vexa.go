@@ -85,7 +85,7 @@ func AccountOf(t testing.TB, w *World, email string) string {
 	t.Helper()
 	var id string
 	Must(t, w.Store.View(t.Context(), func(tx mapping.Tx) error {
-		accounts, err := tx.Accounts()
+		accounts, err := tx.AccountsAfter(mapping.Place{}, 1000)
 		for _, a := range accounts {
 			if a.Identity.Email == email {
 				id = a.ID

@@ -25,7 +25,6 @@ import (
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/oidc"
 	"vexa-sso/proxy"
-	"vexa-sso/proxy/authserver"
 	"vexa-sso/proxy/upstream"
 )
 
@@ -98,7 +97,6 @@ type edge struct {
 	store    *store.Store
 	accounts *mapping.Accounts
 	proxy    *proxy.Proxy
-	tools    *authserver.Server
 	replicas *replicas
 }
 
@@ -275,9 +273,7 @@ func (b *bridge) openEdge(ctx context.Context, tasks *tasks) error {
 	})
 	tasks.start(e.accounts.Run)
 	tasks.start(e.proxy.Run)
-	tasks.start(e.tools.Run)
 	tasks.start(e.replicas.run)
-	tasks.start(func(ctx context.Context) error { return b.pruneEvents(ctx, s) })
 	b.edge.Store(e)
 	return nil
 }

@@ -28,7 +28,7 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 			Instance: b.cfg.Instance, AdoptExisting: b.cfg.AdoptExisting, KeyGrace: b.cfg.KeyGrace,
 			Renew: b.cfg.Session.Renew, Idle: b.cfg.Session.Idle,
 			MaxTokenLifetime: b.cfg.Tokens.MaxLifetime, MaxOffline: b.cfg.Tokens.MaxOffline,
-			Suspend: b.cfg.Suspend,
+			Suspend: b.cfg.Suspend, KeepEvents: b.cfg.Audit.Retention,
 		},
 		mapping.Deps{
 			Store: s, Vexa: b.client, Ring: b.cfg.Ring, Rules: b.rules, Directories: b.directories(),
@@ -64,7 +64,7 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 	tokens.New(tokens.Deps{
 		Accounts: accounts, Ender: p, Titles: b.titles(), MaxLifetime: b.cfg.Tokens.MaxLifetime,
 	}).Register(p)
-	return &edge{store: s, accounts: accounts, proxy: p, tools: tools, replicas: others}, nil
+	return &edge{store: s, accounts: accounts, proxy: p, replicas: others}, nil
 }
 
 // replica is what this one runs now.
@@ -139,21 +139,4 @@ func checkRing(ctx context.Context, s *store.Store, ring *keyring.Ring) error {
 		return fmt.Errorf("note which key ring seals the store: %w", err)
 	}
 	return nil
-}
-
-// pruneEvents deletes audit events older than audit.retention, once an hour.
-func (b *bridge) pruneEvents(ctx context.Context, s *store.Store) error {
-	every := time.NewTicker(time.Hour)
-	defer every.Stop()
-	for {
-		if _, err := s.PruneEvents(ctx, time.Now().Add(-b.cfg.Audit.Retention)); err != nil &&
-			ctx.Err() == nil {
-			b.log.Warn("old audit events could not be deleted; will be retried in an hour", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-every.C:
-		}
-	}
 }
