@@ -12,10 +12,11 @@ const (
 	WorkOutbox    = "outbox"    // what Vexa is to be told
 	WorkPurge     = "purge"     // what nobody needs any more
 	WorkReconcile = "reconcile" // the comparison with Vexa
+	WorkRenewal   = "renewal"   // providers are asked about people
 )
 
 // BackgroundWork lists it.
-var BackgroundWork = []string{WorkOutbox, WorkPurge, WorkReconcile}
+var BackgroundWork = []string{WorkOutbox, WorkPurge, WorkReconcile, WorkRenewal}
 
 // Behind returns how far some work of BackgroundWork is behind: for how long what should have been done by
 // now has been due. Zero is good. An outbox whose deletions Vexa refuses is not behind: see OldestRevocation.
@@ -40,6 +41,8 @@ func (a *Accounts) Behind(ctx context.Context, work string) (behind time.Duratio
 		var note passNote
 		note, err = a.keys.pass(ctx)
 		since(note.since(), a.reconcileEvery)
+	case WorkRenewal:
+		behind, err = a.grants.behind(ctx)
 	}
 	if err != nil {
 		return 0, asError(fmt.Errorf("look how far the %s is behind: %w", work, err))
@@ -52,6 +55,7 @@ func (a *Accounts) Behind(ctx context.Context, work string) (behind time.Duratio
 func (a *Accounts) CheckBehind(ctx context.Context) error {
 	tolerated := map[string]time.Duration{
 		WorkOutbox: time.Minute, WorkPurge: 2 * purgeEvery, WorkReconcile: a.reconcileEvery,
+		WorkRenewal: a.grants.late(),
 	}
 	var late []string
 	for _, work := range BackgroundWork {

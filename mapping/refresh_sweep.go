@@ -67,20 +67,19 @@ type Renewal struct {
 // (D12). The error is the store's.
 func (a *Accounts) RenewProofs(ctx context.Context) error { return a.grants.renewDue(ctx) }
 
-// RenewalsBehind returns how long the refresh grant that is due the longest has been due; 0 where none is.
-func (a *Accounts) RenewalsBehind(ctx context.Context) (behind time.Duration, err error) {
-	due, err := a.grants.due(ctx, 1)
+// behind is how long the refresh grant that is due the longest has been due; 0 where none is.
+func (g *refreshGrants) behind(ctx context.Context) (behind time.Duration, err error) {
+	due, err := g.due(ctx, 1)
 	for _, d := range due {
-		if a.grants.directories[d.Provider] != nil && d.Count > 0 {
-			behind = max(behind, a.now().Sub(d.Since))
+		if g.directories[d.Provider] != nil && d.Count > 0 {
+			behind = max(behind, g.now().Sub(d.Since))
 		}
 	}
-	return behind, asError(err)
+	return behind, err
 }
 
-// RenewalsLate is the time that RenewalsBehind has to exceed for somebody to have been proven longer ago than
-// Config.Renew.
-func (a *Accounts) RenewalsLate() time.Duration { return max(a.grants.lifetime/4, 3*refreshEvery) }
+// late is the time that behind has to exceed for somebody to have been proven longer ago than Config.Renew.
+func (g *refreshGrants) late() time.Duration { return max(g.lifetime/4, 3*refreshEvery) }
 
 func (g *refreshGrants) due(ctx context.Context, atMost int) (due []RenewalsDue, err error) {
 	err = g.store.Read(ctx, func(tx Tx) (err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -299,8 +300,12 @@ func TestProviderIsInNobodysWay(t *testing.T) {
 	d.set(func() { d.refuse = &oidc.Error{Code: oidc.CodeProviderUnavailable, RetryAfter: time.Hour} })
 	behind := func(want time.Duration) {
 		t.Helper()
-		if got, err := a.RenewalsBehind(t.Context()); got != want || err != nil {
+		if got, err := a.Behind(t.Context(), mapping.WorkRenewal); got != want || err != nil {
 			t.Errorf("%s behind, %v; want %s", got, err, want)
+		}
+		told := fmt.Sprint(a.CheckBehind(t.Context()))
+		if strings.Contains(told, mapping.WorkRenewal) != (want >= 5*time.Minute) {
+			t.Errorf("%s behind, and readyz says %s", want, told)
 		}
 	}
 	behind(0)
@@ -315,7 +320,7 @@ func TestProviderIsInNobodysWay(t *testing.T) {
 	w.due(tim)
 	w.clock.advance(5 * time.Minute)
 	renew(t, a)
-	if d.times() != 1 || entra.times() != 2 || a.RenewalsLate() >= 5*time.Minute {
+	if d.times() != 1 || entra.times() != 2 {
 		t.Errorf("asked %d and %d times", d.times(), entra.times())
 	}
 	behind(5 * time.Minute)

@@ -53,6 +53,7 @@ func TestNativeKeyNotesOfVersion5(t *testing.T) {
 			`DROP INDEX pins_by_vexa_user`, `DROP INDEX keys_due`, `DROP INDEX keys_waiting`,
 			`DROP INDEX holds_due`, `DROP INDEX holds_waiting`, `DROP INDEX sessions_by_creation`,
 			`DROP INDEX tokens_by_creation`, `DROP INDEX leases_by_time`,
+			`DROP INDEX authorizations_by_account`,
 			`DROP TABLE ended_values`, `ALTER TABLE proofs DROP COLUMN unanswered`,
 			`ALTER TABLE proofs DROP COLUMN steady`,
 			`DROP TABLE native_key_notes`, `DELETE FROM goose_db_version WHERE version_id >= 6`,

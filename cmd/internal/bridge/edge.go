@@ -41,8 +41,8 @@ func (b *bridge) newEdge(s *store.Store) (*edge, error) {
 		Rules: b.rules, Owners: b.client, Sessions: s, Store: s, Ring: b.cfg.Ring, Ready: []proxy.Check{
 			{Name: "vexa_admin", Ping: b.admin.ping},
 			{Name: "revocations", Ping: revocationsConfirmed(accounts, time.Now)},
-			{Name: "renewals", Ping: renewalsInTime(accounts)},
 			{Name: "replicas", Ping: others.agree},
+			{Name: "background", Ping: accounts.CheckBehind},
 		},
 		Running:   others.shown,
 		Transport: b.transport, Metrics: b.registry, Log: b.log,

@@ -41,7 +41,7 @@ func newMetrics(b *bridge) *metrics {
 		}),
 	}
 	m.rulesGeneration.Set(1)
-	b.registry.MustRegister(m.mints, m.revocations, m.rulesGeneration, m.reloadFailed, b.behind(),
+	b.registry.MustRegister(m.mints, m.revocations, m.rulesGeneration, m.reloadFailed,
 		gauge("vexa_sso_store_up", "Whether the store has answered within its grace.", nil,
 			func() bool { e := b.edge.Load(); return e != nil && e.store.Usable() }),
 		gauge("vexa_sso_vexa_admin_up", "Whether Vexa's Admin API answers.", nil, func() bool {
@@ -51,6 +51,13 @@ func newMetrics(b *bridge) *metrics {
 			Name: "vexa_sso_revocation_pending_seconds",
 			Help: "Age of the oldest revocation that Vexa has not confirmed.",
 		}, b.pendingSeconds))
+	for _, work := range mapping.BackgroundWork {
+		b.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "vexa_sso_behind_seconds",
+			Help:        "For how long what is due of the work in the background has been due, by work.",
+			ConstLabels: prometheus.Labels{"work": work},
+		}, func() float64 { return b.behindSeconds(work) }))
+	}
 	for _, p := range b.providers {
 		b.registry.MustRegister(gauge("vexa_sso_provider_up", "Whether the identity provider answers, as "+
 			"of the last minute.", prometheus.Labels{"provider": p.Name()},
@@ -91,6 +98,20 @@ func (b *bridge) pendingSeconds() float64 {
 		return 0
 	}
 	return time.Since(oldest).Seconds()
+}
+
+func (b *bridge) behindSeconds(work string) float64 {
+	e := b.edge.Load()
+	if e == nil {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	behind, err := e.accounts.Behind(ctx, work)
+	if err != nil {
+		return math.NaN() // nobody knows
+	}
+	return behind.Seconds()
 }
 
 func (m *metrics) minted(result string) { m.mints.WithLabelValues(result).Inc() }

@@ -19,5 +19,8 @@ CREATE INDEX holds_waiting ON holds (since)                   WHERE state = 'tak
 CREATE INDEX sessions_by_creation ON sessions (created_at, id);
 CREATE INDEX tokens_by_creation   ON tokens (created_at, id);
 
+-- What programs are about to fetch ends with the account.
+CREATE INDEX authorizations_by_account ON authorizations (account_id);
+
 CREATE INDEX native_key_notes_by_time ON native_key_notes (noted_at);
 CREATE INDEX leases_by_time           ON leases (until, fence);
