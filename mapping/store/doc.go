@@ -17,10 +17,10 @@
 //
 // # Leases
 //
-// A lease is a row that is changed on conditions, and never deleted, so that its fence grows with each new
-// holder. It is its holder's until somebody else takes it, which may be when its time is up; renewing it puts
-// that off. A transaction that writes under a lease checks it first; from then on until it ends, nobody else
-// can have the lease.
+// A lease is a row that is changed on conditions, and its fence grows with each new holder. It is deleted a
+// day after it was held last. It is its holder's until somebody else takes it, which may be when its time is
+// up; renewing it puts that off. A transaction that writes under a lease checks it first; from then on until
+// it ends, nobody else can have the lease.
 //
 // # Revocations
 //
