@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"vexa-sso/mapping"
@@ -67,11 +68,9 @@ func (v *revocations) Apply(r mapping.Revocation) {
 	case mapping.RevokeGrant:
 		v.callers.Reload(r.Account)
 		v.streams.Doubt(r.Account)
-		v.streams.LookNow()
 	case mapping.RevokeEverything:
 		v.callers.ReloadAll()
 		v.streams.DoubtAll()
-		v.streams.LookNow()
 	}
 }
 
@@ -85,48 +84,73 @@ func (v *revocations) endCredentials(account, id string) {
 // returns when all WebSockets have ended, of which http.Server.Shutdown does not know.
 func (v *revocations) CutStreams() { v.streams.Close() }
 
-// Run does the background work of the edge until ctx ends: it writes last-seen times, and
-// ends streams whose session has expired, or all when the store is away beyond its grace.
+// looksAtATime is how many accounts' streams are looked at again at a time: after a change of the rules that
+// is all of them, and each look reads the store.
+const looksAtATime = 8
+
+// Run does the background work of the edge until ctx ends: it ends streams whose session has expired, or all
+// when the store is away beyond its grace, looks again at those that are in doubt, and writes last-seen
+// times. None of these waits for another.
 func (p *Proxy) Run(ctx context.Context) error {
-	second, flush := time.NewTicker(time.Second), time.NewTicker(10*time.Second)
-	defer second.Stop()
-	defer flush.Stop()
+	var background sync.WaitGroup
+	background.Go(func() { every(ctx, time.Second, p.sweep) })
+	for range looksAtATime {
+		background.Go(func() { p.lookAgain(ctx) })
+	}
+	every(ctx, 10*time.Second, p.flush)
+	background.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	return p.callers.Flush(last)
+}
+
+// every calls do again and again until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func(context.Context)) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-			defer cancel()
-			return p.callers.Flush(last)
-		case <-second.C:
-			p.sweep(ctx)
-		case <-p.streams.Look():
-			p.sweep(ctx)
-		case <-flush.C:
-			if err := p.callers.Flush(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				p.edge.Log.Warn("last-seen times could not be written; will be retried", "error", err)
-			}
+			return
+		case <-tick.C:
+			do(ctx)
 		}
 	}
 }
 
-// sweep ends the streams that must not go on: their session has expired, the store has been away beyond its
-// grace (S5), or what their account may do has shrunk.
-func (p *Proxy) sweep(ctx context.Context) {
+func (p *Proxy) flush(ctx context.Context) {
+	if err := p.callers.Flush(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		p.edge.Log.Warn("last-seen times could not be written; will be retried", "error", err)
+	}
+}
+
+// sweep ends the streams that must not go on: their session has expired, or the store has been away beyond
+// its grace (S5). Those for whom the rules have changed are looked at again.
+func (p *Proxy) sweep(context.Context) {
 	if !p.health.store.Usable() {
 		p.streams.EndAll()
 		return
 	}
 	now := p.edge.Now()
 	p.streams.Sweep(now, func(c *caller.Caller, address string) { p.callers.Touch(c, address, now) })
-	for _, account := range p.streams.InDoubt(p.rules.Current()) {
-		p.recheck(ctx, account)
+	p.streams.Follow(p.rules.Current())
+}
+
+// lookAgain looks at the accounts in doubt, one after another.
+func (p *Proxy) lookAgain(ctx context.Context) {
+	for {
+		account, ok := p.streams.NextInDoubt(ctx)
+		if !ok {
+			return
+		}
+		p.streams.Looked(account, !p.recheck(ctx, account))
 	}
 }
 
 // recheck reads the callers of an account's streams again, and ends the streams whose credential is gone or
-// that the caller's scopes of now no longer cover. After an error that says neither, the account is rechecked
-// later.
-func (p *Proxy) recheck(ctx context.Context, id string) {
+// that the caller's scopes of now no longer cover. It returns false after an error that says neither.
+func (p *Proxy) recheck(ctx context.Context, id string) (ok bool) {
+	ok = true
 	for _, c := range p.streams.Callers(id) {
 		fresh, err := p.callers.Again(ctx, c)
 		switch {
@@ -135,7 +159,8 @@ func (p *Proxy) recheck(ctx context.Context, id string) {
 		case caller.RefusesAccess(err):
 			p.streams.EndOf(c)
 		default:
-			p.streams.Doubt(id)
+			ok = false
 		}
 	}
+	return ok
 }

@@ -27,6 +27,7 @@ import (
 	"vexa-sso/oidc"
 	"vexa-sso/oidc/oidctest"
 	"vexa-sso/proxy"
+	"vexa-sso/proxy/caller"
 	"vexa-sso/proxy/exchange"
 	"vexa-sso/proxy/tokens"
 )
@@ -75,8 +76,18 @@ type Options struct {
 
 	WriteTimeout time.Duration // of the server; default exchange.AnswerTimeout
 
+	// Sessions is put between the edge and its store of sessions; nil: nothing is.
+	Sessions func(caller.SessionStore) caller.SessionStore
+
 	// Rooms puts further rooms on each replica, and returns what runs beside it; nil: nothing does.
 	Rooms func(*World) (run func(context.Context) error)
+}
+
+func (o Options) between(s caller.SessionStore) caller.SessionStore {
+	if o.Sessions == nil {
+		return s
+	}
+	return o.Sessions(s)
 }
 
 // StaffRules lets the demo cast's vexa-users do everything, and its vexa-viewers read.
@@ -207,7 +218,7 @@ func (w *World) start(on net.Listener) {
 	w.Proxy, err = proxy.New(o.Config, proxy.Deps{
 		Gateway: gateway, Routes: func() *vexa.Table { return table }, Providers: providers,
 		Accounts: w.Accounts, Rules: w.Rules, Owners: admin,
-		Sessions: w.Store, Store: w, Ring: w.Ring, Metrics: w.Metrics, Log: log, Now: w.Clock.Now,
+		Sessions: o.between(w.Store), Store: w, Ring: w.Ring, Metrics: w.Metrics, Log: log, Now: w.Clock.Now,
 	})
 	Must(t, err)
 	titles := map[string]string{}

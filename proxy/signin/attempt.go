@@ -101,6 +101,15 @@ func (c *attemptCookies) take(
 	return a, true
 }
 
+// opens reports whether take would return the attempt with that state, and leaves it and its cookie alone:
+// who is told to come again needs both.
+func (c *attemptCookies) opens(ex *exchange.Exchange, r *http.Request, state string) bool {
+	name := attemptName(ex.Site, state)
+	value := exchange.CookieValue(r.Header["Cookie"], name)
+	_, ok := c.decode(name, value)
+	return value != "" && ok && !c.spent.Contains(name)
+}
+
 func (c *attemptCookies) decode(name, value string) (attempt, bool) {
 	var a attempt
 	if err := c.codec.Decode(name, value, &a); err != nil {

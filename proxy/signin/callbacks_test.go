@@ -51,6 +51,34 @@ func TestMadeUpAnswersTakeTurns(t *testing.T) {
 	}
 }
 
+// S12: what opens no attempt asks nobody, and waits in no queue: while one answer of an address that failed
+// often has its turn, any number that belong to no attempt, or to one that came back before, are answered at
+// once, and leave room for a good one.
+func TestCallbacksWithoutAttemptTakeNoTurns(t *testing.T) {
+	t.Parallel()
+	w := proxytest.Start(t)
+	w.Clock.Stop()
+	madeUp := func() {
+		b := w.Browser()
+		state := proxytest.MustURL(t, b.Get("/sso/login").Header.Get("Location")).Query().Get("state")
+		b.Get("/sso/callback/okta?code=made-up&state=" + state)
+	}
+	for range 25 {
+		madeUp()
+	}
+	arrived, resume := w.Okta.Hang(oidctest.EndpointToken)
+	var held sync.WaitGroup
+	held.Go(madeUp)
+	<-arrived
+	for range 40 { // more than wait
+		if res := w.Browser().Get("/sso/callback/okta?code=x&state=nobody's"); res.Code() != "sign_in_expired" {
+			t.Fatalf("%d %s", res.Status, res.Body)
+		}
+	}
+	resume()
+	held.Wait()
+}
+
 // S12: an account has 50 sessions; the oldest ends, and with it the audit says so.
 func TestSessionsOfAnAccountAreBounded(t *testing.T) {
 	t.Parallel()

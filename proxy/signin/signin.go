@@ -241,6 +241,11 @@ func (f *Flow) finish(ex *exchange.Exchange, r *http.Request) error {
 	if len(params["state"]) != 1 {
 		return exchange.Refuse("sign_in_invalid", "")
 	}
+	// What opens no attempt asks nobody, and must not fill the queue of those who do.
+	if !f.attempts.opens(ex, r, params.Get("state")) {
+		f.attempts.take(ex, r, params.Get("state"), provider.UsesFormPost()) // the cookie goes
+		return f.expiredAttempt(ex, r, provider)
+	}
 	hadTurn, ok := f.callbacks.failed.Turn(r.Context(), ex.Address, ex.Start)
 	if !ok {
 		return exchange.Refuse("rate_limited", "Too many sign-ins from your address were refused.")

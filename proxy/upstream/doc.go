@@ -10,7 +10,8 @@
 // in whatever state it is (S5): requests (pass.go, slowbody.go), event streams (events.go), WebSockets, and
 // the forms of our own pages (form.go). WebSockets are passed on by a copying loop of our own (websocket.go),
 // which holds little while they are idle and follows their frames (frames.go), so that a client whose access
-// ends can be told with a close frame.
+// ends can be told with a close frame. What expires is found by the second in which it does (wheel.go);
+// accounts in doubt are looked at again, several at a time (doubts.go).
 //
 // The state of a request is embedded beside its exchange, together with its place in the register: its
 // [Passage], which is also the context of all that is done for it.

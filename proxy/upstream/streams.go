@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"vexa-sso/mapping/rule"
 	"vexa-sso/mapping/vexa"
 	"vexa-sso/proxy/caller"
 	"vexa-sso/proxy/exchange"
@@ -24,12 +23,12 @@ const maxUnderWay = 1000
 type Streams struct {
 	mu        sync.Mutex
 	byAccount map[string]underWay
-	doubtful  map[string]struct{} // accounts whose streams must be rechecked
-	rules     *rule.Rules         // of the last InDoubt
-	limit     int                 // per account
-	closed    bool                // Close was called
+	count     map[string]int // of each kind
+	wheel     wheel
+	doubts    doubts
+	limit     int  // per account
+	closed    bool // Close was called
 
-	look    chan struct{}  // signals that accounts must be rechecked now
 	sockets sync.WaitGroup // open WebSockets: net/http no longer knows of them
 }
 
@@ -68,6 +67,7 @@ type stream struct {
 	kind       string
 	ends       ender
 	prev, next *stream
+	look       spoke
 }
 
 // ender ends a stream. cutShort may be called from any goroutine while the stream is registered; it is
@@ -102,8 +102,7 @@ var (
 // NewStreams returns an empty register; limit is the greatest number of streams of an account.
 func NewStreams(limit int) *Streams {
 	return &Streams{
-		byAccount: make(map[string]underWay), doubtful: make(map[string]struct{}), limit: limit,
-		look: make(chan struct{}, 1),
+		byAccount: map[string]underWay{}, count: map[string]int{}, doubts: newDoubts(), limit: limit,
 	}
 }
 
@@ -152,6 +151,8 @@ func (s *Streams) add(st *stream) error {
 		st.next.prev = st
 	}
 	s.byAccount[account] = underWay{st, open.n + 1}
+	s.count[st.kind]++
+	s.wheel.put(st)
 	if st.kind == websocket {
 		s.sockets.Add(1)
 	}
@@ -188,6 +189,8 @@ func (s *Streams) becomes(st *stream, kind string) error {
 	if st.kind == websocket {
 		s.sockets.Done()
 	}
+	s.count[st.kind]--
+	s.count[kind]++
 	st.kind = kind
 	return nil
 }
@@ -213,11 +216,12 @@ func (s *Streams) remove(st *stream) {
 		st.next.prev = st.prev
 	}
 	st.prev, st.next = nil, nil
+	s.count[st.kind]--
+	s.wheel.remove(st)
 	if open.n--; open.n > 0 {
 		s.byAccount[account] = open
 	} else {
 		delete(s.byAccount, account)
-		delete(s.doubtful, account)
 	}
 	if st.kind == websocket {
 		s.sockets.Done()
@@ -281,17 +285,21 @@ func (s *Streams) Close() {
 	s.sockets.Wait()
 }
 
-// Sweep ends the streams whose credential has expired, marks for a recheck those whose caller is due for
-// another look, and reports the others to used.
+// Sweep looks at the streams that are due, which is each of them once a minute: it ends those whose
+// credential has expired, marks for another look those whose caller is due for one, and those that could not
+// be looked at, and reports the others to used.
 func (s *Streams) Sweep(now time.Time, used func(c *caller.Caller, address string)) {
-	s.each(func(st *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doubts.retry()
+	s.wheel.turn(now, func(st *stream) {
 		c := st.caller
 		switch {
 		case !c.Expires.IsZero() && !now.Before(c.Expires):
 			st.ends.cutShort(accessEnded)
 			return
 		case !c.Until.IsZero() && !now.Before(c.Until):
-			s.doubtful[c.Account.ID] = struct{}{}
+			s.doubts.due(c.Account.ID)
 		}
 		used(c, st.from)
 	})
@@ -314,20 +322,18 @@ func (s *Streams) replaceCaller(was, now *caller.Caller) {
 	defer s.mu.Unlock()
 	for st := range s.byAccount[was.Account.ID].all {
 		if st.caller == was {
+			s.wheel.remove(st)
 			st.caller = now
+			s.wheel.put(st)
 		}
 	}
 }
 
 // Count returns how many streams of a kind are open.
 func (s *Streams) Count(kind string) int {
-	n := 0
-	s.each(func(st *stream) {
-		if st.kind == kind {
-			n++
-		}
-	})
-	return n
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count[kind]
 }
 
 func (s *Streams) each(do func(*stream)) {
@@ -338,47 +344,4 @@ func (s *Streams) each(do func(*stream)) {
 			do(st)
 		}
 	}
-}
-
-// Look returns a channel that signals that accounts must be rechecked without waiting for the next sweep.
-func (s *Streams) Look() <-chan struct{} { return s.look }
-
-// LookNow sends the signal of Look.
-func (s *Streams) LookNow() {
-	select {
-	case s.look <- struct{}{}:
-	default:
-	}
-}
-
-// Doubt marks an account's streams for a recheck.
-func (s *Streams) Doubt(account string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.byAccount[account].n > 0 {
-		s.doubtful[account] = struct{}{}
-	}
-}
-
-// DoubtAll marks the streams of all accounts.
-func (s *Streams) DoubtAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for account := range s.byAccount {
-		s.doubtful[account] = struct{}{}
-	}
-}
-
-// InDoubt returns the accounts whose streams must be rechecked, each once, and unmarks them: those marked, or
-// all when the rules are not those of last time.
-func (s *Streams) InDoubt(rules *rule.Rules) []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	accounts := slices.Collect(maps.Keys(s.doubtful))
-	if s.rules != rules {
-		accounts = slices.Collect(maps.Keys(s.byAccount))
-	}
-	s.rules = rules
-	clear(s.doubtful)
-	return accounts
 }
