@@ -11,8 +11,8 @@ import (
 // leastGrace is the shortest grace: the log is looked at once a second, and a look may take that long.
 const leastGrace = 2 * time.Second
 
-// contact remembers when the store was last known to answer: when the tail had last read the log to its end,
-// and handed on everything in it. Each request asks, so it is two atomic loads.
+// contact remembers the latest time until which everything revoked is known: the tail has read the log as far
+// as it went then, and handed it on. Each request asks, so it is two atomic loads.
 type contact struct {
 	grace   time.Duration
 	last    atomic.Int64          // Unix microseconds
@@ -28,7 +28,7 @@ func (c *contact) made(at time.Time) (news bool) {
 // lost notes that the store did not answer, and says whether that is news.
 func (c *contact) lost(err error) (news bool) { return c.failure.Swap(&err) == nil }
 
-// LastContact returns when this process last knew of everything that had been revoked.
+// LastContact returns the latest time until which this process knows of everything that was revoked.
 func (s *Store) LastContact() time.Time { return time.UnixMicro(s.contact.last.Load()).UTC() }
 
 // Usable says whether what was read from the store before may still be served: LastContact is no longer ago

@@ -33,9 +33,10 @@
 // last entry that it read, and when that entry is gone, it knows that it missed others, and tells of
 // [mapping.RevokeEverything].
 //
-// The same tail keeps the time of the last contact: of when this process last knew of everything that was
-// revoked. While [Store.Usable], what was read before may still be served. After the grace it may not: what
-// cannot be asked may have been revoked.
+// The same tail keeps the time of the last contact: the latest until which this process knows of everything
+// that was revoked (catchUp in tail.go). To be busy with a log that grows is not to be away. While
+// [Store.Usable], what was read before may still be served. After the grace it may not: what cannot be asked
+// may have been revoked.
 //
 // # What is stored how
 //

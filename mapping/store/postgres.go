@@ -185,13 +185,30 @@ func (e *postgresEngine) wait(ctx context.Context, conn *sql.Conn) error {
 	waiting, cancel := context.WithTimeout(ctx, poll)
 	defer cancel()
 	err := conn.Raw(func(driver any) error {
-		_, err := driver.(*stdlib.Conn).Conn().WaitForNotification(waiting)
-		return err
+		listening := driver.(*stdlib.Conn).Conn()
+		if _, err := listening.WaitForNotification(waiting); err != nil {
+			return err
+		}
+		return dropNotifications(listening)
 	})
 	if err != nil && waiting.Err() != nil {
 		return ctx.Err() // nothing came: time to look anyway
 	}
 	return err
+}
+
+// dropNotifications forgets those that have come already: the look that follows finds what they tell of.
+func dropNotifications(conn *pgx.Conn) error {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	for {
+		if _, err := conn.WaitForNotification(now); err != nil {
+			if conn.IsClosed() {
+				return err
+			}
+			return nil // there are no more that have come
+		}
+	}
 }
 
 func (e *postgresEngine) close() error {

@@ -12,6 +12,10 @@ const (
 	firstRetry = 100 * time.Millisecond // after the tail lost its connection; doubled from then on
 	lastRetry  = 2 * time.Second
 	pruneEvery = 10 * time.Minute
+
+	// between the beginnings of two looks: what is published meanwhile is read at once, so that a thousand
+	// revocations a second are not a thousand queries
+	pace = 20 * time.Millisecond
 )
 
 // follow hands every revocation after place to the subscribers, until ctx is done. It owns the connection
@@ -46,7 +50,15 @@ func (s *Store) tailOnce(ctx context.Context, place *int64) error {
 	defer conn.Close()
 
 	pruned := s.now()
+	rest := time.NewTimer(0)
+	defer rest.Stop()
 	for {
+		select {
+		case <-rest.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		rest.Reset(pace)
 		if err := s.catchUp(ctx, conn, place); err != nil {
 			return err
 		}
@@ -74,37 +86,71 @@ func (s *Store) listen(ctx context.Context) (conn *sql.Conn, err error) {
 }
 
 // catchUp reads the log from place to its end and hands it on.
+//
+// Contact is made with the moment of which everything is known and handed on: that at which a read began that
+// came to the end of the log; or, while the log is longer than one read, that of a read after which the log
+// ended where we are by now. So a log that grows as fast as it is read makes nobody who follows it count as
+// away; and whoever falls behind by more than the grace does, for what they have not come to may be a
+// revocation of what they serve (S5).
 func (s *Store) catchUp(ctx context.Context, conn *sql.Conn, place *int64) error {
-	for more := true; more; {
+	var goal int64 // where the log ended, at since or later
+	var since time.Time
+	for {
 		begun := s.now()
 		if err := s.engine.present(); err != nil {
 			return err
 		}
-		watch := newStopwatch(ctx)
-		t := &tx{
-			store: s, watch: watch, rows: conn,
-			patience: limits{read: s.patience.tail, list: s.patience.tail},
-		}
-		entries, next, rest, missed, err := t.readLog(*place)
-		watch.stop()
-		if err != nil {
+		more, end, err := s.readOn(ctx, conn, place, goal == 0)
+		switch {
+		case err != nil:
 			return err
-		}
-		if missed {
-			s.log.Warn("entries of the log of revocations are missing; everything cached was dropped",
-				"after", *place, "until", next)
-			s.subscribers.tell(mapping.Revocation{
-				Seq: next, At: begun, Kind: mapping.RevokeEverything,
-				Reason: "entries of the log are missing",
-			})
-		}
-		for _, r := range entries {
-			s.subscribers.tell(r)
-		}
-		*place, more = next, rest
-		if !more && s.contact.made(begun) {
-			s.log.Info("store answers again")
+		case !more:
+			s.answers(begun)
+			return nil
+		case goal == 0:
+			goal, since = end, begun
+		case *place >= goal:
+			s.answers(since)
+			goal = 0
 		}
 	}
-	return nil
+}
+
+func (s *Store) answers(at time.Time) {
+	if s.contact.made(at) {
+		s.log.Info("store answers again")
+	}
+}
+
+// readOn reads what comes after place, at most a batch, and hands it on. Where there is more, and it is asked
+// for, end is where the log ends after the batch was read.
+func (s *Store) readOn(
+	ctx context.Context, conn *sql.Conn, place *int64, wantEnd bool,
+) (more bool, end int64, err error) {
+	watch := newStopwatch(ctx)
+	defer watch.stop()
+	t := &tx{
+		store: s, watch: watch, rows: conn,
+		patience: limits{read: s.patience.tail, list: s.patience.tail},
+	}
+	entries, next, more, missed, err := t.readLog(*place)
+	if err == nil && more && wantEnd {
+		end, err = t.endOfLog()
+	}
+	if err != nil {
+		return false, 0, err
+	}
+	if missed {
+		s.log.Warn("entries of the log of revocations are missing; everything cached was dropped",
+			"after", *place, "until", next)
+		s.subscribers.tell(mapping.Revocation{
+			Seq: next, At: s.now(), Kind: mapping.RevokeEverything,
+			Reason: "entries of the log are missing",
+		})
+	}
+	for _, r := range entries {
+		s.subscribers.tell(r)
+	}
+	*place = next
+	return more, end, nil
 }

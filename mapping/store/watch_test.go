@@ -133,6 +133,36 @@ func TestLongLogIsReadInPieces(t *testing.T) {
 	})
 }
 
+// S5: being busy is not being away. While the log grows as fast as it is read, so that its end is never in
+// sight, a replica that follows it knows of everything that was revoked up to a moment ago, and serves.
+func TestLogThatNeverStandsStill(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *database) {
+		s, other := db.open(t), db.open(t)
+		batch := make([]mapping.Revocation, logBatch)
+		for i := range batch {
+			batch[i].Account = fmt.Sprint(i)
+		}
+		const rounds = 10
+		heard, done := 0, make(chan struct{})
+		s.Watch(t.Context(), func(mapping.Revocation) {
+			if heard++; heard%logBatch == 0 && heard <= rounds*logBatch {
+				publish(t, other, batch...)
+				db.clock.Advance(5 * time.Second) // 50 in all, and the grace is 30
+			}
+			if heard%logBatch == 0 && !s.Usable() {
+				t.Errorf("away after %d entries: the last contact is %s ago", heard,
+					db.clock.Now().Sub(s.LastContact()))
+			}
+			if heard == (rounds+2)*logBatch {
+				close(done)
+			}
+		})
+		publish(t, other, append(batch, batch...)...)
+		<-done
+		await(t, "the end of the log", func() bool { return s.LastContact().Equal(db.clock.Now()) })
+	})
+}
+
 func TestWatchEndsWithItsContext(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *database) {
 		s := db.open(t)

@@ -71,7 +71,8 @@ func TestCallbacksWithoutAttemptTakeNoTurns(t *testing.T) {
 	held.Go(madeUp)
 	<-arrived
 	for range 40 { // more than wait
-		if res := w.Browser().Get("/sso/callback/okta?code=x&state=nobody's"); res.Code() != "sign_in_expired" {
+		res := w.Browser().Get("/sso/callback/okta?code=x&state=nobodys")
+		if res.Code() != "sign_in_expired" {
 			t.Fatalf("%d %s", res.Status, res.Body)
 		}
 	}
