@@ -7,7 +7,7 @@ import (
 )
 
 // marks is how many marks a Drops has, of which each account has two: by chance both are also those of others
-// who were dropped during a read of theirs. Of a hundred drops, that makes one reader in 100,000 read again.
+// who were dropped during a read of theirs. Of a hundred drops, that makes one reader in 27,000 read again.
 // They take 256 KiB.
 const marks = 1 << 15
 

@@ -34,9 +34,9 @@ func TestOthersRevokedMakeNobodyReadAgain(t *testing.T) {
 			reads++
 			for other := range 100 {
 				if other%2 == 0 {
-					m.end(fmt.Sprint("other ", i, other), "")
+					m.end(fmt.Sprint("other ", reads, other), "")
 				} else {
-					m.reload(fmt.Sprint("other ", i, other))
+					m.reload(fmt.Sprint("other ", reads, other))
 				}
 			}
 			return callerOf(account, "ses_"+account), nil
@@ -48,7 +48,7 @@ func TestOthersRevokedMakeNobodyReadAgain(t *testing.T) {
 			t.Errorf("%s is not remembered", account)
 		}
 	}
-	if reads > people+2 { // by chance one shares its marks with others, one in 500 such runs
+	if reads > people+2 { // in one of a hundred such runs one shares its marks with others
 		t.Errorf("%d cold requests read %d times", people, reads)
 	}
 }
