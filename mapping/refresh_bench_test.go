@@ -2,6 +2,7 @@ package mapping_test
 
 import (
 	"crypto/sha256"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -30,6 +31,7 @@ func BenchmarkStorm(b *testing.B) {
 
 		var transactions atomic.Int64
 		var renewing errgroup.Group
+		begunAgain := rollbacks(b, w)
 		begun, stormy, done := time.Now(), []time.Duration(nil), make(chan struct{})
 		var reading sync.WaitGroup
 		reading.Go(func() {
@@ -53,6 +55,7 @@ func BenchmarkStorm(b *testing.B) {
 		took := time.Since(begun)
 		close(done)
 		reading.Wait()
+		b.ReportMetric(float64(rollbacks(b, w)-begunAgain)/people, "rollbacks/renewal")
 		if c.asked != people || len(c.reused) > 0 {
 			b.Errorf("asked %d times, %d with a token that was used", c.asked, len(c.reused))
 		}
@@ -81,4 +84,18 @@ func coldReads(b *testing.B, w *world, people int, during time.Duration) (took [
 		took = append(took, time.Since(begun))
 	}
 	return took
+}
+
+// rollbacks is how many transactions the server has rolled back, most of them because they lost a race.
+func rollbacks(b *testing.B, w *world) (n int64) {
+	db, err := sql.Open("pgx", w.url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow(`SELECT xact_rollback FROM pg_stat_database
+		WHERE datname = current_database()`).Scan(&n); err != nil {
+		b.Fatal(err)
+	}
+	return n
 }

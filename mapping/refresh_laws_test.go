@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ type sweeper struct {
 }
 
 // ever makes people differ from one run of the test to the next: they share a store.
-var ever int
+var ever atomic.Int64
 
 func newRenewing(w *world, rt *rapid.T, stores []mapping.Store) *renewing {
 	s := &renewing{world: w, rt: rt, stores: stores, provider: newRotating()}
@@ -80,8 +81,7 @@ func newRenewing(w *world, rt *rapid.T, stores []mapping.Store) *renewing {
 		s.replicas = append(s.replicas, s.start(i))
 	}
 	for range 3 {
-		ever++
-		p := &renewed{id: person(fmt.Sprintf("p%d", ever))}
+		p := &renewed{id: person(fmt.Sprintf("p%d", ever.Add(1)))}
 		s.people = append(s.people, p)
 		s.signIn(p)
 	}
@@ -109,8 +109,7 @@ func (s *renewing) signIn(p *renewed) {
 		s.rt.Fatal(err)
 	}
 	if !p.in {
-		ever++
-		s.session(p.acc, fmt.Sprintf("session %d", ever))
+		s.session(p.acc, fmt.Sprintf("session %d", ever.Add(1)))
 		p.in = true
 	}
 }
