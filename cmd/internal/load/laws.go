@@ -17,8 +17,8 @@ type law struct {
 	least    float64
 }
 
-// laws are what measure fails by. Machines differ, so times are held to times of the same run, but for what we
-// promise whatever the machine.
+// laws are what measure fails by. Machines differ, so times are held to times of the same run, but for what
+// we promise whatever the machine.
 var laws = []law{
 	{figure: "time to dead, *: worst", most: 1000},
 	{figure: "cold look-up, 20 revocations/s: p50", of: "cold look-up, quiet: p50", most: 2},
@@ -37,7 +37,10 @@ var laws = []law{
 		figure: "sign-ins with a request, 64 in parallel: throughput", ofBefore: true,
 		of: "sign-ins with a request, 64 in parallel: throughput", least: 2,
 	},
-	{figure: "1,000 revocations/s, *: share of a core", most: 30},
+	{
+		figure: "1,000 revocations/s, 20000 sessions cached: share of a core",
+		of:     "1,000 revocations/s, 1000 sessions cached: share of a core", most: 3,
+	},
 	{figure: "accounts *: failed", most: 0},
 	{figure: "explain --email: failed", most: 0},
 	{figure: "* list: memory", most: 64},

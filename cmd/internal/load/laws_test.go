@@ -6,7 +6,10 @@ import (
 )
 
 func TestLawsOfFigures(t *testing.T) {
-	const dead, throughput = "time to dead, quiet: worst", "sign-ins with a request, 64 in parallel: throughput"
+	const (
+		dead       = "time to dead, quiet: worst"
+		throughput = "sign-ins with a request, 64 in parallel: throughput"
+	)
 	for _, test := range []struct {
 		name string
 		figures

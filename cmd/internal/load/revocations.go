@@ -131,25 +131,23 @@ func measureDead(ctx context.Context, s *site) (all []figure, err error) {
 		return nil, err
 	}
 	for _, under := range conditions {
-		took, err := s.timesToDead(ctx, under.make, 100)
-		if err != nil {
-			return all, fmt.Errorf("%s: %w", under.name, err)
-		}
+		took, failed := s.timesToDead(ctx, under.make, 100)
 		label := "time to dead, " + under.name + ":"
 		all = append(
 			all, figure{label + " p50", millis(median(took)), "ms"},
 			figure{label + " p99", millis(quantile(took, 0.99)), "ms"},
 			figure{label + " worst", millis(quantile(took, 1)), "ms"},
+			figure{label + " not measured", float64(failed), "times"},
 		)
 	}
-	return all, nil
+	return all, ctx.Err()
 }
 
 // timesToDead signs people out at the first replica and asks the last until it refuses them: the time from
 // when it was written down.
 func (s *site) timesToDead(
 	ctx context.Context, under func(context.Context, *site), times int,
-) (took []time.Duration, err error) {
+) (took []time.Duration, failed int) {
 	here, there := s.replicas[0].client(), s.replicas[len(s.replicas)-1].client()
 	defer here.CloseIdleConnections()
 	defer there.CloseIdleConnections()
@@ -165,10 +163,10 @@ func (s *site) timesToDead(
 	for range 4 {
 		all.Go(func() {
 			for i := range next {
-				d, failed := s.timeToDead(ctx, here, there, i)
+				d, err := s.timeToDead(ctx, here, there, i)
 				mu.Lock()
-				if failed != nil {
-					err = failed
+				if err != nil { // a sign-in, mostly, that a busy machine did not manage
+					failed++
 				} else {
 					took = append(took, d)
 				}
@@ -181,7 +179,7 @@ func (s *site) timesToDead(
 	}
 	close(next)
 	all.Wait()
-	return took, err
+	return took, failed
 }
 
 func (s *site) timeToDead(ctx context.Context, here, there *http.Client, i int) (time.Duration, error) {

@@ -21,8 +21,10 @@ type site struct {
 	used     int // of those who have everything
 	newcomer int
 
-	to    *http.Client    // reaches the first replica
-	grows map[string]bool // tables that grow with the number of people
+	to       *http.Client // reaches the first replica
+	desk     *replica     // where commands are run: it serves nobody
+	deskWire *wire
+	grows    map[string]bool // tables that grow with the number of people
 }
 
 // newSite makes a database, has the program make the tables, fills them and starts replicas.

@@ -226,15 +226,38 @@ func (r *replica) command(ctx context.Context, args ...string) (c ran, err error
 	out := counter(0)
 	cmd.Stdout, cmd.Stderr = &out, &wrong
 	began := time.Now()
-	err = cmd.Run()
-	c.took, c.wrote = time.Since(began), int(out)
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		c.rss = usage.Maxrss << 10
+	if err := cmd.Start(); err != nil {
+		return c, err
 	}
+	ended := make(chan struct{})
+	watched := make(chan int64)
+	go func() { watched <- greatestSize(cmd.Process.Pid, ended) }()
+	err = cmd.Wait()
+	c.took, c.wrote = time.Since(began), int(out)
+	close(ended)
+	c.rss = <-watched
 	if err != nil {
 		err = fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, wrong.String())
 	}
 	return c, err
+}
+
+// greatestSize watches the greatest resident size of a process, in bytes, until it has ended. What wait4 says
+// of it is no less than the size of who started it.
+func greatestSize(pid int, ended <-chan struct{}) (bytes int64) {
+	for {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if _, line, ok := strings.Cut(string(text), "VmHWM:"); ok {
+			var kib int64
+			_, _ = fmt.Sscan(line, &kib)
+			bytes = max(bytes, kib<<10)
+		}
+		select {
+		case <-ended:
+			return bytes
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
 }
 
 // ran is what a command took.
