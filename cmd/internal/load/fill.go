@@ -77,12 +77,12 @@ func makeTables(ctx context.Context, url string) error {
 }
 
 // fill writes the people from one number to before another, and has PostgreSQL count what it has.
-func fill(ctx context.Context, url string, p *population, from, to int) error {
+func fill(ctx context.Context, url string, p *population, from, to int) (err error) {
 	out, err := openSink(ctx, url)
 	if err != nil {
 		return err
 	}
-	defer out.close(ctx)
+	defer func() { err = errors.Join(err, out.close(ctx)) }()
 	for first := from; first < to; first += fillBatch {
 		last := min(first+fillBatch, to)
 		for _, t := range tables {
@@ -138,22 +138,53 @@ func (s *postgresSink) close(ctx context.Context) error {
 	return s.conn.Close(ctx)
 }
 
-// sqliteSink inserts many rows with each statement, and waits for no disk.
+// sqliteSink inserts many rows with each statement, and waits for no disk. It has the file for itself: there is
+// no journal, and the indexes are made when all rows are there.
 type sqliteSink struct {
-	db *sql.DB
-	tx *sql.Tx
+	db      *sql.DB
+	tx      *sql.Tx
+	indexes []string // their SQL
 }
 
 func newSQLiteSink(path string) (*sqliteSink, error) {
-	db, err := sql.Open("sqlite", "file:"+path+
-		"?_pragma=synchronous(OFF)&_pragma=busy_timeout(10000)&_pragma=cache_size(-200000)")
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=synchronous(OFF)&_pragma=busy_timeout(10000)&"+
+		"_pragma=cache_size(-1000000)&_pragma=journal_mode(OFF)")
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
 	s := &sqliteSink{db: db}
+	if err := s.takeIndexes(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	s.tx, err = db.Begin()
 	return s, err
+}
+
+// takeIndexes drops the indexes and remembers them.
+func (s *sqliteSink) takeIndexes() error {
+	rows, err := s.db.Query(`SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL`)
+	if err != nil {
+		return err
+	}
+	var drop []string
+	for rows.Next() {
+		var name, made string
+		if err := rows.Scan(&name, &made); err != nil {
+			return err
+		}
+		drop, s.indexes = append(drop, "DROP INDEX "+name), append(s.indexes, made)
+	}
+	return errors.Join(rows.Err(), rows.Close(), s.run(drop))
+}
+
+func (s *sqliteSink) run(statements []string) error {
+	for _, statement := range statements {
+		if _, err := s.db.Exec(statement); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // insertRows is how many rows one statement has.
@@ -186,5 +217,5 @@ func (s *sqliteSink) commit(context.Context) (err error) {
 }
 
 func (s *sqliteSink) close(context.Context) error {
-	return errors.Join(s.tx.Rollback(), s.db.Close())
+	return errors.Join(s.tx.Commit(), s.run(append(s.indexes, `PRAGMA journal_mode = WAL`)), s.db.Close())
 }
