@@ -24,7 +24,7 @@ func (a *Accounts) Approve(ctx context.Context, accountID, actor string) (Accoun
 			Code: d.Code, Message: d.Reason, Remedy: "write a rule that grants it something first",
 		}
 	}
-	bound, err := a.users.bindAs(ctx, accountID, d.Grant, true)
+	bound, err := a.users.bindAs(ctx, acc, true)
 	if err != nil {
 		return acc, asError(err)
 	}

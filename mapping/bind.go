@@ -21,21 +21,25 @@ import (
 // after an attempt whose outcome we never learnt (a crash, a 500, a lost answer) is ours in all likelihood;
 // but somebody else might have been quicker then, so it is only taken as ours while nobody else holds a token
 // of it. A user without tokens is one whom nobody has ever used.
-func (u *vexaUsers) bind(ctx context.Context, accountID string, g rule.Grant) (Account, error) {
-	return u.bindAs(ctx, accountID, g, false)
+func (u *vexaUsers) bind(ctx context.Context, who Account) (Account, error) {
+	return u.bindAs(ctx, who, false)
 }
 
 // bindAs is bind, with an admin's approval or without. With approval the account gets the user whoever made
-// it and whoever else has it.
-func (u *vexaUsers) bindAs(
-	ctx context.Context, accountID string, g rule.Grant, approved bool,
-) (Account, error) {
-	b := &binding{vexaUsers: u, grant: g, approved: approved}
+// it and whoever else has it. Which user that is, is decided by the account as it is now: who asks may have
+// read it before an admin changed it.
+func (u *vexaUsers) bindAs(ctx context.Context, who Account, approved bool) (Account, error) {
+	b := &binding{vexaUsers: u, approved: approved}
 	err := b.change(ctx, "begin to bind the account", func(c *change) error {
-		acc, err := c.Account(accountID)
+		acc, err := c.Account(who.ID)
 		if err != nil {
 			return err
 		}
+		d := c.decideFor(who, acc)
+		if !d.Allowed && statusError(acc) == nil {
+			return &Error{Code: d.Code, Message: d.Reason}
+		}
+		b.grant = grantOf(d)
 		if err := b.begin(c, &acc); err != nil {
 			return err
 		}

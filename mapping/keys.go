@@ -116,7 +116,7 @@ func (ks *vexaKeys) obtain(
 			return k, err
 		}
 		if !acc.Bound() {
-			acc, err = ks.users.bind(ctx, who.ID, g)
+			acc, err = ks.users.bind(ctx, who)
 		}
 		if err == nil {
 			k, err = ks.mintAlone(ctx, who, acc, g, scopes, until)

@@ -289,10 +289,7 @@ func (c *change) stillGranted(who Account, scopes rule.Scopes) error {
 	if err != nil {
 		return err
 	}
-	if who.Presented {
-		now.Identity, now.Within = who.Identity, who.Within
-	}
-	d := c.ledger.decide(now)
+	d := c.decideFor(who, now)
 	switch {
 	case !d.Allowed:
 		return &Error{Code: d.Code, Message: d.Reason}
@@ -304,6 +301,14 @@ func (c *change) stillGranted(who Account, scopes rule.Scopes) error {
 		}
 	}
 	return nil
+}
+
+// decideFor says what the account, as it is now, gives who was authenticated as it.
+func (c *change) decideFor(who, now Account) rule.Decision {
+	if who.Presented {
+		now.Identity, now.Within = who.Identity, who.Within
+	}
+	return c.ledger.decide(now)
 }
 
 // stillBound makes sure that the account may have keys of the Vexa user that it had.

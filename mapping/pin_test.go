@@ -59,6 +59,27 @@ func TestPinGrantsNothing(t *testing.T) {
 	}
 }
 
+// S3: a request that read the account before an admin took its pin back does not bind it to the pinned user
+// again, nor has it wait because that user is not theirs.
+func TestUnpinnedUnderARequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.replica()
+	acc := w.signIn(a, person("ada"))
+	w.vexa.AddUser("team@acme.example", "Team")
+	if _, _, err := a.Pin(t.Context(), acc.Subject, "team@acme.example", "grace"); err != nil {
+		t.Fatal(err)
+	}
+	pinned := w.account(acc.ID)
+	if err := a.Unpin(t.Context(), acc.Subject, "grace"); err != nil {
+		t.Fatal(err)
+	}
+	w.key(w.replica(), pinned)
+	if now := w.account(acc.ID); now.Status != mapping.Active || now.VexaEmail != "ada@acme.example" {
+		t.Errorf("%+v", now)
+	}
+}
+
 // S3: a pinned account moves at once, with nothing of the old user left: no key, no stream.
 func TestPinMovesAnAccount(t *testing.T) {
 	t.Parallel()

@@ -5,10 +5,16 @@
 //
 // # Transactions
 //
-// Everything that writes does so in a serialisable transaction: SQLite has one writer at a time, who begins
-// as such (BEGIN IMMEDIATE); PostgreSQL notices when two transactions could not have run one after the other,
-// and the loser runs again. Therefore what is done in [Store.Update] may be done more than once. Readers
-// never wait for writers.
+// What is done in [Store.Update] reads and writes as if nobody else did, as far as it is about the same
+// people. SQLite has one writer at a time, who begins as such (BEGIN IMMEDIATE). On PostgreSQL transactions
+// are READ COMMITTED, and lock what they read before they read it (lock.go): an account, with all that hangs
+// on it; who shares a Vexa user or its address; a subject that has no account. So those who are about
+// different people neither wait for each other nor abort each other, which SERIALIZABLE has strangers do
+// whose rows share a page of an index. What hangs on an account is not written by a transaction that has not
+// read the account. Lists over all people are not locked: who changes one of what they name reads it again.
+//
+// A transaction that lost a race begins again, so what is done in it may be done more than once. Readers
+// never wait for writers, and one read needs no transaction ([Store.Read]).
 //
 // Nobody waits long for a database that does not answer: a step of reading and a transaction that writes may
 // take about two seconds, and those that write in the second after one took too long a tenth of one
@@ -26,7 +32,7 @@
 //
 // Whoever takes something away publishes it in the same transaction, at the end of a log. Each process tails
 // the log and tells all who [Store.Watch]. On PostgreSQL a notification (LISTEN, NOTIFY) wakes the tail, on
-// SQLite the process's own commits do; besides, it looks by itself, every second and every 250 ms, for
+// SQLite the process's own commits do; besides, it looks by itself, twice or four times a second, for
 // notifications that got lost and for what other processes, such as the command line, wrote to the file.
 //
 // The order of the log is the order of the commits, and it is never empty: the tail holds the place of the

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	pollPostgres        = time.Second // how often the log is looked at where a notification got lost
+	pollPostgres        = 500 * time.Millisecond // how often the log is looked at where a notification got lost
 	postgresConnections = 16
 	notifyChannel       = "vexa_sso_revocations"
 	publishLock         = 0x766578612d73736f // "vexa-sso": the advisory lock of those who append to the log
