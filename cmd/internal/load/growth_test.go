@@ -276,7 +276,7 @@ func compareCosts(t *testing.T, name string, n [2]int, few, many cost) {
 // servers for the work that it sets off: whoever comes second does a little for nothing.
 func costsMore(name string, took, should cost) bool {
 	if name[0] == '`' {
-		should.trips, should.transactions = should.trips+10, should.transactions+3
+		should.trips, should.transactions = should.trips+25, should.transactions+6
 	}
 	return took.trips > should.trips || took.transactions > should.transactions
 }
