@@ -406,9 +406,14 @@ func TestRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx, stop := context.WithCancel(t.Context())
-	// Only the kick of a revocation wakes the work up: no interval ever ends.
+	// Only the kick of a revocation wakes the work up: no interval ever ends, but the moment that work rests.
 	a := w.replica(func(_ *mapping.Config, d *mapping.Deps) {
-		d.After = func(time.Duration) <-chan time.Time { return nil }
+		d.After = func(d time.Duration) <-chan time.Time {
+			if d > time.Second {
+				return nil
+			}
+			return time.After(d)
+		}
 	})
 	deleted := w.vexa.Inject(vexatest.Fault{Method: "DELETE", Effect: vexatest.CutAfter})
 	done := make(chan error)

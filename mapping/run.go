@@ -9,10 +9,12 @@ import (
 )
 
 const (
-	outboxEvery  = 2 * time.Second // for what other processes wrote; what this one did wakes the loop
-	renewEvery   = time.Minute
-	refreshEvery = 10 * time.Second // more often where the time that a refresh grant counts for is very short
-	purgeEvery   = 10 * time.Minute // of what has come to its end, which nobody can use
+	outboxEvery = 2 * time.Second // for what other processes wrote; what this one did wakes the loop
+	renewEvery  = time.Minute
+	// more often where the time that a refresh grant counts for is very short
+	refreshEvery = 10 * time.Second
+	kickRest     = 100 * time.Millisecond // between two rounds of work that is kicked
+	purgeEvery   = 10 * time.Minute       // of what has come to its end, which nobody can use
 )
 
 // Run does what goes on behind the requests, until ctx is done: it deletes revoked keys at Vexa, asks
@@ -39,8 +41,9 @@ func (a *Accounts) Run(ctx context.Context) error {
 	return err
 }
 
-// every does work now, then each time after the interval or when it is kicked. What goes wrong is logged, and
-// tried again.
+// every does work now, then each time after the interval or when it is kicked, at once where it has rested
+// for a moment: however often it is kicked, it does not fill a core. What goes wrong is logged, and tried
+// again.
 func (l *ledger) every(
 	ctx context.Context, interval time.Duration, kick <-chan struct{}, work func(context.Context) error,
 ) error {
@@ -48,11 +51,18 @@ func (l *ledger) every(
 		if err := work(ctx); err != nil && ctx.Err() == nil {
 			l.log.ErrorContext(ctx, "background work failed; will be retried", "error", err)
 		}
+		rested := l.after(min(kickRest, interval))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-l.after(interval):
+			continue
 		case <-kick:
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-rested:
 		}
 	}
 }

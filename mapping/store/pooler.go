@@ -46,7 +46,7 @@ func (e *postgresEngine) lookForPooler(ctx context.Context, log *slog.Logger) {
 	if e.direct != e.pool {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*hearing)
+	ctx, cancel := context.WithTimeout(ctx, 5*hearing)
 	defer cancel()
 	err := e.pool.PingContext(ctx)
 	refused, ok := errors.AsType[*pgconn.PgError](err)

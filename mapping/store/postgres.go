@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	pollPostgres        = 500 * time.Millisecond // how often the log is looked at where a notification got lost
+	// how often the log is looked at where a notification got lost
+	pollPostgres        = 500 * time.Millisecond
 	postgresConnections = 16
 	notifyChannel       = "vexa_sso_revocations"
 	publishLock         = 0x766578612d73736f // "vexa-sso": the advisory lock of those who append to the log

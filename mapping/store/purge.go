@@ -26,7 +26,8 @@ const (
 )
 
 // perishables returns all that goes by itself, but for refresh grants, which go when they are due and nobody
-// needs them ([tx.ClaimRenewals]), and what has a consequence when it goes (tokens: [mapping.Accounts.Purge]).
+// needs them ([tx.ClaimRenewals]), and what has a consequence when it goes (tokens:
+// [mapping.Accounts.Purge]).
 func perishables(now time.Time, r mapping.Retention) []perishable {
 	return []perishable{
 		{"sessions", "hash", "expires_at", "", now},

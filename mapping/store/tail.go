@@ -14,8 +14,9 @@ const (
 	pruneEvery = 10 * time.Minute
 
 	// between the beginnings of two looks: what is published meanwhile is read at once, so that a thousand
-	// revocations a second are not a thousand queries
-	pace = 20 * time.Millisecond
+	// revocations a second are not a thousand queries; and less often while much is published
+	pace, busyPace = 20 * time.Millisecond, 60 * time.Millisecond
+	busy           = 5 // entries of one look
 )
 
 // follow hands every revocation after place to the subscribers, until ctx is done. It owns the connection
@@ -58,9 +59,14 @@ func (s *Store) tailOnce(ctx context.Context, place *int64) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		rest.Reset(pace)
+		begun, stood := time.Now(), *place
 		if err := s.catchUp(ctx, conn, place); err != nil {
 			return err
+		}
+		if *place-stood < busy {
+			rest.Reset(pace - time.Since(begun))
+		} else {
+			rest.Reset(busyPace - time.Since(begun))
 		}
 		if s.now().Sub(pruned) >= pruneEvery {
 			pruned = s.now()

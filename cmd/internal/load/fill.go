@@ -138,8 +138,8 @@ func (s *postgresSink) close(ctx context.Context) error {
 	return s.conn.Close(ctx)
 }
 
-// sqliteSink inserts many rows with each statement, and waits for no disk. It has the file for itself: there is
-// no journal, and the indexes are made when all rows are there.
+// sqliteSink inserts many rows with each statement, and waits for no disk. It has the file for itself: there
+// is no journal, and the indexes are made when all rows are there.
 type sqliteSink struct {
 	db      *sql.DB
 	tx      *sql.Tx

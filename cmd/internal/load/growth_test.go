@@ -272,8 +272,8 @@ func compareCosts(t *testing.T, name string, n [2]int, few, many cost) {
 	}
 }
 
-// costsMore says whether a walk took more round trips or transactions than it should. A command races with the
-// servers for the work that it sets off: whoever comes second does a little for nothing.
+// costsMore says whether a walk took more round trips or transactions than it should. A command races with
+// the servers for the work that it sets off: whoever comes second does a little for nothing.
 func costsMore(name string, took, should cost) bool {
 	if name[0] == '`' {
 		should.trips, should.transactions = should.trips+25, should.transactions+6
@@ -349,8 +349,8 @@ func onSQLite(t *testing.T, program string, people int, costs map[string]cost) {
 	plannedOnSQLite(t, db, costs)
 }
 
-// plannedOnSQLite finds the statements that read a whole table which grows. What SQLite does not understand is
-// PostgreSQL's alone.
+// plannedOnSQLite finds the statements that read a whole table which grows. What SQLite does not
+// understand is PostgreSQL's alone.
 func plannedOnSQLite(t *testing.T, db *sql.DB, costs map[string]cost) {
 	t.Helper()
 	planned := map[string]bool{}
