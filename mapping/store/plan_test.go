@@ -128,7 +128,7 @@ func TestNoWholeTableOnThePathOfAPerson(t *testing.T) {
 			var queries []question
 			err := s.write(t.Context(), func(tx *tx) error {
 				tx.rows = asked{tx.rows, &queries}
-				return read(tx)
+				return errors.Join(only(tx.Account("ada")), read(tx))
 			})
 			if err != nil || len(queries) == 0 {
 				t.Fatalf("%s: %d queries, %v", name, len(queries), err)

@@ -54,6 +54,9 @@ func (e *postgresEngine) lookForPooler(ctx context.Context, log *slog.Logger) {
 		e.pooler.strict.Store(true)
 	}
 	hears, err := e.hears(ctx)
+	for tries := 1; err != nil && tries < 3; tries++ { // a busy pooler may have closed a connection
+		hears, err = e.hears(ctx)
+	}
 	if err != nil || hears {
 		return
 	}
