@@ -31,16 +31,6 @@ func (c *change) needed(acc Account) (map[rule.Scopes]bool, error) {
 	return neededSets(grantOf(c.ledger.decide(acc)).Scopes, tokens, c.now), err
 }
 
-// needsKey says whether the account of a key needs its scope set.
-func (c *change) needsKey(key Key) (bool, error) {
-	acc, err := c.Account(key.AccountID)
-	if err != nil {
-		return false, err
-	}
-	needed, err := c.needed(acc)
-	return needed[key.Scopes], err
-}
-
 // revokeUnneeded revokes the account's keys that neither its grant nor any of its tokens needs.
 func (c *change) revokeUnneeded(acc Account) error {
 	needed, err := c.needed(acc)
