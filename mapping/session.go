@@ -3,6 +3,7 @@ package mapping
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 )
@@ -51,18 +52,11 @@ func (a *Accounts) BeginSession(ctx context.Context, s SessionStart) (ended []Re
 }
 
 func (c *change) beginSession(s SessionStart) (ended []Revocation, err error) {
-	accounts := map[string]Account{}
-	ids := []string{s.Account}
-	if s.Replaces != "" && s.ReplacedAccount != s.Account {
-		ids = append(ids, s.ReplacedAccount)
+	acc, before, err := c.bothAccounts(s)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(ids) // two browsers that change places lock both in one order
-	for _, id := range ids {
-		if accounts[id], err = c.Account(id); err != nil {
-			return nil, err
-		}
-	}
-	if acc := accounts[s.Account]; acc.Status != Pending && statusError(acc) != nil {
+	if acc.Status != Pending && statusError(acc) != nil {
 		return nil, statusError(acc)
 	}
 	end := func(acc Account, id, reason string) error {
@@ -75,7 +69,7 @@ func (c *change) beginSession(s SessionStart) (ended []Revocation, err error) {
 	if s.Replaces != "" {
 		switch err := c.DeleteSession(s.Replaces); {
 		case err == nil:
-			if err := end(accounts[s.ReplacedAccount], s.Replaces, "replaced by a new sign-in"); err != nil {
+			if err := end(before, s.Replaces, "replaced by a new sign-in"); err != nil {
 				return nil, err
 			}
 		case !errors.Is(err, ErrNotFound):
@@ -90,9 +84,24 @@ func (c *change) beginSession(s SessionStart) (ended []Revocation, err error) {
 		return nil, err
 	}
 	for _, id := range oldest {
-		if err := end(accounts[s.Account], id, "the account has too many sessions"); err != nil {
+		if err := end(acc, id, "the account has too many sessions"); err != nil {
 			return nil, err
 		}
 	}
 	return ended, c.record(s.Event)
+}
+
+// bothAccounts reads the account of a session that begins, and that of the one before in the same browser: in
+// one order, for two browsers may change places.
+func (c *change) bothAccounts(s SessionStart) (acc, before Account, err error) {
+	accounts := map[string]Account{s.Account: {}}
+	if s.Replaces != "" {
+		accounts[s.ReplacedAccount] = Account{}
+	}
+	for _, id := range slices.Sorted(maps.Keys(accounts)) {
+		if accounts[id], err = c.Account(id); err != nil {
+			return acc, before, err
+		}
+	}
+	return accounts[s.Account], accounts[s.ReplacedAccount], nil
 }

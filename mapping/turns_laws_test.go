@@ -1,20 +1,16 @@
 package mapping_test
 
 import (
-	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"vexa-sso/mapping"
 	"vexa-sso/mapping/rule"
 	"vexa-sso/oidc"
-	"vexa-sso/proxy/caller"
 )
 
 // Whatever many do at the same moment, on either engine: what is true of one account, and of those who share
@@ -54,8 +50,6 @@ func (c *throng) people() []oidc.Identity {
 	other.Provider, other.Subject = "entra", "entra:public/tenant/ada"+fmt.Sprint(c.round)
 	return []oidc.Identity{ada, tim, other}
 }
-
-const mostSessions = 3
 
 // acts does twenty things.
 func (c *throng) acts(r *rand.Rand) {
@@ -116,36 +110,20 @@ func (c *throng) act(a *mapping.Accounts, r *rand.Rand, acc mapping.Account) err
 
 // signsIn signs somebody in, with a session and a refresh token.
 func (c *throng) signsIn(a *mapping.Accounts, id oidc.Identity) {
-	ctx := c.t.Context()
-	acc, d, err := a.SignIn(ctx, id, "rt")
+	acc, d, err := a.SignIn(c.t.Context(), id, "rt")
 	if err != nil || !d.Allowed || acc.Status == mapping.Suspended {
 		if errors.Is(err, mapping.ErrStoreUnavailable) {
 			c.t.Error(err)
 		}
 		return
 	}
-	if err := c.begin(ctx, a, acc); errors.Is(err, mapping.ErrStoreUnavailable) {
-		c.t.Error(err)
-	}
-}
-
-func (c *throng) begin(ctx context.Context, a *mapping.Accounts, acc mapping.Account) error {
 	c.mu.Lock()
 	c.made++
 	name := fmt.Sprint("session ", c.round, " ", c.made)
 	c.mu.Unlock()
-	now := c.clock.Now()
-	session := caller.Session{
-		ID: name, Hash: sha256.Sum256([]byte(name)), AccountID: acc.ID,
-		Provider: acc.Provider, CreatedAt: now,
-		LastSeen: now, ExpiresAt: now.Add(time.Hour),
+	if _, _, err := c.begin(a, acc, name, nil); errors.Is(err, mapping.ErrStoreUnavailable) {
+		c.t.Error(err)
 	}
-	_, err := a.BeginSession(ctx, mapping.SessionStart{
-		Account: acc.ID,
-		Event:   mapping.Event{Event: mapping.EventSignIn, Account: acc.ID}, Most: mostSessions,
-		Put: func(tx mapping.Tx) error { return tx.(caller.SessionTx).PutSession(session) },
-	})
-	return err
 }
 
 // check holds what the store says against the laws.
