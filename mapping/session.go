@@ -56,8 +56,12 @@ func (c *change) beginSession(s SessionStart) (ended []Revocation, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if acc.Status != Pending && statusError(acc) != nil {
-		return nil, statusError(acc)
+	may := acc
+	if may.Status == Pending {
+		may.Status = Active // who waits for an admin is told so when they are signed in
+	}
+	if err := statusError(may); err != nil {
+		return nil, err
 	}
 	end := func(acc Account, id, reason string) error {
 		r := Revocation{At: c.now, Kind: RevokeSession, Account: acc.ID, Session: id, Reason: reason}

@@ -23,8 +23,8 @@ func (w *world) begin(a *mapping.Accounts, acc mapping.Account, id string, had *
 		LastSeen: now, ExpiresAt: now.Add(time.Hour),
 	}
 	start := mapping.SessionStart{
-		Account: acc.ID, Event: mapping.Event{Event: mapping.EventSignIn, Account: acc.ID}, Most: mostSessions,
-		Put: func(tx mapping.Tx) error { return tx.(caller.SessionTx).PutSession(s) },
+		Account: acc.ID, Event: mapping.Event{Event: mapping.EventSignIn, Account: acc.ID},
+		Most: mostSessions, Put: func(tx mapping.Tx) error { return tx.(caller.SessionTx).PutSession(s) },
 	}
 	if had != nil {
 		start.Replaces, start.ReplacedAccount = had.ID, had.AccountID
@@ -51,14 +51,15 @@ func TestNoSessionForWhoEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, err := w.begin(a, acc, "s1", nil)
-		if failed, ok := errors.AsType[*mapping.Error](err); !ok || failed.Code != code || w.sessions(acc) != 0 {
+		if failed, ok := errors.AsType[*mapping.Error](err); !ok || failed.Code != code ||
+			w.sessions(acc) != 0 {
 			t.Errorf("%s: %v, %d sessions", code, err, w.sessions(acc))
 		}
 	}
 }
 
-// D2, S12: a session that begins ends the one that the browser had, whosever that was, and the oldest beyond the
-// most that an account may have; all of it is written with the sign-in, or none.
+// D2, S12: a session that begins ends the one that the browser had, whosever that was, and the oldest beyond
+// the most that an account may have; all of it is written with the sign-in, or none.
 func TestSessionTakesAPlace(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, w *world) {

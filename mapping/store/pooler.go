@@ -57,6 +57,9 @@ func (e *postgresEngine) lookForPooler(ctx context.Context, log *slog.Logger) {
 	for tries := 1; err != nil && tries < 3; tries++ { // a busy pooler may have closed a connection
 		hears, err = e.hears(ctx)
 	}
+	if err != nil {
+		log.Info("whether store.url leads through a transaction pooler could not be found out", "error", err)
+	}
 	if err != nil || hears {
 		return
 	}
@@ -80,6 +83,12 @@ func (e *postgresEngine) hears(ctx context.Context) (bool, error) {
 	if process == began(conn) {
 		return true, nil
 	}
+	heard, err := e.hearsItself(ctx, conn)
+	return heard && err == nil, nil // something is in between, so whatever went wrong, do not rely on it
+}
+
+// hearsItself notifies a channel that a connection listens to.
+func (e *postgresEngine) hearsItself(ctx context.Context, conn *sql.Conn) (heard bool, err error) {
 	channel := "vexa_sso_" + strings.ToLower(rand.Text())
 	if _, err := conn.ExecContext(ctx, "LISTEN "+channel); err != nil {
 		return false, err
@@ -89,7 +98,6 @@ func (e *postgresEngine) hears(ctx context.Context) (bool, error) {
 	}
 	waiting, cancel := context.WithTimeout(ctx, hearing)
 	defer cancel()
-	heard := false
 	err = conn.Raw(func(driver any) error {
 		_, err := driver.(*stdlib.Conn).Conn().WaitForNotification(waiting)
 		heard = err == nil

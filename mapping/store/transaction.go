@@ -43,7 +43,8 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	err := s.transact(ctx, access{db: s.engine.writers(), options: s.engine.writing(), writes: true},
 		limits{read: limit, list: limit, write: limit}, fn)
 	// The short wait proves nothing: a slow store gets its whole time again each second.
-	if !hurried && err != nil && errors.Is(context.Cause(ctx), errTooSlow) {
+	slow := errors.Is(err, errTooSlow) || errors.Is(context.Cause(ctx), errTooSlow)
+	if !hurried && err != nil && slow {
 		s.tooSlow.Store(s.now().UnixMicro())
 	}
 	return err
