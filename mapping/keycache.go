@@ -18,7 +18,8 @@ type openKey struct {
 	expires time.Time // it is not used any more
 	stale   bool      // it was sealed by another key of the ring than it would be now
 
-	used atomic.Bool // asked for since it was opened
+	settled atomic.Bool // nothing of its account was forgotten while it was read: it may be given out
+	used    atomic.Bool // asked for since it was opened
 }
 
 // keyCache holds the open keys of those who used them last. A hit takes the lock of the LRU and no other, and
@@ -46,7 +47,7 @@ func newKeyCache(size int) *keyCache {
 // get returns the key of the account with exactly these scopes, if it still holds.
 func (c *keyCache) get(account string, scopes rule.Scopes, now time.Time) (*openKey, bool) {
 	k, ok := c.keys.Get(keyCacheKey{account, scopes})
-	if !ok || !now.Before(k.expires) {
+	if !ok || !k.settled.Load() || !now.Before(k.expires) {
 		return nil, false
 	}
 	if !k.used.Load() { // most hits only read: the line stays in every core's cache
@@ -62,6 +63,8 @@ func (c *keyCache) put(k *openKey, began int64) {
 	c.keys.Add(at, k, k.account, openKeySize)
 	if c.drops.Since(k.account, began) {
 		c.keys.Remove(at)
+	} else {
+		k.settled.Store(true)
 	}
 }
 

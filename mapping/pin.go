@@ -66,6 +66,11 @@ func (a *Accounts) Pin(
 		if err := c.PutPin(p); err != nil {
 			return err
 		}
+		if acc.Bound() && acc.VexaUserID < user.ID { // two users are locked in one order, as in move
+			if _, err := c.AccountsByVexaUser(acc.VexaUserID); err != nil {
+				return err
+			}
+		}
 		if others, err = c.othersOf(user.ID, acc.ID); err != nil {
 			return err
 		}

@@ -230,6 +230,11 @@ func (a *Accounts) rekey(ctx context.Context, moves []Rekeyed, actor string) (do
 
 // rekey moves one subject, with its account and its pin, unless the new one is taken by now.
 func (c *change) rekey(m *Rekeyed, actor string) error {
+	acc, err := c.AccountBySubject(m.From) // which also keeps others from its pin until this is over
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	m.Account = acc.ID // somebody may have signed in by it since it was looked for
 	_, account := c.AccountBySubject(m.To)
 	_, pin := c.Pin(m.To)
 	for _, err := range []error{account, pin} {
@@ -243,10 +248,6 @@ func (c *change) rekey(m *Rekeyed, actor string) error {
 	}
 	m.Taken = false
 	if err := c.rekeyPin(*m); err != nil || m.Account == "" {
-		return err
-	}
-	acc, err := c.Account(m.Account)
-	if err != nil {
 		return err
 	}
 	acc.Subject, acc.Identity.Subject = m.To, m.To

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -199,7 +200,7 @@ func (t *tx) DeleteOldestSessions(accountID string, keep int) ([]string, error) 
 		return nil, err
 	}
 	for _, id := range oldest {
-		if err := t.DeleteSession(id); err != nil {
+		if err := t.DeleteSession(id); err != nil && !errors.Is(err, mapping.ErrNotFound) { // purged meanwhile
 			return nil, err
 		}
 	}

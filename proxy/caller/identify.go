@@ -229,6 +229,9 @@ func (i *Identifier) ofCookie(r *http.Request, name, cookie string) (*Caller, er
 	if c, ok := i.memory.sessions.get(key, i.edge.Now()); ok {
 		return c, nil
 	}
+	if !i.signed(name, cookie) { // garbage takes nobody's place among the look-ups
+		return nil, mapping.ErrNotFound
+	}
 	sessions := i.memory.sessions
 	shown := &http.Request{Header: http.Header{"Cookie": {name + "=" + cookie}}} // r may be gone by then
 	return sessions.load(r.Context(), key, func(ctx context.Context) (*Caller, error) {

@@ -76,7 +76,7 @@ func newCallers(bytes int, drops *cache.Drops, lookups *lookups) *callers {
 // get returns a cached caller.
 func (s *callers) get(key credentialKey, now time.Time) (*Caller, bool) {
 	c, ok := s.entries.Get(key)
-	return c, ok && !c.ended.Load() && (c.Until.IsZero() || now.Before(c.Until))
+	return c, ok && c.settled.Load() && !c.ended.Load() && (c.Until.IsZero() || now.Before(c.Until))
 }
 
 // load reads a caller into the cache, once for all who wait for it. What was read counts unless something of
@@ -123,6 +123,8 @@ func (s *callers) readInto(
 	s.entries.Add(key, c, c.Account.ID, c.size())
 	if s.drops.Since(c.Account.ID, l.began) {
 		s.entries.Remove(key)
+	} else {
+		c.settled.Store(true)
 	}
 	return c, nil
 }

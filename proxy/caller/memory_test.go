@@ -31,6 +31,25 @@ func TestEndedWhileRead(t *testing.T) {
 	}
 }
 
+// S5: between the moment that a caller comes to the cache and the one when it is known that nothing ended on the
+// way, nobody is served by it.
+func TestUnsettledIsNotServed(t *testing.T) {
+	t.Parallel()
+	m, key := newMemory(), cookieKey("cookie")
+	c := callerOf("ada", "ses_1")
+	m.sessions.entries.Add(key, c, c.Account.ID, c.size())
+	if _, ok := m.sessions.get(key, time.Now()); ok {
+		t.Error("served before it is known")
+	}
+	m.sessions.entries.Remove(key)
+	found, err := m.sessions.load(t.Context(), key, func(context.Context) (*Caller, error) {
+		return callerOf("ada", "ses_1"), nil
+	})
+	if cached, ok := m.sessions.get(key, time.Now()); err != nil || !ok || cached != found {
+		t.Errorf("%v, %v", ok, err)
+	}
+}
+
 // S5, D3: nobody takes what was read before an end, who joined the read after it; nor is it remembered.
 func TestEndedWhileOthersRead(t *testing.T) {
 	t.Parallel()

@@ -126,8 +126,12 @@ func (i *Identifier) TakeCookieBack(ex *exchange.Exchange) {
 
 // Readable reports whether a session cookie has a valid signature and is not too old.
 func (i *Identifier) Readable(site *exchange.Site, cookie string) bool {
+	return i.signed(site.Cookies.Session, cookie)
+}
+
+func (i *Identifier) signed(name, cookie string) bool {
 	var id string
-	return i.cookies.codec.Decode(site.Cookies.Session, cookie, &id) == nil
+	return i.cookies.codec.Decode(name, cookie, &id) == nil
 }
 
 // RandomID returns 256 random bits in base64url (D4).

@@ -154,7 +154,8 @@ func (r *replicas) compare(self Replica, live []Replica) {
 // seals does not, where both open what either seals.
 func difference(self, other Replica) string {
 	for _, pair := range [][2]Replica{{self, other}, {other, self}} {
-		if lacks, has := pair[0], pair[1]; !slices.Contains(lacks.Keys, has.Keys[0]) {
+		// A replica that says of no key that it has it is of another release, or nobody knows what.
+		if lacks, has := pair[0], pair[1]; len(has.Keys) > 0 && !slices.Contains(lacks.Keys, has.Keys[0]) {
 			return fmt.Sprintf("the key ring of %s (%s) lacks the key %s, with which %s seals", lacks.Name,
 				strings.Join(lacks.Keys, ", "), has.Keys[0], has.Name)
 		}
