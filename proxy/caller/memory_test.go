@@ -31,8 +31,8 @@ func TestEndedWhileRead(t *testing.T) {
 	}
 }
 
-// S5: between the moment that a caller comes to the cache and the one when it is known that nothing ended on the
-// way, nobody is served by it.
+// S5: between the moment that a caller comes to the cache and the one when it is known that nothing ended on
+// the way, nobody is served by it.
 func TestUnsettledIsNotServed(t *testing.T) {
 	t.Parallel()
 	m, key := newMemory(), cookieKey("cookie")
