@@ -273,7 +273,7 @@ func (b *binding) write(ctx context.Context, fn func(*change, *Account) error) e
 		if acc.Bound() || acc.Status != Active {
 			return nil
 		}
-		if acc.VexaEmail != b.acc.VexaEmail { // it came to have another meanwhile: whoever needs it binds it anew
+		if acc.VexaEmail != b.acc.VexaEmail { // another meanwhile: whoever needs the account binds it anew
 			return ErrLeaseHeld
 		}
 		if err := fn(c, &acc); err != nil {

@@ -200,7 +200,7 @@ func (t *tx) DeleteOldestSessions(accountID string, keep int) ([]string, error) 
 		return nil, err
 	}
 	for _, id := range oldest {
-		if err := t.DeleteSession(id); err != nil && !errors.Is(err, mapping.ErrNotFound) { // purged meanwhile
+		if err := t.DeleteSession(id); err != nil && !errors.Is(err, mapping.ErrNotFound) { // purged
 			return nil, err
 		}
 	}

@@ -45,7 +45,7 @@ type Caller struct {
 	hash    [32]byte     // SHA-256 of a token of ours, its key in the store
 	seen    atomic.Int64 // Unix seconds of the last use, to the minute
 	ended   atomic.Bool  // revoked; set before the caller is dropped from the cache
-	settled atomic.Bool  // in the cache, and nothing of the account was dropped while it was read: may be served
+	settled atomic.Bool  // may be served from the cache: nothing of the account was dropped while it was read
 	view    atomic.Pointer[View]
 	limiter *rate.Limiter // nil: no limit
 }

@@ -27,7 +27,7 @@ func TestReplicasThatDiffer(t *testing.T) {
 			"the key ring of self (a, b) lacks the key c, with which other seals",
 		},
 		{Replica{Name: "other", Rules: "1", Keys: []string{"b"}}, "ring of other (b) lacks the key a"},
-		{Replica{Name: "other", Rules: "1"}, "ring of other () lacks the key a"}, // of another release, perhaps
+		{Replica{Name: "other", Rules: "1"}, "ring of other () lacks the key a"},
 	} {
 		log, clock := &oidctest.LogBook{}, oidctest.NewClock(time.Now())
 		r := newReplicas(nil, nil, slog.New(slog.NewTextHandler(log, nil)))
