@@ -58,7 +58,7 @@ func howItEnded(tx Tx, now time.Time, hash [32]byte, value TokenValue, unknown e
 // or it has expired, or was revoked.
 func (a *Accounts) TokenOfRefresh(ctx context.Context, refreshHash [32]byte) (token Token, err error) {
 	err = a.store.View(ctx, func(tx Tx) error {
-		_, token, err = tokenOfValue(tx, a.now(), refreshHash, true)
+		_, token, err = tokenOfRefresh(tx, a.now(), refreshHash)
 		return err
 	})
 	if err != nil {
@@ -67,14 +67,12 @@ func (a *Accounts) TokenOfRefresh(ctx context.Context, refreshHash [32]byte) (to
 	return token, nil
 }
 
-func tokenOfValue(
-	tx Tx, now time.Time, hash [32]byte, refresh bool,
-) (value TokenValue, token Token, err error) {
+func tokenOfRefresh(tx Tx, now time.Time, hash [32]byte) (value TokenValue, token Token, err error) {
 	value, err = tx.TokenValue(hash)
 	if err != nil {
 		return value, token, err
 	}
-	if value.Refresh != refresh || !now.Before(value.ExpiresAt) {
+	if !value.Refresh || !now.Before(value.ExpiresAt) {
 		return value, token, ErrNotFound
 	}
 	token, err = tx.Token(value.TokenID)

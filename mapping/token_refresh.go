@@ -113,7 +113,7 @@ func (c *change) makeRoom(token Token, next int64) error {
 
 // refreshable returns what a refresh value of the client stands for.
 func (c *change) refreshable(hash [32]byte, client string) (value TokenValue, token Token, err error) {
-	value, token, err = tokenOfValue(c, c.now, hash, true)
+	value, token, err = tokenOfRefresh(c, c.now, hash)
 	if err != nil {
 		return value, token, err
 	}

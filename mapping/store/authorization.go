@@ -27,12 +27,10 @@ type storedAuthorization struct {
 }
 
 func scanStored(row scanner) (a storedAuthorization, err error) {
-	var hash []byte
-	if err := row.Scan(&hash, &a.Kind, &a.UserCode, &a.AccountID, &a.Status, &a.asked,
+	if err := row.Scan(hash{&a.Hash}, &a.Kind, &a.UserCode, &a.AccountID, &a.Status, &a.asked,
 		moment{&a.ExpiresAt}); err != nil {
 		return a, err
 	}
-	copy(a.Hash[:], hash)
 	if err := json.Unmarshal([]byte(a.asked), &a.Asked); err != nil {
 		return a, fmt.Errorf("a stored authorization is not JSON: %w", err)
 	}

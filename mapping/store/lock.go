@@ -13,7 +13,7 @@ import (
 // READ COMMITTED on PostgreSQL, which does not promise that, so they take turns where they are about the same
 // thing: whatever they read, they lock first. An account stands for all that hangs on it; what several
 // accounts share, a Vexa user or its address, and a subject that has no account yet, are names. The order is
-// always the same, so that no two wait for each other: a lease, the account, names, the log of revocations.
+// always the same, so that no two wait for each other: the account, a lease, names, the log of revocations.
 // Where two do after all, PostgreSQL has one of them begin again.
 
 // lockAccount has this transaction be the only one that changes an account until it ends: one that has the

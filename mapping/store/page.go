@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -69,21 +68,6 @@ func (t *tx) TokensExpired(now time.Time, p mapping.Place, most int) ([]mapping.
 	return many(t, "reading the tokens that have expired", scanToken, selectToken+`
 		WHERE expires_at <= $1 AND (expires_at, id) > ($2, $3) ORDER BY expires_at, id LIMIT $4`,
 		micros(now), micros(p.At), p.ID, most)
-}
-
-func (t *tx) Note(name string) (string, error) {
-	value, err := one(t, "reading the note "+name, scanText, `SELECT value FROM meta WHERE name = $1`, name)
-	if errors.Is(err, mapping.ErrNotFound) {
-		return "", nil
-	}
-	return value, err
-}
-
-func (t *tx) PutNote(name, value string) error {
-	_, err := t.exec("writing the note "+name, `
-		INSERT INTO meta (name, value) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
-	return err
 }
 
 // several reads the rows of which a column is one of some texts. The query ends where their list begins.
